@@ -1,0 +1,17 @@
+//! mailrun sends a campaign: a folder with a TOML file, a CSV of recipients and Tera templates.
+//!
+//! ```text
+//! campaign.toml ─► Campaign ─┐
+//! recipients.csv ─► plan ────┴─► ledger ─► render ─► pace ─► transport ═POST═► API (vendor's, or the gateway)
+//!                                  ▲                              │
+//!                                  └────────── outcome ◄──────────┘
+//!                                ledger ─► results.csv, status, report
+//! ```
+//!
+//! Data flows one way. `plan` reads the recipients once, strictly, and freezes the run; a run never
+//! again looks at the files that it came from. `gateway` and `delivery` meet only on the wire.
+
+pub mod address;
+pub mod api;
+pub mod gateway;
+pub mod recipients;

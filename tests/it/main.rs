@@ -1,0 +1,1 @@
+//! What users run, run: the binary, against a fake API.
