@@ -13,5 +13,13 @@
 
 pub mod address;
 pub mod api;
+pub mod campaign;
+pub mod clock;
+pub mod delivery;
+pub mod finding;
 pub mod gateway;
+pub mod ledger;
+pub mod message;
 pub mod recipients;
+pub mod render;
+pub mod transport;

@@ -1,0 +1,197 @@
+//! A campaign: what `campaign.toml` says, validated once.
+
+mod file;
+mod parse;
+mod rate;
+mod validate;
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::api::Dialect;
+use crate::finding::{Excerpt, Finding, Place};
+
+pub use file::Text;
+pub use rate::{Per, Rate, RateError};
+pub use validate::{is_identifier, is_loopback, is_template};
+
+/// The file's name inside a campaign's folder.
+pub const FILE_NAME: &str = "campaign.toml";
+/// The folder of the templates inside a campaign's folder.
+pub const TEMPLATES: &str = "templates";
+
+/// A campaign: a folder with a `campaign.toml` in it.
+#[derive(Debug)]
+pub struct Campaign {
+    /// The campaign's folder.
+    pub dir: PathBuf,
+    /// The text of the file, for what is said about it later.
+    pub source: Source,
+    /// The campaign's name.
+    pub name: String,
+    /// Which server, and how to speak to it.
+    pub api: Api,
+    /// The message; every string of it is a template.
+    pub message: Message,
+    /// Who gets it.
+    pub recipients: Recipients,
+    /// How fast.
+    pub pace: Pace,
+    /// How often.
+    pub retry: Retry,
+    /// What templates see beside the row's columns.
+    pub vars: Vec<(Text, toml::Value)>,
+}
+
+/// The text of a campaign's file, to point into.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file's path, as the user would name it.
+    pub path: PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+impl Source {
+    /// A finding about the bytes `span` of the file.
+    pub fn error(
+        &self,
+        code: &'static str,
+        span: std::ops::Range<usize>,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding::error(code, Place::file(&self.path), message).excerpt(self.excerpt(span))
+    }
+
+    /// The bytes `span` of the file.
+    pub fn excerpt(&self, span: std::ops::Range<usize>) -> Excerpt {
+        Excerpt::new(&self.path.display().to_string(), &self.text, span)
+    }
+}
+
+/// `[api]`: which server, and how to speak to it.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The base URL, with a slash at its end.
+    pub url: Url,
+    /// Which endpoint is spoken.
+    pub dialect: Dialect,
+    /// The SMTP account to send through.
+    pub smtp_account: String,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+    /// The name of the environment variable with the App Key.
+    pub app_key_env: String,
+    /// Where the Secret Key is.
+    pub secret_key: SecretKey,
+}
+
+/// Where the Secret Key comes from.
+#[derive(Debug, Clone)]
+pub enum SecretKey {
+    /// An environment variable.
+    Env(String),
+    /// A program and its arguments; its standard output is the key.
+    Command(Vec<String>),
+}
+
+/// `[message]`: every string is a template.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The sender's address.
+    pub from: Text,
+    /// The sender's display name.
+    pub from_name: Option<Text>,
+    /// The subject.
+    pub subject: Text,
+    /// The file of the HTML body in `templates/`.
+    pub html: Option<Text>,
+    /// The file of the text body in `templates/`; made from the HTML when there is none.
+    pub text: Option<Text>,
+    /// Whether the CSS of `<style>` is put into the elements.
+    pub inline_css: bool,
+    /// The address for replies.
+    pub reply_to: Option<Text>,
+    /// The address of a copy.
+    pub cc: Option<Text>,
+    /// Its display name.
+    pub cc_name: Option<Text>,
+    /// The address of a blind copy.
+    pub bcc: Option<Text>,
+    /// Its display name.
+    pub bcc_name: Option<Text>,
+    /// The tags.
+    pub tags: Vec<Text>,
+    /// Extra headers; the names are no templates.
+    pub headers: Vec<(String, Text)>,
+    /// The attachments.
+    pub attachments: Vec<Attachment>,
+}
+
+/// `[[message.attachments]]`
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// The file inside the campaign's folder.
+    pub path: Text,
+    /// Shown in the HTML by `<img src="cid:NAME">`.
+    pub inline: bool,
+}
+
+/// `[recipients]`: who gets it.
+#[derive(Debug, Clone)]
+pub struct Recipients {
+    /// The CSV file; `None` is standard input.
+    pub file: Option<PathBuf>,
+    /// How the file is read.
+    pub settings: crate::recipients::Settings,
+    /// The suppression lists.
+    pub suppress: Vec<PathBuf>,
+}
+
+/// `[pace]`: how fast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// The limits; all hold at once.
+    pub rate: Vec<Rate>,
+    /// The most requests in flight.
+    pub concurrency: NonZeroU32,
+    /// The most recipients of a request.
+    pub batch: NonZeroU32,
+}
+
+/// `[retry]`: how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The most attempts of a row.
+    pub attempts: u32,
+    /// The longest pause between two.
+    pub max_delay: Duration,
+}
+
+impl Campaign {
+    /// Reads the campaign at `path`: a folder with a `campaign.toml` in it, or the file itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each with its place.
+    pub fn load(path: &Path) -> Result<Self, Vec<Finding>> {
+        let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+        let text = std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
+        let source = Source { path, text };
+        let file = parse::parse(&source).map_err(|finding| vec![*finding])?;
+        validate::validate(source, file)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+    let place = Place::file(path);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Finding::error("no-campaign", place, format!("there is no {}", path.display()))
+                .help("a campaign is a folder with a campaign.toml; `mailrun init DIR` makes one")
+        }
+        _ => Finding::error("no-campaign", place, format!("can't read {}: {error}", path.display())),
+    }
+}

@@ -1,0 +1,147 @@
+//! The feeder: reads pending rows in order, renders them, and makes requests of them, on threads
+//! of its own, so far ahead as the channel holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::job::{Job, JobRow};
+use crate::address::Mailbox;
+use crate::api::Dialect;
+use crate::finding::Finding;
+use crate::ledger::{Ledger, LedgerError, PlannedRow, Status, Writer};
+use crate::message::{Message, Recipient};
+use crate::render::{Engine, Prepared, Row};
+use crate::transport::Body;
+
+/// How many rows are read from the ledger at once.
+const PAGE: u32 = 500;
+
+/// What the feeder needs.
+pub struct Feeder {
+    /// The ledger, for reading.
+    pub ledger: Ledger,
+    /// The ledger, for rows that turn out not to render.
+    pub writer: Writer,
+    /// The templates.
+    pub engine: Arc<Engine>,
+    /// Which endpoint is spoken.
+    pub dialect: Dialect,
+    /// The most recipients of a request.
+    pub batch: u32,
+    /// The most rows that are read.
+    pub limit: Option<u64>,
+    /// The time.
+    pub clock: crate::clock::Clock,
+}
+
+/// A row that can't be sent, as it is written into the ledger.
+#[derive(Debug)]
+pub struct RowFault {
+    /// The code of the finding.
+    pub code: &'static str,
+    /// What it says, in a line.
+    pub error: String,
+}
+
+impl From<Box<Finding>> for RowFault {
+    fn from(finding: Box<Finding>) -> Self {
+        let place = finding.place.to_string();
+        let error = if place.is_empty() { finding.message.clone() } else { format!("{place}: {}", finding.message) };
+        Self { code: finding.code, error }
+    }
+}
+
+/// The row as the engine needs it.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub fn engine_row(ledger: &Ledger, engine: &Engine, row: PlannedRow) -> Result<(Row, JobRow), LedgerError> {
+    let recorded = if engine.has_own_attachments() { ledger.recorded(row.number)? } else { Vec::new() };
+    let mailbox = Mailbox::parse(&row.email).map_err(|error| LedgerError::Damaged(format!("row {}: {error}", row.number)))?;
+    let job = JobRow { row: row.number, attempts: row.attempts, address: mailbox.address.clone(), alone: row.alone };
+    Ok((Row { number: row.number, mailbox, cells: row.cells, resends: row.resends, recorded }, job))
+}
+
+impl Feeder {
+    /// Reads, renders and batches until there are no more rows, or nobody takes the requests.
+    ///
+    /// # Errors
+    /// When the ledger can't be read or written.
+    pub fn run(self, jobs: &mpsc::Sender<Job>) -> Result<(), LedgerError> {
+        let mut open: Option<Open> = None;
+        let mut after = 0;
+        let mut left = self.limit.unwrap_or(u64::MAX);
+        loop {
+            let page = self.ledger.pending(after, PAGE.min(left.min(u64::from(PAGE)) as u32))?;
+            if page.is_empty() {
+                break;
+            }
+            for row in page {
+                after = row.number;
+                let (row, job) = engine_row(&self.ledger, &self.engine, row)?;
+                let prepared = match self.engine.prepare(&row) {
+                    Ok(prepared) => prepared,
+                    Err(finding) => {
+                        let fault = RowFault::from(finding);
+                        self.writer.leave_out(row.number, Status::Invalid, fault.code, &fault.error, self.clock.now())?;
+                        continue;
+                    }
+                };
+                left -= 1;
+                if let Some(full) = Open::put(&mut open, prepared, job, self.batch)
+                    && jobs.blocking_send(self.close(full)).is_err()
+                {
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(last) = open {
+            // Who takes the requests may have stopped; the rows stay pending.
+            let _ = jobs.blocking_send(self.close(last));
+        }
+        Ok(())
+    }
+
+    fn close(&self, open: Open) -> Job {
+        let envelope = self.engine.envelope(open.to);
+        let mut form = Vec::with_capacity(4096);
+        open.message.request(&envelope).encode_into(self.dialect, &mut form);
+        let mut pieces = vec![Bytes::from(form)];
+        if !open.message.attachments.form.is_empty() {
+            pieces.push(open.message.attachments.form.clone());
+        }
+        Job { rows: open.rows, body: Body(pieces) }
+    }
+}
+
+/// A request that may take more recipients.
+struct Open {
+    message: Message,
+    to: Vec<Recipient>,
+    rows: Vec<JobRow>,
+}
+
+impl Open {
+    /// Adds a row to the open request, if it has the same message and there is room; otherwise it
+    /// opens another, and gives the one before.
+    fn put(open: &mut Option<Self>, prepared: Prepared, job: JobRow, batch: u32) -> Option<Self> {
+        match open {
+            Some(request) if request.takes(&prepared, &job, batch) => {
+                request.to.push(prepared.recipient);
+                request.rows.push(job);
+                None
+            }
+            _ => open.replace(Self { message: prepared.message, to: vec![prepared.recipient], rows: vec![job] }),
+        }
+    }
+
+    fn takes(&self, prepared: &Prepared, job: &JobRow, batch: u32) -> bool {
+        let alone = job.alone || self.rows.iter().any(|row| row.alone);
+        let copies = self.message.cc.is_some() || self.message.bcc.is_some();
+        // An answer names addresses: one that stands twice in a request could not be told apart.
+        let twice = || self.rows.iter().any(|row| row.address.normalized() == job.address.normalized());
+        self.rows.len() < batch as usize && !alone && !copies && self.message == prepared.message && !twice()
+    }
+}

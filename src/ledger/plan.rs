@@ -1,0 +1,160 @@
+//! Writing the plan: all rows, once, in one transaction, and whatever is found out about them
+//! before the first request.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{LedgerError, Run, Status, to_millis};
+use crate::render::Recorded;
+
+/// A row as the plan has it.
+#[derive(Debug)]
+pub struct NewRow<'a> {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its line in the file.
+    pub line: u64,
+    /// The address cell as written.
+    pub email: &'a str,
+    /// The normalized address, if the cell holds one.
+    pub address: Option<&'a str>,
+    /// All cells, a JSON array.
+    pub cells: &'a str,
+    /// Why it is not sent, if it is not: the status, a code, and a reason.
+    pub left_out: Option<(Status, &'a str, &'a str)>,
+}
+
+/// A ledger that is being planned. Nothing of it counts before [`Planner::finish`].
+pub struct Planner {
+    connection: Connection,
+    now: i64,
+}
+
+impl Planner {
+    /// Makes the ledger's file.
+    ///
+    /// # Errors
+    /// When the file can't be made.
+    pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Only the finished plan has to be durable: `finish` sees to that.
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.execute_batch(include_str!("schema.sql"))?;
+        connection.execute_batch("BEGIN")?;
+        let header = serde_json::to_string(&run.header).unwrap_or_default();
+        connection.execute(
+            "INSERT INTO run (id, name, target, test_to, campaign, started_at, id_prefix, header) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                run.name,
+                run.target.as_str(),
+                run.test_to,
+                run.campaign.to_string_lossy(),
+                to_millis(run.started),
+                run.id_prefix,
+                header
+            ],
+        )?;
+        Ok(Self { connection, now: to_millis(run.started) })
+    }
+
+    /// Writes a row.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub fn add(&mut self, row: &NewRow<'_>) -> Result<(), LedgerError> {
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)")?;
+        insert.execute(params![row.number, row.line as i64, row.email, row.address, row.cells])?;
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO delivery (row, status, code, error, at) VALUES (?, ?, ?, ?, ?)")?;
+        match row.left_out {
+            None => insert.execute(params![row.number, Status::Pending.as_str(), None::<&str>, None::<&str>, None::<i64>])?,
+            Some((status, code, error)) => insert.execute(params![row.number, status.as_str(), code, error, self.now])?,
+        };
+        Ok(())
+    }
+
+    /// The normalized address of a row that was added.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
+        let mut select = self.connection.prepare_cached("SELECT address FROM recipient WHERE row = ?")?;
+        Ok(select.query_row([row], |row| row.get(0)).optional()?.flatten())
+    }
+
+    /// Leaves a pending row out.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub fn leave_out(&mut self, row: u32, status: Status, code: &str, error: &str) -> Result<(), LedgerError> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE delivery SET status = ?, code = ?, error = ?, at = ? WHERE row = ? AND status = 'pending'",
+        )?;
+        update.execute(params![status.as_str(), code, error, self.now, row])?;
+        Ok(())
+    }
+
+    /// Records an attachment of a row's own.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub fn record(&mut self, row: u32, attachment: &Recorded) -> Result<(), LedgerError> {
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO attachment (row, position, path, size, sha256) VALUES (?, ?, ?, ?, ?)")?;
+        let path = attachment.path.to_string_lossy();
+        insert.execute(params![row, attachment.position, path, attachment.size as i64, attachment.sha256])?;
+        Ok(())
+    }
+
+    /// Skips the pending rows whose address has been sent to, or may have been, in another run.
+    ///
+    /// # Errors
+    /// When one of the ledgers can't be read or written.
+    pub fn skip_sent_in(&mut self, other: &Path, reason: &str) -> Result<usize, LedgerError> {
+        self.connection.execute_batch("COMMIT")?;
+        self.connection.execute("ATTACH ? AS other", [other.to_string_lossy()])?;
+        self.connection.execute_batch("BEGIN")?;
+        let skipped = self.connection.execute(
+            "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
+             WHERE status = 'pending' AND row IN (
+               SELECT mine.row FROM recipient AS mine
+               JOIN other.recipient AS theirs ON theirs.address = mine.address
+               JOIN other.delivery AS sent ON sent.row = theirs.row
+               WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
+            params![reason, self.now],
+        )?;
+        self.connection.execute_batch("COMMIT; DETACH other; BEGIN")?;
+        Ok(skipped)
+    }
+
+    /// Makes what was planned so far readable for others; the plan is still not complete.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub fn publish(&mut self) -> Result<(), LedgerError> {
+        Ok(self.connection.execute_batch("COMMIT; BEGIN")?)
+    }
+
+    /// Completes the plan, durably.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub fn finish(self, blank_rows: u64, started: Timestamp) -> Result<(), LedgerError> {
+        self.connection.execute(
+            "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
+            params![blank_rows as i64, to_millis(started)],
+        )?;
+        self.connection.execute_batch("COMMIT")?;
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! Reading the ledger. Nothing in here writes or locks.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::{APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis, to_millis};
+use crate::render::Recorded;
+
+/// The readers' side of a ledger.
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A row to be sent.
+#[derive(Debug, Clone)]
+pub struct PlannedRow {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its line in the file.
+    pub line: u64,
+    /// The address cell as written.
+    pub email: String,
+    /// All cells.
+    pub cells: Vec<String>,
+    /// The attempts so far.
+    pub attempts: u32,
+    /// How often it was sent again by hand.
+    pub resends: u32,
+    /// It is to have a request of its own.
+    pub alone: bool,
+}
+
+/// A row with what became of it.
+#[derive(Debug, Clone)]
+pub struct ResultRow {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The address cell as written.
+    pub email: String,
+    /// All cells.
+    pub cells: Vec<String>,
+    /// What became of it.
+    pub status: Status,
+    /// The message ID, if the API took it.
+    pub message_id: Option<String>,
+    /// The API's code, or the finding's.
+    pub code: Option<String>,
+    /// The reason, in a line.
+    pub error: Option<String>,
+    /// The attempts so far.
+    pub attempts: u32,
+    /// Whether it was sent again after it may have been taken.
+    pub possible_duplicate: bool,
+    /// When it got this status, unless it is pending.
+    pub at: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Opens a run's ledger for reading.
+    ///
+    /// # Errors
+    /// When there is none, or when it is not one that this version reads.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        if !path.is_file() {
+            return Err(LedgerError::Missing(path.to_owned()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        check_version(&connection, path)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it says of its run.
+    ///
+    /// # Errors
+    /// When the plan is not complete, or the ledger can't be read.
+    pub fn run(&self) -> Result<Run, LedgerError> {
+        let planned: bool = self.connection.query_row("SELECT planned FROM run", [], |row| row.get(0)).optional()?.unwrap_or(false);
+        if planned { self.unfinished_run() } else { Err(LedgerError::NotPlanned) }
+    }
+
+    /// The same, of a run whose plan need not be complete.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn unfinished_run(&self) -> Result<Run, LedgerError> {
+        let select = "SELECT name, target, test_to, campaign, started_at, id_prefix, header, blank_rows FROM run";
+        let mut select = self.connection.prepare(select)?;
+        let mut rows = select.query([])?;
+        let row = rows.next()?.ok_or(LedgerError::NotPlanned)?;
+        let header: String = row.get(6)?;
+        Ok(Run {
+            name: row.get(0)?,
+            target: Target::parse(&row.get::<_, String>(1)?)?,
+            test_to: row.get(2)?,
+            campaign: PathBuf::from(row.get::<_, String>(3)?),
+            started: from_millis(row.get(4)?)?,
+            id_prefix: row.get(5)?,
+            header: parse_cells(&header)?,
+            blank_rows: row.get::<_, i64>(7)? as u64,
+        })
+    }
+
+    /// How many rows have each status.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn counts(&self) -> Result<Counts, LedgerError> {
+        let mut counts = Counts::default();
+        let mut select = self.connection.prepare("SELECT status, count(*) FROM delivery GROUP BY status")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            counts.set(Status::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?, row.get::<_, i64>(1)? as u64);
+        }
+        Ok(counts)
+    }
+
+    /// The reasons of rows that have them: status, code, error and the number of rows, most first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn reasons(&self, most: u32) -> Result<Vec<(Status, String, String, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT status, ifnull(code, ''), ifnull(error, ''), count(*) AS rows FROM delivery
+             WHERE status IN ('rejected', 'failed', 'unknown', 'sending', 'invalid', 'skipped')
+             GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3 LIMIT ?",
+        )?;
+        let mut rows = select.query([most])?;
+        let mut reasons = Vec::new();
+        while let Some(row) = rows.next()? {
+            reasons.push((Status::parse(&row.get::<_, String>(0)?)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? as u64));
+        }
+        Ok(reasons)
+    }
+
+    /// The pending rows after `after`, at most `most`, in the order of the input.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT row, line, email, cells, attempts, resends, alone FROM delivery JOIN recipient USING (row)
+             WHERE row > ? AND status = 'pending' ORDER BY row LIMIT ?",
+        )?;
+        let mut rows = select.query(params![after, most])?;
+        let mut pending = Vec::new();
+        while let Some(row) = rows.next()? {
+            pending.push(PlannedRow {
+                number: row.get(0)?,
+                line: row.get::<_, i64>(1)? as u64,
+                email: row.get(2)?,
+                cells: parse_cells(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+                attempts: row.get(4)?,
+                resends: row.get(5)?,
+                alone: row.get(6)?,
+            });
+        }
+        Ok(pending)
+    }
+
+    /// What was recorded of a row's own attachments.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn recorded(&self, row: u32) -> Result<Vec<Recorded>, LedgerError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT position, path, size, sha256 FROM attachment WHERE row = ? ORDER BY position")?;
+        let mut rows = select.query([row])?;
+        let mut recorded = Vec::new();
+        while let Some(row) = rows.next()? {
+            recorded.push(Recorded {
+                position: row.get(0)?,
+                path: PathBuf::from(row.get::<_, String>(1)?),
+                size: row.get::<_, i64>(2)? as u64,
+                sha256: row.get(3)?,
+            });
+        }
+        Ok(recorded)
+    }
+
+    /// Gives every row to `take`, in the order of the input.
+    ///
+    /// # Errors
+    /// When the ledger can't be read, or what `take` says.
+    pub fn rows<E: From<LedgerError>>(&self, mut take: impl FnMut(ResultRow) -> Result<(), E>) -> Result<(), E> {
+        let sql = "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at
+                   FROM recipient JOIN delivery USING (row) ORDER BY row";
+        let mut select = self.connection.prepare(sql).map_err(LedgerError::from)?;
+        let mut rows = select.query([]).map_err(LedgerError::from)?;
+        while let Some(row) = rows.next().map_err(LedgerError::from)? {
+            take(result_row(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// How many recipients were posted in each minute since `since`, oldest first: the minute since
+    /// 1970, and the number.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn posted_since(&self, since: Timestamp) -> Result<Vec<(i64, u64)>, LedgerError> {
+        let mut select = self.connection.prepare("SELECT minute, recipients FROM posted WHERE minute >= ? ORDER BY minute")?;
+        let rows = select.query_map([to_millis(since) / 60_000], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the first and the last row were accepted, and how many were.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn accepted_between(&self) -> Result<Option<(Timestamp, Timestamp, u64)>, LedgerError> {
+        let sql = "SELECT min(at), max(at), count(*) FROM delivery WHERE status = 'accepted'";
+        let (first, last, rows): (Option<i64>, Option<i64>, i64) =
+            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        match (first, last) {
+            (Some(first), Some(last)) => Ok(Some((from_millis(first)?, from_millis(last)?, rows as u64))),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
+    Ok(ResultRow {
+        number: row.get(0)?,
+        email: row.get(1)?,
+        cells: parse_cells(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+        status: Status::parse(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+        message_id: row.get(4)?,
+        code: row.get(5)?,
+        error: row.get(6)?,
+        attempts: row.get(7)?,
+        possible_duplicate: row.get::<_, u32>(8)? > 0,
+        at: row.get::<_, Option<i64>>(9)?.map(from_millis).transpose()?,
+    })
+}
+
+fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
+    serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
+}
+
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
+    if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
+        return Err(LedgerError::NotALedger(path.to_owned()));
+    }
+    match pragma("user_version")? {
+        SCHEMA_VERSION => Ok(()),
+        found => Err(LedgerError::Version { path: path.to_owned(), found }),
+    }
+}

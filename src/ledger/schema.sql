@@ -1,0 +1,53 @@
+-- The ledger of one run. Rows are written once by the plan; what became of them is in `delivery`.
+PRAGMA application_id = 0x6d61696c;
+PRAGMA user_version = 1;
+
+CREATE TABLE run (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  name       TEXT NOT NULL,
+  target     TEXT NOT NULL CHECK (target IN ('real', 'local', 'test')),
+  test_to    TEXT,                      -- the one recipient of a test
+  campaign   TEXT NOT NULL,             -- the campaign's folder
+  started_at INTEGER NOT NULL,          -- milliseconds since 1970, as all times here
+  id_prefix  TEXT NOT NULL,             -- what message IDs begin with
+  header     TEXT NOT NULL,             -- the columns' names, a JSON array
+  blank_rows INTEGER NOT NULL DEFAULT 0,
+  planned    INTEGER NOT NULL DEFAULT 0 -- 1 once the plan is complete
+) STRICT;
+
+CREATE TABLE recipient (
+  row     INTEGER PRIMARY KEY,          -- from 1, in the order of the input
+  line    INTEGER NOT NULL,             -- where the row begins in the file
+  email   TEXT NOT NULL,                -- the address as written
+  address TEXT,                         -- normalized, if it is one
+  cells   TEXT NOT NULL                 -- a JSON array
+) STRICT;
+
+CREATE TABLE delivery (
+  row        INTEGER PRIMARY KEY REFERENCES recipient,
+  status     TEXT NOT NULL CHECK (status IN
+             ('pending', 'sending', 'accepted', 'rejected', 'failed', 'unknown', 'invalid', 'skipped')),
+  attempts   INTEGER NOT NULL DEFAULT 0,
+  resends    INTEGER NOT NULL DEFAULT 0,
+  alone      INTEGER NOT NULL DEFAULT 0, -- 1: to be posted in a request of its own
+  message_id TEXT,
+  code       TEXT,                       -- the API's code, or the finding's
+  error      TEXT,
+  at         INTEGER                     -- when it got this status
+) STRICT;
+
+-- An attachment of a row's own, as it was when the run was planned.
+CREATE TABLE attachment (
+  row      INTEGER NOT NULL REFERENCES recipient,
+  position INTEGER NOT NULL,
+  path     TEXT NOT NULL,
+  size     INTEGER NOT NULL,
+  sha256   TEXT NOT NULL,
+  PRIMARY KEY (row, position)
+) STRICT, WITHOUT ROWID;
+
+-- How many recipients were posted in each minute since 1970, for the limits per day.
+CREATE TABLE posted (
+  minute     INTEGER PRIMARY KEY,
+  recipients INTEGER NOT NULL
+) STRICT;

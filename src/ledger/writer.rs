@@ -1,0 +1,268 @@
+//! The one writer of a ledger, on a thread of its own. What waits for it is committed together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, params};
+use tokio::sync::oneshot;
+
+use super::read::check_version;
+use super::{Counts, Ledger, LedgerError, Status, to_millis};
+
+/// How many orders wait for the writer at most; then those who give them wait.
+const QUEUE: usize = 8192;
+/// How many orders are committed together at most.
+const GROUP: usize = 4096;
+
+/// What became of a claimed row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The API took it.
+    Accepted {
+        /// The message's ID.
+        message_id: String,
+    },
+    /// The API refused it.
+    Rejected {
+        /// The API's code, or the HTTP status.
+        code: u16,
+        /// The API's words.
+        error: String,
+    },
+    /// It may or may not have been taken.
+    Unknown {
+        /// Why that is not known.
+        error: String,
+    },
+    /// It was certainly not taken, and the attempts are spent.
+    Failed {
+        /// The HTTP status.
+        code: Option<u16>,
+        /// Why.
+        error: String,
+    },
+    /// It was certainly not taken: it is pending again.
+    Again {
+        /// Whether the attempt counts against the row.
+        counted: bool,
+        /// Why.
+        error: String,
+    },
+}
+
+enum Order {
+    Claim { rows: Vec<u32>, at: Timestamp, done: oneshot::Sender<Result<(), LedgerError>> },
+    Settle { rows: Vec<(u32, Settlement)>, at: Timestamp },
+    LeaveOut { row: u32, status: Status, code: String, error: String, at: Timestamp },
+    Flush { done: oneshot::Sender<Result<(), LedgerError>> },
+}
+
+/// How many rows have each status, kept up by the writer.
+#[derive(Debug, Default)]
+pub struct LiveCounts([AtomicU64; 8]);
+
+impl LiveCounts {
+    /// The counts as they are now.
+    pub fn get(&self) -> Counts {
+        let mut counts = Counts::default();
+        for status in Status::ALL {
+            counts.set(status, self.0[status as usize].load(Ordering::Relaxed));
+        }
+        counts
+    }
+
+    fn set(&self, counts: &Counts) {
+        for status in Status::ALL {
+            self.0[status as usize].store(counts.of(status), Ordering::Relaxed);
+        }
+    }
+
+    fn shift(&self, moved: &[(Status, Status, u64)]) {
+        for (from, to, rows) in moved {
+            self.0[*from as usize].fetch_sub(*rows, Ordering::Relaxed);
+            self.0[*to as usize].fetch_add(*rows, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The writers' side of a ledger. Clones share the one thread.
+#[derive(Clone)]
+pub struct Writer {
+    orders: SyncSender<Order>,
+    counts: Arc<LiveCounts>,
+}
+
+impl Writer {
+    /// Opens a run's ledger for writing. The caller holds the run's lock, so that rows which are
+    /// `sending` were left so by a process that died: they become `unknown`.
+    ///
+    /// # Errors
+    /// When the ledger can't be opened or written.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        check_version(&connection, path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "fullfsync", "ON")?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.execute(
+            "UPDATE delivery SET status = 'unknown', at = ?,
+             error = 'mailrun ended while the request was in flight' WHERE status = 'sending'",
+            [to_millis(now)],
+        )?;
+        let counts = Arc::new(LiveCounts::default());
+        counts.set(&Ledger::open(path)?.counts()?);
+        let (orders, received) = sync_channel(QUEUE);
+        let shared = Arc::clone(&counts);
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write(&connection, &received, &shared))
+            .map_err(|error| LedgerError::Stopped(error.to_string()))?;
+        Ok(Self { orders, counts })
+    }
+
+    /// The counts as of the last commit.
+    pub fn counts(&self) -> &Arc<LiveCounts> {
+        &self.counts
+    }
+
+    /// Makes pending rows `sending`; durable when it returns.
+    ///
+    /// # Errors
+    /// When that could not be committed: nothing may be posted then.
+    pub async fn claim(&self, rows: Vec<u32>, at: Timestamp) -> Result<(), LedgerError> {
+        self.order(|done| Order::Claim { rows, at, done }).await
+    }
+
+    /// Says what became of claimed rows. It is committed with what comes next, and before any claim
+    /// that the caller makes later.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub fn settle(&self, rows: Vec<(u32, Settlement)>, at: Timestamp) -> Result<(), LedgerError> {
+        self.orders.send(Order::Settle { rows, at }).map_err(|_| stopped())
+    }
+
+    /// Leaves a pending row out.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub fn leave_out(&self, row: u32, status: Status, code: &str, error: &str, at: Timestamp) -> Result<(), LedgerError> {
+        let order = Order::LeaveOut { row, status, code: code.to_owned(), error: error.to_owned(), at };
+        self.orders.send(order).map_err(|_| stopped())
+    }
+
+    /// Waits until everything ordered so far is durable.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        self.order(|done| Order::Flush { done }).await
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Order) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(order(done)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> LedgerError {
+    LedgerError::Stopped("an earlier write failed".to_owned())
+}
+
+/// Commits what waits, group by group, until nobody is left to order, or a write fails.
+fn write(connection: &Connection, orders: &Receiver<Order>, counts: &LiveCounts) {
+    while let Ok(first) = orders.recv() {
+        let mut group = vec![first];
+        group.extend(orders.try_iter().take(GROUP - 1));
+        let result = commit(connection, &group, counts);
+        let failed = result.as_ref().err().map(ToString::to_string);
+        for order in group {
+            if let Order::Claim { done, .. } | Order::Flush { done } = order {
+                // Who ordered it may have given up waiting.
+                let _ = done.send(failed.clone().map_or(Ok(()), |error| Err(LedgerError::Stopped(error))));
+            }
+        }
+        if failed.is_some() {
+            return;
+        }
+    }
+}
+
+fn commit(connection: &Connection, group: &[Order], counts: &LiveCounts) -> Result<(), LedgerError> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut moved = Vec::new();
+    for order in group {
+        apply(&transaction, order, &mut moved)?;
+    }
+    transaction.commit()?;
+    counts.shift(&moved);
+    Ok(())
+}
+
+fn apply(connection: &Connection, order: &Order, moved: &mut Vec<(Status, Status, u64)>) -> Result<(), LedgerError> {
+    match order {
+        Order::Claim { rows, at, .. } => claim(connection, rows, *at, moved),
+        Order::Settle { rows, at } => rows.iter().try_for_each(|(row, settlement)| {
+            let to = settle(connection, *row, settlement, *at)?;
+            moved.push((Status::Sending, to, 1));
+            Ok(())
+        }),
+        Order::LeaveOut { row, status, code, error, at } => {
+            let mut update = connection.prepare_cached(
+                "UPDATE delivery SET status = ?, code = ?, error = ?, at = ? WHERE row = ? AND status = 'pending'",
+            )?;
+            one_row(update.execute(params![status.as_str(), code, error, to_millis(*at), row])?, *row)?;
+            moved.push((Status::Pending, *status, 1));
+            Ok(())
+        }
+        Order::Flush { .. } => Ok(()),
+    }
+}
+
+fn claim(connection: &Connection, rows: &[u32], at: Timestamp, moved: &mut Vec<(Status, Status, u64)>) -> Result<(), LedgerError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE delivery SET status = 'sending', attempts = attempts + 1, code = NULL, error = NULL, at = ?
+         WHERE row = ? AND status = 'pending'",
+    )?;
+    for row in rows {
+        one_row(update.execute(params![to_millis(at), row])?, *row)?;
+    }
+    let mut posted = connection.prepare_cached(
+        "INSERT INTO posted (minute, recipients) VALUES (?, ?)
+         ON CONFLICT (minute) DO UPDATE SET recipients = recipients + excluded.recipients",
+    )?;
+    posted.execute(params![to_millis(at).div_euclid(60_000), rows.len() as i64])?;
+    moved.push((Status::Pending, Status::Sending, rows.len() as u64));
+    Ok(())
+}
+
+fn settle(connection: &Connection, row: u32, settlement: &Settlement, at: Timestamp) -> Result<Status, LedgerError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE delivery SET status = ?, attempts = attempts - ?, message_id = ?, code = ?, error = ?, at = ?
+         WHERE row = ? AND status = 'sending'",
+    )?;
+    let (status, uncounted, message_id, code, error) = match settlement {
+        Settlement::Accepted { message_id } => (Status::Accepted, 0, Some(message_id), Some(200), None),
+        Settlement::Rejected { code, error } => (Status::Rejected, 0, None, Some(*code), Some(error)),
+        Settlement::Unknown { error } => (Status::Unknown, 0, None, None, Some(error)),
+        Settlement::Failed { code, error } => (Status::Failed, 0, None, *code, Some(error)),
+        Settlement::Again { counted, error } => (Status::Pending, i64::from(!counted), None, None, Some(error)),
+    };
+    let code = code.map(|code: u16| code.to_string());
+    one_row(update.execute(params![status.as_str(), uncounted, message_id, code, error, to_millis(at), row])?, row)?;
+    Ok(status)
+}
+
+/// The rules of the statuses are held by the ledger itself: a row that is not where it should be
+/// stops everything.
+fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(LedgerError::Damaged(format!("row {row} has not the status that it must have"))),
+    }
+}

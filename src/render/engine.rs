@@ -1,0 +1,432 @@
+//! The engine: templates compiled once, a message rendered a row.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tera::{Context, Tera};
+
+use super::attachments::{Recorded, Shelf};
+use super::explain::Sources;
+use super::values::{self, Columns};
+use super::{text, variables};
+use crate::address::{Address, Mailbox};
+use crate::api::{Dialect, Violation};
+use crate::campaign::{Campaign, TEMPLATES, Text, is_template};
+use crate::finding::{Finding, Place};
+use crate::message::{Attachments, Envelope, Message, Recipient};
+
+/// The longest subject, to which that of a test is cut when it is marked (the vendor's page).
+const SUBJECT_MAX: usize = 128;
+/// What marks the subject of a test.
+const TEST_MARK: &str = "[TEST] ";
+
+/// What an engine is made from.
+pub struct Inputs<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// The folder with the templates and the attachments of all rows.
+    pub dir: &'a Path,
+    /// The folder with the rows' own attachments.
+    pub own_dir: &'a Path,
+    /// The names of the recipients' columns.
+    pub header: &'a [String],
+    /// The run's start: what templates see as the time.
+    pub started: Timestamp,
+    /// What message IDs of the run begin with, where the sender chooses them.
+    pub id_prefix: &'a str,
+    /// The one recipient of all messages, if this is a test.
+    pub test_to: Option<&'a Address>,
+}
+
+/// A recipient's row, as the engine needs it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The address and the display name.
+    pub mailbox: Mailbox,
+    /// The cells, in the order of the header.
+    pub cells: Vec<String>,
+    /// How often it was sent again by hand.
+    pub resends: u32,
+    /// What was recorded of its own attachments when the run was planned.
+    pub recorded: Vec<Recorded>,
+}
+
+/// A row's message and recipient, within all limits of the API.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The message.
+    pub message: Message,
+    /// Whom it is for.
+    pub recipient: Recipient,
+}
+
+/// Renders messages. Made once a run; used by several threads.
+pub struct Engine {
+    tera: Tera,
+    sources: Sources,
+    columns: Columns,
+    slots: Slots,
+    shelf: Shelf,
+    inline_css: bool,
+    dialect: Dialect,
+    smtp_account: Arc<str>,
+    id_prefix: String,
+    test_to: Option<Address>,
+}
+
+/// A string of `[message]`.
+struct Slot {
+    /// The name of its template.
+    name: String,
+    /// Its value, if there is nothing to render in it.
+    constant: Option<String>,
+}
+
+struct Slots {
+    from: Slot,
+    from_name: Option<Slot>,
+    subject: Slot,
+    html: Option<Slot>,
+    text: Option<Slot>,
+    reply_to: Option<Slot>,
+    cc: Option<Slot>,
+    cc_name: Option<Slot>,
+    bcc: Option<Slot>,
+    bcc_name: Option<Slot>,
+    tags: Vec<Slot>,
+    headers: Vec<(String, Slot)>,
+    attachments: Vec<(Slot, bool)>,
+}
+
+/// Gathers the strings of `[message]` as templates.
+struct Gather<'a> {
+    tera: &'a mut Tera,
+    sources: &'a mut Sources,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Gather<'_> {
+    fn slot(&mut self, key: &str, text: &Text) -> Slot {
+        let name = format!("[message] {key}");
+        let source = text.get_ref();
+        if !is_template(source) {
+            return Slot { name, constant: Some(source.clone()) };
+        }
+        self.sources.add_string(&name, text);
+        if let Err(error) = self.tera.add_raw_template(&name, source) {
+            self.findings.push(self.sources.explain(&name, &error));
+        }
+        Slot { name, constant: None }
+    }
+
+    fn optional(&mut self, key: &str, text: Option<&Text>) -> Option<Slot> {
+        text.map(|text| self.slot(key, text))
+    }
+}
+
+impl Engine {
+    /// Compiles the templates and looks for what no row could render.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn new(inputs: &Inputs<'_>) -> Result<Self, Vec<Finding>> {
+        let campaign = inputs.campaign;
+        let mut findings = Vec::new();
+        let mut sources = Sources::new(&campaign.source, inputs.header, &campaign.vars);
+        let mut tera = values::new_tera(inputs.started);
+        tera.autoescape_on([".html", ".htm"]);
+        findings.extend(values::insert_vars(&mut tera, campaign, inputs.header));
+        load_templates(&mut tera, &mut sources, &inputs.dir.join(TEMPLATES), &mut findings);
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let mut gather = Gather { tera: &mut tera, sources: &mut sources, findings: &mut findings };
+        let slots = gather_slots(&mut gather, campaign);
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let used = variables::used(&tera, &slots.roots(&tera));
+        findings.extend(variables::unknown(&sources, &used, inputs.header, campaign));
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        Ok(Self {
+            columns: Columns::new(inputs.header, &used),
+            shelf: Shelf::new(inputs.dir, inputs.own_dir),
+            inline_css: campaign.message.inline_css,
+            dialect: campaign.api.dialect,
+            smtp_account: campaign.api.smtp_account.as_str().into(),
+            id_prefix: inputs.id_prefix.to_owned(),
+            test_to: inputs.test_to.cloned(),
+            tera,
+            sources,
+            slots,
+        })
+    }
+
+    /// Renders a row's message and holds it against the API's limits.
+    ///
+    /// # Errors
+    /// Why there is no message for this row: a template's error with its place, an address that is
+    /// none, a file that is not there, or every limit that the message is over.
+    pub fn prepare(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
+        let message = self.render(row)?;
+        let recipient = self.recipient(row, &message);
+        let envelope = self.envelope(vec![recipient]);
+        let violations = message.whole_request(&envelope).violations(self.dialect);
+        if !violations.is_empty() {
+            return Err(Box::new(over_limit(&violations)));
+        }
+        let recipient = envelope.to.into_iter().next().expect("the envelope holds the recipient put into it");
+        Ok(Prepared { message, recipient })
+    }
+
+    /// An envelope of the campaign's account.
+    pub fn envelope(&self, to: Vec<Recipient>) -> Envelope {
+        Envelope { smtp_account: Arc::clone(&self.smtp_account), to }
+    }
+
+    /// Whether rows have attachments of their own, so that each must be recorded at the plan.
+    pub fn has_own_attachments(&self) -> bool {
+        self.slots.attachments.iter().any(|(slot, _)| slot.constant.is_none())
+    }
+
+    /// What is to be recorded of a row's own attachments.
+    ///
+    /// # Errors
+    /// When a path does not render, or a file can't be attached.
+    pub fn record_attachments(&self, row: &Row) -> Result<Vec<Recorded>, Box<Finding>> {
+        let context = self.columns.context(&row.cells);
+        Ok(self.shelf.record(&self.attachment_paths(&context)?)?)
+    }
+
+    fn recipient(&self, row: &Row, message: &Message) -> Recipient {
+        let mailbox = match &self.test_to {
+            Some(address) => Mailbox { name: None, address: address.clone() },
+            None => row.mailbox.clone(),
+        };
+        let message_id = (self.dialect == Dialect::NewSendmail)
+            .then(|| message_id(&self.id_prefix, row, message.from.address.ascii_domain()));
+        Recipient { row: row.number, mailbox, message_id }
+    }
+
+    fn render(&self, row: &Row) -> Result<Message, Box<Finding>> {
+        let context = self.columns.context(&row.cells);
+        let line = |slot: &Slot| self.line(slot, &context);
+        let optional = |slot: &Option<Slot>| slot.as_ref().map_or(Ok(None), |slot| line(slot).map(not_blank));
+        let html = self.body(self.slots.html.as_ref(), &context)?.map(|html| self.inline(html)).transpose()?;
+        let text = match self.body(self.slots.text.as_ref(), &context)? {
+            Some(text) => Some(text),
+            None => html.as_deref().map(|html| text::from_html(html).map_err(|error| self.html_error(&error))).transpose()?,
+        };
+        let testing = self.test_to.is_some();
+        let copy = |address: &Option<Slot>, name: &Option<Slot>| match address {
+            Some(slot) if !testing => self.mailbox(slot, optional(name)?, &context),
+            _ => Ok(None),
+        };
+        Ok(Message {
+            from: self.mailbox(&self.slots.from, optional(&self.slots.from_name)?, &context)?.ok_or_else(|| self.no_sender())?,
+            subject: self.subject(line(&self.slots.subject)?),
+            html,
+            text,
+            reply_to: match &self.slots.reply_to {
+                Some(slot) => self.mailbox(slot, None, &context)?.map(|mailbox| mailbox.address),
+                None => None,
+            },
+            cc: copy(&self.slots.cc, &self.slots.cc_name)?,
+            bcc: copy(&self.slots.bcc, &self.slots.bcc_name)?,
+            headers: self.headers(&context)?,
+            tags: self.tags(&context)?,
+            attachments: self.attachments(row, &context)?,
+        })
+    }
+
+    fn line(&self, slot: &Slot, context: &Context) -> Result<String, Box<Finding>> {
+        match &slot.constant {
+            Some(value) => Ok(value.clone()),
+            None => self.template(&slot.name, context),
+        }
+    }
+
+    fn template(&self, name: &str, context: &Context) -> Result<String, Box<Finding>> {
+        self.tera.render(name, context).map_err(|error| Box::new(self.sources.explain(name, &error)))
+    }
+
+    fn body(&self, slot: Option<&Slot>, context: &Context) -> Result<Option<String>, Box<Finding>> {
+        let Some(slot) = slot else { return Ok(None) };
+        let name = self.line(slot, context)?;
+        self.template(&name, context).map(Some)
+    }
+
+    fn inline(&self, html: String) -> Result<String, Box<Finding>> {
+        if self.inline_css { text::inline_css(html).map_err(|error| self.html_error(&error)) } else { Ok(html) }
+    }
+
+    fn html_error(&self, error: &text::HtmlError) -> Box<Finding> {
+        let place = Place::file(&self.sources.campaign().path);
+        Box::new(Finding::error("html", place, error.to_string()))
+    }
+
+    fn subject(&self, subject: String) -> String {
+        if self.test_to.is_none() {
+            return subject;
+        }
+        TEST_MARK.chars().chain(subject.chars()).take(SUBJECT_MAX.max(subject.chars().count())).collect()
+    }
+
+    fn mailbox(&self, slot: &Slot, name: Option<String>, context: &Context) -> Result<Option<Mailbox>, Box<Finding>> {
+        let value = self.line(slot, context)?;
+        if value.trim().is_empty() {
+            return Ok(None);
+        }
+        let address = Address::parse(&value).map_err(|error| {
+            Box::new(self.sources.finding(&slot.name, "bad-address", format!("{}: {error}: “{value}”", slot.name)))
+        })?;
+        Ok(Some(Mailbox { name, address }))
+    }
+
+    fn no_sender(&self) -> Box<Finding> {
+        Box::new(self.sources.finding(&self.slots.from.name, "bad-address", "the sender's address is empty".to_owned()))
+    }
+
+    fn headers(&self, context: &Context) -> Result<Vec<(String, String)>, Box<Finding>> {
+        let mut headers = Vec::with_capacity(self.slots.headers.len());
+        for (name, slot) in &self.slots.headers {
+            if let Some(value) = not_blank(self.line(slot, context)?) {
+                headers.push((name.clone(), value));
+            }
+        }
+        Ok(headers)
+    }
+
+    fn tags(&self, context: &Context) -> Result<Vec<String>, Box<Finding>> {
+        let tags = self.slots.tags.iter().map(|slot| self.line(slot, context).map(not_blank));
+        Ok(tags.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    fn attachment_paths(&self, context: &Context) -> Result<Vec<super::attachments::Wanted>, Box<Finding>> {
+        let mut wanted = Vec::with_capacity(self.slots.attachments.len());
+        for (position, (slot, inline)) in self.slots.attachments.iter().enumerate() {
+            if let Some(path) = not_blank(self.line(slot, context)?) {
+                let own = slot.constant.is_none();
+                wanted.push(super::attachments::Wanted { position, path: PathBuf::from(path), inline: *inline, own });
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn attachments(&self, row: &Row, context: &Context) -> Result<Arc<Attachments>, Box<Finding>> {
+        if self.slots.attachments.is_empty() {
+            return Ok(self.shelf.none());
+        }
+        Ok(self.shelf.get(&self.attachment_paths(context)?, &row.recorded)?)
+    }
+}
+
+impl Slots {
+    /// The names of the templates that a message starts from.
+    fn roots<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
+        let lines = [Some(&self.from), Some(&self.subject), self.from_name.as_ref(), self.reply_to.as_ref()];
+        let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
+        let lines = lines.into_iter().chain(copies).flatten();
+        let lines = lines.chain(&self.tags).chain(self.headers.iter().map(|(_, slot)| slot));
+        let lines = lines.chain(self.attachments.iter().map(|(slot, _)| slot));
+        let bodies = [self.html.as_ref(), self.text.as_ref()].into_iter().flatten();
+        let mut roots: Vec<&str> = lines.chain(bodies.clone()).filter(|slot| slot.constant.is_none()).map(|slot| slot.name.as_str()).collect();
+        for body in bodies {
+            match &body.constant {
+                Some(file) => roots.push(file),
+                // The file's name is made of the row: any of them may be meant.
+                None => roots.extend(tera.get_template_names().filter(|name| !name.starts_with("[message]"))),
+            }
+        }
+        roots
+    }
+}
+
+fn gather_slots(gather: &mut Gather<'_>, campaign: &Campaign) -> Slots {
+    let message = &campaign.message;
+    Slots {
+        from: gather.slot("from", &message.from),
+        from_name: gather.optional("from_name", message.from_name.as_ref()),
+        subject: gather.slot("subject", &message.subject),
+        html: gather.optional("html", message.html.as_ref()),
+        text: gather.optional("text", message.text.as_ref()),
+        reply_to: gather.optional("reply_to", message.reply_to.as_ref()),
+        cc: gather.optional("cc", message.cc.as_ref()),
+        cc_name: gather.optional("cc_name", message.cc_name.as_ref()),
+        bcc: gather.optional("bcc", message.bcc.as_ref()),
+        bcc_name: gather.optional("bcc_name", message.bcc_name.as_ref()),
+        tags: message.tags.iter().enumerate().map(|(i, tag)| gather.slot(&format!("tags[{i}]"), tag)).collect(),
+        headers: message.headers.iter().map(|(name, value)| (name.clone(), gather.slot(&format!("headers.{name}"), value))).collect(),
+        attachments: message
+            .attachments
+            .iter()
+            .enumerate()
+            .map(|(i, attachment)| (gather.slot(&format!("attachments[{i}].path"), &attachment.path), attachment.inline))
+            .collect(),
+    }
+}
+
+fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: &mut Vec<Finding>) {
+    let mut files = Vec::new();
+    if let Err(error) = read_templates(dir, dir, &mut files) {
+        findings.push(Finding::error("no-file", Place::file(dir), format!("can't read {}: {error}", dir.display())));
+        return;
+    }
+    for (name, content) in &files {
+        sources.add_file(name, content);
+    }
+    // One by one first, so that every broken file is told and not the first alone.
+    for (name, content) in &files {
+        if let Err(error) = values::new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
+            && matches!(error.kind(), tera::ErrorKind::SyntaxError(_))
+        {
+            findings.push(sources.explain(name, &error));
+        }
+    }
+    if findings.is_empty()
+        && let Err(error) = tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
+    {
+        findings.push(sources.explain("", &error));
+    }
+}
+
+/// The templates below `dir`, named by their path in it with `/`. A file that is not UTF-8, such
+/// as an image, is no template.
+fn read_templates(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_templates(root, &path, files)?;
+        } else if let Ok(content) = String::from_utf8(std::fs::read(&path)?) {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            files.push((name, content));
+        }
+    }
+    files.sort();
+    Ok(())
+}
+
+fn not_blank(value: String) -> Option<String> {
+    (!value.trim().is_empty()).then_some(value)
+}
+
+/// The message ID of a row: the same on every attempt, another after a resend.
+fn message_id(prefix: &str, row: &Row, domain: &str) -> String {
+    match row.resends {
+        0 => format!("{prefix}.{}@{domain}", row.number),
+        resends => format!("{prefix}.{}.{}@{domain}", row.number, resends + 1),
+    }
+}
+
+fn over_limit(violations: &[Violation]) -> Finding {
+    let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    Finding::error("over-limit", Place::default(), all.join("; "))
+}

@@ -1,0 +1,188 @@
+//! From the template engine's errors to findings with a place in the user's files.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use tera::{Error, ErrorKind};
+
+use crate::campaign::{Source, TEMPLATES, Text};
+use crate::finding::{Excerpt, Finding, Place, nearest};
+
+/// The texts of all templates, to point into.
+pub(super) struct Sources {
+    campaign: Source,
+    columns: Vec<String>,
+    vars: Vec<String>,
+    templates: BTreeMap<String, Template>,
+}
+
+struct Template {
+    text: String,
+    /// Where it stands in the campaign's file, if it is a string of `[message]`.
+    string: Option<Range<usize>>,
+}
+
+impl Sources {
+    pub(super) fn new(campaign: &Source, columns: &[String], vars: &[(Text, toml::Value)]) -> Self {
+        Self {
+            campaign: campaign.clone(),
+            columns: columns.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            vars: vars.iter().map(|(name, _)| name.get_ref().clone()).collect(),
+            templates: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn campaign(&self) -> &Source {
+        &self.campaign
+    }
+
+    pub(super) fn add_file(&mut self, name: &str, text: &str) {
+        self.templates.insert(name.to_owned(), Template { text: text.to_owned(), string: None });
+    }
+
+    pub(super) fn add_string(&mut self, name: &str, text: &Text) {
+        let template = Template { text: text.get_ref().clone(), string: Some(text.span()) };
+        self.templates.insert(name.to_owned(), template);
+    }
+
+    /// A finding about a whole template, or about a string of `[message]`.
+    pub(super) fn finding(&self, name: &str, code: &'static str, message: String) -> Finding {
+        match self.templates.get(name).and_then(|template| template.string.clone()) {
+            Some(span) => self.campaign.error(code, span, message),
+            None => Finding::error(code, Place::file(&self.campaign.path), message),
+        }
+    }
+
+    /// What the engine says of the template `name`.
+    pub(super) fn explain(&self, name: &str, error: &Error) -> Finding {
+        match error.kind() {
+            ErrorKind::SyntaxError(report) => self.at("template-syntax", report.filename(), report.span().range.clone(), report.message()),
+            ErrorKind::RenderingError(report) => {
+                let message = report.message().split(" Available variables:").next().unwrap_or_default();
+                let span = report.span().range.clone();
+                match message.strip_prefix("Variable `").and_then(|rest| rest.split_once('`')) {
+                    Some((variable, _)) if message.contains("not defined") => self.undefined(report.filename(), span, variable),
+                    _ if message.contains("undefined") => self.at("undefined-variable", report.filename(), span, message).help(self.known()),
+                    _ => self.at("template-error", report.filename(), span, message),
+                }
+            }
+            ErrorKind::TemplateNotFound(missing) => {
+                let files: Vec<&str> = self.templates.keys().map(String::as_str).filter(|name| !name.starts_with('[')).collect();
+                self.finding(name, "no-template", format!("there is no template “{missing}” in {TEMPLATES}/"))
+                    .help(format!("{TEMPLATES}/ has: {}", files.join(", ")))
+            }
+            other => {
+                let place = match self.templates.get(name) {
+                    Some(template) if template.string.is_none() => Place::file(Path::new(TEMPLATES).join(name)),
+                    _ => Place::file(&self.campaign.path),
+                };
+                Finding::error("template-error", place, other.to_string())
+            }
+        }
+    }
+
+    /// The finding for a variable that no row has.
+    pub(super) fn undefined(&self, template: &str, span: Range<usize>, variable: &str) -> Finding {
+        let names = self.columns.iter().chain(&self.vars).map(String::as_str);
+        let help = match nearest(variable, names) {
+            Some(near) => format!("did you mean `{near}`? {}", self.known()),
+            None => self.known(),
+        };
+        self.at("undefined-variable", template, span, &format!("there is no column or variable `{variable}`")).help(help)
+    }
+
+    fn known(&self) -> String {
+        let mut known = format!("the columns are: {}", self.columns.join(", "));
+        if !self.vars.is_empty() {
+            known.push_str(&format!("; [vars] has: {}", self.vars.join(", ")));
+        }
+        known
+    }
+
+    fn at(&self, code: &'static str, template: &str, span: Range<usize>, message: &str) -> Finding {
+        let Some(source) = self.templates.get(template) else {
+            return Finding::error(code, Place::file(Path::new(TEMPLATES).join(template)), message);
+        };
+        match &source.string {
+            Some(string) => self.campaign.error(code, self.inside_string(string, &source.text, &span), message),
+            None => {
+                let file = Path::new(TEMPLATES).join(template);
+                let excerpt = Excerpt::new(&file.display().to_string(), &source.text, span);
+                Finding::error(code, Place::file(file), message).excerpt(excerpt)
+            }
+        }
+    }
+
+    /// Where a part of a string's value stands in the file: exactly, unless the string has escapes.
+    fn inside_string(&self, string: &Range<usize>, value: &str, part: &Range<usize>) -> Range<usize> {
+        match self.campaign.text[string.clone()].find(value) {
+            Some(offset) => {
+                let start = string.start + offset;
+                start + part.start..start + part.end
+            }
+            None => string.clone(),
+        }
+    }
+
+    /// Whether a template gives the variable a value of its own.
+    pub(super) fn sets(&self, variable: &str) -> bool {
+        self.templates.values().any(|template| {
+            identifiers(&template.text, variable).any(|span| {
+                let before = template.text[..span.start].trim_end();
+                before.ends_with(" set") || before.ends_with(" set_global") || before.ends_with("-set")
+            })
+        })
+    }
+
+    /// The first place where the variable is used without a word on its being undefined.
+    pub(super) fn place_of_unguarded(&self, variable: &str) -> Option<(String, Range<usize>)> {
+        let mut places = self.templates.iter().flat_map(|(name, template)| {
+            identifiers(&template.text, variable).map(move |span| (name, template, span))
+        });
+        let guarded = places.clone().any(|(_, template, span)| {
+            let after = template.text[span.end..].trim_start();
+            ["is defined", "is not defined", "is undefined", "is not undefined"].iter().any(|test| after.starts_with(test))
+                || after.strip_prefix('|').is_some_and(|filter| filter.trim_start().starts_with("default"))
+        });
+        if guarded {
+            return None;
+        }
+        places.next().map(|(name, _, span)| (name.clone(), span))
+    }
+
+    /// Every `row["…"]` of the templates: template, place, column.
+    pub(super) fn row_lookups(&self) -> Vec<(String, Range<usize>, String)> {
+        let mut lookups = Vec::new();
+        for (name, template) in &self.templates {
+            for span in identifiers(&template.text, super::values::ROW) {
+                let rest = &template.text[span.end..];
+                let Some(inner) = rest.strip_prefix('[') else { continue };
+                let Some(quote) = inner.chars().next().filter(|c| "\"'`".contains(*c)) else { continue };
+                if let Some(length) = inner[1..].find(quote) {
+                    let column = &inner[1..=length];
+                    lookups.push((name.clone(), span.start..span.end + length + 3, column.to_owned()));
+                }
+            }
+        }
+        lookups
+    }
+}
+
+/// Where an identifier stands as one inside the tags of a template, not as a part of another, a
+/// field or a string.
+fn identifiers<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Range<usize>> + Clone + 'a {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name).map(|(start, found)| start..start + found.len()).filter(move |span| {
+        let before = &text[..span.start];
+        let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
+        let tag = tag.trim_start_matches(['{', '%', '-']);
+        let opened = before.rfind("{{").max(before.rfind("{%"));
+        let closed = before.rfind("}}").max(before.rfind("%}"));
+        let quoted = tag.matches('"').count() % 2 == 1 || tag.matches('\'').count() % 2 == 1;
+        opened > closed
+            && !quoted
+            && !before.ends_with(|c| part(c) || c == '.')
+            && !text[span.end..].starts_with(part)
+    })
+}

@@ -1,0 +1,11 @@
+//! From a recipient to a message: the template engine and what is done with its output.
+
+mod attachments;
+mod engine;
+mod explain;
+mod text;
+mod values;
+mod variables;
+
+pub use engine::{Engine, Inputs, Prepared, Row};
+pub use attachments::Recorded;

@@ -1,0 +1,46 @@
+//! What is done with rendered HTML: its CSS put into the elements, a text part made from it.
+
+use std::sync::OnceLock;
+
+use css_inline::{CSSInliner, InlineOptions};
+
+/// The width of a line of the text part, in columns (RFC 5322 2.1.1 asks for at most 78).
+const WIDTH: usize = 76;
+
+/// HTML that can't be worked on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HtmlError {
+    #[error("can't put the CSS of <style> into the elements: {0}")]
+    Css(#[from] css_inline::InlineError),
+    #[error("can't make a text part from the HTML: {0}")]
+    Text(#[from] html2text::Error),
+}
+
+/// Puts the CSS of `<style>` into the elements; rules that only a `<style>` can hold, such as
+/// `@media`, stay there. Nothing is fetched.
+pub(super) fn inline_css(html: String) -> Result<String, HtmlError> {
+    static INLINER: OnceLock<CSSInliner<'static>> = OnceLock::new();
+    if !html.contains("<style") && !html.contains("<STYLE") {
+        return Ok(html);
+    }
+    let inliner = INLINER.get_or_init(|| {
+        CSSInliner::new(InlineOptions::default().load_remote_stylesheets(false).keep_at_rules(true).keep_link_tags(true))
+    });
+    Ok(inliner.inline(&html)?)
+}
+
+/// The text of an HTML body: what is hidden left out, links as footnotes.
+pub(super) fn from_html(html: &str) -> Result<String, HtmlError> {
+    let config = html2text::config::plain().use_doc_css().raw_mode(true).no_link_wrapping().link_footnotes(true);
+    let text = config.string_from_read(html.as_bytes(), WIDTH)?;
+    let mut tidy = String::with_capacity(text.len());
+    let mut blank = true;
+    for line in text.lines().map(str::trim_end) {
+        if !(line.is_empty() && blank) {
+            tidy.push_str(line);
+            tidy.push('\n');
+        }
+        blank = line.is_empty();
+    }
+    Ok(tidy.trim_end().to_owned() + "\n")
+}

@@ -1,0 +1,173 @@
+//! The API over HTTP.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{Body, PostError, Reply, Transport};
+use crate::api::Dialect;
+use crate::campaign::is_loopback;
+
+/// The longest that connecting may take; always below the total.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept without use: servers close theirs after 5 s and more, and a
+/// request on a connection that is being closed would be in doubt.
+const IDLE: Duration = Duration::from_secs(3);
+/// The longest answer that is read. One for 200 recipients has some 30 KB.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// Where the API is, and who asks.
+#[derive(Debug)]
+pub struct HttpSettings<'a> {
+    /// The API's base URL, with a slash at its end.
+    pub url: &'a Url,
+    /// Which endpoint is spoken.
+    pub dialect: Dialect,
+    /// The App Key.
+    pub app_key: &'a SecretString,
+    /// The Secret Key.
+    pub secret_key: &'a SecretString,
+    /// The longest that a request may take, from connecting to the end of the answer.
+    pub timeout: Duration,
+    /// The most requests in flight.
+    pub concurrency: u32,
+}
+
+/// Why there is no way to the API.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The URL does not take an endpoint.
+    #[error("the API's URL is not usable: {0}")]
+    Url(#[from] url::ParseError),
+    /// The keys can't be put into a header.
+    #[error("the App Key or the Secret Key holds characters that HTTP can't carry")]
+    Keys,
+    /// TLS or the proxy's settings.
+    #[error("can't set up HTTP: {0}")]
+    Client(String),
+}
+
+/// The API over HTTP/1.1, with connections kept open.
+pub struct HttpTransport {
+    client: reqwest::Client,
+    endpoint: Url,
+    authorization: HeaderValue,
+}
+
+impl HttpTransport {
+    /// Makes the client; nothing is sent.
+    ///
+    /// # Errors
+    /// When the settings can't work.
+    pub fn new(settings: &HttpSettings<'_>) -> Result<Self, SetupError> {
+        let mut client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout.mul_f32(0.9)))
+            .timeout(settings.timeout)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(settings.concurrency as usize)
+            .user_agent(concat!("mailrun/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(settings.url) {
+            client = client.no_proxy();
+        }
+        Ok(Self {
+            client: client.build().map_err(|error| SetupError::Client(chain(&error)))?,
+            endpoint: settings.url.join(settings.dialect.path())?,
+            authorization: basic(settings.app_key, settings.secret_key)?,
+        })
+    }
+}
+
+/// RFC 7617: HTTP Basic.
+fn basic(app_key: &SecretString, secret_key: &SecretString) -> Result<HeaderValue, SetupError> {
+    let login = format!("{}:{}", app_key.expose_secret(), secret_key.expose_secret());
+    let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
+    let mut value = HeaderValue::from_str(&value).map_err(|_| SetupError::Keys)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Transport for HttpTransport {
+    async fn post(&self, body: Body) -> Result<Reply, PostError> {
+        let request = self
+            .client
+            .post(self.endpoint.clone())
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(reqwest::Body::wrap(Pieces(body.0.into())));
+        let response = request.send().await.map_err(|error| failure(&error))?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (retry_after, location) = (header(RETRY_AFTER), header(LOCATION));
+        let status = response.status().as_u16();
+        let body = read(response).await?;
+        Ok(Reply { status, retry_after, location, body })
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Bytes, PostError> {
+    let mut body = BytesMut::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return Err(PostError::Broken(format!("the answer is longer than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+fn failure(error: &reqwest::Error) -> PostError {
+    if error.is_connect() {
+        PostError::NotConnected(chain(error))
+    } else if error.is_timeout() {
+        PostError::Broken("no whole answer within the time that a request may take".to_owned())
+    } else {
+        PostError::Broken(chain(error))
+    }
+}
+
+/// The innermost words of an error: the outer ones say "error sending request" and the URL.
+fn chain(error: &reqwest::Error) -> String {
+    let mut words = Vec::new();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words.push(error.to_string());
+        source = error.source();
+    }
+    words.dedup();
+    match words.last() {
+        Some(last) => last.clone(),
+        None => error.to_string(),
+    }
+}
+
+/// A body of pieces whose length is known, so that it goes with a Content-Length.
+struct Pieces(VecDeque<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+    }
+}

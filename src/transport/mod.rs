@@ -1,0 +1,43 @@
+//! Posting a request and getting its answer. Nothing is retried in here.
+
+mod http;
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+pub use http::{HttpSettings, HttpTransport, SetupError};
+
+/// The body of a request, in pieces, so that attachments are shared and not copied.
+#[derive(Debug, Clone, Default)]
+pub struct Body(pub Vec<Bytes>);
+
+/// What came back, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    /// No connection could be made (DNS, TCP, TLS): the request was certainly not taken.
+    #[error("no connection: {0}")]
+    NotConnected(String),
+    /// Something failed after that: the request may have been taken.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The way to an API.
+pub trait Transport: Send + Sync + 'static {
+    /// Posts a request once.
+    fn post(&self, body: Body) -> impl Future<Output = Result<Reply, PostError>> + Send;
+}
