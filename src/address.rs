@@ -110,7 +110,11 @@ impl Address {
         if length > MAX_ADDRESS {
             return Err(AddressError::TooLong(length));
         }
-        Ok(Self { sent: format!("{local}@{domain}"), at: local.len(), ascii_domain })
+        Ok(Self {
+            sent: format!("{local}@{domain}"),
+            at: local.len(),
+            ascii_domain,
+        })
     }
 
     /// The address as it is sent.
@@ -135,7 +139,11 @@ impl Address {
 
     /// What two spellings of one address have in common: lower case, the domain as A-labels.
     pub fn normalized(&self) -> String {
-        format!("{}@{}", self.local().to_ascii_lowercase(), self.ascii_domain)
+        format!(
+            "{}@{}",
+            self.local().to_ascii_lowercase(),
+            self.ascii_domain
+        )
     }
 }
 
@@ -160,7 +168,12 @@ fn ascii_domain(domain: &str) -> Result<String, AddressError> {
         return Err(AddressError::Literal);
     }
     let ascii = Uts46::new()
-        .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
+        .to_ascii(
+            domain.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::Check,
+            DnsLength::Verify,
+        )
         .map_err(|_| AddressError::Domain(domain.to_owned()))?;
     if !ascii.contains('.') {
         return Err(AddressError::NoDot(domain.to_owned()));
@@ -199,7 +212,10 @@ impl Mailbox {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let Some((name, address)) = text.strip_suffix('>').and_then(|t| t.split_once('<')) else {
-            return Ok(Self { name: None, address: Address::parse(text)? });
+            return Ok(Self {
+                name: None,
+                address: Address::parse(text)?,
+            });
         };
         if address.contains(['<', '>']) || name.contains(['<', '>', '@', ',', ';']) {
             return Err(AddressError::List);
@@ -208,8 +224,15 @@ impl Mailbox {
             return Err(AddressError::Character(c));
         }
         let name = name.trim();
-        let name = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')).unwrap_or(name).trim();
+        let name = name
+            .strip_prefix('"')
+            .and_then(|n| n.strip_suffix('"'))
+            .unwrap_or(name)
+            .trim();
         let name = (!name.is_empty()).then(|| name.to_owned());
-        Ok(Self { name, address: Address::parse(address)? })
+        Ok(Self {
+            name,
+            address: Address::parse(address)?,
+        })
     }
 }
