@@ -33,6 +33,8 @@ const FAMILIES: [&[&Encoding]; 2] = [
 const ENOUGH_CELLS: u64 = 3;
 /// Of a cell and of a run of non-ASCII bytes, how many bytes are looked at.
 const CELL: usize = 40;
+/// How much non-ASCII text, in bytes, chardetng is shown: it is slow.
+const DETECTED_BY: usize = 1024 * 1024;
 /// How many cells are kept to choose a sample from.
 const SAMPLES: usize = 200;
 
@@ -56,16 +58,21 @@ pub(crate) fn weigh(mut file: &File) -> io::Result<Verdict> {
     let mut source = BufReader::with_capacity(64 * 1024, file);
     let mut evidence = Evidence::default();
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let mut fed = 0;
     loop {
         let chunk = source.fill_buf()?;
         let length = chunk.len();
-        detector.feed(chunk, length == 0);
         if length == 0 {
             break;
+        }
+        if fed < DETECTED_BY && !chunk.is_ascii() {
+            detector.feed(chunk, false);
+            fed += length;
         }
         chunk.iter().for_each(|&byte| evidence.take(byte));
         source.consume(length);
     }
+    detector.feed(&[], true);
     evidence.end_cell();
     Ok(evidence.verdict(detector.guess(None, Utf8Detection::Deny)))
 }
