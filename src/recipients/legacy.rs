@@ -7,10 +7,12 @@
 //!   UTF-8 with a few broken bytes does;
 //! - at least three of its cells have non-ASCII bytes: one broken byte is no evidence;
 //! - the encoding has one byte a character, defines every byte that occurs, makes no control
-//!   character (U+0080 to U+009F) of any, and letters of more than half of them.
+//!   character (U+0080 to U+009F) of any, and letters of nine in ten, spaces and typographic marks
+//!   aside: “Pawe³” is “Paweł” read wrongly.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::iter;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
@@ -29,6 +31,8 @@ const FAMILIES: [&[&Encoding]; 2] = [
     ],
     &[WINDOWS_1251, KOI8_U, ISO_8859_5],
 ];
+/// What texts have beside letters in any language.
+const TYPOGRAPHIC: &str = "\u{a0}\u{ad}‘’‚‹›“”„«»–—…•·€°§©®™№";
 /// In how many cells there must be non-ASCII bytes.
 const ENOUGH_CELLS: u64 = 3;
 /// Of a cell and of a run of non-ASCII bytes, how many bytes are looked at.
@@ -152,12 +156,13 @@ impl Evidence {
         if self.utf8 {
             return Verdict::Unclear { maybe: None };
         }
-        if self.cells < ENOUGH_CELLS || !self.allows(guess) {
+        if self.cells < ENOUGH_CELLS || !self.is_text_in(guess) {
+            let mut family = iter::once(guess).chain(relatives(guess));
             return Verdict::Unclear {
-                maybe: self.allows(guess).then_some(guess),
+                maybe: family.find(|e| self.is_text_in(e)),
             };
         }
-        let others: Vec<_> = self.others(guess).collect();
+        let others: Vec<_> = relatives(guess).filter(|e| self.may_be_in(e)).collect();
         let cell = self.telling_cell(guess, &others);
         let sample = decode(guess, cell);
         let differs = |(_, text): &(_, String)| *text != sample;
@@ -173,34 +178,38 @@ impl Evidence {
         }
     }
 
-    /// Whether the file may be in an encoding of one byte a character.
-    fn allows(&self, encoding: &'static Encoding) -> bool {
-        if !encoding.is_single_byte() {
-            return false;
-        }
-        let (mut letters, mut all) = (0, 0);
-        for (byte, &count) in (0..=u8::MAX)
-            .zip(&self.bytes)
-            .filter(|(_, count)| **count > 0)
-        {
-            let octet = [byte];
-            let text = encoding.decode_without_bom_handling_and_without_replacement(&octet);
-            let Some(c) = text
-                .and_then(|text| text.chars().next())
-                .filter(|c| !c.is_control())
-            else {
-                return false;
-            };
-            letters += if c.is_alphabetic() { count } else { 0 };
-            all += count;
-        }
-        letters * 2 > all
+    /// Whether the bytes are what text in an encoding has.
+    fn is_text_in(&self, encoding: &'static Encoding) -> bool {
+        matches!(self.letters(encoding), Some((letters, all)) if letters > 0 && letters * 10 >= all * 9)
     }
 
-    fn others(&self, guess: &'static Encoding) -> impl Iterator<Item = &'static Encoding> {
-        let family = FAMILIES.iter().find(|family| family.contains(&guess));
-        let others = family.into_iter().flat_map(|family| family.iter().copied());
-        others.filter(move |other| *other != guess && self.allows(other))
+    /// Whether the bytes are not quite out of place in an encoding.
+    fn may_be_in(&self, encoding: &'static Encoding) -> bool {
+        matches!(self.letters(encoding), Some((letters, all)) if letters * 2 > all)
+    }
+
+    /// How many letters the bytes are in an encoding of one byte a character, and how many letters
+    /// and symbols; `None` when some are nothing or control characters in it.
+    fn letters(&self, encoding: &'static Encoding) -> Option<(u64, u64)> {
+        if !encoding.is_single_byte() {
+            return None;
+        }
+        let (mut letters, mut all) = (0, 0);
+        for (byte, &count) in (0..=u8::MAX).zip(&self.bytes) {
+            let octet = [byte];
+            let text = encoding.decode_without_bom_handling_and_without_replacement(&octet);
+            match text.as_ref().and_then(|text| text.chars().next()) {
+                _ if count == 0 => {}
+                None => return None,
+                Some(c) if c.is_control() => return None,
+                Some(c) if TYPOGRAPHIC.contains(c) => {}
+                Some(c) => {
+                    letters += if c.is_alphabetic() { count } else { 0 };
+                    all += count;
+                }
+            }
+        }
+        Some((letters, all))
     }
 
     /// The cell that the fewest other encodings read as the guess does.
@@ -217,6 +226,13 @@ impl Evidence {
             .min_by_key(alike)
             .map_or(&[], Vec::as_slice)
     }
+}
+
+/// The encodings that one is mistaken for.
+fn relatives(guess: &'static Encoding) -> impl Iterator<Item = &'static Encoding> {
+    let family = FAMILIES.iter().find(|family| family.contains(&guess));
+    let members = family.into_iter().flat_map(|family| family.iter().copied());
+    members.filter(move |other| *other != guess)
 }
 
 /// A surrogate half in the form of UTF-8 (U+D800 to U+DFFF).

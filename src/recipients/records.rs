@@ -27,7 +27,7 @@ pub(crate) struct Record {
 impl Record {
     /// Whether there is no text in any cell.
     pub(crate) fn is_blank(&self) -> bool {
-        self.fault.is_none() && self.cells.iter().all(|cell| cell.trim().is_empty())
+        self.cells.iter().all(|cell| cell.trim().is_empty())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mailrun::recipients::{Problem, Settings};
 
-use super::{bytes, try_bytes};
+use super::{bytes, refused_bytes, try_bytes};
 
 #[test]
 fn the_delimiter_is_the_one_under_which_there_is_an_address_column() {
@@ -13,8 +13,21 @@ fn the_delimiter_is_the_one_under_which_there_is_an_address_column() {
         assert_eq!(char::from(contents.format.delimiter), delimiter);
         assert_eq!(contents.rows[0].cells[2], *format!("x{delimiter}y"));
     }
+    let commas = bytes(b"email;a,b,c\na@example.com;1,2,3\n");
+    assert_eq!(commas.header.columns(), ["email", "a,b,c"]);
     let lone = bytes(b"email\na@example.com\n");
     assert_eq!(lone.addresses(), ["a@example.com"]);
+}
+
+#[test]
+fn without_an_address_column_it_is_the_one_that_parts_rows_like_the_header() {
+    let error = refused_bytes(b"who;a,b,c\nAnn;1\nBob;2\n");
+    assert!(
+        error
+            .to_string()
+            .ends_with("the columns are “who”, “a,b,c”"),
+        "{error}"
+    );
 }
 
 #[test]

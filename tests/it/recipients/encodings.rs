@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use encoding_rs::{ISO_8859_2, UTF_8, UTF_16LE, WINDOWS_1250};
+use encoding_rs::{GB18030, ISO_8859_2, SHIFT_JIS, UTF_8, UTF_16LE, WINDOWS_1250};
 use mailrun::address::AddressError;
 use mailrun::recipients::{Lines, Notice, Problem, RowFault, Settings};
 
@@ -201,64 +201,83 @@ fn damaged_utf8_is_refused_by_line_and_byte() {
     }
 }
 
+/// A file of some Polish rows in windows-1250, which is guessed, and then `end`.
+fn polish_and(end: &[u8]) -> Vec<u8> {
+    let text =
+        "email,name,city\n".to_owned() + &"a@example.com,Michał,Kraków nad Wisłą\n".repeat(9);
+    [&encoded(&text, WINDOWS_1250)[..], end].concat()
+}
+
 #[test]
-fn evidence_for_a_legacy_encoding_must_be_sound() {
-    let text = "email,name,city\na@example.com,Łucja,Łódź\nb@example.com,Paweł,Poznań\n";
+fn a_legacy_encoding_with_utf_8_in_it_is_refused() {
+    assert_eq!(bytes(&polish_and(b"")).format.encoding, WINDOWS_1250);
+    let alone = polish_and(b"b@example.com,\xc5\x9b \xb3,x\n");
     assert_eq!(
-        bytes(&encoded(text, WINDOWS_1250)).format.encoding,
-        WINDOWS_1250
-    );
-
-    let mixed = [
-        &encoded(text, WINDOWS_1250)[..],
-        "c@example.com,Łucja,x\n".as_bytes(),
-    ]
-    .concat();
-    assert_eq!(
-        refused_bytes(&mixed).line(),
+        refused_bytes(&alone).line(),
         Some(2),
-        "a valid UTF-8 character beside others"
+        "a character of UTF-8"
     );
-    let cesu = b"c@example.com,\xed\xa0\xbd\xed\xb8\x80,x\n";
-    let with_cesu = [&encoded(text, WINDOWS_1250)[..], cesu].concat();
-    assert_eq!(
-        refused_bytes(&with_cesu).line(),
-        Some(2),
-        "a surrogate half beside others"
-    );
+    let cesu = polish_and(b"b@example.com,\xed\xa0\xbd\xed\xb8\x80,x\n");
+    assert_eq!(refused_bytes(&cesu).line(), Some(2), "surrogate halves");
+}
 
-    let two_cells = "email,name,city\na@example.com,Łucja,Łask\n";
-    let error = refused_bytes(&encoded(two_cells, WINDOWS_1250));
-    assert_eq!(error.line(), Some(2), "no more than two cells");
+#[test]
+fn a_legacy_encoding_without_enough_evidence_is_refused() {
+    let undecodable = |octets: &[u8]| match refused_bytes(octets).problem {
+        Problem::Undecodable { line, maybe, .. } => (line, maybe),
+        problem => panic!("{problem}"),
+    };
+    let two_cells = encoded(
+        "email,name,city\na@example.com,Paweł,Poznań\n",
+        WINDOWS_1250,
+    );
+    assert_eq!(undecodable(&two_cells).0, 2);
+    let misread =
+        "email,name,city\n".to_owned() + &"a@example.com,Paweł,Poznań nad Wartą\n".repeat(9);
+    let misread = undecodable(&encoded(&misread, WINDOWS_1250));
+    assert_eq!(
+        misread,
+        (2, Some(WINDOWS_1250)),
+        "taken for windows-1252, with few letters"
+    );
     let symbols = b"email,a,b,c\na@example.com,\xa4,\xa6,\xa7\nb@example.com,\xa4,\xa6,\xa7\n";
-    assert_eq!(refused_bytes(symbols).line(), Some(2), "no letters");
-    let (japanese, _, _) = encoding_rs::SHIFT_JIS
-        .encode("email,name,city\na@example.com,山田太郎,東京都\nb@example.com,鈴木一郎,大阪市\n");
-    assert_eq!(
-        refused_bytes(&japanese).line(),
-        Some(2),
-        "more than one byte a character"
-    );
+    assert_eq!(undecodable(symbols), (2, None), "no letters");
+    for name in ["山田太郎", "ﾔﾏﾀﾞ ﾀﾛｳ"] {
+        let text = "email,name\n".to_owned() + &format!("a@example.com,{name}\n").repeat(9);
+        let (octets, _, _) = SHIFT_JIS.encode(&text);
+        assert_eq!(
+            undecodable(&octets),
+            (2, None),
+            "more than one byte a character: {name}"
+        );
+    }
 }
 
 #[test]
 fn a_declared_encoding_that_does_not_fit_is_refused_by_line_and_byte() {
-    let text = b"email,name\r\na@example.com,\"An\rn\"\rb@example.com,B\x81\x81\xff\xff\n";
-    let settings = Settings {
-        encoding: Some(encoding_rs::SHIFT_JIS),
-        ..Settings::default()
-    };
-    let error = try_bytes(text, &settings).expect_err("no Shift_JIS");
-    let Problem::Undecodable {
-        line: 4,
-        offset: 50,
-        encoding,
-        ..
-    } = error.problem
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(encoding, encoding_rs::SHIFT_JIS);
+    let start = b"email,name\r\na@example.com,\"An\rn\"\rb@example.com,B";
+    for (set, wrong) in [
+        (SHIFT_JIS, &b"\xff\xff"[..]),
+        (GB18030, b"\x81\x30\x81x"),
+        (UTF_8, b"\xe2\x82,"),
+    ] {
+        let settings = Settings {
+            encoding: Some(set),
+            ..Settings::default()
+        };
+        let text = [start, wrong, b"ob\n"].concat();
+        let error = try_bytes(&text, &settings).expect_err("it does not fit");
+        let Problem::Undecodable {
+            line,
+            offset,
+            encoding,
+            ..
+        } = error.problem
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!((line, offset, encoding), (4, start.len() as u64, set));
+    }
 }
 
 #[test]

@@ -283,16 +283,21 @@ fn a_quote_that_is_never_closed_is_refused_by_the_line_it_is_in() {
         refused_bytes(b"email,name\na@example.com,Ann\nb@example.com,\"Bob\nc@example.com,Cy\n");
     let said = "list.csv, line 3: the quote that opens a cell in this line is never closed";
     assert_eq!(error.to_string(), said);
-    let endless = [
-        &b"email,name\na@example.com,\""[..],
-        &b"x\n".repeat(9 << 20),
-    ]
-    .concat();
-    assert_eq!(
-        refused_bytes(&endless).line(),
-        Some(2),
-        "without reading it all into memory"
-    );
+}
+
+#[test]
+fn a_record_beyond_any_reason_is_refused_before_it_fills_the_memory() {
+    let long = b"x\n".repeat(9 << 20);
+    let quoted = [b"email,name\na@example.com,\"", &long[..], b"\"\n"].concat();
+    let Problem::UnclosedQuote { line } = refused_bytes(&quoted).problem else {
+        panic!()
+    };
+    assert_eq!(line, 2);
+    let unquoted = [b"email,name\na@example.com,", &b"x".repeat(18 << 20)[..]].concat();
+    let Problem::TooLong { line } = refused_bytes(&unquoted).problem else {
+        panic!()
+    };
+    assert_eq!(line, 2);
 }
 
 #[test]
