@@ -1,0 +1,124 @@
+//! Which encoding a file is in.
+//!
+//! In this order: a byte order mark; what the user set; UTF-16 when every other byte of the first
+//! line is NUL; UTF-8 when all of the file is; a legacy encoding when [`legacy`] finds enough
+//! evidence for one. Everything else is an error that names the line and the byte.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+use super::error::{Notice, Problem};
+use super::legacy::{self, Verdict};
+use super::text::{Text, TextError};
+
+/// The encoding, and what the user should know about it.
+pub(crate) type Detected = (&'static Encoding, Option<Notice>);
+
+/// Finds the encoding of a file; reads all of it unless a mark or the user names one.
+pub(crate) fn detect(mut file: &File, set: Option<&'static Encoding>) -> Result<Detected, Problem> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    file.take(1024).read_to_end(&mut head)?;
+    if let Some(what) = not_text(&head) {
+        return Err(Problem::NotText(what));
+    }
+    if let Some((mark, _)) = Encoding::for_bom(&head) {
+        let set = set.filter(|set| *set != mark);
+        return Ok((mark, set.map(|set| Notice::EncodingOverruled { mark, set })));
+    }
+    if let Some(known) = set.or_else(|| utf16_by_nuls(&head)) {
+        return Ok((known, None));
+    }
+    match first_undecodable(file, UTF_8)? {
+        None => Ok((UTF_8, None)),
+        Some(offset) => guess(file, offset),
+    }
+}
+
+/// What a file is that people mistake for CSV, by its first bytes.
+fn not_text(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 5] = [
+        (
+            b"PK\x03\x04",
+            "a spreadsheet (.xlsx, .ods) or another zip archive",
+        ),
+        (b"\xd0\xcf\x11\xe0", "an old Excel spreadsheet (.xls)"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"%PDF", "a PDF document"),
+        (b"\xff\xfe\0\0", "text in UTF-32"),
+    ];
+    KINDS
+        .iter()
+        .find(|(magic, _)| head.starts_with(magic))
+        .map(|(_, what)| *what)
+}
+
+/// UTF-16 without a mark, known by the NULs beside the ASCII of the first line.
+fn utf16_by_nuls(head: &[u8]) -> Option<&'static Encoding> {
+    let pairs = || {
+        head.chunks_exact(2)
+            .take_while(|pair| !matches!(pair, [b'\n', 0] | [0, b'\n']))
+    };
+    let share =
+        |place: usize| pairs().filter(|pair| pair[place] == 0).count() * 2 > pairs().count();
+    match (share(0), share(1)) {
+        (true, false) => Some(UTF_16BE),
+        (false, true) => Some(UTF_16LE),
+        _ => None,
+    }
+}
+
+fn first_undecodable(mut file: &File, encoding: &'static Encoding) -> io::Result<Option<u64>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut text = Text::new(file, encoding);
+    let mut decoded = String::new();
+    loop {
+        decoded.clear();
+        match text.read_into(&mut decoded) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(TextError::Undecodable(offset)) => return Ok(Some(offset)),
+            Err(TextError::Io(error)) => return Err(error),
+        }
+    }
+}
+
+fn guess(file: &File, offset: u64) -> Result<Detected, Problem> {
+    match legacy::weigh(file)? {
+        Verdict::Guess {
+            encoding,
+            sample,
+            alternatives,
+        } => {
+            let notice = Notice::GuessedEncoding {
+                encoding,
+                sample,
+                alternatives,
+            };
+            Ok((encoding, Some(notice)))
+        }
+        Verdict::Unclear { maybe } => {
+            let line = line_of(file, offset)?;
+            Err(Problem::Undecodable {
+                encoding: UTF_8,
+                line,
+                offset,
+                maybe,
+            })
+        }
+    }
+}
+
+/// The physical line of an octet, in an encoding that extends ASCII.
+fn line_of(mut file: &File, offset: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(0))?;
+    let (mut line, mut after_cr) = (1, false);
+    for octet in io::BufReader::new(file).take(offset).bytes() {
+        let octet = octet?;
+        line += u64::from(octet == b'\r' || (octet == b'\n' && !after_cr));
+        after_cr = octet == b'\r';
+    }
+    Ok(line)
+}

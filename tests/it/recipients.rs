@@ -1,0 +1,118 @@
+//! Files of recipients as people really have them. `fixtures/recipients/manifest.json` says of each
+//! what is to come of it.
+
+mod addresses;
+mod anything;
+mod delimiters;
+mod encodings;
+mod manifest;
+mod rows;
+mod sources;
+mod suppression;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use encoding_rs::Encoding;
+use mailrun::recipients::{
+    Format, Header, Lines, Notice, ReadError, Reader, Row, RowFault, Settings, Warning, spool,
+};
+use serde_json::Value;
+
+/// All that a file holds.
+#[derive(Debug)]
+struct Contents {
+    header: Header,
+    rows: Vec<Row>,
+    blank: Lines,
+    warnings: Vec<Warning>,
+    format: Format,
+}
+
+impl Contents {
+    fn cells(&self) -> Vec<Vec<&str>> {
+        self.rows
+            .iter()
+            .map(|row| row.cells.iter().collect())
+            .collect()
+    }
+
+    fn notices(&self) -> Vec<&Notice> {
+        self.warnings
+            .iter()
+            .map(|warning| &warning.notice)
+            .collect()
+    }
+
+    /// The number of the row, its line and what is wrong with it.
+    fn faults(&self) -> Vec<(u32, u64, &RowFault)> {
+        self.rows
+            .iter()
+            .filter_map(|row| Some((row.number, row.line, row.recipient.as_ref().err()?)))
+            .collect()
+    }
+
+    fn addresses(&self) -> Vec<&str> {
+        self.rows
+            .iter()
+            .filter_map(|row| row.recipient.as_ref().ok())
+            .map(|mailbox| mailbox.address.as_str())
+            .collect()
+    }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recipients")
+}
+
+fn manifest() -> Value {
+    let text = fs::read_to_string(fixtures().join("manifest.json")).expect("the manifest");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn read_path(path: &Path, name: &str, settings: &Settings) -> Result<Contents, ReadError> {
+    let mut reader = Reader::open(path, name, settings)?;
+    let rows = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
+    Ok(Contents {
+        header: reader.header().clone(),
+        rows,
+        blank: reader.blank().clone(),
+        warnings: reader.warnings(),
+        format: reader.format(),
+    })
+}
+
+fn try_file(name: &str) -> Result<Contents, ReadError> {
+    read_path(&fixtures().join(name), name, &Settings::default())
+}
+
+#[track_caller]
+fn file(name: &str) -> Contents {
+    try_file(name).expect(name)
+}
+
+#[track_caller]
+fn refused(name: &str) -> ReadError {
+    try_file(name).expect_err(name)
+}
+
+fn try_bytes(bytes: &[u8], settings: &Settings) -> Result<Contents, ReadError> {
+    let spooled = spool(bytes).expect("a temporary file");
+    read_path(spooled.path(), "list.csv", settings)
+}
+
+#[track_caller]
+fn bytes(bytes: &[u8]) -> Contents {
+    try_bytes(bytes, &Settings::default()).expect("a readable file")
+}
+
+#[track_caller]
+fn refused_bytes(bytes: &[u8]) -> ReadError {
+    try_bytes(bytes, &Settings::default()).expect_err("a file that is refused")
+}
+
+fn encoded(text: &str, encoding: &'static Encoding) -> Vec<u8> {
+    let (bytes, _, lossy) = encoding.encode(text);
+    assert!(!lossy, "{} has all of {text}", encoding.name());
+    bytes.into_owned()
+}
