@@ -1,1 +1,2 @@
 //! What users run, run: the binary, against a fake API.
+mod contract;
