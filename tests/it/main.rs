@@ -1,2 +1,3 @@
 //! What users run, run: the binary, against a fake API.
 mod contract;
+mod gateway;
