@@ -6,7 +6,7 @@
 //!
 //! It meets the sender on the wire alone: all that they share is [`crate::api`].
 //!
-//! The outbox is a [Maildir](maildir::Maildir) with one file for each address in `to`. Copies (`cc`,
+//! The outbox is a [Maildir] with one file for each address in `to`. Copies (`cc`,
 //! `bcc`) get no file of their own: they are named in the file's `X-Mailrun-Envelope-To` headers.
 
 mod encoding;

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 use mailrun::address::Mailbox;
 use mailrun::api::Request;
+use mailrun::gateway::maildir::Maildir;
 use mailrun::gateway::mime::Draft;
 use mailrun::gateway::{Config, serve};
 use proptest::prelude::*;
@@ -657,6 +658,7 @@ fn only_the_right_login_passes() {
     let host = format!("Host: {}", gateway.address);
     let logins = [
         "key:wrong",
+        "key:s3cr:et zz",
         "other:s3cr:et ż",
         "key:s3cr:et żz",
         "key",
@@ -927,6 +929,8 @@ fn the_outbox_is_its_owners_alone_and_complete() {
     recipients.sort();
     recipients.dedup();
     assert_eq!(recipients.len(), 80);
+    let outbox = Maildir::open(&gateway.outbox()).expect("an outbox");
+    assert_eq!(outbox.messages().expect("messages").len(), 80);
     let mode = |path: PathBuf| fs::metadata(path).expect("a path").permissions().mode() & 0o777;
     for folder in ["", "new", "tmp", "cur"] {
         assert_eq!(mode(gateway.outbox().join(folder)), 0o700, "{folder}");
@@ -945,6 +949,7 @@ fn the_outbox_is_its_owners_alone_and_complete() {
 #[test]
 fn an_outbox_that_cannot_be_written_takes_nothing() {
     let gateway = Gateway::start();
+    gateway.sendmail(&[("subject", "")]);
     fs::remove_dir(gateway.outbox().join("tmp")).expect("an empty folder");
     let reply = gateway.sendmail(&[]);
     assert_eq!((reply.status, &reply.json["code"]), (503, &json!(503)));
