@@ -3,7 +3,16 @@
 //! Both sides of the wire use it: `transport` as the client, `gateway` as the server. There is no
 //! I/O in here, and nothing else of ours but [`crate::address`].
 
+mod answer;
+pub mod form;
+mod limits;
+mod request;
+
 use std::borrow::Cow;
+
+pub use answer::{Answer, Data, Values};
+pub use limits::{MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, is_reserved_header};
+pub use request::DecodeError;
 
 /// Which of the API's endpoints is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]

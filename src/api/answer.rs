@@ -1,0 +1,203 @@
+//! Answers, which count by their JSON whatever the HTTP status is.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::address::Address;
+
+/// What the API says to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The numeric code; 200 is success.
+    pub code: u16,
+    /// The code in words: `success`, `error`.
+    pub status: String,
+    /// What happened, in words.
+    pub message: String,
+    /// What became of each address, or the errors.
+    pub data: Data,
+    /// The server's name for the request.
+    pub req_id: Option<String>,
+}
+
+/// The `data` of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// On success: each address with its message ID, or with the reason why it was not taken.
+    Values(Values),
+    /// Else: whatever there was, as one line; perhaps empty.
+    Text(String),
+}
+
+/// Addresses, and what the API says of each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Values {
+    list: Vec<(String, String)>,
+    /// Places in `list`, by normalized address.
+    index: HashMap<String, usize>,
+}
+
+impl Values {
+    /// Each address with its value, in the order of the answer.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list
+            .iter()
+            .map(|(address, value)| (address.as_str(), value.as_str()))
+    }
+
+    fn get(&self, address: &Address) -> Option<&str> {
+        let at = self.index.get(&address.normalized())?;
+        self.list.get(*at).map(|(_, value)| value.as_str())
+    }
+}
+
+impl FromIterator<(String, String)> for Values {
+    /// Of two values for one address, the first counts.
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
+        let list: Vec<_> = values.into_iter().collect();
+        let mut index = HashMap::with_capacity(list.len());
+        for (at, (address, _)) in list.iter().enumerate() {
+            index.entry(normalized(address)).or_insert(at);
+        }
+        Self { list, index }
+    }
+}
+
+fn normalized(address: &str) -> String {
+    Address::parse(address).map_or_else(|_| address.to_owned(), |address| address.normalized())
+}
+
+impl Answer {
+    /// A success, with a value for each address: its message ID or the reason against it.
+    pub fn success(values: impl IntoIterator<Item = (String, String)>, req_id: String) -> Self {
+        Self {
+            code: 200,
+            status: "success".to_owned(),
+            message: "Message sent".to_owned(),
+            data: Data::Values(values.into_iter().collect()),
+            req_id: Some(req_id),
+        }
+    }
+
+    /// A refusal of the whole request.
+    pub fn error(code: u16, message: impl Into<String>, req_id: String) -> Self {
+        Self {
+            code,
+            status: "error".to_owned(),
+            message: message.into(),
+            data: Data::Text(String::new()),
+            req_id: Some(req_id),
+        }
+    }
+
+    /// Whether the request was taken; what became of each address, its value says.
+    pub fn is_success(&self) -> bool {
+        self.code == 200 && !self.status.eq_ignore_ascii_case("error")
+    }
+
+    /// What the answer says of an address, matched as [`Address::normalized`]: a message ID, which
+    /// is not empty and has no white space, or the reason why it was not taken.
+    pub fn value_for(&self, address: &Address) -> Option<&str> {
+        match &self.data {
+            Data::Values(values) => values.get(address),
+            Data::Text(_) => None,
+        }
+    }
+
+    /// The answer as JSON; on success `data` is a list of objects with one address each.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut answer = Map::new();
+        answer.insert("code".to_owned(), self.code.into());
+        answer.insert("status".to_owned(), self.status.as_str().into());
+        answer.insert("message".to_owned(), self.message.as_str().into());
+        match &self.data {
+            Data::Values(values) => {
+                let list = values
+                    .iter()
+                    .map(|(address, value)| json!({ address: value }));
+                answer.insert("data".to_owned(), list.collect());
+            }
+            Data::Text(text) if text.is_empty() => {}
+            Data::Text(text) => {
+                answer.insert("data".to_owned(), text.as_str().into());
+            }
+        }
+        if let Some(id) = &self.req_id {
+            answer.insert("req_id".to_owned(), id.as_str().into());
+        }
+        Value::Object(answer).to_string().into_bytes()
+    }
+
+    /// Reads the API's JSON: an object with both a `code` (a number, perhaps as a string) and a
+    /// `status`. Nothing for anything else, whoever sent it.
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let code = code(answer.get("code")?)?;
+        let status = line(answer.remove("status")?);
+        let message = answer.remove("message").map(line).unwrap_or_default();
+        let data = answer.remove("data").unwrap_or_default();
+        let req_id = answer
+            .remove("req_id")
+            .map(line)
+            .filter(|id| !id.is_empty());
+        let mut answer = Self {
+            code,
+            status,
+            message,
+            data: Data::Text(String::new()),
+            req_id,
+        };
+        answer.data = if answer.is_success() {
+            values(data)
+        } else {
+            Data::Text(line(data))
+        };
+        Some(answer)
+    }
+}
+
+fn code(value: &Value) -> Option<u16> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|code| u16::try_from(code).ok()),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A value as one line of text: a text itself, nothing for `null`, else its JSON.
+fn line(value: Value) -> String {
+    let text = match value {
+        Value::Null => return String::new(),
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.replace(char::is_control, " ")
+}
+
+/// A list of objects, or one object, from addresses to values.
+fn values(data: Value) -> Data {
+    match data {
+        Value::Object(map) => Data::Values(entries(map).collect()),
+        Value::Array(list) if list.iter().all(Value::is_object) => {
+            let maps = list.into_iter().filter_map(|value| match value {
+                Value::Object(map) => Some(map),
+                _ => None,
+            });
+            Data::Values(maps.flat_map(entries).collect())
+        }
+        other => Data::Text(line(other)),
+    }
+}
+
+/// Texts and numbers count. Of an address with anything else nothing is known: such a value must
+/// not pass for a message ID.
+fn entries(map: Map<String, Value>) -> impl Iterator<Item = (String, String)> {
+    map.into_iter()
+        .filter(|(_, value)| value.is_string() || value.is_number())
+        .map(|(address, value)| (address, line(value)))
+}

@@ -1,0 +1,390 @@
+//! What the API does not take, found before it is asked.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use super::request::is_number;
+use super::{Copy, Dialect, File, Recipient, Request, form};
+
+/// The longest subject, name of a sender, and name of a copy, in characters (the vendor's page).
+pub const MAX_NAME: usize = 128;
+/// The most characters of all tags together (the vendor's page).
+pub const MAX_TAGS: usize = 128;
+/// The most recipients of one request.
+pub const MAX_RECIPIENTS: usize = 200;
+/// The most bytes of `html`, `text` and the base64 of the attachments (the vendor's 15 MB).
+pub const MAX_SIZE: usize = 15_000_000;
+
+/// The headers that come from a request's own fields or from the server.
+const RESERVED: [&str; 11] = [
+    "From",
+    "Sender",
+    "To",
+    "Cc",
+    "Bcc",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Return-Path",
+];
+/// What such headers begin with: the structure of the body, and the gateway's own notes.
+const RESERVED_PREFIXES: [&str; 2] = ["Content-", "X-Mailrun-"];
+
+impl Dialect {
+    /// Whether a recipient's address can be posted. `new_sendmail` has it in a key, where PHP can
+    /// read no bracket and no NUL, and where it must not look like a place in a list.
+    pub fn can_carry(self, address: &str) -> bool {
+        self == Self::Sendmail || is_key(address) && address.contains('@')
+    }
+}
+
+/// Whether PHP reads a text in brackets as it was written.
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| matches!(c, '[' | ']') || c.is_control())
+}
+
+/// Whether a header cannot be among a request's extra headers, since the message has it anyway.
+pub fn is_reserved_header(name: &str) -> bool {
+    RESERVED
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(name))
+        || RESERVED_PREFIXES.iter().any(|prefix| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        })
+}
+
+/// Something in a request that the API does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A field that has to be there is not; its name.
+    Missing(Cow<'static, str>),
+    /// Neither `html` nor `text`.
+    NoBody,
+    /// A field with too many characters.
+    TooLong {
+        /// The field's name.
+        field: &'static str,
+        /// Its characters (Unicode scalar values).
+        found: usize,
+        /// The most it can have.
+        most: usize,
+    },
+    /// More recipients than one request can have; their number.
+    TooManyRecipients(usize),
+    /// A field that can have one address has several.
+    TooManyCopies {
+        /// The field's name.
+        field: &'static str,
+        /// The addresses in it.
+        found: usize,
+    },
+    /// A message too large; its bytes, as [`Request::size`] counts them.
+    TooLarge(usize),
+    /// More variables than PHP reads of one form; their number.
+    TooManyVariables(usize),
+    /// A field that goes into a header holds CR, LF or NUL.
+    Character {
+        /// The field's name.
+        field: Cow<'static, str>,
+        /// The first of them.
+        character: char,
+    },
+    /// Not a header's name (RFC 5322 2.2), or none that the API can take; the name.
+    HeaderName(String),
+    /// A header that cannot be an extra one; its name.
+    ReservedHeader(String),
+    /// A header given twice, of which the API keeps one; its name.
+    HeaderTwice(String),
+    /// Not a message ID: printable ASCII without white space and angle brackets.
+    MessageId(String),
+    /// An address that the dialect cannot carry; the address.
+    Uncarried(String),
+    /// An address that is there twice, of which the dialect keeps one; the address.
+    Twice(String),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(field) => write!(f, "the {field} is missing"),
+            Self::NoBody => f.write_str("there is neither an html nor a text"),
+            Self::TooLong { field, found, most } => {
+                let verb = if *field == "tags" {
+                    "are together"
+                } else {
+                    "is"
+                };
+                write!(
+                    f,
+                    "the {field} {verb} {found} characters long, the most is {most}"
+                )
+            }
+            Self::TooManyRecipients(found) => {
+                write!(
+                    f,
+                    "there are {found} recipients, the most is {MAX_RECIPIENTS}"
+                )
+            }
+            Self::TooManyCopies { field, found } => {
+                write!(f, "there are {found} addresses in {field}, the most is 1")
+            }
+            Self::TooLarge(found) => {
+                write!(
+                    f,
+                    "the html, the text and the attachments in base64 are {found} bytes, \
+                     the most is {MAX_SIZE}"
+                )
+            }
+            Self::TooManyVariables(found) => {
+                write!(
+                    f,
+                    "the form has {found} variables, the most is {}",
+                    form::MAX_VARIABLES
+                )
+            }
+            Self::Character {
+                field,
+                character: '\0',
+            } => write!(f, "the {field} holds a NUL"),
+            Self::Character { field, .. } => write!(f, "the {field} holds a line break"),
+            Self::HeaderName(name) => write!(f, "{name:?} cannot be the name of a header"),
+            Self::ReservedHeader(name) => write!(
+                f,
+                "the header {name} cannot be among the extra headers: the message has it already"
+            ),
+            Self::HeaderTwice(name) => write!(f, "the header {name} is there twice"),
+            Self::MessageId(id) => write!(
+                f,
+                "{id:?} cannot be a message ID: it must be printable ASCII without spaces and \
+                 angle brackets"
+            ),
+            Self::Uncarried(address) => {
+                write!(
+                    f,
+                    "the address {address:?} cannot be posted to new_sendmail"
+                )
+            }
+            Self::Twice(address) => {
+                write!(
+                    f,
+                    "the address {address} is there twice, which new_sendmail cannot carry"
+                )
+            }
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Everything in the request that the API does not take. Whether an address is one is not
+    /// looked at: see [`Address`](crate::address::Address).
+    pub fn violations(&self, dialect: Dialect) -> Vec<Violation> {
+        let mut found = Vec::new();
+        self.check_presence(&mut found);
+        self.check_numbers(dialect, &mut found);
+        self.check_lengths(&mut found);
+        self.check_lines(&mut found);
+        self.check_headers(&mut found);
+        self.check_recipients(dialect, &mut found);
+        self.check_copies(dialect, &mut found);
+        self.check_files(&mut found);
+        found
+    }
+
+    fn check_presence(&self, found: &mut Vec<Violation>) {
+        let fields = [
+            ("to", self.to.is_empty()),
+            ("smtp_account", self.smtp_account.is_empty()),
+            ("subject", self.subject.is_empty()),
+            ("from", self.from.is_empty()),
+        ];
+        let missing = fields.into_iter().filter(|(_, empty)| *empty);
+        found.extend(missing.map(|(field, _)| Violation::Missing(field.into())));
+        if is_none(&self.html) && is_none(&self.text) {
+            found.push(Violation::NoBody);
+        }
+    }
+
+    fn check_numbers(&self, dialect: Dialect, found: &mut Vec<Violation>) {
+        if self.to.len() > MAX_RECIPIENTS {
+            found.push(Violation::TooManyRecipients(self.to.len()));
+        }
+        if self.size() > MAX_SIZE {
+            found.push(Violation::TooLarge(self.size()));
+        }
+        let variables = self.variables(dialect);
+        if variables > form::MAX_VARIABLES {
+            found.push(Violation::TooManyVariables(variables));
+        }
+    }
+
+    fn check_lengths(&self, found: &mut Vec<Violation>) {
+        let mut check = |field, length, most| {
+            if length > most {
+                found.push(Violation::TooLong {
+                    field,
+                    found: length,
+                    most,
+                });
+            }
+        };
+        check("subject", length(&self.subject), MAX_NAME);
+        check(
+            "from_name",
+            self.from_name.as_deref().map_or(0, length),
+            MAX_NAME,
+        );
+        for (field, copies) in [("cc_name", &self.cc), ("bcc_name", &self.bcc)] {
+            for copy in copies {
+                check(field, copy.name.as_deref().map_or(0, length), MAX_NAME);
+            }
+        }
+        check(
+            "tags",
+            self.tags.iter().map(|tag| length(tag)).sum(),
+            MAX_TAGS,
+        );
+    }
+
+    fn check_lines(&self, found: &mut Vec<Violation>) {
+        let texts = [
+            ("smtp_account", Some(&self.smtp_account)),
+            ("subject", Some(&self.subject)),
+            ("from", Some(&self.from)),
+            ("from_name", self.from_name.as_ref()),
+            ("reply_to", self.reply_to.as_ref()),
+            ("return_path", self.return_path.as_ref()),
+        ];
+        for (field, text) in texts {
+            check_line(text.map_or("", |text| text), || field.into(), found);
+        }
+        for (index, tag) in self.tags.iter().enumerate() {
+            check_line(tag, || format!("tags[{index}]").into(), found);
+        }
+    }
+
+    fn check_headers(&self, found: &mut Vec<Violation>) {
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            if !is_header_name(name) {
+                found.push(Violation::HeaderName(name.to_string()));
+            } else if is_reserved_header(name) {
+                found.push(Violation::ReservedHeader(name.to_string()));
+            }
+            if self.headers[..index]
+                .iter()
+                .any(|(other, _)| other.eq_ignore_ascii_case(name))
+            {
+                found.push(Violation::HeaderTwice(name.to_string()));
+            }
+            check_line(value, || format!("header {name}").into(), found);
+        }
+    }
+
+    fn check_recipients(&self, dialect: Dialect, found: &mut Vec<Violation>) {
+        for recipient in &self.to {
+            recipient.check(dialect, found);
+        }
+        if dialect == Dialect::NewSendmail && self.to.len() > 1 {
+            let mut seen = HashSet::with_capacity(self.to.len());
+            let twice = self
+                .to
+                .iter()
+                .filter(|recipient| !seen.insert(&recipient.address));
+            found.extend(twice.map(|recipient| Violation::Twice(recipient.address.to_string())));
+        }
+    }
+
+    fn check_copies(&self, dialect: Dialect, found: &mut Vec<Violation>) {
+        for (field, copies) in [("cc", &self.cc), ("bcc", &self.bcc)] {
+            let several = copies.len() > 1;
+            if several && dialect == Dialect::Sendmail {
+                found.push(Violation::TooManyCopies {
+                    field,
+                    found: copies.len(),
+                });
+            }
+            for copy in copies {
+                copy.check(field, several, found);
+            }
+        }
+    }
+
+    fn check_files(&self, found: &mut Vec<Violation>) {
+        for (index, file) in self.files.iter().enumerate() {
+            file.check(index, found);
+        }
+    }
+}
+
+impl Recipient<'_> {
+    fn check(&self, dialect: Dialect, found: &mut Vec<Violation>) {
+        if !dialect.can_carry(&self.address) {
+            found.push(Violation::Uncarried(self.address.to_string()));
+        }
+        if let Some(name) = &self.name {
+            check_line(name, || "reciver_name".into(), found);
+        }
+        if let Some(id) = self.message_id.as_deref().filter(|id| !is_message_id(id)) {
+            found.push(Violation::MessageId(id.to_owned()));
+        }
+    }
+}
+
+impl Copy<'_> {
+    fn check(&self, field: &'static str, in_key: bool, found: &mut Vec<Violation>) {
+        check_line(&self.address, || field.into(), found);
+        check_line(
+            self.name.as_deref().unwrap_or(""),
+            || format!("{field}_name").into(),
+            found,
+        );
+        if in_key && !is_key(&self.address) {
+            found.push(Violation::Uncarried(self.address.to_string()));
+        }
+    }
+}
+
+impl File<'_> {
+    fn check(&self, index: usize, found: &mut Vec<Violation>) {
+        for (field, text) in [("name", &self.name), ("mime", &self.mime)] {
+            let name = || Cow::from(format!("files[{index}][{field}]"));
+            if text.is_empty() {
+                found.push(Violation::Missing(name()));
+            }
+            check_line(text, name, found);
+        }
+    }
+}
+
+fn is_none(text: &Option<Cow<'_, str>>) -> bool {
+    text.as_deref().is_none_or(str::is_empty)
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Whether a text is a header's name (RFC 5322 2.2 `ftext`) and reaches the server as one.
+fn is_header_name(name: &str) -> bool {
+    let ftext = |byte: u8| matches!(byte, 33..=126) && byte != b':';
+    name.bytes().all(ftext) && is_key(name) && !is_number(name)
+}
+
+fn is_message_id(id: &str) -> bool {
+    !id.is_empty()
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>'))
+}
+
+fn check_line(text: &str, field: impl FnOnce() -> Cow<'static, str>, found: &mut Vec<Violation>) {
+    if let Some(character) = text.chars().find(|c| matches!(c, '\r' | '\n' | '\0')) {
+        found.push(Violation::Character {
+            field: field(),
+            character,
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! The transfer encodings of a message: a text comes back byte for byte, whatever is in it.
+//!
+//! mail-builder turns bare line feeds into CRLF, leaves `=?…?=` as it stands and lets a leading
+//! space go, so bodies and header texts are encoded here.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The bytes in one encoded word (RFC 2047 2): with them it is 64 characters long, so that it fits
+/// into a line with most headers' names.
+const WORD: usize = 39;
+/// The longest word that a header's line can have: a line has at most 998 octets (RFC 5322 2.1.1).
+const LONGEST: usize = 900;
+
+/// Whether a text can stand in a header as it is: printable ASCII that looks like no encoded word
+/// and has no white space that folding or reading could lose.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.contains("=?")
+        && text
+            .split(' ')
+            .all(|word| !word.is_empty() && word.len() <= LONGEST)
+}
+
+/// A text as encoded words (RFC 2047), split between characters only.
+pub(super) fn encoded_words(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let fits = (1..=WORD.min(rest.len()))
+            .rev()
+            .find(|at| rest.is_char_boundary(*at));
+        let (word, after) = rest.split_at(fits.unwrap_or(rest.len()));
+        words.push(format!("=?utf-8?B?{}?=", STANDARD.encode(word)));
+        rest = after;
+    }
+    words.join(" ")
+}
+
+/// A text part's body and the name of its encoding: quoted-printable where most of the text stays
+/// readable, else base64.
+pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
+    let escaped = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
+    if escaped.count() > text.len() / 3 {
+        ("base64", base64_lines(text.as_bytes()))
+    } else {
+        ("quoted-printable", quoted_printable(text.as_bytes()))
+    }
+}
+
+/// Base64 in lines of 76 characters (RFC 2045 6.8).
+pub(super) fn base64_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut out = String::with_capacity(bytes.len() * 78 / 57 + 80);
+    for line in bytes.chunks(57) {
+        STANDARD.encode_string(line, &mut out);
+        out.push_str("\r\n");
+    }
+    out.into_bytes()
+}
+
+/// Quoted-printable (RFC 2045 6.7). CRLF is a line's end; a bare CR or LF is data. `.` and `From `
+/// do not start a line, so that no mail store or SMTP server changes it.
+fn quoted_printable(text: &[u8]) -> Vec<u8> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    /// From here on an escape and the `=` of a soft line break no longer fit into 76 characters.
+    const FULL: usize = 73;
+    let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 8);
+    let mut column = 0;
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        if let Some(next) = rest.strip_prefix(b"\r\n") {
+            out.extend_from_slice(b"\r\n");
+            (column, rest) = (0, next);
+            continue;
+        }
+        if column >= FULL {
+            out.extend_from_slice(b"=\r\n");
+            column = 0;
+        }
+        let literal = match byte {
+            b'=' => false,
+            b'.' => column > 0,
+            b'F' => column > 0 || !after.starts_with(b"rom "),
+            b' ' | b'\t' => !after.is_empty() && !after.starts_with(b"\r\n"),
+            b'!'..=b'~' => true,
+            _ => false,
+        };
+        if literal {
+            out.push(*byte);
+            column += 1;
+        } else {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'=', high, low]);
+            // A line of the text is a line of the source.
+            column = if *byte == b'\n' { FULL } else { column + 3 };
+        }
+        rest = after;
+    }
+    if column > 0 {
+        // The line's end is not the text's.
+        out.extend_from_slice(b"=\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(text: &str) -> String {
+        String::from_utf8(quoted_printable(text.as_bytes())).expect("ASCII")
+    }
+
+    #[test]
+    fn quoted_printable_keeps_every_byte_and_no_line_too_long() {
+        assert_eq!(quoted(""), "");
+        assert_eq!(quoted("a\r\nb\r\n"), "a\r\nb\r\n");
+        assert_eq!(quoted("a\nb\n"), "a=0A=\r\nb=0A=\r\n");
+        assert_eq!(quoted("a \r\nb\t"), "a=20\r\nb=09=\r\n");
+        assert_eq!(
+            quoted(".\r\n..\r\nFrom x\r\nFor"),
+            "=2E\r\n=2E.\r\n=46rom x\r\nFor=\r\n"
+        );
+        assert_eq!(quoted("\r"), "=0D=\r\n");
+        assert_eq!(quoted("ż=1"), "=C5=BC=3D1=\r\n");
+        let lines = quoted(&"ż".repeat(500));
+        assert!(lines.split("\r\n").all(|line| line.len() <= 76));
+    }
+
+    #[test]
+    fn encoded_words_split_between_characters() {
+        assert_eq!(encoded_words("ż"), "=?utf-8?B?xbw=?=");
+        let words = encoded_words(&"🎉".repeat(20));
+        for word in words.split(' ') {
+            assert!(word.len() <= 75, "{word}");
+            let text = word
+                .strip_prefix("=?utf-8?B?")
+                .and_then(|word| word.strip_suffix("?="));
+            let bytes = STANDARD
+                .decode(text.expect("an encoded word"))
+                .expect("base64");
+            assert!(std::str::from_utf8(&bytes).is_ok(), "{word}");
+        }
+    }
+
+    #[test]
+    fn only_text_that_no_reader_changes_is_plain() {
+        for text in [
+            "",
+            " a",
+            "a ",
+            "a  b",
+            "a\tb",
+            "=?utf-8?Q?a?=",
+            "ż",
+            "a\u{7f}",
+        ] {
+            assert!(!is_plain(text), "{text:?}");
+        }
+        assert!(!is_plain(&"a".repeat(901)));
+        assert!(is_plain("<https://acme.example/u/1?a=b>, x"));
+    }
+}

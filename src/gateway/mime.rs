@@ -1,0 +1,323 @@
+//! Requests made into MIME messages.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
+use mail_builder::headers::address::Address as AddressHeader;
+use mail_builder::headers::content_type::ContentType;
+use mail_builder::headers::date::Date;
+use mail_builder::headers::message_id::MessageId;
+use mail_builder::headers::raw::Raw;
+use mail_builder::headers::{Header, HeaderType};
+use mail_builder::mime::MimePart;
+
+use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
+use crate::address::{Address, AddressError, Mailbox};
+use crate::api::{Copy, File, Request, form};
+
+/// Why a request cannot be made into messages.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MimeError {
+    /// The sender's address is none.
+    #[error("Sender address is not valid: {0}")]
+    Sender(AddressError),
+    /// Another address is none.
+    #[error("the {field} is not valid: {error}")]
+    Address {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it.
+        error: AddressError,
+    },
+    /// An attachment's content is not base64; its place among the attachments.
+    #[error("the files[{0}][content] is not base64")]
+    Content(usize),
+    /// An attachment's type is not one (RFC 2045 5.1); its place among the attachments.
+    #[error("the files[{0}][mime] is not a media type, such as image/png")]
+    MediaType(usize),
+}
+
+/// The messages of one request. What they have in common is built once.
+///
+/// A request must be without [violations](Request::violations): it is they that keep line breaks
+/// out of the headers.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    from: Address,
+    return_path: Address,
+    copies: Vec<Address>,
+    account: String,
+    tags: Vec<String>,
+    /// The common headers, an empty line and the body.
+    common: Vec<u8>,
+}
+
+impl Draft {
+    /// Builds what the messages have in common.
+    ///
+    /// # Errors
+    /// A sender, a copy or a reply address that is none, or an attachment that cannot be one. The
+    /// recipients are not looked at.
+    pub fn new(request: &Request<'_>) -> Result<Self, MimeError> {
+        let from = Address::parse(&request.from).map_err(MimeError::Sender)?;
+        let return_path = match present(&request.return_path) {
+            Some(text) => address("return_path", text)?,
+            None => from.clone(),
+        };
+        let cc = mailboxes("cc", &request.cc)?;
+        let bcc = mailboxes("bcc", &request.bcc)?;
+        let common = common(request, &from, &cc)?;
+        let copies = cc
+            .into_iter()
+            .chain(bcc)
+            .map(|mailbox| mailbox.address)
+            .collect();
+        let tags = request.tags.iter().map(ToString::to_string).collect();
+        let account = request.smtp_account.to_string();
+        Ok(Self {
+            from,
+            return_path,
+            copies,
+            account,
+            tags,
+            common,
+        })
+    }
+
+    /// The sender's address.
+    pub fn from(&self) -> &Address {
+        &self.from
+    }
+
+    /// The message to one recipient. `message_id` goes without its angle brackets.
+    pub fn message(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.common.len() + 512);
+        header("Message-ID", &MessageId::new(message_id), &mut out);
+        header("Date", &Date::new(date.as_second()), &mut out);
+        addresses("To", std::slice::from_ref(to), &mut out);
+        out.extend_from_slice(&self.common);
+        out
+    }
+
+    /// What a message does not say of itself, as headers to go before it where it is kept:
+    /// `X-Mailrun-Envelope-From`, an `X-Mailrun-Envelope-To` for the recipient and each copy, blind
+    /// ones too, `X-Mailrun-Account`, and an `X-Mailrun-Tag` for each tag.
+    pub fn trace(&self, to: &Mailbox) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut put = |name, value: &str| header(name, &unstructured(value), &mut out);
+        put("X-Mailrun-Envelope-From", &self.return_path.to_ascii());
+        put("X-Mailrun-Envelope-To", &to.address.to_ascii());
+        for copy in &self.copies {
+            put("X-Mailrun-Envelope-To", &copy.to_ascii());
+        }
+        put("X-Mailrun-Account", &self.account);
+        for tag in &self.tags {
+            put("X-Mailrun-Tag", tag);
+        }
+        out
+    }
+}
+
+fn present<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {
+    Address::parse(text).map_err(|error| MimeError::Address { field, error })
+}
+
+fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {
+    let mailbox = |copy: &Copy<'_>| {
+        let name = present(&copy.name).map(str::to_owned);
+        Ok(Mailbox {
+            name,
+            address: address(field, &copy.address)?,
+        })
+    };
+    copies.iter().map(mailbox).collect()
+}
+
+fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u8>, MimeError> {
+    let mut out = Vec::with_capacity(request.size() * 3 / 2 + 1024);
+    let name = present(&request.from_name).map(str::to_owned);
+    addresses(
+        "From",
+        &[Mailbox {
+            name,
+            address: from.clone(),
+        }],
+        &mut out,
+    );
+    if !cc.is_empty() {
+        addresses("Cc", cc, &mut out);
+    }
+    if let Some(text) = present(&request.reply_to) {
+        let address = address("reply_to", text)?;
+        addresses(
+            "Reply-To",
+            &[Mailbox {
+                name: None,
+                address,
+            }],
+            &mut out,
+        );
+    }
+    header("Subject", &unstructured(&request.subject), &mut out);
+    for (name, value) in &request.headers {
+        header(name, &unstructured(value), &mut out);
+    }
+    out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    body(request)?.write_part(&mut out);
+    Ok(out)
+}
+
+fn header(name: &str, value: &impl Header, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    value.write_header(out, name.len() + 2);
+}
+
+fn unstructured(text: &str) -> Raw<'_> {
+    if is_plain(text) {
+        Raw::new(text)
+    } else {
+        Raw::new(encoded_words(text))
+    }
+}
+
+fn addresses(name: &str, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
+    if mailboxes
+        .iter()
+        .all(|mailbox| mailbox.name.as_deref().is_none_or(is_plain))
+    {
+        let one = |mailbox: &Mailbox| {
+            AddressHeader::new_address(mailbox.name.clone(), mailbox.address.to_ascii())
+        };
+        let list = mailboxes.iter().map(one).collect();
+        return header(name, &AddressHeader::new_list(list), out);
+    }
+    let one = |mailbox: &Mailbox| {
+        let words = mailbox
+            .name
+            .as_deref()
+            .map(encoded_words)
+            .unwrap_or_default();
+        format!("{words} <{}>", mailbox.address.to_ascii())
+    };
+    let list = mailboxes.iter().map(one).collect::<Vec<_>>().join(", ");
+    header(name, &Raw::new(list.trim_start()), out);
+}
+
+/// `mixed` of the text and the attachments; the text is an `alternative` of plain and HTML, the
+/// HTML `related` to its inline files. A level with one part alone is left out.
+fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
+    let html = present(&request.html);
+    let mut inline = Vec::new();
+    let mut attached = Vec::new();
+    for (index, file) in request.files.iter().enumerate() {
+        let part = file_part(index, file)?;
+        // With no HTML there is nothing to show it in.
+        if file.inline && html.is_some() {
+            inline.push(part)
+        } else {
+            attached.push(part)
+        }
+    }
+    let html = html.map(|html| multipart("related", text_part("html", html), inline));
+    let text = present(&request.text).map(|text| text_part("plain", text));
+    let body = match (text, html) {
+        (Some(text), Some(html)) => multipart("alternative", text, vec![html]),
+        (Some(part), None) | (None, Some(part)) => part,
+        (None, None) => text_part("plain", ""),
+    };
+    Ok(multipart("mixed", body, attached))
+}
+
+/// The boundaries begin with `=_`, which neither quoted-printable nor base64 can hold.
+fn multipart<'x>(kind: &str, first: MimePart<'x>, others: Vec<MimePart<'x>>) -> MimePart<'x> {
+    if others.is_empty() {
+        return first;
+    }
+    let content_type =
+        ContentType::new(format!("multipart/{kind}")).attribute("boundary", format!("=_{kind}"));
+    let parts: Vec<_> = std::iter::once(first).chain(others).collect();
+    MimePart::new(content_type, parts)
+}
+
+fn text_part<'x>(kind: &str, text: &str) -> MimePart<'x> {
+    let (encoding, bytes) = text_body(text);
+    let content_type = ContentType::new(format!("text/{kind}")).attribute("charset", "utf-8");
+    MimePart::new(content_type, bytes).transfer_encoding(encoding)
+}
+
+fn file_part<'x>(index: usize, file: &File<'_>) -> Result<MimePart<'x>, MimeError> {
+    let media_type = media_type(&file.mime).ok_or(MimeError::MediaType(index))?;
+    let base64: String = file.content.split_ascii_whitespace().collect();
+    let bytes = STANDARD_PAD_INDIFFERENT
+        .decode(base64)
+        .map_err(|_| MimeError::Content(index))?;
+    let mut part = MimePart::new(ContentType::new(media_type), base64_lines(&bytes))
+        .header("Content-Disposition", disposition(file))
+        .transfer_encoding("base64");
+    if file.inline {
+        part = part.cid(content_id(&file.name));
+    }
+    Ok(part)
+}
+
+fn disposition<'x>(file: &File<'_>) -> HeaderType<'x> {
+    let kind = if file.inline { "inline" } else { "attachment" };
+    if !file.name.contains("=?") {
+        return ContentType::new(kind)
+            .attribute("filename", file.name.to_string())
+            .into();
+    }
+    // In quotes many readers take it for an encoded word; as RFC 2231 has it, none does.
+    Raw::new(format!(
+        "{kind}; filename*=utf-8''{}",
+        percent_encoded(&file.name)
+    ))
+    .into()
+}
+
+/// The type of an attachment. Of `multipart` and `message` the content cannot be base64 (RFC 2045
+/// 6.4), so they are bytes like any others.
+fn media_type(mime: &str) -> Option<String> {
+    let token = |text: &str| {
+        let special = |byte: u8| b"()<>@,;:\\\"/[]?=".contains(&byte);
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !special(byte))
+    };
+    let essence = mime.split(';').next().unwrap_or_default().trim();
+    let (kind, subtype) = essence.split_once('/')?;
+    if !token(kind) || !token(subtype) || !mime.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
+    let composite = ["multipart", "message"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(kind));
+    Some(if composite {
+        "application/octet-stream".to_owned()
+    } else {
+        mime.trim().to_owned()
+    })
+}
+
+/// What `<img src="cid:NAME">` refers to (RFC 2392): the file's name, percent-encoded like the URL
+/// where an ID cannot have it as it is.
+fn content_id(name: &str) -> String {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-./=?^_`{|}~@".contains(&byte);
+    if name.bytes().all(fits) {
+        return name.to_owned();
+    }
+    percent_encoded(name)
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = Vec::new();
+    form::encode_into(text.as_bytes(), &mut encoded);
+    String::from_utf8_lossy(&encoded).into_owned()
+}
