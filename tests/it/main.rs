@@ -1,1 +1,5 @@
 //! What users run, run: the binary, against a fake API.
+
+mod fake_api;
+mod harness;
+mod support;
