@@ -1,0 +1,155 @@
+//! Builds campaigns: a folder each, gone with the value.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A campaign of three rows that is right in every part, to be bent by a test.
+const CAMPAIGN: &str = r#"
+name = "test"
+
+[api]
+url = "http://127.0.0.1:1/api/"
+smtp_account = "1.test.smtp"
+
+[message]
+from = "news@sender.example"
+from_name = "Sender"
+subject = "Hello {{ first_name }}"
+html = "newsletter.html"
+
+[recipients]
+file = "recipients.csv"
+
+[pace]
+rate = ["100000/s"]
+concurrency = 8
+
+[retry]
+max_delay = "10ms"
+"#;
+
+const HTML: &str = "<!doctype html>\n<html lang=\"en\"><head><title>Hello</title></head>\
+                    <body><p>Hello {{ first_name }}</p></body></html>\n";
+
+const RECIPIENTS: &str =
+    "email,first_name\nann@one.example,Ann\nbob@two.example,Bob\ncleo@one.example,Cleo\n";
+
+/// A campaign's folder.
+pub struct Campaign {
+    folder: TempDir,
+    toml: toml::Table,
+}
+
+impl Campaign {
+    /// A campaign of three rows with an HTML template, which posts to nowhere.
+    pub fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let toml = CAMPAIGN.parse().expect("the campaign of the tests is TOML");
+        Self { folder, toml }
+            .write_toml()
+            .recipients(RECIPIENTS)
+            .template("newsletter.html", HTML)
+    }
+
+    /// The campaign's folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes `campaign.toml` anew. The text need not be good TOML.
+    pub fn toml(self, text: &str) -> Self {
+        self.file("campaign.toml", text)
+    }
+
+    /// Sets one value of `campaign.toml` by its dotted path: `.set("pace.concurrency", 1)`.
+    pub fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        let (table, name) = self.table(key);
+        table.insert(name, value.into());
+        self.write_toml()
+    }
+
+    /// Takes one value out of `campaign.toml` by its dotted path.
+    pub fn unset(mut self, key: &str) -> Self {
+        let (table, name) = self.table(key);
+        table
+            .remove(&name)
+            .unwrap_or_else(|| panic!("there is no {key} to take out"));
+        self.write_toml()
+    }
+
+    /// Where the campaign posts to.
+    pub fn api(self, url: &str) -> Self {
+        self.set("api.url", url)
+    }
+
+    /// Writes `recipients.csv`.
+    pub fn recipients(self, csv: impl AsRef<[u8]>) -> Self {
+        self.file("recipients.csv", csv)
+    }
+
+    /// Writes `recipients.csv` with this many rows: `r1@example`, `r2@example` and so on, over three domains.
+    pub fn rows(self, count: usize) -> Self {
+        let mut csv = String::from("email,first_name\n");
+        for n in 1..=count {
+            let domain = ["one", "two", "three"][n % 3];
+            writeln!(csv, "r{n}@{domain}.example,Name {n}").expect("a string takes all");
+        }
+        self.recipients(csv)
+    }
+
+    /// Writes a file in `templates/`.
+    pub fn template(self, name: &str, text: &str) -> Self {
+        self.file(&format!("templates/{name}"), text)
+    }
+
+    /// Writes a file at a path inside the folder.
+    pub fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("it is inside a folder")).expect("a folder");
+        std::fs::write(&path, bytes).expect("the file can be written");
+        self
+    }
+
+    /// The folders in `runs/`, oldest first.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path().join("runs")) else {
+            return Vec::new();
+        };
+        let mut runs: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.is_dir())
+            .collect();
+        runs.sort();
+        runs
+    }
+
+    /// The folder of the only run.
+    pub fn only_run(&self) -> PathBuf {
+        let runs = self.runs();
+        assert_eq!(runs.len(), 1, "the runs of the campaign: {runs:?}");
+        runs[0].clone()
+    }
+
+    fn table(&mut self, key: &str) -> (&mut toml::Table, String) {
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let name = parts
+            .pop()
+            .expect("split gives one part at least")
+            .to_owned();
+        let table = parts.into_iter().fold(&mut self.toml, |table, part| {
+            table
+                .entry(part)
+                .or_insert_with(|| toml::Table::new().into())
+                .as_table_mut()
+                .expect("the path leads through tables")
+        });
+        (table, name)
+    }
+
+    fn write_toml(self) -> Self {
+        let text = toml::to_string(&self.toml).expect("a table can be written");
+        self.toml(&text)
+    }
+}

@@ -1,0 +1,143 @@
+//! A fake of the mail API, written from its contract alone.
+//!
+//! It shares no line with `mailrun::api` or `mailrun::gateway`: a decoder on both sides would hide
+//! the bug that both have. It keeps a ledger of what it took, which tests hold against the
+//! program's, and does what a script says: answers, refuses, hangs, cuts, resets.
+
+mod http;
+mod ledger;
+mod reply;
+mod request;
+mod serve;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+pub use ledger::Taken;
+pub use reply::{Early, Reply, Verdict};
+pub use request::Request;
+use serve::Server;
+
+/// A server on a port of its own. It stops when it is dropped.
+pub struct FakeApi {
+    address: SocketAddr,
+    server: Arc<Server>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl FakeApi {
+    /// Starts a server that answers as `script` says: the number of the request (from 0, in the
+    /// order in which they came) and the request, read to its end.
+    pub fn start(script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(|_| Early::Read, script)
+    }
+
+    /// Starts a server that takes all.
+    pub fn taking_all() -> Self {
+        Self::start(|_, _| Reply::Take)
+    }
+
+    /// Starts a server that asks `early` before it reads a request's body.
+    pub fn start_with(
+        early: impl Fn(usize) -> Early + Send + Sync + 'static,
+        script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(
+            "127.0.0.1:0",
+            Server::new(Box::new(early), Box::new(script)),
+        )
+    }
+
+    /// Starts a server on an address where one has stopped, with a ledger of its own.
+    pub fn start_at(
+        address: SocketAddr,
+        script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let server = Server::new(Box::new(|_| Early::Read), Box::new(script));
+        Self::listen(&address.to_string(), server)
+    }
+
+    fn listen(address: &str, server: Server) -> Self {
+        let listener = TcpListener::bind(address).expect("a port on the loopback");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
+        let server = Arc::new(server);
+        let serving = Arc::clone(&server);
+        let acceptor = std::thread::spawn(move || serving.accept(&listener));
+        Self {
+            address,
+            server,
+            acceptor: Some(acceptor),
+        }
+    }
+
+    /// The base URL, as `api.url` of a campaign has it.
+    pub fn url(&self) -> String {
+        format!("http://{}/api/", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening and closes every connection; the ledger stays. New connections are refused.
+    pub fn stop(&mut self) {
+        if let Some(acceptor) = self.acceptor.take() {
+            self.server.stop(self.address);
+            acceptor.join().expect("the acceptor does not panic");
+        }
+    }
+
+    /// Every message it took, in the order in which it took them.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.server.ledger().taken.clone()
+    }
+
+    /// The addresses it took a message for, sorted: one that is there twice got two.
+    pub fn taken_addresses(&self) -> Vec<String> {
+        let mut addresses: Vec<_> = self
+            .taken()
+            .into_iter()
+            .map(|taken| taken.address)
+            .collect();
+        addresses.sort();
+        addresses
+    }
+
+    /// Every request it read to its end, in the order of [`Request::n`].
+    pub fn requests(&self) -> Vec<Arc<Request>> {
+        let mut requests = self.server.ledger().requests.clone();
+        requests.sort_by_key(|request| request.n);
+        requests
+    }
+
+    /// When each request came, in order.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.requests().iter().map(|request| request.at).collect()
+    }
+
+    /// The most requests that were in its hands at one time.
+    pub fn max_in_flight(&self) -> usize {
+        self.server.ledger().max_in_flight
+    }
+
+    /// How many requests are in its hands now.
+    pub fn in_flight(&self) -> usize {
+        self.server.ledger().in_flight
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.server.ledger().connections
+    }
+}
+
+impl Drop for FakeApi {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
