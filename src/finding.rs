@@ -34,25 +34,37 @@ pub struct Place {
 impl Place {
     /// A whole file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { file: Some(path.into()), ..Self::default() }
+        Self {
+            file: Some(path.into()),
+            ..Self::default()
+        }
     }
 
     /// The same place, on a line.
     #[must_use]
     pub fn at_line(self, line: u64) -> Self {
-        Self { line: Some(line), ..self }
+        Self {
+            line: Some(line),
+            ..self
+        }
     }
 
     /// The same place, in a column of its line.
     #[must_use]
     pub fn at_column(self, column: u64) -> Self {
-        Self { column: Some(column), ..self }
+        Self {
+            column: Some(column),
+            ..self
+        }
     }
 
     /// The same place, for a recipient's row.
     #[must_use]
     pub fn in_row(self, row: u32) -> Self {
-        Self { row: Some(row), ..self }
+        Self {
+            row: Some(row),
+            ..self
+        }
     }
 }
 
@@ -83,7 +95,10 @@ pub struct Excerpt {
 impl Excerpt {
     /// The bytes `span` of `text`, the content of the file `name`.
     pub fn new(name: &str, text: &str, span: Range<usize>) -> Self {
-        Self { source: Arc::new(NamedSource::new(name, text.to_owned())), span }
+        Self {
+            source: Arc::new(NamedSource::new(name, text.to_owned())),
+            span,
+        }
     }
 }
 
@@ -120,13 +135,19 @@ impl Finding {
 
     /// A finding that `send` goes on with.
     pub fn warning(code: &'static str, place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, place, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, place, message)
+        }
     }
 
     /// The same, with what to do.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     /// The same, with the text at its place. Line and column are taken from there.
@@ -143,7 +164,13 @@ impl Finding {
 pub fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() as u64 + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count() as u64
+        + 1;
     (line, column)
 }
 
@@ -151,7 +178,12 @@ pub fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
         .into_iter()
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
+        .map(|known| {
+            (
+                strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()),
+                known,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
@@ -170,11 +202,15 @@ impl Diagnostic for Finding {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.excerpt.as_ref().map(|excerpt| &*excerpt.source as &dyn SourceCode)
+        self.excerpt
+            .as_ref()
+            .map(|excerpt| &*excerpt.source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

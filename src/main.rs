@@ -1,2 +1,14 @@
-//! mailrun
-fn main() {}
+//! The program: arguments in, a command run, an exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mailrun::cli::Cli;
+use mailrun::commands;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    commands::run(Cli::parse()).into()
+}

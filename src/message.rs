@@ -68,10 +68,17 @@ impl Message {
             text: self.text.as_deref().map(Cow::Borrowed),
             from: Cow::Borrowed(self.from.address.as_str()),
             from_name: self.from.name.as_deref().map(Cow::Borrowed),
-            headers: self.headers.iter().map(|(n, v)| (n.as_str().into(), v.as_str().into())).collect(),
+            headers: self
+                .headers
+                .iter()
+                .map(|(n, v)| (n.as_str().into(), v.as_str().into()))
+                .collect(),
             cc: self.cc.iter().map(as_copy).collect(),
             bcc: self.bcc.iter().map(as_copy).collect(),
-            reply_to: self.reply_to.as_ref().map(|address| address.as_str().into()),
+            reply_to: self
+                .reply_to
+                .as_ref()
+                .map(|address| address.as_str().into()),
             tags: self.tags.iter().map(|tag| tag.as_str().into()).collect(),
             files: Vec::new(),
             return_path: None,
@@ -81,7 +88,12 @@ impl Message {
     /// The same request with its attachments in it.
     pub fn whole_request<'a>(&'a self, envelope: &'a Envelope) -> api::Request<'a> {
         api::Request {
-            files: self.attachments.files.iter().map(|file| file.as_api()).collect(),
+            files: self
+                .attachments
+                .files
+                .iter()
+                .map(|file| file.as_api())
+                .collect(),
             ..self.request(envelope)
         }
     }
@@ -128,9 +140,15 @@ impl Attachment {
     /// What the file system says.
     pub fn read(path: &Path, inline: bool) -> std::io::Result<Self> {
         let content = std::fs::read(path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         Ok(Self {
-            mime: mime_guess::from_path(&name).first_or_octet_stream().to_string(),
+            mime: mime_guess::from_path(&name)
+                .first_or_octet_stream()
+                .to_string(),
             base64: base64::engine::general_purpose::STANDARD.encode(&content),
             size: content.len() as u64,
             sha256: hex(&Sha256::digest(&content)),
@@ -169,7 +187,10 @@ impl Attachments {
         for (index, file) in files.iter().enumerate() {
             file.as_api().encode_into(index, &mut form);
         }
-        Self { files, form: form.into() }
+        Self {
+            files,
+            form: form.into(),
+        }
     }
 
     /// The length of the contents in base64: what counts against the limit of a message.

@@ -105,6 +105,14 @@ impl Answer {
         }
     }
 
+    /// What `data` says of an error; perhaps nothing.
+    pub fn error_text(&self) -> &str {
+        match &self.data {
+            Data::Text(text) => text,
+            Data::Values(_) => "",
+        }
+    }
+
     /// The answer as JSON; on success `data` is a list of objects with one address each.
     pub fn encode(&self) -> Vec<u8> {
         let mut answer = Map::new();

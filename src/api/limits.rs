@@ -57,6 +57,20 @@ pub fn is_reserved_header(name: &str) -> bool {
         })
 }
 
+/// Whether a text can be the name of an extra header.
+///
+/// # Errors
+/// Why it can't.
+pub fn check_header_name(name: &str) -> Result<(), Violation> {
+    if !is_header_name(name) {
+        return Err(Violation::HeaderName(name.to_owned()));
+    }
+    if is_reserved_header(name) {
+        return Err(Violation::ReservedHeader(name.to_owned()));
+    }
+    Ok(())
+}
+
 /// Something in a request that the API does not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
@@ -268,11 +282,7 @@ impl Request<'_> {
 
     fn check_headers(&self, found: &mut Vec<Violation>) {
         for (index, (name, value)) in self.headers.iter().enumerate() {
-            if !is_header_name(name) {
-                found.push(Violation::HeaderName(name.to_string()));
-            } else if is_reserved_header(name) {
-                found.push(Violation::ReservedHeader(name.to_string()));
-            }
+            found.extend(check_header_name(name).err());
             if self.headers[..index]
                 .iter()
                 .any(|(other, _)| other.eq_ignore_ascii_case(name))

@@ -11,7 +11,9 @@ mod request;
 use std::borrow::Cow;
 
 pub use answer::{Answer, Data, Values};
-pub use limits::{MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, is_reserved_header};
+pub use limits::{
+    MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, check_header_name, is_reserved_header,
+};
 pub use request::DecodeError;
 
 /// Which of the API's endpoints is spoken.

@@ -177,21 +177,45 @@ impl Campaign {
     /// # Errors
     /// Everything that is wrong with the file, each with its place.
     pub fn load(path: &Path) -> Result<Self, Vec<Finding>> {
-        let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-        let text = std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
+        Self::read(path, false)
+    }
+
+    /// Reads the copy of a campaign in a run's folder: the recipients and the suppression lists are
+    /// not there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each with its place.
+    pub fn load_frozen(dir: &Path) -> Result<Self, Vec<Finding>> {
+        Self::read(dir, true)
+    }
+
+    fn read(path: &Path, frozen: bool) -> Result<Self, Vec<Finding>> {
+        let path = if path.is_dir() {
+            path.join(FILE_NAME)
+        } else {
+            path.to_owned()
+        };
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
         let source = Source { path, text };
         let file = parse::parse(&source).map_err(|finding| vec![*finding])?;
-        validate::validate(source, file)
+        validate::validate(source, file, frozen)
     }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
     let place = Place::file(path);
     match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Finding::error("no-campaign", place, format!("there is no {}", path.display()))
-                .help("a campaign is a folder with a campaign.toml; `mailrun init DIR` makes one")
-        }
-        _ => Finding::error("no-campaign", place, format!("can't read {}: {error}", path.display())),
+        std::io::ErrorKind::NotFound => Finding::error(
+            "no-campaign",
+            place,
+            format!("there is no {}", path.display()),
+        )
+        .help("a campaign is a folder with a campaign.toml; `mailrun init DIR` makes one"),
+        _ => Finding::error(
+            "no-campaign",
+            place,
+            format!("can't read {}: {error}", path.display()),
+        ),
     }
 }

@@ -12,15 +12,24 @@ fn explain(source: &Source, error: &toml::de::Error) -> Finding {
     let message = error.message();
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (code, message, help) = match quoted.split_first() {
-        Some((name, known)) if message.starts_with("unknown field") => {
-            ("unknown-key", format!("unknown key `{name}`"), unknown_key_help(name, known))
-        }
+        Some((name, known)) if message.starts_with("unknown field") => (
+            "unknown-key",
+            format!("unknown key `{name}`"),
+            unknown_key_help(name, known),
+        ),
         Some((name, _)) if message.starts_with("missing field") => {
             ("missing-key", format!("the key `{name}` is missing"), None)
         }
         Some((name, known)) if message.starts_with("unknown variant") => {
-            let choices = known.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>();
-            ("bad-value", format!("“{name}” is not possible here"), Some(format!("write {}", choices.join(" or "))))
+            let choices = known
+                .iter()
+                .map(|name| format!("\"{name}\""))
+                .collect::<Vec<_>>();
+            (
+                "bad-value",
+                format!("“{name}” is not possible here"),
+                Some(format!("write {}", choices.join(" or "))),
+            )
         }
         _ => ("bad-toml", message.to_owned(), None),
     };

@@ -11,7 +11,9 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::file::{self, File, Text};
-use super::{Api, Attachment, Campaign, Message, Pace, Rate, Recipients, Retry, SecretKey, Source, TEMPLATES};
+use super::{
+    Api, Attachment, Campaign, Message, Pace, Rate, Recipients, Retry, SecretKey, Source, TEMPLATES,
+};
 use crate::address::Address;
 use crate::api::{self, Dialect};
 use crate::finding::Finding;
@@ -27,10 +29,21 @@ const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(300);
 const DEFAULT_RECIPIENTS: &str = "recipients.csv";
 const NAME_MAX: usize = 64;
 
-pub(super) fn validate(source: Source, file: File) -> Result<Campaign, Vec<Finding>> {
-    let mut check = Check { source: &source, findings: Vec::new() };
-    let dir = source.path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    let dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir };
+pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campaign, Vec<Finding>> {
+    let mut check = Check {
+        source: &source,
+        findings: Vec::new(),
+        frozen,
+    };
+    let dir = source
+        .path
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_owned);
+    let dir = if dir.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        dir
+    };
     let name = check.name(&file.name);
     let api = check.api(file.api);
     let message = check.message(&dir, file.message);
@@ -39,7 +52,17 @@ pub(super) fn validate(source: Source, file: File) -> Result<Campaign, Vec<Findi
     let retry = check.retry(&file.retry);
     let vars = check.vars(file.vars);
     if check.findings.is_empty() {
-        Ok(Campaign { dir, name, api, message, recipients, pace, retry, vars, source })
+        Ok(Campaign {
+            dir,
+            name,
+            api,
+            message,
+            recipients,
+            pace,
+            retry,
+            vars,
+            source,
+        })
     } else {
         Err(check.findings)
     }
@@ -48,16 +71,27 @@ pub(super) fn validate(source: Source, file: File) -> Result<Campaign, Vec<Findi
 struct Check<'a> {
     source: &'a Source,
     findings: Vec<Finding>,
+    /// A run's copy, beside which there are no recipients and no suppression lists.
+    frozen: bool,
 }
 
 impl Check<'_> {
     fn bad(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
         let finding = self.source.error("bad-value", span, message);
-        self.findings.push(if help.is_empty() { finding } else { finding.help(help) });
+        self.findings.push(if help.is_empty() {
+            finding
+        } else {
+            finding.help(help)
+        });
     }
 
     /// The value, or a finding with the error's own words and the default in its place.
-    fn or_default<T, E: Display>(&mut self, span: Range<usize>, value: Result<T, E>, default: T) -> T {
+    fn or_default<T, E: Display>(
+        &mut self,
+        span: Range<usize>,
+        value: Result<T, E>,
+        default: T,
+    ) -> T {
         value.unwrap_or_else(|error| {
             self.bad(span, error.to_string(), "");
             default
@@ -66,7 +100,8 @@ impl Check<'_> {
 
     fn name(&mut self, name: &Text) -> String {
         let value = name.get_ref();
-        if value.trim().is_empty() || value.len() > NAME_MAX || value.chars().any(char::is_control) {
+        if value.trim().is_empty() || value.len() > NAME_MAX || value.chars().any(char::is_control)
+        {
             let message = format!("a campaign's name is one line of 1 to {NAME_MAX} characters");
             self.bad(name.span(), message, "");
         }
@@ -75,27 +110,47 @@ impl Check<'_> {
 
     fn api(&mut self, api: file::Api) -> Api {
         if api.smtp_account.get_ref().trim().is_empty() {
-            self.bad(api.smtp_account.span(), "the SMTP account is empty", "write it as your provider's panel shows it, such as \"1.acme.smtp\"");
+            self.bad(
+                api.smtp_account.span(),
+                "the SMTP account is empty",
+                "write it as your provider's panel shows it, such as \"1.acme.smtp\"",
+            );
         }
         Api {
             url: self.url(api.url.as_ref()),
             dialect: api.dialect.unwrap_or(Dialect::Sendmail),
             smtp_account: api.smtp_account.into_inner(),
             timeout: self.duration(api.timeout.as_ref(), DEFAULT_TIMEOUT),
-            app_key_env: api.app_key_env.map_or_else(|| "EMAILLABS_APP_KEY".to_owned(), Spanned::into_inner),
+            app_key_env: api
+                .app_key_env
+                .map_or_else(|| "EMAILLABS_APP_KEY".to_owned(), Spanned::into_inner),
             secret_key: self.secret_key(api.secret_key_env, api.secret_key_command),
         }
     }
 
-    fn secret_key(&mut self, env: Option<Text>, command: Option<Spanned<Vec<String>>>) -> SecretKey {
+    fn secret_key(
+        &mut self,
+        env: Option<Text>,
+        command: Option<Spanned<Vec<String>>>,
+    ) -> SecretKey {
         match (env, command) {
-            (env, None) => SecretKey::Env(env.map_or_else(|| "EMAILLABS_SECRET_KEY".to_owned(), Spanned::into_inner)),
+            (env, None) => SecretKey::Env(
+                env.map_or_else(|| "EMAILLABS_SECRET_KEY".to_owned(), Spanned::into_inner),
+            ),
             (env, Some(command)) => {
                 if env.is_some() {
-                    self.bad(command.span(), "both `secret_key_env` and `secret_key_command` are set", "leave one of them out");
+                    self.bad(
+                        command.span(),
+                        "both `secret_key_env` and `secret_key_command` are set",
+                        "leave one of them out",
+                    );
                 }
                 if command.get_ref().is_empty() {
-                    self.bad(command.span(), "the command is empty", "write a list: the program and its arguments");
+                    self.bad(
+                        command.span(),
+                        "the command is empty",
+                        "write a list: the program and its arguments",
+                    );
                 }
                 SecretKey::Command(command.into_inner())
             }
@@ -115,11 +170,23 @@ impl Check<'_> {
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
-            "http" => self.bad(text.span(), "`http:` would send the keys and the recipients in the clear", "use https:, or http: with a loopback address"),
-            other => self.bad(text.span(), format!("`{other}:` is not spoken here"), "use https:"),
+            "http" => self.bad(
+                text.span(),
+                "`http:` would send the keys and the recipients in the clear",
+                "use https:, or http: with a loopback address",
+            ),
+            other => self.bad(
+                text.span(),
+                format!("`{other}:` is not spoken here"),
+                "use https:",
+            ),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            self.bad(text.span(), "keys don't belong in the URL", "put them into the environment: EMAILLABS_APP_KEY and EMAILLABS_SECRET_KEY");
+            self.bad(
+                text.span(),
+                "keys don't belong in the URL",
+                "put them into the environment: EMAILLABS_APP_KEY and EMAILLABS_SECRET_KEY",
+            );
         }
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -132,7 +199,11 @@ impl Check<'_> {
         match parse_duration(text.get_ref()) {
             Some(duration) => duration,
             None => {
-                self.bad(text.span(), format!("“{}” is not a length of time", text.get_ref()), "write “30s”, “5m” or “1h”");
+                self.bad(
+                    text.span(),
+                    format!("“{}” is not a length of time", text.get_ref()),
+                    "write “30s”, “5m” or “1h”",
+                );
                 default
             }
         }
@@ -140,12 +211,24 @@ impl Check<'_> {
 
     fn message(&mut self, dir: &Path, message: file::Message) -> Message {
         if message.html.is_none() && message.text.is_none() {
-            self.bad(message.subject.span(), "the message has neither `html` nor `text`", "name a file of templates/ under [message]: html = \"newsletter.html\"");
+            self.bad(
+                message.subject.span(),
+                "the message has neither `html` nor `text`",
+                "name a file of templates/ under [message]: html = \"newsletter.html\"",
+            );
         }
         for body in [&message.html, &message.text].into_iter().flatten() {
             self.template_exists(dir, body);
         }
-        for address in [Some(&message.from), message.reply_to.as_ref(), message.cc.as_ref(), message.bcc.as_ref()].into_iter().flatten() {
+        for address in [
+            Some(&message.from),
+            message.reply_to.as_ref(),
+            message.cc.as_ref(),
+            message.bcc.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             self.constant_address(address);
         }
         for name in message.headers.keys() {
@@ -169,8 +252,19 @@ impl Check<'_> {
             bcc: message.bcc,
             bcc_name: message.bcc_name,
             tags: message.tags,
-            headers: message.headers.into_iter().map(|(name, value)| (name.into_inner(), value)).collect(),
-            attachments: message.attachments.into_iter().map(|a| Attachment { path: a.path, inline: a.inline }).collect(),
+            headers: message
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.into_inner(), value))
+                .collect(),
+            attachments: message
+                .attachments
+                .into_iter()
+                .map(|a| Attachment {
+                    path: a.path,
+                    inline: a.inline,
+                })
+                .collect(),
         }
     }
 
@@ -179,7 +273,11 @@ impl Check<'_> {
             return;
         }
         if let Err(error) = Address::parse(text.get_ref()) {
-            self.bad(text.span(), format!("{error}: “{}”", text.get_ref()), "write the address alone; its display name has a key of its own");
+            self.bad(
+                text.span(),
+                format!("{error}: “{}”", text.get_ref()),
+                "write the address alone; its display name has a key of its own",
+            );
         }
     }
 
@@ -192,7 +290,10 @@ impl Check<'_> {
             [] => format!("the folder {TEMPLATES}/ has no files"),
             names => format!("{TEMPLATES}/ has: {}", names.join(", ")),
         };
-        let finding = self.source.error("no-file", name.span(), message).help(help);
+        let finding = self
+            .source
+            .error("no-file", name.span(), message)
+            .help(help);
         self.findings.push(finding);
     }
 
@@ -202,7 +303,8 @@ impl Check<'_> {
         }
         if let Err(error) = crate::message::inside(dir, Path::new(path.get_ref())) {
             let finding = self.source.error("no-file", path.span(), error.to_string());
-            self.findings.push(finding.help("attachments are files inside the campaign's folder"));
+            self.findings
+                .push(finding.help("attachments are files inside the campaign's folder"));
         }
     }
 
@@ -210,7 +312,10 @@ impl Check<'_> {
         for list in &recipients.suppress {
             self.file_exists(dir, list);
         }
-        let file = recipients.file.as_ref().map_or_else(|| PathBuf::from(DEFAULT_RECIPIENTS), |file| file.get_ref().clone());
+        let file = recipients.file.as_ref().map_or_else(
+            || PathBuf::from(DEFAULT_RECIPIENTS),
+            |file| file.get_ref().clone(),
+        );
         let standard_input = file == Path::new("-");
         match &recipients.file {
             Some(file) if !standard_input => self.file_exists(dir, file),
@@ -219,18 +324,29 @@ impl Check<'_> {
         Recipients {
             file: (!standard_input).then_some(file),
             settings: Settings {
-                encoding: recipients.encoding.as_ref().and_then(|text| self.encoding(text)),
-                delimiter: recipients.delimiter.as_ref().and_then(|text| self.delimiter(text)),
+                encoding: recipients
+                    .encoding
+                    .as_ref()
+                    .and_then(|text| self.encoding(text)),
+                delimiter: recipients
+                    .delimiter
+                    .as_ref()
+                    .and_then(|text| self.delimiter(text)),
                 email: recipients.email.map(Spanned::into_inner),
             },
-            suppress: recipients.suppress.into_iter().map(Spanned::into_inner).collect(),
+            suppress: recipients
+                .suppress
+                .into_iter()
+                .map(Spanned::into_inner)
+                .collect(),
         }
     }
 
     fn file_exists(&mut self, dir: &Path, path: &Spanned<PathBuf>) {
-        if !dir.join(path.get_ref()).is_file() {
+        if !self.frozen && !dir.join(path.get_ref()).is_file() {
             let message = format!("there is no file {}", path.get_ref().display());
-            self.findings.push(self.source.error("no-file", path.span(), message));
+            self.findings
+                .push(self.source.error("no-file", path.span(), message));
         }
     }
 
@@ -238,16 +354,30 @@ impl Check<'_> {
         let label = text.get_ref();
         let encoding = encoding_rs::Encoding::for_label(label.as_bytes());
         if encoding.is_none() {
-            self.bad(text.span(), format!("“{label}” is not an encoding"), "write “utf-8”, “windows-1250”, “iso-8859-2”, “windows-1252”, “utf-16le” …");
+            self.bad(
+                text.span(),
+                format!("“{label}” is not an encoding"),
+                "write “utf-8”, “windows-1250”, “iso-8859-2”, “windows-1252”, “utf-16le” …",
+            );
         }
         encoding
     }
 
     fn delimiter(&mut self, text: &Text) -> Option<u8> {
         match text.get_ref().as_bytes() {
-            [byte] if byte.is_ascii() && !b"\"\r\n\0".contains(byte) && !byte.is_ascii_alphanumeric() => Some(*byte),
+            [byte]
+                if byte.is_ascii()
+                    && !b"\"\r\n\0".contains(byte)
+                    && !byte.is_ascii_alphanumeric() =>
+            {
+                Some(*byte)
+            }
             _ => {
-                self.bad(text.span(), "a delimiter is one character", "write “,”, “;”, “\\t” or “|”");
+                self.bad(
+                    text.span(),
+                    "a delimiter is one character",
+                    "write “,”, “;”, “\\t” or “|”",
+                );
                 None
             }
         }
@@ -255,16 +385,27 @@ impl Check<'_> {
 
     fn pace(&mut self, pace: &file::Pace) -> Pace {
         if let Some(per_domain) = &pace.per_domain {
-            self.bad(per_domain.span(), "limits per domain are not supported yet", "leave `per_domain` out; the limits of `rate` hold for all recipients together");
+            self.bad(
+                per_domain.span(),
+                "limits per domain are not supported yet",
+                "leave `per_domain` out; the limits of `rate` hold for all recipients together",
+            );
         }
         let default = DEFAULT_RATE.parse().expect("the default rate is one");
         let rate = match &pace.rate {
             None => vec![default],
-            Some(rates) => rates.iter().map(|rate| self.or_default(rate.span(), rate.get_ref().parse(), default)).collect::<Vec<Rate>>(),
+            Some(rates) => rates
+                .iter()
+                .map(|rate| self.or_default(rate.span(), rate.get_ref().parse(), default))
+                .collect::<Vec<Rate>>(),
         };
         Pace {
             rate,
-            concurrency: self.number(pace.concurrency.as_ref(), DEFAULT_CONCURRENCY, MAX_CONCURRENCY),
+            concurrency: self.number(
+                pace.concurrency.as_ref(),
+                DEFAULT_CONCURRENCY,
+                MAX_CONCURRENCY,
+            ),
             batch: self.number(pace.batch.as_ref(), 1, api::MAX_RECIPIENTS as u32),
         }
     }
@@ -274,7 +415,11 @@ impl Check<'_> {
         match NonZeroU32::new(value) {
             Some(value) if value.get() <= most => value,
             _ => {
-                self.bad(number.map_or(0..0, Spanned::span), format!("must be from 1 to {most}"), "");
+                self.bad(
+                    number.map_or(0..0, Spanned::span),
+                    format!("must be from 1 to {most}"),
+                    "",
+                );
                 NonZeroU32::MIN
             }
         }
@@ -282,15 +427,24 @@ impl Check<'_> {
 
     fn retry(&mut self, retry: &file::Retry) -> Retry {
         Retry {
-            attempts: self.number(retry.attempts.as_ref(), DEFAULT_ATTEMPTS, 100).get(),
+            attempts: self
+                .number(retry.attempts.as_ref(), DEFAULT_ATTEMPTS, 100)
+                .get(),
             max_delay: self.duration(retry.max_delay.as_ref(), DEFAULT_MAX_DELAY),
         }
     }
 
-    fn vars(&mut self, vars: std::collections::BTreeMap<Text, toml::Value>) -> Vec<(Text, toml::Value)> {
+    fn vars(
+        &mut self,
+        vars: std::collections::BTreeMap<Text, toml::Value>,
+    ) -> Vec<(Text, toml::Value)> {
         for name in vars.keys() {
             if !is_identifier(name.get_ref()) {
-                self.bad(name.span(), format!("a template can't name a variable `{}`", name.get_ref()), "use letters, digits and _, and none of Tera's own words");
+                self.bad(
+                    name.span(),
+                    format!("a template can't name a variable `{}`", name.get_ref()),
+                    "use letters, digits and _, and none of Tera's own words",
+                );
             }
         }
         vars.into_iter().collect()
@@ -300,11 +454,13 @@ impl Check<'_> {
 /// Whether a template can name a variable so: Tera's identifiers, less its reserved words and ours.
 pub fn is_identifier(name: &str) -> bool {
     const RESERVED: [&str; 18] = [
-        "true", "True", "false", "False", "loop", "self", "and", "or", "not", "is", "in", "if", "continue",
-        "break", "none", "None", "null", "row",
+        "true", "True", "false", "False", "loop", "self", "and", "or", "not", "is", "in", "if",
+        "continue", "break", "none", "None", "null", "row",
     ];
     let mut bytes = name.bytes();
-    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.starts_with("__tera")
         && !RESERVED.contains(&name)
@@ -318,7 +474,9 @@ pub fn is_template(text: &str) -> bool {
 /// A positive length of time, such as `30s` or `5m`.
 fn parse_duration(text: &str) -> Option<Duration> {
     let duration: SignedDuration = text.parse().ok()?;
-    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero())
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero())
 }
 
 /// Whether a URL's host is this machine, and no other whatever the network says.

@@ -7,12 +7,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::job::{Job, JobRow};
-use crate::address::Mailbox;
 use crate::api::Dialect;
 use crate::finding::Finding;
 use crate::ledger::{Ledger, LedgerError, PlannedRow, Status, Writer};
 use crate::message::{Message, Recipient};
-use crate::render::{Engine, Prepared, Row};
+use crate::render::{Engine, Prepared};
 use crate::transport::Body;
 
 /// How many rows are read from the ledger at once.
@@ -48,20 +47,16 @@ pub struct RowFault {
 impl From<Box<Finding>> for RowFault {
     fn from(finding: Box<Finding>) -> Self {
         let place = finding.place.to_string();
-        let error = if place.is_empty() { finding.message.clone() } else { format!("{place}: {}", finding.message) };
-        Self { code: finding.code, error }
+        let error = if place.is_empty() {
+            finding.message.clone()
+        } else {
+            format!("{place}: {}", finding.message)
+        };
+        Self {
+            code: finding.code,
+            error,
+        }
     }
-}
-
-/// The row as the engine needs it.
-///
-/// # Errors
-/// When the ledger can't be read.
-pub fn engine_row(ledger: &Ledger, engine: &Engine, row: PlannedRow) -> Result<(Row, JobRow), LedgerError> {
-    let recorded = if engine.has_own_attachments() { ledger.recorded(row.number)? } else { Vec::new() };
-    let mailbox = Mailbox::parse(&row.email).map_err(|error| LedgerError::Damaged(format!("row {}: {error}", row.number)))?;
-    let job = JobRow { row: row.number, attempts: row.attempts, address: mailbox.address.clone(), alone: row.alone };
-    Ok((Row { number: row.number, mailbox, cells: row.cells, resends: row.resends, recorded }, job))
 }
 
 impl Feeder {
@@ -74,23 +69,30 @@ impl Feeder {
         let mut after = 0;
         let mut left = self.limit.unwrap_or(u64::MAX);
         loop {
-            let page = self.ledger.pending(after, PAGE.min(left.min(u64::from(PAGE)) as u32))?;
+            let page = self
+                .ledger
+                .pending(after, PAGE.min(left.min(u64::from(PAGE)) as u32))?;
             if page.is_empty() {
                 break;
             }
             for row in page {
-                after = row.number;
-                let (row, job) = engine_row(&self.ledger, &self.engine, row)?;
-                let prepared = match self.engine.prepare(&row) {
+                after = row.row.number;
+                let prepared = match self.engine.prepare(&row.row) {
                     Ok(prepared) => prepared,
                     Err(finding) => {
                         let fault = RowFault::from(finding);
-                        self.writer.leave_out(row.number, Status::Invalid, fault.code, &fault.error, self.clock.now())?;
+                        self.writer.leave_out(
+                            row.row.number,
+                            Status::Invalid,
+                            fault.code,
+                            &fault.error,
+                            self.clock.now(),
+                        )?;
                         continue;
                     }
                 };
                 left -= 1;
-                if let Some(full) = Open::put(&mut open, prepared, job, self.batch)
+                if let Some(full) = Open::put(&mut open, prepared, &row, self.batch)
                     && jobs.blocking_send(self.close(full)).is_err()
                 {
                     return Ok(());
@@ -107,12 +109,17 @@ impl Feeder {
     fn close(&self, open: Open) -> Job {
         let envelope = self.engine.envelope(open.to);
         let mut form = Vec::with_capacity(4096);
-        open.message.request(&envelope).encode_into(self.dialect, &mut form);
+        open.message
+            .request(&envelope)
+            .encode_into(self.dialect, &mut form);
         let mut pieces = vec![Bytes::from(form)];
         if !open.message.attachments.form.is_empty() {
             pieces.push(open.message.attachments.form.clone());
         }
-        Job { rows: open.rows, body: Body(pieces) }
+        Job {
+            rows: open.rows,
+            body: Body(pieces),
+        }
     }
 }
 
@@ -126,22 +133,40 @@ struct Open {
 impl Open {
     /// Adds a row to the open request, if it has the same message and there is room; otherwise it
     /// opens another, and gives the one before.
-    fn put(open: &mut Option<Self>, prepared: Prepared, job: JobRow, batch: u32) -> Option<Self> {
+    fn put(
+        open: &mut Option<Self>,
+        prepared: Prepared,
+        row: &PlannedRow,
+        batch: u32,
+    ) -> Option<Self> {
+        let job = JobRow {
+            row: row.row.number,
+            attempts: row.attempts,
+            address: prepared.recipient.mailbox.address.clone(),
+            alone: row.alone,
+        };
         match open {
             Some(request) if request.takes(&prepared, &job, batch) => {
                 request.to.push(prepared.recipient);
                 request.rows.push(job);
                 None
             }
-            _ => open.replace(Self { message: prepared.message, to: vec![prepared.recipient], rows: vec![job] }),
+            _ => open.replace(Self {
+                message: prepared.message,
+                to: vec![prepared.recipient],
+                rows: vec![job],
+            }),
         }
     }
 
     fn takes(&self, prepared: &Prepared, job: &JobRow, batch: u32) -> bool {
         let alone = job.alone || self.rows.iter().any(|row| row.alone);
         let copies = self.message.cc.is_some() || self.message.bcc.is_some();
-        // An answer names addresses: one that stands twice in a request could not be told apart.
-        let twice = || self.rows.iter().any(|row| row.address.normalized() == job.address.normalized());
-        self.rows.len() < batch as usize && !alone && !copies && self.message == prepared.message && !twice()
+        let as_often = self.rows.iter().all(|row| row.attempts == job.attempts);
+        self.rows.len() < batch as usize
+            && !alone
+            && !copies
+            && as_often
+            && self.message == prepared.message
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::ledger::{LedgerError, Settlement, Writer};
 use crate::transport::Transport;
 
-pub use feed::{Feeder, RowFault, engine_row};
+pub use feed::{Feeder, RowFault};
 pub use job::{Job, JobRow};
 pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
 pub use pace::{Pace, batch_size};
@@ -71,7 +71,13 @@ pub struct Delivery<T> {
 
 impl<T: Transport> Delivery<T> {
     /// A delivery that has not begun. What it waits for is told to `waiting`.
-    pub fn new(transport: T, writer: Writer, settings: Settings, rng: Box<dyn Rng + Send>, waiting: watch::Sender<Waiting>) -> Self {
+    pub fn new(
+        transport: T,
+        writer: Writer,
+        settings: Settings,
+        rng: Box<dyn Rng + Send>,
+        waiting: watch::Sender<Waiting>,
+    ) -> Self {
         Self {
             transport: Arc::new(transport),
             writer,
@@ -88,7 +94,11 @@ impl<T: Transport> Delivery<T> {
     ///
     /// # Errors
     /// When the ledger can't be written: nothing is posted after that.
-    pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>, mut interrupt: watch::Receiver<bool>) -> Result<Ending, LedgerError> {
+    pub async fn run(
+        mut self,
+        mut jobs: mpsc::Receiver<Job>,
+        mut interrupt: watch::Receiver<bool>,
+    ) -> Result<Ending, LedgerError> {
         let shared = Arc::clone(&self.shared);
         let ending = tokio::select! {
             biased;
@@ -122,7 +132,10 @@ impl<T: Transport> Delivery<T> {
                 Due::At(due) => Some(due),
                 Due::None => None,
             };
-            if exhausted && due.is_none() && self.free.available_permits() == self.settings.concurrency.get() as usize {
+            if exhausted
+                && due.is_none()
+                && self.free.available_permits() == self.settings.concurrency.get() as usize
+            {
                 return None;
             }
             let take_new = !exhausted && self.shared.put_off() < MAX_PUT_OFF;
@@ -144,7 +157,10 @@ impl<T: Transport> Delivery<T> {
         loop {
             let permits = if self.shared.proven() { 1 } else { all };
             let free = Arc::clone(&self.free);
-            let permit = free.acquire_many_owned(permits).await.expect("the semaphore is never closed");
+            let permit = free
+                .acquire_many_owned(permits)
+                .await
+                .expect("the semaphore is never closed");
             if permits == all && all > 1 && self.shared.proven() {
                 continue;
             }
@@ -159,11 +175,16 @@ impl<T: Transport> Delivery<T> {
     }
 
     async fn day(&mut self, recipients: u32) {
-        while let Some(until) = self.pace.day_is_full_until(recipients, self.settings.clock.now()) {
+        while let Some(until) = self
+            .pace
+            .day_is_full_until(recipients, self.settings.clock.now())
+        {
             self.shared.tell(Waiting::Day(until));
             let left = until.duration_since(self.settings.clock.now());
             // In steps, since the clock may be set while we wait.
-            let step = Duration::try_from(left).unwrap_or_default().min(Duration::from_secs(60));
+            let step = Duration::try_from(left)
+                .unwrap_or_default()
+                .min(Duration::from_secs(60));
             tokio::time::sleep(step).await;
         }
         self.shared.going();
@@ -190,7 +211,10 @@ impl<T: Transport> Delivery<T> {
 
     /// Waits until nothing is in flight.
     async fn idle(&self) {
-        let _all = self.free.acquire_many(self.settings.concurrency.get()).await;
+        let _all = self
+            .free
+            .acquire_many(self.settings.concurrency.get())
+            .await;
     }
 }
 
@@ -207,28 +231,52 @@ struct Flight<T> {
 
 impl<T: Transport> Flight<T> {
     async fn fly(&self, job: Job) -> Result<(), LedgerError> {
-        self.writer.claim(job.row_numbers(), self.clock.now()).await?;
+        self.writer
+            .claim(job.row_numbers(), self.clock.now())
+            .await?;
         let launched = Instant::now();
         let result = self.transport.post(job.body.clone()).await;
         let now = self.clock.now();
         let recipients: Vec<_> = job.rows.iter().map(|row| &row.address).collect();
         match classify(&result, &recipients, now) {
             Outcome::Settled(settlements) => {
-                let accepted = settlements.iter().any(|settlement| matches!(settlement, Settlement::Accepted { .. }));
+                let settled = settlements
+                    .iter()
+                    .any(|s| !matches!(s, Settlement::Unknown { .. }));
+                let accepted = settlements
+                    .iter()
+                    .any(|settlement| matches!(settlement, Settlement::Accepted { .. }));
                 self.settle(&job, settlements)?;
-                self.shared.answered(accepted);
+                if settled {
+                    self.shared.answered(accepted);
+                }
             }
-            Outcome::NotTaken { blame: Blame::Server, reason, wait } => {
+            Outcome::NotTaken {
+                blame: Blame::Server,
+                reason,
+                wait,
+            } => {
                 self.settle(&job, again(&job, false, &reason))?;
-                self.shared.server_failed(launched, wait, &reason, |failures| backoff(failures, self.retry.max_delay, self.chance));
+                self.shared
+                    .server_failed(launched, wait, &reason, |failures| {
+                        backoff(failures, self.retry.max_delay, self.chance)
+                    });
                 self.shared.retry_at(self.shared.pause_ends(), job);
             }
-            Outcome::NotTaken { blame: Blame::Request, reason, .. } => {
+            Outcome::NotTaken {
+                blame: Blame::Request,
+                reason,
+                ..
+            } => {
                 self.shared.answered(false);
                 self.try_again(job, &reason)?;
             }
             Outcome::Stop { reason, not_taken } => {
-                let settlements = if not_taken { again(&job, false, &reason) } else { in_doubt(&job, &reason) };
+                let settlements = if not_taken {
+                    again(&job, false, &reason)
+                } else {
+                    in_doubt(&job, &reason)
+                };
                 self.settle(&job, settlements)?;
                 self.shared.stop(reason);
             }
@@ -240,26 +288,55 @@ impl<T: Transport> Flight<T> {
     fn try_again(&self, job: Job, reason: &str) -> Result<(), LedgerError> {
         let spent = |row: &JobRow| row.attempts + 1 >= self.retry.attempts;
         if job.rows.iter().any(spent) {
-            let failed = |_| Settlement::Failed { code: Some(408), error: reason.to_owned() };
+            let failed = |_| Settlement::Failed {
+                code: Some(408),
+                error: reason.to_owned(),
+            };
             return self.settle(&job, job.rows.iter().map(failed).collect());
         }
         self.settle(&job, again(&job, true, reason))?;
-        let attempts = job.rows.iter().map(|row| row.attempts + 1).max().unwrap_or(1);
+        let attempts = job
+            .rows
+            .iter()
+            .map(|row| row.attempts + 1)
+            .max()
+            .unwrap_or(1);
         let due = Instant::now() + backoff(attempts, self.retry.max_delay, self.chance);
-        let rows = job.rows.iter().map(|row| JobRow { attempts: row.attempts + 1, ..row.clone() }).collect();
+        let rows = job
+            .rows
+            .iter()
+            .map(|row| JobRow {
+                attempts: row.attempts + 1,
+                ..row.clone()
+            })
+            .collect();
         self.shared.retry_at(due, Job { rows, ..job });
         Ok(())
     }
 
     fn settle(&self, job: &Job, settlements: Vec<Settlement>) -> Result<(), LedgerError> {
-        self.writer.settle(job.row_numbers().into_iter().zip(settlements).collect(), self.clock.now())
+        self.writer.settle(
+            job.row_numbers().into_iter().zip(settlements).collect(),
+            self.clock.now(),
+        )
     }
 }
 
 fn again(job: &Job, counted: bool, reason: &str) -> Vec<Settlement> {
-    job.rows.iter().map(|_| Settlement::Again { counted, error: reason.to_owned() }).collect()
+    job.rows
+        .iter()
+        .map(|_| Settlement::Again {
+            counted,
+            error: reason.to_owned(),
+        })
+        .collect()
 }
 
 fn in_doubt(job: &Job, reason: &str) -> Vec<Settlement> {
-    job.rows.iter().map(|_| Settlement::Unknown { error: reason.to_owned() }).collect()
+    job.rows
+        .iter()
+        .map(|_| Settlement::Unknown {
+            error: reason.to_owned(),
+        })
+        .collect()
 }

@@ -47,7 +47,11 @@ pub enum Blame {
 }
 
 /// What came of posting a request for `recipients`.
-pub fn classify(result: &Result<Reply, PostError>, recipients: &[&Address], now: Timestamp) -> Outcome {
+pub fn classify(
+    result: &Result<Reply, PostError>,
+    recipients: &[&Address],
+    now: Timestamp,
+) -> Outcome {
     match result {
         Err(PostError::NotConnected(_)) => not_taken(Blame::Server, reason(result), None),
         Err(PostError::Broken(_)) => unknown(recipients, &reason(result)),
@@ -64,15 +68,29 @@ fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Out
         _ => reply.status,
     };
     match code {
-        401 | 403 | 404 | 301 | 307 | 308 => Outcome::Stop { reason: stop_reason(code, reply, &words), not_taken: true },
+        401 | 403 | 404 | 301 | 307 | 308 => Outcome::Stop {
+            reason: stop_reason(code, reply, &words),
+            not_taken: true,
+        },
         408 => not_taken(Blame::Request, words, None),
         429 => pause(reply, words, now),
         503 if answer.is_some() || reply.retry_after.is_some() => pause(reply, words, now),
-        302 | 303 => Outcome::Stop { reason: stop_reason(code, reply, &words), not_taken: false },
+        302 | 303 => Outcome::Stop {
+            reason: stop_reason(code, reply, &words),
+            not_taken: false,
+        },
         _ => match answer {
-            Some(answer) if answer.is_success() => Outcome::Settled(recipients.iter().map(|to| recipient(&answer, to)).collect()),
-            Some(answer) => all(recipients, || Settlement::Rejected { code: answer.code, error: words.clone() }),
-            None if (400..500).contains(&code) => all(recipients, || Settlement::Rejected { code, error: words.clone() }),
+            Some(answer) if answer.is_success() => {
+                Outcome::Settled(recipients.iter().map(|to| recipient(&answer, to)).collect())
+            }
+            Some(answer) => all(recipients, || Settlement::Rejected {
+                code: answer.code,
+                error: words.clone(),
+            }),
+            None if (400..500).contains(&code) => all(recipients, || Settlement::Rejected {
+                code,
+                error: words.clone(),
+            }),
             None => unknown(recipients, &words),
         },
     }
@@ -81,19 +99,39 @@ fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Out
 /// One recipient's part of a success.
 fn recipient(answer: &Answer, to: &Address) -> Settlement {
     match answer.value_for(to).map(str::trim) {
-        None | Some("") => Settlement::Unknown { error: "the answer says nothing of this address".to_owned() },
-        Some(id) if !id.contains(char::is_whitespace) => Settlement::Accepted { message_id: id.to_owned() },
-        Some(refusal) => Settlement::Rejected { code: answer.code, error: one_line(refusal) },
+        None | Some("") => Settlement::Unknown {
+            error: "the answer says nothing of this address".to_owned(),
+        },
+        Some(id) if !id.contains(char::is_whitespace) => Settlement::Accepted {
+            message_id: id.to_owned(),
+        },
+        Some(refusal) => Settlement::Rejected {
+            code: answer.code,
+            error: one_line(refusal),
+        },
     }
 }
 
 fn pause(reply: &Reply, words: String, now: Timestamp) -> Outcome {
-    let wait = reply.retry_after.as_deref().and_then(|value| retry_after(value, now));
+    let wait = reply
+        .retry_after
+        .as_deref()
+        .and_then(|value| retry_after(value, now));
     match wait {
         Some(wait) if wait > MAX_RETRY_AFTER => {
-            let until = now.saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::MAX)).unwrap_or(Timestamp::MAX);
-            let reason = format!("{words}; it wants no request before {}", until.strftime("%Y-%m-%d %H:%M UTC"));
-            Outcome::Stop { reason, not_taken: true }
+            let until = now
+                .saturating_add(
+                    jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::MAX),
+                )
+                .unwrap_or(Timestamp::MAX);
+            let reason = format!(
+                "{words}; it wants no request before {}",
+                until.strftime("%Y-%m-%d %H:%M UTC")
+            );
+            Outcome::Stop {
+                reason,
+                not_taken: true,
+            }
         }
         wait => not_taken(Blame::Server, words, wait),
     }
@@ -105,16 +143,24 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let until = rfc2822::parse(&value.replace("GMT", "+0000")).ok()?.timestamp();
+    let until = rfc2822::parse(&value.replace("GMT", "+0000"))
+        .ok()?
+        .timestamp();
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
 fn not_taken(blame: Blame, reason: String, wait: Option<Duration>) -> Outcome {
-    Outcome::NotTaken { blame, reason, wait }
+    Outcome::NotTaken {
+        blame,
+        reason,
+        wait,
+    }
 }
 
 fn unknown(recipients: &[&Address], error: &str) -> Outcome {
-    all(recipients, || Settlement::Unknown { error: error.to_owned() })
+    all(recipients, || Settlement::Unknown {
+        error: error.to_owned(),
+    })
 }
 
 fn all(recipients: &[&Address], settlement: impl Fn() -> Settlement) -> Outcome {
@@ -122,7 +168,11 @@ fn all(recipients: &[&Address], settlement: impl Fn() -> Settlement) -> Outcome 
 }
 
 fn reason(result: &Result<Reply, PostError>) -> String {
-    result.as_ref().err().map(|error| one_line(&error.to_string())).unwrap_or_default()
+    result
+        .as_ref()
+        .err()
+        .map(|error| one_line(&error.to_string()))
+        .unwrap_or_default()
 }
 
 /// What the server says, in a line: the API's own words if there are any.
@@ -130,7 +180,11 @@ fn words(reply: &Reply, answer: Option<&Answer>) -> String {
     match answer {
         Some(answer) => {
             let data = answer.error_text();
-            let message = if data.is_empty() || data == answer.message { answer.message.clone() } else { format!("{} ({data})", answer.message) };
+            let message = if data.is_empty() || data == answer.message {
+                answer.message.clone()
+            } else {
+                format!("{} ({data})", answer.message)
+            };
             one_line(&message)
         }
         None => format!("HTTP {}{}", reply.status, http_meaning(reply)),
@@ -151,7 +205,10 @@ fn stop_reason(code: u16, reply: &Reply, words: &str) -> String {
         403 => format!("the API refuses access: {words}"),
         404 => format!("the API does not know the address that was asked: {words}"),
         _ => match &reply.location {
-            Some(location) => format!("the API sends us elsewhere, to {} (HTTP {code})", one_line(location)),
+            Some(location) => format!(
+                "the API sends us elsewhere, to {} (HTTP {code})",
+                one_line(location)
+            ),
             None => format!("the API sends us elsewhere (HTTP {code})"),
         },
     }
@@ -159,6 +216,10 @@ fn stop_reason(code: u16, reply: &Reply, words: &str) -> String {
 
 /// Without line breaks and control characters, and not too long.
 fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS).collect();
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(WORDS)
+        .collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -30,19 +30,25 @@ struct Day {
 impl Pace {
     /// The limits of `rates`; `posted` is what the ledger says of the last 24 hours.
     pub fn new(rates: &[Rate], posted: Vec<(i64, u64)>) -> Self {
-        let mut intervals: Vec<Duration> = rates.iter().filter_map(|rate| rate.interval()).collect();
+        let mut intervals: Vec<Duration> =
+            rates.iter().filter_map(|rate| rate.interval()).collect();
         intervals.sort_by(|a, b| b.cmp(a));
         let days = rates.iter().filter(|rate| rate.per == Per::Day);
         let limit = days.map(|rate| u64::from(rate.recipients.get())).min();
         Self {
             spaced: intervals.into_iter().filter_map(limiter).collect(),
-            day: limit.map(|limit| Day { limit, minutes: posted.into() }),
+            day: limit.map(|limit| Day {
+                limit,
+                minutes: posted.into(),
+            }),
         }
     }
 
     /// When the day's limit lets `recipients` through, if that is later than `now`.
     pub fn day_is_full_until(&mut self, recipients: u32, now: Timestamp) -> Option<Timestamp> {
-        self.day.as_mut().and_then(|day| day.full_until(u64::from(recipients), now))
+        self.day
+            .as_mut()
+            .and_then(|day| day.full_until(u64::from(recipients), now))
     }
 
     /// Waits until every spaced limit lets `recipients` through.
@@ -63,7 +69,8 @@ impl Pace {
 }
 
 fn limiter(interval: Duration) -> Option<DefaultDirectRateLimiter> {
-    let burst = (BURST.as_nanos() / interval.as_nanos().max(1)).clamp(1, u128::from(u32::MAX)) as u32;
+    let burst =
+        (BURST.as_nanos() / interval.as_nanos().max(1)).clamp(1, u128::from(u32::MAX)) as u32;
     let quota = Quota::with_period(interval)?.allow_burst(NonZeroU32::new(burst)?);
     Some(RateLimiter::direct(quota))
 }
@@ -71,10 +78,16 @@ fn limiter(interval: Duration) -> Option<DefaultDirectRateLimiter> {
 impl Day {
     fn full_until(&mut self, recipients: u64, now: Timestamp) -> Option<Timestamp> {
         let minute = minute(now);
-        while self.minutes.front().is_some_and(|(posted, _)| posted + DAY < minute) {
+        while self
+            .minutes
+            .front()
+            .is_some_and(|(posted, _)| posted + DAY < minute)
+        {
             self.minutes.pop_front();
         }
-        let mut over = (self.sum() + recipients).checked_sub(self.limit).filter(|over| *over > 0)?;
+        let mut over = (self.sum() + recipients)
+            .checked_sub(self.limit)
+            .filter(|over| *over > 0)?;
         for (posted, count) in &self.minutes {
             if *count >= over {
                 // The whole minute must be over, since when in it they were posted is not known.

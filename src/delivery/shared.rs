@@ -1,7 +1,7 @@
 //! What all requests in flight share: whether to go on, and the pause after a server's refusal.
 
-use std::collections::BinaryHeap;
 use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,7 +81,12 @@ impl Ord for Retry {
 
 impl Shared {
     pub(super) fn new(waiting: watch::Sender<Waiting>) -> Self {
-        Self { state: Mutex::default(), ended: Notify::new(), stopped: watch::Sender::new(false), waiting }
+        Self {
+            state: Mutex::default(),
+            ended: Notify::new(),
+            stopped: watch::Sender::new(false),
+            waiting,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -123,13 +128,22 @@ impl Shared {
     /// The server took nothing: all pause. `launched` is when the request left, so that requests
     /// which were in flight together count as one failure. `backoff` gives the pause for the
     /// number of failures in a row.
-    pub(super) fn server_failed(&self, launched: Instant, wait: Option<Duration>, reason: &str, backoff: impl Fn(u32) -> Duration) {
+    pub(super) fn server_failed(
+        &self,
+        launched: Instant,
+        wait: Option<Duration>,
+        reason: &str,
+        backoff: impl Fn(u32) -> Duration,
+    ) {
         let now = Instant::now();
         let mut state = self.state();
         let since = *state.trouble_since.get_or_insert(now);
         if now.duration_since(since) > PATIENCE {
             drop(state);
-            return self.stop(format!("nothing was taken for {} minutes: {reason}", PATIENCE.as_secs() / 60));
+            return self.stop(format!(
+                "nothing was taken for {} minutes: {reason}",
+                PATIENCE.as_secs() / 60
+            ));
         }
         if state.pause_until.is_none_or(|until| launched >= until) {
             state.failures += 1;
@@ -139,13 +153,19 @@ impl Shared {
             state.pause_until = state.pause_until.max(Some(now + wait));
         }
         let until = state.pause_until.unwrap_or(now);
-        self.waiting.send_replace(Waiting::Server { until, reason: reason.to_owned() });
+        self.waiting.send_replace(Waiting::Server {
+            until,
+            reason: reason.to_owned(),
+        });
     }
 
     /// Waits until no pause holds.
     pub(super) async fn no_pause(&self) {
         loop {
-            let until = self.state().pause_until.filter(|until| *until > Instant::now());
+            let until = self
+                .state()
+                .pause_until
+                .filter(|until| *until > Instant::now());
             match until {
                 Some(until) => tokio::time::sleep_until(until).await,
                 None => return self.going(),
@@ -154,7 +174,9 @@ impl Shared {
     }
 
     pub(super) fn paused(&self) -> bool {
-        self.state().pause_until.is_some_and(|until| until > Instant::now())
+        self.state()
+            .pause_until
+            .is_some_and(|until| until > Instant::now())
     }
 
     /// Tells that nothing but the pace is waited for.
@@ -187,7 +209,10 @@ impl Shared {
         match state.retries.peek() {
             None => Due::None,
             Some(Reverse(first)) if first.due > Instant::now() => Due::At(first.due),
-            Some(_) => state.retries.pop().map_or(Due::None, |Reverse(retry)| Due::Now(retry.job)),
+            Some(_) => state
+                .retries
+                .pop()
+                .map_or(Due::None, |Reverse(retry)| Due::Now(retry.job)),
         }
     }
 

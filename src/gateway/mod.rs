@@ -4,7 +4,7 @@
 //! POST /api/sendmail ─► guard ─► decode, limits ─► mime ─► maildir ─► answer
 //! ```
 //!
-//! It meets the sender on the wire alone: all that they share is [`crate::api`].
+//! It meets the sender on the wire alone: all that they share is [`crate::api`] and [`crate::address`].
 //!
 //! The outbox is a [Maildir] with one file for each address in `to`. Copies (`cc`,
 //! `bcc`) get no file of their own: they are named in the file's `X-Mailrun-Envelope-To` headers.
@@ -38,6 +38,7 @@ use self::guard::Guard;
 use self::maildir::Maildir;
 use self::sendmail::Post;
 use crate::api::{Answer, Dialect, MAX_SIZE};
+use crate::clock::Clock;
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
 /// a million for the other fields.
@@ -45,9 +46,6 @@ const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
 
 /// The media type of what is posted.
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// Where the gateway gets the time from.
-pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 
 /// What a gateway needs to run.
 pub struct Config {

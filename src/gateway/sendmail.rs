@@ -7,11 +7,12 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
+use super::Refusal;
 use super::maildir::Maildir;
 use super::mime::Draft;
-use super::{Clock, Refusal};
 use crate::address::{Address, Mailbox};
 use crate::api::{DecodeError, Dialect, Recipient, Request, Violation};
+use crate::clock::Clock;
 
 /// What takes messages.
 pub(super) struct Post {
@@ -47,7 +48,7 @@ impl Post {
         }
         let draft = Draft::new(&request)
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-        let now = (self.clock)();
+        let now = self.clock.now();
         let outcomes: Vec<_> = request
             .to
             .iter()

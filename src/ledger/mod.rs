@@ -5,6 +5,7 @@
 
 mod plan;
 mod read;
+mod reopen;
 mod writer;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
+pub use reopen::{resolve_accepted, resolve_resend, retry};
 pub use writer::{LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.

@@ -57,7 +57,10 @@ impl Planner {
                 header
             ],
         )?;
-        Ok(Self { connection, now: to_millis(run.started) })
+        Ok(Self {
+            connection,
+            now: to_millis(run.started),
+        })
     }
 
     /// Writes a row.
@@ -65,16 +68,30 @@ impl Planner {
     /// # Errors
     /// When the ledger can't be written.
     pub fn add(&mut self, row: &NewRow<'_>) -> Result<(), LedgerError> {
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)")?;
-        insert.execute(params![row.number, row.line as i64, row.email, row.address, row.cells])?;
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO delivery (row, status, code, error, at) VALUES (?, ?, ?, ?, ?)")?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)",
+        )?;
+        insert.execute(params![
+            row.number,
+            row.line as i64,
+            row.email,
+            row.address,
+            row.cells
+        ])?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO delivery (row, status, code, error, at) VALUES (?, ?, ?, ?, ?)",
+        )?;
         match row.left_out {
-            None => insert.execute(params![row.number, Status::Pending.as_str(), None::<&str>, None::<&str>, None::<i64>])?,
-            Some((status, code, error)) => insert.execute(params![row.number, status.as_str(), code, error, self.now])?,
+            None => insert.execute(params![
+                row.number,
+                Status::Pending.as_str(),
+                None::<&str>,
+                None::<&str>,
+                None::<i64>
+            ])?,
+            Some((status, code, error)) => {
+                insert.execute(params![row.number, status.as_str(), code, error, self.now])?
+            }
         };
         Ok(())
     }
@@ -84,15 +101,26 @@ impl Planner {
     /// # Errors
     /// When the ledger can't be read.
     pub fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
-        let mut select = self.connection.prepare_cached("SELECT address FROM recipient WHERE row = ?")?;
-        Ok(select.query_row([row], |row| row.get(0)).optional()?.flatten())
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT address FROM recipient WHERE row = ?")?;
+        Ok(select
+            .query_row([row], |row| row.get(0))
+            .optional()?
+            .flatten())
     }
 
     /// Leaves a pending row out.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub fn leave_out(&mut self, row: u32, status: Status, code: &str, error: &str) -> Result<(), LedgerError> {
+    pub fn leave_out(
+        &mut self,
+        row: u32,
+        status: Status,
+        code: &str,
+        error: &str,
+    ) -> Result<(), LedgerError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE delivery SET status = ?, code = ?, error = ?, at = ? WHERE row = ? AND status = 'pending'",
         )?;
@@ -105,11 +133,17 @@ impl Planner {
     /// # Errors
     /// When the ledger can't be written.
     pub fn record(&mut self, row: u32, attachment: &Recorded) -> Result<(), LedgerError> {
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO attachment (row, position, path, size, sha256) VALUES (?, ?, ?, ?, ?)")?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO attachment (row, position, path, size, sha256) VALUES (?, ?, ?, ?, ?)",
+        )?;
         let path = attachment.path.to_string_lossy();
-        insert.execute(params![row, attachment.position, path, attachment.size as i64, attachment.sha256])?;
+        insert.execute(params![
+            row,
+            attachment.position,
+            path,
+            attachment.size as i64,
+            attachment.sha256
+        ])?;
         Ok(())
     }
 
@@ -119,7 +153,8 @@ impl Planner {
     /// When one of the ledgers can't be read or written.
     pub fn skip_sent_in(&mut self, other: &Path, reason: &str) -> Result<usize, LedgerError> {
         self.connection.execute_batch("COMMIT")?;
-        self.connection.execute("ATTACH ? AS other", [other.to_string_lossy()])?;
+        self.connection
+            .execute("ATTACH ? AS other", [other.to_string_lossy()])?;
         self.connection.execute_batch("BEGIN")?;
         let skipped = self.connection.execute(
             "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
@@ -130,7 +165,8 @@ impl Planner {
                WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
             params![reason, self.now],
         )?;
-        self.connection.execute_batch("COMMIT; DETACH other; BEGIN")?;
+        self.connection
+            .execute_batch("COMMIT; DETACH other; BEGIN")?;
         Ok(skipped)
     }
 
@@ -153,7 +189,8 @@ impl Planner {
         )?;
         self.connection.execute_batch("COMMIT")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(())
     }

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis, to_millis};
-use crate::render::Recorded;
+use super::{
+    APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis,
+    to_millis,
+};
+use crate::address::Mailbox;
+use crate::render::{Recorded, Row};
 
 /// The readers' side of a ledger.
 pub struct Ledger {
@@ -17,18 +21,12 @@ pub struct Ledger {
 /// A row to be sent.
 #[derive(Debug, Clone)]
 pub struct PlannedRow {
-    /// Its number, from 1.
-    pub number: u32,
+    /// The row, as the engine needs it.
+    pub row: Row,
     /// Its line in the file.
     pub line: u64,
-    /// The address cell as written.
-    pub email: String,
-    /// All cells.
-    pub cells: Vec<String>,
     /// The attempts so far.
     pub attempts: u32,
-    /// How often it was sent again by hand.
-    pub resends: u32,
     /// It is to have a request of its own.
     pub alone: bool,
 }
@@ -38,6 +36,8 @@ pub struct PlannedRow {
 pub struct ResultRow {
     /// Its number, from 1.
     pub number: u32,
+    /// Its line in the file.
+    pub line: u64,
     /// The address cell as written.
     pub email: String,
     /// All cells.
@@ -71,7 +71,10 @@ impl Ledger {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         check_version(&connection, path)?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
     }
 
     /// Where it is.
@@ -84,8 +87,16 @@ impl Ledger {
     /// # Errors
     /// When the plan is not complete, or the ledger can't be read.
     pub fn run(&self) -> Result<Run, LedgerError> {
-        let planned: bool = self.connection.query_row("SELECT planned FROM run", [], |row| row.get(0)).optional()?.unwrap_or(false);
-        if planned { self.unfinished_run() } else { Err(LedgerError::NotPlanned) }
+        let planned: bool = self
+            .connection
+            .query_row("SELECT planned FROM run", [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(false);
+        if planned {
+            self.unfinished_run()
+        } else {
+            Err(LedgerError::NotPlanned)
+        }
     }
 
     /// The same, of a run whose plan need not be complete.
@@ -116,10 +127,15 @@ impl Ledger {
     /// When the ledger can't be read.
     pub fn counts(&self) -> Result<Counts, LedgerError> {
         let mut counts = Counts::default();
-        let mut select = self.connection.prepare("SELECT status, count(*) FROM delivery GROUP BY status")?;
+        let mut select = self
+            .connection
+            .prepare("SELECT status, count(*) FROM delivery GROUP BY status")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            counts.set(Status::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?, row.get::<_, i64>(1)? as u64);
+            counts.set(
+                Status::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
+                row.get::<_, i64>(1)? as u64,
+            );
         }
         Ok(counts)
     }
@@ -137,7 +153,12 @@ impl Ledger {
         let mut rows = select.query([most])?;
         let mut reasons = Vec::new();
         while let Some(row) = rows.next()? {
-            reasons.push((Status::parse(&row.get::<_, String>(0)?)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? as u64));
+            reasons.push((
+                Status::parse(&row.get::<_, String>(0)?)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get::<_, i64>(3)? as u64,
+            ));
         }
         Ok(reasons)
     }
@@ -147,34 +168,47 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.pending_rows(after, u32::MAX, most)
+    }
+
+    /// The pending rows after `after` up to `last`, in the order of the input.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn pending_between(&self, after: u32, last: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.pending_rows(after, last, u32::MAX)
+    }
+
+    fn pending_rows(
+        &self,
+        after: u32,
+        last: u32,
+        most: u32,
+    ) -> Result<Vec<PlannedRow>, LedgerError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT row, line, email, cells, attempts, resends, alone FROM delivery JOIN recipient USING (row)
-             WHERE row > ? AND status = 'pending' ORDER BY row LIMIT ?",
+            "SELECT row, line, email, cells, attempts, resends, alone,
+                    EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
+             FROM delivery JOIN recipient USING (row)
+             WHERE row > ? AND row <= ? AND status = 'pending' ORDER BY row LIMIT ?",
         )?;
-        let mut rows = select.query(params![after, most])?;
+        let mut rows = select.query(params![after, last, most])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
-            pending.push(PlannedRow {
-                number: row.get(0)?,
-                line: row.get::<_, i64>(1)? as u64,
-                email: row.get(2)?,
-                cells: parse_cells(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
-                attempts: row.get(4)?,
-                resends: row.get(5)?,
-                alone: row.get(6)?,
-            });
+            let recorded = if row.get(7)? {
+                self.recorded(row.get(0)?)?
+            } else {
+                Vec::new()
+            };
+            pending.push(planned_row(row, recorded)?);
         }
         Ok(pending)
     }
 
     /// What was recorded of a row's own attachments.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub fn recorded(&self, row: u32) -> Result<Vec<Recorded>, LedgerError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT position, path, size, sha256 FROM attachment WHERE row = ? ORDER BY position")?;
+    fn recorded(&self, row: u32) -> Result<Vec<Recorded>, LedgerError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT position, path, size, sha256 FROM attachment WHERE row = ? ORDER BY position",
+        )?;
         let mut rows = select.query([row])?;
         let mut recorded = Vec::new();
         while let Some(row) = rows.next()? {
@@ -192,10 +226,34 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger can't be read, or what `take` says.
-    pub fn rows<E: From<LedgerError>>(&self, mut take: impl FnMut(ResultRow) -> Result<(), E>) -> Result<(), E> {
-        let sql = "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at
-                   FROM recipient JOIN delivery USING (row) ORDER BY row";
-        let mut select = self.connection.prepare(sql).map_err(LedgerError::from)?;
+    pub fn rows<E: From<LedgerError>>(
+        &self,
+        take: impl FnMut(ResultRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.result_rows("", take)
+    }
+
+    /// Gives every row that is invalid to `take`, in the order of the input.
+    ///
+    /// # Errors
+    /// When the ledger can't be read, or what `take` says.
+    pub fn invalid_rows<E: From<LedgerError>>(
+        &self,
+        take: impl FnMut(ResultRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.result_rows("WHERE status = 'invalid'", take)
+    }
+
+    fn result_rows<E: From<LedgerError>>(
+        &self,
+        filter: &str,
+        mut take: impl FnMut(ResultRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!(
+            "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at, line
+             FROM recipient JOIN delivery USING (row) {filter} ORDER BY row"
+        );
+        let mut select = self.connection.prepare(&sql).map_err(LedgerError::from)?;
         let mut rows = select.query([]).map_err(LedgerError::from)?;
         while let Some(row) = rows.next().map_err(LedgerError::from)? {
             take(result_row(row)?)?;
@@ -209,8 +267,12 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn posted_since(&self, since: Timestamp) -> Result<Vec<(i64, u64)>, LedgerError> {
-        let mut select = self.connection.prepare("SELECT minute, recipients FROM posted WHERE minute >= ? ORDER BY minute")?;
-        let rows = select.query_map([to_millis(since) / 60_000], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        let mut select = self
+            .connection
+            .prepare("SELECT minute, recipients FROM posted WHERE minute >= ? ORDER BY minute")?;
+        let rows = select.query_map([to_millis(since) / 60_000], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -221,17 +283,43 @@ impl Ledger {
     pub fn accepted_between(&self) -> Result<Option<(Timestamp, Timestamp, u64)>, LedgerError> {
         let sql = "SELECT min(at), max(at), count(*) FROM delivery WHERE status = 'accepted'";
         let (first, last, rows): (Option<i64>, Option<i64>, i64) =
-            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            self.connection
+                .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         match (first, last) {
-            (Some(first), Some(last)) => Ok(Some((from_millis(first)?, from_millis(last)?, rows as u64))),
+            (Some(first), Some(last)) => {
+                Ok(Some((from_millis(first)?, from_millis(last)?, rows as u64)))
+            }
             _ => Ok(None),
         }
     }
 }
 
+fn planned_row(
+    row: &rusqlite::Row<'_>,
+    recorded: Vec<Recorded>,
+) -> Result<PlannedRow, LedgerError> {
+    let number = row.get(0)?;
+    let email = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+    let mailbox = Mailbox::parse(email)
+        .map_err(|error| LedgerError::Damaged(format!("row {number}: {error}")))?;
+    Ok(PlannedRow {
+        row: Row {
+            number,
+            mailbox,
+            cells: parse_cells(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+            resends: row.get(5)?,
+            recorded,
+        },
+        line: row.get::<_, i64>(1)? as u64,
+        attempts: row.get(4)?,
+        alone: row.get(6)?,
+    })
+}
+
 fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
     Ok(ResultRow {
         number: row.get(0)?,
+        line: row.get::<_, i64>(10)? as u64,
         email: row.get(1)?,
         cells: parse_cells(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
         status: Status::parse(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
@@ -249,13 +337,18 @@ fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
 }
 
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let pragma = |name: &str| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+    };
     let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
     if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
         return Err(LedgerError::NotALedger(path.to_owned()));
     }
     match pragma("user_version")? {
         SCHEMA_VERSION => Ok(()),
-        found => Err(LedgerError::Version { path: path.to_owned(), found }),
+        found => Err(LedgerError::Version {
+            path: path.to_owned(),
+            found,
+        }),
     }
 }

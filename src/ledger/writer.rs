@@ -54,10 +54,25 @@ pub enum Settlement {
 }
 
 enum Order {
-    Claim { rows: Vec<u32>, at: Timestamp, done: oneshot::Sender<Result<(), LedgerError>> },
-    Settle { rows: Vec<(u32, Settlement)>, at: Timestamp },
-    LeaveOut { row: u32, status: Status, code: String, error: String, at: Timestamp },
-    Flush { done: oneshot::Sender<Result<(), LedgerError>> },
+    Claim {
+        rows: Vec<u32>,
+        at: Timestamp,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Settle {
+        rows: Vec<(u32, Settlement)>,
+        at: Timestamp,
+    },
+    LeaveOut {
+        row: u32,
+        status: Status,
+        code: String,
+        error: String,
+        at: Timestamp,
+    },
+    Flush {
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
 }
 
 /// How many rows have each status, kept up by the writer.
@@ -102,7 +117,10 @@ impl Writer {
     /// # Errors
     /// When the ledger can't be opened or written.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         check_version(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -143,15 +161,30 @@ impl Writer {
     /// # Errors
     /// When the writer has stopped.
     pub fn settle(&self, rows: Vec<(u32, Settlement)>, at: Timestamp) -> Result<(), LedgerError> {
-        self.orders.send(Order::Settle { rows, at }).map_err(|_| stopped())
+        self.orders
+            .send(Order::Settle { rows, at })
+            .map_err(|_| stopped())
     }
 
     /// Leaves a pending row out.
     ///
     /// # Errors
     /// When the writer has stopped.
-    pub fn leave_out(&self, row: u32, status: Status, code: &str, error: &str, at: Timestamp) -> Result<(), LedgerError> {
-        let order = Order::LeaveOut { row, status, code: code.to_owned(), error: error.to_owned(), at };
+    pub fn leave_out(
+        &self,
+        row: u32,
+        status: Status,
+        code: &str,
+        error: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let order = Order::LeaveOut {
+            row,
+            status,
+            code: code.to_owned(),
+            error: error.to_owned(),
+            at,
+        };
         self.orders.send(order).map_err(|_| stopped())
     }
 
@@ -163,7 +196,22 @@ impl Writer {
         self.order(|done| Order::Flush { done }).await
     }
 
-    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Order) -> Result<(), LedgerError> {
+    /// The same, where nothing is asynchronous.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn flush_blocking(&self) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.orders
+            .send(Order::Flush { done })
+            .map_err(|_| stopped())?;
+        answer.blocking_recv().map_err(|_| stopped())?
+    }
+
+    async fn order(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Order,
+    ) -> Result<(), LedgerError> {
         let (done, answer) = oneshot::channel();
         self.orders.send(order(done)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -184,7 +232,11 @@ fn write(connection: &Connection, orders: &Receiver<Order>, counts: &LiveCounts)
         for order in group {
             if let Order::Claim { done, .. } | Order::Flush { done } = order {
                 // Who ordered it may have given up waiting.
-                let _ = done.send(failed.clone().map_or(Ok(()), |error| Err(LedgerError::Stopped(error))));
+                let _ = done.send(
+                    failed
+                        .clone()
+                        .map_or(Ok(()), |error| Err(LedgerError::Stopped(error))),
+                );
             }
         }
         if failed.is_some() {
@@ -193,7 +245,11 @@ fn write(connection: &Connection, orders: &Receiver<Order>, counts: &LiveCounts)
     }
 }
 
-fn commit(connection: &Connection, group: &[Order], counts: &LiveCounts) -> Result<(), LedgerError> {
+fn commit(
+    connection: &Connection,
+    group: &[Order],
+    counts: &LiveCounts,
+) -> Result<(), LedgerError> {
     let transaction = connection.unchecked_transaction()?;
     let mut moved = Vec::new();
     for order in group {
@@ -204,7 +260,11 @@ fn commit(connection: &Connection, group: &[Order], counts: &LiveCounts) -> Resu
     Ok(())
 }
 
-fn apply(connection: &Connection, order: &Order, moved: &mut Vec<(Status, Status, u64)>) -> Result<(), LedgerError> {
+fn apply(
+    connection: &Connection,
+    order: &Order,
+    moved: &mut Vec<(Status, Status, u64)>,
+) -> Result<(), LedgerError> {
     match order {
         Order::Claim { rows, at, .. } => claim(connection, rows, *at, moved),
         Order::Settle { rows, at } => rows.iter().try_for_each(|(row, settlement)| {
@@ -212,11 +272,20 @@ fn apply(connection: &Connection, order: &Order, moved: &mut Vec<(Status, Status
             moved.push((Status::Sending, to, 1));
             Ok(())
         }),
-        Order::LeaveOut { row, status, code, error, at } => {
+        Order::LeaveOut {
+            row,
+            status,
+            code,
+            error,
+            at,
+        } => {
             let mut update = connection.prepare_cached(
                 "UPDATE delivery SET status = ?, code = ?, error = ?, at = ? WHERE row = ? AND status = 'pending'",
             )?;
-            one_row(update.execute(params![status.as_str(), code, error, to_millis(*at), row])?, *row)?;
+            one_row(
+                update.execute(params![status.as_str(), code, error, to_millis(*at), row])?,
+                *row,
+            )?;
             moved.push((Status::Pending, *status, 1));
             Ok(())
         }
@@ -224,7 +293,12 @@ fn apply(connection: &Connection, order: &Order, moved: &mut Vec<(Status, Status
     }
 }
 
-fn claim(connection: &Connection, rows: &[u32], at: Timestamp, moved: &mut Vec<(Status, Status, u64)>) -> Result<(), LedgerError> {
+fn claim(
+    connection: &Connection,
+    rows: &[u32],
+    at: Timestamp,
+    moved: &mut Vec<(Status, Status, u64)>,
+) -> Result<(), LedgerError> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET status = 'sending', attempts = attempts + 1, code = NULL, error = NULL, at = ?
          WHERE row = ? AND status = 'pending'",
@@ -241,20 +315,46 @@ fn claim(connection: &Connection, rows: &[u32], at: Timestamp, moved: &mut Vec<(
     Ok(())
 }
 
-fn settle(connection: &Connection, row: u32, settlement: &Settlement, at: Timestamp) -> Result<Status, LedgerError> {
+fn settle(
+    connection: &Connection,
+    row: u32,
+    settlement: &Settlement,
+    at: Timestamp,
+) -> Result<Status, LedgerError> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET status = ?, attempts = attempts - ?, message_id = ?, code = ?, error = ?, at = ?
          WHERE row = ? AND status = 'sending'",
     )?;
     let (status, uncounted, message_id, code, error) = match settlement {
-        Settlement::Accepted { message_id } => (Status::Accepted, 0, Some(message_id), Some(200), None),
-        Settlement::Rejected { code, error } => (Status::Rejected, 0, None, Some(*code), Some(error)),
+        Settlement::Accepted { message_id } => {
+            (Status::Accepted, 0, Some(message_id), Some(200), None)
+        }
+        Settlement::Rejected { code, error } => {
+            (Status::Rejected, 0, None, Some(*code), Some(error))
+        }
         Settlement::Unknown { error } => (Status::Unknown, 0, None, None, Some(error)),
         Settlement::Failed { code, error } => (Status::Failed, 0, None, *code, Some(error)),
-        Settlement::Again { counted, error } => (Status::Pending, i64::from(!counted), None, None, Some(error)),
+        Settlement::Again { counted, error } => (
+            Status::Pending,
+            i64::from(!counted),
+            None,
+            None,
+            Some(error),
+        ),
     };
     let code = code.map(|code: u16| code.to_string());
-    one_row(update.execute(params![status.as_str(), uncounted, message_id, code, error, to_millis(at), row])?, row)?;
+    one_row(
+        update.execute(params![
+            status.as_str(),
+            uncounted,
+            message_id,
+            code,
+            error,
+            to_millis(at),
+            row
+        ])?,
+        row,
+    )?;
     Ok(status)
 }
 
@@ -263,6 +363,8 @@ fn settle(connection: &Connection, row: u32, settlement: &Settlement, at: Timest
 fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
     match changed {
         1 => Ok(()),
-        _ => Err(LedgerError::Damaged(format!("row {row} has not the status that it must have"))),
+        _ => Err(LedgerError::Damaged(format!(
+            "row {row} has not the status that it must have"
+        ))),
     }
 }

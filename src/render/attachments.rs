@@ -51,7 +51,12 @@ struct Kept {
 
 impl Shelf {
     pub(super) fn new(dir: &Path, own_dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), own_dir: own_dir.to_owned(), none: Arc::default(), kept: Mutex::default() }
+        Self {
+            dir: dir.to_owned(),
+            own_dir: own_dir.to_owned(),
+            none: Arc::default(),
+            kept: Mutex::default(),
+        }
     }
 
     pub(super) fn none(&self) -> Arc<Attachments> {
@@ -59,15 +64,23 @@ impl Shelf {
     }
 
     /// The attachments for `wanted`, as they were `recorded` if they were.
-    pub(super) fn get(&self, wanted: &[Wanted], recorded: &[Recorded]) -> Result<Arc<Attachments>, Box<Finding>> {
+    pub(super) fn get(
+        &self,
+        wanted: &[Wanted],
+        recorded: &[Recorded],
+    ) -> Result<Arc<Attachments>, Box<Finding>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let set = match kept.sets.get(wanted) {
             Some(set) => Arc::clone(set),
             None => self.read(wanted, &mut kept)?,
         };
         for (file, wanted) in set.files.iter().zip(wanted) {
-            if let Some(record) = recorded.iter().find(|record| record.position as usize == wanted.position)
-                && (record.path != wanted.path || record.size != file.size || record.sha256 != file.sha256)
+            if let Some(record) = recorded
+                .iter()
+                .find(|record| record.position as usize == wanted.position)
+                && (record.path != wanted.path
+                    || record.size != file.size
+                    || record.sha256 != file.sha256)
             {
                 return Err(Box::new(changed(&wanted.path)));
             }
@@ -78,7 +91,11 @@ impl Shelf {
     /// What to record of the row's own among `wanted`.
     pub(super) fn record(&self, wanted: &[Wanted]) -> Result<Vec<Recorded>, Box<Finding>> {
         let set = self.get(wanted, &[])?;
-        let own = set.files.iter().zip(wanted).filter(|(_, wanted)| wanted.own);
+        let own = set
+            .files
+            .iter()
+            .zip(wanted)
+            .filter(|(_, wanted)| wanted.own);
         Ok(own
             .map(|(file, wanted)| Recorded {
                 position: wanted.position as u32,
@@ -90,7 +107,10 @@ impl Shelf {
     }
 
     fn read(&self, wanted: &[Wanted], kept: &mut Kept) -> Result<Arc<Attachments>, Box<Finding>> {
-        let files = wanted.iter().map(|wanted| self.file(wanted, kept)).collect::<Result<Vec<_>, _>>()?;
+        let files = wanted
+            .iter()
+            .map(|wanted| self.file(wanted, kept))
+            .collect::<Result<Vec<_>, _>>()?;
         let set = Arc::new(Attachments::new(files));
         if kept.bytes + set.form.len() > KEEP {
             *kept = Kept::default();
@@ -107,7 +127,8 @@ impl Shelf {
         if let Some(file) = kept.files.get(&key) {
             return Ok(Arc::clone(file));
         }
-        let file = Attachment::read(&key.0, wanted.inline).map_err(|error| refused(&PathError::Missing(wanted.path.clone(), error)))?;
+        let file = Attachment::read(&key.0, wanted.inline)
+            .map_err(|error| refused(&PathError::Missing(wanted.path.clone(), error)))?;
         let file = Arc::new(file);
         kept.bytes += file.base64.len();
         kept.files.insert(key, Arc::clone(&file));
@@ -121,6 +142,9 @@ fn refused(error: &PathError) -> Box<Finding> {
 }
 
 fn changed(path: &Path) -> Finding {
-    let message = format!("{} is not the file any more that it was when the run was planned", path.display());
+    let message = format!(
+        "{} is not the file any more that it was when the run was planned",
+        path.display()
+    );
     Finding::error("attachment-changed", Place::default(), message)
 }

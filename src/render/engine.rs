@@ -11,13 +11,11 @@ use super::explain::Sources;
 use super::values::{self, Columns};
 use super::{text, variables};
 use crate::address::{Address, Mailbox};
-use crate::api::{Dialect, Violation};
+use crate::api::{Dialect, MAX_NAME, Violation};
 use crate::campaign::{Campaign, TEMPLATES, Text, is_template};
 use crate::finding::{Finding, Place};
 use crate::message::{Attachments, Envelope, Message, Recipient};
 
-/// The longest subject, to which that of a test is cut when it is marked (the vendor's page).
-const SUBJECT_MAX: usize = 128;
 /// What marks the subject of a test.
 const TEST_MARK: &str = "[TEST] ";
 
@@ -113,13 +111,19 @@ impl Gather<'_> {
         let name = format!("[message] {key}");
         let source = text.get_ref();
         if !is_template(source) {
-            return Slot { name, constant: Some(source.clone()) };
+            return Slot {
+                name,
+                constant: Some(source.clone()),
+            };
         }
         self.sources.add_string(&name, text);
         if let Err(error) = self.tera.add_raw_template(&name, source) {
             self.findings.push(self.sources.explain(&name, &error));
         }
-        Slot { name, constant: None }
+        Slot {
+            name,
+            constant: None,
+        }
     }
 
     fn optional(&mut self, key: &str, text: Option<&Text>) -> Option<Slot> {
@@ -139,11 +143,20 @@ impl Engine {
         let mut tera = values::new_tera(inputs.started);
         tera.autoescape_on([".html", ".htm"]);
         findings.extend(values::insert_vars(&mut tera, campaign, inputs.header));
-        load_templates(&mut tera, &mut sources, &inputs.dir.join(TEMPLATES), &mut findings);
+        load_templates(
+            &mut tera,
+            &mut sources,
+            &inputs.dir.join(TEMPLATES),
+            &mut findings,
+        );
         if !findings.is_empty() {
             return Err(findings);
         }
-        let mut gather = Gather { tera: &mut tera, sources: &mut sources, findings: &mut findings };
+        let mut gather = Gather {
+            tera: &mut tera,
+            sources: &mut sources,
+            findings: &mut findings,
+        };
         let slots = gather_slots(&mut gather, campaign);
         if !findings.is_empty() {
             return Err(findings);
@@ -180,18 +193,28 @@ impl Engine {
         if !violations.is_empty() {
             return Err(Box::new(over_limit(&violations)));
         }
-        let recipient = envelope.to.into_iter().next().expect("the envelope holds the recipient put into it");
+        let recipient = envelope
+            .to
+            .into_iter()
+            .next()
+            .expect("the envelope holds the recipient put into it");
         Ok(Prepared { message, recipient })
     }
 
     /// An envelope of the campaign's account.
     pub fn envelope(&self, to: Vec<Recipient>) -> Envelope {
-        Envelope { smtp_account: Arc::clone(&self.smtp_account), to }
+        Envelope {
+            smtp_account: Arc::clone(&self.smtp_account),
+            to,
+        }
     }
 
     /// Whether rows have attachments of their own, so that each must be recorded at the plan.
     pub fn has_own_attachments(&self) -> bool {
-        self.slots.attachments.iter().any(|(slot, _)| slot.constant.is_none())
+        self.slots
+            .attachments
+            .iter()
+            .any(|(slot, _)| slot.constant.is_none())
     }
 
     /// What is to be recorded of a row's own attachments.
@@ -205,22 +228,38 @@ impl Engine {
 
     fn recipient(&self, row: &Row, message: &Message) -> Recipient {
         let mailbox = match &self.test_to {
-            Some(address) => Mailbox { name: None, address: address.clone() },
+            Some(address) => Mailbox {
+                name: None,
+                address: address.clone(),
+            },
             None => row.mailbox.clone(),
         };
         let message_id = (self.dialect == Dialect::NewSendmail)
             .then(|| message_id(&self.id_prefix, row, message.from.address.ascii_domain()));
-        Recipient { row: row.number, mailbox, message_id }
+        Recipient {
+            row: row.number,
+            mailbox,
+            message_id,
+        }
     }
 
     fn render(&self, row: &Row) -> Result<Message, Box<Finding>> {
         let context = self.columns.context(&row.cells);
         let line = |slot: &Slot| self.line(slot, &context);
-        let optional = |slot: &Option<Slot>| slot.as_ref().map_or(Ok(None), |slot| line(slot).map(not_blank));
-        let html = self.body(self.slots.html.as_ref(), &context)?.map(|html| self.inline(html)).transpose()?;
+        let optional = |slot: &Option<Slot>| {
+            slot.as_ref()
+                .map_or(Ok(None), |slot| line(slot).map(not_blank))
+        };
+        let html = self
+            .body(self.slots.html.as_ref(), &context)?
+            .map(|html| self.inline(html))
+            .transpose()?;
         let text = match self.body(self.slots.text.as_ref(), &context)? {
             Some(text) => Some(text),
-            None => html.as_deref().map(|html| text::from_html(html).map_err(|error| self.html_error(&error))).transpose()?,
+            None => html
+                .as_deref()
+                .map(|html| text::from_html(html).map_err(|error| self.html_error(&error)))
+                .transpose()?,
         };
         let testing = self.test_to.is_some();
         let copy = |address: &Option<Slot>, name: &Option<Slot>| match address {
@@ -228,12 +267,16 @@ impl Engine {
             _ => Ok(None),
         };
         Ok(Message {
-            from: self.mailbox(&self.slots.from, optional(&self.slots.from_name)?, &context)?.ok_or_else(|| self.no_sender())?,
+            from: self
+                .mailbox(&self.slots.from, optional(&self.slots.from_name)?, &context)?
+                .ok_or_else(|| self.no_sender())?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
             text,
             reply_to: match &self.slots.reply_to {
-                Some(slot) => self.mailbox(slot, None, &context)?.map(|mailbox| mailbox.address),
+                Some(slot) => self
+                    .mailbox(slot, None, &context)?
+                    .map(|mailbox| mailbox.address),
                 None => None,
             },
             cc: copy(&self.slots.cc, &self.slots.cc_name)?,
@@ -252,7 +295,9 @@ impl Engine {
     }
 
     fn template(&self, name: &str, context: &Context) -> Result<String, Box<Finding>> {
-        self.tera.render(name, context).map_err(|error| Box::new(self.sources.explain(name, &error)))
+        self.tera
+            .render(name, context)
+            .map_err(|error| Box::new(self.sources.explain(name, &error)))
     }
 
     fn body(&self, slot: Option<&Slot>, context: &Context) -> Result<Option<String>, Box<Finding>> {
@@ -262,7 +307,11 @@ impl Engine {
     }
 
     fn inline(&self, html: String) -> Result<String, Box<Finding>> {
-        if self.inline_css { text::inline_css(html).map_err(|error| self.html_error(&error)) } else { Ok(html) }
+        if self.inline_css {
+            text::inline_css(html).map_err(|error| self.html_error(&error))
+        } else {
+            Ok(html)
+        }
     }
 
     fn html_error(&self, error: &text::HtmlError) -> Box<Finding> {
@@ -274,22 +323,39 @@ impl Engine {
         if self.test_to.is_none() {
             return subject;
         }
-        TEST_MARK.chars().chain(subject.chars()).take(SUBJECT_MAX.max(subject.chars().count())).collect()
+        TEST_MARK
+            .chars()
+            .chain(subject.chars())
+            .take(MAX_NAME.max(subject.chars().count()))
+            .collect()
     }
 
-    fn mailbox(&self, slot: &Slot, name: Option<String>, context: &Context) -> Result<Option<Mailbox>, Box<Finding>> {
+    fn mailbox(
+        &self,
+        slot: &Slot,
+        name: Option<String>,
+        context: &Context,
+    ) -> Result<Option<Mailbox>, Box<Finding>> {
         let value = self.line(slot, context)?;
         if value.trim().is_empty() {
             return Ok(None);
         }
         let address = Address::parse(&value).map_err(|error| {
-            Box::new(self.sources.finding(&slot.name, "bad-address", format!("{}: {error}: “{value}”", slot.name)))
+            Box::new(self.sources.finding(
+                &slot.name,
+                "bad-address",
+                format!("{}: {error}: “{value}”", slot.name),
+            ))
         })?;
         Ok(Some(Mailbox { name, address }))
     }
 
     fn no_sender(&self) -> Box<Finding> {
-        Box::new(self.sources.finding(&self.slots.from.name, "bad-address", "the sender's address is empty".to_owned()))
+        Box::new(self.sources.finding(
+            &self.slots.from.name,
+            "bad-address",
+            "the sender's address is empty".to_owned(),
+        ))
     }
 
     fn headers(&self, context: &Context) -> Result<Vec<(String, String)>, Box<Finding>> {
@@ -303,16 +369,32 @@ impl Engine {
     }
 
     fn tags(&self, context: &Context) -> Result<Vec<String>, Box<Finding>> {
-        let tags = self.slots.tags.iter().map(|slot| self.line(slot, context).map(not_blank));
-        Ok(tags.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let tags = self
+            .slots
+            .tags
+            .iter()
+            .map(|slot| self.line(slot, context).map(not_blank));
+        Ok(tags
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
-    fn attachment_paths(&self, context: &Context) -> Result<Vec<super::attachments::Wanted>, Box<Finding>> {
+    fn attachment_paths(
+        &self,
+        context: &Context,
+    ) -> Result<Vec<super::attachments::Wanted>, Box<Finding>> {
         let mut wanted = Vec::with_capacity(self.slots.attachments.len());
         for (position, (slot, inline)) in self.slots.attachments.iter().enumerate() {
             if let Some(path) = not_blank(self.line(slot, context)?) {
                 let own = slot.constant.is_none();
-                wanted.push(super::attachments::Wanted { position, path: PathBuf::from(path), inline: *inline, own });
+                wanted.push(super::attachments::Wanted {
+                    position,
+                    path: PathBuf::from(path),
+                    inline: *inline,
+                    own,
+                });
             }
         }
         Ok(wanted)
@@ -322,25 +404,43 @@ impl Engine {
         if self.slots.attachments.is_empty() {
             return Ok(self.shelf.none());
         }
-        Ok(self.shelf.get(&self.attachment_paths(context)?, &row.recorded)?)
+        Ok(self
+            .shelf
+            .get(&self.attachment_paths(context)?, &row.recorded)?)
     }
 }
 
 impl Slots {
     /// The names of the templates that a message starts from.
     fn roots<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
-        let lines = [Some(&self.from), Some(&self.subject), self.from_name.as_ref(), self.reply_to.as_ref()];
+        let lines = [
+            Some(&self.from),
+            Some(&self.subject),
+            self.from_name.as_ref(),
+            self.reply_to.as_ref(),
+        ];
         let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
         let lines = lines.into_iter().chain(copies).flatten();
-        let lines = lines.chain(&self.tags).chain(self.headers.iter().map(|(_, slot)| slot));
+        let lines = lines
+            .chain(&self.tags)
+            .chain(self.headers.iter().map(|(_, slot)| slot));
         let lines = lines.chain(self.attachments.iter().map(|(slot, _)| slot));
-        let bodies = [self.html.as_ref(), self.text.as_ref()].into_iter().flatten();
-        let mut roots: Vec<&str> = lines.chain(bodies.clone()).filter(|slot| slot.constant.is_none()).map(|slot| slot.name.as_str()).collect();
+        let bodies = [self.html.as_ref(), self.text.as_ref()]
+            .into_iter()
+            .flatten();
+        let mut roots: Vec<&str> = lines
+            .chain(bodies.clone())
+            .filter(|slot| slot.constant.is_none())
+            .map(|slot| slot.name.as_str())
+            .collect();
         for body in bodies {
             match &body.constant {
                 Some(file) => roots.push(file),
                 // The file's name is made of the row: any of them may be meant.
-                None => roots.extend(tera.get_template_names().filter(|name| !name.starts_with("[message]"))),
+                None => roots.extend(
+                    tera.get_template_names()
+                        .filter(|name| !name.starts_with("[message]")),
+                ),
             }
         }
         roots
@@ -360,13 +460,27 @@ fn gather_slots(gather: &mut Gather<'_>, campaign: &Campaign) -> Slots {
         cc_name: gather.optional("cc_name", message.cc_name.as_ref()),
         bcc: gather.optional("bcc", message.bcc.as_ref()),
         bcc_name: gather.optional("bcc_name", message.bcc_name.as_ref()),
-        tags: message.tags.iter().enumerate().map(|(i, tag)| gather.slot(&format!("tags[{i}]"), tag)).collect(),
-        headers: message.headers.iter().map(|(name, value)| (name.clone(), gather.slot(&format!("headers.{name}"), value))).collect(),
+        tags: message
+            .tags
+            .iter()
+            .enumerate()
+            .map(|(i, tag)| gather.slot(&format!("tags[{i}]"), tag))
+            .collect(),
+        headers: message
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), gather.slot(&format!("headers.{name}"), value)))
+            .collect(),
         attachments: message
             .attachments
             .iter()
             .enumerate()
-            .map(|(i, attachment)| (gather.slot(&format!("attachments[{i}].path"), &attachment.path), attachment.inline))
+            .map(|(i, attachment)| {
+                (
+                    gather.slot(&format!("attachments[{i}].path"), &attachment.path),
+                    attachment.inline,
+                )
+            })
             .collect(),
     }
 }
@@ -374,7 +488,11 @@ fn gather_slots(gather: &mut Gather<'_>, campaign: &Campaign) -> Slots {
 fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: &mut Vec<Finding>) {
     let mut files = Vec::new();
     if let Err(error) = read_templates(dir, dir, &mut files) {
-        findings.push(Finding::error("no-file", Place::file(dir), format!("can't read {}: {error}", dir.display())));
+        findings.push(Finding::error(
+            "no-file",
+            Place::file(dir),
+            format!("can't read {}: {error}", dir.display()),
+        ));
         return;
     }
     for (name, content) in &files {
@@ -389,7 +507,8 @@ fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: 
         }
     }
     if findings.is_empty()
-        && let Err(error) = tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
+        && let Err(error) =
+            tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
     {
         findings.push(sources.explain("", &error));
     }
@@ -397,7 +516,11 @@ fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: 
 
 /// The templates below `dir`, named by their path in it with `/`. A file that is not UTF-8, such
 /// as an image, is no template.
-fn read_templates(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
+fn read_templates(
+    root: &Path,
+    dir: &Path,
+    files: &mut Vec<(String, String)>,
+) -> std::io::Result<()> {
     if !dir.exists() {
         return Ok(());
     }
@@ -406,7 +529,11 @@ fn read_templates(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) ->
         if path.is_dir() {
             read_templates(root, &path, files)?;
         } else if let Ok(content) = String::from_utf8(std::fs::read(&path)?) {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
             files.push((name, content));
         }
     }

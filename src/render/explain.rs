@@ -27,8 +27,15 @@ impl Sources {
     pub(super) fn new(campaign: &Source, columns: &[String], vars: &[(Text, toml::Value)]) -> Self {
         Self {
             campaign: campaign.clone(),
-            columns: columns.iter().filter(|name| !name.is_empty()).cloned().collect(),
-            vars: vars.iter().map(|(name, _)| name.get_ref().clone()).collect(),
+            columns: columns
+                .iter()
+                .filter(|name| !name.is_empty())
+                .cloned()
+                .collect(),
+            vars: vars
+                .iter()
+                .map(|(name, _)| name.get_ref().clone())
+                .collect(),
             templates: BTreeMap::new(),
         }
     }
@@ -38,17 +45,30 @@ impl Sources {
     }
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
-        self.templates.insert(name.to_owned(), Template { text: text.to_owned(), string: None });
+        self.templates.insert(
+            name.to_owned(),
+            Template {
+                text: text.to_owned(),
+                string: None,
+            },
+        );
     }
 
     pub(super) fn add_string(&mut self, name: &str, text: &Text) {
-        let template = Template { text: text.get_ref().clone(), string: Some(text.span()) };
+        let template = Template {
+            text: text.get_ref().clone(),
+            string: Some(text.span()),
+        };
         self.templates.insert(name.to_owned(), template);
     }
 
     /// A finding about a whole template, or about a string of `[message]`.
     pub(super) fn finding(&self, name: &str, code: &'static str, message: String) -> Finding {
-        match self.templates.get(name).and_then(|template| template.string.clone()) {
+        match self
+            .templates
+            .get(name)
+            .and_then(|template| template.string.clone())
+        {
             Some(span) => self.campaign.error(code, span, message),
             None => Finding::error(code, Place::file(&self.campaign.path), message),
         }
@@ -57,24 +77,51 @@ impl Sources {
     /// What the engine says of the template `name`.
     pub(super) fn explain(&self, name: &str, error: &Error) -> Finding {
         match error.kind() {
-            ErrorKind::SyntaxError(report) => self.at("template-syntax", report.filename(), report.span().range.clone(), report.message()),
+            ErrorKind::SyntaxError(report) => self.at(
+                "template-syntax",
+                report.filename(),
+                report.span().range.clone(),
+                report.message(),
+            ),
             ErrorKind::RenderingError(report) => {
-                let message = report.message().split(" Available variables:").next().unwrap_or_default();
+                let message = report
+                    .message()
+                    .split(" Available variables:")
+                    .next()
+                    .unwrap_or_default();
                 let span = report.span().range.clone();
-                match message.strip_prefix("Variable `").and_then(|rest| rest.split_once('`')) {
-                    Some((variable, _)) if message.contains("not defined") => self.undefined(report.filename(), span, variable),
-                    _ if message.contains("undefined") => self.at("undefined-variable", report.filename(), span, message).help(self.known()),
+                match message
+                    .strip_prefix("Variable `")
+                    .and_then(|rest| rest.split_once('`'))
+                {
+                    Some((variable, _)) if message.contains("not defined") => {
+                        self.undefined(report.filename(), span, variable)
+                    }
+                    _ if message.contains("undefined") => self
+                        .at("undefined-variable", report.filename(), span, message)
+                        .help(self.known()),
                     _ => self.at("template-error", report.filename(), span, message),
                 }
             }
             ErrorKind::TemplateNotFound(missing) => {
-                let files: Vec<&str> = self.templates.keys().map(String::as_str).filter(|name| !name.starts_with('[')).collect();
-                self.finding(name, "no-template", format!("there is no template “{missing}” in {TEMPLATES}/"))
-                    .help(format!("{TEMPLATES}/ has: {}", files.join(", ")))
+                let files: Vec<&str> = self
+                    .templates
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|name| !name.starts_with('['))
+                    .collect();
+                self.finding(
+                    name,
+                    "no-template",
+                    format!("there is no template “{missing}” in {TEMPLATES}/"),
+                )
+                .help(format!("{TEMPLATES}/ has: {}", files.join(", ")))
             }
             other => {
                 let place = match self.templates.get(name) {
-                    Some(template) if template.string.is_none() => Place::file(Path::new(TEMPLATES).join(name)),
+                    Some(template) if template.string.is_none() => {
+                        Place::file(Path::new(TEMPLATES).join(name))
+                    }
                     _ => Place::file(&self.campaign.path),
                 };
                 Finding::error("template-error", place, other.to_string())
@@ -89,7 +136,13 @@ impl Sources {
             Some(near) => format!("did you mean `{near}`? {}", self.known()),
             None => self.known(),
         };
-        self.at("undefined-variable", template, span, &format!("there is no column or variable `{variable}`")).help(help)
+        self.at(
+            "undefined-variable",
+            template,
+            span,
+            &format!("there is no column or variable `{variable}`"),
+        )
+        .help(help)
     }
 
     fn known(&self) -> String {
@@ -102,10 +155,18 @@ impl Sources {
 
     fn at(&self, code: &'static str, template: &str, span: Range<usize>, message: &str) -> Finding {
         let Some(source) = self.templates.get(template) else {
-            return Finding::error(code, Place::file(Path::new(TEMPLATES).join(template)), message);
+            return Finding::error(
+                code,
+                Place::file(Path::new(TEMPLATES).join(template)),
+                message,
+            );
         };
         match &source.string {
-            Some(string) => self.campaign.error(code, self.inside_string(string, &source.text, &span), message),
+            Some(string) => self.campaign.error(
+                code,
+                self.inside_string(string, &source.text, &span),
+                message,
+            ),
             None => {
                 let file = Path::new(TEMPLATES).join(template);
                 let excerpt = Excerpt::new(&file.display().to_string(), &source.text, span);
@@ -115,7 +176,12 @@ impl Sources {
     }
 
     /// Where a part of a string's value stands in the file: exactly, unless the string has escapes.
-    fn inside_string(&self, string: &Range<usize>, value: &str, part: &Range<usize>) -> Range<usize> {
+    fn inside_string(
+        &self,
+        string: &Range<usize>,
+        value: &str,
+        part: &Range<usize>,
+    ) -> Range<usize> {
         match self.campaign.text[string.clone()].find(value) {
             Some(offset) => {
                 let start = string.start + offset;
@@ -130,7 +196,9 @@ impl Sources {
         self.templates.values().any(|template| {
             identifiers(&template.text, variable).any(|span| {
                 let before = template.text[..span.start].trim_end();
-                before.ends_with(" set") || before.ends_with(" set_global") || before.ends_with("-set")
+                before.ends_with(" set")
+                    || before.ends_with(" set_global")
+                    || before.ends_with("-set")
             })
         })
     }
@@ -142,8 +210,17 @@ impl Sources {
         });
         let guarded = places.clone().any(|(_, template, span)| {
             let after = template.text[span.end..].trim_start();
-            ["is defined", "is not defined", "is undefined", "is not undefined"].iter().any(|test| after.starts_with(test))
-                || after.strip_prefix('|').is_some_and(|filter| filter.trim_start().starts_with("default"))
+            [
+                "is defined",
+                "is not defined",
+                "is undefined",
+                "is not undefined",
+            ]
+            .iter()
+            .any(|test| after.starts_with(test))
+                || after
+                    .strip_prefix('|')
+                    .is_some_and(|filter| filter.trim_start().starts_with("default"))
         });
         if guarded {
             return None;
@@ -157,11 +234,19 @@ impl Sources {
         for (name, template) in &self.templates {
             for span in identifiers(&template.text, super::values::ROW) {
                 let rest = &template.text[span.end..];
-                let Some(inner) = rest.strip_prefix('[') else { continue };
-                let Some(quote) = inner.chars().next().filter(|c| "\"'`".contains(*c)) else { continue };
+                let Some(inner) = rest.strip_prefix('[') else {
+                    continue;
+                };
+                let Some(quote) = inner.chars().next().filter(|c| "\"'`".contains(*c)) else {
+                    continue;
+                };
                 if let Some(length) = inner[1..].find(quote) {
                     let column = &inner[1..=length];
-                    lookups.push((name.clone(), span.start..span.end + length + 3, column.to_owned()));
+                    lookups.push((
+                        name.clone(),
+                        span.start..span.end + length + 3,
+                        column.to_owned(),
+                    ));
                 }
             }
         }
@@ -171,18 +256,23 @@ impl Sources {
 
 /// Where an identifier stands as one inside the tags of a template, not as a part of another, a
 /// field or a string.
-fn identifiers<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Range<usize>> + Clone + 'a {
+fn identifiers<'a>(
+    text: &'a str,
+    name: &'a str,
+) -> impl Iterator<Item = Range<usize>> + Clone + 'a {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.match_indices(name).map(|(start, found)| start..start + found.len()).filter(move |span| {
-        let before = &text[..span.start];
-        let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
-        let tag = tag.trim_start_matches(['{', '%', '-']);
-        let opened = before.rfind("{{").max(before.rfind("{%"));
-        let closed = before.rfind("}}").max(before.rfind("%}"));
-        let quoted = tag.matches('"').count() % 2 == 1 || tag.matches('\'').count() % 2 == 1;
-        opened > closed
-            && !quoted
-            && !before.ends_with(|c| part(c) || c == '.')
-            && !text[span.end..].starts_with(part)
-    })
+    text.match_indices(name)
+        .map(|(start, found)| start..start + found.len())
+        .filter(move |span| {
+            let before = &text[..span.start];
+            let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
+            let tag = tag.trim_start_matches(['{', '%', '-']);
+            let opened = before.rfind("{{").max(before.rfind("{%"));
+            let closed = before.rfind("}}").max(before.rfind("%}"));
+            let quoted = tag.matches('"').count() % 2 == 1 || tag.matches('\'').count() % 2 == 1;
+            opened > closed
+                && !quoted
+                && !before.ends_with(|c| part(c) || c == '.')
+                && !text[span.end..].starts_with(part)
+        })
 }

@@ -7,5 +7,5 @@ mod text;
 mod values;
 mod variables;
 
-pub use engine::{Engine, Inputs, Prepared, Row};
 pub use attachments::Recorded;
+pub use engine::{Engine, Inputs, Prepared, Row};

@@ -24,14 +24,23 @@ pub(super) fn inline_css(html: String) -> Result<String, HtmlError> {
         return Ok(html);
     }
     let inliner = INLINER.get_or_init(|| {
-        CSSInliner::new(InlineOptions::default().load_remote_stylesheets(false).keep_at_rules(true).keep_link_tags(true))
+        CSSInliner::new(
+            InlineOptions::default()
+                .load_remote_stylesheets(false)
+                .keep_at_rules(true)
+                .keep_link_tags(true),
+        )
     });
     Ok(inliner.inline(&html)?)
 }
 
 /// The text of an HTML body: what is hidden left out, links as footnotes.
 pub(super) fn from_html(html: &str) -> Result<String, HtmlError> {
-    let config = html2text::config::plain().use_doc_css().raw_mode(true).no_link_wrapping().link_footnotes(true);
+    let config = html2text::config::plain()
+        .use_doc_css()
+        .raw_mode(true)
+        .no_link_wrapping()
+        .link_footnotes(true);
     let text = config.string_from_read(html.as_bytes(), WIDTH)?;
     let mut tidy = String::with_capacity(text.len());
     let mut blank = true;

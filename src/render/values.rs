@@ -19,17 +19,23 @@ pub(super) fn new_tera(started: Timestamp) -> Tera {
     let mut tera = Tera::new();
     tera.register_filter("date", tera_contrib::dates::date);
     tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
-    tera.register_filter("urlencode_strict", tera_contrib::urlencode::urlencode_strict);
+    tera.register_filter(
+        "urlencode_strict",
+        tera_contrib::urlencode::urlencode_strict,
+    );
     tera.register_test("before", tera_contrib::dates::is_before);
     tera.register_test("after", tera_contrib::dates::is_after);
-    tera.register_function("now", move |kwargs: Kwargs, _: &State| run_start(started, &kwargs));
+    tera.register_function("now", move |kwargs: Kwargs, _: &State| {
+        run_start(started, &kwargs)
+    });
     tera
 }
 
 /// The run's start, so that a row renders the same on every attempt.
 fn run_start(started: Timestamp, kwargs: &Kwargs) -> TeraResult<Value> {
     let name = kwargs.get::<&str>("timezone")?.unwrap_or("UTC");
-    let zone = TimeZone::get(name).map_err(|_| tera::Error::message(format!("Unknown timezone: {name}")))?;
+    let zone = TimeZone::get(name)
+        .map_err(|_| tera::Error::message(format!("Unknown timezone: {name}")))?;
     Ok(Value::from(started.to_zoned(zone).to_string()))
 }
 
@@ -38,11 +44,18 @@ pub(super) fn insert_vars(tera: &mut Tera, campaign: &Campaign, header: &[String
     let mut findings = Vec::new();
     for (name, value) in &campaign.vars {
         if header.contains(name.get_ref()) {
-            let message = format!("`{0}` is both a variable and a column of the recipients", name.get_ref());
+            let message = format!(
+                "`{0}` is both a variable and a column of the recipients",
+                name.get_ref()
+            );
             let finding = campaign.source.error("name-clash", name.span(), message);
-            findings.push(finding.help(format!("give the variable another name; the column is also `row[\"{}\"]`", name.get_ref())));
+            findings.push(finding.help(format!(
+                "give the variable another name; the column is also `row[\"{}\"]`",
+                name.get_ref()
+            )));
         }
-        tera.global_context().insert_value(name.get_ref().clone(), to_value(value));
+        tera.global_context()
+            .insert_value(name.get_ref().clone(), to_value(value));
     }
     findings
 }
@@ -56,7 +69,9 @@ fn to_value(value: &toml::Value) -> Value {
         toml::Value::Datetime(time) => Value::from(time.to_string()),
         toml::Value::Array(items) => Value::from(items.iter().map(to_value).collect::<Vec<_>>()),
         toml::Value::Table(table) => {
-            let entries = table.iter().map(|(key, value)| (Key::from(key.clone()), to_value(value)));
+            let entries = table
+                .iter()
+                .map(|(key, value)| (Key::from(key.clone()), to_value(value)));
             Value::from(entries.collect::<tera::Map>())
         }
     }
@@ -72,10 +87,20 @@ pub(super) struct Columns {
 
 impl Columns {
     pub(super) fn new(header: &[String], used: &BTreeSet<String>) -> Self {
-        let variables = header.iter().enumerate().filter(|(_, name)| is_identifier(name) && used.contains(*name));
-        let keys = || header.iter().map(|name| (!name.is_empty()).then(|| Key::from(name.clone()))).collect();
+        let variables = header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| is_identifier(name) && used.contains(*name));
+        let keys = || {
+            header
+                .iter()
+                .map(|name| (!name.is_empty()).then(|| Key::from(name.clone())))
+                .collect()
+        };
         Self {
-            variables: variables.map(|(index, name)| (index, name.clone())).collect(),
+            variables: variables
+                .map(|(index, name)| (index, name.clone()))
+                .collect(),
             row: used.contains(ROW).then(keys),
         }
     }
@@ -88,7 +113,10 @@ impl Columns {
             context.insert_value(Cow::Owned(name.clone()), cell(*index));
         }
         if let Some(keys) = &self.row {
-            let entries = keys.iter().enumerate().filter_map(|(index, key)| Some((key.clone()?, cell(index))));
+            let entries = keys
+                .iter()
+                .enumerate()
+                .filter_map(|(index, key)| Some((key.clone()?, cell(index))));
             context.insert_value(ROW, Value::from(entries.collect::<tera::Map>()));
         }
         context

@@ -22,10 +22,20 @@ pub(super) fn used(tera: &Tera, roots: &[&str]) -> BTreeSet<String> {
 
 /// A finding for each variable that is neither a column nor one of `[vars]`, and for each
 /// `row["…"]` that names no column.
-pub(super) fn unknown(sources: &Sources, used: &BTreeSet<String>, header: &[String], campaign: &Campaign) -> Vec<Finding> {
-    let vars: Vec<&str> = campaign.vars.iter().map(|(name, _)| name.get_ref().as_str()).collect();
+pub(super) fn unknown(
+    sources: &Sources,
+    used: &BTreeSet<String>,
+    header: &[String],
+    campaign: &Campaign,
+) -> Vec<Finding> {
+    let vars: Vec<&str> = campaign
+        .vars
+        .iter()
+        .map(|(name, _)| name.get_ref().as_str())
+        .collect();
     let column = |name: &str| header.iter().any(|column| column == name);
-    let known = |name: &str| (is_identifier(name) && column(name)) || vars.contains(&name) || name == ROW;
+    let known =
+        |name: &str| (is_identifier(name) && column(name)) || vars.contains(&name) || name == ROW;
     let mut findings: Vec<Finding> = used
         .iter()
         .filter(|name| !known(name) && !sources.sets(name))

@@ -83,7 +83,9 @@ impl HttpTransport {
             client = client.no_proxy();
         }
         Ok(Self {
-            client: client.build().map_err(|error| SetupError::Client(chain(&error)))?,
+            client: client
+                .build()
+                .map_err(|error| SetupError::Client(chain(&error)))?,
             endpoint: settings.url.join(settings.dialect.path())?,
             authorization: basic(settings.app_key, settings.secret_key)?,
         })
@@ -93,7 +95,10 @@ impl HttpTransport {
 /// RFC 7617: HTTP Basic.
 fn basic(app_key: &SecretString, secret_key: &SecretString) -> Result<HeaderValue, SetupError> {
     let login = format!("{}:{}", app_key.expose_secret(), secret_key.expose_secret());
-    let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
+    let value = format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(login)
+    );
     let mut value = HeaderValue::from_str(&value).map_err(|_| SetupError::Keys)?;
     value.set_sensitive(true);
     Ok(value)
@@ -108,11 +113,22 @@ impl Transport for HttpTransport {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(reqwest::Body::wrap(Pieces(body.0.into())));
         let response = request.send().await.map_err(|error| failure(&error))?;
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         let (retry_after, location) = (header(RETRY_AFTER), header(LOCATION));
         let status = response.status().as_u16();
         let body = read(response).await?;
-        Ok(Reply { status, retry_after, location, body })
+        Ok(Reply {
+            status,
+            retry_after,
+            location,
+            body,
+        })
     }
 }
 
@@ -120,7 +136,9 @@ async fn read(mut response: reqwest::Response) -> Result<Bytes, PostError> {
     let mut body = BytesMut::new();
     while let Some(piece) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + piece.len() > MAX_ANSWER {
-            return Err(PostError::Broken(format!("the answer is longer than {MAX_ANSWER} bytes")));
+            return Err(PostError::Broken(format!(
+                "the answer is longer than {MAX_ANSWER} bytes"
+            )));
         }
         body.extend_from_slice(&piece);
     }
@@ -159,7 +177,10 @@ impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 

@@ -49,7 +49,9 @@ impl Gateway {
             app_key: "key".to_owned(),
             secret_key: "s3cr:et ż".into(),
             outbox: folder.path().join("outbox"),
-            clock: Arc::new(|| jiff::Timestamp::from_microsecond(NOW).expect("a time")),
+            clock: mailrun::clock::Clock::new(|| {
+                jiff::Timestamp::from_microsecond(NOW).expect("a time")
+            }),
             random: Box::new(rand::rngs::StdRng::seed_from_u64(1)),
         };
         let (stop, stopped) = oneshot::channel();

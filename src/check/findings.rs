@@ -1,0 +1,130 @@
+//! Findings, grouped: what is wrong with many rows in the same way is told once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::finding::{Finding, Place, Severity};
+use crate::recipients::{ReadError, Warning};
+
+/// How many kinds of findings are kept; more are only counted.
+const MAX_GROUPS: usize = 1000;
+/// How many rows of a group are named.
+const MAX_ROWS: usize = 10;
+
+/// Findings, alike ones together.
+#[derive(Debug, Default)]
+pub struct Findings {
+    groups: BTreeMap<Key, Group>,
+    /// How many findings are in no group.
+    pub beyond: u64,
+}
+
+/// What findings of a group have in common; errors come first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(std::cmp::Reverse<Severity>, &'static str, String, String);
+
+/// Findings of one kind.
+#[derive(Debug)]
+pub struct Group {
+    /// The first of them.
+    pub finding: Finding,
+    /// The first rows that have it.
+    pub rows: Vec<u32>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn add(&mut self, finding: Finding) {
+        let place = Place {
+            row: None,
+            ..finding.place.clone()
+        };
+        let place = if finding.place.row.is_some() && finding.excerpt.is_none() {
+            String::new()
+        } else {
+            place.to_string()
+        };
+        let key = Key(
+            std::cmp::Reverse(finding.severity),
+            finding.code,
+            place,
+            finding.message.clone(),
+        );
+        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
+            self.beyond += 1;
+            return;
+        }
+        let row = finding.place.row;
+        let group = self.groups.entry(key).or_insert_with(|| Group {
+            finding,
+            rows: Vec::new(),
+            count: 0,
+        });
+        group.count += 1;
+        if group.rows.len() < MAX_ROWS {
+            group.rows.extend(row);
+        }
+    }
+
+    /// All groups, errors first.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// How many findings of a severity there are.
+    pub fn count(&self, severity: Severity) -> u64 {
+        let beyond = if severity == Severity::Error {
+            self.beyond
+        } else {
+            0
+        };
+        self.groups()
+            .filter(|group| group.finding.severity == severity)
+            .map(|group| group.count)
+            .sum::<u64>()
+            + beyond
+    }
+
+    /// Whether there is anything that stops `send`.
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<I: IntoIterator<Item = Finding>>(iter: I) -> Self {
+        let mut findings = Self::default();
+        iter.into_iter().for_each(|finding| findings.add(finding));
+        findings
+    }
+}
+
+/// A file of recipients that can't be read on.
+pub fn of_read_error(error: &ReadError) -> Finding {
+    let place = Place::file(&error.file);
+    let place = error
+        .line()
+        .map_or(place.clone(), |line| place.at_line(line));
+    Finding::error("recipients", place, error.to_string()).help(error.help())
+}
+
+/// Something odd about a file of recipients.
+pub fn of_warning(warning: &Warning) -> Finding {
+    let place = Place::file(&warning.file);
+    let place = warning
+        .notice
+        .line()
+        .map_or(place.clone(), |line| place.at_line(line));
+    Finding::warning("recipients", place, warning.to_string()).help(warning.help())
+}
+
+/// A finding about a row, with its place in the file of recipients unless it has one in another.
+pub fn of_row(mut finding: Finding, row: u32, line: u64, recipients: &Path) -> Finding {
+    if finding.place.file.is_none() {
+        finding.place = Place::file(recipients).at_line(line);
+    }
+    finding.place.row = Some(row);
+    finding
+}

@@ -1,0 +1,183 @@
+//! Sending the pending rows of a run that is planned, and telling how it went.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::failure::Failure;
+use super::keys::Keys;
+use super::local::{self, Local};
+use super::show::Shown;
+use crate::campaign::{Campaign, Rate};
+use crate::clock::Clock;
+use crate::delivery::{Delivery, Ending, Feeder, Settings, Waiting, batch_size};
+use crate::exit_code::ExitCode;
+use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
+use crate::render::Engine;
+use crate::report;
+use crate::run::{Folder, Lock};
+use crate::transport::{HttpSettings, HttpTransport};
+
+/// A day, which the limits per day look back on.
+const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// What is to be sent.
+pub(super) struct Deliver<'a> {
+    pub(super) folder: &'a Folder,
+    /// Held for as long as the run is worked on.
+    pub(super) lock: Lock,
+    /// The campaign as it was frozen.
+    pub(super) campaign: &'a Campaign,
+    pub(super) run: &'a Run,
+    pub(super) engine: Arc<Engine>,
+    /// None for a local run: the gateway has its own.
+    pub(super) keys: Option<Keys>,
+    pub(super) rate: Vec<Rate>,
+    pub(super) concurrency: NonZeroU32,
+    pub(super) limit: Option<u64>,
+}
+
+/// Sends, writes the results, and says how it went.
+///
+/// # Errors
+/// When nothing could be sent; or, with the exit code for that, when the ledger or the results
+/// could not be written.
+pub(super) fn deliver(deliver: Deliver<'_>, shown: &Shown) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failure::new("io", format!("can't start: {error}")))?;
+    let ending = runtime.block_on(send(&deliver, shown))?;
+    let (folder, run) = (deliver.folder, deliver.run);
+    let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
+    report::write_results(&ledger, &folder.results(), false, true)
+        .map_err(|error| Failure::from(error).stopped())?;
+    let summary = report::summary(&ledger, run, folder.path(), &ending)
+        .map_err(|error| Failure::from(error).stopped())?;
+    shown.say(&format!("\n{}", summary.to_string().trim_end()));
+    drop(deliver.lock);
+    Ok(ExitCode::of(&ending, &summary.counts))
+}
+
+async fn send(deliver: &Deliver<'_>, shown: &Shown) -> Result<Ending, Failure> {
+    let clock = Clock::system();
+    let ledger = Ledger::open(&deliver.folder.ledger())?;
+    let writer = Writer::open(&deliver.folder.ledger(), clock.now())?;
+    let local = match deliver.run.target {
+        Target::Local => Some(local::start(&deliver.folder.outbox(), &clock).await?),
+        Target::Real | Target::Test => None,
+    };
+    let transport = transport(deliver, local.as_ref())?;
+    let rate = if local.is_some() {
+        Vec::new()
+    } else {
+        deliver.rate.clone()
+    };
+    let settings = Settings {
+        posted: ledger.posted_since(
+            clock
+                .now()
+                .saturating_sub(DAY)
+                .unwrap_or(jiff::Timestamp::MIN),
+        )?,
+        concurrency: deliver.concurrency,
+        retry: deliver.campaign.retry,
+        clock: clock.clone(),
+        rate: rate.clone(),
+    };
+    let (interrupt, interrupted) = watch::channel(false);
+    watch_signals(interrupt)?;
+    let (waiting, waits_for) = watch::channel(Waiting::Going);
+    let progress = report::sending(shown.face, writer.counts(), waits_for);
+    let (jobs, feeding) = start_feeder(deliver, ledger, &writer, &rate, clock)?;
+    let rng: StdRng = rand::make_rng();
+    let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
+    let ending = delivery.run(jobs, interrupted).await;
+    drop(progress);
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    let fed = feeding
+        .join()
+        .unwrap_or_else(|_| Err(LedgerError::Stopped("the feeder died".to_owned())));
+    Ok(match (ending, fed) {
+        (Ok(ending), Ok(())) => ending,
+        (Err(error), _) | (_, Err(error)) => Ending::Stopped(error.to_string()),
+    })
+}
+
+fn transport(deliver: &Deliver<'_>, local: Option<&Local>) -> Result<HttpTransport, Failure> {
+    let api = &deliver.campaign.api;
+    let keys = local.map(|local| &local.keys).or(deliver.keys.as_ref());
+    let keys = keys.ok_or_else(|| Failure::new("no-keys", "the API's keys are missing"))?;
+    Ok(HttpTransport::new(&HttpSettings {
+        url: local.map_or(&api.url, |local| &local.url),
+        dialect: api.dialect,
+        app_key: &keys.app_key,
+        secret_key: &keys.secret_key,
+        timeout: api.timeout,
+        concurrency: deliver.concurrency.get(),
+    })?)
+}
+
+type Feeding = std::thread::JoinHandle<Result<(), LedgerError>>;
+
+fn start_feeder(
+    deliver: &Deliver<'_>,
+    ledger: Ledger,
+    writer: &Writer,
+    rate: &[Rate],
+    clock: Clock,
+) -> Result<(mpsc::Receiver<crate::delivery::Job>, Feeding), Failure> {
+    // All messages of a test have one recipient: an answer could not tell them apart in a batch.
+    let batch = if deliver.run.test_to.is_some() {
+        1
+    } else {
+        batch_size(deliver.campaign.pace.batch, rate)
+    };
+    let feeder = Feeder {
+        ledger,
+        writer: writer.clone(),
+        engine: Arc::clone(&deliver.engine),
+        dialect: deliver.campaign.api.dialect,
+        batch,
+        limit: deliver.limit,
+        clock,
+    };
+    let (sender, jobs) = mpsc::channel(2 * deliver.concurrency.get() as usize);
+    let thread = std::thread::Builder::new()
+        .name("feeder".to_owned())
+        .spawn(move || feeder.run(&sender));
+    let thread =
+        thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
+    Ok((jobs, thread))
+}
+
+/// The first SIGINT or SIGTERM lets what is in flight end; the second ends at once.
+fn watch_signals(interrupt: watch::Sender<bool>) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new("io", format!("can't watch for signals: {error}"));
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            if interrupt.send_replace(true) {
+                eprintln!(
+                    "Stopped at once: what was in flight is unknown. `mailrun resume` goes on."
+                );
+                std::process::exit(ExitCode::Interrupted as i32);
+            }
+            eprintln!("Interrupted: waiting for what is in flight. Once more stops at once.");
+        }
+    });
+    Ok(())
+}
+
+/// A generator of random numbers, seeded by the system.
+pub(super) fn rng() -> StdRng {
+    rand::make_rng()
+}

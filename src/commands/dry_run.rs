@@ -1,0 +1,128 @@
+//! `mailrun send --dry-run`: everything but the network.
+
+use std::time::Duration;
+
+use super::deliver::rng;
+use super::failure::Failure;
+use super::prepare::{Ready, Wanted, invalid_rows, new_run, prepare};
+use super::send::{only, rates, target};
+use super::show::Shown;
+use crate::campaign::{Campaign, Pace, Per};
+use crate::cli::Send;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::ledger::{Ledger, Status, Target};
+use crate::preview;
+use crate::report::{duration, grouped, reasons};
+use crate::run::{Folder, previous};
+
+pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<ExitCode, Failure> {
+    let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
+    let folder = Folder::at(scratch.path());
+    let earlier = if target(args) == Target::Real {
+        previous(campaign)
+    } else {
+        Vec::new()
+    };
+    let wanted = Wanted {
+        campaign,
+        folder: &folder,
+        freeze: false,
+        run: new_run(
+            campaign,
+            target(args),
+            args.test_to.as_ref(),
+            Clock::system().now(),
+            &mut rng(),
+        ),
+        test_to: args.test_to.as_ref(),
+        only: only(args),
+        except_sent: if args.except_sent { &earlier } else { &[] },
+        preflight: !args.no_preflight,
+        skip_invalid: args.skip_invalid,
+    };
+    let mut ready = prepare(wanted, shown)?;
+    invalid_rows(&folder.ledger(), campaign, &mut ready.findings)?;
+    shown.findings(&ready.findings);
+    print(args, campaign, &ready, &Ledger::open(&folder.ledger())?)?;
+    if !earlier.is_empty() && !args.except_sent && !args.again {
+        println!(
+            "note:       this campaign has been sent before; `send` will want --except-sent or --again"
+        );
+    }
+    Ok(ExitCode::Done)
+}
+
+fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Result<(), Failure> {
+    let pending = ready.counts.of(Status::Pending);
+    let messages = args.limit.map_or(pending, |limit| limit.min(pending));
+    let whom = args
+        .test_to
+        .as_ref()
+        .map(|address| format!(", all to {address}"))
+        .unwrap_or_default();
+    println!("would send: {} messages{whom}", grouped(messages));
+    for status in [Status::Invalid, Status::Skipped] {
+        if ready.counts.of(status) > 0 {
+            println!("left out:   {} {status}", grouped(ready.counts.of(status)));
+        }
+    }
+    for (status, _, reason, rows) in reasons(ledger)? {
+        println!(
+            "            {:>6} {status}: {}",
+            grouped(rows),
+            crate::report::printable(&reason)
+        );
+    }
+    println!("from:       {}", campaign.message.from.get_ref());
+    let place = if args.local {
+        "the local gateway".to_owned()
+    } else {
+        campaign.api.url.to_string()
+    };
+    println!("through:    {}, {place}", campaign.api.smtp_account);
+    let pace = if args.local {
+        Pace {
+            rate: Vec::new(),
+            ..campaign.pace.clone()
+        }
+    } else {
+        campaign.pace.clone()
+    };
+    println!(
+        "pace:       {}, {} requests in flight, up to {} recipients a request",
+        how_fast(&pace, messages),
+        pace.concurrency,
+        pace.batch
+    );
+    let Some(first) = ledger.pending(0, 1)?.into_iter().next() else {
+        println!("There is nobody to send to.");
+        return Ok(());
+    };
+    match ready.engine.prepare(&first.row) {
+        Ok(prepared) => println!("\n{}", preview::terminal(&prepared)),
+        Err(finding) => println!("\nthe first message does not render: {finding}"),
+    }
+    Ok(())
+}
+
+/// The limits, and how long they make it last.
+pub(super) fn how_fast(pace: &Pace, messages: u64) -> String {
+    match at_least(pace, messages) {
+        Some(time) => format!("{}, in about {}", rates(&pace.rate), duration(time)),
+        None => rates(&pace.rate),
+    }
+}
+
+/// The shortest time that the limits allow for so many messages.
+fn at_least(pace: &Pace, messages: u64) -> Option<Duration> {
+    let time = |rate: &crate::campaign::Rate| {
+        let recipients = u64::from(rate.recipients.get());
+        match rate.per {
+            Per::Day => Duration::from_secs(messages.saturating_sub(1) / recipients * 86_400),
+            Per::Minute => Duration::from_secs_f64(messages as f64 * 60.0 / recipients as f64),
+            Per::Second => Duration::from_secs_f64(messages as f64 / recipients as f64),
+        }
+    };
+    pace.rate.iter().map(time).max()
+}

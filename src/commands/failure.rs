@@ -1,0 +1,161 @@
+//! Why a command ended.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::check::{Findings, of_read_error};
+use crate::exit_code::ExitCode;
+use crate::finding::{Finding, Place};
+use crate::ledger::LedgerError;
+use crate::recipients::ReadError;
+use crate::report::ResultsError;
+use crate::run::{FolderError, LockError, PlanError};
+use crate::transport::SetupError;
+
+/// Why a command ended: what is to be printed, and the exit code.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: ExitCode,
+    pub(super) findings: Findings,
+}
+
+impl Failure {
+    /// An error before anything was sent.
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Finding::error(code, Place::default(), message).into()
+    }
+
+    /// The same, with what to do.
+    pub(super) fn with_help(
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Finding::error(code, Place::default(), message)
+            .help(help)
+            .into()
+    }
+
+    /// The command line asks for what can't be.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: ExitCode::Usage,
+            ..Self::new("usage", message)
+        }
+    }
+
+    /// The same error, but after requests were sent: the run can be resumed.
+    pub(super) fn stopped(self) -> Self {
+        Self {
+            exit: ExitCode::Stopped,
+            ..self
+        }
+    }
+}
+
+impl From<Finding> for Failure {
+    fn from(finding: Finding) -> Self {
+        vec![finding].into()
+    }
+}
+
+impl From<Vec<Finding>> for Failure {
+    fn from(findings: Vec<Finding>) -> Self {
+        findings.into_iter().collect::<Findings>().into()
+    }
+}
+
+impl From<Findings> for Failure {
+    fn from(findings: Findings) -> Self {
+        Self {
+            exit: ExitCode::Error,
+            findings,
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        of_read_error(&error).into()
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::NotPlanned => Self::with_help(
+                "not-planned",
+                error.to_string(),
+                "`mailrun send` the campaign again; the folder can be removed",
+            ),
+            error => Self::new("ledger", error.to_string()),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Read(error) => error.into(),
+            PlanError::Ledger(error) => error.into(),
+            error @ PlanError::Input(_) => Self::new("recipients", error.to_string()),
+        }
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        let message = error.to_string();
+        match error {
+            FolderError::NoRun(_) | FolderError::NoRuns(_) => Self::with_help(
+                "no-run",
+                message,
+                "name a run's folder, or a campaign that has been sent",
+            ),
+            FolderError::NotEmpty(_) => Self::with_help(
+                "run-folder",
+                message,
+                "name a new folder, or go on with the run in it by `mailrun resume`",
+            ),
+            FolderError::NotMade { .. } => Self::new("run-folder", message),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let message = error.to_string();
+        match error {
+            LockError::Held { .. } => {
+                Self::with_help("locked", message, "`mailrun status` shows how far it is")
+            }
+            LockError::Io { .. } => Self::new("locked", message),
+        }
+    }
+}
+
+impl From<ResultsError> for Failure {
+    fn from(error: ResultsError) -> Self {
+        match error {
+            ResultsError::Ledger(error) => error.into(),
+            error => Self::new("results", error.to_string()),
+        }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::new("api", error.to_string())
+    }
+}
+
+impl From<(PathBuf, io::Error)> for Failure {
+    fn from((path, error): (PathBuf, io::Error)) -> Self {
+        Finding::error(
+            "io",
+            Place::file(&path),
+            format!("{}: {error}", path.display()),
+        )
+        .into()
+    }
+}

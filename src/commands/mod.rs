@@ -1,0 +1,48 @@
+//! The commands: wiring only. Nothing else sees the command line or prints.
+
+mod check;
+mod completions;
+mod deliver;
+mod dry_run;
+mod failure;
+mod init;
+mod keys;
+mod local;
+mod open;
+mod prepare;
+mod preview;
+mod question;
+mod resolve;
+mod results;
+mod resume;
+mod retry;
+mod send;
+mod show;
+mod status;
+
+use crate::cli::{Cli, Command};
+use crate::exit_code::ExitCode;
+use failure::Failure;
+use show::Shown;
+
+/// Runs what the command line says, and prints its error if there is one.
+pub fn run(cli: Cli) -> ExitCode {
+    let shown = Shown::new(&cli.global);
+    shown.start_log(&cli.global);
+    let result = match cli.command {
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&args, &shown),
+        Command::Preview(args) => preview::run(&args),
+        Command::Send(args) => send::run(&args, &shown),
+        Command::Resume(args) => resume::run(&args, &shown),
+        Command::Retry(args) => retry::run(&args, &shown),
+        Command::Resolve(args) => resolve::run(&args, &shown),
+        Command::Status(args) => status::run(&args),
+        Command::Results(args) => results::run(&args),
+        Command::Completions(args) => Ok(completions::run(&args)),
+    };
+    result.unwrap_or_else(|failure| {
+        shown.failure(&failure);
+        failure.exit
+    })
+}

@@ -1,0 +1,267 @@
+//! Everything before the first request: what `check`, `send --dry-run` and `send` have in common.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use super::show::Shown;
+use crate::address::Address;
+use crate::campaign::Campaign;
+use crate::check::{Findings, of_row, of_warning};
+use crate::finding::{Finding, Severity};
+use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
+use crate::recipients::Reader;
+use crate::render::{Engine, Inputs};
+use crate::report;
+use crate::run::{self, Folder, PlanInputs, Planned, Preflight, Previous, RowFinding, Stages};
+
+/// How a run is prepared.
+pub(super) struct Wanted<'a> {
+    pub(super) campaign: &'a Campaign,
+    /// Where the run is made.
+    pub(super) folder: &'a Folder,
+    /// Copy the campaign into the run's folder.
+    pub(super) freeze: bool,
+    /// What is said of the run; its header is filled in.
+    pub(super) run: Run,
+    pub(super) test_to: Option<&'a Address>,
+    /// Only so many rows, and none that is left out: a test.
+    pub(super) only: Option<u64>,
+    /// Leave out the addresses that these runs have sent to.
+    pub(super) except_sent: &'a [Previous],
+    /// Render every row.
+    pub(super) preflight: bool,
+    /// Rows that can't be rendered are left out.
+    pub(super) skip_invalid: bool,
+}
+
+/// A run that is ready but for the completion of its plan.
+pub(super) struct Ready {
+    pub(super) engine: Arc<Engine>,
+    pub(super) run: Run,
+    pub(super) counts: Counts,
+    pub(super) findings: Findings,
+    planner: Planner,
+    blank: u64,
+}
+
+impl Ready {
+    /// Completes the plan: from now on the run can be resumed.
+    pub(super) fn finish(self) -> Result<(Arc<Engine>, Run), LedgerError> {
+        self.planner.finish(self.blank, self.run.started)?;
+        Ok((
+            self.engine,
+            Run {
+                blank_rows: self.blank,
+                ..self.run
+            },
+        ))
+    }
+}
+
+/// Reads, plans and renders.
+///
+/// # Errors
+/// Everything that stops `send`.
+pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failure> {
+    let stages = Arc::new(Stages::default());
+    let _progress = report::planning(shown.face, &stages);
+    let campaign = wanted.campaign;
+    let (path, name, _spooled) = run::recipients_file(campaign)?;
+    let mut reader = Reader::open(&path, &name, &campaign.recipients.settings)?;
+    let run = Run {
+        header: reader.header().columns().to_vec(),
+        ..wanted.run
+    };
+    if wanted.freeze {
+        run::freeze(campaign, &wanted.folder.frozen())?;
+    }
+    let frozen = wanted.folder.frozen();
+    let engine = Engine::new(&Inputs {
+        campaign,
+        dir: if wanted.freeze {
+            &frozen
+        } else {
+            &campaign.dir
+        },
+        own_dir: &campaign.dir,
+        header: &run.header,
+        started: run.started,
+        id_prefix: &run.id_prefix,
+        test_to: wanted.test_to,
+    })?;
+    let ledger = wanted.folder.ledger();
+    let inputs = PlanInputs {
+        campaign,
+        run: &run,
+        ledger: &ledger,
+        only: wanted.only,
+        stages: &stages,
+    };
+    let mut planned = run::plan(&mut reader, &inputs)?;
+    for earlier in wanted.except_sent {
+        let reason = format!(
+            "already sent in the run {}",
+            earlier.folder.path().display()
+        );
+        planned
+            .planner
+            .skip_sent_in(&earlier.folder.ledger(), &reason)?;
+    }
+    planned.planner.publish()?;
+    let mut rendering = Rendering {
+        findings: planned.warnings.iter().map(of_warning).collect(),
+        recipients: PathBuf::from(name),
+        skip_invalid: wanted.skip_invalid,
+    };
+    if engine.has_own_attachments() {
+        rendering.record_attachments(&engine, &mut planned, &ledger)?;
+    }
+    if wanted.preflight {
+        stages.to_render.store(planned.pending, Ordering::Relaxed);
+        rendering.preflight(&engine, &mut planned, &ledger, &stages)?;
+    }
+    planned.planner.publish()?;
+    if rendering.findings.has_errors() {
+        return Err(rendering.findings.into());
+    }
+    let counts = Ledger::open(&ledger)?.counts()?;
+    Ok(Ready {
+        engine: Arc::new(engine),
+        run,
+        counts,
+        findings: rendering.findings,
+        planner: planned.planner,
+        blank: planned.blank.count,
+    })
+}
+
+/// The rows that can't be rendered, as they are found.
+struct Rendering {
+    findings: Findings,
+    recipients: PathBuf,
+    skip_invalid: bool,
+}
+
+impl Rendering {
+    fn preflight(
+        &mut self,
+        engine: &Engine,
+        planned: &mut Planned,
+        ledger: &Path,
+        stages: &Stages,
+    ) -> Result<(), LedgerError> {
+        let inputs = Preflight {
+            ledger,
+            last: planned.last,
+            engine,
+            stages,
+        };
+        run::preflight(&inputs, |found| self.take(found, &mut planned.planner))
+    }
+
+    /// What rows have for attachments of their own is part of the plan.
+    fn record_attachments(
+        &mut self,
+        engine: &Engine,
+        planned: &mut Planned,
+        ledger: &Path,
+    ) -> Result<(), LedgerError> {
+        let ledger = Ledger::open(ledger)?;
+        let mut after = 0;
+        loop {
+            let page = ledger.pending(after, 1000)?;
+            let Some(last) = page.last() else { break };
+            after = last.row.number;
+            for row in &page {
+                match engine.record_attachments(&row.row) {
+                    Ok(recorded) => recorded
+                        .iter()
+                        .try_for_each(|one| planned.planner.record(row.row.number, one))?,
+                    Err(finding) => self.take(
+                        RowFinding {
+                            row: row.row.number,
+                            line: row.line,
+                            finding: *finding,
+                        },
+                        &mut planned.planner,
+                    )?,
+                }
+            }
+        }
+        planned.planner.publish()
+    }
+
+    fn take(&mut self, found: RowFinding, planner: &mut Planner) -> Result<(), LedgerError> {
+        let mut finding = of_row(found.finding, found.row, found.line, &self.recipients);
+        if self.skip_invalid {
+            planner.leave_out(found.row, Status::Invalid, finding.code, &finding.message)?;
+            finding.severity = Severity::Warning;
+        }
+        self.findings.add(finding);
+        Ok(())
+    }
+}
+
+/// The rows that the plan found invalid, as findings that `send` goes on with.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub(super) fn invalid_rows(
+    ledger: &Path,
+    campaign: &Campaign,
+    findings: &mut Findings,
+) -> Result<(), LedgerError> {
+    let file = campaign
+        .recipients
+        .file
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("standard input"));
+    Ledger::open(ledger)?.invalid_rows(|row| {
+        let code = known_code(row.code.as_deref().unwrap_or_default());
+        let finding = Finding::warning(
+            code,
+            crate::finding::Place::default(),
+            row.error.unwrap_or_default(),
+        );
+        findings.add(of_row(finding, row.number, row.line, &file));
+        Ok(())
+    })
+}
+
+/// The codes that the plan gives to rows.
+fn known_code(code: &str) -> &'static str {
+    let known = ["bad-address", "field-count", "nul", "text-after-quote"];
+    known
+        .into_iter()
+        .find(|known| *known == code)
+        .unwrap_or("bad-row")
+}
+
+/// What is said of a new run.
+pub(super) fn new_run(
+    campaign: &Campaign,
+    target: crate::ledger::Target,
+    test_to: Option<&Address>,
+    started: Timestamp,
+    rng: &mut dyn rand::Rng,
+) -> Run {
+    use rand::RngExt;
+    let bits: [u8; 10] = rng.random();
+    Run {
+        name: campaign.name.clone(),
+        target,
+        test_to: test_to.map(ToString::to_string),
+        campaign: campaign
+            .dir
+            .canonicalize()
+            .unwrap_or_else(|_| campaign.dir.clone()),
+        started,
+        id_prefix: bits.iter().map(|byte| format!("{byte:02x}")).collect(),
+        header: Vec::new(),
+        blank_rows: 0,
+    }
+}

@@ -1,0 +1,25 @@
+//! `mailrun results`.
+
+use std::path::Path;
+
+use super::failure::Failure;
+use super::open::open;
+use crate::cli::Results;
+use crate::exit_code::ExitCode;
+use crate::report::{write_results, write_results_to};
+
+pub(super) fn run(args: &Results) -> Result<ExitCode, Failure> {
+    let opened = open(&args.run)?;
+    let live = opened.live();
+    match &args.out {
+        Some(out) if out == Path::new("-") => {
+            write_results_to(&opened.ledger, std::io::stdout().lock(), args.raw, live)?
+        }
+        out => {
+            let path = out.clone().unwrap_or_else(|| opened.folder.results());
+            write_results(&opened.ledger, &path, args.raw, live)?;
+            println!("{}", path.display());
+        }
+    }
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,128 @@
+//! `mailrun resume`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::deliver::{Deliver, deliver};
+use super::failure::Failure;
+use super::keys::keys;
+use super::open::{Opened, open_locked};
+use super::show::Shown;
+use crate::address::Address;
+use crate::campaign::{Campaign, Rate};
+use crate::cli::Resume;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::ledger::{LedgerError, Status, Target, Writer};
+use crate::render::{Engine, Inputs};
+use crate::run::{Lock, suppression_list};
+
+pub(super) fn run(args: &Resume, shown: &Shown) -> Result<ExitCode, Failure> {
+    let (opened, lock) = open_locked(&args.run)?;
+    let overrides = Overrides {
+        rate: args.rate.clone(),
+        concurrency: args.concurrency,
+        limit: args.limit,
+    };
+    go_on(opened, lock, overrides, shown)
+}
+
+/// What is different from the campaign.
+#[derive(Default)]
+pub(super) struct Overrides {
+    pub(super) rate: Vec<Rate>,
+    pub(super) concurrency: Option<std::num::NonZeroU32>,
+    pub(super) limit: Option<u64>,
+}
+
+/// Sends the pending rows of a run.
+pub(super) fn go_on(
+    opened: Opened,
+    lock: Lock,
+    overrides: Overrides,
+    shown: &Shown,
+) -> Result<ExitCode, Failure> {
+    let Opened {
+        folder,
+        ledger,
+        run,
+    } = opened;
+    let campaign = Campaign::load_frozen(&folder.frozen())?;
+    let keys = if run.target == Target::Local {
+        None
+    } else {
+        Some(keys(&campaign.api)?)
+    };
+    let test_to = run.test_to.as_deref().map(Address::parse).transpose();
+    let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
+    let frozen = folder.frozen();
+    let engine = Engine::new(&Inputs {
+        campaign: &campaign,
+        dir: &frozen,
+        own_dir: &run.campaign,
+        header: &run.header,
+        started: run.started,
+        id_prefix: &run.id_prefix,
+        test_to: test_to.as_ref(),
+    })?;
+    let skipped = suppress_again(&campaign, &run.campaign, &ledger, &folder.ledger())?;
+    if skipped > 0 {
+        shown.say(&format!(
+            "{skipped} rows have come onto a suppression list since, and are skipped"
+        ));
+    }
+    println!("{}", folder.path().display());
+    let rate = if overrides.rate.is_empty() {
+        campaign.pace.rate.clone()
+    } else {
+        overrides.rate
+    };
+    let to_send = Deliver {
+        folder: &folder,
+        lock,
+        campaign: &campaign,
+        run: &run,
+        engine: Arc::new(engine),
+        keys,
+        rate,
+        concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
+        limit: overrides.limit,
+    };
+    deliver(to_send, shown)
+}
+
+/// The suppression lists are the one thing that a run looks at again: they can only skip more rows.
+fn suppress_again(
+    campaign: &Campaign,
+    dir: &Path,
+    ledger: &crate::ledger::Ledger,
+    path: &Path,
+) -> Result<u64, Failure> {
+    let list = suppression_list(campaign, dir)?;
+    if list.is_empty() {
+        return Ok(0);
+    }
+    let clock = Clock::system();
+    let writer = Writer::open(path, clock.now())?;
+    let (mut after, mut skipped) = (0, 0);
+    loop {
+        let page = ledger.pending(after, 1000)?;
+        let Some(last) = page.last() else { break };
+        after = last.row.number;
+        for row in &page {
+            if let Some(file) = list.file_of(&row.row.mailbox.address) {
+                let reason = format!("on the suppression list {file}");
+                writer.leave_out(
+                    row.row.number,
+                    Status::Skipped,
+                    "suppressed",
+                    &reason,
+                    clock.now(),
+                )?;
+                skipped += 1;
+            }
+        }
+    }
+    writer.flush_blocking()?;
+    Ok(skipped)
+}

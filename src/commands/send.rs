@@ -1,0 +1,224 @@
+//! `mailrun send`.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::deliver::{Deliver, deliver, rng};
+use super::dry_run;
+use super::failure::Failure;
+use super::keys::{Keys, keys};
+use super::prepare::{Ready, Wanted, new_run, prepare};
+use super::question::{Reply, ask};
+use super::show::Shown;
+use crate::campaign::{Campaign, Rate};
+use crate::cli::Send;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::ledger::{Ledger, Run, Status, Target};
+use crate::report::grouped;
+use crate::run::{Folder, Lock, Previous, previous};
+
+pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
+    let campaign = Campaign::load(&args.campaign)?;
+    if args.dry_run {
+        return dry_run::run(args, &campaign, shown);
+    }
+    let target = target(args);
+    let keys = if target == Target::Local {
+        None
+    } else {
+        Some(keys(&campaign.api)?)
+    };
+    if target != Target::Local && !args.yes && !can_ask(&campaign) {
+        return Err(unasked());
+    }
+    let earlier = if target == Target::Real {
+        previous(&campaign)
+    } else {
+        Vec::new()
+    };
+    refuse_twice(args, &earlier)?;
+    let folder = Folder::create(
+        &campaign,
+        args.run_dir.as_deref(),
+        Clock::system().now(),
+        &mut rng(),
+    )?;
+    let result = plan_and_send(args, &campaign, target, keys, &earlier, &folder, shown);
+    // A run that was never completed has sent nothing.
+    if Ledger::open(&folder.ledger())
+        .and_then(|ledger| ledger.run())
+        .is_err()
+    {
+        folder.remove();
+    }
+    result
+}
+
+/// What a run started with these arguments sends to.
+pub(super) fn target(args: &Send) -> Target {
+    match (args.local, &args.test_to) {
+        (true, _) => Target::Local,
+        (false, Some(_)) => Target::Test,
+        (false, None) => Target::Real,
+    }
+}
+
+/// How many rows a run started with these arguments has at most.
+pub(super) fn only(args: &Send) -> Option<u64> {
+    args.test_to.as_ref().map(|_| args.limit.unwrap_or(1))
+}
+
+fn plan_and_send(
+    args: &Send,
+    campaign: &Campaign,
+    target: Target,
+    keys: Option<Keys>,
+    earlier: &[Previous],
+    folder: &Folder,
+    shown: &Shown,
+) -> Result<ExitCode, Failure> {
+    let lock = Lock::take(folder)?;
+    let run = new_run(
+        campaign,
+        target,
+        args.test_to.as_ref(),
+        Clock::system().now(),
+        &mut rng(),
+    );
+    let wanted = Wanted {
+        campaign,
+        folder,
+        freeze: true,
+        run,
+        test_to: args.test_to.as_ref(),
+        only: only(args),
+        except_sent: if args.except_sent { earlier } else { &[] },
+        preflight: !args.no_preflight,
+        skip_invalid: args.skip_invalid,
+    };
+    let ready = prepare(wanted, shown)?;
+    shown.findings(&ready.findings);
+    if target != Target::Local && !args.yes {
+        confirm(args, campaign, &ready)?;
+    }
+    let (engine, run) = ready.finish()?;
+    println!("{}", folder.path().display());
+    std::io::stdout()
+        .flush()
+        .map_err(|error| (Path::new("standard output").to_owned(), error))?;
+    start(args, campaign, keys, engine, &run, folder, lock, shown)
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what a run consists of, handed over once"
+)]
+fn start(
+    args: &Send,
+    campaign: &Campaign,
+    keys: Option<Keys>,
+    engine: Arc<crate::render::Engine>,
+    run: &Run,
+    folder: &Folder,
+    lock: Lock,
+    shown: &Shown,
+) -> Result<ExitCode, Failure> {
+    let to_send = Deliver {
+        folder,
+        lock,
+        campaign,
+        run,
+        engine,
+        keys,
+        rate: campaign.pace.rate.clone(),
+        concurrency: campaign.pace.concurrency,
+        limit: args.limit,
+    };
+    deliver(to_send, shown)
+}
+
+fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
+    let Some(last) = earlier.last() else {
+        return Ok(());
+    };
+    if args.again || args.except_sent {
+        return Ok(());
+    }
+    let counts = [
+        (last.accepted, "accepted"),
+        (last.unknown, "unknown"),
+        (last.pending, "pending"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, word)| format!("{} {word}", grouped(*rows)))
+        .collect();
+    let message = format!(
+        "this campaign has been sent: {} has {} rows",
+        last.folder.path().display(),
+        counts.join(", ")
+    );
+    let help = "`mailrun resume` goes on with that run; `--except-sent` sends to those who have not got it; `--again` sends to all";
+    Err(Failure::with_help("already-sent", message, help))
+}
+
+fn can_ask(campaign: &Campaign) -> bool {
+    use std::io::IsTerminal;
+    let input_is_data = campaign.recipients.file.is_none();
+    if input_is_data {
+        std::fs::File::open("/dev/tty").is_ok()
+    } else {
+        std::io::stdin().is_terminal()
+    }
+}
+
+fn unasked() -> Failure {
+    Failure::with_help(
+        "not-confirmed",
+        "sending for real asks first, and there is no terminal to ask on",
+        "say `--yes` to send without being asked; `--dry-run` shows what would go out",
+    )
+}
+
+fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failure> {
+    let pending = ready.counts.of(Status::Pending);
+    let messages = args.limit.map_or(pending, |limit| limit.min(pending));
+    let whom = match &args.test_to {
+        Some(address) => format!("to {address} alone"),
+        None => "to as many recipients".to_owned(),
+    };
+    let question = format!(
+        "Send {} messages {whom}, from {}, through {} ({}), {}?",
+        grouped(messages),
+        campaign.message.from.get_ref(),
+        campaign.api.smtp_account,
+        campaign.api.url.host_str().unwrap_or_default(),
+        dry_run::how_fast(&campaign.pace, messages),
+    );
+    let input_is_data = campaign.recipients.file.is_none();
+    match ask(&question, input_is_data)
+        .map_err(|error| (Path::new("the terminal").to_owned(), error))?
+    {
+        Reply::Yes => Ok(()),
+        Reply::No => Err(Failure::new("not-confirmed", "nothing was sent")),
+        Reply::NoTerminal => Err(unasked()),
+    }
+}
+
+/// The limits, as they are shown.
+pub(super) fn rates(rates: &[Rate]) -> String {
+    match rates {
+        [] => "without a limit".to_owned(),
+        rates => format!(
+            "at {}",
+            rates
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" and ")
+        ),
+    }
+}

@@ -1,0 +1,168 @@
+//! What is printed on standard error: findings, progress, the log.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+use crate::check::{Findings, Group};
+use crate::cli::{Format, Global};
+use crate::finding::Severity;
+use crate::report::{Face, grouped, printable};
+
+/// How things are shown.
+pub(super) struct Shown {
+    pub(super) face: Face,
+    pub(super) quiet: bool,
+    handler: GraphicalReportHandler,
+}
+
+impl Shown {
+    pub(super) fn new(global: &Global) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let face = match (global.quiet, global.log_format) {
+            (true, _) => Face::Quiet,
+            (false, Format::Json) => Face::Log,
+            (false, Format::Text) if terminal => Face::Bars,
+            (false, Format::Text) => Face::Lines,
+        };
+        let theme = if colour {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_wrap_lines(true);
+        Self {
+            face,
+            quiet: global.quiet,
+            handler,
+        }
+    }
+
+    pub(super) fn start_log(&self, global: &Global) {
+        let level = match global.verbose {
+            0 if self.face == Face::Log => "mailrun=info",
+            0 => "mailrun=warn",
+            1 => "mailrun=info",
+            _ => "mailrun=debug,reqwest=debug,hyper_util=debug",
+        };
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(level))
+            .with_writer(io::stderr);
+        match global.log_format {
+            Format::Json => log.json().init(),
+            Format::Text => log
+                .with_ansi(io::stderr().is_terminal())
+                .with_target(false)
+                .init(),
+        }
+    }
+
+    /// A line for people.
+    pub(super) fn say(&self, line: &str) {
+        if self.face == Face::Log {
+            tracing::info!("{line}");
+        } else if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    pub(super) fn failure(&self, failure: &Failure) {
+        self.findings(&failure.findings);
+    }
+
+    /// All findings; warnings are left out when quiet.
+    pub(super) fn findings(&self, findings: &Findings) {
+        for group in findings.groups() {
+            if !(self.quiet && group.finding.severity == Severity::Warning) {
+                self.group(group);
+            }
+        }
+        if findings.beyond > 0 {
+            eprintln!(
+                "and {} more findings of other kinds",
+                grouped(findings.beyond)
+            );
+        }
+    }
+
+    fn group(&self, group: &Group) {
+        if self.face == Face::Log {
+            let finding = &group.finding;
+            let place = finding.place.to_string();
+            return match finding.severity {
+                Severity::Error => tracing::error!(
+                    code = finding.code,
+                    place,
+                    rows = group.count,
+                    "{}",
+                    finding.message
+                ),
+                Severity::Warning => tracing::warn!(
+                    code = finding.code,
+                    place,
+                    rows = group.count,
+                    "{}",
+                    finding.message
+                ),
+            };
+        }
+        eprintln!("{}", self.text(group));
+    }
+
+    /// A group of findings as text.
+    pub(super) fn text(&self, group: &Group) -> String {
+        let mut finding = group.finding.clone();
+        finding.message = with_place(group);
+        let mut text = String::new();
+        if self.handler.render_report(&mut text, &finding).is_err() {
+            let _ = write!(text, "{}", finding.message);
+        }
+        printable_but_colours(&text)
+    }
+}
+
+/// The message, with its place in front unless the excerpt shows that, and the rows that have it.
+fn with_place(group: &Group) -> String {
+    let finding = &group.finding;
+    let place = finding.place.to_string();
+    let mut message = match &finding.excerpt {
+        None if !place.is_empty() && !finding.message.starts_with(&place) => {
+            format!("{place}: {}", finding.message)
+        }
+        Some(_) if finding.place.row.is_some() => format!(
+            "row {}: {}",
+            finding.place.row.unwrap_or_default(),
+            finding.message
+        ),
+        _ => finding.message.clone(),
+    };
+    if group.count > 1 {
+        let rows: Vec<String> = group.rows.iter().map(ToString::to_string).collect();
+        let more = if group.count > rows.len() as u64 {
+            " …"
+        } else {
+            ""
+        };
+        let _ = write!(
+            message,
+            " ({} rows: {}{more})",
+            grouped(group.count),
+            rows.join(", ")
+        );
+    }
+    message
+}
+
+/// What data may have put in is made harmless; the colours of the theme stay.
+fn printable_but_colours(text: &str) -> String {
+    text.split('\u{1b}')
+        .map(|part| printable(part).into_owned())
+        .collect::<Vec<_>>()
+        .join("\u{1b}")
+}

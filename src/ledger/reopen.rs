@@ -1,0 +1,61 @@
+//! Rows that are settled otherwise, because the user says so. The caller holds the run's lock.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::read::check_version;
+use super::{LedgerError, to_millis};
+
+/// Makes `failed` rows pending, with all their attempts, and `rejected` ones too if wanted: those
+/// each in a request of its own. Gives their number.
+///
+/// # Errors
+/// When the ledger can't be written.
+pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
+    let connection = open(path)?;
+    let changed = connection.execute(
+        "UPDATE delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0, code = NULL, error = NULL
+         WHERE status = 'failed' OR (?1 AND status = 'rejected')",
+        [rejected],
+    )?;
+    Ok(changed)
+}
+
+/// Says that the `unknown` rows were taken. Gives their number.
+///
+/// # Errors
+/// When the ledger can't be written.
+pub fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
+    let connection = open(path)?;
+    let changed = connection.execute(
+        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ''), at = ?
+         WHERE status IN ('unknown', 'sending')",
+        params![to_millis(now)],
+    )?;
+    Ok(changed)
+}
+
+/// Makes the `unknown` rows pending again, marked as possible duplicates. Gives their number.
+///
+/// # Errors
+/// When the ledger can't be written.
+pub fn resolve_resend(path: &Path) -> Result<usize, LedgerError> {
+    let connection = open(path)?;
+    let changed = connection.execute(
+        "UPDATE delivery SET status = 'pending', resends = resends + 1, attempts = 0, code = NULL, error = NULL
+         WHERE status IN ('unknown', 'sending')",
+        [],
+    )?;
+    Ok(changed)
+}
+
+fn open(path: &Path) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    check_version(&connection, path)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    Ok(connection)
+}

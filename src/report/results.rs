@@ -1,0 +1,183 @@
+//! `results.csv`: a line a row, in the order of the input.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::fmt::temporal::DateTimePrinter;
+
+use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
+
+/// The columns that stand before the input's own.
+const COLUMNS: [&str; 9] = [
+    "row",
+    "email",
+    "status",
+    "message_id",
+    "code",
+    "error",
+    "attempts",
+    "possible_duplicate",
+    "finished_at",
+];
+/// What a column of the input that is called like one of ours is called.
+const INPUT: &str = "input.";
+
+/// Why the results could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The ledger can't be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The file can't be written.
+    #[error("can't write {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Standard output can't be written.
+    #[error("can't write the results: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+/// Writes the results to a file that is whole whenever it is there: to a temporary file beside it
+/// first, synced and renamed. `live` says whether a process works on the run; without one, rows in
+/// flight are unknown. Unless `raw`, cells that a spreadsheet would run are guarded.
+///
+/// # Errors
+/// When the ledger can't be read or the file can't be written.
+pub fn write_results(
+    ledger: &Ledger,
+    path: &Path,
+    raw: bool,
+    live: bool,
+) -> Result<(), ResultsError> {
+    let io = |error| ResultsError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".results-")
+        .tempfile_in(dir)
+        .map_err(io)?;
+    write_results_to(ledger, io::BufWriter::new(file.as_file_mut()), raw, live)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+}
+
+/// Writes the results anywhere.
+///
+/// # Errors
+/// When the ledger can't be read or the results can't be written.
+pub fn write_results_to(
+    ledger: &Ledger,
+    to: impl Write,
+    raw: bool,
+    live: bool,
+) -> Result<(), ResultsError> {
+    let header = ledger.run()?.header;
+    let guard: Guard = if raw { as_it_is } else { guarded };
+    let mut csv = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .flexible(true)
+        .from_writer(to);
+    let columns = input_columns(&header);
+    csv.write_record(
+        COLUMNS
+            .iter()
+            .map(|name| Cow::Borrowed(*name))
+            .chain(columns.iter().map(|name| guard(name)))
+            .map(Cow::into_owned),
+    )?;
+    ledger.rows(|row| write_row(&mut csv, &row, header.len(), guard, live))?;
+    csv.flush().map_err(csv::Error::from)?;
+    Ok(())
+}
+
+fn write_row(
+    csv: &mut csv::Writer<impl Write>,
+    row: &ResultRow,
+    columns: usize,
+    guard: Guard,
+    live: bool,
+) -> Result<(), ResultsError> {
+    let left_in_flight = row.status == Status::Sending && !live;
+    let status = if left_in_flight {
+        Status::Unknown
+    } else {
+        row.status
+    };
+    let error = if left_in_flight {
+        "mailrun ended while the request was in flight"
+    } else {
+        row.error.as_deref().unwrap_or_default()
+    };
+    let finished = row
+        .at
+        .filter(|_| !matches!(status, Status::Pending | Status::Sending));
+    let finished = finished
+        .map(|at| DateTimePrinter::new().timestamp_to_string(&at))
+        .unwrap_or_default();
+    let (number, attempts) = (row.number.to_string(), row.attempts.to_string());
+    let ours = [
+        number.as_str().into(),
+        guard(&row.email),
+        status.as_str().into(),
+        guard(row.message_id.as_deref().unwrap_or_default()),
+        row.code.as_deref().unwrap_or_default().into(),
+        guard(error),
+        attempts.as_str().into(),
+        if row.possible_duplicate {
+            "true"
+        } else {
+            "false"
+        }
+        .into(),
+        finished.as_str().into(),
+    ];
+    let width = columns.max(row.cells.len());
+    let cells = (0..width).map(|index| guard(row.cells.get(index).map_or("", String::as_str)));
+    csv.write_record(
+        ours.into_iter()
+            .chain(cells)
+            .map(|cell: Cow<'_, str>| cell.into_owned()),
+    )?;
+    Ok(())
+}
+
+/// The input's columns, under names that none of ours and none of the others has.
+fn input_columns(header: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(header.len());
+    for name in header {
+        let mut name = name.clone();
+        while COLUMNS.contains(&name.as_str()) || (!name.is_empty() && names.contains(&name)) {
+            name.insert_str(0, INPUT);
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// What is done with a text before it is written.
+type Guard = fn(&str) -> Cow<'_, str>;
+
+fn as_it_is(cell: &str) -> Cow<'_, str> {
+    Cow::Borrowed(cell)
+}
+
+/// A cell that a spreadsheet would take for a formula, as text.
+fn guarded(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
+}

@@ -1,0 +1,153 @@
+//! The last word on a run: how many rows have which status, why, and what to do next.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use super::face::{grouped, printable};
+use crate::delivery::Ending;
+use crate::ledger::{Counts, Ledger, LedgerError, Run, Status, Target};
+
+/// How many reasons are shown.
+const REASONS: u32 = 12;
+
+/// What a summary is about.
+pub struct Summary<'a> {
+    /// What the ledger says of the run.
+    pub run: &'a Run,
+    /// The counts.
+    pub counts: Counts,
+    /// The reasons.
+    pub reasons: Vec<(Status, String, String, u64)>,
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// How it ended.
+    pub ending: &'a Ending,
+}
+
+/// What the ledger says of a run that has ended so.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub fn summary<'a>(
+    ledger: &Ledger,
+    run: &'a Run,
+    folder: &'a Path,
+    ending: &'a Ending,
+) -> Result<Summary<'a>, LedgerError> {
+    Ok(Summary {
+        run,
+        counts: ledger.counts()?,
+        reasons: reasons(ledger)?,
+        folder,
+        ending,
+    })
+}
+
+/// The commonest reasons of rows that were not accepted; their number in each row is not told apart.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub fn reasons(ledger: &Ledger) -> Result<Vec<(Status, String, String, u64)>, LedgerError> {
+    let mut grouped: Vec<(Status, String, String, u64)> = Vec::new();
+    for (status, code, error, rows) in ledger.reasons(1000)? {
+        let general = general(&code, error);
+        match grouped
+            .iter_mut()
+            .find(|(s, c, e, _)| *s == status && *c == code && *e == general)
+        {
+            Some(group) => group.3 += rows,
+            None => grouped.push((status, code, general, rows)),
+        }
+    }
+    grouped.sort_by_key(|group| std::cmp::Reverse(group.3));
+    grouped.truncate(REASONS as usize);
+    Ok(grouped)
+}
+
+/// A reason without what is particular to its row.
+fn general(code: &str, error: String) -> String {
+    match code {
+        "duplicate" => "duplicate of an earlier row".to_owned(),
+        _ => error,
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        match self.ending {
+            Ending::Done => {}
+            Ending::Interrupted => writeln!(text, "Interrupted. Nothing is lost.")?,
+            Ending::Stopped(reason) => writeln!(text, "Stopped: {}", printable(reason))?,
+        }
+        for status in Status::ALL
+            .into_iter()
+            .filter(|status| self.counts.of(*status) > 0)
+        {
+            writeln!(text, "{:>12}  {status}", grouped(self.counts.of(status)))?;
+            for (_, _, error, rows) in self
+                .reasons
+                .iter()
+                .filter(|reason| reason.0 == status && !reason.2.is_empty())
+            {
+                writeln!(
+                    text,
+                    "{:>14}{:>7}  {}",
+                    "",
+                    grouped(*rows),
+                    printable(error)
+                )?;
+            }
+        }
+        writeln!(text, "{:>12}  rows in all", grouped(self.counts.total()))?;
+        if self.run.blank_rows > 0 {
+            writeln!(
+                text,
+                "{:>12}  blank rows passed over",
+                grouped(self.run.blank_rows)
+            )?;
+        }
+        writeln!(
+            text,
+            "\nresults: {}",
+            self.folder.join("results.csv").display()
+        )?;
+        if self.run.target == Target::Local {
+            writeln!(text, "outbox:  {}", self.folder.join("outbox").display())?;
+        }
+        for next in self.next() {
+            writeln!(text, "next:    {next}")?;
+        }
+        f.write_str(&text)
+    }
+}
+
+impl Summary<'_> {
+    /// The commands to run next, with what for.
+    fn next(&self) -> Vec<String> {
+        let some = |status| self.counts.of(status) > 0;
+        let folder = self.folder.display();
+        let mut next = Vec::new();
+        if some(Status::Pending) {
+            next.push(format!(
+                "mailrun resume {folder}   # sends the pending rows"
+            ));
+        }
+        if some(Status::Unknown) || some(Status::Sending) {
+            next.push(format!(
+                "mailrun resolve {folder} --how accepted|resend   # settles the unknown rows"
+            ));
+        }
+        if some(Status::Failed) {
+            next.push(format!(
+                "mailrun retry {folder}   # tries the failed rows again"
+            ));
+        }
+        if some(Status::Rejected) {
+            next.push(format!(
+                "mailrun retry {folder} --rejected   # posts the rejected rows again, one by one"
+            ));
+        }
+        next
+    }
+}

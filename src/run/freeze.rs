@@ -1,0 +1,59 @@
+//! The copy of a campaign in its run's folder: the run never looks at the original again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template};
+use crate::message::inside;
+
+/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`.
+///
+/// # Errors
+/// The file that can't be copied, and why.
+pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Error)> {
+    make(frozen)?;
+    let file = frozen.join(FILE_NAME);
+    fs::write(&file, &campaign.source.text).map_err(|error| (file, error))?;
+    copy_all(&campaign.dir.join(TEMPLATES), &frozen.join(TEMPLATES))?;
+    for attachment in &campaign.message.attachments {
+        let path = attachment.path.get_ref();
+        if is_template(path) {
+            continue;
+        }
+        let from = inside(&campaign.dir, Path::new(path))
+            .map_err(|error| (PathBuf::from(path), io::Error::other(error)))?;
+        let to = frozen.join(path);
+        make(to.parent().unwrap_or(frozen))?;
+        copy(&from, &to)?;
+    }
+    Ok(())
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    make(to)?;
+    let entries = fs::read_dir(from).map_err(|error| (from.to_owned(), error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| (from.to_owned(), error))?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy_all(&path, &target)?
+        } else {
+            copy(&path, &target)?
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|error| (from.to_owned(), error))
+}
+
+fn make(dir: &Path) -> Result<(), (PathBuf, io::Error)> {
+    fs::create_dir_all(dir).map_err(|error| (dir.to_owned(), error))
+}

@@ -1,0 +1,28 @@
+//! A run: its folder, its plan, and the copy of the campaign that it is frozen to.
+
+mod folder;
+mod freeze;
+mod lock;
+mod plan;
+mod preflight;
+mod previous;
+
+pub use folder::{Folder, FolderError};
+pub use freeze::freeze;
+pub use lock::{Lock, LockError};
+pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file, suppression_list};
+pub use preflight::{Preflight, RowFinding, preflight};
+pub use previous::{Previous, previous};
+
+use std::sync::atomic::AtomicU64;
+
+/// How far the work before the first request is, for those who watch.
+#[derive(Debug, Default)]
+pub struct Stages {
+    /// The rows planned.
+    pub planned: AtomicU64,
+    /// The rows rendered by the preflight.
+    pub rendered: AtomicU64,
+    /// The rows that the preflight has to render; 0 before it begins.
+    pub to_render: AtomicU64,
+}

@@ -1,0 +1,212 @@
+//! The plan: the recipients read once, strictly, and every row given its place in the ledger.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use crate::campaign::Campaign;
+use crate::ledger::{LedgerError, NewRow, Planner, Run, Status};
+use crate::recipients::{Lines, ReadError, Reader, RowFault, SuppressionList, Warning};
+
+use super::Stages;
+
+/// What is planned.
+pub struct PlanInputs<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// What is said of the run; its header is that of the reader.
+    pub run: &'a Run,
+    /// Where the ledger is to be.
+    pub ledger: &'a Path,
+    /// Only so many rows, and none that is left out: a test.
+    pub only: Option<u64>,
+    /// Where to tell how far it is.
+    pub stages: &'a Stages,
+}
+
+/// A plan that was made.
+pub struct Planned {
+    /// The ledger, to be finished.
+    pub planner: Planner,
+    /// The rows with nothing in them.
+    pub blank: Lines,
+    /// What is odd about the files.
+    pub warnings: Vec<Warning>,
+    /// The rows planned.
+    pub rows: u64,
+    /// The rows to be sent.
+    pub pending: u64,
+    /// The number of the last row.
+    pub last: u32,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The recipients or a suppression list can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The ledger can't be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Standard input can't be kept.
+    #[error("can't read standard input: {0}")]
+    Input(#[from] io::Error),
+}
+
+/// Reads all rows of `reader` into a new ledger.
+///
+/// # Errors
+/// When the recipients can't be read to their end, or the ledger can't be written.
+pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, PlanError> {
+    let suppressed = suppression_list(inputs.campaign, &inputs.campaign.dir)?;
+    let mut planner = Planner::create(inputs.ledger, inputs.run)?;
+    let email = reader.header().email();
+    let mut seen = Seen::default();
+    let (mut rows, mut pending, mut last) = (0, 0, 0);
+    let mut cells = String::new();
+    while inputs.only.is_none_or(|most| pending < most) {
+        let Some(row) = reader.next().transpose()? else {
+            break;
+        };
+        let address = row
+            .recipient
+            .as_ref()
+            .ok()
+            .map(|mailbox| mailbox.address.normalized());
+        let left_out = match &row.recipient {
+            Err(fault) => Some((Status::Invalid, fault_code(fault), fault.to_string())),
+            Ok(mailbox) => match suppressed.file_of(&mailbox.address) {
+                Some(file) => Some((
+                    Status::Skipped,
+                    "suppressed",
+                    format!("on the suppression list {file}"),
+                )),
+                None => seen
+                    .before(&mailbox.address.normalized(), row.number, &planner)?
+                    .map(|earlier| {
+                        (
+                            Status::Skipped,
+                            "duplicate",
+                            format!("duplicate of row {earlier}"),
+                        )
+                    }),
+            },
+        };
+        if inputs.only.is_some() && left_out.is_some() {
+            continue;
+        }
+        cells.clear();
+        write_cells(&row.cells, &mut cells);
+        planner.add(&NewRow {
+            number: row.number,
+            line: row.line,
+            email: row.cells.get(email).unwrap_or_default(),
+            address: address.as_deref(),
+            cells: &cells,
+            left_out: left_out
+                .as_ref()
+                .map(|(status, code, error)| (*status, *code, error.as_str())),
+        })?;
+        rows += 1;
+        last = row.number;
+        pending += u64::from(left_out.is_none());
+        inputs.stages.planned.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut warnings = reader.warnings();
+    warnings.extend(suppressed.warnings().iter().cloned());
+    Ok(Planned {
+        planner,
+        blank: reader.blank().clone(),
+        warnings,
+        rows,
+        pending,
+        last,
+    })
+}
+
+/// The suppression lists of a campaign, read from its folder.
+///
+/// # Errors
+/// When one can't be read.
+pub fn suppression_list(campaign: &Campaign, dir: &Path) -> Result<SuppressionList, ReadError> {
+    let mut list = SuppressionList::default();
+    for path in &campaign.recipients.suppress {
+        list.add(&dir.join(path), &path.display().to_string())?;
+    }
+    Ok(list)
+}
+
+/// A JSON array of the cells.
+fn write_cells(cells: &csv::StringRecord, out: &mut String) {
+    let cells: Vec<&str> = cells.iter().collect();
+    // Strings always have a JSON form.
+    out.push_str(&serde_json::to_string(&cells).unwrap_or_default());
+}
+
+fn fault_code(fault: &RowFault) -> &'static str {
+    match fault {
+        RowFault::TextAfterQuote { .. } => "text-after-quote",
+        RowFault::Nul { .. } => "nul",
+        RowFault::FieldCount { .. } => "field-count",
+        RowFault::Address(_) => "bad-address",
+    }
+}
+
+/// The addresses that were planned: a few bytes each, whatever they are.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    rows: HashMap<u64, u32>,
+    /// Addresses whose hash is that of another one.
+    clashes: HashMap<String, u32>,
+}
+
+impl Seen {
+    /// The row that has this address already; else it is remembered.
+    fn before(
+        &mut self,
+        address: &str,
+        row: u32,
+        planner: &Planner,
+    ) -> Result<Option<u32>, LedgerError> {
+        let hash = self.hasher.hash_one(address);
+        let Some(earlier) = self.rows.get(&hash) else {
+            self.rows.insert(hash, row);
+            return Ok(None);
+        };
+        if planner.address(*earlier)?.as_deref() == Some(address) {
+            return Ok(Some(*earlier));
+        }
+        match self.clashes.get(address) {
+            Some(earlier) => Ok(Some(*earlier)),
+            None => {
+                self.clashes.insert(address.to_owned(), row);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Where a campaign's recipients are: a path to read, and the name for messages. Standard input is
+/// kept in a file first, since it is read twice.
+///
+/// # Errors
+/// When standard input can't be kept.
+pub fn recipients_file(
+    campaign: &Campaign,
+) -> Result<(PathBuf, String, Option<tempfile::NamedTempFile>), PlanError> {
+    match &campaign.recipients.file {
+        Some(file) => Ok((campaign.dir.join(file), file.display().to_string(), None)),
+        None => {
+            let spooled = crate::recipients::spool(io::stdin().lock())?;
+            Ok((
+                spooled.path().to_owned(),
+                "standard input".to_owned(),
+                Some(spooled),
+            ))
+        }
+    }
+}
