@@ -36,14 +36,6 @@ impl Failure {
             .into()
     }
 
-    /// The command line asks for what can't be.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            exit: ExitCode::Usage,
-            ..Self::new("usage", message)
-        }
-    }
-
     /// The same error, but after requests were sent: the run can be resumed.
     pub(super) fn stopped(self) -> Self {
         Self {

@@ -22,7 +22,6 @@ mod status;
 
 use crate::cli::{Cli, Command};
 use crate::exit_code::ExitCode;
-use failure::Failure;
 use show::Shown;
 
 /// Runs what the command line says, and prints its error if there is one.

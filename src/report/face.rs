@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 /// How progress is shown, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Face {
@@ -51,12 +49,6 @@ pub fn duration(time: Duration) -> String {
         left %= length;
     }
     words.join(" ")
-}
-
-/// A length of time from the clock, which may have been set back.
-pub fn since(start: jiff::Timestamp, end: jiff::Timestamp) -> Duration {
-    let time: SignedDuration = end.duration_since(start);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Text from data as a terminal may show it: what would control the terminal is made visible.

@@ -12,7 +12,7 @@ use crate::campaign::{Campaign, FILE_NAME};
 use crate::ledger;
 
 /// The folder of a campaign's runs.
-pub const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
