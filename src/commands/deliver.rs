@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::failure::Failure;
+use super::interrupt::Interrupt;
 use super::keys::Keys;
 use super::local::{self, Local};
 use super::show::Shown;
@@ -45,12 +45,15 @@ pub(super) struct Deliver<'a> {
 /// # Errors
 /// When nothing could be sent; or, with the exit code for that, when the ledger or the results
 /// could not be written.
-pub(super) fn deliver(deliver: Deliver<'_>, shown: &Shown) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| Failure::new("io", format!("can't start: {error}")))?;
-    let ending = runtime.block_on(send(&deliver, shown))?;
+pub(super) fn deliver(
+    deliver: Deliver<'_>,
+    interrupt: &Interrupt,
+    shown: &Shown,
+) -> Result<ExitCode, Failure> {
+    let interrupted = interrupt.interrupted.clone();
+    let ending = interrupt
+        .runtime
+        .block_on(send(&deliver, interrupted, shown))?;
     let (folder, run) = (deliver.folder, deliver.run);
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     report::write_results(&ledger, &folder.results(), false, true)
@@ -62,7 +65,11 @@ pub(super) fn deliver(deliver: Deliver<'_>, shown: &Shown) -> Result<ExitCode, F
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
-async fn send(deliver: &Deliver<'_>, shown: &Shown) -> Result<Ending, Failure> {
+async fn send(
+    deliver: &Deliver<'_>,
+    interrupted: watch::Receiver<bool>,
+    shown: &Shown,
+) -> Result<Ending, Failure> {
     let clock = Clock::system();
     let ledger = Ledger::open(&deliver.folder.ledger())?;
     let writer = Writer::open(&deliver.folder.ledger(), clock.now())?;
@@ -88,8 +95,6 @@ async fn send(deliver: &Deliver<'_>, shown: &Shown) -> Result<Ending, Failure> {
         clock: clock.clone(),
         rate: rate.clone(),
     };
-    let (interrupt, interrupted) = watch::channel(false);
-    watch_signals(interrupt)?;
     let (waiting, waits_for) = watch::channel(Waiting::Going);
     let progress = report::sending(shown.face, writer.counts(), waits_for);
     let (jobs, feeding) = start_feeder(deliver, ledger, &writer, &rate, clock)?;
@@ -154,27 +159,6 @@ fn start_feeder(
     let thread =
         thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
     Ok((jobs, thread))
-}
-
-/// The first SIGINT or SIGTERM lets what is in flight end; the second ends at once.
-fn watch_signals(interrupt: watch::Sender<bool>) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new("io", format!("can't watch for signals: {error}"));
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-            if interrupt.send_replace(true) {
-                eprintln!(
-                    "Stopped at once: what was in flight is unknown. `mailrun resume` goes on."
-                );
-                std::process::exit(ExitCode::Interrupted as i32);
-            }
-            eprintln!("Interrupted: waiting for what is in flight. Once more stops at once.");
-        }
-    });
-    Ok(())
 }
 
 /// A generator of random numbers, seeded by the system.

@@ -6,6 +6,7 @@ mod deliver;
 mod dry_run;
 mod failure;
 mod init;
+mod interrupt;
 mod keys;
 mod local;
 mod open;

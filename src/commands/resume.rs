@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::deliver::{Deliver, deliver};
 use super::failure::Failure;
+use super::interrupt::Interrupt;
 use super::keys::keys;
 use super::open::{Opened, open_locked};
 use super::show::Shown;
@@ -42,6 +43,7 @@ pub(super) fn go_on(
     overrides: Overrides,
     shown: &Shown,
 ) -> Result<ExitCode, Failure> {
+    let interrupt = Interrupt::watch()?;
     let Opened {
         folder,
         ledger,
@@ -88,7 +90,7 @@ pub(super) fn go_on(
         concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
         limit: overrides.limit,
     };
-    deliver(to_send, shown)
+    deliver(to_send, &interrupt, shown)
 }
 
 /// The suppression lists are the one thing that a run looks at again: they can only skip more rows.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::deliver::{Deliver, deliver, rng};
 use super::dry_run;
 use super::failure::Failure;
+use super::interrupt::Interrupt;
 use super::keys::{Keys, keys};
 use super::prepare::{Ready, Wanted, new_run, prepare};
 use super::question::{Reply, ask};
@@ -15,7 +16,8 @@ use crate::campaign::{Campaign, Rate};
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Run, Status, Target};
+use crate::ledger::{Run, Status, Target};
+use crate::render::Engine;
 use crate::report::grouped;
 use crate::run::{Folder, Lock, Previous, previous};
 
@@ -39,21 +41,31 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
         Vec::new()
     };
     refuse_twice(args, &earlier)?;
+    let interrupt = Interrupt::watch()?;
     let folder = Folder::create(
         &campaign,
         args.run_dir.as_deref(),
         Clock::system().now(),
         &mut rng(),
     )?;
-    let result = plan_and_send(args, &campaign, target, keys, &earlier, &folder, shown);
-    // A run that was never completed has sent nothing.
-    if Ledger::open(&folder.ledger())
-        .and_then(|ledger| ledger.run())
-        .is_err()
-    {
-        folder.remove();
+    interrupt.unfinished(Some(folder.clone()));
+    let sending = Sending {
+        args,
+        campaign: &campaign,
+        target,
+        folder: &folder,
+        interrupt: &interrupt,
+    };
+    match sending.plan(keys.is_some(), &earlier, shown) {
+        Ok((lock, engine, run)) => {
+            interrupt.unfinished(None);
+            sending.start(keys, lock, engine, &run, shown)
+        }
+        Err(failure) => {
+            folder.remove();
+            Err(failure)
+        }
     }
-    result
 }
 
 /// What a run started with these arguments sends to.
@@ -70,73 +82,75 @@ pub(super) fn only(args: &Send) -> Option<u64> {
     args.test_to.as_ref().map(|_| args.limit.unwrap_or(1))
 }
 
-fn plan_and_send(
-    args: &Send,
-    campaign: &Campaign,
+/// A run that is being made and sent.
+struct Sending<'a> {
+    args: &'a Send,
+    campaign: &'a Campaign,
     target: Target,
-    keys: Option<Keys>,
-    earlier: &[Previous],
-    folder: &Folder,
-    shown: &Shown,
-) -> Result<ExitCode, Failure> {
-    let lock = Lock::take(folder)?;
-    let run = new_run(
-        campaign,
-        target,
-        args.test_to.as_ref(),
-        Clock::system().now(),
-        &mut rng(),
-    );
-    let wanted = Wanted {
-        campaign,
-        folder,
-        freeze: true,
-        run,
-        test_to: args.test_to.as_ref(),
-        only: only(args),
-        except_sent: if args.except_sent { earlier } else { &[] },
-        preflight: !args.no_preflight,
-        skip_invalid: args.skip_invalid,
-    };
-    let ready = prepare(wanted, shown)?;
-    shown.findings(&ready.findings);
-    if target != Target::Local && !args.yes {
-        confirm(args, campaign, &ready)?;
-    }
-    let (engine, run) = ready.finish()?;
-    println!("{}", folder.path().display());
-    std::io::stdout()
-        .flush()
-        .map_err(|error| (Path::new("standard output").to_owned(), error))?;
-    start(args, campaign, keys, engine, &run, folder, lock, shown)
+    folder: &'a Folder,
+    interrupt: &'a Interrupt,
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "what a run consists of, handed over once"
-)]
-fn start(
-    args: &Send,
-    campaign: &Campaign,
-    keys: Option<Keys>,
-    engine: Arc<crate::render::Engine>,
-    run: &Run,
-    folder: &Folder,
-    lock: Lock,
-    shown: &Shown,
-) -> Result<ExitCode, Failure> {
-    let to_send = Deliver {
-        folder,
-        lock,
-        campaign,
-        run,
-        engine,
-        keys,
-        rate: campaign.pace.rate.clone(),
-        concurrency: campaign.pace.concurrency,
-        limit: args.limit,
-    };
-    deliver(to_send, shown)
+impl Sending<'_> {
+    /// Plans the run, and asks. Nothing of it is left when this fails.
+    fn plan(
+        &self,
+        ask: bool,
+        earlier: &[Previous],
+        shown: &Shown,
+    ) -> Result<(Lock, Arc<Engine>, Run), Failure> {
+        let args = self.args;
+        let lock = Lock::take(self.folder)?;
+        let test_to = args.test_to.as_ref();
+        let wanted = Wanted {
+            campaign: self.campaign,
+            folder: self.folder,
+            freeze: true,
+            run: new_run(
+                self.campaign,
+                self.target,
+                test_to,
+                Clock::system().now(),
+                &mut rng(),
+            ),
+            test_to,
+            only: only(args),
+            except_sent: if args.except_sent { earlier } else { &[] },
+            preflight: !args.no_preflight,
+            skip_invalid: args.skip_invalid,
+        };
+        let ready = prepare(wanted, shown)?;
+        shown.findings(&ready.findings);
+        if ask && !args.yes {
+            confirm(args, self.campaign, &ready)?;
+        }
+        let (engine, run) = ready.finish()?;
+        Ok((lock, engine, run))
+    }
+
+    fn start(
+        &self,
+        keys: Option<Keys>,
+        lock: Lock,
+        engine: Arc<Engine>,
+        run: &Run,
+        shown: &Shown,
+    ) -> Result<ExitCode, Failure> {
+        // Who reads the folder's name may have gone; the run goes on.
+        let _ = writeln!(std::io::stdout(), "{}", self.folder.path().display());
+        let to_send = Deliver {
+            folder: self.folder,
+            lock,
+            campaign: self.campaign,
+            run,
+            engine,
+            keys,
+            rate: self.campaign.pace.rate.clone(),
+            concurrency: self.campaign.pace.concurrency,
+            limit: self.args.limit,
+        };
+        deliver(to_send, self.interrupt, shown)
+    }
 }
 
 fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
