@@ -124,3 +124,65 @@ pub fn batch_size(batch: NonZeroU32, rates: &[Rate]) -> u32 {
     });
     tightest.min().unwrap_or(u32::MAX).clamp(1, batch.get())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(texts: &[&str]) -> Vec<Rate> {
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a rate"))
+            .collect()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    #[test]
+    fn a_day_is_full_until_its_oldest_minutes_are_24_hours_old() {
+        let now = 1_000_000 * 60;
+        let posted = vec![(1_000_000 - 100, 6), (1_000_000 - 50, 3)];
+        let mut pace = Pace::new(&rates(&["10/day"]), posted);
+        assert_eq!(pace.day_is_full_until(1, at(now)), None);
+        let first = at((1_000_000 - 100 + DAY + 1) * 60);
+        assert_eq!(pace.day_is_full_until(2, at(now)), Some(first));
+        assert_eq!(pace.day_is_full_until(7, at(now)), Some(first));
+        let second = at((1_000_000 - 50 + DAY + 1) * 60);
+        assert_eq!(pace.day_is_full_until(8, at(now)), Some(second));
+        assert_eq!(pace.day_is_full_until(2, first), None);
+    }
+
+    #[test]
+    fn what_is_posted_counts_against_the_day() {
+        let mut pace = Pace::new(&rates(&["5/day", "100/day"]), Vec::new());
+        for _ in 0..5 {
+            assert_eq!(pace.day_is_full_until(1, at(60)), None);
+            pace.count(1, at(60));
+        }
+        assert_eq!(
+            pace.day_is_full_until(1, at(61)),
+            Some(at((1 + DAY + 1) * 60))
+        );
+    }
+
+    #[test]
+    fn a_batch_is_no_more_than_a_second_of_the_tightest_rate() {
+        let batch = NonZeroU32::new(200).expect("not zero");
+        assert_eq!(batch_size(batch, &[]), 200);
+        assert_eq!(batch_size(batch, &rates(&["50/s", "20000/day"])), 50);
+        assert_eq!(batch_size(batch, &rates(&["50/s", "600/min"])), 10);
+        assert_eq!(batch_size(batch, &rates(&["6/min"])), 1);
+        assert_eq!(batch_size(batch, &rates(&["20/day"])), 20);
+    }
+
+    #[tokio::test]
+    async fn all_spaced_limits_hold_at_once() {
+        let pace = Pace::new(&rates(&["1000/s", "6000/min"]), Vec::new());
+        let start = std::time::Instant::now();
+        pace.spaced(32).await;
+        // 100 a second, of which a burst of two goes at once.
+        assert!(start.elapsed() >= Duration::from_millis(290));
+    }
+}

@@ -12,3 +12,30 @@ pub fn backoff(attempt: u32, max_delay: Duration, chance: f64) -> Duration {
         .min(max_delay);
     most.mul_f64(chance.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_the_most(attempt: u32, most in 0u64..1_000_000, chance in -1.0f64..2.0) {
+            let most = Duration::from_millis(most);
+            prop_assert!(backoff(attempt, most, chance) <= most);
+        }
+
+        #[test]
+        fn the_most_doubles_with_every_attempt(attempt in 1u32..15) {
+            let most = Duration::from_secs(1 << 30);
+            prop_assert_eq!(backoff(attempt + 1, most, 1.0), 2 * backoff(attempt, most, 1.0));
+        }
+    }
+
+    #[test]
+    fn chance_takes_a_part_of_it() {
+        let most = Duration::from_secs(60);
+        assert_eq!(backoff(3, most, 0.5), Duration::from_secs(2));
+        assert_eq!(backoff(3, most, 0.0), Duration::ZERO);
+    }
+}

@@ -206,3 +206,150 @@ fn to_millis(time: Timestamp) -> i64 {
 fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
     Timestamp::from_millisecond(millis).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        Run {
+            name: "test".to_owned(),
+            target: Target::Local,
+            test_to: None,
+            campaign: PathBuf::from("."),
+            started: Timestamp::UNIX_EPOCH,
+            id_prefix: "00".to_owned(),
+            header: vec!["email".to_owned()],
+            blank_rows: 0,
+        }
+    }
+
+    fn ledger(rows: u32) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut planner = Planner::create(&path_in(dir.path()), &run()).expect("a ledger");
+        for number in 1..=rows {
+            let email = format!("a{number}@b.example");
+            let cells = format!("[\"{email}\"]");
+            let row = NewRow {
+                number,
+                line: u64::from(number) + 1,
+                email: &email,
+                address: Some(&email),
+                cells: &cells,
+                left_out: None,
+            };
+            planner.add(&row).expect("a row");
+        }
+        planner.finish(2, Timestamp::UNIX_EPOCH).expect("a plan");
+        dir
+    }
+
+    fn status(dir: &tempfile::TempDir, row: usize) -> Status {
+        let mut statuses = Vec::new();
+        let ledger = Ledger::open(&path_in(dir.path())).expect("a ledger");
+        ledger
+            .rows::<LedgerError>(|row| {
+                statuses.push(row.status);
+                Ok(())
+            })
+            .expect("rows");
+        statuses[row - 1]
+    }
+
+    #[tokio::test]
+    async fn a_claim_is_in_the_file_when_it_returns() {
+        let dir = ledger(3);
+        let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
+        writer
+            .claim(vec![1, 2], Timestamp::UNIX_EPOCH)
+            .await
+            .expect("a claim");
+        assert_eq!(
+            [1, 2, 3].map(|row| status(&dir, row)),
+            [Status::Sending, Status::Sending, Status::Pending]
+        );
+        assert_eq!(writer.counts().get().of(Status::Sending), 2);
+    }
+
+    #[tokio::test]
+    async fn nobody_claims_a_row_twice_and_a_failed_write_stops_everything() {
+        let dir = ledger(2);
+        let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
+        writer
+            .claim(vec![1], Timestamp::UNIX_EPOCH)
+            .await
+            .expect("a claim");
+        assert!(writer.claim(vec![1], Timestamp::UNIX_EPOCH).await.is_err());
+        assert!(writer.claim(vec![2], Timestamp::UNIX_EPOCH).await.is_err());
+        assert_eq!(status(&dir, 2), Status::Pending);
+    }
+
+    #[tokio::test]
+    async fn what_was_in_flight_is_unknown_when_the_ledger_is_opened_again() {
+        let dir = ledger(2);
+        let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
+        writer
+            .claim(vec![1, 2], Timestamp::UNIX_EPOCH)
+            .await
+            .expect("a claim");
+        let accepted = Settlement::Accepted {
+            message_id: "id@x".to_owned(),
+        };
+        writer
+            .settle(vec![(2, accepted)], Timestamp::UNIX_EPOCH)
+            .expect("settled");
+        writer.flush().await.expect("flushed");
+        drop(writer);
+        let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
+        assert_eq!(
+            [1, 2].map(|row| status(&dir, row)),
+            [Status::Unknown, Status::Accepted]
+        );
+        assert_eq!(writer.counts().get().of(Status::Unknown), 1);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_does_not_count_is_taken_back() {
+        let dir = ledger(1);
+        let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
+        for (counted, attempts) in [(false, 0), (true, 1), (true, 2), (false, 2)] {
+            writer
+                .claim(vec![1], Timestamp::UNIX_EPOCH)
+                .await
+                .expect("a claim");
+            let again = Settlement::Again {
+                counted,
+                error: String::new(),
+            };
+            writer
+                .settle(vec![(1, again)], Timestamp::UNIX_EPOCH)
+                .expect("settled");
+            writer.flush().await.expect("flushed");
+            let ledger = Ledger::open(&path_in(dir.path())).expect("a ledger");
+            assert_eq!(ledger.pending(0, 9).expect("rows")[0].attempts, attempts);
+        }
+        let ledger = Ledger::open(&path_in(dir.path())).expect("a ledger");
+        assert_eq!(
+            ledger.posted_since(Timestamp::UNIX_EPOCH).expect("posted"),
+            [(0, 4)]
+        );
+    }
+
+    #[test]
+    fn a_plan_that_was_not_finished_is_no_run() {
+        let dir = tempfile::tempdir().expect("a folder");
+        drop(Planner::create(&path_in(dir.path()), &run()).expect("a ledger"));
+        let error = Ledger::open(&path_in(dir.path())).expect("a ledger").run();
+        assert!(matches!(error, Err(LedgerError::NotPlanned)));
+    }
+
+    #[test]
+    fn another_file_is_no_ledger() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(path_in(dir.path()), "hello, this is no database at all").expect("a file");
+        assert!(matches!(
+            Ledger::open(&path_in(dir.path())),
+            Err(LedgerError::NotALedger(_))
+        ));
+    }
+}

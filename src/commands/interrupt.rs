@@ -1,0 +1,77 @@
+//! SIGINT and SIGTERM: the first lets what is in flight end, the second ends at once. Before the
+//! first request the first ends at once too, and leaves no run.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::run::Folder;
+
+/// The runtime that everything asynchronous is on, with the signals watched.
+pub(super) struct Interrupt {
+    pub(super) runtime: Runtime,
+    /// True once the user wants an end.
+    pub(super) interrupted: watch::Receiver<bool>,
+    unfinished: Arc<Mutex<Option<Folder>>>,
+}
+
+impl Interrupt {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    /// When the system gives no threads or no signals.
+    pub(super) fn watch() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new("io", format!("can't start: {error}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let entered = runtime.enter();
+        let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+        let (interrupt, interrupted) = watch::channel(false);
+        let unfinished = Arc::new(Mutex::new(None));
+        let folder = Arc::clone(&unfinished);
+        runtime.spawn(async move {
+            loop {
+                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                signalled(&interrupt, &folder);
+            }
+        });
+        drop(entered);
+        Ok(Self {
+            runtime,
+            interrupted,
+            unfinished,
+        })
+    }
+
+    /// The run's folder, while an interrupt is to remove it; none from the first request on.
+    pub(super) fn unfinished(&self, folder: Option<Folder>) {
+        *self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = folder;
+    }
+}
+
+fn signalled(interrupt: &watch::Sender<bool>, unfinished: &Mutex<Option<Folder>>) {
+    if let Some(folder) = unfinished
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+    {
+        folder.remove();
+        eprintln!("Interrupted: nothing was sent.");
+        std::process::exit(ExitCode::Interrupted as i32);
+    }
+    if interrupt.send_replace(true) {
+        eprintln!("Stopped at once: what was in flight is unknown. `mailrun resume` goes on.");
+        std::process::exit(ExitCode::Interrupted as i32);
+    }
+    eprintln!("Interrupted: waiting for what is in flight. Once more stops at once.");
+}
