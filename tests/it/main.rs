@@ -1,8 +1,15 @@
 //! What users run, run: the binary, against a fake API.
 
+mod campaign;
+mod check;
+mod cli;
 mod contract;
+mod dry_run;
 mod fake_api;
+mod findings;
 mod gateway;
 mod harness;
+mod init;
+mod preview;
 mod recipients;
 mod support;
