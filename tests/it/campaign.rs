@@ -320,6 +320,12 @@ fn the_secret_can_come_from_a_command() {
         .run()
         .code(0)
         .stderr_lacks(SECRET_KEY);
+    let login = Some((APP_KEY.to_owned(), SECRET_KEY.to_owned()));
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.login() == login)
+    );
     assert_eq!(api.requests().len(), 3);
 
     let campaign = Campaign::new().api(&api.url()).set(

@@ -1,5 +1,6 @@
 //! What users run, run: the binary, against a fake API.
 
+mod architecture;
 mod campaign;
 mod check;
 mod cli;
@@ -12,4 +13,5 @@ mod harness;
 mod init;
 mod preview;
 mod recipients;
+mod render;
 mod support;
