@@ -117,6 +117,9 @@ impl Shown {
 
     /// A group of findings as text.
     pub(super) fn text(&self, group: &Group) -> String {
+        if group.finding.excerpt.is_none() {
+            return printable(&line(group)).into_owned();
+        }
         let mut finding = group.finding.clone();
         finding.message = with_place(group);
         let mut text = String::new();
@@ -127,12 +130,27 @@ impl Shown {
     }
 }
 
+/// A finding that has no text to show, in a line or two.
+fn line(group: &Group) -> String {
+    let finding = &group.finding;
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let help = finding
+        .help
+        .as_ref()
+        .map(|help| format!("\n  help: {help}"))
+        .unwrap_or_default();
+    format!("{severity}: {} [{}]{help}", with_place(group), finding.code)
+}
+
 /// The message, with its place in front unless the excerpt shows that, and the rows that have it.
 fn with_place(group: &Group) -> String {
     let finding = &group.finding;
     let place = finding.place.to_string();
     let mut message = match &finding.excerpt {
-        None if !place.is_empty() && !finding.message.starts_with(&place) => {
+        None if !place.is_empty() && !finding.message.contains(&place) => {
             format!("{place}: {}", finding.message)
         }
         Some(_) if finding.place.row.is_some() => format!(

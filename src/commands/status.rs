@@ -32,10 +32,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         counts.without_holder()
     };
-    let rate = rate(&opened)?;
+    let rate = if holder.is_some() {
+        rate(&opened)?
+    } else {
+        None
+    };
     let left = counts.of(Status::Pending) + counts.of(Status::Sending);
     let eta = rate
-        .filter(|_| holder.is_some() && left > 0)
+        .filter(|_| left > 0)
         .map(|rate| Duration::from_secs_f64(left as f64 / rate));
     let report = Report {
         opened,
@@ -119,7 +123,7 @@ fn as_text(report: &Report) -> Result<String, Failure> {
         "{:>12}  rows in all",
         grouped(report.counts.total())
     ));
-    if let Some(rate) = report.rate.filter(|_| report.holder.is_some()) {
+    if let Some(rate) = report.rate {
         let eta = report
             .eta
             .map(|eta| format!(", {} left", duration(eta)))

@@ -223,7 +223,7 @@ impl Engine {
     /// When a path does not render, or a file can't be attached.
     pub fn record_attachments(&self, row: &Row) -> Result<Vec<Recorded>, Box<Finding>> {
         let context = self.columns.context(&row.cells);
-        Ok(self.shelf.record(&self.attachment_paths(&context)?)?)
+        self.shelf.record(&self.attachment_paths(&context)?)
     }
 
     fn recipient(&self, row: &Row, message: &Message) -> Recipient {
@@ -404,9 +404,8 @@ impl Engine {
         if self.slots.attachments.is_empty() {
             return Ok(self.shelf.none());
         }
-        Ok(self
-            .shelf
-            .get(&self.attachment_paths(context)?, &row.recorded)?)
+        self.shelf
+            .get(&self.attachment_paths(context)?, &row.recorded)
     }
 }
 
