@@ -174,6 +174,20 @@ fn text_that_is_no_template_is_told_with_its_line() {
 }
 
 #[test]
+fn filters_and_functions_that_do_not_exist_are_told_with_their_places() {
+    let campaign = text_only("żółć {{ first_name | shout }}\n{{ moon() }}\n");
+    let report = check(&campaign);
+    let shout = report.about("`shout`");
+    shout
+        .is("template-error", "Unknown filter")
+        .at("templates/letter.txt", 1, 22);
+    report.about("`moon`").at("templates/letter.txt", 2, 4);
+    check(&Campaign::new().set("message.subject", "{{ first_name | shout }}"))
+        .only()
+        .is("template-error", "Unknown filter `shout`");
+}
+
+#[test]
 fn data_is_never_parsed_as_a_template() {
     let file = "tests/fixtures/recipients/19_template_injection.csv";
     let csv = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a fixture");
