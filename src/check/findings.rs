@@ -58,13 +58,19 @@ impl Findings {
         }
         let row = finding.place.row;
         let group = self.groups.entry(key).or_insert_with(|| Group {
-            finding,
+            finding: finding.clone(),
             rows: Vec::new(),
             count: 0,
         });
         group.count += 1;
-        if group.rows.len() < MAX_ROWS {
-            group.rows.extend(row);
+        // They come from several threads in no order; the first rows are told whatever it is.
+        if let Some(row) = row {
+            let place = group.rows.partition_point(|known| *known < row);
+            group.rows.insert(place, row);
+            group.rows.truncate(MAX_ROWS);
+            if place == 0 {
+                group.finding = finding;
+            }
         }
     }
 

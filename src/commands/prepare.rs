@@ -117,12 +117,14 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         recipients: PathBuf::from(name),
         skip_invalid: wanted.skip_invalid,
     };
-    if engine.has_own_attachments() {
-        rendering.record_attachments(&engine, &mut planned, &ledger)?;
-    }
     if wanted.preflight {
         stages.to_render.store(planned.pending, Ordering::Relaxed);
         rendering.preflight(&engine, &mut planned, &ledger, &stages)?;
+        planned.planner.publish()?;
+    }
+    // After the preflight, so that a file that is missing is not told twice.
+    if engine.has_own_attachments() && !rendering.findings.has_errors() {
+        rendering.record_attachments(&engine, &mut planned, &ledger)?;
     }
     planned.planner.publish()?;
     if rendering.findings.has_errors() {
@@ -259,9 +261,14 @@ pub(super) fn new_run(
             .dir
             .canonicalize()
             .unwrap_or_else(|_| campaign.dir.clone()),
-        started,
+        started: as_kept(started),
         id_prefix: bits.iter().map(|byte| format!("{byte:02x}")).collect(),
         header: Vec::new(),
         blank_rows: 0,
     }
+}
+
+/// A time as the ledger keeps it, in milliseconds: a resumed run gives templates the same one.
+fn as_kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

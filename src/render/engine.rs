@@ -118,7 +118,8 @@ impl Gather<'_> {
         }
         self.sources.add_string(&name, text);
         if let Err(error) = self.tera.add_raw_template(&name, source) {
-            self.findings.push(self.sources.explain(&name, &error));
+            self.findings
+                .extend(self.sources.explain_all(&name, &error));
         }
         Slot {
             name,
@@ -509,7 +510,7 @@ fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: 
         && let Err(error) =
             tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
     {
-        findings.push(sources.explain("", &error));
+        findings.extend(sources.explain_all("", &error));
     }
 }
 

@@ -74,6 +74,50 @@ impl Sources {
         }
     }
 
+    /// What the engine says of the template `name` when it compiles: it tells all unknown filters,
+    /// tests and functions in one text, as `error: MESSAGE` and ` --> TEMPLATE:LINE:COLUMN`.
+    pub(super) fn explain_all(&self, name: &str, error: &Error) -> Vec<Finding> {
+        let text = match error.kind() {
+            ErrorKind::Msg(text) => text.as_str(),
+            _ => "",
+        };
+        let mut message = "";
+        let mut findings = Vec::new();
+        for line in text.lines() {
+            if let Some(told) = line.strip_prefix("error: ") {
+                message = told;
+            } else if let Some((template, span)) = line
+                .trim_start()
+                .strip_prefix("--> ")
+                .and_then(|place| self.span_of(place))
+            {
+                findings.push(self.at("template-error", template, span, message));
+            }
+        }
+        if findings.is_empty() {
+            findings.push(self.explain(name, error));
+        }
+        findings
+    }
+
+    /// The template and the byte of `TEMPLATE:LINE:COLUMN`.
+    fn span_of<'a>(&self, place: &'a str) -> Option<(&'a str, Range<usize>)> {
+        let mut parts = place.rsplitn(3, ':');
+        let column: usize = parts.next()?.parse().ok()?;
+        let line: usize = parts.next()?.parse().ok()?;
+        let template = parts.next()?;
+        let text = &self.templates.get(template)?.text;
+        let mut lines = text.split_inclusive('\n');
+        let before: usize = lines
+            .by_ref()
+            .take(line.checked_sub(1)?)
+            .map(str::len)
+            .sum();
+        let (offset, found) = lines.next()?.char_indices().nth(column.checked_sub(1)?)?;
+        let start = before + offset;
+        Some((template, start..start + found.len_utf8()))
+    }
+
     /// What the engine says of the template `name`.
     pub(super) fn explain(&self, name: &str, error: &Error) -> Finding {
         match error.kind() {

@@ -97,7 +97,16 @@ pub fn write_results_to(
             .chain(columns.iter().map(|name| guard(name)))
             .map(Cow::into_owned),
     )?;
-    ledger.rows(|row| write_row(&mut csv, &row, header.len(), guard, live))?;
+    // Readers want lines of one width, so cells beyond the header are left out; but raw results that
+    // come back as recipients must not make a row right that was not.
+    let width = |row: &ResultRow| {
+        if raw {
+            header.len().max(row.cells.len())
+        } else {
+            header.len()
+        }
+    };
+    ledger.rows(|row| write_row(&mut csv, &row, width(&row), guard, live))?;
     csv.flush().map_err(csv::Error::from)?;
     Ok(())
 }
@@ -143,8 +152,7 @@ fn write_row(
         .into(),
         finished.as_str().into(),
     ];
-    let width = columns.max(row.cells.len());
-    let cells = (0..width).map(|index| guard(row.cells.get(index).map_or("", String::as_str)));
+    let cells = (0..columns).map(|index| guard(row.cells.get(index).map_or("", String::as_str)));
     csv.write_record(
         ours.into_iter()
             .chain(cells)

@@ -1,8 +1,19 @@
 //! What users run, run: the binary, against a fake API.
 
+mod architecture;
+mod campaign;
+mod check;
+mod cli;
 mod contract;
+mod dry_run;
+mod examples;
 mod fake_api;
+mod findings;
 mod gateway;
 mod harness;
+mod init;
+mod preview;
 mod recipients;
+mod recipients_run;
+mod render;
 mod support;

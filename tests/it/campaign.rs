@@ -1,0 +1,342 @@
+//! `campaign.toml`: what is accepted, and how a mistake is told.
+
+use crate::findings::check;
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::FakeApi;
+use crate::support::run::{APP_KEY, Run, SECRET_KEY};
+
+const EVERY_KEY: &str = r#"
+name = "autumn"
+
+[api]
+url = "https://api.example/api/"
+dialect = "new_sendmail"
+smtp_account = "1.acme.smtp"
+timeout = "30s"
+app_key_env = "ACME_APP_KEY"
+secret_key_env = "ACME_SECRET_KEY"
+
+[message]
+from = "news@acme.example"
+from_name = "Acme"
+subject = "{{ first_name }}, autumn is here"
+html = "newsletter.html"
+text = "newsletter.txt"
+inline_css = true
+reply_to = "hello@acme.example"
+cc = "cc@acme.example"
+cc_name = "Copy"
+bcc = "bcc@acme.example"
+bcc_name = "Archive"
+tags = ["autumn", "{{ issue }}"]
+
+[message.headers]
+List-Unsubscribe = "<https://acme.example/u/{{ first_name }}>"
+
+[[message.attachments]]
+path = "logo.png"
+inline = true
+
+[recipients]
+file = "people.csv"
+email = "address"
+suppress = ["unsubscribed.csv"]
+encoding = "windows-1250"
+delimiter = ";"
+
+[pace]
+rate = ["20/s", "600/min", "20000/day"]
+concurrency = 16
+batch = 200
+
+[retry]
+attempts = 5
+max_delay = "5m"
+
+[vars]
+issue = 42
+"#;
+
+fn every_key() -> Campaign {
+    Campaign::new()
+        .toml(EVERY_KEY)
+        .template("newsletter.txt", "Hello {{ first_name }}")
+        .file("logo.png", b"\x89PNG")
+        .file(
+            "people.csv",
+            b"address;first_name\nann@one.example;\xa3ucja\n",
+        )
+        .file("unsubscribed.csv", "nobody@one.example\n")
+}
+
+#[test]
+fn every_key_is_accepted_and_means_something() {
+    let campaign = every_key();
+    check(&campaign).is_clean();
+    let ran = Run::new("send").arg(campaign.path()).arg("--dry-run").run();
+    ran.code(0);
+    for shown in [
+        "1.acme.smtp, https://api.example/api/",
+        "Acme <news@acme.example>",
+        "To: ann@one.example",
+        "Copy <cc@acme.example>",
+        "Archive <bcc@acme.example>",
+        "hello@acme.example",
+        "Łucja, autumn is here",
+        "<https://acme.example/u/Łucja>",
+        "autumn, 42",
+        "logo.png (image/png, 4 bytes)",
+        "20/s",
+        "600/min",
+        "20000/day",
+        "16 requests in flight",
+        "up to 200 recipients",
+    ] {
+        ran.stdout_has(shown);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
+    let text = EVERY_KEY.replace("concurrency = 16", "concurency = 16");
+    let line = text.lines().position(|line| line.starts_with("concurency"));
+    let line = line.expect("the line is there") + 1;
+    let campaign = every_key().toml(&text);
+    check(&campaign)
+        .only()
+        .is("unknown-key", "`concurency`")
+        .at("campaign.toml", line as u64, 1)
+        .helps("did you mean `concurrency`?");
+    let place = format!("campaign.toml:{line}:1");
+    let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
+    ran.code(1).stderr_has(&place).stderr_has("concurency = 16");
+    assert!(campaign.runs().is_empty());
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    check(&Campaign::new().unset("message.subject"))
+        .only()
+        .is("missing-key", "`subject`");
+    check(&Campaign::new().unset("name"))
+        .only()
+        .is("missing-key", "`name`");
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_with_its_place() {
+    let report = check(&Campaign::new().toml("name = \"x\"\n[api\n"));
+    assert_eq!(report.only().line, Some(2), "{report:?}");
+    report.only().is("bad-toml", "");
+}
+
+/// Sets one key to a bad value and asserts the finding, which is at the value.
+#[track_caller]
+fn refused(key: &str, value: impl Into<toml::Value>, message: &str, help: &str) {
+    let campaign = Campaign::new().set(key, value);
+    let report = check(&campaign);
+    let finding = report.only();
+    finding.is("bad-value", message).helps(help);
+    let toml = std::fs::read_to_string(campaign.path().join("campaign.toml")).expect("a file");
+    let line = finding.line.expect("a line") as usize;
+    let name = key.rsplit('.').next().expect("a name");
+    let text = toml.lines().nth(line - 1).expect("the line is there");
+    assert!(text.contains(name), "{key} is not in line {line}: {text}");
+}
+
+#[test]
+fn bad_values_are_told_with_what_would_be_right() {
+    refused("name", "", "one line", "");
+    refused(
+        "api.dialect",
+        "smtp",
+        "“smtp”",
+        "\"sendmail\" or \"new_sendmail\"",
+    );
+    refused("api.timeout", "30", "“30”", "“30s”");
+    refused("api.timeout", "0s", "“0s”", "");
+    refused("api.smtp_account", "", "empty", "1.acme.smtp");
+    refused("pace.rate", vec!["fast"], "fast", "");
+    refused("pace.rate", vec!["0/s"], "", "");
+    refused("pace.rate", vec!["5/week"], "week", "");
+    refused("pace.concurrency", 0, "from 1 to", "");
+    refused("pace.batch", 0, "from 1 to 200", "");
+    refused("pace.batch", 201, "from 1 to 200", "");
+    refused("retry.attempts", 0, "from 1 to", "");
+    refused("retry.max_delay", "soon", "“soon”", "“5m”");
+    refused(
+        "recipients.encoding",
+        "klingon",
+        "“klingon”",
+        "windows-1250",
+    );
+    refused("recipients.delimiter", "::", "one character", "“;”");
+    refused("message.from", "news", "“news”", "the address alone");
+    refused(
+        "message.reply_to",
+        "A <a@b.example>",
+        "",
+        "the address alone",
+    );
+    refused(
+        "vars.first-name",
+        1,
+        "`first-name`",
+        "letters, digits and _",
+    );
+}
+
+#[test]
+fn a_url_must_be_one_over_tls_or_to_this_machine_and_holds_no_keys() {
+    refused("api.url", "api.example", "not a URL", "");
+    refused("api.url", "ftp://api.example/", "`ftp:`", "https:");
+    refused(
+        "api.url",
+        "http://api.example/api/",
+        "in the clear",
+        "https:",
+    );
+    refused("api.url", "http://127.0.0.1.example/", "in the clear", "");
+    let keys = "keys don't belong in the URL";
+    refused(
+        "api.url",
+        "https://app:hush@api.example/",
+        keys,
+        "EMAILLABS",
+    );
+    for url in [
+        "http://127.0.0.1:1/",
+        "http://localhost:1/",
+        "http://[::1]:1/",
+    ] {
+        check(&Campaign::new().api(url)).is_clean();
+    }
+}
+
+#[test]
+fn limits_per_domain_are_refused_with_the_reason() {
+    let limits: toml::Table = "\"gmail.com\" = \"5/s\"".parse().expect("TOML");
+    refused("pace.per_domain", limits, "not supported yet", "`rate`");
+}
+
+#[test]
+fn a_template_that_is_not_there_is_told_with_those_that_are() {
+    let campaign = Campaign::new()
+        .set("message.html", "newsleter.html")
+        .template("welcome.html", "Welcome");
+    check(&campaign)
+        .only()
+        .is("no-file", "templates/newsleter.html")
+        .helps("newsletter.html, welcome.html");
+    check(&Campaign::new().unset("message.html"))
+        .only()
+        .is("bad-value", "neither `html` nor `text`");
+}
+
+#[test]
+fn recipients_and_suppression_lists_must_be_there() {
+    check(&Campaign::new().set("recipients.file", "people.csv"))
+        .only()
+        .is("no-file", "people.csv");
+    let campaign = Campaign::new().set("recipients.suppress", vec!["gone.csv"]);
+    check(&campaign).only().is("no-file", "gone.csv");
+    let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
+    ran.code(1).stderr_has("gone.csv");
+}
+
+fn attaching(path: &str) -> Campaign {
+    let mut attachment = toml::Table::new();
+    attachment.insert("path".into(), path.into());
+    let list: Vec<toml::Value> = vec![attachment.into()];
+    Campaign::new().set("message.attachments", list)
+}
+
+#[test]
+fn an_attachment_is_a_file_inside_the_folder() {
+    let inside = "inside the campaign's folder";
+    check(&attaching("gone.pdf"))
+        .only()
+        .is("no-file", "gone.pdf")
+        .helps(inside);
+    check(&attaching("templates"))
+        .only()
+        .is("no-file", "not a file");
+
+    let outside = tempfile::NamedTempFile::new().expect("a file");
+    let absolute = outside.path().to_str().expect("UTF-8");
+    check(&attaching(absolute))
+        .only()
+        .is("no-file", "outside")
+        .helps(inside);
+
+    let name = outside.path().file_name().and_then(|name| name.to_str());
+    let above = format!("../{}", name.expect("UTF-8"));
+    check(&attaching(&above)).only().is("no-file", "outside");
+
+    let campaign = attaching("link.pdf");
+    std::os::unix::fs::symlink(outside.path(), campaign.path().join("link.pdf")).expect("a link");
+    check(&campaign).only().is("no-file", "outside");
+
+    let campaign = attaching("link.pdf").file("real.pdf", "%PDF");
+    std::os::unix::fs::symlink("real.pdf", campaign.path().join("link.pdf")).expect("a link");
+    check(&campaign).is_clean();
+}
+
+#[test]
+fn a_header_with_a_key_of_its_own_is_refused() {
+    for name in ["From", "to", "Subject", "Bcc", "Content-Type"] {
+        refused(&format!("message.headers.{name}"), "x", name, "");
+    }
+    refused("message.headers.X Test", "x", "X Test", "");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let campaign = Campaign::new()
+        .set("api.url", "http://api.example/")
+        .set("message.html", "gone.html")
+        .set("pace.concurrency", 0)
+        .set("recipients.file", "gone.csv");
+    let report = check(&campaign);
+    assert_eq!(report.errors, 4, "{report:#?}");
+    let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
+    ran.code(1);
+    for about in ["in the clear", "gone.html", "from 1 to", "gone.csv"] {
+        report.about(about);
+        ran.stderr_has(about);
+    }
+}
+
+#[test]
+fn the_secret_can_come_from_a_command() {
+    let api = FakeApi::taking_all();
+    let tell = format!("printf '%s\\n' {SECRET_KEY}");
+    let campaign = Campaign::new()
+        .api(&api.url())
+        .set("api.secret_key_command", vec!["sh", "-c", &tell]);
+    let send = || Run::new("send").arg(campaign.path()).arg("--yes");
+    send()
+        .env("EMAILLABS_APP_KEY", APP_KEY)
+        .run()
+        .code(0)
+        .stderr_lacks(SECRET_KEY);
+    let login = Some((APP_KEY.to_owned(), SECRET_KEY.to_owned()));
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.login() == login)
+    );
+    assert_eq!(api.requests().len(), 3);
+
+    let campaign = Campaign::new().api(&api.url()).set(
+        "api.secret_key_command",
+        vec!["sh", "-c", "echo hush; exit 3"],
+    );
+    let ran = Run::new("send").arg(campaign.path()).arg("--yes");
+    let ran = ran.env("EMAILLABS_APP_KEY", APP_KEY).run();
+    ran.code(1)
+        .stderr_has("secret_key_command")
+        .stderr_lacks("hush");
+    assert!(campaign.runs().is_empty());
+    assert_eq!(api.requests().len(), 3);
+}

@@ -1,0 +1,111 @@
+//! `mailrun check`: all that is wrong, told once, and the exit code that scripts go by.
+
+use crate::findings::check;
+use crate::support::campaign::Campaign;
+use crate::support::run::Run;
+
+fn text(campaign: &Campaign) -> Run {
+    Run::new("check").arg(campaign.path())
+}
+
+/// A row with one more cell than the header has.
+fn warned() -> Campaign {
+    Campaign::new().recipients("email,first_name\nann@one.example,Ann\nbob@two.example,Bob,x\n")
+}
+
+#[test]
+fn a_campaign_that_is_right_has_no_findings() {
+    let campaign = Campaign::new();
+    let ran = text(&campaign).run();
+    ran.code(0)
+        .stdout_is("3 rows, 0 errors, 0 warnings\n")
+        .stderr_is("");
+    assert_eq!(check(&campaign).is_clean().rows, Some(3));
+    assert!(campaign.runs().is_empty());
+}
+
+#[test]
+fn warnings_alone_are_an_error_only_when_strict() {
+    let campaign = warned();
+    text(&campaign)
+        .run()
+        .code(0)
+        .stdout_has("2 rows, 0 errors, 1 warnings");
+    text(&campaign).arg("--strict").run().code(1);
+    text(&Campaign::new()).arg("--strict").run().code(0);
+}
+
+#[test]
+fn an_error_is_exit_code_1_and_shows_the_line() {
+    let campaign = Campaign::new().template("newsletter.html", "<p>\nHi {{ firstname }}</p>");
+    let ran = text(&campaign).run();
+    ran.code(1)
+        .stdout_has("templates/newsletter.html:2:7")
+        .stdout_has("Hi {{ firstname }}</p>")
+        .stdout_has("did you mean `first_name`?");
+}
+
+#[test]
+fn invalid_rows_are_told_with_row_and_line() {
+    let campaign = Campaign::new().recipients(
+        "email,first_name\n\nann@one.example,Ann\nbob at two.example,Bob\ncleo@one.example\n",
+    );
+    let report = check(&campaign);
+    assert_eq!(
+        (report.rows, report.errors, report.warnings),
+        (Some(3), 0, 2)
+    );
+    let address = report.findings.iter().find(|it| it.code == "bad-address");
+    let address = address.expect("the bad address");
+    assert_eq!((address.line, address.rows.as_slice()), (Some(4), &[2][..]));
+    assert_eq!((address.severity.as_str(), address.count), ("warning", 1));
+    assert!(
+        address
+            .file
+            .as_ref()
+            .is_some_and(|file| file.ends_with("recipients.csv"))
+    );
+    let fields = report.findings.iter().find(|it| it.code == "field-count");
+    let fields = fields.expect("the short row");
+    assert_eq!((fields.line, fields.rows.as_slice()), (Some(5), &[3][..]));
+}
+
+#[test]
+fn rows_that_do_not_render_are_told_with_the_line_of_the_template() {
+    let campaign = Campaign::new()
+        .template("newsletter.html", "<p>\n{{ first_name | int }}</p>")
+        .recipients("email,first_name\nann@one.example,1\nbob@two.example,Bob\n");
+    let report = check(&campaign);
+    let finding = report.only();
+    finding
+        .is("template-error", "")
+        .at("templates/newsletter.html", 2, 17);
+    assert_eq!(finding.rows, [2]);
+}
+
+#[test]
+fn what_many_rows_have_in_common_is_told_once() {
+    let mut csv = String::from("email,first_name\n");
+    for n in 1..=3000 {
+        csv.push_str(&format!("r{n}@one.example,{}\n", "x".repeat(130)));
+    }
+    let report = check(&Campaign::new().recipients(csv));
+    let finding = report.only();
+    finding.is("over-limit", "128");
+    assert_eq!((finding.count, report.errors), (3000, 3000));
+    assert_eq!(finding.rows, (1..=10).collect::<Vec<_>>());
+    assert_eq!(finding.line, Some(2));
+}
+
+#[test]
+fn errors_and_warnings_come_together() {
+    let campaign = Campaign::new()
+        .set("message.subject", "{{ first_name }}")
+        .recipients(format!(
+            "email,first_name\nann@one.example,{}\nbob,Bob\n",
+            "x".repeat(129)
+        ));
+    let report = check(&campaign);
+    assert_eq!((report.errors, report.warnings), (1, 1), "{report:#?}");
+    assert_eq!(report.findings[0].severity, "error");
+}

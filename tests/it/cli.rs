@@ -1,0 +1,63 @@
+//! The command line, which scripts depend on.
+
+use crate::support::run::Run;
+
+const COMMANDS: &[&str] = &[
+    "init",
+    "check",
+    "preview",
+    "send",
+    "resume",
+    "retry",
+    "resolve",
+    "status",
+    "results",
+    "completions",
+];
+
+#[test]
+fn every_command_tells_what_it_takes() {
+    let mut all = Run::new("--help").run().code(0).stdout.clone();
+    for command in COMMANDS {
+        let ran = Run::new(command).arg("--help").run();
+        ran.code(0).stderr_is("");
+        all.push_str(&format!("\n=== {command}\n{}", ran.stdout));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn what_cannot_be_meant_is_a_usage_error() {
+    let two = |args: &[&str]| {
+        let (command, rest) = args.split_first().expect("a command");
+        let ran = Run::new(command).args(rest).run();
+        ran.code(2).stdout_is("").stderr_has("--help");
+    };
+    two(&["sned"]);
+    two(&["send"]);
+    two(&["send", ".", "--nope"]);
+    two(&["send", ".", "--limit", "many"]);
+    two(&["send", ".", "--except-sent", "--again"]);
+    two(&["send", ".", "--test-to", "nobody"]);
+    two(&["preview", ".", "--row", "1", "--email", "a@b.example"]);
+    two(&["resolve", ".", "--how", "guess"]);
+    two(&["resume", ".", "--rate", "fast"]);
+    two(&["check", ".", "--format", "xml"]);
+}
+
+#[test]
+fn tells_its_version() {
+    let version = format!("mailrun {}\n", env!("CARGO_PKG_VERSION"));
+    Run::new("--version").run().code(0).stdout_is(&version);
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = Run::new("completions").arg(shell).run();
+        ran.code(0);
+        for command in COMMANDS {
+            ran.stdout_has(command);
+        }
+    }
+}

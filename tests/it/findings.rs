@@ -1,0 +1,107 @@
+//! What `mailrun check --format json` says of a campaign, read back.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::support::campaign::Campaign;
+use crate::support::run::Run;
+
+/// The report, with every field that it is documented to have and no other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Report {
+    pub(crate) rows: Option<u64>,
+    pub(crate) errors: u64,
+    pub(crate) warnings: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Finding {
+    pub(crate) severity: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u64>,
+    pub(crate) column: Option<u64>,
+    pub(crate) rows: Vec<u32>,
+    pub(crate) count: u64,
+}
+
+/// Checks the campaign. The exit code is held against the number of errors.
+#[track_caller]
+pub(crate) fn check(campaign: &Campaign) -> Report {
+    check_folder(campaign.path())
+}
+
+#[track_caller]
+pub(crate) fn check_folder(folder: &Path) -> Report {
+    let ran = Run::new("check")
+        .arg(folder)
+        .args(["--format", "json"])
+        .run();
+    let report: Report = serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.stdout, ran.stderr));
+    ran.code(i32::from(report.errors > 0));
+    report
+}
+
+impl Report {
+    /// Asserts that nothing is wrong.
+    #[track_caller]
+    pub(crate) fn is_clean(&self) -> &Self {
+        assert!(self.findings.is_empty(), "{self:#?}");
+        assert_eq!((self.errors, self.warnings), (0, 0));
+        self
+    }
+
+    /// The only finding.
+    #[track_caller]
+    pub(crate) fn only(&self) -> &Finding {
+        assert_eq!(self.findings.len(), 1, "{self:#?}");
+        &self.findings[0]
+    }
+
+    /// The finding whose message has this text.
+    #[track_caller]
+    pub(crate) fn about(&self, text: &str) -> &Finding {
+        self.findings
+            .iter()
+            .find(|finding| finding.message.contains(text))
+            .unwrap_or_else(|| panic!("nothing about {text:?} in {self:#?}"))
+    }
+}
+
+impl Finding {
+    /// Asserts its code, and a part of its message.
+    #[track_caller]
+    pub(crate) fn is(&self, code: &str, message: &str) -> &Self {
+        assert!(
+            self.code == code && self.message.contains(message),
+            "wanted {code}, {message:?}: {self:#?}"
+        );
+        self
+    }
+
+    /// Asserts the end of the file's path, the line and the column.
+    #[track_caller]
+    pub(crate) fn at(&self, file: &str, line: u64, column: u64) -> &Self {
+        let named = self.file.as_deref().unwrap_or_default();
+        assert!(
+            named.ends_with(file) && (self.line, self.column) == (Some(line), Some(column)),
+            "wanted {file}:{line}:{column}: {self:#?}"
+        );
+        self
+    }
+
+    /// Asserts a part of what it says is to be done.
+    #[track_caller]
+    pub(crate) fn helps(&self, text: &str) -> &Self {
+        let help = self.help.as_deref().unwrap_or_default();
+        assert!(help.contains(text), "wanted {text:?}: {self:#?}");
+        self
+    }
+}

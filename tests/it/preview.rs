@@ -1,0 +1,128 @@
+//! `mailrun preview`: one look shows what will be sent.
+
+use std::fs;
+
+use crate::support::campaign::Campaign;
+use crate::support::mail::{Mail, outbox};
+use crate::support::run::Run;
+
+fn preview(campaign: &Campaign) -> Run {
+    Run::new("preview").arg(campaign.path())
+}
+
+#[test]
+fn shows_the_first_message_and_nothing_else() {
+    let campaign = Campaign::new()
+        .template("newsletter.txt", "Dear {{ first_name }}")
+        .set("message.text", "newsletter.txt")
+        .set("message.headers.X-Test", "for {{ first_name }}");
+    let ran = preview(&campaign).run();
+    ran.code(0).stderr_is("");
+    insta::assert_snapshot!(ran.stdout);
+    assert!(campaign.runs().is_empty());
+}
+
+#[test]
+fn shows_the_row_that_is_asked_for() {
+    let campaign = Campaign::new();
+    let ran = preview(&campaign).args(["--row", "2"]).run();
+    ran.code(0).stdout_has("Hello Bob").stdout_lacks("Ann");
+    let ran = preview(&campaign)
+        .args(["--email", "CLEO@One.Example"])
+        .run();
+    ran.code(0)
+        .stdout_has("row: 3")
+        .stdout_has("To: cleo@one.example");
+    let ran = preview(&campaign).args(["--limit", "3"]).run();
+    ran.code(0)
+        .stdout_has("Hello Ann")
+        .stdout_has("Hello Bob")
+        .stdout_has("Hello Cleo");
+    preview(&campaign)
+        .args(["--limit", "2"])
+        .run()
+        .stdout_lacks("Hello Cleo");
+}
+
+#[test]
+fn nobody_found_is_an_error() {
+    let campaign = Campaign::new();
+    let ran = preview(&campaign).args(["--row", "4"]).run();
+    ran.code(1).stderr_has("no row 4").stdout_is("");
+    let ran = preview(&campaign)
+        .args(["--email", "dan@one.example"])
+        .run();
+    ran.code(1).stderr_has("dan@one.example").stdout_is("");
+    preview(&campaign)
+        .args(["--email", "no address"])
+        .run()
+        .code(2);
+}
+
+#[test]
+fn a_row_that_cannot_be_sent_is_told_with_its_reason() {
+    let campaign =
+        Campaign::new().recipients("email,first_name\nann at one,Ann\nbob@two.example,Bob\n");
+    let ran = preview(&campaign).args(["--row", "1"]).run();
+    ran.code(1)
+        .stderr_has("recipients.csv:2")
+        .stderr_has("row 1");
+    preview(&campaign).run().code(0).stdout_has("row: 2");
+}
+
+#[test]
+fn writes_what_will_be_sent_into_files() {
+    let campaign = Campaign::new()
+        .set("message.subject", "Zażółć, {{ first_name }}")
+        .template("newsletter.html", "<p>Cześć <b>{{ first_name }}</b>!</p>\n");
+    let out = campaign.path().join("out");
+    let ran = preview(&campaign).arg("--out").arg(&out).run();
+    ran.code(0).stdout_has("00001.eml").stdout_has("00003.eml");
+    let sent = Run::new("send").arg(campaign.path()).arg("--local").run();
+    sent.code(0);
+    let sent = outbox(sent.run_dir().join("outbox"));
+    for number in 1..=3 {
+        let read = |ending| {
+            let file = out.join(format!("{number:05}.{ending}"));
+            fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+        };
+        let mail = Mail::parse(&read("eml"));
+        let [html, text] =
+            ["html", "txt"].map(|ending| String::from_utf8(read(ending)).expect("UTF-8"));
+        assert_eq!(mail.html.as_deref(), Some(html.as_str()));
+        assert_eq!(mail.text.as_deref(), Some(text.as_str()));
+        assert!(
+            html.starts_with("<p>Cześć <b>") || html.contains("Cześć"),
+            "{html}"
+        );
+        let same = sent
+            .iter()
+            .find(|other| other.to == mail.to)
+            .expect("it was sent");
+        assert_eq!(
+            (&same.subject, &same.from, &same.html, &same.text),
+            (&mail.subject, &mail.from, &mail.html, &mail.text)
+        );
+    }
+    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 9);
+}
+
+#[test]
+fn data_does_not_control_the_terminal() {
+    let campaign = Campaign::new()
+        .recipients("email,first_name\nann@one.example,\"A\u{1b}[2J\u{9b}1m\u{202e}nn\u{7}\"\n");
+    for command in ["preview", "send"] {
+        let run = Run::new(command).arg(campaign.path());
+        let ran = if command == "send" {
+            run.arg("--dry-run")
+        } else {
+            run
+        }
+        .run();
+        let ran = ran.code(0);
+        for control in ["\u{1b}", "\u{9b}", "\u{202e}", "\u{7}"] {
+            ran.stdout_lacks(control).stderr_lacks(control);
+        }
+        ran.stdout_has("A␛[2J");
+    }
+}

@@ -1,0 +1,539 @@
+//! From a row to its message, as the outbox has it.
+
+use std::path::{Path, PathBuf};
+
+use crate::findings::check;
+use crate::support::campaign::Campaign;
+use crate::support::mail::{Mail, outbox};
+use crate::support::results::Results;
+use crate::support::run::{Ran, Run};
+
+const ONE: &str = "email,first_name\nann@one.example,Ann\n";
+
+fn send(campaign: &Campaign) -> Ran {
+    Run::new("send").arg(campaign.path()).arg("--local").run()
+}
+
+fn sent(run: &Path) -> Vec<Mail> {
+    outbox(run.join("outbox"))
+}
+
+/// The messages of a campaign, by the address.
+#[track_caller]
+fn messages(campaign: &Campaign) -> Vec<Mail> {
+    let ran = send(campaign);
+    ran.code(0);
+    let mut mails = sent(&ran.run_dir());
+    mails.sort_by(|a, b| a.to.cmp(&b.to));
+    mails
+}
+
+/// The message of a campaign with one row.
+#[track_caller]
+fn message(campaign: &Campaign) -> Mail {
+    let mut mails = messages(campaign);
+    assert_eq!(mails.len(), 1);
+    mails.remove(0)
+}
+
+/// The text of a one-line template, rendered for one row.
+#[track_caller]
+fn rendered(template: &str, csv: &str) -> String {
+    let mail = message(&text_only(template).recipients(csv));
+    mail.text.expect("a text").trim_end().to_owned()
+}
+
+fn text_only(template: &str) -> Campaign {
+    Campaign::new()
+        .unset("message.html")
+        .set("message.subject", "x")
+        .set("message.text", "letter.txt")
+        .template("letter.txt", template)
+}
+
+#[test]
+fn templates_inherit_and_include() {
+    let campaign = Campaign::new()
+        .recipients(ONE)
+        .template(
+            "base.html",
+            "<i>{% block body %}empty{% endblock %}</i>{% include \"parts/end.html\" %}",
+        )
+        .template("parts/end.html", "<hr>{{ first_name }}")
+        .template(
+            "newsletter.html",
+            "{% extends \"base.html\" %}{% block body %}Hi {{ first_name }}{% endblock %}",
+        )
+        .set("message.inline_css", false);
+    let html = message(&campaign).html.expect("HTML");
+    assert_eq!(html.trim_end(), "<i>Hi Ann</i><hr>Ann");
+    let campaign = campaign.template("newsletter.html", "{% include \"gone.html\" %}");
+    let report = check(&campaign);
+    assert!(report.only().message.contains("gone.html"), "{report:#?}");
+}
+
+#[test]
+fn html_is_escaped_and_text_and_headers_are_not() {
+    let campaign = Campaign::new()
+        .recipients("email,first_name\nann@one.example,<b>Ann</b> & 'Co'\n")
+        .set("message.text", "letter.txt")
+        .set("message.headers.X-Name", "{{ first_name }}")
+        .template("letter.txt", "Hi {{ first_name }}")
+        .template("newsletter.html", "<p>Hi {{ first_name }}</p>");
+    let mail = message(&campaign);
+    assert_eq!(mail.subject, "Hello <b>Ann</b> & 'Co'");
+    assert_eq!(mail.header("x-name"), "<b>Ann</b> & 'Co'");
+    assert_eq!(
+        mail.text.as_deref().map(str::trim_end),
+        Some("Hi <b>Ann</b> & 'Co'")
+    );
+    let html = mail.html.expect("HTML");
+    assert!(
+        html.contains("&lt;b&gt;Ann") && !html.contains("<b>"),
+        "{html}"
+    );
+    assert!(html.contains("&amp; "), "{html}");
+}
+
+#[test]
+fn an_undefined_variable_is_told_with_its_place_and_what_there_is() {
+    let campaign = Campaign::new()
+        .set("vars.issue", 42)
+        .template("newsletter.html", "<p>\n  Hi {{ fist_name }}\n</p>");
+    check(&campaign)
+        .only()
+        .is("undefined-variable", "`fist_name`")
+        .at("templates/newsletter.html", 2, 9)
+        .helps("did you mean `first_name`?")
+        .helps("email, first_name; [vars] has: issue");
+    let ran = send(&campaign);
+    ran.code(1).stderr_has("newsletter.html:2:9");
+    assert!(campaign.runs().is_empty());
+}
+
+#[test]
+fn an_undefined_variable_is_found_where_the_engine_is_silent() {
+    for template in [
+        "{% if typo %}x{% endif %}",
+        "{% if first_name and not typo %}x{% endif %}",
+        "{% for x in typo %}x{% endfor %}",
+        "{% include \"part.txt\" %}",
+    ] {
+        let campaign = text_only(template).template("part.txt", "{% if typo %}x{% endif %}");
+        check(&campaign).only().is("undefined-variable", "`typo`");
+    }
+    check(&text_only("x").set("message.from_name", "{% if typo %}x{% endif %}"))
+        .only()
+        .is("undefined-variable", "`typo`");
+}
+
+#[test]
+fn what_a_template_looks_after_itself_is_no_mistake() {
+    assert_eq!(rendered("{{ x | default(value=\"y\") }}", ONE), "y");
+    assert_eq!(
+        rendered("{% if x is defined %}a{% else %}b{% endif %}", ONE),
+        "b"
+    );
+    assert_eq!(rendered("{% set x = 1 %}{{ x }}", ONE), "1");
+    assert_eq!(
+        rendered("{% for x in [1, 2] %}{{ x }}{% endfor %}", ONE),
+        "12"
+    );
+}
+
+#[test]
+fn a_column_with_any_name_can_be_had() {
+    let csv = "email,kwota (PLN),in\nann@one.example,\"12,50\",x\n";
+    assert_eq!(
+        rendered("{{ row[\"kwota (PLN)\"] }} {{ row['in'] }}", csv),
+        "12,50 x"
+    );
+    let campaign = text_only("\n{{ row[\"kwota\"] }}").recipients(csv);
+    check(&campaign)
+        .only()
+        .is("undefined-variable", "`kwota`")
+        .at("templates/letter.txt", 2, 4)
+        .helps("kwota (PLN)");
+}
+
+#[test]
+fn text_that_is_no_template_is_told_with_its_line() {
+    let report = check(&text_only("Dear all,\n\n{{#each items}}x{{/each}}\n"));
+    report.only().is("template-syntax", "");
+    assert_eq!(report.only().line, Some(3), "{report:#?}");
+    let campaign = Campaign::new().set("message.subject", "Hi {{ first_name ");
+    let report = check(&campaign);
+    report.only().is("template-syntax", "");
+    assert!(
+        report
+            .only()
+            .file
+            .as_deref()
+            .is_some_and(|file| file.ends_with("campaign.toml"))
+    );
+}
+
+#[test]
+fn filters_and_functions_that_do_not_exist_are_told_with_their_places() {
+    let campaign = text_only("żółć {{ first_name | shout }}\n{{ moon() }}\n");
+    let report = check(&campaign);
+    let shout = report.about("`shout`");
+    shout
+        .is("template-error", "Unknown filter")
+        .at("templates/letter.txt", 1, 22);
+    report.about("`moon`").at("templates/letter.txt", 2, 4);
+    check(&Campaign::new().set("message.subject", "{{ first_name | shout }}"))
+        .only()
+        .is("template-error", "Unknown filter `shout`");
+}
+
+#[test]
+fn data_is_never_parsed_as_a_template() {
+    let file = "tests/fixtures/recipients/19_template_injection.csv";
+    let csv = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a fixture");
+    let campaign = Campaign::new()
+        .recipients(&csv)
+        .set("message.text", "letter.txt")
+        .set("message.subject", "{{ name }}")
+        .set("message.headers.X-Name", "{{ name }}")
+        .template("letter.txt", "{{ name }}")
+        .template("newsletter.html", "<p>{{ name }}</p>");
+    let mails = messages(&campaign);
+    let mut rows = csv::Reader::from_reader(csv.as_slice());
+    let mut count = 0;
+    for row in rows.records() {
+        let row = row.expect("good CSV");
+        let mail = mails
+            .iter()
+            .find(|mail| mail.to == [&row[0]])
+            .expect("it was sent");
+        let text = mail.text.as_deref().expect("a text");
+        assert_eq!(text.trim_end(), &row[1]);
+        assert_eq!(
+            (mail.subject.as_str(), mail.header("x-name")),
+            (&row[1], &row[1])
+        );
+        assert!(!mail.html.as_deref().expect("HTML").contains("49"));
+        count += 1;
+    }
+    assert_eq!((count, mails.len()), (20, 20));
+}
+
+#[test]
+fn vars_are_of_every_type_that_toml_has() {
+    let vars: toml::Table = "
+        text = 'a'
+        int = 42
+        float = 1.5
+        yes = true
+        day = 2026-11-24
+        list = ['x', 'y']
+        table = { key = 'v' }
+        [[coffees]]
+        name = 'Nyeri'
+        price = 62
+        [[coffees]]
+        name = 'Hearth'
+        price = 42
+    "
+    .parse()
+    .expect("TOML");
+    let template = "{{ text }} {{ int + 1 }} {{ float }} {% if yes %}yes{% endif %} {{ day }} \
+                    {{ list | join(sep=\"-\") }} {{ table.key }}\
+                    {% for coffee in coffees %} {{ coffee.name }}={{ coffee.price }}{% endfor %}";
+    let mail = message(&text_only(template).recipients(ONE).set("vars", vars));
+    let text = mail.text.expect("a text");
+    assert_eq!(
+        text.trim_end(),
+        "a 43 1.5 yes 2026-11-24 x-y v Nyeri=62 Hearth=42"
+    );
+}
+
+#[test]
+fn a_column_must_not_hide_a_variable() {
+    check(&Campaign::new().set("vars.first_name", "x"))
+        .only()
+        .is("name-clash", "`first_name`");
+}
+
+#[test]
+fn a_row_can_choose_its_template() {
+    let campaign = Campaign::new()
+        .set("message.html", "{{ lang }}.html")
+        .set("message.subject", "x")
+        .set("message.inline_css", false)
+        .template("pl.html", "<p>Cześć</p>")
+        .template("en.html", "<p>Hello</p>")
+        .recipients("email,lang,first_name\na@one.example,pl,\nb@one.example,en,\n");
+    let mails = messages(&campaign);
+    let html: Vec<_> = mails
+        .iter()
+        .filter_map(|mail| mail.html.as_deref())
+        .map(str::trim_end)
+        .collect();
+    assert_eq!(html, ["<p>Cześć</p>", "<p>Hello</p>"]);
+    let campaign = campaign.recipients("email,lang,first_name\na@one.example,de,\n");
+    let report = check(&campaign);
+    report.only().is("no-template", "de.html").helps("en.html");
+    assert_eq!(report.only().rows, [1]);
+}
+
+#[test]
+fn the_text_is_made_from_the_html() {
+    let campaign = Campaign::new().recipients(ONE).template(
+        "newsletter.html",
+        "<html><head><title>Title</title><style>.x { color: red }</style></head><body>\
+         <div style=\"display:none\">Preheader</div>\
+         <h1>Hi {{ first_name }} &amp; all</h1><p>Read <a href=\"https://one.example/more\">more</a>.</p>\
+         </body></html>",
+    );
+    let text = message(&campaign).text.expect("a text");
+    for there in ["Hi Ann & all", "[more][1]", "[1]: https://one.example/more"] {
+        assert!(text.contains(there), "{there}: {text}");
+    }
+    for hidden in ["Preheader", "color", "<"] {
+        assert!(!text.contains(hidden), "{hidden}: {text}");
+    }
+}
+
+#[test]
+fn css_goes_into_the_elements_when_it_is_wanted() {
+    let campaign = Campaign::new().recipients(ONE).template(
+        "newsletter.html",
+        "<html><head><style>p { color: red } @media (max-width: 9px) { p { color: blue } }</style>\
+         </head><body><p>Hi</p></body></html>",
+    );
+    let html = message(&campaign).html.expect("HTML");
+    assert!(html.contains("<p style=\"color: red;\">"), "{html}");
+    assert!(html.contains("@media (max-width: 9px)"), "{html}");
+    let campaign = campaign.set("message.inline_css", false).set("name", "off");
+    let html = message(&campaign).html.expect("HTML");
+    assert!(
+        html.contains("<p>Hi</p>") && html.contains("p { color: red }"),
+        "{html}"
+    );
+}
+
+#[test]
+fn what_renders_to_nothing_is_left_out() {
+    let campaign = Campaign::new()
+        .set("message.headers.X-Test", "{{ first_name }}")
+        .set("message.reply_to", "{{ first_name }}")
+        .set("message.cc", "{{ first_name }}")
+        .recipients("email,first_name\nann@one.example,\n");
+    let mail = message(&campaign);
+    assert!(!mail.headers.contains_key("x-test"), "{:?}", mail.headers);
+    assert!(mail.reply_to.is_empty() && mail.cc.is_empty());
+}
+
+#[test]
+fn data_never_adds_a_header() {
+    let evil = "email,first_name\nann@one.example,Ann\n\
+                bob@two.example,\"Bob\r\nBcc: eve@evil.example\"\n\
+                cleo@one.example,\"Cleo\nX: y\"\n";
+    for key in [
+        "message.subject",
+        "message.headers.X-Name",
+        "message.from_name",
+    ] {
+        let campaign = Campaign::new()
+            .recipients(evil)
+            .set("message.subject", "x")
+            .set(key, "{{ first_name }}");
+        let ran = send(&campaign);
+        ran.code(1).stderr_has("recipients.csv");
+        assert!(campaign.runs().is_empty());
+
+        let ran = Run::new("send")
+            .arg(campaign.path())
+            .args(["--local", "--skip-invalid"])
+            .run();
+        ran.code(3);
+        let results = Results::of(ran.run_dir());
+        let statuses: Vec<_> = results
+            .rows
+            .iter()
+            .map(|row| row["status"].as_str())
+            .collect();
+        assert_eq!(statuses, ["accepted", "invalid", "invalid"], "{key}");
+        let mails = sent(&ran.run_dir());
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].to, ["ann@one.example"]);
+        assert!(!results.rows[1]["error"].contains('\n'));
+    }
+}
+
+#[test]
+fn a_message_over_a_limit_is_told_with_the_limit_and_its_length() {
+    let campaign = Campaign::new()
+        .set("message.subject", "{{ first_name }}")
+        .recipients(format!(
+            "email,first_name\nann@one.example,{}\n",
+            "ż".repeat(129)
+        ));
+    let report = check(&campaign);
+    report
+        .only()
+        .is("over-limit", "129")
+        .is("over-limit", "128");
+    let at_most = format!("email,first_name\nann@one.example,{}\n", "ż".repeat(128));
+    assert_eq!(
+        message(&campaign.recipients(at_most)).subject,
+        "ż".repeat(128)
+    );
+
+    let file = "tests/fixtures/recipients/45_long_header_values.csv";
+    let csv = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a fixture");
+    let campaign = Campaign::new()
+        .recipients(csv)
+        .set("message.subject", "{{ name }}")
+        .template("newsletter.html", "x");
+    check(&campaign).only().is("over-limit", "128");
+}
+
+/// The campaign with these attachments: paths, and whether they are inline.
+fn attaching(campaign: Campaign, paths: &[(&str, bool)]) -> Campaign {
+    let list = paths.iter().map(|(path, inline)| {
+        let mut table = toml::Table::new();
+        table.insert("path".into(), (*path).into());
+        table.insert("inline".into(), (*inline).into());
+        toml::Value::from(table)
+    });
+    campaign.set("message.attachments", list.collect::<Vec<_>>())
+}
+
+fn own_files() -> Campaign {
+    attaching(Campaign::new(), &[("files/{{ first_name }}.txt", false)])
+        .file("files/Ann.txt", "for Ann")
+        .file("files/Bob.txt", "for Bob")
+        .file("files/Cleo.txt", "for Cleo")
+}
+
+#[test]
+fn files_are_attached_as_they_are() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    let list = [("logo.png", true), ("doc/list.pdf", false)];
+    let campaign = attaching(Campaign::new(), &list)
+        .recipients(ONE)
+        .file("logo.png", &bytes[..256])
+        .file("doc/list.pdf", &bytes);
+    let mail = message(&campaign);
+    let logo = mail.attachment("logo.png");
+    assert_eq!((logo.mime.as_str(), logo.inline), ("image/png", true));
+    assert_eq!(logo.content_id.as_deref(), Some("logo.png"));
+    assert_eq!(logo.bytes, bytes[..256]);
+    let pdf = mail.attachment("list.pdf");
+    assert_eq!((pdf.mime.as_str(), pdf.inline), ("application/pdf", false));
+    assert_eq!(pdf.bytes, bytes);
+}
+
+#[test]
+fn a_row_can_have_a_file_of_its_own() {
+    let mails = messages(&own_files());
+    let files: Vec<_> = mails
+        .iter()
+        .map(|mail| (mail.to[0].as_str(), mail.attachments[0].bytes.as_slice()))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("ann@one.example", &b"for Ann"[..]),
+            ("bob@two.example", b"for Bob"),
+            ("cleo@one.example", b"for Cleo"),
+        ]
+    );
+}
+
+#[test]
+fn a_rows_file_that_has_changed_since_the_plan_is_not_sent() {
+    let campaign = own_files();
+    let args = ["--local", "--limit", "1"];
+    let run = Run::new("send")
+        .arg(campaign.path())
+        .args(args)
+        .run()
+        .code(5)
+        .run_dir();
+    let campaign = campaign.file("files/Bob.txt", "for Rob");
+    Run::new("resume").arg(campaign.path()).run().code(3);
+    let results = Results::of(&run);
+    assert_eq!(results.row("bob@two.example")["status"], "invalid");
+    assert!(results.row("bob@two.example")["error"].contains("files/Bob.txt"));
+    assert_eq!(results.row("cleo@one.example")["status"], "accepted");
+    let to: Vec<_> = sent(&run).into_iter().flat_map(|mail| mail.to).collect();
+    assert!(
+        to.len() == 2 && !to.contains(&"bob@two.example".into()),
+        "{to:?}"
+    );
+}
+
+#[test]
+fn what_all_rows_have_is_frozen_with_the_plan() {
+    let campaign = attaching(Campaign::new(), &[("all.txt", false)]).file("all.txt", "before");
+    let args = ["--local", "--limit", "1"];
+    let run = Run::new("send")
+        .arg(campaign.path())
+        .args(args)
+        .run()
+        .code(5)
+        .run_dir();
+    let campaign = campaign
+        .file("all.txt", "after")
+        .template("newsletter.html", "<p>after</p>")
+        .set("message.subject", "after");
+    Run::new("resume").arg(campaign.path()).run().code(0);
+    let mails = sent(&run);
+    assert_eq!(mails.len(), 3);
+    for mail in mails {
+        assert!(mail.subject.starts_with("Hello "), "{}", mail.subject);
+        assert!(!mail.html.expect("HTML").contains("after"));
+        assert_eq!(mail.attachments[0].bytes, b"before");
+    }
+}
+
+#[test]
+fn data_never_leaves_the_folder() {
+    let outside = tempfile::NamedTempFile::new().expect("a file");
+    let absolute: PathBuf = outside.path().canonicalize().expect("it is there");
+    let root = "../".repeat(16);
+    let paths = [
+        absolute.display().to_string(),
+        format!("{root}{}", absolute.display()),
+    ];
+    for path in &paths {
+        let csv = format!("email,first_name\nann@one.example,Ann\nbob@two.example,{path}\n");
+        let campaign = attaching(Campaign::new(), &[("{{ first_name }}", false)])
+            .set("message.subject", "x")
+            .file("Ann", "for Ann")
+            .recipients(csv);
+        let report = check(&campaign);
+        report.about("outside");
+        assert_eq!(report.findings[0].rows, [2]);
+        send(&campaign).code(1).stderr_has("outside");
+        let ran = Run::new("send")
+            .arg(campaign.path())
+            .args(["--local", "--skip-invalid"])
+            .run();
+        let results = Results::of(ran.code(3).run_dir());
+        assert_eq!(results.row("bob@two.example")["status"], "invalid");
+    }
+}
+
+#[test]
+fn the_time_is_the_start_of_the_run_on_every_row() {
+    let campaign = text_only("{{ now() }}").rows(300);
+    let args = ["--local", "--limit", "100"];
+    let run = Run::new("send")
+        .arg(campaign.path())
+        .args(args)
+        .run()
+        .code(5)
+        .run_dir();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    Run::new("resume").arg(&run).run().code(0);
+    let mails = sent(&run);
+    assert_eq!(mails.len(), 300);
+    let first = mails[0].text.clone().expect("a text");
+    assert!(first.starts_with("20"), "{first}");
+    assert!(mails.iter().all(|mail| mail.text.as_ref() == Some(&first)));
+}
