@@ -13,16 +13,11 @@ use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::mail::outbox;
 use crate::support::results::Results;
-use crate::support::run::{Run, Running};
+use crate::support::run::Run;
 
 /// An API that takes every message and answers after `wait`.
 fn slow(wait: u64) -> FakeApi {
     FakeApi::start(move |_, _| Reply::Take.after(Duration::from_millis(wait)))
-}
-
-/// Waits until the API has taken so many messages.
-fn taken(running: &Running, api: &FakeApi, count: usize) {
-    running.wait_until("messages taken", |_| api.taken().len() >= count);
 }
 
 /// `status --format json` of a run.
@@ -35,12 +30,33 @@ fn rows(run: &Path, state: &str) -> u64 {
     status(run)["counts"][state].as_u64().expect("a count")
 }
 
-/// Kills a run in its middle. Gives its folder, and how many rows are unknown.
-fn killed(campaign: &Campaign, api: &FakeApi, after: usize) -> (PathBuf, u64) {
+/// An API that takes all, but leaves four requests in the middle without an answer.
+fn hangs_in_the_middle() -> FakeApi {
+    FakeApi::start(|n, _| match n {
+        10..14 => Reply::Hang { take: true },
+        _ => Reply::Take,
+    })
+}
+
+/// Kills the run of 30 rows when [`hangs_in_the_middle`] has those four, and gives its folder.
+fn killed(campaign: &Campaign, api: &FakeApi) -> PathBuf {
     let running = send(campaign).spawn();
-    taken(&running, api, after);
+    running.wait_until("fourteen messages taken", |_| api.taken().len() == 14);
     let run = running.kill().run_dir();
-    (run.clone(), rows(&run, "unknown"))
+    assert_eq!(rows(&run, "unknown"), 4);
+    run
+}
+
+/// The campaign for [`killed`].
+fn of_thirty(api: &FakeApi) -> Campaign {
+    campaign(api).rows(30).set("pace.concurrency", 4)
+}
+
+/// Who got a message, each once.
+fn once(api: &FakeApi) -> Vec<String> {
+    let mut got = api.taken_addresses();
+    got.dedup();
+    got
 }
 
 #[test]
@@ -51,11 +67,11 @@ fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
             .rows(200)
             .set("pace.concurrency", 4)
             .set("pace.batch", batch);
-        let (run, unknown) = killed(&campaign, &api, 40);
-        assert!(
-            (1..=4 * batch as u64).contains(&unknown),
-            "{unknown} unknown"
-        );
+        let running = send(&campaign).spawn();
+        running.wait_until("40 messages taken", |_| api.taken().len() >= 40);
+        let run = running.kill().run_dir();
+        let unknown = rows(&run, "unknown");
+        assert!(unknown <= 4 * batch as u64, "{unknown} unknown");
         let pending = rows(&run, "pending");
         assert!(pending > 0 && pending + unknown + rows(&run, "accepted") == 200);
 
@@ -64,9 +80,7 @@ fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
         assert_eq!(results.count("unknown") as u64, unknown);
         assert_eq!(results.count("accepted") as u64, 200 - unknown);
         let got = api.taken_addresses();
-        let mut once = got.clone();
-        once.dedup();
-        assert_eq!(got, once, "nobody got it twice");
+        assert_eq!(got, once(&api), "nobody got it twice");
         for row in results.with_status("accepted") {
             assert!(got.contains(&row["email"]), "{} got it", row["email"]);
         }
@@ -75,16 +89,14 @@ fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
 
 #[test]
 fn what_is_resent_is_marked_as_a_possible_duplicate() {
-    let api = slow(50);
-    let campaign = campaign(&api).rows(30).set("pace.concurrency", 3);
-    let (run, unknown) = killed(&campaign, &api, 10);
-    assert!(unknown > 0);
-    let before = api.requests().len();
+    let api = hangs_in_the_middle();
+    let campaign = of_thirty(&api);
+    let run = killed(&campaign, &api);
     let resolve = || on("resolve", &run).args(["--how", "resend"]);
     resolve().run().code(1).stderr_has("--yes");
-    assert_eq!(rows(&run, "unknown"), unknown, "it did not do it unasked");
+    assert_eq!(rows(&run, "unknown"), 4, "it did not do it unasked");
     resolve().arg("--yes").run().code(0);
-    assert_eq!(api.requests().len(), before, "resolve posts nothing");
+    assert_eq!(api.requests().len(), 14, "resolve posts nothing");
     assert_eq!(rows(&run, "unknown"), 0);
     on("resume", &run).run().code(0);
     let results = Results::of(&run);
@@ -93,26 +105,36 @@ fn what_is_resent_is_marked_as_a_possible_duplicate() {
         .rows
         .iter()
         .filter(|row| row["possible_duplicate"] == "true");
-    assert_eq!(marked.count() as u64, unknown);
-    let mut got = api.taken_addresses();
-    got.dedup();
-    assert_eq!(got, addresses(&results), "everybody got it");
+    assert_eq!(marked.count(), 4);
+    assert_eq!(api.taken().len(), 34);
+    assert_eq!(once(&api), addresses(&results));
 }
 
 #[test]
 fn what_the_user_knows_to_be_taken_is_not_sent_again() {
-    let api = slow(50);
-    let campaign = campaign(&api).rows(30).set("pace.concurrency", 3);
-    let (run, unknown) = killed(&campaign, &api, 10);
-    assert!(unknown > 0);
+    let api = hangs_in_the_middle();
+    let campaign = of_thirty(&api);
+    let run = killed(&campaign, &api);
     on("resolve", &run)
         .args(["--how", "accepted"])
         .run()
         .code(0);
     assert_eq!(rows(&run, "unknown"), 0);
     on("resume", &run).run().code(0);
-    assert_eq!(Results::of(&run).counts(), [("accepted", 30)].into());
-    assert_eq!(api.taken_addresses().len(), 30);
+    let results = Results::of(&run);
+    assert_eq!(results.counts(), [("accepted", 30)].into());
+    assert_eq!(api.taken_addresses(), addresses(&results));
+}
+
+#[test]
+fn sending_to_the_others_leaves_out_who_may_have_it() {
+    let api = hangs_in_the_middle();
+    let campaign = of_thirty(&api);
+    killed(&campaign, &api);
+    let run = send(&campaign).arg("--except-sent").run().code(0).run_dir();
+    let results = Results::of(&run);
+    assert_eq!(results.counts(), [("accepted", 16), ("skipped", 14)].into());
+    assert_eq!(api.taken_addresses(), addresses(&results));
 }
 
 #[test]
@@ -254,9 +276,9 @@ fn the_status_as_json_has_its_fields() {
 
 #[test]
 fn looking_at_a_run_changes_nothing() {
-    let api = slow(20);
-    let campaign = campaign(&api).rows(50).set("pace.concurrency", 2);
-    let (run, _) = killed(&campaign, &api, 10);
+    let api = hangs_in_the_middle();
+    let campaign = of_thirty(&api);
+    let run = killed(&campaign, &api);
     let ledger = Connection::open(run.join("ledger.db")).expect("the ledger");
     let version = || -> i64 {
         ledger
