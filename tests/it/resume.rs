@@ -341,7 +341,9 @@ fn a_suppression_list_that_grew_skips_more() {
         .code(5)
         .run_dir();
     let campaign = campaign.file("out.csv", "ann@one.example\nBOB@two.example\n");
-    on("resume", &run).run().code(0);
+    let ran = on("resume", &run).run();
+    ran.code(0)
+        .stderr_has("1 rows have come onto a suppression list");
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 2), ("skipped", 1)].into());
     assert!(results.row("bob@two.example")["error"].contains("out.csv"));
