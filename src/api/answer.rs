@@ -174,10 +174,12 @@ fn code(value: &Value) -> Option<u16> {
     }
 }
 
-/// A value as one line of text: a text itself, nothing for `null`, else its JSON.
+/// A value as one line of text: a text itself, nothing for what is empty, else its JSON.
 fn line(value: Value) -> String {
     let text = match value {
         Value::Null => return String::new(),
+        Value::Array(list) if list.is_empty() => return String::new(),
+        Value::Object(map) if map.is_empty() => return String::new(),
         Value::String(text) => text,
         value => value.to_string(),
     };

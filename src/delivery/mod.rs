@@ -127,15 +127,14 @@ impl<T: Transport> Delivery<T> {
         let mut exhausted = false;
         loop {
             let ended = self.shared.ended.notified();
+            // Looked at before what is due: a request that ends in between may have been put off.
+            let idle = self.free.available_permits() == self.settings.concurrency.get() as usize;
             let due = match self.shared.due() {
                 Due::Now(job) => return Some(job),
                 Due::At(due) => Some(due),
                 Due::None => None,
             };
-            if exhausted
-                && due.is_none()
-                && self.free.available_permits() == self.settings.concurrency.get() as usize
-            {
+            if exhausted && idle && due.is_none() {
                 return None;
             }
             let take_new = !exhausted && self.shared.put_off() < MAX_PUT_OFF;

@@ -1,5 +1,6 @@
 //! What users run, run: the binary, against a fake API.
 
+mod answers;
 mod architecture;
 mod campaign;
 mod check;
@@ -12,8 +13,11 @@ mod findings;
 mod gateway;
 mod harness;
 mod init;
+mod pace;
 mod preview;
 mod recipients;
 mod recipients_run;
 mod render;
+mod resume;
+mod send;
 mod support;

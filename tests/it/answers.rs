@@ -1,0 +1,566 @@
+//! What each answer of the API makes of the rows that it is about.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use mailrun::address::Address;
+use mailrun::delivery::{Blame, Outcome, classify};
+use mailrun::ledger::Settlement;
+use mailrun::transport::{PostError, Reply as HttpReply};
+use rustix::process::Signal;
+
+use crate::send::{addresses, campaign, newsletter, on, send};
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{Early, FakeApi, Reply, Verdict};
+use crate::support::results::Results;
+
+// The pure function, for each line of what an answer means.
+
+const NOW: &str = "2026-03-01T12:00:00Z";
+
+/// What `a@x.example` and `b@x.example` come to, shown in a few words.
+fn meaning(result: &Result<HttpReply, PostError>) -> String {
+    let to = ["a@x.example", "b@x.example"].map(|to| Address::parse(to).expect("an address"));
+    let now: Timestamp = NOW.parse().expect("a time");
+    match classify(result, &[&to[0], &to[1]], now) {
+        Outcome::Settled(rows) => rows.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Outcome::NotTaken {
+            blame: Blame::Server,
+            wait,
+            ..
+        } => format!("pause {wait:?}"),
+        Outcome::NotTaken {
+            blame: Blame::Request,
+            wait,
+            ..
+        } => format!("again {wait:?}"),
+        Outcome::Stop { not_taken, .. } if not_taken => "stop, pending".into(),
+        Outcome::Stop { .. } => "stop, unknown".into(),
+    }
+}
+
+fn shown(settlement: &Settlement) -> String {
+    match settlement {
+        Settlement::Accepted { message_id } => format!("accepted {message_id}"),
+        Settlement::Rejected { code, error } => format!("rejected {code} {error}"),
+        Settlement::Unknown { .. } => "unknown".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn http(status: u16, retry_after: Option<&str>, body: &str) -> Result<HttpReply, PostError> {
+    Ok(HttpReply {
+        status,
+        retry_after: retry_after.map(str::to_owned),
+        location: None,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    })
+}
+
+/// The API's refusal of a whole request.
+const REFUSAL: &str = r#"{"code":500,"status":"error","message":"No\nway","data":[]}"#;
+const TAKEN: &str = r#"{"code":200,"status":"success","message":"Message sent","data":[{"a@x.example":"1@y"},{"b@x.example":"2@y"}]}"#;
+
+#[track_caller]
+fn means(status: u16, body: &str, wanted: &str) {
+    assert_eq!(
+        meaning(&http(status, None, body)),
+        wanted,
+        "{status} {body}"
+    );
+}
+
+#[test]
+fn some_statuses_stop_the_run_whatever_the_body_says() {
+    for body in ["", REFUSAL, TAKEN, "<html>"] {
+        for status in [401, 403, 404, 301, 307, 308] {
+            means(status, body, "stop, pending");
+        }
+        for status in [302, 303] {
+            means(status, body, "stop, unknown");
+        }
+    }
+}
+
+#[test]
+fn some_statuses_say_that_nothing_was_taken() {
+    for body in ["", REFUSAL, "<html>"] {
+        means(408, body, "again None");
+        means(429, body, "pause None");
+        assert_eq!(meaning(&http(503, Some("0"), body)), "pause Some(0ns)");
+    }
+    means(503, REFUSAL, "pause None");
+    let not_connected = Err(PostError::NotConnected("refused".into()));
+    assert_eq!(meaning(&not_connected), "pause None");
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date_and_has_an_end() {
+    for (value, wanted) in [
+        ("7", "pause Some(7s)"),
+        (" 900 ", "pause Some(900s)"),
+        ("901", "stop, pending"),
+        ("99999999999999999999999", "stop, pending"),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", "pause Some(30s)"),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", "pause Some(0ns)"),
+        ("Sun, 01 Mar 2026 14:00:00 GMT", "stop, pending"),
+        ("soon", "pause None"),
+        ("-1", "pause None"),
+        ("", "pause None"),
+    ] {
+        for status in [429, 503] {
+            assert_eq!(
+                meaning(&http(status, Some(value), REFUSAL)),
+                wanted,
+                "{value:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_apis_json_decides_whatever_the_status() {
+    for status in [200, 201, 207, 400, 413, 422, 500, 502, 504] {
+        means(status, TAKEN, "accepted 1@y, accepted 2@y");
+        means(status, REFUSAL, "rejected 500 No way, rejected 500 No way");
+    }
+}
+
+#[test]
+fn each_address_has_a_value_of_its_own() {
+    let one = |data: &str| format!(r#"{{"code":"200","status":"success","data":{data}}}"#);
+    let refused = r#"[{"a@x.example":"1@y"},{"b@x.example":"b@x.example is incorrect."}]"#;
+    means(
+        200,
+        &one(refused),
+        "accepted 1@y, rejected 200 b@x.example is incorrect.",
+    );
+    means(
+        200,
+        &one(r#"[{"a@x.example":"1@y"}]"#),
+        "accepted 1@y, unknown",
+    );
+    means(
+        200,
+        &one(r#"[{"b@x.example":"2@y"},{"a@x.example":""}]"#),
+        "unknown, accepted 2@y",
+    );
+    means(
+        200,
+        &one(r#"{"A@X.example":"1@y","b@x.example":"2@y"}"#),
+        "accepted 1@y, accepted 2@y",
+    );
+    means(200, &one("[]"), "unknown, unknown");
+    means(
+        200,
+        r#"{"code":200,"status":"success"}"#,
+        "unknown, unknown",
+    );
+}
+
+#[test]
+fn a_refusal_without_the_apis_json_is_one_below_500() {
+    for status in [400, 402, 405, 413, 422, 451] {
+        let wanted = format!("rejected {status} HTTP {status} without the API's own answer");
+        means(status, "<html>", &format!("{wanted}, {wanted}"));
+    }
+}
+
+#[test]
+fn all_else_is_unknown() {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"code":200}"#,
+        r#"{"status":"success"}"#,
+        "[]",
+        "null",
+        &TAKEN[..60],
+    ] {
+        for status in [200, 201, 204, 500, 502, 503, 504, 599] {
+            means(status, body, "unknown, unknown");
+        }
+    }
+    assert_eq!(
+        meaning(&Err(PostError::Broken("cut".into()))),
+        "unknown, unknown"
+    );
+}
+
+// The same over the wire.
+
+/// What became of one row.
+struct Row {
+    status: &'static str,
+    exit: i32,
+    code: &'static str,
+    words: &'static str,
+}
+
+/// Posts one row to an API that always answers so; what it took is `accepted` or `unknown`.
+#[track_caller]
+fn one_row(reply: impl Fn() -> Reply + Send + Sync + 'static, wanted: &Row) {
+    let api = FakeApi::start(move |_, _| reply());
+    let campaign = one(&api);
+    let run = send(&campaign).run().code(wanted.exit).run_dir();
+    let results = Results::of(&run);
+    let row = &results.rows[0];
+    assert_eq!(
+        (&*row["status"], &*row["code"]),
+        (wanted.status, wanted.code),
+        "{row:?}"
+    );
+    assert!(row["error"].contains(wanted.words), "{row:?}");
+    assert_eq!(
+        row["attempts"],
+        if wanted.status == "pending" { "0" } else { "1" }
+    );
+    assert_eq!(api.requests().len(), 1, "posted once");
+    // Nobody who may have it gets it again.
+    if wanted.status != "pending" {
+        on("resume", &run).run().code(wanted.exit);
+        assert_eq!(api.requests().len(), 1, "resume does not post it again");
+    }
+}
+
+fn one(api: &FakeApi) -> Campaign {
+    campaign(api)
+        .rows(1)
+        .set("api.timeout", "1s")
+        .set("retry.attempts", 3)
+}
+
+fn rejected(code: &'static str, words: &'static str) -> Row {
+    Row {
+        status: "rejected",
+        exit: 3,
+        code,
+        words,
+    }
+}
+
+fn unknown(words: &'static str) -> Row {
+    Row {
+        status: "unknown",
+        exit: 4,
+        code: "",
+        words,
+    }
+}
+
+#[test]
+fn a_refusal_keeps_its_code_and_its_words() {
+    let inside = r#"{"code":500,"status":"error","message":"Sender address is not valid"}"#;
+    let words = "Sender address is not valid";
+    one_row(
+        move || Reply::json(200, inside).into(),
+        &rejected("500", words),
+    );
+    one_row(
+        move || Reply::json(500, inside).into(),
+        &rejected("500", words),
+    );
+    one_row(
+        || Reply::error(413, "Email size exceeds").into(),
+        &rejected("413", "Email size exceeds"),
+    );
+    one_row(
+        || Reply::json(400, "<h1>Bad</h1>").into(),
+        &rejected("400", "HTTP 400"),
+    );
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_unknown() {
+    one_row(
+        || Reply::json(500, "oops").taken().into(),
+        &unknown("HTTP 500"),
+    );
+    one_row(
+        || Reply::json(502, "<html>").taken().into(),
+        &unknown("HTTP 502"),
+    );
+    one_row(|| Reply::json(504, "").taken().into(), &unknown("HTTP 504"));
+    one_row(|| Reply::unavailable(None), &unknown("HTTP 503"));
+    one_row(
+        || Reply::json(200, "<html>Hi</html>").taken().into(),
+        &unknown("not the API's"),
+    );
+    one_row(|| Reply::json(200, "").taken().into(), &unknown("empty"));
+}
+
+#[test]
+fn an_answer_that_does_not_come_whole_is_unknown() {
+    one_row(|| Reply::CutAnswer { take: true }, &unknown(""));
+    one_row(|| Reply::CloseAfterReading { take: true }, &unknown(""));
+    one_row(|| Reply::ResetAfterReading { take: true }, &unknown(""));
+    one_row(|| Reply::EndlessAnswer { take: true }, &unknown("time"));
+    one_row(|| Reply::Hang { take: true }, &unknown("time"));
+    one_row(|| Reply::Raw(b"SSH-2.0-x\r\n".to_vec(), true), &unknown(""));
+}
+
+#[test]
+fn a_connection_that_dies_under_the_body_is_unknown() {
+    for early in [Early::Reset, Early::Close] {
+        let api = FakeApi::start_with(move |_| early, |_, _| Reply::Take);
+        let campaign = one(&api).template("newsletter.html", &"x".repeat(4_000_000));
+        let run = send(&campaign).run().code(4).run_dir();
+        assert_eq!(Results::of(&run).count("unknown"), 1);
+        assert_eq!(api.connections(), 1, "posted once");
+    }
+}
+
+#[test]
+fn some_answers_stop_the_run() {
+    let pending = |words| Row {
+        status: "pending",
+        exit: 5,
+        code: "",
+        words,
+    };
+    one_row(Reply::wrong_key, &pending("App Key is invalid"));
+    one_row(|| Reply::json(403, "no").into(), &pending("refuses access"));
+    one_row(
+        || Reply::error(404, "No items").into(),
+        &pending("No items"),
+    );
+    for status in [301, 307, 308] {
+        one_row(
+            move || Reply::redirect(status, "https://new.example/"),
+            &pending("https://new.example/"),
+        );
+    }
+}
+
+#[test]
+fn a_302_leaves_its_row_unknown_and_stops_the_run() {
+    let api = FakeApi::start(|_, _| Reply::redirect(302, "https://new.example/"));
+    let campaign = campaign(&api).rows(9);
+    let ran = send(&campaign).run();
+    let run = ran.code(5).stderr_has("https://new.example/").run_dir();
+    let counts = Results::of(&run);
+    assert_eq!(counts.counts(), [("pending", 8), ("unknown", 1)].into());
+    assert_eq!(api.requests().len(), 1);
+}
+
+#[test]
+fn a_batch_is_settled_recipient_by_recipient() {
+    let api = FakeApi::start(|_, request| Reply::by_address(request));
+    let rows = "email,first_name\ngood@x.example,G\nreject@x.example,R\nomit@x.example,O\nlast@x.example,L\n";
+    let campaign = newsletter(&api).recipients(rows).set("pace.batch", 4);
+    let run = send(&campaign).run().code(4).run_dir();
+    assert_eq!(api.requests().len(), 1);
+    let results = Results::of(&run);
+    let of = |email: &str| {
+        let row = results.row(email);
+        (row["status"].as_str(), row["message_id"].as_str())
+    };
+    assert_eq!(of("good@x.example"), ("accepted", "fake.0.0@api.example"));
+    assert_eq!(of("reject@x.example"), ("rejected", ""));
+    assert_eq!(of("omit@x.example"), ("unknown", ""));
+    assert_eq!(of("last@x.example"), ("accepted", "fake.0.3@api.example"));
+    let words = &results.row("reject@x.example")["error"];
+    assert_eq!(
+        words,
+        "reject@x.example is incorrect. Address has white sign."
+    );
+}
+
+#[test]
+fn rejected_rows_are_tried_again_one_by_one() {
+    let api = FakeApi::start(|_, request| {
+        if request.addresses().iter().any(|to| to.starts_with("r2")) {
+            Reply::error(500, "Recipient is not valid").into()
+        } else {
+            Reply::Take
+        }
+    });
+    let campaign = newsletter(&api).rows(4).set("pace.batch", 4);
+    let run = send(&campaign).run().code(3).run_dir();
+    assert_eq!(Results::of(&run).counts(), [("rejected", 4)].into());
+    on("retry", &run).run().code(3);
+    assert_eq!(api.requests().len(), 1, "rejected rows are not failed ones");
+    on("retry", &run).arg("--rejected").run().code(3);
+    let results = Results::of(&run);
+    assert_eq!(results.counts(), [("accepted", 3), ("rejected", 1)].into());
+    assert!(
+        api.requests()[1..]
+            .iter()
+            .all(|request| request.recipients.len() == 1)
+    );
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn a_408_is_tried_again() {
+    let api = FakeApi::start(|n, _| {
+        if n < 2 {
+            Reply::json(408, "").into()
+        } else {
+            Reply::Take
+        }
+    });
+    let campaign = one(&api);
+    let run = send(&campaign).run().code(0).run_dir();
+    assert_eq!(Results::of(&run).rows[0]["attempts"], "3");
+    assert_eq!((api.requests().len(), api.taken().len()), (3, 1));
+}
+
+#[test]
+fn attempts_have_an_end_and_retry_begins_anew() {
+    let api = FakeApi::start(|n, _| {
+        if n < 4 {
+            Reply::json(408, "").into()
+        } else {
+            Reply::Take
+        }
+    });
+    let campaign = one(&api);
+    let run = send(&campaign).run().code(3).run_dir();
+    assert_eq!(api.requests().len(), 3);
+    let row = &Results::of(&run).rows[0];
+    assert_eq!(
+        (&*row["status"], &*row["attempts"], &*row["code"]),
+        ("failed", "3", "408")
+    );
+    on("resume", &run).run().code(3);
+    assert_eq!(api.requests().len(), 3, "resume leaves failed rows");
+    on("retry", &run).run().code(0);
+    assert_eq!((api.requests().len(), api.taken().len()), (5, 1));
+    assert_eq!(Results::of(&run).count("accepted"), 1);
+}
+
+/// An API that refuses all but one of the first requests so, and then takes all.
+fn pauses(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Duration {
+    let api = FakeApi::start(move |n, _| if n == 1 { reply() } else { Reply::Take });
+    let campaign = campaign(&api).rows(12).set("pace.concurrency", 1);
+    let run = send(&campaign).run().code(0).run_dir();
+    let results = Results::of(&run);
+    assert!(
+        results.rows.iter().all(|row| row["attempts"] == "1"),
+        "{results:?}"
+    );
+    assert_eq!(api.taken_addresses(), addresses(&results));
+    assert_eq!(api.requests().len(), 13);
+    api.arrivals()[2] - api.arrivals()[1]
+}
+
+#[test]
+fn a_429_pauses_all_for_as_long_as_the_server_wants() {
+    let paused = pauses(|| Reply::too_many(Some("1")));
+    assert!(paused >= Duration::from_millis(990), "{paused:?}");
+}
+
+#[test]
+fn a_503_of_the_api_pauses_all() {
+    pauses(|| Reply::error(503, "Try again later").into());
+    let paused = pauses(|| Reply::unavailable(Some("1")));
+    assert!(paused >= Duration::from_millis(990), "{paused:?}");
+}
+
+#[test]
+fn requests_that_a_server_refuses_together_are_all_posted_again() {
+    let api = FakeApi::start(|n, _| match n {
+        1..=20 => Reply::too_many(None).after(Duration::from_millis(20)),
+        _ => Reply::Take,
+    });
+    let campaign = campaign(&api).rows(40);
+    let run = send(&campaign).run().code(0).run_dir();
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+    assert_eq!(api.requests().len(), 60);
+}
+
+#[test]
+fn a_long_retry_after_stops_the_run_and_says_until_when() {
+    let api = FakeApi::start(|n, _| {
+        if n == 1 {
+            Reply::too_many(Some("7200"))
+        } else {
+            Reply::Take
+        }
+    });
+    let campaign = campaign(&api).rows(6).set("pace.concurrency", 1);
+    let began = Timestamp::now();
+    let ran = send(&campaign).run();
+    let run = ran.code(5).run_dir();
+    let hour = |at: Timestamp| {
+        (at + Duration::from_secs(7200))
+            .strftime("%Y-%m-%d %H:")
+            .to_string()
+    };
+    let said = |hour: &str| ran.stderr.contains(&format!("before {hour}"));
+    assert!(
+        said(&hour(began)) || said(&hour(Timestamp::now())),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        Results::of(&run).counts(),
+        [("accepted", 1), ("pending", 5)].into()
+    );
+    on("resume", &run).run().code(0);
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let campaign = Campaign::new()
+        .api(&format!("http://{address}/api/"))
+        .set("retry.max_delay", "1s");
+    let running = send(&campaign).spawn();
+    running.first_line();
+    std::thread::sleep(Duration::from_millis(300));
+    running.signal(Signal::TERM);
+    let ran = running.wait();
+    let run = ran.code(130).run_dir();
+    let results = Results::of(&run);
+    assert_eq!(results.counts(), [("pending", 3)].into());
+    assert!(results.rows.iter().all(|row| row["attempts"] == "0"));
+
+    let running = on("resume", &run).spawn();
+    running.first_line();
+    std::thread::sleep(Duration::from_millis(100));
+    let api = FakeApi::start_at(address, |_, _| Reply::Take);
+    running.wait().code(0);
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+}
+
+#[test]
+fn a_hang_ends_with_the_timeout() {
+    let api = FakeApi::start(|n, _| {
+        if n == 1 {
+            Reply::Hang { take: true }
+        } else {
+            Reply::Take
+        }
+    });
+    let began = Instant::now();
+    let campaign = campaign(&api).rows(10).set("api.timeout", "1s");
+    let run = send(&campaign).run().code(4).run_dir();
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert_eq!(
+        Results::of(&run).counts(),
+        [("accepted", 9), ("unknown", 1)].into()
+    );
+}
+
+#[test]
+fn an_id_with_spaces_around_is_an_id_and_one_with_spaces_inside_is_none() {
+    let api = FakeApi::start(|_, _| {
+        Reply::PerRecipient(Box::new(|to| match to {
+            "ann@one.example" => Verdict::TakeAs(" 1@y ".into()),
+            _ => Verdict::Refuse("not\tnow".into()),
+        }))
+    });
+    let campaign = campaign(&api);
+    let run = send(&campaign).run().code(3).run_dir();
+    let results = Results::of(&run);
+    assert_eq!(results.row("ann@one.example")["message_id"], "1@y");
+    assert_eq!(results.count("rejected"), 2);
+}
