@@ -16,7 +16,7 @@ from html import escape
 WIDTH, LINE, CHAR, PAD = 96, 18, 7.83, 20
 COLOURS = [  # what a line looks like, and its class
     (r"^\$ ", "cmd"),
-    (r"^\s+×|^\s+\S* ?─{3}", "bad"),
+    (r"^\s+×", "bad"),
     (r"^\s+·", "bad"),
     (r"^\s+help:", "hint"),
     (r"^\s+[\d,]+  accepted", "good"),
