@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::fake_api::FakeApi;
 use crate::support::run::Run;
+use crate::support::{has_program, real_part};
 
 const PAGES: [&str; 7] = [
     "README.md",
@@ -231,6 +232,48 @@ fn the_commands_of_the_other_pages_run() {
         ["docs/campaign.md", "docs/results.md", "docs/gateway.md"].map(|name| run_page(name, &api));
     assert_eq!(lines, [0, 3, 2]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
+}
+
+#[test]
+fn the_examples_exit_as_they_say() {
+    let api = FakeApi::taking_all();
+    let mut examples = 0;
+    for example in fs::read_dir(root().join("examples")).expect("the examples") {
+        let name = example.expect("an entry").path().join("README.md");
+        let text = fs::read_to_string(&name).expect("an example has a page");
+        let code = text.split("exits with ").nth(1).expect("an exit code");
+        let code = &code[..1];
+        for line in blocks(&text, "sh") {
+            let line = format!("{line} # exit {code}");
+            Shell::new(&api).line(&name.display().to_string(), &line);
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 3);
+}
+
+#[test]
+fn the_picture_shows_what_the_program_says() {
+    if !real_part("python3", has_program("python3")) {
+        return;
+    }
+    let drawn = Command::new("python3")
+        .arg(root().join("tests/picture.py"))
+        .arg(env!("CARGO_BIN_EXE_mailrun"))
+        .output()
+        .expect("python3 starts");
+    let drawn = String::from_utf8(drawn.stdout).expect("an SVG is text");
+    let shown = page("docs/send.svg");
+    // A run is called otherwise every time.
+    let lasting = |svg: &str| {
+        let lines = svg.lines().filter(|line| !line.contains("/runs/"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lasting(&shown),
+        lasting(&drawn),
+        "draw it anew: tests/picture.py target/debug/mailrun > docs/send.svg"
+    );
 }
 
 #[test]
