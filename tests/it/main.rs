@@ -6,6 +6,7 @@ mod campaign;
 mod check;
 mod cli;
 mod contract;
+mod docs;
 mod dry_run;
 mod examples;
 mod fake_api;
