@@ -123,7 +123,13 @@ fn run(campaign: &Path) -> Run {
         peak_kib = peak(&proc).unwrap_or(peak_kib);
         cpu = ticks(&proc).unwrap_or(cpu);
         if let Some(status) = child.try_wait().expect("a child") {
-            assert!(status.success(), "mailrun ended with {status}");
+            if !status.success() {
+                let status = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+                    .arg("status")
+                    .arg(line.trim())
+                    .status();
+                panic!("mailrun did not send everything: {status:?}");
+            }
             return Run {
                 prepared,
                 sent: start.elapsed() - prepared,
