@@ -195,11 +195,12 @@ fn serve(mut stream: TcpStream, taken: &AtomicU64) -> Option<()> {
             }
         }
         let body = &buffer[head..head + length];
-        let to = body
-            .split(|byte| *byte == b'=')
-            .nth(1)?
-            .split(|byte| *byte == b'&')
-            .next()?;
+        let field = b"to%5B0%5D=";
+        let at = body
+            .windows(field.len())
+            .position(|window| window == field)?
+            + field.len();
+        let to = body[at..].split(|byte| *byte == b'&').next()?;
         let to = String::from_utf8_lossy(to).replace("%40", "@");
         let json = format!(
             r#"{{"code":200,"status":"success","message":"ok","data":[{{"{to}":"id@sink"}}]}}"#
