@@ -170,5 +170,8 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
         }
     };
     let campaign: String = campaign.trim().chars().map(plain).collect();
-    format!("{}-{campaign}-{letters}", now.strftime("%Y%m%dT%H%M%SZ"))
+    format!(
+        "{}-{campaign}-{letters}",
+        now.strftime("%Y%m%dT%H%M%S.%3fZ")
+    )
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -127,8 +126,7 @@ impl Shell {
         }
     }
 
-    /// Runs a line, and asserts the exit code that its comment `# exit N` says. A run is named by the second in which
-    /// it began, and the newest is found by its name: a line that begins one takes a second at least.
+    /// Runs a line, and asserts the exit code that its comment `# exit N` says.
     fn line(&mut self, page: &str, line: &str) {
         if let Some(variable) = line.strip_prefix("export ") {
             let (name, value) = variable.split_once('=').expect("a variable and its value");
@@ -155,9 +153,6 @@ impl Shell {
             .stdin(std::process::Stdio::null())
             .output()
             .expect("a shell");
-        if line.contains("mailrun send") {
-            std::thread::sleep(Duration::from_secs(1));
-        }
         assert_eq!(
             output.status.code(),
             Some(wanted),

@@ -506,7 +506,7 @@ fn runs_are_for_the_user_alone_and_not_for_git() {
         (3, "test", 4),
         "{name}"
     );
-    assert!(parts[0].len() == 16 && parts[0].ends_with('Z'), "{name}");
+    assert!(parts[0].len() == 20 && parts[0].ends_with('Z'), "{name}");
 }
 
 #[test]

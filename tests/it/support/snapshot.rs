@@ -25,8 +25,8 @@ pub fn settings(folders: &[(&Path, &str)]) -> insta::Settings {
 const FILTERS: &[(&str, &str)] = &[
     // A run's folder: <UTC time>-<name>-<4 random letters>.
     (
-        r"\d{4}-?\d\d-?\d\dT\d\d-?\d\d-?\d\dZ?-([a-z0-9-]+)-[a-z]{4}\b",
-        "[TIME]-$1-[RANDOM]",
+        r"\d{4}-?\d\d-?\d\dT\d\d-?\d\d-?\d\d(\.\d+)?Z?-([a-z0-9-]+)-[a-z]{4}\b",
+        "[TIME]-$2-[RANDOM]",
     ),
     (
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|[+-]\d\d:?\d\d)?",
