@@ -24,6 +24,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) retry: Retry,
     #[serde(default)]
+    pub(super) breaker: Breaker,
+    #[serde(default)]
     pub(super) vars: BTreeMap<Text, toml::Value>,
 }
 
@@ -85,7 +87,8 @@ pub(super) struct Recipients {
 pub(super) struct Pace {
     pub(super) rate: Option<Vec<Text>>,
     pub(super) concurrency: Option<Spanned<u32>>,
-    pub(super) per_domain: Option<Spanned<BTreeMap<String, String>>>,
+    #[serde(default)]
+    pub(super) per_domain: BTreeMap<Text, Text>,
     pub(super) batch: Option<Spanned<u32>>,
 }
 
@@ -94,4 +97,11 @@ pub(super) struct Pace {
 pub(super) struct Retry {
     pub(super) attempts: Option<Spanned<u32>>,
     pub(super) max_delay: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Breaker {
+    pub(super) messages: Option<Spanned<u32>>,
+    pub(super) share: Option<Spanned<f64>>,
 }

@@ -1,6 +1,7 @@
 //! A campaign: what `campaign.toml` says, validated once.
 
 mod file;
+mod limits;
 mod parse;
 mod rate;
 mod validate;
@@ -42,6 +43,8 @@ pub struct Campaign {
     pub pace: Pace,
     /// How often.
     pub retry: Retry,
+    /// When to stop because too much goes wrong.
+    pub breaker: Breaker,
     /// What templates see beside the row's columns.
     pub vars: Vec<(Text, toml::Value)>,
 }
@@ -160,6 +163,26 @@ pub struct Pace {
     pub concurrency: NonZeroU32,
     /// The most recipients of a request.
     pub batch: NonZeroU32,
+    /// The limits of single domains, which hold as well.
+    pub per_domain: Vec<DomainRate>,
+}
+
+/// The limit of one domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainRate {
+    /// The domain, as A-labels in lower case.
+    pub domain: String,
+    /// How fast.
+    pub rate: Rate,
+}
+
+/// `[breaker]`: when to stop because too much goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Breaker {
+    /// How many of the last messages are looked at.
+    pub messages: NonZeroU32,
+    /// The share of them, 0 to 1, that may be refused or in doubt.
+    pub share: f64,
 }
 
 /// `[retry]`: how often.

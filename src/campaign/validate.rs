@@ -1,7 +1,6 @@
 //! From [`File`] to [`Campaign`]: every value looked at once, every mistake found.
 
 use std::fmt::Display;
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +10,7 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::file::{self, File, Text};
-use super::{
-    Api, Attachment, Campaign, Message, Pace, Rate, Recipients, Retry, SecretKey, Source, TEMPLATES,
-};
+use super::{Api, Attachment, Campaign, Message, Recipients, SecretKey, Source, TEMPLATES};
 use crate::address::Address;
 use crate::api::{self, Dialect};
 use crate::finding::Finding;
@@ -21,11 +18,6 @@ use crate::recipients::Settings;
 
 const DEFAULT_URL: &str = "https://api.emaillabs.net.pl/api/";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_RATE: &str = "10/s";
-const DEFAULT_CONCURRENCY: u32 = 8;
-const MAX_CONCURRENCY: u32 = 4096;
-const DEFAULT_ATTEMPTS: u32 = 5;
-const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(300);
 const DEFAULT_RECIPIENTS: &str = "recipients.csv";
 const NAME_MAX: usize = 64;
 
@@ -50,6 +42,7 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
     let recipients = check.recipients(&dir, file.recipients);
     let pace = check.pace(&file.pace);
     let retry = check.retry(&file.retry);
+    let breaker = check.breaker(&file.breaker);
     let vars = check.vars(file.vars);
     if check.findings.is_empty() {
         Ok(Campaign {
@@ -60,6 +53,7 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
             recipients,
             pace,
             retry,
+            breaker,
             vars,
             source,
         })
@@ -68,7 +62,7 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
     }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     source: &'a Source,
     findings: Vec<Finding>,
     /// A run's copy, beside which there are no recipients and no suppression lists.
@@ -76,7 +70,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn bad(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
+    pub(super) fn bad(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
         let finding = self.source.error("bad-value", span, message);
         self.findings.push(if help.is_empty() {
             finding
@@ -86,7 +80,7 @@ impl Check<'_> {
     }
 
     /// The value, or a finding with the error's own words and the default in its place.
-    fn or_default<T, E: Display>(
+    pub(super) fn or_default<T, E: Display>(
         &mut self,
         span: Range<usize>,
         value: Result<T, E>,
@@ -194,7 +188,7 @@ impl Check<'_> {
         url
     }
 
-    fn duration(&mut self, text: Option<&Text>, default: Duration) -> Duration {
+    pub(super) fn duration(&mut self, text: Option<&Text>, default: Duration) -> Duration {
         let Some(text) = text else { return default };
         match parse_duration(text.get_ref()) {
             Some(duration) => duration,
@@ -380,57 +374,6 @@ impl Check<'_> {
                 );
                 None
             }
-        }
-    }
-
-    fn pace(&mut self, pace: &file::Pace) -> Pace {
-        if let Some(per_domain) = &pace.per_domain {
-            self.bad(
-                per_domain.span(),
-                "limits per domain are not supported yet",
-                "leave `per_domain` out; the limits of `rate` hold for all recipients together",
-            );
-        }
-        let default = DEFAULT_RATE.parse().expect("the default rate is one");
-        let rate = match &pace.rate {
-            None => vec![default],
-            Some(rates) => rates
-                .iter()
-                .map(|rate| self.or_default(rate.span(), rate.get_ref().parse(), default))
-                .collect::<Vec<Rate>>(),
-        };
-        Pace {
-            rate,
-            concurrency: self.number(
-                pace.concurrency.as_ref(),
-                DEFAULT_CONCURRENCY,
-                MAX_CONCURRENCY,
-            ),
-            batch: self.number(pace.batch.as_ref(), 1, api::MAX_RECIPIENTS as u32),
-        }
-    }
-
-    fn number(&mut self, number: Option<&Spanned<u32>>, default: u32, most: u32) -> NonZeroU32 {
-        let value = number.map_or(default, |number| *number.get_ref());
-        match NonZeroU32::new(value) {
-            Some(value) if value.get() <= most => value,
-            _ => {
-                self.bad(
-                    number.map_or(0..0, Spanned::span),
-                    format!("must be from 1 to {most}"),
-                    "",
-                );
-                NonZeroU32::MIN
-            }
-        }
-    }
-
-    fn retry(&mut self, retry: &file::Retry) -> Retry {
-        Retry {
-            attempts: self
-                .number(retry.attempts.as_ref(), DEFAULT_ATTEMPTS, 100)
-                .get(),
-            max_delay: self.duration(retry.max_delay.as_ref(), DEFAULT_MAX_DELAY),
         }
     }
 

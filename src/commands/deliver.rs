@@ -11,9 +11,9 @@ use super::interrupt::Interrupt;
 use super::keys::Keys;
 use super::local::{self, Local};
 use super::show::Shown;
-use crate::campaign::{Campaign, Rate};
+use crate::campaign::{Campaign, DomainRate, Rate};
 use crate::clock::Clock;
-use crate::delivery::{Delivery, Ending, Feeder, Settings, Waiting, batch_size};
+use crate::delivery::{Delivery, Ending, Feeder, Job, LaneLimit, Settings, Waiting, batch_size};
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
 use crate::render::Engine;
@@ -83,21 +83,22 @@ async fn send(
     } else {
         deliver.rate.clone()
     };
+    let yesterday = clock
+        .now()
+        .saturating_sub(DAY)
+        .unwrap_or(jiff::Timestamp::MIN);
     let settings = Settings {
-        posted: ledger.posted_since(
-            clock
-                .now()
-                .saturating_sub(DAY)
-                .unwrap_or(jiff::Timestamp::MIN),
-        )?,
+        posted: ledger.posted_since(yesterday, None)?,
+        lanes: lane_limits(deliver, &ledger, yesterday)?,
         concurrency: deliver.concurrency,
         retry: deliver.campaign.retry,
+        breaker: deliver.campaign.breaker,
         clock: clock.clone(),
-        rate: rate.clone(),
+        rate,
     };
     let (waiting, waits_for) = watch::channel(Waiting::Going);
     let progress = report::sending(shown.face, writer.counts(), waits_for);
-    let (jobs, feeding) = start_feeder(deliver, ledger, &writer, &rate, clock)?;
+    let (jobs, feeding) = start_feeders(deliver, &settings, &writer)?;
     let rng: StdRng = rand::make_rng();
     let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
     let ending = delivery.run(jobs, interrupted).await;
@@ -105,9 +106,10 @@ async fn send(
     if let Some(local) = local {
         local.stop().await;
     }
-    let fed = feeding
-        .join()
-        .unwrap_or_else(|_| Err(LedgerError::Stopped("the feeder died".to_owned())));
+    let fed = feeding.into_iter().try_for_each(|feeder| {
+        let died = |_| Err(LedgerError::Stopped("a feeder died".to_owned()));
+        feeder.join().unwrap_or_else(died)
+    });
     Ok(match (ending, fed) {
         (Ok(ending), Ok(())) => ending,
         (Err(error), _) | (_, Err(error)) => Ending::Stopped(error.to_string()),
@@ -128,37 +130,67 @@ fn transport(deliver: &Deliver<'_>, local: Option<&Local>) -> Result<HttpTranspo
     })?)
 }
 
+/// The domains with a limit of their own: none but in a real run, as the plan has it.
+fn lane_limits(
+    deliver: &Deliver<'_>,
+    ledger: &Ledger,
+    since: jiff::Timestamp,
+) -> Result<Vec<LaneLimit>, LedgerError> {
+    if deliver.run.target != Target::Real {
+        return Ok(Vec::new());
+    }
+    let domains = deliver.campaign.pace.per_domain.iter().zip(1..);
+    let limit = |(limit, lane): (&DomainRate, u32)| {
+        Ok(LaneLimit {
+            rate: limit.rate,
+            posted: ledger.posted_since(since, Some(lane))?,
+        })
+    };
+    domains.map(limit).collect()
+}
+
 type Feeding = std::thread::JoinHandle<Result<(), LedgerError>>;
 
-fn start_feeder(
+/// One feeder for each lane.
+fn start_feeders(
     deliver: &Deliver<'_>,
-    ledger: Ledger,
+    settings: &Settings,
     writer: &Writer,
-    rate: &[Rate],
-    clock: Clock,
-) -> Result<(mpsc::Receiver<crate::delivery::Job>, Feeding), Failure> {
-    // All messages of a test have one recipient: an answer could not tell them apart in a batch.
-    let batch = if deliver.run.test_to.is_some() {
-        1
-    } else {
-        batch_size(deliver.campaign.pace.batch, rate)
+) -> Result<(Vec<mpsc::Receiver<Job>>, Vec<Feeding>), Failure> {
+    let path = deliver.folder.ledger();
+    let last = match deliver.limit {
+        Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,
+        None => u32::MAX,
     };
-    let feeder = Feeder {
-        ledger,
-        writer: writer.clone(),
-        engine: Arc::clone(&deliver.engine),
-        dialect: deliver.campaign.api.dialect,
-        batch,
-        limit: deliver.limit,
-        clock,
-    };
-    let (sender, jobs) = mpsc::channel(2 * deliver.concurrency.get() as usize);
-    let thread = std::thread::Builder::new()
-        .name("feeder".to_owned())
-        .spawn(move || feeder.run(&sender));
-    let thread =
-        thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
-    Ok((jobs, thread))
+    let mut started = (Vec::new(), Vec::new());
+    for lane in 0..=settings.lanes.len() {
+        let own = lane.checked_sub(1).map(|limit| settings.lanes[limit].rate);
+        let rates: Vec<Rate> = settings.rate.iter().copied().chain(own).collect();
+        // All messages of a test have one recipient: an answer could not tell them apart in a batch.
+        let batch = match deliver.run.test_to {
+            Some(_) => 1,
+            None => batch_size(deliver.campaign.pace.batch, &rates),
+        };
+        let feeder = Feeder {
+            ledger: Ledger::open(&path)?,
+            writer: writer.clone(),
+            engine: Arc::clone(&deliver.engine),
+            dialect: deliver.campaign.api.dialect,
+            batch,
+            lane: lane as u32,
+            last,
+            clock: settings.clock.clone(),
+        };
+        let (sender, jobs) = mpsc::channel(2 * deliver.concurrency.get() as usize);
+        let thread = std::thread::Builder::new()
+            .name("feeder".to_owned())
+            .spawn(move || feeder.run(&sender));
+        let thread =
+            thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
+        started.0.push(jobs);
+        started.1.push(thread);
+    }
+    Ok(started)
 }
 
 /// A generator of random numbers, seeded by the system.

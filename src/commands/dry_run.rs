@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::prepare::{Ready, Wanted, invalid_rows, new_run, prepare};
-use super::send::{only, rates, target};
+use super::send::{only, target};
 use super::show::Shown;
-use crate::campaign::{Campaign, Pace, Per};
+use crate::campaign::{Campaign, Pace, Per, Rate};
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -84,6 +84,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
     let pace = if args.local {
         Pace {
             rate: Vec::new(),
+            per_domain: Vec::new(),
             ..campaign.pace.clone()
         }
     } else {
@@ -91,7 +92,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
     };
     println!(
         "pace:       {}, {} requests in flight, up to {} recipients a request",
-        how_fast(&pace, messages),
+        how_fast(&pace, messages, &ready.by_lane),
         pace.concurrency,
         pace.batch
     );
@@ -106,23 +107,43 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
     Ok(())
 }
 
-/// The limits, and how long they make it last.
-pub(super) fn how_fast(pace: &Pace, messages: u64) -> String {
-    match at_least(pace, messages) {
-        Some(time) => format!("{}, in about {}", rates(&pace.rate), duration(time)),
-        None => rates(&pace.rate),
+/// The limits, and how long they make it last for so many messages, of which each lane has so many.
+pub(super) fn how_fast(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> String {
+    let limits = limits(pace);
+    match at_least(pace, messages, by_lane) {
+        Some(time) => format!("{limits}, in about {}", duration(time)),
+        None => limits,
     }
 }
 
-/// The shortest time that the limits allow for so many messages.
-fn at_least(pace: &Pace, messages: u64) -> Option<Duration> {
-    let time = |rate: &crate::campaign::Rate| {
-        let recipients = u64::from(rate.recipients.get());
-        match rate.per {
-            Per::Day => Duration::from_secs(messages.saturating_sub(1) / recipients * 86_400),
-            Per::Minute => Duration::from_secs_f64(messages as f64 * 60.0 / recipients as f64),
-            Per::Second => Duration::from_secs_f64(messages as f64 / recipients as f64),
-        }
+/// The limits, as they are shown.
+fn limits(pace: &Pace) -> String {
+    let rates: Vec<String> = pace.rate.iter().map(ToString::to_string).collect();
+    let mut words = match rates.as_slice() {
+        [] => "without a limit".to_owned(),
+        rates => format!("at {}", rates.join(" and ")),
     };
-    pace.rate.iter().map(time).max()
+    for limit in &pace.per_domain {
+        words.push_str(&format!(", {} at {}", limit.domain, limit.rate));
+    }
+    words
+}
+
+/// The shortest time that the limits allow.
+fn at_least(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> Option<Duration> {
+    let all = pace.rate.iter().map(|rate| time(*rate, messages));
+    let domains = by_lane.iter().filter_map(|(lane, rows)| {
+        let limit = pace.per_domain.get(lane.checked_sub(1)? as usize)?;
+        Some(time(limit.rate, messages.min(*rows)))
+    });
+    all.chain(domains).max()
+}
+
+fn time(rate: Rate, messages: u64) -> Duration {
+    let recipients = u64::from(rate.recipients.get());
+    match rate.per {
+        Per::Day => Duration::from_secs(messages.saturating_sub(1) / recipients * 86_400),
+        Per::Minute => Duration::from_secs_f64(messages as f64 * 60.0 / recipients as f64),
+        Per::Second => Duration::from_secs_f64(messages as f64 / recipients as f64),
+    }
 }

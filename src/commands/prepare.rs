@@ -43,6 +43,8 @@ pub(super) struct Ready {
     pub(super) engine: Arc<Engine>,
     pub(super) run: Run,
     pub(super) counts: Counts,
+    /// How many pending rows each lane has.
+    pub(super) by_lane: Vec<(u32, u64)>,
     pub(super) findings: Findings,
     planner: Planner,
     blank: u64,
@@ -130,11 +132,12 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
     if rendering.findings.has_errors() {
         return Err(rendering.findings.into());
     }
-    let counts = Ledger::open(&ledger)?.counts()?;
+    let ledger = Ledger::open(&ledger)?;
     Ok(Ready {
         engine: Arc::new(engine),
         run,
-        counts,
+        counts: ledger.counts()?,
+        by_lane: ledger.pending_by_lane()?,
         findings: rendering.findings,
         planner: planned.planner,
         blank: planned.blank.count,

@@ -12,7 +12,7 @@ use super::keys::{Keys, keys};
 use super::prepare::{Ready, Wanted, new_run, prepare};
 use super::question::{Reply, ask};
 use super::show::Shown;
-use crate::campaign::{Campaign, Rate};
+use crate::campaign::Campaign;
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -210,7 +210,7 @@ fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failur
         campaign.message.from.get_ref(),
         campaign.api.smtp_account,
         campaign.api.url.host_str().unwrap_or_default(),
-        dry_run::how_fast(&campaign.pace, messages),
+        dry_run::how_fast(&campaign.pace, messages, &ready.by_lane),
     );
     let input_is_data = campaign.recipients.file.is_none();
     match ask(&question, input_is_data)
@@ -219,20 +219,5 @@ fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failur
         Reply::Yes => Ok(()),
         Reply::No => Err(Failure::new("not-confirmed", "nothing was sent")),
         Reply::NoTerminal => Err(unasked()),
-    }
-}
-
-/// The limits, as they are shown.
-pub(super) fn rates(rates: &[Rate]) -> String {
-    match rates {
-        [] => "without a limit".to_owned(),
-        rates => format!(
-            "at {}",
-            rates
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" and ")
-        ),
     }
 }

@@ -63,7 +63,7 @@ fn rate(opened: &Opened) -> Result<Option<f64>, Failure> {
         .unwrap_or(now);
     let posted: u64 = opened
         .ledger
-        .posted_since(since)?
+        .posted_since(since, None)?
         .iter()
         .map(|(_, recipients)| recipients)
         .sum();

@@ -1,5 +1,5 @@
-//! The feeder: reads pending rows in order, renders them, and makes requests of them, on threads
-//! of its own, so far ahead as the channel holds.
+//! A feeder: reads the pending rows of a lane in order, renders them, and makes requests of them, on
+//! a thread of its own, so far ahead as the channel holds.
 
 use std::sync::Arc;
 
@@ -29,8 +29,10 @@ pub struct Feeder {
     pub dialect: Dialect,
     /// The most recipients of a request.
     pub batch: u32,
-    /// The most rows that are read.
-    pub limit: Option<u64>,
+    /// Whose rows: those without a limit of their domain's, or of one domain with a limit.
+    pub lane: u32,
+    /// The number of the last row that is read.
+    pub last: u32,
     /// The time.
     pub clock: crate::clock::Clock,
 }
@@ -67,11 +69,10 @@ impl Feeder {
     pub fn run(self, jobs: &mpsc::Sender<Job>) -> Result<(), LedgerError> {
         let mut open: Option<Open> = None;
         let mut after = 0;
-        let mut left = self.limit.unwrap_or(u64::MAX);
         loop {
             let page = self
                 .ledger
-                .pending(after, PAGE.min(left.min(u64::from(PAGE)) as u32))?;
+                .pending_in_lane(self.lane, after, self.last, PAGE)?;
             if page.is_empty() {
                 break;
             }
@@ -91,7 +92,6 @@ impl Feeder {
                         continue;
                     }
                 };
-                left -= 1;
                 if let Some(full) = Open::put(&mut open, prepared, &row, self.batch)
                     && jobs.blocking_send(self.close(full)).is_err()
                 {
@@ -119,6 +119,8 @@ impl Feeder {
         Job {
             rows: open.rows,
             body: Body(pieces),
+            lane: self.lane,
+            again: false,
         }
     }
 }

@@ -10,6 +10,10 @@ pub struct Job {
     pub rows: Vec<JobRow>,
     /// Its body.
     pub body: Body,
+    /// The lane that its rows are in; 0 is the one without a limit of its own.
+    pub lane: u32,
+    /// It has been posted before.
+    pub again: bool,
 }
 
 /// A row of a request.

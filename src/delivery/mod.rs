@@ -1,12 +1,19 @@
 //! The engine: claim, pace, post, settle. Every row's order is: rendered, let through by the pace,
 //! given a free connection, claimed durably, posted, settled.
 
+mod breaker;
+mod budget;
+mod day;
 mod feed;
+mod flight;
 mod job;
+mod lanes;
 mod outcome;
 mod pace;
 mod retry;
 mod shared;
+mod spaced;
+mod throttle;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,31 +23,42 @@ use rand::{Rng, RngExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use crate::campaign::{Rate, Retry};
+use crate::campaign::{self, Rate, Retry};
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, Settlement, Writer};
+use crate::ledger::{LedgerError, Writer};
 use crate::transport::Transport;
 
+use breaker::Breaker;
 pub use feed::{Feeder, RowFault};
+use flight::Flight;
 pub use job::{Job, JobRow};
+pub use lanes::LaneLimit;
+use lanes::{Lanes, Pick};
 pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
-pub use pace::{Pace, batch_size};
+pub use pace::batch_size;
+use pace::{Now, Pace, Turn};
 pub use retry::backoff;
 pub use shared::Waiting;
 use shared::{Due, Shared};
 
 /// How many requests may be put off before no new ones are begun.
 const MAX_PUT_OFF: usize = 1000;
+/// The longest wait for a time of day, since the clock may be set while we wait.
+const STEP: Duration = Duration::from_secs(60);
 
 /// How a delivery goes.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The limits; all hold at once.
     pub rate: Vec<Rate>,
+    /// The limits of the domains that have their own, in the order of the lanes after the first.
+    pub lanes: Vec<LaneLimit>,
     /// The most requests in flight.
     pub concurrency: NonZeroU32,
     /// When a row is tried again.
     pub retry: Retry,
+    /// When too much goes wrong.
+    pub breaker: campaign::Breaker,
     /// What the ledger says of the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
     pub posted: Vec<(i64, u64)>,
     /// The time.
@@ -83,30 +101,32 @@ impl<T: Transport> Delivery<T> {
             writer,
             pace: Pace::new(&settings.rate, settings.posted.clone()),
             free: Arc::new(Semaphore::new(settings.concurrency.get() as usize)),
-            shared: Arc::new(Shared::new(waiting)),
+            shared: Arc::new(Shared::new(Breaker::new(settings.breaker), waiting)),
             settings,
             rng,
         }
     }
 
-    /// Sends what the feeder gives, until it is done, `interrupt` is true, or it can't go on. What
-    /// is in flight then is let end, and everything is durable when this returns.
+    /// Sends what the feeders give, one for each lane, until they are done, `interrupt` is true, or
+    /// it can't go on. What is in flight then is let end, and everything is durable when this
+    /// returns.
     ///
     /// # Errors
     /// When the ledger can't be written: nothing is posted after that.
     pub async fn run(
         mut self,
-        mut jobs: mpsc::Receiver<Job>,
+        jobs: Vec<mpsc::Receiver<Job>>,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ending, LedgerError> {
         let shared = Arc::clone(&self.shared);
+        let mut lanes = Lanes::new(jobs, &self.settings.lanes);
         let ending = tokio::select! {
             biased;
             _ = interrupt.wait_for(|interrupted| *interrupted) => Ending::Interrupted,
             () = shared.stopped() => Ending::Done,
-            () = self.dispatch(&mut jobs) => Ending::Done,
+            () = self.dispatch(&mut lanes) => Ending::Done,
         };
-        jobs.close();
+        lanes.close();
         self.idle().await;
         self.writer.flush().await?;
         Ok(match shared.stop_reason() {
@@ -115,81 +135,115 @@ impl<T: Transport> Delivery<T> {
         })
     }
 
-    async fn dispatch(&mut self, jobs: &mut mpsc::Receiver<Job>) {
-        while let Some(job) = self.next(jobs).await {
-            let permit = self.turn(job.recipients()).await;
+    async fn dispatch(&mut self, lanes: &mut Lanes) {
+        loop {
+            let permit = self.free_connection().await;
+            self.shared.no_pause().await;
+            let Some(job) = self.next(lanes, &permit).await else {
+                return;
+            };
+            let now = self.turn(&job).await;
+            lanes.take(&job, now);
             self.launch(job, permit);
         }
     }
 
-    /// The next request to post: one that was put off and is due, or a new one.
-    async fn next(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        let mut exhausted = false;
-        loop {
-            let ended = self.shared.ended.notified();
-            // Looked at before what is due: a request that ends in between may have been put off.
-            let idle = self.free.available_permits() == self.settings.concurrency.get() as usize;
-            let due = match self.shared.due() {
-                Due::Now(job) => return Some(job),
-                Due::At(due) => Some(due),
-                Due::None => None,
-            };
-            if exhausted && idle && due.is_none() {
-                return None;
-            }
-            let take_new = !exhausted && self.shared.put_off() < MAX_PUT_OFF;
-            tokio::select! {
-                job = jobs.recv(), if take_new => match job {
-                    Some(job) => return Some(job),
-                    None => exhausted = true,
-                },
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
-                () = ended => {}
-            }
-        }
-    }
-
-    /// Waits for a free connection, the end of a pause, and the pace, in such an order that
-    /// nothing is waited for after the pace. Until the API has answered once, a request goes alone.
-    async fn turn(&mut self, recipients: u32) -> OwnedSemaphorePermit {
+    /// Waits for a free connection. While the API is not known to answer, a request goes alone.
+    async fn free_connection(&self) -> OwnedSemaphorePermit {
         let all = self.settings.concurrency.get();
         loop {
             let permits = if self.shared.proven() { 1 } else { all };
-            let free = Arc::clone(&self.free);
-            let permit = free
+            let permit = Arc::clone(&self.free)
                 .acquire_many_owned(permits)
                 .await
                 .expect("the semaphore is never closed");
-            if permits == all && all > 1 && self.shared.proven() {
-                continue;
-            }
-            self.shared.no_pause().await;
-            self.day(recipients).await;
-            self.pace.spaced(recipients).await;
-            if !self.shared.paused() {
-                self.pace.count(recipients, self.settings.clock.now());
+            if permits == 1 || !self.shared.proven() {
                 return permit;
             }
         }
     }
 
-    async fn day(&mut self, recipients: u32) {
-        while let Some(until) = self
-            .pace
-            .day_is_full_until(recipients, self.settings.clock.now())
-        {
-            self.shared.tell(Waiting::Day(until));
-            let left = until.duration_since(self.settings.clock.now());
-            // In steps, since the clock may be set while we wait.
-            let step = Duration::try_from(left)
-                .unwrap_or_default()
-                .min(Duration::from_secs(60));
-            tokio::time::sleep(step).await;
+    /// The next request to post, once its lane lets it through: one that is due again, or a new one.
+    async fn next(&self, lanes: &mut Lanes, held: &OwnedSemaphorePermit) -> Option<Job> {
+        loop {
+            let ended = self.shared.ended.notified();
+            // Looked at before what is due: a request that ends in between may have been put off.
+            let free = self.free.available_permits() + held.num_permits();
+            let idle = free == self.settings.concurrency.get() as usize;
+            let due = self.put_due(lanes);
+            let turn = match lanes.pick(self.now()) {
+                Pick::Job(job) => return Some(job),
+                Pick::Later(turn) => Some(turn),
+                Pick::Nothing => None,
+            };
+            if idle && due.is_none() && lanes.are_done() {
+                return None;
+            }
+            let wake = due
+                .into_iter()
+                .chain(turn.map(|turn| self.wake(turn)))
+                .min();
+            let wants_new = lanes.wants_new() && self.shared.put_off() < MAX_PUT_OFF;
+            tokio::select! {
+                () = lanes.new_request(), if wants_new => {}
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = ended => {}
+            }
         }
-        self.shared.going();
+    }
+
+    /// Gives all that are due again to their lanes. When the next one is due.
+    fn put_due(&self, lanes: &mut Lanes) -> Option<Instant> {
+        loop {
+            match self.shared.due() {
+                Due::Now(job) => lanes.put(job),
+                Due::At(due) => return Some(due),
+                Due::None => return None,
+            }
+        }
+    }
+
+    /// Waits until no pause holds and the pace lets the request through. Nothing waits after this.
+    async fn turn(&mut self, job: &Job) -> Now {
+        loop {
+            self.shared.no_pause().await;
+            let now = self.now();
+            let throttled = self.shared.throttled().filter(|ready| *ready > now.instant);
+            match (self.pace.turn(job.recipients(), now), throttled) {
+                (Turn::Now, None) => {
+                    self.shared.tell(Waiting::Going);
+                    self.pace.take(job.recipients(), now);
+                    return now;
+                }
+                (Turn::Now, Some(ready)) => tokio::time::sleep_until(ready).await,
+                (turn, _) => tokio::time::sleep_until(self.wake(turn)).await,
+            }
+        }
+    }
+
+    /// When to look again at a turn that has not come, having told what is waited for.
+    fn wake(&self, turn: Turn) -> Instant {
+        let now = self.now();
+        match turn {
+            Turn::Now => now.instant,
+            Turn::At(ready) => ready,
+            Turn::Day(until) => {
+                self.shared.tell(Waiting::Day(until));
+                let left = until.duration_since(now.time);
+                now.instant + Duration::try_from(left).unwrap_or_default().min(STEP)
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant::now(),
+            time: self.settings.clock.now(),
+        }
     }
 
     fn launch(&mut self, job: Job, permit: OwnedSemaphorePermit) {
+        self.shared.posted(&job, Instant::now());
         let flight = Flight {
             transport: Arc::clone(&self.transport),
             writer: self.writer.clone(),
@@ -215,127 +269,4 @@ impl<T: Transport> Delivery<T> {
             .acquire_many(self.settings.concurrency.get())
             .await;
     }
-}
-
-/// One request in flight.
-struct Flight<T> {
-    transport: Arc<T>,
-    writer: Writer,
-    shared: Arc<Shared>,
-    clock: Clock,
-    retry: Retry,
-    /// What chance says about the wait, should one be needed.
-    chance: f64,
-}
-
-impl<T: Transport> Flight<T> {
-    async fn fly(&self, job: Job) -> Result<(), LedgerError> {
-        self.writer
-            .claim(job.row_numbers(), self.clock.now())
-            .await?;
-        let launched = Instant::now();
-        let result = self.transport.post(job.body.clone()).await;
-        let now = self.clock.now();
-        let recipients: Vec<_> = job.rows.iter().map(|row| &row.address).collect();
-        match classify(&result, &recipients, now) {
-            Outcome::Settled(settlements) => {
-                let settled = settlements
-                    .iter()
-                    .any(|s| !matches!(s, Settlement::Unknown { .. }));
-                let accepted = settlements
-                    .iter()
-                    .any(|settlement| matches!(settlement, Settlement::Accepted { .. }));
-                self.settle(&job, settlements)?;
-                if settled {
-                    self.shared.answered(accepted);
-                }
-            }
-            Outcome::NotTaken {
-                blame: Blame::Server,
-                reason,
-                wait,
-            } => {
-                self.settle(&job, again(&job, false, &reason))?;
-                self.shared
-                    .server_failed(launched, wait, &reason, |failures| {
-                        backoff(failures, self.retry.max_delay, self.chance)
-                    });
-                self.shared.retry_at(self.shared.pause_ends(), job);
-            }
-            Outcome::NotTaken {
-                blame: Blame::Request,
-                reason,
-                ..
-            } => {
-                self.shared.answered(false);
-                self.try_again(job, &reason)?;
-            }
-            Outcome::Stop { reason, not_taken } => {
-                let settlements = if not_taken {
-                    again(&job, false, &reason)
-                } else {
-                    in_doubt(&job, &reason)
-                };
-                self.settle(&job, settlements)?;
-                self.shared.stop(reason);
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts off the rows that have attempts left; the others have failed.
-    fn try_again(&self, job: Job, reason: &str) -> Result<(), LedgerError> {
-        let spent = |row: &JobRow| row.attempts + 1 >= self.retry.attempts;
-        if job.rows.iter().any(spent) {
-            let failed = |_| Settlement::Failed {
-                code: Some(408),
-                error: reason.to_owned(),
-            };
-            return self.settle(&job, job.rows.iter().map(failed).collect());
-        }
-        self.settle(&job, again(&job, true, reason))?;
-        let attempts = job
-            .rows
-            .iter()
-            .map(|row| row.attempts + 1)
-            .max()
-            .unwrap_or(1);
-        let due = Instant::now() + backoff(attempts, self.retry.max_delay, self.chance);
-        let rows = job
-            .rows
-            .iter()
-            .map(|row| JobRow {
-                attempts: row.attempts + 1,
-                ..row.clone()
-            })
-            .collect();
-        self.shared.retry_at(due, Job { rows, ..job });
-        Ok(())
-    }
-
-    fn settle(&self, job: &Job, settlements: Vec<Settlement>) -> Result<(), LedgerError> {
-        self.writer.settle(
-            job.row_numbers().into_iter().zip(settlements).collect(),
-            self.clock.now(),
-        )
-    }
-}
-
-fn again(job: &Job, counted: bool, reason: &str) -> Vec<Settlement> {
-    job.rows
-        .iter()
-        .map(|_| Settlement::Again {
-            counted,
-            error: reason.to_owned(),
-        })
-        .collect()
-}
-
-fn in_doubt(job: &Job, reason: &str) -> Vec<Settlement> {
-    job.rows
-        .iter()
-        .map(|_| Settlement::Unknown {
-            error: reason.to_owned(),
-        })
-        .collect()
 }

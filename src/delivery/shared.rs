@@ -1,4 +1,5 @@
-//! What all requests in flight share: whether to go on, and the pause after a server's refusal.
+//! What all requests in flight share: whether to go on, the pause after a server's refusal, the
+//! requests that were put off.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -8,7 +9,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
+use super::budget::Budget;
 use super::job::Job;
+use super::throttle::Throttle;
+use crate::ledger::Settlement;
 
 /// After so long without a success the run stops.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -31,7 +36,6 @@ pub enum Waiting {
 }
 
 /// The state behind the lock.
-#[derive(Default)]
 struct State {
     stop: Option<String>,
     pause_until: Option<Instant>,
@@ -39,8 +43,11 @@ struct State {
     failures: u32,
     /// Since when there has been no success.
     trouble_since: Option<Instant>,
-    /// An HTTP answer of the API was seen in this process.
+    /// The API has answered since the process began, and since it last failed as a whole.
     proven: bool,
+    throttle: Throttle,
+    budget: Budget,
+    breaker: Breaker,
     retries: BinaryHeap<Reverse<Retry>>,
 }
 
@@ -80,9 +87,20 @@ impl Ord for Retry {
 }
 
 impl Shared {
-    pub(super) fn new(waiting: watch::Sender<Waiting>) -> Self {
+    pub(super) fn new(breaker: Breaker, waiting: watch::Sender<Waiting>) -> Self {
+        let state = State {
+            stop: None,
+            pause_until: None,
+            failures: 0,
+            trouble_since: None,
+            proven: false,
+            throttle: Throttle::default(),
+            budget: Budget::default(),
+            breaker,
+            retries: BinaryHeap::new(),
+        };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             ended: Notify::new(),
             stopped: watch::Sender::new(false),
             waiting,
@@ -110,45 +128,65 @@ impl Shared {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 
-    /// Whether the API has answered anything in this process.
+    /// Whether the API is known to answer: until then, requests go alone.
     pub(super) fn proven(&self) -> bool {
         self.state().proven
     }
 
-    /// An answer came that settled rows.
-    pub(super) fn answered(&self, accepted: bool) {
+    /// An answer came that settled rows so.
+    pub(super) fn settled(&self, settlements: &[Settlement]) {
         let mut state = self.state();
-        state.proven = true;
-        if accepted {
+        let is = |wanted: fn(&Settlement) -> bool| settlements.iter().filter(move |s| wanted(s));
+        let accepted = is(|s| matches!(s, Settlement::Accepted { .. })).count();
+        let unknown = is(|s| matches!(s, Settlement::Unknown { .. })).count();
+        if unknown < settlements.len() {
+            state.proven = true;
+        }
+        if accepted > 0 {
             state.failures = 0;
             state.trouble_since = None;
+            state.throttle.accepted(accepted);
+            state.budget.taken();
+        }
+        let breaker = &mut state.breaker;
+        let reasons = settlements.iter().filter_map(|one| breaker.count(one));
+        if let Some(reason) = reasons.last() {
+            drop(state);
+            self.stop(reason);
         }
     }
 
-    /// The server took nothing: all pause. `launched` is when the request left, so that requests
-    /// which were in flight together count as one failure. `backoff` gives the pause for the
+    /// The server took none of a request, for a reason of the request's own.
+    pub(super) fn not_taken(&self, reason: &str) {
+        self.state().proven = true;
+        self.trouble(reason);
+    }
+
+    /// The server took nothing: all pause, and then one request goes alone. `launched` is when the
+    /// request left, so that requests which were in flight together count as one failure; `busy`
+    /// is whether the server said itself that it wants less. `backoff` gives the pause for the
     /// number of failures in a row.
     pub(super) fn server_failed(
         &self,
         launched: Instant,
+        busy: bool,
         wait: Option<Duration>,
         reason: &str,
         backoff: impl Fn(u32) -> Duration,
     ) {
+        if self.trouble(reason) {
+            return;
+        }
         let now = Instant::now();
         let mut state = self.state();
-        let since = *state.trouble_since.get_or_insert(now);
-        if now.duration_since(since) > PATIENCE {
-            drop(state);
-            return self.stop(format!(
-                "nothing was taken for {} minutes: {reason}",
-                PATIENCE.as_secs() / 60
-            ));
-        }
+        state.proven = false;
         if state.pause_until.is_none_or(|until| launched >= until) {
             state.failures += 1;
             let pause = wait.unwrap_or_else(|| backoff(state.failures));
             state.pause_until = Some(now + pause);
+            if busy {
+                state.throttle.refused(now);
+            }
         } else if let Some(wait) = wait {
             state.pause_until = state.pause_until.max(Some(now + wait));
         }
@@ -157,6 +195,18 @@ impl Shared {
             until,
             reason: reason.to_owned(),
         });
+    }
+
+    /// There has been no success; stops the run when that has been so for too long.
+    fn trouble(&self, reason: &str) -> bool {
+        let now = Instant::now();
+        let since = *self.state().trouble_since.get_or_insert(now);
+        let too_long = now.duration_since(since) > PATIENCE;
+        if too_long {
+            let minutes = PATIENCE.as_secs() / 60;
+            self.stop(format!("nothing was taken for {minutes} minutes: {reason}"));
+        }
+        too_long
     }
 
     /// Waits until no pause holds.
@@ -171,12 +221,6 @@ impl Shared {
                 None => return self.going(),
             }
         }
-    }
-
-    pub(super) fn paused(&self) -> bool {
-        self.state()
-            .pause_until
-            .is_some_and(|until| until > Instant::now())
     }
 
     /// Tells that nothing but the pace is waited for.
@@ -194,7 +238,8 @@ impl Shared {
     }
 
     /// Puts a request off.
-    pub(super) fn retry_at(&self, due: Instant, job: Job) {
+    pub(super) fn retry_at(&self, due: Instant, mut job: Job) {
+        job.again = true;
         self.state().retries.push(Reverse(Retry { due, job }));
     }
 
@@ -203,21 +248,40 @@ impl Shared {
         self.state().pause_until.unwrap_or_else(Instant::now)
     }
 
-    /// The first request that is due, or when there will be one.
+    /// The first request that is due again, or when there will be one.
     pub(super) fn due(&self) -> Due {
+        let now = Instant::now();
         let mut state = self.state();
         match state.retries.peek() {
-            None => Due::None,
-            Some(Reverse(first)) if first.due > Instant::now() => Due::At(first.due),
-            Some(_) => state
-                .retries
-                .pop()
-                .map_or(Due::None, |Reverse(retry)| Due::Now(retry.job)),
+            None => return Due::None,
+            Some(Reverse(first)) if first.due > now => return Due::At(first.due),
+            Some(_) => {}
         }
+        if let Err(next) = state.budget.repeat(now) {
+            return Due::At(next);
+        }
+        state
+            .retries
+            .pop()
+            .map_or(Due::None, |Reverse(retry)| Due::Now(retry.job))
     }
 
     pub(super) fn put_off(&self) -> usize {
         self.state().retries.len()
+    }
+
+    /// When the server's refusals let the next request go; nothing if that is at once.
+    pub(super) fn throttled(&self) -> Option<Instant> {
+        self.state().throttle.ready()
+    }
+
+    /// A request goes now.
+    pub(super) fn posted(&self, job: &Job, now: Instant) {
+        let mut state = self.state();
+        state.throttle.posted(job.recipients(), now);
+        if !job.again {
+            state.budget.posted();
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub use reopen::{resolve_accepted, resolve_resend, retry};
 pub use writer::{LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// Marks a SQLite file as a ledger, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d61_696c;
 
@@ -211,7 +211,7 @@ fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
 mod tests {
     use super::*;
 
-    fn run() -> Run {
+    pub(super) fn run() -> Run {
         Run {
             name: "test".to_owned(),
             target: Target::Local,
@@ -236,6 +236,7 @@ mod tests {
                 email: &email,
                 address: Some(&email),
                 cells: &cells,
+                lane: 0,
                 left_out: None,
             };
             planner.add(&row).expect("a row");
@@ -261,7 +262,7 @@ mod tests {
         let dir = ledger(3);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1, 2], Timestamp::UNIX_EPOCH)
+            .claim(vec![1, 2], 0, Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
         assert_eq!(
@@ -276,11 +277,21 @@ mod tests {
         let dir = ledger(2);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1], Timestamp::UNIX_EPOCH)
+            .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
-        assert!(writer.claim(vec![1], Timestamp::UNIX_EPOCH).await.is_err());
-        assert!(writer.claim(vec![2], Timestamp::UNIX_EPOCH).await.is_err());
+        assert!(
+            writer
+                .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
+                .await
+                .is_err()
+        );
+        assert!(
+            writer
+                .claim(vec![2], 0, Timestamp::UNIX_EPOCH)
+                .await
+                .is_err()
+        );
         assert_eq!(status(&dir, 2), Status::Pending);
     }
 
@@ -289,7 +300,7 @@ mod tests {
         let dir = ledger(2);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1, 2], Timestamp::UNIX_EPOCH)
+            .claim(vec![1, 2], 0, Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
         let accepted = Settlement::Accepted {
@@ -314,7 +325,7 @@ mod tests {
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         for (counted, attempts) in [(false, 0), (true, 1), (true, 2), (false, 2)] {
             writer
-                .claim(vec![1], Timestamp::UNIX_EPOCH)
+                .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
                 .await
                 .expect("a claim");
             let again = Settlement::Again {
@@ -330,7 +341,9 @@ mod tests {
         }
         let ledger = Ledger::open(&path_in(dir.path())).expect("a ledger");
         assert_eq!(
-            ledger.posted_since(Timestamp::UNIX_EPOCH).expect("posted"),
+            ledger
+                .posted_since(Timestamp::UNIX_EPOCH, None)
+                .expect("posted"),
             [(0, 4)]
         );
     }

@@ -22,6 +22,8 @@ pub struct NewRow<'a> {
     pub address: Option<&'a str>,
     /// All cells, a JSON array.
     pub cells: &'a str,
+    /// The lane that it is sent in; 0 is the one without a limit of its own.
+    pub lane: u32,
     /// Why it is not sent, if it is not: the status, a code, and a reason.
     pub left_out: Option<(Status, &'a str, &'a str)>,
 }
@@ -30,6 +32,7 @@ pub struct NewRow<'a> {
 pub struct Planner {
     connection: Connection,
     now: i64,
+    has_lanes: bool,
 }
 
 impl Planner {
@@ -60,6 +63,7 @@ impl Planner {
         Ok(Self {
             connection,
             now: to_millis(run.started),
+            has_lanes: false,
         })
     }
 
@@ -79,19 +83,26 @@ impl Planner {
             row.cells
         ])?;
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO delivery (row, status, code, error, at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO delivery (row, status, code, error, at, lane) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
+        self.has_lanes |= row.lane > 0;
         match row.left_out {
             None => insert.execute(params![
                 row.number,
                 Status::Pending.as_str(),
                 None::<&str>,
                 None::<&str>,
-                None::<i64>
+                None::<i64>,
+                row.lane
             ])?,
-            Some((status, code, error)) => {
-                insert.execute(params![row.number, status.as_str(), code, error, self.now])?
-            }
+            Some((status, code, error)) => insert.execute(params![
+                row.number,
+                status.as_str(),
+                code,
+                error,
+                self.now,
+                row.lane
+            ])?,
         };
         Ok(())
     }
@@ -187,6 +198,11 @@ impl Planner {
             "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
         )?;
+        if self.has_lanes {
+            // So that a lane's rows are found without a look at all others.
+            self.connection
+                .execute_batch("CREATE INDEX delivery_lane ON delivery (lane)")?;
+        }
         self.connection.execute_batch("COMMIT")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection

@@ -168,7 +168,22 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(after, u32::MAX, most)
+        self.pending_rows(None, after, u32::MAX, most)
+    }
+
+    /// The pending rows of a lane after `after` up to `last`, at most `most`, in the order of the
+    /// input. Those of other lanes are not looked at.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn pending_in_lane(
+        &self,
+        lane: u32,
+        after: u32,
+        last: u32,
+        most: u32,
+    ) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.pending_rows(Some(lane), after, last, most)
     }
 
     /// The pending rows after `after` up to `last`, in the order of the input.
@@ -176,22 +191,18 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending_between(&self, after: u32, last: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(after, last, u32::MAX)
+        self.pending_rows(None, after, last, u32::MAX)
     }
 
     fn pending_rows(
         &self,
+        lane: Option<u32>,
         after: u32,
         last: u32,
         most: u32,
     ) -> Result<Vec<PlannedRow>, LedgerError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT row, line, email, cells, attempts, resends, alone,
-                    EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
-             FROM delivery JOIN recipient USING (row)
-             WHERE row > ? AND row <= ? AND status = 'pending' ORDER BY row LIMIT ?",
-        )?;
-        let mut rows = select.query(params![after, last, most])?;
+        let mut select = self.connection.prepare_cached(&pending_sql(lane))?;
+        let mut rows = select.query(params![after, last, most, lane])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
             let recorded = if row.get(7)? {
@@ -261,16 +272,46 @@ impl Ledger {
         Ok(())
     }
 
-    /// How many recipients were posted in each minute since `since`, oldest first: the minute since
-    /// 1970, and the number.
+    /// The number of the `rows`th pending row, or of the last one if there are fewer.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub fn posted_since(&self, since: Timestamp) -> Result<Vec<(i64, u64)>, LedgerError> {
-        let mut select = self
-            .connection
-            .prepare("SELECT minute, recipients FROM posted WHERE minute >= ? ORDER BY minute")?;
-        let rows = select.query_map([to_millis(since) / 60_000], |row| {
+    pub fn nth_pending(&self, rows: u64) -> Result<u32, LedgerError> {
+        let last: Option<u32> = self.connection.query_row(
+            "SELECT max(row) FROM (SELECT row FROM delivery WHERE status = 'pending' ORDER BY row LIMIT ?)",
+            [i64::try_from(rows).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// How many rows of each lane are pending.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' GROUP BY lane",
+        )?;
+        let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        Ok(lanes.collect::<Result<_, _>>()?)
+    }
+
+    /// How many recipients, of all lanes or of one, were posted in each minute since `since`,
+    /// oldest first: the minute since 1970, and the number.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn posted_since(
+        &self,
+        since: Timestamp,
+        lane: Option<u32>,
+    ) -> Result<Vec<(i64, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT minute, sum(recipients) FROM posted
+             WHERE minute >= ?1 AND ifnull(lane = ?2, 1) GROUP BY minute ORDER BY minute",
+        )?;
+        let rows = select.query_map(params![to_millis(since) / 60_000, lane], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -292,6 +333,21 @@ impl Ledger {
             _ => Ok(None),
         }
     }
+}
+
+/// Selects the pending rows after ?1 up to ?2, at most ?3, of the lane ?4 if there is one.
+fn pending_sql(lane: Option<u32>) -> String {
+    let in_lane = if lane.is_some() {
+        "lane = ?4"
+    } else {
+        "?4 IS NULL"
+    };
+    format!(
+        "SELECT row, line, email, cells, attempts, resends, alone,
+                EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
+         FROM delivery JOIN recipient USING (row)
+         WHERE {in_lane} AND row > ?1 AND row <= ?2 AND status = 'pending' ORDER BY row LIMIT ?3"
+    )
 }
 
 fn planned_row(
@@ -350,5 +406,49 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
             path: path.to_owned(),
             found,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{NewRow, Planner, path_in};
+
+    #[test]
+    fn the_rows_of_a_lane_are_found_without_a_look_at_the_others() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = path_in(dir.path());
+        let mut planner = Planner::create(&path, &crate::ledger::tests::run()).expect("a ledger");
+        for number in 1..=100 {
+            planner
+                .add(&NewRow {
+                    number,
+                    line: 1,
+                    email: "a@b.example",
+                    address: None,
+                    cells: "[]",
+                    lane: u32::from(number <= 99),
+                    left_out: None,
+                })
+                .expect("a row");
+        }
+        planner.finish(0, Timestamp::UNIX_EPOCH).expect("a plan");
+        let ledger = Ledger::open(&path).expect("a ledger");
+        let plan = format!("EXPLAIN QUERY PLAN {}", pending_sql(Some(0)));
+        let mut steps = ledger.connection.prepare(&plan).expect("a plan");
+        let first: String = steps
+            .query_row(params![0, 100, 10, 0], |row| row.get(3))
+            .expect("a step");
+        assert!(
+            first.contains("USING INDEX delivery_lane (lane=? AND rowid>?"),
+            "{first}"
+        );
+        let rows = ledger.pending_in_lane(0, 0, 100, 10).expect("rows");
+        assert_eq!(
+            rows.iter().map(|row| row.row.number).collect::<Vec<_>>(),
+            [100]
+        );
+        assert_eq!(ledger.pending_by_lane().expect("lanes"), [(0, 1), (1, 99)]);
+        assert_eq!(ledger.nth_pending(7).expect("a row"), 7);
     }
 }

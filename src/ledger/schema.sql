@@ -1,6 +1,6 @@
 -- The ledger of one run. Rows are written once by the plan; what became of them is in `delivery`.
 PRAGMA application_id = 0x6d61696c;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE run (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -30,6 +30,7 @@ CREATE TABLE delivery (
   attempts   INTEGER NOT NULL DEFAULT 0,
   resends    INTEGER NOT NULL DEFAULT 0,
   alone      INTEGER NOT NULL DEFAULT 0, -- 1: to be posted in a request of its own
+  lane       INTEGER NOT NULL DEFAULT 0, -- n: of the nth domain with a limit of its own
   message_id TEXT,
   code       TEXT,                       -- the API's code, or the finding's
   error      TEXT,
@@ -46,8 +47,10 @@ CREATE TABLE attachment (
   PRIMARY KEY (row, position)
 ) STRICT, WITHOUT ROWID;
 
--- How many recipients were posted in each minute since 1970, for the limits per day.
+-- How many recipients of a lane were posted in each minute since 1970, for the limits per day.
 CREATE TABLE posted (
-  minute     INTEGER PRIMARY KEY,
-  recipients INTEGER NOT NULL
-) STRICT;
+  minute     INTEGER NOT NULL,
+  lane       INTEGER NOT NULL,
+  recipients INTEGER NOT NULL,
+  PRIMARY KEY (minute, lane)
+) STRICT, WITHOUT ROWID;

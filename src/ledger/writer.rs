@@ -56,6 +56,7 @@ pub enum Settlement {
 enum Order {
     Claim {
         rows: Vec<u32>,
+        lane: u32,
         at: Timestamp,
         done: oneshot::Sender<Result<(), LedgerError>>,
     },
@@ -147,12 +148,18 @@ impl Writer {
         &self.counts
     }
 
-    /// Makes pending rows `sending`; durable when it returns.
+    /// Makes pending rows of a lane `sending`; durable when it returns.
     ///
     /// # Errors
     /// When that could not be committed: nothing may be posted then.
-    pub async fn claim(&self, rows: Vec<u32>, at: Timestamp) -> Result<(), LedgerError> {
-        self.order(|done| Order::Claim { rows, at, done }).await
+    pub async fn claim(&self, rows: Vec<u32>, lane: u32, at: Timestamp) -> Result<(), LedgerError> {
+        let claim = |done| Order::Claim {
+            rows,
+            lane,
+            at,
+            done,
+        };
+        self.order(claim).await
     }
 
     /// Says what became of claimed rows. It is committed with what comes next, and before any claim
@@ -266,7 +273,7 @@ fn apply(
     moved: &mut Vec<(Status, Status, u64)>,
 ) -> Result<(), LedgerError> {
     match order {
-        Order::Claim { rows, at, .. } => claim(connection, rows, *at, moved),
+        Order::Claim { rows, lane, at, .. } => claim(connection, rows, *lane, *at, moved),
         Order::Settle { rows, at } => rows.iter().try_for_each(|(row, settlement)| {
             let to = settle(connection, *row, settlement, *at)?;
             moved.push((Status::Sending, to, 1));
@@ -296,6 +303,7 @@ fn apply(
 fn claim(
     connection: &Connection,
     rows: &[u32],
+    lane: u32,
     at: Timestamp,
     moved: &mut Vec<(Status, Status, u64)>,
 ) -> Result<(), LedgerError> {
@@ -307,10 +315,11 @@ fn claim(
         one_row(update.execute(params![to_millis(at), row])?, *row)?;
     }
     let mut posted = connection.prepare_cached(
-        "INSERT INTO posted (minute, recipients) VALUES (?, ?)
-         ON CONFLICT (minute) DO UPDATE SET recipients = recipients + excluded.recipients",
+        "INSERT INTO posted (minute, lane, recipients) VALUES (?, ?, ?)
+         ON CONFLICT (minute, lane) DO UPDATE SET recipients = recipients + excluded.recipients",
     )?;
-    posted.execute(params![to_millis(at).div_euclid(60_000), rows.len() as i64])?;
+    let minute = to_millis(at).div_euclid(60_000);
+    posted.execute(params![minute, lane, rows.len() as i64])?;
     moved.push((Status::Pending, Status::Sending, rows.len() as u64));
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use crate::address::Mailbox;
 use crate::campaign::Campaign;
-use crate::ledger::{LedgerError, NewRow, Planner, Run, Status};
+use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
 use crate::recipients::{Lines, ReadError, Reader, RowFault, SuppressionList, Warning};
 
 use super::Stages;
@@ -64,6 +65,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
     let suppressed = suppression_list(inputs.campaign, &inputs.campaign.dir)?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
+    let lanes = lanes(inputs);
     let mut seen = Seen::default();
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut cells = String::new();
@@ -106,6 +108,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
             email: row.cells.get(email).unwrap_or_default(),
             address: address.as_deref(),
             cells: &cells,
+            lane: lane_of(&row.recipient, &lanes),
             left_out: left_out
                 .as_ref()
                 .map(|(status, code, error)| (*status, *code, error.as_str())),
@@ -125,6 +128,27 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
         pending,
         last,
     })
+}
+
+/// The domains with a limit of their own, each with its lane. Only the pace of a real run counts
+/// its recipients' domains.
+fn lanes<'a>(inputs: &PlanInputs<'a>) -> HashMap<&'a str, u32> {
+    let domains = match inputs.run.target {
+        Target::Real => inputs.campaign.pace.per_domain.as_slice(),
+        Target::Local | Target::Test => &[],
+    };
+    let domains = domains.iter().map(|limit| limit.domain.as_str());
+    domains.zip(1..).collect()
+}
+
+fn lane_of<E>(recipient: &Result<Mailbox, E>, lanes: &HashMap<&str, u32>) -> u32 {
+    match recipient {
+        Ok(mailbox) if !lanes.is_empty() => {
+            let domain = mailbox.address.ascii_domain();
+            lanes.get(domain).copied().unwrap_or(0)
+        }
+        _ => 0,
+    }
 }
 
 /// The suppression lists of a campaign, read from its folder.

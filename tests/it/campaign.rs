@@ -214,9 +214,31 @@ fn a_url_must_be_one_over_tls_or_to_this_machine_and_holds_no_keys() {
 }
 
 #[test]
-fn limits_per_domain_are_refused_with_the_reason() {
-    let limits: toml::Table = "\"gmail.com\" = \"5/s\"".parse().expect("TOML");
-    refused("pace.per_domain", limits, "not supported yet", "`rate`");
+fn limits_per_domain_are_rates_of_domains() {
+    let refuse = |toml: &str, found: &str, help: &str| {
+        let limits: toml::Table = toml.parse().expect("TOML");
+        let report = check(&Campaign::new().set("pace.per_domain", limits));
+        report.only().is("bad-value", found).helps(help);
+        assert!(report.only().line.is_some());
+    };
+    refuse(
+        "\"a@gmail.com\" = \"5/s\"",
+        "“a@gmail.com” is not a domain",
+        "behind the @",
+    );
+    refuse("\"gmail.com\" = \"fast\"", "“fast” is not a rate", "");
+    refuse(
+        "\"gmail.com\" = \"5/s\"\n\"GMail.com\" = \"6/s\"",
+        "gmail.com has two limits",
+        "",
+    );
+}
+
+#[test]
+fn a_share_is_from_0_to_1() {
+    refused("breaker.share", 50.0, "from 0 to 1", "0.5");
+    refused("breaker.messages", 0, "from 1 to 100000", "");
+    check(&Campaign::new().set("breaker.share", 1)).is_clean();
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 mod answers;
 mod architecture;
+mod breaker;
 mod campaign;
 mod check;
 mod cli;
 mod contract;
 mod docs;
+mod domains;
 mod dry_run;
 mod examples;
 mod fake_api;
@@ -22,3 +24,4 @@ mod render;
 mod resume;
 mod send;
 mod support;
+mod trouble;

@@ -1,0 +1,115 @@
+//! `[pace]`, `[retry]` and `[breaker]`, validated.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::file::{self, Text};
+use super::validate::Check;
+use super::{Breaker, DomainRate, Pace, Rate, Retry};
+use crate::address::Address;
+use crate::api;
+
+const DEFAULT_RATE: &str = "10/s";
+const DEFAULT_CONCURRENCY: u32 = 8;
+const MAX_CONCURRENCY: u32 = 4096;
+const DEFAULT_ATTEMPTS: u32 = 5;
+const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(300);
+const DEFAULT_MESSAGES: u32 = 100;
+const MAX_MESSAGES: u32 = 100_000;
+const DEFAULT_SHARE: f64 = 0.5;
+
+impl Check<'_> {
+    pub(super) fn pace(&mut self, pace: &file::Pace) -> Pace {
+        let rate = match &pace.rate {
+            None => vec![default_rate()],
+            Some(rates) => rates.iter().map(|rate| self.rate(rate)).collect(),
+        };
+        Pace {
+            rate,
+            concurrency: self.number(
+                pace.concurrency.as_ref(),
+                DEFAULT_CONCURRENCY,
+                MAX_CONCURRENCY,
+            ),
+            batch: self.number(pace.batch.as_ref(), 1, api::MAX_RECIPIENTS as u32),
+            per_domain: self.per_domain(&pace.per_domain),
+        }
+    }
+
+    fn rate(&mut self, rate: &Text) -> Rate {
+        self.or_default(rate.span(), rate.get_ref().parse(), default_rate())
+    }
+
+    fn per_domain(&mut self, limits: &BTreeMap<Text, Text>) -> Vec<DomainRate> {
+        let mut domains: Vec<DomainRate> = Vec::new();
+        for (name, rate) in limits {
+            let rate = self.rate(rate);
+            let Some(domain) = domain(name.get_ref()) else {
+                self.bad(
+                    name.span(),
+                    format!("“{}” is not a domain", name.get_ref()),
+                    "write what stands behind the @ of the addresses, such as \"gmail.com\"",
+                );
+                continue;
+            };
+            if domains.iter().any(|other| other.domain == domain) {
+                self.bad(name.span(), format!("{domain} has two limits"), "");
+            }
+            domains.push(DomainRate { domain, rate });
+        }
+        domains
+    }
+
+    fn number(&mut self, number: Option<&Spanned<u32>>, default: u32, most: u32) -> NonZeroU32 {
+        let value = number.map_or(default, |number| *number.get_ref());
+        match NonZeroU32::new(value) {
+            Some(value) if value.get() <= most => value,
+            _ => {
+                self.bad(
+                    number.map_or(0..0, Spanned::span),
+                    format!("must be from 1 to {most}"),
+                    "",
+                );
+                NonZeroU32::MIN
+            }
+        }
+    }
+
+    pub(super) fn retry(&mut self, retry: &file::Retry) -> Retry {
+        Retry {
+            attempts: self
+                .number(retry.attempts.as_ref(), DEFAULT_ATTEMPTS, 100)
+                .get(),
+            max_delay: self.duration(retry.max_delay.as_ref(), DEFAULT_MAX_DELAY),
+        }
+    }
+
+    pub(super) fn breaker(&mut self, breaker: &file::Breaker) -> Breaker {
+        let messages = self.number(breaker.messages.as_ref(), DEFAULT_MESSAGES, MAX_MESSAGES);
+        let share = breaker
+            .share
+            .as_ref()
+            .map_or(DEFAULT_SHARE, |share| *share.get_ref());
+        if !(0.0..=1.0).contains(&share) {
+            self.bad(
+                breaker.share.as_ref().map_or(0..0, Spanned::span),
+                "must be from 0 to 1",
+                "0.5 stops when more than half go wrong, 1.0 never",
+            );
+        }
+        Breaker { messages, share }
+    }
+}
+
+fn default_rate() -> Rate {
+    DEFAULT_RATE.parse().expect("the default rate is one")
+}
+
+/// A domain as A-labels.
+fn domain(name: &str) -> Option<String> {
+    let address = Address::parse(&format!("a@{}", name.trim())).ok()?;
+    Some(address.ascii_domain().to_owned())
+}

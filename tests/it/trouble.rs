@@ -1,0 +1,87 @@
+//! A server that fails as a whole: it is asked less, and no more than it bears.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::send::{addresses, campaign, send};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::results::Results;
+
+#[test]
+fn after_a_refusal_of_all_one_request_goes_alone() {
+    let answers_after = Duration::from_millis(30);
+    let api = FakeApi::start(move |n, _| match n {
+        10..30 => Reply::too_many(None).after(answers_after),
+        _ => Reply::Take,
+    });
+    let campaign = campaign(&api).rows(60).set("pace.concurrency", 8);
+    let run = send(&campaign).run().code(0).run_dir();
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+    let came = api.arrivals();
+    // Eight were in flight when the trouble began.
+    for n in 18..30 {
+        let gap = came[n + 1] - came[n];
+        assert!(gap >= answers_after, "{gap:?} between {n} and the next");
+    }
+}
+
+#[test]
+fn of_a_server_that_takes_nothing_few_requests_are_repeated() {
+    let api = FakeApi::start(|_, _| Reply::json(408, "").into());
+    let campaign = campaign(&api)
+        .rows(300)
+        .set("retry.attempts", 100)
+        .set("retry.max_delay", "1ms");
+    let began = Instant::now();
+    let running = send(&campaign).spawn();
+    let posted = || {
+        let requests = api.requests();
+        let new: HashSet<_> = requests
+            .iter()
+            .map(|one| one.addresses()[0].to_owned())
+            .collect();
+        (requests.len(), new.len())
+    };
+    running.wait_until("all rows posted once", |_| posted().1 == 300);
+    let (all, new) = posted();
+    // Ten to begin with, a tenth of the new ones, and one a second.
+    let most = 10 + 30 + began.elapsed().as_secs() as usize + 1;
+    assert!(all - new <= most, "{} of {all} were repetitions", all - new);
+    running.signal(Signal::TERM);
+    let run = running.wait().code(130).run_dir();
+    assert_eq!(Results::of(&run).counts(), [("pending", 300)].into());
+}
+
+#[test]
+fn a_server_that_takes_some_has_the_others_repeated_at_once() {
+    let api = FakeApi::start(|n, _| match n % 3 {
+        1 => Reply::json(408, "").into(),
+        _ => Reply::Take,
+    });
+    let campaign = campaign(&api)
+        .rows(300)
+        .set("retry.attempts", 50)
+        .set("retry.max_delay", "1ms");
+    let run = send(&campaign).run().code(0).run_dir();
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+    let repeated = api.requests().len() - 300;
+    assert!(repeated >= 140, "{repeated}");
+}
+
+#[test]
+fn a_429_halves_the_rate() {
+    let api = FakeApi::start(|n, _| match n {
+        200 => Reply::too_many(Some("0")),
+        _ => Reply::Take,
+    });
+    let campaign = campaign(&api).rows(320).set("pace.rate", vec!["400/s"]);
+    let run = send(&campaign).run().code(0).run_dir();
+    assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
+    let came = api.arrivals();
+    let before = (came[200] - came[0]) / 200;
+    // Some eight had their turn already.
+    let after = (came[310] - came[210]) / 100;
+    assert!(after >= before * 3 / 2, "{before:?} apart, then {after:?}");
+}
