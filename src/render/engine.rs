@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use tera::{Context, Tera};
 
 use super::attachments::{Recorded, Shelf};
+use super::bodies::Maker;
 use super::explain::Sources;
+use super::recorder::Recorder;
+use super::skeleton::Wanted;
 use super::values::{self, Columns};
-use super::{text, variables};
+use super::variables;
 use crate::address::{Address, Mailbox};
 use crate::api::{Dialect, MAX_NAME, Violation};
 use crate::campaign::{Campaign, TEMPLATES, Text, is_template};
@@ -68,7 +71,7 @@ pub struct Engine {
     columns: Columns,
     slots: Slots,
     shelf: Shelf,
-    inline_css: bool,
+    maker: Maker,
     dialect: Dialect,
     smtp_account: Arc<str>,
     id_prefix: String,
@@ -170,7 +173,10 @@ impl Engine {
         Ok(Self {
             columns: Columns::new(inputs.header, &used),
             shelf: Shelf::new(inputs.dir, inputs.own_dir),
-            inline_css: campaign.message.inline_css,
+            maker: Maker::new(Wanted {
+                inline_css: campaign.message.inline_css,
+                text: slots.html.is_some() && slots.text.is_none(),
+            }),
             dialect: campaign.api.dialect,
             smtp_account: campaign.api.smtp_account.as_str().into(),
             id_prefix: inputs.id_prefix.to_owned(),
@@ -251,16 +257,10 @@ impl Engine {
             slot.as_ref()
                 .map_or(Ok(None), |slot| line(slot).map(not_blank))
         };
-        let html = self
-            .body(self.slots.html.as_ref(), &context)?
-            .map(|html| self.inline(html))
-            .transpose()?;
-        let text = match self.body(self.slots.text.as_ref(), &context)? {
-            Some(text) => Some(text),
-            None => html
-                .as_deref()
-                .map(|html| text::from_html(html).map_err(|error| self.html_error(&error)))
-                .transpose()?,
+        let (html, made) = self.html(&context)?;
+        let text = match &self.slots.text {
+            Some(slot) => Some(self.template(&self.line(slot, &context)?, &context)?),
+            None => made,
         };
         let testing = self.test_to.is_some();
         let copy = |address: &Option<Slot>, name: &Option<Slot>| match address {
@@ -301,23 +301,23 @@ impl Engine {
             .map_err(|error| Box::new(self.sources.explain(name, &error)))
     }
 
-    fn body(&self, slot: Option<&Slot>, context: &Context) -> Result<Option<String>, Box<Finding>> {
-        let Some(slot) = slot else { return Ok(None) };
+    /// The HTML body, and the text part made from it, if there is no template for that.
+    fn html(&self, context: &Context) -> Result<(Option<String>, Option<String>), Box<Finding>> {
+        let Some(slot) = &self.slots.html else {
+            return Ok((None, None));
+        };
         let name = self.line(slot, context)?;
-        self.template(&name, context).map(Some)
-    }
-
-    fn inline(&self, html: String) -> Result<String, Box<Finding>> {
-        if self.inline_css {
-            text::inline_css(html).map_err(|error| self.html_error(&error))
-        } else {
-            Ok(html)
-        }
-    }
-
-    fn html_error(&self, error: &text::HtmlError) -> Box<Finding> {
-        let place = Place::file(&self.sources.campaign().path);
-        Box::new(Finding::error("html", place, error.to_string()))
+        let mut recorder = Recorder::default();
+        self.tera
+            .render_to(&name, context, &mut recorder)
+            .map_err(|error| Box::new(self.sources.explain(&name, &error)))?;
+        let broken = |error: &dyn std::fmt::Display| {
+            let place = Place::file(&self.sources.campaign().path);
+            Box::new(Finding::error("html", place, error.to_string()))
+        };
+        let rendered = recorder.finish().map_err(|error| broken(&error))?;
+        let bodies = self.maker.make(rendered).map_err(|error| broken(&error))?;
+        Ok((Some(bodies.html), bodies.text))
     }
 
     fn subject(&self, subject: String) -> String {

@@ -1,8 +1,12 @@
 //! From a recipient to a message: the template engine and what is done with its output.
 
 mod attachments;
+mod bodies;
 mod engine;
 mod explain;
+mod recorder;
+mod shape;
+mod skeleton;
 mod text;
 mod values;
 mod variables;

@@ -1,5 +1,6 @@
 //! What is done with rendered HTML: its CSS put into the elements, a text part made from it.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use css_inline::{CSSInliner, InlineOptions};
@@ -18,11 +19,8 @@ pub(super) enum HtmlError {
 
 /// Puts the CSS of `<style>` into the elements; rules that only a `<style>` can hold, such as
 /// `@media`, stay there. Nothing is fetched.
-pub(super) fn inline_css(html: String) -> Result<String, HtmlError> {
+pub(super) fn inline_css(html: &str) -> Result<String, HtmlError> {
     static INLINER: OnceLock<CSSInliner<'static>> = OnceLock::new();
-    if !html.contains("<style") && !html.contains("<STYLE") {
-        return Ok(html);
-    }
     let inliner = INLINER.get_or_init(|| {
         CSSInliner::new(
             InlineOptions::default()
@@ -31,7 +29,58 @@ pub(super) fn inline_css(html: String) -> Result<String, HtmlError> {
                 .keep_link_tags(true),
         )
     });
-    Ok(inliner.inline(&html)?)
+    Ok(inliner.inline(html)?)
+}
+
+/// Whether there is a `<style>` in the HTML.
+pub(super) fn has_style(html: &str) -> bool {
+    html.contains("<style") || html.contains("<STYLE")
+}
+
+/// The HTML as a browser reads it, written in one way, so that two can be compared.
+pub(super) fn normalized(html: &str) -> Result<String, HtmlError> {
+    static PLAIN: OnceLock<CSSInliner<'static>> = OnceLock::new();
+    let plain = PLAIN.get_or_init(|| {
+        let options = InlineOptions::default()
+            .inline_style_tags(false)
+            .keep_style_tags(true)
+            .load_remote_stylesheets(false)
+            .keep_link_tags(true);
+        CSSInliner::new(options)
+    });
+    Ok(plain.inline(html)?)
+}
+
+/// A value that the template engine escaped, as it was.
+pub(super) fn unescaped(value: &str) -> Cow<'_, str> {
+    if !value.contains('&') {
+        return Cow::Borrowed(value);
+    }
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let unescaped =
+        |text: String, (entity, character): (&str, &str)| text.replace(entity, character);
+    Cow::Owned(entities.into_iter().fold(value.to_owned(), unescaped))
+}
+
+/// Appends a value as it reads in a text: with a space for each run of white space.
+pub(super) fn push_words(value: &str, out: &mut String) {
+    let mut blank = false;
+    for c in value.chars() {
+        let is_blank = c.is_ascii_whitespace();
+        if !is_blank {
+            out.push(c);
+        } else if !blank {
+            out.push(' ');
+        }
+        blank = is_blank;
+    }
 }
 
 /// The text of an HTML body: what is hidden left out, links as footnotes.

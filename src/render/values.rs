@@ -17,6 +17,7 @@ pub(super) const ROW: &str = "row";
 /// A template engine with the filters and functions of the project.
 pub(super) fn new_tera(started: Timestamp) -> Tera {
     let mut tera = Tera::new();
+    tera.set_escape_fn(super::recorder::escape);
     tera.register_filter("date", tera_contrib::dates::date);
     tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
     tera.register_filter(

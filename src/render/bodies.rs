@@ -1,0 +1,271 @@
+//! Makes bodies of rendered HTML: once for all rows whose HTML is built alike.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ahash::RandomState;
+
+use super::recorder::Rendered;
+use super::skeleton::{Bodies, Skeleton, Wanted, shaping};
+use super::text::HtmlError;
+
+/// The most memory that skeletons take; rows with others are worked on one by one.
+const MOST: usize = 16 << 20;
+
+/// Makes bodies, and remembers how.
+pub(super) struct Maker {
+    wanted: Wanted,
+    hasher: RandomState,
+    known: RwLock<Known>,
+}
+
+/// The skeletons that were made.
+#[derive(Default)]
+struct Known {
+    /// By the hash of the fixed text.
+    families: HashMap<u64, Vec<Family>>,
+    size: usize,
+}
+
+/// Rows that have all the fixed text in common.
+struct Family {
+    fixed: Vec<String>,
+    /// Which values have a say in how the HTML is built; nothing if that can't be told.
+    shaping: Option<Vec<bool>>,
+    /// The skeletons, by the values that shape them; nothing where a row is worked on by itself.
+    skeletons: HashMap<Vec<String>, Option<Arc<Skeleton>>>,
+}
+
+/// What is known of a row's HTML.
+enum Found {
+    Skeleton(Arc<Skeleton>),
+    /// It is one to be worked on by itself.
+    Own,
+    Nothing,
+}
+
+impl Maker {
+    pub(super) fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            hasher: RandomState::new(),
+            known: RwLock::default(),
+        }
+    }
+
+    /// The bodies of a row.
+    ///
+    /// # Errors
+    /// When the HTML can't be worked on.
+    pub(super) fn make(&self, rendered: Rendered) -> Result<Bodies, HtmlError> {
+        let wanted = Wanted {
+            inline_css: self.wanted.inline_css && super::text::has_style(rendered.html()),
+            ..self.wanted
+        };
+        if !wanted.inline_css && !wanted.text {
+            return Ok(Bodies {
+                html: rendered.into_html(),
+                text: None,
+            });
+        }
+        let hash = self.hash(&rendered);
+        let skeleton = match self.find(hash, &rendered) {
+            Found::Skeleton(skeleton) => Some(skeleton),
+            Found::Own => None,
+            Found::Nothing => self.learn(hash, &rendered, wanted)?,
+        };
+        match skeleton {
+            Some(skeleton) => Ok(skeleton.fill(&rendered)),
+            None => Bodies::of(rendered.html(), wanted),
+        }
+    }
+
+    fn hash(&self, rendered: &Rendered) -> u64 {
+        use std::hash::{BuildHasher, Hash, Hasher};
+        let mut hasher = self.hasher.build_hasher();
+        rendered.fixed().for_each(|fixed| fixed.hash(&mut hasher));
+        hasher.finish()
+    }
+
+    fn find(&self, hash: u64, rendered: &Rendered) -> Found {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let family = known.families.get(&hash).and_then(|families| {
+            let mut families = families.iter();
+            families.find(|family| family.fixed.iter().eq(rendered.fixed()))
+        });
+        match family {
+            None if known.size > MOST => Found::Own,
+            None => Found::Nothing,
+            Some(family) => match &family.shaping {
+                None => Found::Own,
+                Some(shaping) => match family.skeletons.get(&shaped_by(rendered, shaping)) {
+                    Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
+                    Some(None) => Found::Own,
+                    None if known.size > MOST => Found::Own,
+                    None => Found::Nothing,
+                },
+            },
+        }
+    }
+
+    fn learn(
+        &self,
+        hash: u64,
+        rendered: &Rendered,
+        wanted: Wanted,
+    ) -> Result<Option<Arc<Skeleton>>, HtmlError> {
+        let shaping = shaping(rendered);
+        let skeleton = match &shaping {
+            Some(shaping) => Skeleton::new(rendered, shaping, wanted)?.map(Arc::new),
+            None => None,
+        };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.size += rendered.html().len() + skeleton.as_ref().map_or(0, |it| it.size());
+        let families = known.families.entry(hash).or_default();
+        let is_it = |family: &Family| family.fixed.iter().eq(rendered.fixed());
+        let at = families.iter().position(is_it).unwrap_or_else(|| {
+            families.push(Family {
+                fixed: rendered.fixed().map(str::to_owned).collect(),
+                shaping: shaping.clone(),
+                skeletons: HashMap::new(),
+            });
+            families.len() - 1
+        });
+        let key = shaping.map_or_else(Vec::new, |shaping| shaped_by(rendered, &shaping));
+        families[at].skeletons.insert(key, skeleton.clone());
+        Ok(skeleton)
+    }
+}
+
+/// The values that shape the HTML.
+fn shaped_by(rendered: &Rendered, shaping: &[bool]) -> Vec<String> {
+    let values = rendered.values().zip(shaping);
+    values
+        .filter(|(_, shapes)| **shapes)
+        .map(|(value, _)| value.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::render::recorder::{Recorder, escape};
+    use crate::render::text::normalized;
+
+    const WANTED: Wanted = Wanted {
+        inline_css: true,
+        text: true,
+    };
+
+    /// Templates in which a value stands at each `§`.
+    const TEMPLATES: [&str; 14] = [
+        "<style>p{color:red}</style><p>Hi §, you have § points</p>",
+        "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
+        "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
+        "<style>#x{color:gold}</style><p id=§>§</p>",
+        "<style>[title=gold]{color:gold}</style><p title=\"§\">§</p>",
+        "<style>p:empty{color:gold}</style><p>§</p><p></p>",
+        "<style>.a{color:§}</style><p class=a>§</p>",
+        "<style>p{color:red}</style><p style=\"width: §px; color: §\">§</p>",
+        "<style>td{color:red}</style><table>§<tr>§<td>§</td></tr></table>",
+        "<style>p{color:red}</style><!-- § --><!--[if mso]><p>§</p><![endif]--><p>§",
+        "<style>p{color:red}</style><title>§</title><textarea>§</textarea><pre>\n§\n §</pre>",
+        "<style>p{color:red}</style><p §>x</p><§>y</§>",
+        "<style>p{color:red}</style><noscript>§</noscript><script>var a = '§';</script><p>§</p>",
+        "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
+    ];
+
+    fn render(template: &str, values: &[String]) -> Rendered {
+        let mut recorder = Recorder::default();
+        let mut values = values.iter().cycle();
+        for (n, part) in template.split('§').enumerate() {
+            if n > 0 {
+                let value = values.next().expect("some values");
+                escape(value, &mut recorder).expect("memory takes all");
+            }
+            recorder
+                .write_all(part.as_bytes())
+                .expect("memory takes all");
+        }
+        recorder.finish().expect("UTF-8")
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(String::new()),
+            Just("gold".to_owned()),
+            Just("red; } p { color: blue".to_owned()),
+            Just("x\" onclick=\"y' z='".to_owned()),
+            Just("</p><script>alert(1)</script>&amp;&nope;".to_owned()),
+            Just("\u{fdd0}0\u{fdd1}".to_owned()),
+            "[a-z&<>\"' ]{0,8}",
+            "\\PC{0,12}",
+        ]
+    }
+
+    fn words(text: &str) -> Vec<&str> {
+        text.split_whitespace().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5))]
+        #[test]
+        fn a_row_gets_what_it_would_get_by_itself(
+            rows in prop::collection::vec(prop::collection::vec(value(), 5), 1..4),
+        ) {
+            for template in TEMPLATES {
+                let maker = Maker::new(WANTED);
+                for values in &rows {
+                    let rendered = render(template, values);
+                    let own = Bodies::of(rendered.html(), WANTED);
+                    let made = maker.make(rendered);
+                    prop_assert_eq!(made.is_ok(), own.is_ok(), "{} {:?}", template, values);
+                    let (Ok(made), Ok(own)) = (made, own) else { continue };
+                    prop_assert_eq!(
+                        normalized(&made.html).expect("HTML"),
+                        normalized(&own.html).expect("HTML"),
+                        "{} {:?}", template, values
+                    );
+                    let (made, own) = (made.text.expect("a text"), own.text.expect("a text"));
+                    prop_assert_eq!(words(&made), words(&own), "{} {:?}", template, values);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_built_alike_have_one_skeleton() {
+        let skeletons = |template: &str| {
+            let maker = Maker::new(WANTED);
+            for n in 0..20 {
+                let values: Vec<String> = (0..5).map(|m| format!("{n} and {m}")).collect();
+                maker.make(render(template, &values)).expect("HTML");
+            }
+            let known = maker.known.read().expect("no panic");
+            let families = known.families.values().flatten();
+            let made = families.flat_map(|family| family.skeletons.values());
+            made.filter(|skeleton| skeleton.is_some()).count()
+        };
+        assert_eq!(
+            TEMPLATES.map(skeletons),
+            [1, 1, 20, 20, 20, 1, 20, 20, 1, 20, 1, 20, 20, 1]
+        );
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let maker = Maker::new(WANTED);
+        let long = "x".repeat(MOST / 10);
+        for n in 0..100 {
+            let template = format!("<style>p{{color:red}}</style><p class=§>{long}</p>");
+            maker
+                .make(render(&template, &[n.to_string()]))
+                .expect("HTML");
+        }
+        assert!(maker.known.read().expect("no panic").size < MOST * 2);
+    }
+}

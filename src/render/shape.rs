@@ -1,0 +1,153 @@
+//! Which values in HTML have no say in how it is built, so that CSS matches the same whatever they
+//! are: those in text, and in attributes that no selector and no layout looks at.
+
+use std::cell::{Cell, RefCell};
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, CharacterTokens, CommentToken, StartTag, Tag, TagToken, Token, TokenSink,
+    TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+
+/// The attributes whose values are free, unless a selector is about attributes.
+const FREE: [&str; 8] = [
+    "href",
+    "src",
+    "alt",
+    "title",
+    "content",
+    "aria-label",
+    "background",
+    "cite",
+];
+/// The elements whose text is no text of the page.
+const RAW: [&str; 7] = [
+    "style", "script", "xmp", "iframe", "noembed", "noframes", "noscript",
+];
+
+/// The characters around the number that stands for a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    pub(super) begin: char,
+    pub(super) end: char,
+}
+
+impl Marks {
+    /// What stands for a value.
+    pub(super) fn around(self, number: usize) -> String {
+        format!("{}{number}{}", self.begin, self.end)
+    }
+
+    /// The values that stand in a text.
+    fn numbers(self, text: &str) -> impl Iterator<Item = usize> {
+        let parts = text.split(self.begin).skip(1);
+        parts.filter_map(move |part| part.split_once(self.end)?.0.parse().ok())
+    }
+}
+
+/// Which of the `count` values in marked HTML are free.
+pub(super) fn free_values(html: &str, marks: Marks, count: usize) -> Vec<bool> {
+    let judge = Judge {
+        marks,
+        free: RefCell::new(vec![false; count]),
+        in_attributes: RefCell::default(),
+        raw: Cell::default(),
+        selects_attributes: Cell::default(),
+    };
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from(html));
+    let tokenizer = Tokenizer::new(judge, TokenizerOpts::default());
+    while !input.is_empty() {
+        let _ = tokenizer.feed(&input);
+    }
+    tokenizer.end();
+    tokenizer.sink.verdict()
+}
+
+struct Judge {
+    marks: Marks,
+    free: RefCell<Vec<bool>>,
+    /// Values in free attributes.
+    in_attributes: RefCell<Vec<usize>>,
+    /// The element whose text is no text of the page.
+    raw: Cell<Option<&'static str>>,
+    /// A style has a selector with brackets, perhaps.
+    selects_attributes: Cell<bool>,
+}
+
+impl Judge {
+    fn verdict(self) -> Vec<bool> {
+        let mut free = self.free.into_inner();
+        if !self.selects_attributes.get() {
+            for number in self.in_attributes.into_inner() {
+                set(&mut free, number, true);
+            }
+        }
+        free
+    }
+
+    fn text(&self, text: &str) {
+        match self.raw.get() {
+            Some(_) => {
+                let brackets = text.contains('[') || self.marks.numbers(text).next().is_some();
+                self.selects_attributes
+                    .set(self.selects_attributes.get() || brackets);
+            }
+            None => {
+                let mut free = self.free.borrow_mut();
+                for number in self.marks.numbers(text) {
+                    set(&mut free, number, true);
+                }
+            }
+        }
+    }
+
+    fn tag(&self, tag: &Tag) -> TokenSinkResult<()> {
+        let name: &str = &tag.name;
+        if tag.kind != StartTag {
+            if self.raw.get() == Some(name) {
+                self.raw.set(None);
+            }
+            return TokenSinkResult::Continue;
+        }
+        for attribute in &tag.attrs {
+            if FREE.contains(&&*attribute.name.local) {
+                let numbers = self.marks.numbers(&attribute.value);
+                self.in_attributes.borrow_mut().extend(numbers);
+            }
+        }
+        if self.raw.get().is_none() {
+            self.raw.set(RAW.into_iter().find(|raw| *raw == name));
+        }
+        match name {
+            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+            "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
+                TokenSinkResult::RawData(RawKind::Rawtext)
+            }
+            _ => TokenSinkResult::Continue,
+        }
+    }
+}
+
+impl TokenSink for Judge {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            CharacterTokens(text) => self.text(&text),
+            TagToken(tag) => return self.tag(&tag),
+            // A value in a comment is not free: it may be what a client's condition asks for.
+            CommentToken(_) => {}
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+fn set(free: &mut [bool], number: usize, is: bool) {
+    if let Some(free) = free.get_mut(number) {
+        *free = is;
+    }
+}

@@ -1,0 +1,167 @@
+//! The HTML that many rows have in common, with places for their values.
+
+use super::recorder::Rendered;
+use super::shape::{self, Marks};
+use super::text::{self, HtmlError};
+
+/// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
+const MARKS: Marks = Marks {
+    begin: '\u{fdd0}',
+    end: '\u{fdd1}',
+};
+
+/// What is to be made of rendered HTML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The CSS of `<style>` put into the elements.
+    pub(super) inline_css: bool,
+    /// A text part made from it.
+    pub(super) text: bool,
+}
+
+/// A message's bodies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bodies {
+    pub(super) html: String,
+    /// The text part, if one was wanted.
+    pub(super) text: Option<String>,
+}
+
+impl Bodies {
+    /// Makes what is wanted of one row's HTML, whatever others have.
+    ///
+    /// # Errors
+    /// When the HTML can't be worked on.
+    pub(super) fn of(html: &str, wanted: Wanted) -> Result<Self, HtmlError> {
+        let html = if wanted.inline_css {
+            text::inline_css(html)?
+        } else {
+            html.to_owned()
+        };
+        let text = wanted.text.then(|| text::from_html(&html)).transpose()?;
+        Ok(Self { html, text })
+    }
+}
+
+/// The bodies of all rows whose rendered HTML differs in nothing but values that have no say in
+/// how it is built.
+#[derive(Debug)]
+pub(super) struct Skeleton {
+    /// Nothing where the HTML stays as it is rendered.
+    html: Option<Pieces>,
+    text: Option<Pieces>,
+}
+
+impl Skeleton {
+    /// The skeleton of a row's HTML, whose `shaping` values belong to it. Nothing if it would not
+    /// give the row what the row would get by itself.
+    ///
+    /// # Errors
+    /// When the HTML can't be worked on.
+    pub(super) fn new(
+        rendered: &Rendered,
+        shaping: &[bool],
+        wanted: Wanted,
+    ) -> Result<Option<Self>, HtmlError> {
+        let Ok(common) = Bodies::of(&marked(rendered, shaping), wanted) else {
+            return Ok(None);
+        };
+        let html = wanted.inline_css.then(|| Pieces::split(&common.html));
+        let text = common.text.as_deref().map(Pieces::split);
+        if matches!(html, Some(None)) || matches!(text, Some(None)) {
+            return Ok(None);
+        }
+        let skeleton = Self {
+            html: html.flatten(),
+            text: text.flatten(),
+        };
+        let own = Bodies::of(rendered.html(), wanted)?;
+        let same = text::normalized(&skeleton.fill(rendered).html)? == text::normalized(&own.html)?;
+        Ok(same.then_some(skeleton))
+    }
+
+    /// The bodies of a row with this skeleton.
+    pub(super) fn fill(&self, rendered: &Rendered) -> Bodies {
+        let values: Vec<&str> = rendered.values().collect();
+        let html = match &self.html {
+            Some(pieces) => pieces.fill(|number, out| out.push_str(values[number])),
+            None => rendered.html().to_owned(),
+        };
+        let text = self.text.as_ref().map(|pieces| {
+            pieces.fill(|number, out| text::push_words(&text::unescaped(values[number]), out))
+        });
+        Bodies { html, text }
+    }
+
+    /// The memory that it takes, about.
+    pub(super) fn size(&self) -> usize {
+        let pieces = [&self.html, &self.text];
+        pieces.into_iter().flatten().map(Pieces::size).sum()
+    }
+}
+
+/// Which values of rendered HTML have a say in how it is built. Nothing if that can't be told.
+pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
+    if rendered.html().contains([MARKS.begin, MARKS.end]) {
+        return None;
+    }
+    let none = vec![false; rendered.values().len()];
+    let free = shape::free_values(&marked(rendered, &none), MARKS, none.len());
+    Some(free.into_iter().map(|free| !free).collect())
+}
+
+/// The HTML with marks in the place of the values, but for those that shape it.
+fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
+    let mut html = String::with_capacity(rendered.html().len());
+    let mut values = rendered.values().enumerate();
+    for fixed in rendered.fixed() {
+        html.push_str(fixed);
+        match values.next() {
+            Some((number, value)) if shaping[number] => html.push_str(value),
+            Some((number, _)) => html.push_str(&MARKS.around(number)),
+            None => {}
+        }
+    }
+    html
+}
+
+/// A text with places for values.
+#[derive(Debug)]
+struct Pieces {
+    start: String,
+    /// The number of each value, with what comes after it.
+    rest: Vec<(usize, String)>,
+}
+
+impl Pieces {
+    /// Splits a text at its marks; nothing if one of them is broken.
+    fn split(text: &str) -> Option<Self> {
+        let mut parts = text.split(MARKS.begin);
+        let start = parts.next()?;
+        let rest = parts.map(|part| {
+            let (number, after) = part.split_once(MARKS.end)?;
+            Some((number.parse().ok()?, after.to_owned()))
+        });
+        let rest: Vec<(usize, String)> = rest.collect::<Option<_>>()?;
+        let whole = |text: &str| !text.contains(MARKS.end);
+        (whole(start) && rest.iter().all(|(_, after)| whole(after))).then(|| Self {
+            start: start.to_owned(),
+            rest,
+        })
+    }
+
+    fn fill(&self, put: impl Fn(usize, &mut String)) -> String {
+        let mut text = String::with_capacity(self.size() + 32 * self.rest.len());
+        text.push_str(&self.start);
+        for (number, after) in &self.rest {
+            put(*number, &mut text);
+            text.push_str(after);
+        }
+        text
+    }
+
+    fn size(&self) -> usize {
+        let rest: usize = self.rest.iter().map(|(_, after)| after.len()).sum();
+        self.start.len() + rest
+    }
+}
