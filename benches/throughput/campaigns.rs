@@ -1,0 +1,101 @@
+//! The campaigns that are sent.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+/// A campaign to be bent.
+pub(crate) struct Campaign {
+    dir: TempDir,
+    table: toml::Table,
+}
+
+impl Campaign {
+    /// The newsletter of `examples/` without its attachments: some 7 KB of HTML and 1 KB of text,
+    /// personal in both.
+    pub(crate) fn newsletter(url: &str, rows: u64, concurrency: u32) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/newsletter");
+        fs::create_dir(dir.path().join("templates")).expect("a folder");
+        for entry in fs::read_dir(example.join("templates"))
+            .expect("a folder")
+            .flatten()
+        {
+            let target = dir.path().join("templates").join(entry.file_name());
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+        let toml = fs::read_to_string(example.join("campaign.toml")).expect("the example");
+        let table = toml.parse().expect("the example is TOML");
+        let mut file = fs::File::create(dir.path().join("recipients.csv")).expect("a file");
+        let mut csv = std::io::BufWriter::new(&mut file);
+        csv.write_all(b"email,first_name,city,segment,points,token\n")
+            .expect("a file");
+        for row in 1..=rows {
+            let points = row % 300;
+            writeln!(
+                csv,
+                "reader{row}@list.example,Zofia,Kraków,home,{points},{row:016x}"
+            )
+            .expect("a file");
+        }
+        drop(csv);
+        Self { dir, table }
+            .set("api", "url", url)
+            .set("pace", "rate", Vec::<toml::Value>::new())
+            .set("pace", "concurrency", i64::from(concurrency))
+            .unset("message", "attachments")
+            .unset("recipients", "suppress")
+    }
+
+    /// With one attachment of 200 KB for all.
+    pub(crate) fn attachment(self) -> Self {
+        let noise = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8);
+        let path = self.dir.path().join("noise.bin");
+        fs::write(path, noise.collect::<Vec<u8>>()).expect("a file");
+        let attachment = toml::Table::from_iter([("path".to_owned(), "noise.bin".into())]);
+        self.set("message", "attachments", vec![attachment])
+    }
+
+    /// With the same message for all, 200 to a request.
+    pub(crate) fn same_for_all(self) -> Self {
+        let html = "<!doctype html><html lang=\"en\"><head><title>News</title></head><body>";
+        let html = format!(
+            "{html}{}</body></html>",
+            "<p>The same for all of you.</p>".repeat(150)
+        );
+        fs::write(self.dir.path().join("templates/same.html"), html).expect("a file");
+        self.set("message", "html", "same.html")
+            .set("message", "subject", "News")
+            .unset("message", "text")
+            .unset("message", "tags")
+            .unset("message", "headers")
+            .set("pace", "batch", 200)
+    }
+
+    /// The folder, with the campaign's file written.
+    pub(crate) fn path(&self) -> &Path {
+        fs::write(
+            self.dir.path().join("campaign.toml"),
+            self.table.to_string(),
+        )
+        .expect("a file");
+        self.dir.path()
+    }
+
+    fn section(&mut self, name: &str) -> &mut toml::Table {
+        let section = self.table.get_mut(name).and_then(toml::Value::as_table_mut);
+        section.expect("a section")
+    }
+
+    fn set(mut self, section: &str, key: &str, value: impl Into<toml::Value>) -> Self {
+        self.section(section).insert(key.to_owned(), value.into());
+        self
+    }
+
+    fn unset(mut self, section: &str, key: &str) -> Self {
+        self.section(section).remove(key);
+        self
+    }
+}

@@ -1,0 +1,47 @@
+//! What the same HTTP client reaches when it posts a ready body over and over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use mailrun::api::Dialect;
+use mailrun::transport::{Body, HttpSettings, HttpTransport, Transport};
+use url::Url;
+
+/// The requests a second that the client reaches with this body, posting for at least `time`.
+pub(crate) fn ceiling(url: &str, body: Vec<u8>, concurrency: u32, time: Duration) -> f64 {
+    let transport = HttpTransport::new(&HttpSettings {
+        url: &Url::parse(url).expect("a URL"),
+        dialect: Dialect::Sendmail,
+        app_key: &"key".into(),
+        secret_key: &"secret".into(),
+        timeout: Duration::from_secs(30),
+        concurrency,
+    });
+    let transport = Arc::new(transport.expect("a client"));
+    let body = Body(vec![body.into()]);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let post = |requests: i64| {
+        let left = Arc::new(AtomicI64::new(requests));
+        let start = Instant::now();
+        runtime.block_on(async {
+            let one = |transport: Arc<HttpTransport>, left: Arc<AtomicI64>, body: Body| async move {
+                while left.fetch_sub(1, Ordering::Relaxed) > 0 {
+                    let reply = transport.post(body.clone()).await.expect("an answer");
+                    assert_eq!(reply.status, 200);
+                }
+            };
+            let tasks: Vec<_> = (0..concurrency)
+                .map(|_| one(Arc::clone(&transport), Arc::clone(&left), body.clone()))
+                .map(tokio::spawn)
+                .collect();
+            for task in tasks {
+                task.await.expect("a task");
+            }
+        });
+        requests as f64 / start.elapsed().as_secs_f64()
+    };
+    // The first is to warm up, and to know how many fill the time.
+    let warm = post(i64::from(concurrency) * 20);
+    post((warm * time.as_secs_f64()) as i64)
+}

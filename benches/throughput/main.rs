@@ -1,0 +1,162 @@
+//! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: what `mailrun send` reaches, beside
+//! the ceiling: the same HTTP client posting one ready body over and over, with no ledger. Sender
+//! and sink share this machine. The parts: newsletter, attachment, same, million, latency, start.
+
+mod campaigns;
+mod ceiling;
+mod process;
+mod sink;
+
+use std::time::Duration;
+
+use campaigns::Campaign;
+use ceiling::ceiling;
+use process::{Sent, send};
+use sink::Sink;
+
+/// Measures, at a scale.
+type Part = fn(f64);
+
+/// How long the ceiling is measured.
+const TIME: Duration = Duration::from_secs(4);
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let scale = args.iter().position(|arg| arg == "--scale");
+    let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
+    let parts: [(&str, Part); 6] = [
+        ("newsletter", newsletter),
+        ("attachment", attachment),
+        ("same", same),
+        ("million", million),
+        ("latency", latency),
+        ("start", start),
+    ];
+    let wanted = |name: &str| args.iter().any(|arg| arg == name);
+    let all = !parts.iter().any(|(name, _)| wanted(name));
+    for (name, part) in parts {
+        if all || wanted(name) {
+            println!("\n== {name}");
+            part(scale);
+        }
+    }
+}
+
+fn scaled(rows: u64, scale: f64) -> u64 {
+    ((rows as f64 * scale) as u64).max(1)
+}
+
+/// Sends, and holds it against the ceiling for the body that it sent.
+fn against_the_ceiling(
+    rows: u64,
+    concurrency: u32,
+    batch: f64,
+    campaign: impl Fn(&Sink) -> Campaign,
+) {
+    let sink = Sink::start(Duration::ZERO);
+    let campaign = campaign(&sink);
+    let sent = send(campaign.path());
+    assert_eq!(sink.taken(), rows, "the sink took all");
+    let body = sink.first();
+    println!(
+        "{rows} rows, bodies of {} bytes, concurrency {concurrency}",
+        body.len()
+    );
+    let ceiling = ceiling(&sink.url, body, concurrency, TIME) * batch;
+    show(&sent, rows);
+    let reached = rows as f64 / sent.sent.as_secs_f64();
+    println!("ceiling {ceiling:.0}/s: {:.2} of it", reached / ceiling);
+}
+
+fn show(sent: &Sent, rows: u64) {
+    let rate = |time: Duration| rows as f64 / time.as_secs_f64();
+    println!(
+        "prepared in {:.2} s: {:.0} rows/s, {:.2} CPU s",
+        sent.prepared.as_secs_f64(),
+        rate(sent.prepared),
+        sent.cpu_prepared,
+    );
+    let stages: Vec<String> = sent
+        .cpu
+        .iter()
+        .map(|(name, seconds)| format!("{name} {seconds:.2}"))
+        .collect();
+    println!(
+        "sent in {:.2} s: {:.0} recipients/s, {:.2} CPU s ({})",
+        sent.sent.as_secs_f64(),
+        rate(sent.sent),
+        sent.cpu_sent(),
+        stages.join(", "),
+    );
+    println!("peak memory {} MiB", sent.peak_kib / 1024);
+}
+
+fn newsletter(scale: f64) {
+    let rows = scaled(100_000, scale);
+    against_the_ceiling(rows, 64, 1.0, |sink| {
+        Campaign::newsletter(&sink.url, rows, 64)
+    });
+}
+
+fn attachment(scale: f64) {
+    let rows = scaled(20_000, scale);
+    against_the_ceiling(rows, 64, 1.0, |sink| {
+        Campaign::newsletter(&sink.url, rows, 64).attachment()
+    });
+}
+
+fn same(scale: f64) {
+    let rows = scaled(400_000, scale);
+    against_the_ceiling(rows, 64, 200.0, |sink| {
+        Campaign::newsletter(&sink.url, rows, 64).same_for_all()
+    });
+}
+
+fn million(scale: f64) {
+    let sink = Sink::start(Duration::ZERO);
+    let mut peaks = Vec::new();
+    for rows in [10_000, scaled(1_000_000, scale)] {
+        println!("{rows} rows");
+        let sent = send(Campaign::newsletter(&sink.url, rows, 64).path());
+        show(&sent, rows);
+        peaks.push(sent.peak_kib as f64);
+    }
+    println!(
+        "peak memory: {:.2} of that of 10000 rows",
+        peaks[1] / peaks[0]
+    );
+}
+
+fn latency(scale: f64) {
+    let answers_after = Duration::from_millis(50);
+    let sink = Sink::start(answers_after);
+    for concurrency in [16, 64, 256, 1024] {
+        let most = f64::from(concurrency) / answers_after.as_secs_f64();
+        let rows = scaled((most * 5.0) as u64, scale);
+        let sent = send(Campaign::newsletter(&sink.url, rows, concurrency).path());
+        let reached = rows as f64 / sent.sent.as_secs_f64();
+        println!(
+            "concurrency {concurrency}: {reached:.0}/s of {most:.0}/s: {:.2}; {:.2} CPU s for {rows} rows; peak memory {} MiB",
+            reached / most,
+            sent.cpu_sent(),
+            sent.peak_kib / 1024,
+        );
+    }
+}
+
+fn start(_: f64) {
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1000.0
+    };
+    let first = || {
+        let sink = Sink::start(Duration::ZERO);
+        let campaign = Campaign::newsletter(&sink.url, 10, 8);
+        process::until(campaign.path(), || sink.taken() > 0)
+    };
+    let first = median((0..11).map(|_| first()).collect());
+    let version = median((0..21).map(|_| process::version()).collect());
+    println!(
+        "10 rows, start to first request: {first:.1} ms; `mailrun --version`: {version:.1} ms"
+    );
+}

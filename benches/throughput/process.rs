@@ -1,0 +1,151 @@
+//! `mailrun send`, watched from outside: time, CPU by thread, memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often the process is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How a campaign was sent.
+pub(crate) struct Sent {
+    /// Planned, rendered and checked.
+    pub(crate) prepared: Duration,
+    /// From then to the end of the process: sent, settled, the results written.
+    pub(crate) sent: Duration,
+    /// The greatest resident size, in KiB.
+    pub(crate) peak_kib: u64,
+    /// The CPU seconds before the first request.
+    pub(crate) cpu_prepared: f64,
+    /// The CPU seconds after, by the names of threads, most first.
+    pub(crate) cpu: Vec<(String, f64)>,
+}
+
+impl Sent {
+    /// All CPU seconds after the first request.
+    pub(crate) fn cpu_sent(&self) -> f64 {
+        self.cpu.iter().map(|(_, seconds)| seconds).sum()
+    }
+}
+
+/// Sends a campaign for real. Its first line on standard output parts preparation from sending.
+pub(crate) fn send(campaign: &Path) -> Sent {
+    let start = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .args(["send", "--yes", "--quiet"])
+        .arg(campaign)
+        .env("EMAILLABS_APP_KEY", "key")
+        .env("EMAILLABS_SECRET_KEY", "secret")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("mailrun runs");
+    let proc = format!("/proc/{}", child.id());
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut line).expect("a line");
+    let prepared = start.elapsed();
+    let cpu_prepared = ticks(&format!("{proc}/stat")).unwrap_or_default();
+    let before = threads(&proc);
+    let (mut peak_kib, mut after) = (0, before.clone());
+    loop {
+        peak_kib = peak(&proc).unwrap_or(peak_kib);
+        after.extend(threads(&proc));
+        if let Some(status) = child.try_wait().expect("a child") {
+            assert!(
+                status.success(),
+                "mailrun did not send everything: {status}"
+            );
+            return Sent {
+                prepared,
+                sent: start.elapsed() - prepared,
+                peak_kib,
+                cpu_prepared,
+                cpu: by_name(&before, &after),
+            };
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// The time until a campaign's first request, of which the sink is told by `first`.
+pub(crate) fn until(campaign: &Path, first: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .args(["send", "--yes", "--quiet"])
+        .arg(campaign)
+        .env("EMAILLABS_APP_KEY", "key")
+        .env("EMAILLABS_SECRET_KEY", "secret")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("mailrun runs");
+    while !first() {
+        thread::sleep(Duration::from_micros(200));
+    }
+    let took = start.elapsed();
+    assert!(child.wait().expect("a child").success());
+    took
+}
+
+/// The time that `mailrun --version` takes.
+pub(crate) fn version() -> Duration {
+    let start = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .arg("--version")
+        .output()
+        .expect("mailrun runs");
+    assert!(output.status.success());
+    start.elapsed()
+}
+
+/// The greatest resident size so far, in KiB.
+fn peak(proc: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("{proc}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Each thread's name and CPU seconds so far.
+fn threads(proc: &str) -> BTreeMap<String, (String, f64)> {
+    let tasks = fs::read_dir(format!("{proc}/task")).into_iter().flatten();
+    let thread = |task: fs::DirEntry| {
+        let path = task.path();
+        let name = fs::read_to_string(path.join("comm"))
+            .ok()?
+            .trim()
+            .to_owned();
+        let seconds = ticks(path.join("stat").to_str()?)?;
+        Some((
+            task.file_name().to_string_lossy().into_owned(),
+            (name, seconds),
+        ))
+    };
+    tasks.flatten().filter_map(thread).collect()
+}
+
+/// The CPU time of a process or thread so far, in seconds: user and system, at 100 ticks a second.
+fn ticks(stat: &str) -> Option<f64> {
+    let stat = fs::read_to_string(stat).ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
+fn by_name(
+    before: &BTreeMap<String, (String, f64)>,
+    after: &BTreeMap<String, (String, f64)>,
+) -> Vec<(String, f64)> {
+    let mut names = BTreeMap::new();
+    for (id, (name, seconds)) in after {
+        let earlier = before.get(id).map_or(0.0, |(_, seconds)| *seconds);
+        *names.entry(name.clone()).or_insert(0.0) += seconds - earlier;
+    }
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by(|a, b| b.1.total_cmp(&a.1));
+    names
+}

@@ -1,0 +1,140 @@
+//! A server that takes everything, and does as little as it can.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+/// A sink on a port of its own.
+pub(crate) struct Sink {
+    /// The API's base URL.
+    pub(crate) url: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: AtomicU64,
+    /// The body of the first request.
+    first: OnceLock<Vec<u8>>,
+}
+
+impl Sink {
+    /// Starts one that answers after `wait`.
+    pub(crate) fn start(wait: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                thread::Builder::new()
+                    .stack_size(256 << 10)
+                    .spawn(move || serve(stream, &state, wait))
+                    .expect("a thread");
+            }
+        });
+        Self {
+            url: format!("http://{address}/api/"),
+            state,
+        }
+    }
+
+    /// The recipients taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.state.taken.load(Ordering::Relaxed)
+    }
+
+    /// The body of the first request.
+    pub(crate) fn first(&self) -> Vec<u8> {
+        self.state.first.get().expect("a request").clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, state: &State, wait: Duration) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut buffer = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    let mut answer = Vec::new();
+    loop {
+        let (head, length) = loop {
+            if let Some(found) = request(&buffer) {
+                break found;
+            }
+            match stream.read(&mut chunk).ok()? {
+                0 => return None,
+                read => buffer.extend_from_slice(&chunk[..read]),
+            }
+        };
+        while buffer.len() < head + length {
+            match stream.read(&mut chunk).ok()? {
+                0 => return None,
+                read => buffer.extend_from_slice(&chunk[..read]),
+            }
+        }
+        let body = &buffer[head..head + length];
+        state.first.get_or_init(|| body.to_vec());
+        let recipients = answer_to(body, &mut answer);
+        if !wait.is_zero() {
+            thread::sleep(wait);
+        }
+        stream.write_all(&answer).ok()?;
+        state.taken.fetch_add(recipients, Ordering::Relaxed);
+        buffer.drain(..head + length);
+    }
+}
+
+/// Where the body of the first request starts, and its length.
+fn request(buffer: &[u8]) -> Option<(usize, usize)> {
+    let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&buffer[..head]).ok()?;
+    let length = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
+    Some((head, length.1.trim().parse().ok()?))
+}
+
+/// Writes a whole answer that takes each `to[…]` of a body. The recipients stand together near its
+/// beginning. Gives their number.
+fn answer_to(body: &[u8], answer: &mut Vec<u8>) -> u64 {
+    const TO: &[u8] = b"to%5B";
+    let mut json = br#"{"code":200,"status":"success","message":"ok","data":["#.to_vec();
+    let mut recipients = 0;
+    let variables = body.split(|byte| *byte == b'&');
+    let to = variables
+        .skip_while(|variable| !variable.starts_with(TO))
+        .take_while(|variable| variable.starts_with(TO));
+    for variable in to {
+        let at = variable.iter().position(|byte| *byte == b'=');
+        let value = &variable[at.map_or(0, |at| at + 1)..];
+        if recipients > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(b"{\"");
+        for part in value.split(|byte| *byte == b'%') {
+            match part.strip_prefix(b"40") {
+                Some(rest) => {
+                    json.push(b'@');
+                    json.extend_from_slice(rest);
+                }
+                None => json.extend_from_slice(part),
+            }
+        }
+        json.extend_from_slice(b"\":\"id@sink\"}");
+        recipients += 1;
+    }
+    json.extend_from_slice(b"]}");
+    answer.clear();
+    write!(
+        answer,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        json.len()
+    )
+    .expect("memory");
+    answer.extend_from_slice(&json);
+    recipients
+}
