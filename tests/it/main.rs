@@ -10,6 +10,7 @@ mod docs;
 mod dry_run;
 mod examples;
 mod fake_api;
+mod faults;
 mod findings;
 mod gateway;
 mod harness;
