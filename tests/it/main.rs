@@ -15,6 +15,7 @@ mod findings;
 mod gateway;
 mod harness;
 mod init;
+mod matrix;
 mod pace;
 mod preview;
 mod recipients;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -67,7 +67,10 @@ impl Authority {
 }
 
 fn of(name: &str) -> CertificateParams {
-    CertificateParams::new([name.to_owned()]).expect("a name for a certificate")
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a name for a certificate");
+    // An issuer is looked for by its name.
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }
 
 fn key() -> KeyPair {

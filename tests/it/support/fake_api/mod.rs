@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustls::ServerConfig;
 
 pub use certificate::{Authority, Flaw};
@@ -72,6 +73,8 @@ impl FakeApi {
 
     fn listen(address: &str, server: Server) -> Self {
         let listener = TcpListener::bind(address).expect("a port on the loopback");
+        // A long body does not fit into it: what was not read is not all under way.
+        set_socket_recv_buffer_size(&listener, 64 << 10).expect("a small buffer");
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");
