@@ -299,7 +299,11 @@ impl Case {
             Stops => 2,
         };
         assert_eq!(api.seen(), posted, "requests");
-        let hit = api.taken().iter().filter(|taken| taken.request == 1).count();
+        let hit = api
+            .taken()
+            .iter()
+            .filter(|taken| taken.request == 1)
+            .count();
         let has = if self.fault.takes { self.batch } else { 0 };
         assert_eq!(hit, has, "taken by the server");
         self.resume(&campaign, &run, &api);
@@ -406,7 +410,11 @@ fn nowhere(
 fn untrusted(authority: &Authority) -> Vec<Nowhere> {
     [
         ("expired certificate", Flaw::Expired, "expired"),
-        ("another server's certificate", Flaw::OtherName, "not valid for name"),
+        (
+            "another server's certificate",
+            Flaw::OtherName,
+            "not valid for name",
+        ),
         ("self-signed certificate", Flaw::SelfSigned, "UnknownIssuer"),
     ]
     .map(|(name, flaw, words)| {
@@ -421,11 +429,20 @@ fn speechless() -> Vec<Nowhere> {
     let https = |address: SocketAddr| format!("https://{address}/api/");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
-    let mut all = vec![nowhere("silence in the handshake", https(address), "", silent)];
+    let mut all = vec![nowhere(
+        "silence in the handshake",
+        https(address),
+        "",
+        silent,
+    )];
     for (name, first, reset) in [
         ("close in the handshake", "", false),
         ("reset in the handshake", "", true),
-        ("HTTP in place of TLS", "HTTP/1.1 400 Bad Request\r\n\r\n", false),
+        (
+            "HTTP in place of TLS",
+            "HTTP/1.1 400 Bad Request\r\n\r\n",
+            false,
+        ),
     ] {
         let address = hangs_up(first, reset);
         all.push(nowhere(name, https(address), "", ()));
@@ -457,7 +474,12 @@ fn refusing() -> Nowhere {
     rustix::net::bind(&socket, &any).expect("a port");
     let address = rustix::net::getsockname(&socket).expect("an address");
     let address = SocketAddr::try_from(address).expect("an address of the internet");
-    nowhere("refused", format!("http://{address}/api/"), "refused", socket)
+    nowhere(
+        "refused",
+        format!("http://{address}/api/"),
+        "refused",
+        socket,
+    )
 }
 
 /// A server whose queue of connections is full: Linux leaves who asks for one without an answer.
@@ -469,7 +491,12 @@ fn black_hole() -> Nowhere {
     let wait = Duration::from_millis(200);
     let queue: Vec<_> =
         std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
-    nowhere("black hole", format!("http://{address}/api/"), "", (listener, queue))
+    nowhere(
+        "black hole",
+        format!("http://{address}/api/"),
+        "",
+        (listener, queue),
+    )
 }
 
 #[test]
@@ -511,7 +538,11 @@ fn cannot_be_reached(nowhere: &Nowhere, authority: &Authority) {
     assert_eq!(results.counts(), [("pending", 3)].into());
     assert!(results.rows.iter().all(|row| row["attempts"] == "0"));
     let error = &results.rows[0]["error"];
-    assert!(error.contains(nowhere.words), "{:?}: {error}", nowhere.words);
+    assert!(
+        error.contains(nowhere.words),
+        "{:?}: {error}",
+        nowhere.words
+    );
 }
 
 #[test]

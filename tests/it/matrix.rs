@@ -194,13 +194,19 @@ fn to_the_end(campaign: &Campaign, api: &FakeApi) -> (PathBuf, usize) {
     for resumes in 0..RESUMES {
         let results = Results::of(&run);
         let ended = results.count("pending") == 0;
-        ran.code(exit(&results));
+        // It may also have been stopped by the answer to its last request.
+        if !(ended && ran.exit() == Some(5)) {
+            ran.code(exit(&results));
+        }
         if ended {
             return (run, resumes);
         }
         ran = on("resume", &run).run();
     }
-    panic!("not at its end after {RESUMES} resumes and {} requests", api.seen());
+    panic!(
+        "not at its end after {RESUMES} resumes and {} requests",
+        api.seen()
+    );
 }
 
 /// The exit code that the rows call for.

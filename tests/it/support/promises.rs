@@ -108,7 +108,11 @@ impl<'a> Promises<'a> {
                 Some(row) => {
                     if times.len() > 1 {
                         let times = times.len();
-                        broken.push(format!("{} was taken {times} times {}", shown(row), told(address)));
+                        broken.push(format!(
+                            "{} was taken {times} times {}",
+                            shown(row),
+                            told(address)
+                        ));
                     }
                     if !MAY_BE_TAKEN.contains(&&*row["status"]) {
                         broken.push(format!("{} was taken {}", shown(row), told(address)));
@@ -119,11 +123,18 @@ impl<'a> Promises<'a> {
         for row in self.results.with_status("accepted") {
             let times = taken.get(&*row["email"]).map_or(&[][..], Vec::as_slice);
             if times.is_empty() {
-                broken.push(format!("{} was not taken {}", shown(row), told(&row["email"])));
+                broken.push(format!(
+                    "{} was not taken {}",
+                    shown(row),
+                    told(&row["email"])
+                ));
             } else if times.iter().all(|one| one.message_id != row["message_id"]) {
                 let (wrong, right) = (&row["message_id"], &times[0].message_id);
                 let told = told(&row["email"]);
-                broken.push(format!("{} as {wrong}, taken as {right} {told}", shown(row)));
+                broken.push(format!(
+                    "{} as {wrong}, taken as {right} {told}",
+                    shown(row)
+                ));
             }
         }
         broken.sort();
@@ -136,7 +147,11 @@ impl<'a> Promises<'a> {
         let emails: Vec<_> = self.results.rows.iter().map(|row| &row["email"]).collect();
         if !emails.iter().copied().eq(&self.input) {
             let (wanted, found) = (self.input.len(), emails.len());
-            let missing: Vec<_> = self.input.iter().filter(|to| !emails.contains(to)).collect();
+            let missing: Vec<_> = self
+                .input
+                .iter()
+                .filter(|to| !emails.contains(to))
+                .collect();
             broken.push(format!(
                 "the results have {found} rows, not the {wanted} of the input in its order; missing: {missing:?}"
             ));
@@ -145,20 +160,30 @@ impl<'a> Promises<'a> {
             let status = &&*row["status"];
             let known = FINAL.contains(status) || !self.ended && OPEN.contains(status);
             if !known || row["row"] != (at + 1).to_string() {
-                broken.push(format!("line {}: {} is no end of a row", at + 1, shown(row)));
+                broken.push(format!(
+                    "line {}: {} is no end of a row",
+                    at + 1,
+                    shown(row)
+                ));
             }
         }
         let mut counts: BTreeMap<_, _> = self.results.counts();
         for (status, rows) in &self.counts {
             if counts.remove(&**status).unwrap_or(0) != *rows {
-                broken.push(format!("`status` counts {rows} rows {status}, the results don't"));
+                broken.push(format!(
+                    "`status` counts {rows} rows {status}, the results don't"
+                ));
             }
         }
         if !counts.is_empty() {
             broken.push(format!("the results have {counts:?}, `status` has none"));
         }
         if self.counts.values().sum::<usize>() != self.input.len() {
-            broken.push(format!("{:?} are not {} rows", self.counts, self.input.len()));
+            broken.push(format!(
+                "{:?} are not {} rows",
+                self.counts,
+                self.input.len()
+            ));
         }
         broken
     }

@@ -90,7 +90,11 @@ impl FakeApi {
 
     /// The base URL, as `api.url` of a campaign has it.
     pub fn url(&self) -> String {
-        let scheme = if self.server.speaks_tls() { "https" } else { "http" };
+        let scheme = if self.server.speaks_tls() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}/api/", self.address)
     }
 

@@ -125,7 +125,9 @@ impl Server {
                 self.wait_for_the_end();
                 return Ok(Then::Reset);
             }
-            Early::Answer(bytes) => return held.write(reader.get_mut(), bytes).map(|_| Then::Close),
+            Early::Answer(bytes) => {
+                return held.write(reader.get_mut(), bytes).map(|_| Then::Close);
+            }
         }
         let body = read_body(reader, &head)?;
         let request = Arc::new(Request::new(n, head, body));
@@ -229,10 +231,9 @@ impl Server {
                 ),
                 Verdict::TakeAs(id) => (Some(id.clone()), Some(id)),
                 Verdict::Refuse(text) => (None, Some(text)),
-                Verdict::Blank { take } => (
-                    take.then(|| request.message_id(place)),
-                    Some(String::new()),
-                ),
+                Verdict::Blank { take } => {
+                    (take.then(|| request.message_id(place)), Some(String::new()))
+                }
                 Verdict::Omit { take } => (take.then(|| request.message_id(place)), None),
             };
             if let Some(message_id) = taken {
