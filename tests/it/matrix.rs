@@ -68,7 +68,7 @@ impl Card {
             Self::Mixed => Act::Late(Reply::PerRecipient(Box::new(move |to| {
                 verdict(chance((seed, n, to)), to)
             }))),
-            Self::Fault(fault) => (fault.act)(chance((seed, n)) % 2 == 0),
+            Self::Fault(fault) => (fault.act)(chance((seed, n)).is_multiple_of(2)),
         }
     }
 }
