@@ -24,3 +24,4 @@ mod render;
 mod resume;
 mod send;
 mod support;
+mod unreachable;
