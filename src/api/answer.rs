@@ -96,6 +96,12 @@ impl Answer {
         self.code == 200 && !self.status.eq_ignore_ascii_case("error")
     }
 
+    /// Whether the request was refused as a whole. An answer that is neither that nor a success
+    /// contradicts itself: nothing is known then.
+    pub fn is_refusal(&self) -> bool {
+        self.code != 200 && !self.status.eq_ignore_ascii_case("success")
+    }
+
     /// What the answer says of an address, matched as [`Address::normalized`]: a message ID, which
     /// is not empty and has no white space, or the reason why it was not taken.
     pub fn value_for(&self, address: &Address) -> Option<&str> {

@@ -83,10 +83,14 @@ fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Out
             Some(answer) if answer.is_success() => {
                 Outcome::Settled(recipients.iter().map(|to| recipient(&answer, to)).collect())
             }
-            Some(answer) => all(recipients, || Settlement::Rejected {
+            Some(answer) if answer.is_refusal() => all(recipients, || Settlement::Rejected {
                 code: answer.code,
                 error: words.clone(),
             }),
+            Some(_) => {
+                let words = format!("the answer contradicts itself: {words}");
+                unknown(recipients, &words)
+            }
             None if (400..500).contains(&code) => all(recipients, || Settlement::Rejected {
                 code,
                 error: words.clone(),

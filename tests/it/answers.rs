@@ -1,7 +1,7 @@
 //! What each answer of the API makes of the rows that it is about.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,11 +9,10 @@ use mailrun::address::Address;
 use mailrun::delivery::{Blame, Outcome, classify};
 use mailrun::ledger::Settlement;
 use mailrun::transport::{PostError, Reply as HttpReply};
-use rustix::process::Signal;
 
 use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
-use crate::support::fake_api::{Early, FakeApi, Reply, Verdict};
+use crate::support::fake_api::{FakeApi, Reply, Verdict};
 use crate::support::results::Results;
 
 // The pure function, for each line of what an answer means.
@@ -190,41 +189,7 @@ fn all_else_is_unknown() {
     );
 }
 
-// The same over the wire.
-
-/// What became of one row.
-struct Row {
-    status: &'static str,
-    exit: i32,
-    code: &'static str,
-    words: &'static str,
-}
-
-/// Posts one row to an API that always answers so; what it took is `accepted` or `unknown`.
-#[track_caller]
-fn one_row(reply: impl Fn() -> Reply + Send + Sync + 'static, wanted: &Row) {
-    let api = FakeApi::start(move |_, _| reply());
-    let campaign = one(&api);
-    let run = send(&campaign).run().code(wanted.exit).run_dir();
-    let results = Results::of(&run);
-    let row = &results.rows[0];
-    assert_eq!(
-        (&*row["status"], &*row["code"]),
-        (wanted.status, wanted.code),
-        "{row:?}"
-    );
-    assert!(row["error"].contains(wanted.words), "{row:?}");
-    assert_eq!(
-        row["attempts"],
-        if wanted.status == "pending" { "0" } else { "1" }
-    );
-    assert_eq!(api.requests().len(), 1, "posted once");
-    // Nobody who may have it gets it again.
-    if wanted.status != "pending" {
-        on("resume", &run).run().code(wanted.exit);
-        assert_eq!(api.requests().len(), 1, "resume does not post it again");
-    }
-}
+// The same over the wire; fault by fault in `faults.rs`.
 
 fn one(api: &FakeApi) -> Campaign {
     campaign(api)
@@ -233,117 +198,13 @@ fn one(api: &FakeApi) -> Campaign {
         .set("retry.attempts", 3)
 }
 
-fn rejected(code: &'static str, words: &'static str) -> Row {
-    Row {
-        status: "rejected",
-        exit: 3,
-        code,
-        words,
-    }
-}
-
-fn unknown(words: &'static str) -> Row {
-    Row {
-        status: "unknown",
-        exit: 4,
-        code: "",
-        words,
-    }
-}
-
 #[test]
-fn a_refusal_keeps_its_code_and_its_words() {
-    let inside = r#"{"code":500,"status":"error","message":"Sender address is not valid"}"#;
-    let words = "Sender address is not valid";
-    one_row(
-        move || Reply::json(200, inside).into(),
-        &rejected("500", words),
-    );
-    one_row(
-        move || Reply::json(500, inside).into(),
-        &rejected("500", words),
-    );
-    one_row(
-        || Reply::error(413, "Email size exceeds").into(),
-        &rejected("413", "Email size exceeds"),
-    );
-    one_row(
-        || Reply::json(400, "<h1>Bad</h1>").into(),
-        &rejected("400", "HTTP 400"),
-    );
-}
-
-#[test]
-fn an_answer_that_says_nothing_is_unknown() {
-    one_row(
-        || Reply::json(500, "oops").taken().into(),
-        &unknown("HTTP 500"),
-    );
-    one_row(
-        || Reply::json(502, "<html>").taken().into(),
-        &unknown("HTTP 502"),
-    );
-    one_row(|| Reply::json(504, "").taken().into(), &unknown("HTTP 504"));
-    one_row(|| Reply::unavailable(None), &unknown("HTTP 503"));
-    one_row(
-        || Reply::json(200, "<html>Hi</html>").taken().into(),
-        &unknown("not the API's"),
-    );
-    one_row(|| Reply::json(200, "").taken().into(), &unknown("empty"));
-}
-
-#[test]
-fn an_answer_that_does_not_come_whole_is_unknown() {
-    one_row(|| Reply::CutAnswer { take: true }, &unknown(""));
-    one_row(|| Reply::CloseAfterReading { take: true }, &unknown(""));
-    one_row(|| Reply::ResetAfterReading { take: true }, &unknown(""));
-    one_row(|| Reply::EndlessAnswer { take: true }, &unknown("time"));
-    one_row(|| Reply::Hang { take: true }, &unknown("time"));
-    one_row(|| Reply::Raw(b"SSH-2.0-x\r\n".to_vec(), true), &unknown(""));
-}
-
-#[test]
-fn a_connection_that_dies_under_the_body_is_unknown() {
-    for early in [Early::Reset, Early::Close] {
-        let api = FakeApi::start_with(move |_| early, |_, _| Reply::Take);
-        let campaign = one(&api).template("newsletter.html", &"x".repeat(4_000_000));
-        let run = send(&campaign).run().code(4).run_dir();
-        assert_eq!(Results::of(&run).count("unknown"), 1);
-        assert_eq!(api.connections(), 1, "posted once");
-    }
-}
-
-#[test]
-fn some_answers_stop_the_run() {
-    let pending = |words| Row {
-        status: "pending",
-        exit: 5,
-        code: "",
-        words,
-    };
-    one_row(Reply::wrong_key, &pending("App Key is invalid"));
-    one_row(|| Reply::json(403, "no").into(), &pending("refuses access"));
-    one_row(
-        || Reply::error(404, "No items").into(),
-        &pending("No items"),
-    );
-    for status in [301, 307, 308] {
-        one_row(
-            move || Reply::redirect(status, "https://new.example/"),
-            &pending("https://new.example/"),
-        );
-    }
-}
-
-#[test]
-fn a_302_leaves_its_row_unknown_and_stops_the_run() {
-    let api = FakeApi::start(|_, _| Reply::redirect(302, "https://new.example/"));
+fn a_wrong_key_costs_one_request() {
+    let api = FakeApi::start(|_, _| Reply::wrong_key().after(Duration::from_millis(50)));
     let campaign = campaign(&api).rows(9);
-    let ran = send(&campaign).run();
-    let run = ran.code(5).stderr_has("https://new.example/").run_dir();
-    let counts = Results::of(&run);
-    assert_eq!(counts.counts(), [("pending", 8), ("unknown", 1)].into());
-    assert_eq!(api.requests().len(), 1);
+    let run = send(&campaign).run().code(5).run_dir();
+    assert_eq!(Results::of(&run).counts(), [("pending", 9)].into());
+    assert_eq!(api.seen(), 1);
 }
 
 #[test]
@@ -395,21 +256,6 @@ fn rejected_rows_are_tried_again_one_by_one() {
 }
 
 #[test]
-fn a_408_is_tried_again() {
-    let api = FakeApi::start(|n, _| {
-        if n < 2 {
-            Reply::json(408, "").into()
-        } else {
-            Reply::Take
-        }
-    });
-    let campaign = one(&api);
-    let run = send(&campaign).run().code(0).run_dir();
-    assert_eq!(Results::of(&run).rows[0]["attempts"], "3");
-    assert_eq!((api.requests().len(), api.taken().len()), (3, 1));
-}
-
-#[test]
 fn attempts_have_an_end_and_retry_begins_anew() {
     let api = FakeApi::start(|n, _| {
         if n < 4 {
@@ -455,8 +301,7 @@ fn a_429_pauses_all_for_as_long_as_the_server_wants() {
 }
 
 #[test]
-fn a_503_of_the_api_pauses_all() {
-    pauses(|| Reply::error(503, "Try again later").into());
+fn a_503_pauses_all_for_as_long_as_the_server_wants() {
     let paused = pauses(|| Reply::unavailable(Some("1")));
     assert!(paused >= Duration::from_millis(990), "{paused:?}");
 }
@@ -514,40 +359,13 @@ fn a_server_that_is_not_there_is_waited_for() {
         .api(&format!("http://{address}/api/"))
         .set("retry.max_delay", "1s");
     let running = send(&campaign).spawn();
-    running.first_line();
-    std::thread::sleep(Duration::from_millis(300));
-    running.signal(Signal::TERM);
-    let ran = running.wait();
-    let run = ran.code(130).run_dir();
-    let results = Results::of(&run);
-    assert_eq!(results.counts(), [("pending", 3)].into());
-    assert!(results.rows.iter().all(|row| row["attempts"] == "0"));
-
-    let running = on("resume", &run).spawn();
-    running.first_line();
-    std::thread::sleep(Duration::from_millis(100));
+    let run = running.first_line();
+    running.wait_until("a failed attempt", |_| {
+        Results::now(&run).rows[0]["error"].contains("no connection: ")
+    });
     let api = FakeApi::start_at(address, |_, _| Reply::Take);
     running.wait().code(0);
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
-}
-
-#[test]
-fn a_hang_ends_with_the_timeout() {
-    let api = FakeApi::start(|n, _| {
-        if n == 1 {
-            Reply::Hang { take: true }
-        } else {
-            Reply::Take
-        }
-    });
-    let began = Instant::now();
-    let campaign = campaign(&api).rows(10).set("api.timeout", "1s");
-    let run = send(&campaign).run().code(4).run_dir();
-    assert!(began.elapsed() >= Duration::from_secs(1));
-    assert_eq!(
-        Results::of(&run).counts(),
-        [("accepted", 9), ("unknown", 1)].into()
-    );
 }
 
 #[test]

@@ -194,6 +194,57 @@ fn ends_a_connection_before_it_reads() {
 }
 
 #[test]
+fn says_more_or_less_than_one_answer() {
+    let hint = b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec();
+    let api = FakeApi::start(move |n, _| match n {
+        0 => Reply::Preceded(hint.clone(), Box::new(Reply::Take)),
+        1 => Reply::TakeAndRepeat,
+        2 => Reply::TakeAndClose,
+        _ => Reply::PerRecipient(Box::new(|_| Verdict::Blank { take: true })),
+    });
+    let once = || talk(&api, request("sendmail", TO_ONE)).expect("an answer");
+    let hinted = once();
+    let (hint, answer) = hinted.split_once("\r\n\r\n").expect("two heads");
+    assert_eq!(hint, "HTTP/1.1 103 Early Hints");
+    assert_eq!(data(answer)[0]["a@one.example"], "fake.0.0@api.example");
+    assert_eq!(once().matches("fake.1.0@api.example").count(), 2);
+
+    let two = request("sendmail", TO_ONE).repeat(2);
+    let closed = talk(&api, two).expect("an answer");
+    assert_eq!(closed.matches("HTTP/1.1 200").count(), 1, "{closed}");
+    assert_eq!(data(&once())[0]["a@one.example"], "");
+    assert_eq!((api.taken().len(), api.seen()), (4, 4));
+}
+
+#[test]
+fn does_more_before_it_reads() {
+    const REFUSAL: &[u8] = b"HTTP/1.1 413 It\r\n\r\n";
+    let early = |n| [Early::Answer(REFUSAL), Early::HalfClose, Early::Stall][n];
+    let api = FakeApi::start_with(early, |_, _| Reply::Take);
+    let once = || talk(&api, request("sendmail", TO_ONE)).expect("an end");
+    assert_eq!(once().as_bytes(), REFUSAL);
+    assert!(api.taken().is_empty());
+
+    assert_eq!(once(), "");
+    while api.taken().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    let long = request(
+        "sendmail",
+        &format!("{TO_ONE}&html={}", "x".repeat(8_000_000)),
+    );
+    let mut stalled = TcpStream::connect(api.address()).expect("a connection");
+    let wait = Some(Duration::from_millis(200));
+    stalled.set_write_timeout(wait).expect("a timeout");
+    let error = stalled
+        .write_all(long.as_bytes())
+        .expect_err("it does not read");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!((api.requests().len(), api.seen()), (1, 3));
+}
+
+#[test]
 fn counts_what_is_in_its_hands() {
     let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(200)));
     let began = Instant::now();

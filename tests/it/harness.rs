@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use crate::support::campaign::Campaign;
+use crate::support::fake_api::Taken;
 use crate::support::mail::{Mail, outbox};
+use crate::support::parallel::each;
+use crate::support::promises::Promises;
 use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::snapshot;
@@ -106,4 +109,106 @@ fn says_all_that_a_command_said_when_it_fails_a_test() {
         "{message}"
     );
     assert!(message.contains("--- standard error"), "{message}");
+}
+
+/// What [`Promises`] says of a run of two rows, with these in the results and these messages taken.
+fn broken(rows: &[&str], taken: &[(&str, &str)], ended: bool) -> String {
+    let mut csv = String::from("row,email,status,message_id,error,possible_duplicate\n");
+    rows.iter().for_each(|row| csv += &format!("{row}\n"));
+    let results = Results::parse(&csv);
+    let counts = results.counts().into_iter();
+    let promises = Promises {
+        label: "two rows".into(),
+        input: vec!["a@x.example".into(), "b@x.example".into()],
+        counts: counts
+            .map(|(status, rows)| (status.to_owned(), rows))
+            .collect(),
+        results,
+        taken: (taken.iter())
+            .map(|(address, id)| Taken {
+                address: (*address).into(),
+                message_id: (*id).into(),
+                request: 0,
+            })
+            .collect(),
+        requests: Vec::new(),
+        fault: &|_| String::new(),
+        ended,
+    };
+    promises.broken().join("\n")
+}
+
+const TAKEN: &str = "1,a@x.example,accepted,1@y,,false";
+const REFUSED: &str = "2,b@x.example,rejected,,no,false";
+
+#[test]
+fn sees_promises_that_are_kept() {
+    let a = ("a@x.example", "1@y");
+    let b = ("b@x.example", "2@y");
+    let doubtful = "2,b@x.example,unknown,,cut,false";
+    assert_eq!(broken(&[TAKEN, REFUSED], &[a], true), "");
+    assert_eq!(broken(&[TAKEN, doubtful], &[a], true), "");
+    assert_eq!(broken(&[TAKEN, doubtful], &[a, b], true), "");
+    let resent = "2,b@x.example,accepted,2@y,,true";
+    assert_eq!(broken(&[TAKEN, resent], &[a, b, b], true), "");
+    assert_eq!(
+        broken(&[TAKEN, "2,b@x.example,pending,,,false"], &[a], false),
+        ""
+    );
+}
+
+#[test]
+fn sees_promises_that_are_broken() {
+    let (a, b) = (("a@x.example", "1@y"), ("b@x.example", "2@y"));
+    let sees = |rows: &[&str], taken: &[_], words: &str| {
+        let broken = broken(rows, taken, true);
+        assert!(broken.contains(words), "{words:?} is not in {broken:?}");
+    };
+    sees(&[TAKEN], &[a], "1 rows, not the 2 of the input");
+    sees(
+        &[TAKEN, TAKEN, REFUSED],
+        &[a],
+        "3 rows, not the 2 of the input",
+    );
+    sees(&[REFUSED, TAKEN], &[a], "in its order");
+    sees(
+        &[TAKEN, "3,b@x.example,rejected,,,false"],
+        &[a],
+        "is no end of a row",
+    );
+    sees(
+        &[TAKEN, "2,b@x.example,pending,,,false"],
+        &[a],
+        "is no end of a row",
+    );
+    sees(
+        &[TAKEN, "2,b@x.example,sending,,,false"],
+        &[a],
+        "is no end of a row",
+    );
+    sees(&[TAKEN, REFUSED], &[a, a], "was taken 2 times");
+    sees(&[TAKEN, REFUSED], &[a, b], "rejected (\"no\"), was taken");
+    sees(&[TAKEN, REFUSED], &[a, ("c@x.example", "3@y")], "is no row");
+    sees(&[TAKEN, REFUSED], &[], "was not taken");
+    sees(
+        &[TAKEN, REFUSED],
+        &[("a@x.example", "9@y")],
+        "as 1@y, taken as 9@y",
+    );
+}
+
+#[test]
+fn names_every_case_that_fails() {
+    let cases: Vec<_> = (0..30).collect();
+    let fails = |n: &i32| assert!(n % 7 != 3, "it is {n}");
+    let failure = std::panic::catch_unwind(|| each(&cases, |n| format!("case {n}"), fails));
+    let failure = failure.expect_err("four of them fail");
+    let failure = failure.downcast_ref::<String>().expect("a message");
+    assert!(failure.starts_with("4 of 30 cases failed"), "{failure}");
+    for n in [3, 10, 17, 24] {
+        assert!(
+            failure.contains(&format!("case {n}: it is {n}")),
+            "{failure}"
+        );
+    }
 }

@@ -15,7 +15,7 @@ fn most_in(api: &FakeApi, window: Duration) -> usize {
         .flat_map(|request| vec![request.at; request.recipients.len()])
         .collect();
     let within = |from: Instant| {
-        let inside = came.iter().filter(|at| (from..from + window).contains(at));
+        let inside = came.iter().filter(|at| (from..from + window).contains(*at));
         inside.count()
     };
     came.iter().map(|from| within(*from)).max().unwrap_or(0)

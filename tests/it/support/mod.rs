@@ -8,6 +8,8 @@
 pub mod campaign;
 pub mod fake_api;
 pub mod mail;
+pub mod parallel;
+pub mod promises;
 pub mod results;
 pub mod run;
 pub mod snapshot;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::run::Run;
+
 /// The rows of a `results.csv`, in its order.
 #[derive(Debug)]
 pub struct Results {
@@ -17,6 +19,12 @@ impl Results {
         let text = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self::parse(&text)
+    }
+
+    /// Asks `mailrun results` how far a run is that is going on.
+    pub fn now(run: impl AsRef<Path>) -> Self {
+        let command = Run::new("results").arg(run.as_ref()).args(["--out", "-"]);
+        Self::parse(&command.run().code(0).stdout)
     }
 
     /// Reads the text of a results file.

@@ -1,7 +1,8 @@
 //! HTTP/1.1 as far as a client of the API needs it (RFC 9112).
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+
+use super::wire::Wire;
 
 /// The head of a request.
 pub struct Head {
@@ -11,7 +12,7 @@ pub struct Head {
 }
 
 /// Reads a head; none when the client closed the connection before the first byte.
-pub fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Head>> {
+pub fn read_head(stream: &mut BufReader<Wire>) -> io::Result<Option<Head>> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         if stream.read_until(b'\n', &mut bytes)? == 0 {
@@ -42,7 +43,7 @@ pub fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Head>> 
 }
 
 /// Reads the body that the head announces.
-pub fn read_body(stream: &mut BufReader<TcpStream>, head: &Head) -> io::Result<Vec<u8>> {
+pub fn read_body(stream: &mut BufReader<Wire>, head: &Head) -> io::Result<Vec<u8>> {
     if head.has("expect", "100-continue") {
         stream
             .get_mut()
@@ -59,7 +60,7 @@ pub fn read_body(stream: &mut BufReader<TcpStream>, head: &Head) -> io::Result<V
     Ok(body)
 }
 
-fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+fn read_chunks(stream: &mut BufReader<Wire>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let mut line = String::new();
@@ -77,7 +78,7 @@ fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
     }
 }
 
-fn skip_trailer(stream: &mut BufReader<TcpStream>) -> io::Result<()> {
+fn skip_trailer(stream: &mut BufReader<Wire>) -> io::Result<()> {
     let mut line = String::new();
     while stream.read_line(&mut line)? > 2 {
         line.clear();

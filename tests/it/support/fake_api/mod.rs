@@ -4,19 +4,25 @@
 //! the bug that both have. It keeps a ledger of what it took, which tests hold against the
 //! program's, and does what a script says: answers, refuses, hangs, cuts, resets.
 
+mod certificate;
 mod http;
 mod ledger;
 mod reply;
 mod request;
 mod serve;
+mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustls::ServerConfig;
+
+pub use certificate::{Authority, Flaw};
 pub use ledger::Taken;
-pub use reply::{Early, Reply, Verdict};
+pub use reply::{Early, Json, Reply, Verdict};
 pub use request::Request;
 use serve::Server;
 
@@ -50,6 +56,12 @@ impl FakeApi {
         )
     }
 
+    /// Starts a server that speaks TLS and takes all.
+    pub fn start_tls(tls: Arc<ServerConfig>) -> Self {
+        let server = Server::new(Box::new(|_| Early::Read), Box::new(|_, _| Reply::Take));
+        Self::listen("127.0.0.1:0", server.with_tls(tls))
+    }
+
     /// Starts a server on an address where one has stopped, with a ledger of its own.
     pub fn start_at(
         address: SocketAddr,
@@ -61,6 +73,8 @@ impl FakeApi {
 
     fn listen(address: &str, server: Server) -> Self {
         let listener = TcpListener::bind(address).expect("a port on the loopback");
+        // A long body does not fit into it: what was not read is not all under way.
+        set_socket_recv_buffer_size(&listener, 64 << 10).expect("a small buffer");
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");
@@ -76,7 +90,12 @@ impl FakeApi {
 
     /// The base URL, as `api.url` of a campaign has it.
     pub fn url(&self) -> String {
-        format!("http://{}/api/", self.address)
+        let scheme = if self.server.speaks_tls() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}/api/", self.address)
     }
 
     /// Where it listens.
@@ -118,6 +137,11 @@ impl FakeApi {
     /// When each request came, in order.
     pub fn arrivals(&self) -> Vec<Instant> {
         self.requests().iter().map(|request| request.at).collect()
+    }
+
+    /// How many requests came, read to their end or not.
+    pub fn seen(&self) -> usize {
+        self.server.ledger().seen
     }
 
     /// The most requests that were in its hands at one time.

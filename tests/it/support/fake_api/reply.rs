@@ -14,6 +14,12 @@ pub enum Early {
     Reset,
     /// Close the connection in order.
     Close,
+    /// Say that there will be no answer (TCP FIN), and read it all the same; then the script decides.
+    HalfClose,
+    /// Never read it, and hold the connection open.
+    Stall,
+    /// Answer with these bytes, head and all, without having read it, and close the connection.
+    Answer(&'static [u8]),
 }
 
 /// What to do with a request that was read to its end.
@@ -36,6 +42,14 @@ pub enum Reply {
     CutAnswer { take: bool },
     /// The head of a good answer, then white space without an end.
     EndlessAnswer { take: bool },
+    /// The head of an answer, without an end.
+    EndlessHead { take: bool },
+    /// A good answer and, without a word about it, the end of the connection.
+    TakeAndClose,
+    /// A good answer two times: the second answers nothing.
+    TakeAndRepeat,
+    /// These bytes, such as an interim answer, and then what the inner one says.
+    Preceded(Vec<u8>, Box<Reply>),
     /// A good answer, byte by byte, each after this time.
     Drip { take: bool, every: Duration },
     /// Waits, and then does what the inner one says.
@@ -51,6 +65,8 @@ pub enum Verdict {
     TakeAs(String),
     /// Not taken: the text stands in the place of the ID.
     Refuse(String),
+    /// Nothing in the place of the ID, taken or not.
+    Blank { take: bool },
     /// Left out of the answer, taken or not.
     Omit { take: bool },
 }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
+use rustls::ServerConfig;
 
 use super::http::{Head, read_body, read_head};
 use super::ledger::{Ledger, Taken};
 use super::reply::{Early, Json, Reply, Verdict};
 use super::request::Request;
+use super::wire::Wire;
 
 type EarlyScript = Box<dyn Fn(usize) -> Early + Send + Sync>;
 type Script = Box<dyn Fn(usize, &Request) -> Reply + Send + Sync>;
@@ -21,6 +23,7 @@ type Script = Box<dyn Fn(usize, &Request) -> Reply + Send + Sync>;
 pub struct Server {
     early: EarlyScript,
     script: Script,
+    tls: Option<Arc<ServerConfig>>,
     ledger: Mutex<Ledger>,
     /// The open connections by number, to close them from outside; none once the server has stopped.
     open: Mutex<Option<HashMap<usize, TcpStream>>>,
@@ -38,9 +41,21 @@ impl Server {
         Self {
             early,
             script,
+            tls: None,
             ledger: Mutex::default(),
             open: Mutex::new(Some(HashMap::new())),
         }
+    }
+
+    pub fn with_tls(self, tls: Arc<ServerConfig>) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// The ledger. It can be read after a script panicked, so that the test shows its own failure.
@@ -85,13 +100,13 @@ impl Server {
 
     fn converse(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(stream);
+        let mut reader = BufReader::new(Wire::new(stream, self.tls.clone())?);
         while let Some(head) = read_head(&mut reader)? {
             match self.exchange(head, &mut reader)? {
                 Then::KeepAlive => {}
                 Then::Close => return close(reader.get_mut()),
                 Then::Reset => {
-                    return set_socket_linger(reader.get_ref(), Some(Duration::ZERO))
+                    return set_socket_linger(reader.get_ref().socket(), Some(Duration::ZERO))
                         .map_err(io::Error::from);
                 }
             }
@@ -99,18 +114,32 @@ impl Server {
         Ok(())
     }
 
-    fn exchange(&self, head: Head, reader: &mut BufReader<TcpStream>) -> io::Result<Then> {
+    fn exchange(&self, head: Head, reader: &mut BufReader<Wire>) -> io::Result<Then> {
         let (n, held) = self.begin();
         match (self.early)(n) {
             Early::Read => {}
             Early::Reset => return Ok(Then::Reset),
             Early::Close => return Ok(Then::Close),
+            Early::HalfClose => reader.get_ref().socket().shutdown(Shutdown::Write)?,
+            Early::Stall => {
+                self.wait_for_the_end();
+                return Ok(Then::Reset);
+            }
+            Early::Answer(bytes) => {
+                return held.write(reader.get_mut(), bytes).map(|_| Then::Close);
+            }
         }
         let body = read_body(reader, &head)?;
         let request = Arc::new(Request::new(n, head, body));
         self.ledger().requests.push(Arc::clone(&request));
         let reply = (self.script)(n, &request);
         self.answer(&request, reply, held, reader.get_mut())
+    }
+
+    fn wait_for_the_end(&self) {
+        while self.open().is_some() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn begin(&self) -> (usize, Held<'_>) {
@@ -126,7 +155,7 @@ impl Server {
         request: &Request,
         reply: Reply,
         held: Held<'_>,
-        to: &mut TcpStream,
+        to: &mut Wire,
     ) -> io::Result<Then> {
         match reply {
             Reply::Take => held.write(to, &self.good(request, true).bytes()),
@@ -157,6 +186,18 @@ impl Server {
             Reply::EndlessAnswer { take } => {
                 self.take_all(request, take);
                 endless(to)
+            }
+            Reply::EndlessHead { take } => {
+                self.take_all(request, take);
+                endless_head(to)
+            }
+            Reply::TakeAndClose => held
+                .write(to, &self.good(request, true).bytes())
+                .map(|_| Then::Close),
+            Reply::TakeAndRepeat => held.write(to, &self.good(request, true).bytes().repeat(2)),
+            Reply::Preceded(bytes, inner) => {
+                to.write_all(&bytes)?;
+                self.answer(request, *inner, held, to)
             }
             Reply::Drip { take, every } => drip(&self.good(request, take).bytes(), every, to),
             Reply::Delay(wait, inner) => {
@@ -190,6 +231,9 @@ impl Server {
                 ),
                 Verdict::TakeAs(id) => (Some(id.clone()), Some(id)),
                 Verdict::Refuse(text) => (None, Some(text)),
+                Verdict::Blank { take } => {
+                    (take.then(|| request.message_id(place)), Some(String::new()))
+                }
                 Verdict::Omit { take } => (take.then(|| request.message_id(place)), None),
             };
             if let Some(message_id) = taken {
@@ -262,7 +306,7 @@ struct Held<'a>(&'a Server);
 impl Held<'_> {
     /// Writes the whole answer. The request is out of the server's hands before the client can read
     /// a byte of it, so that the next one is never counted beside it.
-    fn write(self, to: &mut TcpStream, answer: &[u8]) -> io::Result<Then> {
+    fn write(self, to: &mut Wire, answer: &[u8]) -> io::Result<Then> {
         drop(self);
         to.write_all(answer).map(|()| Then::KeepAlive)
     }
@@ -275,19 +319,21 @@ impl Drop for Held<'_> {
 }
 
 /// Ends the connection in order: what the client still sends is read, as the system would else reset it.
-fn close(stream: &mut TcpStream) -> io::Result<()> {
-    stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+fn close(stream: &mut Wire) -> io::Result<()> {
+    stream.socket().shutdown(Shutdown::Write)?;
+    stream
+        .socket()
+        .set_read_timeout(Some(Duration::from_secs(2)))?;
     io::copy(stream, &mut io::sink()).map(|_| ())
 }
 
 /// Reads until the client closes the connection, or [`Server::stop`] does.
-fn wait_for_the_client(stream: &mut TcpStream) -> io::Result<Then> {
+fn wait_for_the_client(stream: &mut Wire) -> io::Result<Then> {
     io::copy(stream, &mut io::sink()).map(|_| Then::Close)
 }
 
 /// Writes until the client closes the connection.
-fn endless(stream: &mut TcpStream) -> io::Result<Then> {
+fn endless(stream: &mut Wire) -> io::Result<Then> {
     stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
     loop {
         stream.write_all(b"10\r\n                \r\n")?;
@@ -295,7 +341,16 @@ fn endless(stream: &mut TcpStream) -> io::Result<Then> {
     }
 }
 
-fn drip(answer: &[u8], every: Duration, stream: &mut TcpStream) -> io::Result<Then> {
+/// Writes header fields until the client closes the connection.
+fn endless_head(stream: &mut Wire) -> io::Result<Then> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+    loop {
+        stream.write_all(b"X-More: to come\r\n")?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn drip(answer: &[u8], every: Duration, stream: &mut Wire) -> io::Result<Then> {
     for byte in answer {
         std::thread::sleep(every);
         stream.write_all(&[*byte])?;

@@ -1,0 +1,225 @@
+//! Whole runs against a server that does anything to any request, drawn from a seed.
+//!
+//! `MAILRUN_TESTS_SEEDS` sets the number of seeds; every one is drawn for both dialects, one by one
+//! and in batches.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use crate::faults::{Act, FAULTS, Fault, serve};
+use crate::send::{newsletter, on, send};
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{FakeApi, Reply, Verdict};
+use crate::support::parallel::each;
+use crate::support::promises::Promises;
+use crate::support::results::Results;
+
+/// How many seeds are drawn unless the environment says otherwise.
+const SEEDS: u64 = 3;
+/// How many requests a deck is for; then it begins anew.
+const DECK: usize = 240;
+/// How many requests of a deck are answered recipient by recipient.
+const MIXED: usize = 20;
+/// How many faults of a deck come more often, and how often.
+const FAVOURITES: (usize, usize) = (4, 8);
+/// How many faults of a deck stop the run or make it wait; the others come with the next decks.
+const HOLD_UPS: usize = 4;
+/// How often a run may be resumed.
+const RESUMES: usize = 40;
+
+/// One run.
+struct Case {
+    seed: u64,
+    /// Its number among all.
+    number: usize,
+    dialect: &'static str,
+    batch: i64,
+    rows: usize,
+}
+
+/// What is done to a request.
+#[derive(Clone, Copy)]
+enum Card {
+    Good,
+    Mixed,
+    Fault(&'static Fault),
+}
+
+impl Card {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Mixed => "recipient by recipient",
+            Self::Fault(fault) => fault.name,
+        }
+    }
+
+    /// Done to the `n`th request.
+    fn act(self, seed: u64, n: usize) -> Act {
+        match self {
+            Self::Good => Act::Late(Reply::Take),
+            Self::Mixed => Act::Late(Reply::PerRecipient(Box::new(move |to| {
+                verdict(chance((seed, n, to)), to)
+            }))),
+            Self::Fault(fault) => (fault.act)(chance((seed, n)).is_multiple_of(2)),
+        }
+    }
+}
+
+/// The same number for the same things.
+fn chance(things: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    things.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn verdict(chance: u64, to: &str) -> Verdict {
+    match chance % 10 {
+        0 => Verdict::Refuse(format!("{to} is incorrect. Address has white sign.")),
+        1 => Verdict::TakeAs(format!("{chance:x}@own.example")),
+        2 => Verdict::Omit { take: true },
+        3 => Verdict::Omit { take: false },
+        4 => Verdict::Blank { take: true },
+        5 => Verdict::Blank { take: false },
+        _ => Verdict::Take,
+    }
+}
+
+/// What is done to the requests of a run, in order.
+fn deck(case: &Case) -> Vec<Card> {
+    let mut rng = StdRng::seed_from_u64(chance((case.seed, case.number)));
+    let (hold_ups, others): (Vec<_>, Vec<_>) = FAULTS.iter().partition(|fault| fault.holds_up());
+    let (favourites, times) = FAVOURITES;
+    let favourites = others.sample(&mut rng, favourites);
+    let favourites: Vec<_> = favourites.flat_map(|fault| vec![*fault; times]).collect();
+    let turn = hold_ups.iter().cycle().skip(HOLD_UPS * (case.number / 2));
+    let faults = turn.take(HOLD_UPS).chain(&others).chain(&favourites);
+    let mut deck: Vec<_> = faults.map(|fault| Card::Fault(fault)).collect();
+    deck.extend([Card::Mixed; MIXED]);
+    deck.resize(DECK, Card::Good);
+    deck.shuffle(&mut rng);
+    deck
+}
+
+#[test]
+fn whatever_a_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
+    let seeds = std::env::var("MAILRUN_TESTS_SEEDS");
+    let seeds = seeds.map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds"));
+    let mut cases = Vec::new();
+    for seed in 1..=seeds {
+        for dialect in ["sendmail", "new_sendmail"] {
+            for (batch, rows) in [(1, 300), (200, 4_000)] {
+                cases.push(Case {
+                    seed,
+                    number: cases.len(),
+                    dialect,
+                    batch,
+                    rows,
+                });
+            }
+        }
+    }
+    let told = Mutex::new(Told::default());
+    each(&cases, ToString::to_string, |case| play(case, &told));
+    let told = told.into_inner().expect("no panic while locked");
+    println!("{} runs: {told:#?}", cases.len());
+    let done = |fault: &&Fault| !told.done.contains_key(fault.name);
+    let never: Vec<_> = FAULTS.iter().filter(done).map(|fault| fault.name).collect();
+    assert!(never.is_empty(), "never done: {never:?}");
+    for status in ["accepted", "rejected", "failed", "unknown"] {
+        assert!(told.rows[status] > 0, "no row ended as {status}");
+    }
+}
+
+/// What came about in all runs.
+#[derive(Debug, Default)]
+struct Told {
+    /// How often each thing was done to a request.
+    done: BTreeMap<&'static str, usize>,
+    /// How many rows ended in each status.
+    rows: BTreeMap<String, usize>,
+    taken: usize,
+    resumes: usize,
+}
+
+impl Display for Case {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            seed,
+            dialect,
+            batch,
+            ..
+        } = self;
+        write!(f, "seed {seed}, {dialect}, batch of {batch}")
+    }
+}
+
+fn play(case: &Case, told: &Mutex<Told>) {
+    let deck = Arc::new(deck(case));
+    let (dealt, seed) = (Arc::clone(&deck), case.seed);
+    let api = serve(move |n| dealt[n % DECK].act(seed, n));
+    let campaign = newsletter(&api)
+        .rows(case.rows)
+        .set("api.dialect", case.dialect)
+        .set("api.timeout", "400ms")
+        .set("retry.attempts", 1 + (case.seed % 2) as i64)
+        .set("pace.batch", case.batch)
+        .set("breaker.share", 1.0);
+    let (run, resumes) = to_the_end(&campaign, &api);
+    let fault = |n: usize| deck[n % DECK].name().to_owned();
+    let promises = Promises::of(case.to_string(), &campaign, &run, &api).with_faults(&fault);
+    promises.hold();
+
+    let mut told = told.lock().expect("no panic while locked");
+    for n in 0..api.seen() {
+        *told.done.entry(deck[n % DECK].name()).or_default() += 1;
+    }
+    for (status, rows) in promises.counts {
+        *told.rows.entry(status).or_default() += rows;
+    }
+    told.taken += promises.taken.len();
+    told.resumes += resumes;
+}
+
+/// Sends, and resumes for as long as that goes on; gives the run and how often it was resumed.
+fn to_the_end(campaign: &Campaign, api: &FakeApi) -> (PathBuf, usize) {
+    let mut ran = send(campaign).run();
+    let run = ran.run_dir();
+    for resumes in 0..RESUMES {
+        let results = Results::of(&run);
+        let ended = results.count("pending") == 0;
+        // It may also have been stopped by the answer to its last request.
+        if !(ended && ran.exit() == Some(5)) {
+            ran.code(exit(&results));
+        }
+        if ended {
+            return (run, resumes);
+        }
+        ran = on("resume", &run).run();
+    }
+    panic!(
+        "not at its end after {RESUMES} resumes and {} requests",
+        api.seen()
+    );
+}
+
+/// The exit code that the rows call for.
+fn exit(results: &Results) -> i32 {
+    let count = |status| results.count(status);
+    if count("pending") > 0 {
+        5
+    } else if count("unknown") > 0 {
+        4
+    } else if count("rejected") + count("failed") > 0 {
+        3
+    } else {
+        0
+    }
+}

@@ -1,0 +1,233 @@
+//! What a run promises, held by counting at both ends: the rows of the results against what the
+//! server took.
+//!
+//! 1. Every row of the input is in the results once, in one status, and the sums match.
+//! 2. Nobody is taken twice, unless the user wanted the row sent again.
+//! 3. What the server took is `accepted` or `unknown`.
+//! 4. What is `accepted`, the server took, under that ID.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::campaign::Campaign;
+use super::fake_api::{FakeApi, Request, Taken};
+use super::results::Results;
+use super::run::Run;
+
+/// The statuses that a row can end in, and those that it can go on from.
+const FINAL: &[&str] = &[
+    "accepted", "rejected", "failed", "unknown", "invalid", "skipped",
+];
+const OPEN: &[&str] = &["pending"];
+/// The rows that may have been taken.
+const MAY_BE_TAKEN: &[&str] = &["accepted", "unknown"];
+/// How many broken promises a failure shows.
+const SHOWN: usize = 20;
+
+/// Both ends of a run.
+pub struct Promises<'a> {
+    /// What a failure begins with, such as the seed.
+    pub label: String,
+    /// The addresses of the input, row by row, as written.
+    pub input: Vec<String>,
+    /// The results.
+    pub results: Results,
+    /// How many rows have each status, as the program says.
+    pub counts: BTreeMap<String, usize>,
+    /// What the server took; of several servers, joined.
+    pub taken: Vec<Taken>,
+    /// The requests that it read.
+    pub requests: Vec<Arc<Request>>,
+    /// What the server did with a request, by its number, in words.
+    pub fault: &'a dyn Fn(usize) -> String,
+    /// Whether every row must have ended; else some may be pending.
+    pub ended: bool,
+}
+
+impl<'a> Promises<'a> {
+    /// Both ends of a run that has ended, with `campaign` as its input and one server.
+    pub fn of(label: impl Into<String>, campaign: &Campaign, run: &Path, api: &FakeApi) -> Self {
+        Self {
+            label: label.into(),
+            input: input(campaign),
+            results: Results::of(run),
+            counts: counts(run),
+            taken: api.taken(),
+            requests: api.requests(),
+            fault: &|_| "no fault is known".to_owned(),
+            ended: true,
+        }
+    }
+
+    /// Names the faults.
+    pub fn with_faults(self, fault: &'a dyn Fn(usize) -> String) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// The run has stopped early: rows may be pending.
+    pub fn not_ended(self) -> Self {
+        Self {
+            ended: false,
+            ..self
+        }
+    }
+
+    /// Panics when a promise is broken, with the rows and what was done to them.
+    #[track_caller]
+    pub fn hold(&self) {
+        let broken = self.broken();
+        assert!(
+            broken.is_empty(),
+            "{}: {} promises are broken:\n{}",
+            self.label,
+            broken.len(),
+            broken[..broken.len().min(SHOWN)].join("\n")
+        );
+    }
+
+    /// Every promise that is broken, in words.
+    pub fn broken(&self) -> Vec<String> {
+        let mut broken = self.rows();
+        let requests = self.requests_by_address();
+        let mut taken: HashMap<&str, Vec<&Taken>> = HashMap::new();
+        for one in &self.taken {
+            taken.entry(&one.address).or_default().push(one);
+        }
+        let told = |address: &str| {
+            let requests = requests.get(address).map_or(&[][..], Vec::as_slice);
+            let told = |n: &usize| format!("request {n}: {}", (self.fault)(*n));
+            let told: Vec<_> = requests.iter().map(told).collect();
+            format!("[{}]", told.join("; "))
+        };
+        let row_of = self.row_by_address();
+        for (address, times) in &taken {
+            match row_of.get(address) {
+                None => broken.push(format!("{address} was taken and is no row of the run")),
+                Some(row) if row["possible_duplicate"] == "true" => {}
+                Some(row) => {
+                    if times.len() > 1 {
+                        let times = times.len();
+                        broken.push(format!(
+                            "{} was taken {times} times {}",
+                            shown(row),
+                            told(address)
+                        ));
+                    }
+                    if !MAY_BE_TAKEN.contains(&&*row["status"]) {
+                        broken.push(format!("{} was taken {}", shown(row), told(address)));
+                    }
+                }
+            }
+        }
+        for row in self.results.with_status("accepted") {
+            let times = taken.get(&*row["email"]).map_or(&[][..], Vec::as_slice);
+            if times.is_empty() {
+                broken.push(format!(
+                    "{} was not taken {}",
+                    shown(row),
+                    told(&row["email"])
+                ));
+            } else if times.iter().all(|one| one.message_id != row["message_id"]) {
+                let (wrong, right) = (&row["message_id"], &times[0].message_id);
+                let told = told(&row["email"]);
+                broken.push(format!(
+                    "{} as {wrong}, taken as {right} {told}",
+                    shown(row)
+                ));
+            }
+        }
+        broken.sort();
+        broken
+    }
+
+    /// Promise 1.
+    fn rows(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let emails: Vec<_> = self.results.rows.iter().map(|row| &row["email"]).collect();
+        if !emails.iter().copied().eq(&self.input) {
+            let (wanted, found) = (self.input.len(), emails.len());
+            let missing: Vec<_> = self
+                .input
+                .iter()
+                .filter(|to| !emails.contains(to))
+                .collect();
+            broken.push(format!(
+                "the results have {found} rows, not the {wanted} of the input in its order; missing: {missing:?}"
+            ));
+        }
+        for (at, row) in self.results.rows.iter().enumerate() {
+            let status = &&*row["status"];
+            let known = FINAL.contains(status) || !self.ended && OPEN.contains(status);
+            if !known || row["row"] != (at + 1).to_string() {
+                broken.push(format!(
+                    "line {}: {} is no end of a row",
+                    at + 1,
+                    shown(row)
+                ));
+            }
+        }
+        let mut counts: BTreeMap<_, _> = self.results.counts();
+        for (status, rows) in &self.counts {
+            if counts.remove(&**status).unwrap_or(0) != *rows {
+                broken.push(format!(
+                    "`status` counts {rows} rows {status}, the results don't"
+                ));
+            }
+        }
+        if !counts.is_empty() {
+            broken.push(format!("the results have {counts:?}, `status` has none"));
+        }
+        if self.counts.values().sum::<usize>() != self.input.len() {
+            broken.push(format!(
+                "{:?} are not {} rows",
+                self.counts,
+                self.input.len()
+            ));
+        }
+        broken
+    }
+
+    /// The row that an address was sent by: a duplicate of it was skipped.
+    fn row_by_address(&self) -> HashMap<&str, &BTreeMap<String, String>> {
+        let mut rows = HashMap::new();
+        for row in &self.results.rows {
+            let sent = !matches!(&*row["status"], "skipped" | "invalid");
+            if sent || !rows.contains_key(&*row["email"]) {
+                rows.insert(&*row["email"], row);
+            }
+        }
+        rows
+    }
+
+    fn requests_by_address(&self) -> HashMap<&str, Vec<usize>> {
+        let mut requests: HashMap<_, Vec<_>> = HashMap::new();
+        for request in &self.requests {
+            for address in request.addresses() {
+                requests.entry(address).or_default().push(request.n);
+            }
+        }
+        requests
+    }
+}
+
+fn shown(row: &BTreeMap<String, String>) -> String {
+    let (number, email, status) = (&row["row"], &row["email"], &row["status"]);
+    format!("row {number}, {email}, {status} ({:?}),", row["error"])
+}
+
+/// The addresses in a campaign's recipients.
+fn input(campaign: &Campaign) -> Vec<String> {
+    let mut reader =
+        csv::Reader::from_path(campaign.path().join("recipients.csv")).expect("recipients");
+    let rows = reader.deserialize::<BTreeMap<String, String>>();
+    rows.map(|row| row.expect("good CSV")["email"].clone())
+        .collect()
+}
+
+/// The counts in `status --format json`.
+fn counts(run: &Path) -> BTreeMap<String, usize> {
+    let status = Run::new("status").arg(run).args(["--format", "json"]).run();
+    let status: serde_json::Value = serde_json::from_str(&status.code(0).stdout).expect("JSON");
+    serde_json::from_value(status["counts"].clone()).expect("counts")
+}
