@@ -7,7 +7,9 @@
 
 pub mod campaign;
 pub mod fake_api;
+pub mod kill;
 pub mod mail;
+pub mod promises;
 pub mod results;
 pub mod run;
 pub mod snapshot;

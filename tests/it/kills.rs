@@ -1,0 +1,123 @@
+//! `kill -9` at any moment, again and again: nobody twice, nobody left out, and no more in doubt
+//! than was in flight.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::send::{campaign, on, send};
+use crate::support::fake_api::FakeApi;
+use crate::support::kill::{Moment, Scenario, Story, Watch, whole};
+use crate::support::results::Results;
+
+/// Plays scenarios one after the other.
+fn play(scenarios: impl IntoIterator<Item = Scenario>) -> Story {
+    let mut all = Story::default();
+    for scenario in scenarios {
+        let story = scenario.play();
+        assert!(story.broken.is_empty(), "{scenario:?}: {story:#?}");
+        all.add(story);
+    }
+    println!("{all:?}");
+    all
+}
+
+#[test]
+fn killed_at_any_moment_and_resumed_both_ends_agree() {
+    let story = play((1..=5).map(|seed| Scenario::random(seed, 6)));
+    assert!(story.kills() >= 15, "{story:?}");
+    assert!(story.moments["sending"] >= 8, "{story:?}");
+}
+
+#[test]
+fn both_ends_agree_with_batches_too() {
+    let batches = (11..=13).map(|seed| Scenario {
+        batch: 5,
+        rows: 700,
+        dialect: if seed % 2 == 0 {
+            "sendmail"
+        } else {
+            "new_sendmail"
+        },
+        ..Scenario::random(seed, 4)
+    });
+    assert!(play(batches).kills() >= 6);
+}
+
+/// Kills `send` at a moment of its planning, and says whether nothing was there to go on with.
+fn kill_planning(rows: usize, moment: Moment, then: Duration) -> bool {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api).rows(rows);
+    let watch = Watch::new(&campaign, &api, None);
+    let mut running = send(&campaign).spawn();
+    watch.wait(&mut running, moment, then);
+    let killed = running.kill();
+    let unplanned = killed.exit_code().is_none() && killed.stdout.is_empty();
+    let resumed = on("resume", campaign.path()).run();
+    if unplanned && resumed.exit_code() == Some(1) {
+        resumed.stdout_is("").stderr_has("`mailrun send`");
+        if let Some(run) = watch.run() {
+            on("resume", &run)
+                .run()
+                .code(1)
+                .stderr_has("`mailrun send`");
+        }
+        assert_eq!(api.requests().len(), 0, "nothing was sent");
+        let run = send(&campaign).run().code(0).run_dir();
+        assert_eq!(Results::of(&run).counts(), [("accepted", rows)].into());
+    }
+    assert_eq!(api.taken().len(), rows, "each row once");
+    unplanned
+}
+
+#[test]
+fn killed_while_planning_it_says_to_send_again_and_that_works() {
+    let mut unplanned = 0;
+    for step in 0..6 {
+        let then = Duration::from_micros(step * step * 1_000);
+        unplanned += u32::from(kill_planning(600, Moment::Folder, then));
+    }
+    assert!(unplanned >= 1, "none was hit before its plan was complete");
+}
+
+#[test]
+fn killed_in_the_preflight_it_says_to_send_again_and_that_works() {
+    let hit = (0..3)
+        .filter(|step| kill_planning(900, Moment::Preflight, Duration::from_millis(*step * 8)));
+    assert!(hit.count() >= 1, "none was hit in its preflight");
+}
+
+#[test]
+fn results_are_the_old_ones_or_whole_new_ones() {
+    const ROWS: usize = 3_000;
+    let api = FakeApi::taking_all();
+    let note = "x".repeat(300);
+    let rows: String = (0..ROWS)
+        .map(|n| format!("r{n}@x.example,{note}\n"))
+        .collect();
+    let campaign = campaign(&api)
+        .recipients(format!("email,first_name\n{rows}"))
+        .set("message.subject", "News")
+        .template("newsletter.html", "<p>News</p>");
+    let run = send(&campaign)
+        .args(["--limit", "1"])
+        .run()
+        .code(5)
+        .run_dir();
+    let path = run.join("results.csv");
+    let mut met = BTreeMap::new();
+    for step in 0..12 {
+        let watch = Watch::new(&campaign, &api, Some(&run));
+        // Raw results and others differ in nothing here but in who wrote them.
+        let mut running = on("results", &run).spawn();
+        watch.wait(
+            &mut running,
+            Moment::Results,
+            Duration::from_micros(step * 700),
+        );
+        let killed = running.kill().exit_code().is_none();
+        whole(&path, ROWS).unwrap_or_else(|why| panic!("step {step}: {why}"));
+        *met.entry(killed).or_insert(0) += 1;
+    }
+    assert!(met.get(&true).is_some_and(|kills| *kills >= 3), "{met:?}");
+    assert_eq!(Results::of(&run).count("accepted"), 1);
+}

@@ -1,0 +1,167 @@
+//! SIGTERM and Ctrl-C at any moment: nothing in doubt, nothing left behind, nothing lost.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rustix::process::Signal;
+
+use crate::send::{campaign, newsletter, on, send};
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::kill::{Moment, Watch, unsteady, whole};
+use crate::support::promises::Promises;
+use crate::support::results::Results;
+use crate::support::run::{Ran, Run};
+
+const BOTH: [Signal; 2] = [Signal::TERM, Signal::INT];
+
+/// Starts a command, gives it these signals at a moment, and waits for its end. Says whether it was
+/// still there for the first one.
+fn signalled(
+    command: Run,
+    watch: &Watch<'_>,
+    (moment, then): (Moment, Duration),
+    signals: &[Signal],
+) -> (Ran, bool) {
+    let mut running = command.spawn();
+    let came = watch.wait(&mut running, moment, then);
+    for signal in signals {
+        if !running.has_ended() {
+            running.signal(*signal);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    (running.wait(), came)
+}
+
+/// What a run that was interrupted once tells: nothing is in doubt, and the results are written.
+fn nothing_in_doubt(run: &Path, api: &FakeApi) -> usize {
+    let results = Results::of(run);
+    let promises = Promises::of(&results, api);
+    assert_eq!(promises.hold().unknown, 0, "{promises:?}");
+    assert_eq!(promises.accepted, promises.taken, "{promises:?}");
+    results.count("pending")
+}
+
+/// Interrupts `send`, and each `resume` after it, until one ends by itself. Gives the number of
+/// those that were interrupted.
+fn interrupted_again_and_again(campaign: &Campaign, api: &FakeApi, rng: &mut StdRng) -> usize {
+    let (mut run, mut interrupted): (Option<PathBuf>, _) = (None, 0);
+    loop {
+        let command = run
+            .as_ref()
+            .map_or_else(|| send(campaign), |run| on("resume", run));
+        let moment = Moment::Requests(rng.random_range(1..20));
+        let then = Duration::from_micros(rng.random_range(0..3_000));
+        let watch = Watch::new(campaign, api, run.as_deref());
+        let signal = BOTH[rng.random_range(0..2)];
+        let (ran, came) = signalled(command, &watch, (moment, then), &[signal]);
+        let pending = nothing_in_doubt(run.insert(ran.run_dir()), api);
+        if ran.exit_code() != Some(130) {
+            ran.code(0);
+            assert_eq!(pending, 0);
+            return interrupted;
+        }
+        assert!(came, "it was not interrupted");
+        interrupted += 1;
+    }
+}
+
+#[test]
+fn a_signal_while_it_sends_leaves_nothing_in_doubt_and_resume_goes_on() {
+    let mut interrupted = 0;
+    for seed in 1..=4 {
+        println!("seed {seed}");
+        let api = unsteady(seed);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (batch, concurrency) = ([1, 3][rng.random_range(0..2)], rng.random_range(4..=16));
+        let dialect = ["sendmail", "new_sendmail"][rng.random_range(0..2)];
+        let campaign = newsletter(&api)
+            .rows(150 * batch)
+            .set("api.dialect", dialect)
+            .set("pace.batch", batch as i64)
+            .set("pace.concurrency", concurrency);
+        interrupted += interrupted_again_and_again(&campaign, &api, &mut rng);
+        assert_eq!(api.taken().len(), 150 * batch, "seed {seed}: each row once");
+    }
+    assert!(interrupted >= 6, "{interrupted} were interrupted");
+}
+
+/// Asserts that an interrupted `send` has left no run, and sent nothing, if it had not begun to send.
+fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
+    ran.code(130);
+    if !ran.stdout.is_empty() {
+        nothing_in_doubt(&ran.run_dir(), api);
+        return false;
+    }
+    ran.stderr_has("nothing was sent").stderr_lacks("error");
+    assert_eq!(campaign.runs(), [] as [PathBuf; 0]);
+    assert_eq!(api.requests().len(), 0);
+    true
+}
+
+#[test]
+fn a_signal_before_the_first_request_leaves_no_run() {
+    let mut unplanned = 0;
+    for step in 0..12 {
+        let moment = [Moment::Folder, Moment::Folder, Moment::Preflight][step % 3];
+        let then = Duration::from_micros(step as u64 * 500);
+        let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(5)));
+        let campaign = (0..20).fold(campaign(&api).rows(1_500), |campaign, n| {
+            campaign.template(&format!("parts/{n}/more.html"), "<p>More</p>")
+        });
+        let watch = Watch::new(&campaign, &api, None);
+        let signals = &[BOTH[step % 2], Signal::TERM][..=step % 2];
+        let (ran, _) = signalled(send(&campaign), &watch, (moment, then), signals);
+        unplanned += usize::from(left_nothing(&campaign, &api, &ran));
+    }
+    assert!(
+        unplanned >= 6,
+        "{unplanned} were interrupted before their first request"
+    );
+}
+
+#[test]
+fn a_signal_while_the_results_are_written_does_them_no_harm() {
+    for signals in [&[Signal::INT][..], &[Signal::TERM, Signal::INT]] {
+        let api = FakeApi::taking_all();
+        let campaign = campaign(&api).rows(400);
+        let watch = Watch::new(&campaign, &api, None);
+        let now = (Moment::Results, Duration::ZERO);
+        let (ran, _) = signalled(send(&campaign), &watch, now, signals);
+        // All was sent: one signal has nothing to cut short; two may come before the end.
+        let done = ran.exit_code() == Some(0) || signals.len() == 2;
+        assert!(done, "{ran:?}");
+        let run = ran.run_dir();
+        whole(&run.join("results.csv"), 400).unwrap_or_else(|why| panic!("{why}"));
+        on("resume", &run).run().code(0);
+        assert_eq!(nothing_in_doubt(&run, &api), 0);
+        assert_eq!(api.taken().len(), 400);
+    }
+}
+
+#[test]
+fn two_signals_leave_in_doubt_what_was_in_flight_at_most() {
+    for (seed, (concurrency, batch)) in [(4, 1), (8, 3), (16, 2)].into_iter().enumerate() {
+        let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(30)));
+        let campaign = newsletter(&api)
+            .rows(300)
+            .set("pace.batch", batch as i64)
+            .set("pace.concurrency", concurrency as i64);
+        let watch = Watch::new(&campaign, &api, None);
+        let moment = (Moment::Requests(10), Duration::from_millis(seed as u64));
+        let (ran, came) = signalled(send(&campaign), &watch, moment, &BOTH);
+        assert!(came, "it had ended");
+        let run = ran.code(130).run_dir();
+        let ended = on("resume", &run).run();
+        let promises = Promises::of(&Results::of(&run), &api);
+        assert!(
+            promises.hold().unknown <= concurrency * batch,
+            "{promises:?}"
+        );
+        ended.code(if promises.unknown > 0 { 4 } else { 0 });
+        assert_eq!(promises.accepted + promises.unknown, 300);
+    }
+}
