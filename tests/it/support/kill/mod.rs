@@ -135,11 +135,11 @@ impl<'a> Play<'a> {
         let requests = Moment::Requests(self.rng.random_range(1..=requests.max(2)));
         let rng = &mut self.rng;
         let mut after = |millis: u64| Duration::from_micros(rng.random_range(0..=millis * 1000));
-        let (then, soon, later) = (after(4), after(1), after(40));
+        let (soon, then, later) = (after(1), after(6), after(40));
         match (self.rng.random_range(0..20), self.run.is_some()) {
             (0..3, _) => (Moment::Started, later),
-            (3..6, false) => (Moment::Folder, later),
-            (6..8, false) => (Moment::Preflight, then),
+            (3..6, false) => (Moment::Folder, then),
+            (6..8, false) => (Moment::Preflight, soon),
             (3..6, true) => (Moment::Requests(1), soon),
             _ if left == 1 => (Moment::Results, soon / 2),
             _ => (requests, then),
