@@ -2,7 +2,10 @@
 //! than was in flight.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
+
+use rusqlite::Connection;
 
 use crate::send::{campaign, on, send};
 use crate::support::fake_api::FakeApi;
@@ -91,6 +94,61 @@ fn killed_in_the_preflight_it_says_to_send_again_and_that_works() {
     let hit = (0..3)
         .filter(|step| kill_planning(900, Moment::Preflight, Duration::from_millis(*step * 8)));
     assert!(hit.count() >= 1, "none was hit in its preflight");
+}
+
+/// What a process leaves that is killed before its ledger is one.
+fn begun(run: &Path, ledger: Option<&[u8]>) {
+    std::fs::create_dir(run).expect("a folder");
+    std::fs::write(run.join("lock"), "").expect("a file");
+    if let Some(bytes) = ledger {
+        std::fs::write(run.join("ledger.db"), bytes).expect("a file");
+    }
+}
+
+#[test]
+fn a_run_that_was_hardly_begun_is_not_taken_for_the_one_before_it() {
+    let empty_wal = |run: &Path| {
+        let ledger = Connection::open(run.join("ledger.db")).expect("a ledger");
+        let set = ledger.pragma_update(None, "journal_mode", "WAL");
+        set.expect("an empty file with a head");
+    };
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let old = send(&campaign)
+        .args(["--limit", "1"])
+        .run()
+        .code(5)
+        .run_dir();
+    let newest = old.with_file_name("29991231T235959.999Z-test-aaaa");
+    for ledger in [None, Some(&b""[..])] {
+        for head in [false, true] {
+            begun(&newest, ledger);
+            if head {
+                empty_wal(&newest);
+            }
+            for place in [campaign.path(), &newest] {
+                let ran = on("resume", place).run();
+                ran.code(1).stdout_is("").stderr_has("`mailrun send`");
+            }
+            std::fs::remove_dir_all(&newest).expect("it is there");
+        }
+    }
+    begun(&newest, Some(b"something else that is no ledger at all"));
+    on("resume", &newest)
+        .run()
+        .code(1)
+        .stderr_has("not a ledger");
+    assert_eq!(api.taken().len(), 1, "the run before was let alone");
+}
+
+#[test]
+fn killed_before_it_keeps_its_runs_from_git_the_next_send_does() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    std::fs::create_dir(campaign.path().join("runs")).expect("a folder");
+    send(&campaign).run().code(0);
+    let ignore = std::fs::read_to_string(campaign.path().join("runs/.gitignore"));
+    assert_eq!(ignore.ok().as_deref(), Some("*\n"));
 }
 
 #[test]

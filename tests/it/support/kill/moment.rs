@@ -11,6 +11,9 @@ use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
 use crate::support::run::Running;
 
+/// How long a moment may take to come.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Something that can be seen of a process from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -51,8 +54,13 @@ impl<'a> Watch<'a> {
 
     /// Waits for the moment, and then for so long. False when the process ended before.
     pub fn wait(&self, running: &mut Running, moment: Moment, then: Duration) -> bool {
-        let mut hit = None;
+        let (begun, mut hit) = (Instant::now(), None);
         while !running.has_ended() {
+            assert!(
+                begun.elapsed() < LIMIT,
+                "{moment:?} did not come about in {LIMIT:?}: {}",
+                running.stderr()
+            );
             if hit.is_none() && self.has_come(moment) {
                 hit = Some(Instant::now() + then);
             }
