@@ -106,25 +106,46 @@ fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
     false
 }
 
-#[test]
-fn a_signal_before_the_first_request_leaves_no_run() {
-    let mut unplanned = 0;
-    for step in 0..12 {
-        let moment = [Moment::Folder, Moment::Folder, Moment::Preflight][step % 3];
-        let then = Duration::from_micros(step as u64 * 500);
+/// A campaign with so many folders of templates: they take a while to copy.
+fn of_folders(campaign: Campaign, folders: usize) -> Campaign {
+    (0..folders).fold(campaign, |campaign, n| {
+        campaign.template(&format!("parts/{n}/more.html"), "<p>More</p>")
+    })
+}
+
+/// Interrupts `send` at moments of its planning, by one signal or by two. Gives how often it had
+/// not begun to send.
+fn interrupted_while_planning(
+    moments: impl IntoIterator<Item = (Moment, u64)>,
+    shape: impl Fn(Campaign) -> Campaign,
+) -> usize {
+    let interrupted = moments.into_iter().enumerate().filter(|(step, moment)| {
+        let then = Duration::from_micros(moment.1);
         let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(5)));
-        let campaign = (0..20).fold(campaign(&api).rows(1_500), |campaign, n| {
-            campaign.template(&format!("parts/{n}/more.html"), "<p>More</p>")
-        });
+        let campaign = shape(campaign(&api));
         let watch = Watch::new(&campaign, &api, None);
         let signals = &[BOTH[step % 2], Signal::TERM][..=step % 2];
-        let (ran, _) = signalled(send(&campaign), &watch, (moment, then), signals);
-        unplanned += usize::from(left_nothing(&campaign, &api, &ran));
-    }
-    assert!(
-        unplanned >= 6,
-        "{unplanned} were interrupted before their first request"
-    );
+        let (ran, _) = signalled(send(&campaign), &watch, (moment.0, then), signals);
+        left_nothing(&campaign, &api, &ran)
+    });
+    interrupted.count()
+}
+
+#[test]
+fn a_signal_before_the_first_request_leaves_no_run() {
+    let moments = (0..9).map(|step| {
+        let moment = [Moment::Folder, Moment::Preflight][step % 2];
+        (moment, step as u64 * 700)
+    });
+    let unplanned = interrupted_while_planning(moments, |campaign| campaign.rows(1_500));
+    assert!(unplanned >= 4, "{unplanned} were interrupted in time");
+}
+
+#[test]
+fn a_signal_while_the_campaign_is_copied_leaves_no_run() {
+    let moments = (0..6).map(|step| (Moment::Folder, step * 500));
+    let unplanned = interrupted_while_planning(moments, |campaign| of_folders(campaign, 300));
+    assert!(unplanned >= 3, "{unplanned} were interrupted in time");
 }
 
 #[test]
