@@ -2,16 +2,20 @@
 //! than was in flight.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::send::{campaign, on, send};
-use crate::support::fake_api::FakeApi;
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{FakeApi, Taken};
 use crate::support::kill::{Moment, Scenario, Story, Watch, whole};
+use crate::support::mail::outbox;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
+use crate::support::run::{Run, Running};
 
 /// Plays scenarios one after the other.
 fn play(scenarios: impl IntoIterator<Item = Scenario>) -> Story {
@@ -94,6 +98,46 @@ fn killed_in_the_preflight_it_says_to_send_again_and_that_works() {
     let hit = (0..3)
         .filter(|step| kill_planning(900, Moment::Preflight, Duration::from_millis(*step * 8)));
     assert!(hit.count() >= 1, "none was hit in its preflight");
+}
+
+/// What a local run has in its outbox.
+fn delivered(run: &Path) -> Vec<Taken> {
+    let mails = outbox(run.join("outbox")).into_iter();
+    mails
+        .map(|mail| Taken {
+            address: mail.to.join(" "),
+            message_id: mail.message_id,
+            request: 0,
+        })
+        .collect()
+}
+
+#[test]
+fn killed_together_with_the_local_gateway_its_outbox_agrees() {
+    let campaign = Campaign::new().rows(240).set("pace.concurrency", 8);
+    let local = Run::new("send").arg(campaign.path()).arg("--local").spawn();
+    let run = PathBuf::from(local.first_line());
+    let got = |least: usize| {
+        let run = run.clone();
+        move |_: &Running| {
+            let new = std::fs::read_dir(run.join("outbox/new"));
+            new.is_ok_and(|new| new.count() >= least)
+        }
+    };
+    local
+        .wait_until("40 messages", got(40))
+        .signal(Signal::KILL);
+    local.wait();
+    let resumed = Run::new("resume").arg(&run).spawn();
+    resumed
+        .wait_until("100 messages", got(100))
+        .signal(Signal::KILL);
+    resumed.wait();
+    let ended = Run::new("resume").arg(&run).run();
+    let promises = Promises::between(&Results::of(&run), &delivered(&run));
+    assert!(promises.hold().unknown <= 2 * 8, "{promises:?}");
+    ended.code(if promises.unknown > 0 { 4 } else { 0 });
+    assert_eq!(promises.accepted + promises.unknown, 240);
 }
 
 /// What a process leaves that is killed before its ledger is one.

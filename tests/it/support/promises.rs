@@ -33,9 +33,14 @@ impl Promises {
         while api.in_flight() > 0 && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
+        Self::between(results, &api.taken())
+    }
+
+    /// Compares results with what was taken, by whomever.
+    pub fn between(results: &Results, taken: &[Taken]) -> Self {
         let mut promises = Self::default();
         promises.each_row_has_a_status(results);
-        promises.nobody_twice_or_in_secret(results, &api.taken());
+        promises.nobody_twice_or_in_secret(results, taken);
         promises
     }
 

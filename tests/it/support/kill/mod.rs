@@ -164,7 +164,8 @@ impl<'a> Play<'a> {
             None => {}
         }
         // When the results are written, nothing is in flight; before the run's folder is told, neither.
-        if !ran.stdout.is_empty() && !(came && moment == Moment::Results) {
+        let settled = came && moment == Moment::Results;
+        if !settled && !ran.stdout.is_empty() {
             self.story.bound += self.scenario.concurrency * self.scenario.batch;
         }
         self.look_at_results();
@@ -230,7 +231,7 @@ impl<'a> Play<'a> {
         story.expect(pending == 0, || {
             format!("{pending} rows are left in {}", run.display())
         });
-        story.compare(promises, self.scenario.rows);
+        story.compare(&promises, self.scenario.rows);
         self.story
     }
 }

@@ -37,6 +37,7 @@ pub struct Watch<'a> {
     runs: usize,
     requests: usize,
     results: Option<(u64, u64)>,
+    unfinished: Vec<PathBuf>,
 }
 
 impl<'a> Watch<'a> {
@@ -49,6 +50,7 @@ impl<'a> Watch<'a> {
             runs: campaign.runs().len(),
             requests: api.requests().len(),
             results: run.and_then(results),
+            unfinished: run.map(unfinished_results).unwrap_or_default(),
         }
     }
 
@@ -82,7 +84,10 @@ impl<'a> Watch<'a> {
             Moment::Preflight => self.run().is_some_and(|run| is_half_planned(&run)),
             Moment::Requests(count) => self.api.requests().len() >= self.requests + count,
             Moment::Results => self.run().is_some_and(|run| {
-                !unfinished_results(&run).is_empty() || results(&run) != self.results
+                // What a kill has left does not count.
+                let unfinished = unfinished_results(&run);
+                let new = |path| !self.unfinished.contains(path);
+                unfinished.iter().any(new) || results(&run) != self.results
             }),
         }
     }

@@ -57,7 +57,7 @@ impl Story {
         *self.moments.entry(name).or_default() += 1;
     }
 
-    pub(super) fn compare(&mut self, promises: Promises, rows: usize) {
+    pub(super) fn compare(&mut self, promises: &Promises, rows: usize) {
         self.rows = promises.rows;
         self.taken = promises.taken;
         self.accepted = promises.accepted;
