@@ -60,6 +60,7 @@ impl Planner {
                 header
             ],
         )?;
+        connection.execute_batch("COMMIT; BEGIN")?;
         Ok(Self {
             connection,
             now: to_millis(run.started),
