@@ -102,7 +102,7 @@ impl From<FolderError> for Failure {
             FolderError::NoRun(_) | FolderError::NoRuns(_) => Self::with_help(
                 "no-run",
                 message,
-                "name a run's folder, or a campaign that has been sent",
+                "name a run's folder, or a campaign that has been sent; `mailrun send` makes a run",
             ),
             FolderError::NotEmpty(_) => Self::with_help(
                 "run-folder",

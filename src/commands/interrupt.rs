@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first lets what is in flight end, the second ends at once. Before the
 //! first request the first ends at once too, and leaves no run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,24 +50,32 @@ impl Interrupt {
         })
     }
 
-    /// The run's folder, while an interrupt is to remove it; none from the first request on.
+    /// The run's folder, while an interrupt is to remove it; none from the first request on. This
+    /// does not return when an interrupt has come before, or is about to remove it.
     pub(super) fn unfinished(&self, folder: Option<Folder>) {
-        *self
-            .unfinished
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = folder;
+        let mut unfinished = lock(&self.unfinished);
+        match folder {
+            Some(folder) if *self.interrupted.borrow() => leave_no_run(&folder),
+            folder => *unfinished = folder,
+        }
     }
 }
 
+fn lock(unfinished: &Mutex<Option<Folder>>) -> MutexGuard<'_, Option<Folder>> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn leave_no_run(folder: &Folder) -> ! {
+    folder.remove();
+    eprintln!("Interrupted: nothing was sent.");
+    std::process::exit(ExitCode::Interrupted as i32);
+}
+
 fn signalled(interrupt: &watch::Sender<bool>, unfinished: &Mutex<Option<Folder>>) {
-    if let Some(folder) = unfinished
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-    {
-        folder.remove();
-        eprintln!("Interrupted: nothing was sent.");
-        std::process::exit(ExitCode::Interrupted as i32);
+    // Held to the end: what is planned meanwhile neither goes on nor tells of files that are gone.
+    let unfinished = lock(unfinished);
+    if let Some(folder) = unfinished.as_ref() {
+        leave_no_run(folder);
     }
     if interrupt.send_replace(true) {
         eprintln!("Stopped at once: what was in flight is unknown. `mailrun resume` goes on.");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::ledger::{Ledger, Run};
+use crate::ledger::{Ledger, LedgerError, Run};
 use crate::run::{Folder, Lock};
 
 /// A run to read.
@@ -19,7 +19,11 @@ pub(super) struct Opened {
 /// When there is none, or its plan was never completed.
 pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
     let folder = Folder::find(path)?;
-    let ledger = Ledger::open(&folder.ledger())?;
+    let ledger = Ledger::open(&folder.ledger()).map_err(|error| match error {
+        // The process that began the run ended before it made one.
+        LedgerError::Missing(_) => LedgerError::NotPlanned,
+        error => error,
+    })?;
     let run = ledger.run()?;
     Ok(Opened {
         folder,

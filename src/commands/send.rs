@@ -62,6 +62,7 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
             sending.start(keys, lock, engine, &run, shown)
         }
         Err(failure) => {
+            interrupt.unfinished(None);
             folder.remove();
             Err(failure)
         }

@@ -42,11 +42,14 @@ impl Planner {
     /// When the file can't be made.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
         // Only the finished plan has to be durable: `finish` sees to that.
         connection.pragma_update(None, "synchronous", "OFF")?;
-        connection.execute_batch(include_str!("schema.sql"))?;
+        // A process killed while it makes the file must not leave a journal, which no reader may undo.
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // All at once, so that whoever reads it meets a ledger or an empty file.
         connection.execute_batch("BEGIN")?;
+        connection.execute_batch(include_str!("schema.sql"))?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
         connection.execute(
             "INSERT INTO run (id, name, target, test_to, campaign, started_at, id_prefix, header) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
@@ -60,6 +63,7 @@ impl Planner {
                 header
             ],
         )?;
+        connection.execute_batch("COMMIT; BEGIN")?;
         Ok(Self {
             connection,
             now: to_millis(run.started),

@@ -392,13 +392,23 @@ fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
+/// Whether there is nothing in it: the process that made it ended before it wrote the plan.
+fn is_empty(connection: &Connection) -> Result<bool, LedgerError> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
     };
     let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
     if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
-        return Err(LedgerError::NotALedger(path.to_owned()));
+        return Err(if is_empty(connection)? {
+            LedgerError::NotPlanned
+        } else {
+            LedgerError::NotALedger(path.to_owned())
+        });
     }
     match pragma("user_version")? {
         SCHEMA_VERSION => Ok(()),

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
@@ -13,6 +14,10 @@ use crate::ledger;
 
 /// The folder of a campaign's runs.
 pub(super) const RUNS: &str = "runs";
+/// The file in a run's folder that is locked.
+const LOCK: &str = "lock";
+/// How often the removal of a folder is tried while something is still written into it.
+const REMOVALS: u32 = 200;
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +71,7 @@ impl Folder {
     /// # Errors
     /// When there is none.
     pub fn find(path: &Path) -> Result<Self, FolderError> {
-        if ledger::path_in(path).is_file() {
+        if is_run(path) {
             return Ok(Self(path.to_owned()));
         }
         let campaign = if path.file_name().is_some_and(|name| name == FILE_NAME) {
@@ -112,15 +117,31 @@ impl Folder {
 
     /// The file that is locked while the run is worked on.
     pub fn lock(&self) -> PathBuf {
-        self.0.join("lock")
+        self.0.join(LOCK)
     }
 
-    /// Removes it with all that is in it. Only a run that has sent nothing may go.
+    /// Removes it with all that is in it, also while another thread still plans in it. Only a run
+    /// that has sent nothing may go.
     pub fn remove(&self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "the run's folder could not be removed");
+        for removal in 1.. {
+            match fs::remove_dir_all(&self.0) {
+                Ok(()) => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.0.exists() => return,
+                Err(error) if removal == REMOVALS => {
+                    tracing::warn!(%error, folder = %self.0.display(), "the run's folder could not be removed");
+                    return;
+                }
+                // Something was made in it after it had been emptied.
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
         }
     }
+}
+
+/// Whether a run was begun here. One that ended before it had a ledger is one too: who resumes it
+/// is to be told so, and not to be given an older run.
+fn is_run(path: &Path) -> bool {
+    ledger::path_in(path).is_file() || path.join(LOCK).is_file()
 }
 
 /// The runs in a `runs` folder, oldest first.
@@ -130,7 +151,7 @@ pub(super) fn all(runs: &Path) -> Vec<Folder> {
         .flatten()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| ledger::path_in(path).is_file())
+        .filter(|path| is_run(path))
         .collect();
     folders.sort();
     folders.into_iter().map(Folder).collect()
@@ -139,9 +160,9 @@ pub(super) fn all(runs: &Path) -> Vec<Folder> {
 /// The campaign's `runs`, which hold recipients' data: for the user alone, and never in git.
 fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
-    if !runs.is_dir() {
-        make(&runs)?;
-        let ignore = runs.join(".gitignore");
+    make(&runs)?;
+    let ignore = runs.join(".gitignore");
+    if !ignore.exists() {
         fs::write(&ignore, "*\n").map_err(|error| FolderError::NotMade {
             path: ignore,
             error,

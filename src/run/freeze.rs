@@ -12,7 +12,7 @@ use crate::message::inside;
 /// # Errors
 /// The file that can't be copied, and why.
 pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Error)> {
-    make(frozen)?;
+    make(frozen, frozen)?;
     let file = frozen.join(FILE_NAME);
     fs::write(&file, &campaign.source.text).map_err(|error| (file, error))?;
     copy_all(&campaign.dir.join(TEMPLATES), &frozen.join(TEMPLATES))?;
@@ -24,7 +24,7 @@ pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Er
         let from = inside(&campaign.dir, Path::new(path))
             .map_err(|error| (PathBuf::from(path), io::Error::other(error)))?;
         let to = frozen.join(path);
-        make(to.parent().unwrap_or(frozen))?;
+        make(to.parent().unwrap_or(frozen), frozen)?;
         copy(&from, &to)?;
     }
     Ok(())
@@ -34,7 +34,7 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
     if !from.is_dir() {
         return Ok(());
     }
-    make(to)?;
+    make(to, to)?;
     let entries = fs::read_dir(from).map_err(|error| (from.to_owned(), error))?;
     for entry in entries {
         let path = entry.map_err(|error| (from.to_owned(), error))?.path();
@@ -54,6 +54,14 @@ fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
         .map_err(|error| (from.to_owned(), error))
 }
 
-fn make(dir: &Path) -> Result<(), (PathBuf, io::Error)> {
-    fs::create_dir_all(dir).map_err(|error| (dir.to_owned(), error))
+/// Makes a folder, and those above it as far as `top`, but nothing above that: the folder of a run
+/// that was interrupted must not come back.
+fn make(dir: &Path, top: &Path) -> Result<(), (PathBuf, io::Error)> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent().filter(|_| dir != top) {
+        make(above, top)?;
+    }
+    fs::create_dir(dir).map_err(|error| (dir.to_owned(), error))
 }

@@ -119,10 +119,12 @@ fn broken(rows: &[&str], taken: &[(&str, &str)], ended: bool) -> String {
     let counts = results.counts().into_iter();
     let promises = Promises {
         label: "two rows".into(),
-        input: vec!["a@x.example".into(), "b@x.example".into()],
-        counts: counts
-            .map(|(status, rows)| (status.to_owned(), rows))
-            .collect(),
+        input: Some(vec!["a@x.example".into(), "b@x.example".into()]),
+        counts: Some(
+            counts
+                .map(|(status, rows)| (status.to_owned(), rows))
+                .collect(),
+        ),
         results,
         taken: (taken.iter())
             .map(|(address, id)| Taken {

@@ -181,7 +181,7 @@ fn play(case: &Case, told: &Mutex<Told>) {
     for n in 0..api.seen() {
         *told.done.entry(deck[n % DECK].name()).or_default() += 1;
     }
-    for (status, rows) in promises.counts {
+    for (status, rows) in promises.counts.expect("the counts") {
         *told.rows.entry(status).or_default() += rows;
     }
     told.taken += promises.taken.len();

@@ -27,12 +27,12 @@ pub(crate) fn newsletter(api: &FakeApi) -> Campaign {
 
 /// `mailrun send CAMPAIGN --yes`, with keys.
 pub(crate) fn send(campaign: &Campaign) -> Run {
-    Run::new("send").arg(campaign.path()).arg("--yes").keys()
+    Run::send(campaign.path())
 }
 
 /// A command that takes a run, with keys.
 pub(crate) fn on(command: &str, run: &Path) -> Run {
-    Run::new(command).arg(run).keys()
+    Run::on(command, run)
 }
 
 /// Every address that is in the results, sorted.

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::campaign::Campaign;
 use super::fake_api::{FakeApi, Request, Taken};
@@ -29,12 +30,12 @@ const SHOWN: usize = 20;
 pub struct Promises<'a> {
     /// What a failure begins with, such as the seed.
     pub label: String,
-    /// The addresses of the input, row by row, as written.
-    pub input: Vec<String>,
+    /// The addresses of the input, row by row, as written, where they are to be compared.
+    pub input: Option<Vec<String>>,
     /// The results.
     pub results: Results,
-    /// How many rows have each status, as the program says.
-    pub counts: BTreeMap<String, usize>,
+    /// How many rows have each status, as the program says, where that is to be compared.
+    pub counts: Option<BTreeMap<String, usize>>,
     /// What the server took; of several servers, joined.
     pub taken: Vec<Taken>,
     /// The requests that it read.
@@ -50,14 +51,47 @@ impl<'a> Promises<'a> {
     pub fn of(label: impl Into<String>, campaign: &Campaign, run: &Path, api: &FakeApi) -> Self {
         Self {
             label: label.into(),
-            input: input(campaign),
-            results: Results::of(run),
-            counts: counts(run),
-            taken: api.taken(),
-            requests: api.requests(),
-            fault: &|_| "no fault is known".to_owned(),
+            input: Some(input(campaign)),
+            counts: Some(counts(run)),
             ended: true,
+            ..Self::at(&Results::of(run), api)
         }
+    }
+
+    /// Results beside what a server took, once it has nothing in its hands any more.
+    pub fn at(results: &Results, api: &FakeApi) -> Self {
+        let limit = Instant::now() + Duration::from_secs(20);
+        while api.in_flight() > 0 && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Self {
+            requests: api.requests(),
+            ..Self::between(results, &api.taken())
+        }
+    }
+
+    /// Results beside what was taken, by whomever.
+    pub fn between(results: &Results, taken: &[Taken]) -> Self {
+        Self {
+            label: String::new(),
+            input: None,
+            results: results.clone(),
+            counts: None,
+            taken: taken.to_vec(),
+            requests: Vec::new(),
+            fault: &|_| "no fault is known".to_owned(),
+            ended: false,
+        }
+    }
+
+    /// The rows that are `accepted`.
+    pub fn accepted(&self) -> usize {
+        self.results.count("accepted")
+    }
+
+    /// The rows that are `unknown`.
+    pub fn unknown(&self) -> usize {
+        self.results.count("unknown")
     }
 
     /// Names the faults.
@@ -75,7 +109,7 @@ impl<'a> Promises<'a> {
 
     /// Panics when a promise is broken, with the rows and what was done to them.
     #[track_caller]
-    pub fn hold(&self) {
+    pub fn hold(&self) -> &Self {
         let broken = self.broken();
         assert!(
             broken.is_empty(),
@@ -84,6 +118,7 @@ impl<'a> Promises<'a> {
             broken.len(),
             broken[..broken.len().min(SHOWN)].join("\n")
         );
+        self
     }
 
     /// Every promise that is broken, in words.
@@ -143,19 +178,7 @@ impl<'a> Promises<'a> {
 
     /// Promise 1.
     fn rows(&self) -> Vec<String> {
-        let mut broken = Vec::new();
-        let emails: Vec<_> = self.results.rows.iter().map(|row| &row["email"]).collect();
-        if !emails.iter().copied().eq(&self.input) {
-            let (wanted, found) = (self.input.len(), emails.len());
-            let missing: Vec<_> = self
-                .input
-                .iter()
-                .filter(|to| !emails.contains(to))
-                .collect();
-            broken.push(format!(
-                "the results have {found} rows, not the {wanted} of the input in its order; missing: {missing:?}"
-            ));
-        }
+        let mut broken = self.compare_with_input();
         for (at, row) in self.results.rows.iter().enumerate() {
             let status = &&*row["status"];
             let known = FINAL.contains(status) || !self.ended && OPEN.contains(status);
@@ -167,8 +190,32 @@ impl<'a> Promises<'a> {
                 ));
             }
         }
+        broken.extend(self.compare_counts());
+        broken
+    }
+
+    fn compare_with_input(&self) -> Vec<String> {
+        let emails: Vec<_> = self.results.rows.iter().map(|row| &row["email"]).collect();
+        let Some(input) = &self.input else {
+            return Vec::new();
+        };
+        if emails.iter().copied().eq(input) {
+            return Vec::new();
+        }
+        let (wanted, found) = (input.len(), emails.len());
+        let missing: Vec<_> = input.iter().filter(|to| !emails.contains(to)).collect();
+        vec![format!(
+            "the results have {found} rows, not the {wanted} of the input in its order; missing: {missing:?}"
+        )]
+    }
+
+    fn compare_counts(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let Some(told) = &self.counts else {
+            return broken;
+        };
         let mut counts: BTreeMap<_, _> = self.results.counts();
-        for (status, rows) in &self.counts {
+        for (status, rows) in told {
             if counts.remove(&**status).unwrap_or(0) != *rows {
                 broken.push(format!(
                     "`status` counts {rows} rows {status}, the results don't"
@@ -178,12 +225,9 @@ impl<'a> Promises<'a> {
         if !counts.is_empty() {
             broken.push(format!("the results have {counts:?}, `status` has none"));
         }
-        if self.counts.values().sum::<usize>() != self.input.len() {
-            broken.push(format!(
-                "{:?} are not {} rows",
-                self.counts,
-                self.input.len()
-            ));
+        if told.values().sum::<usize>() != self.results.rows.len() {
+            let rows = self.results.rows.len();
+            broken.push(format!("{told:?} are not {rows} rows"));
         }
         broken
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::run::Run;
 
 /// The rows of a `results.csv`, in its order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Results {
     /// Each row, by the name of the column.
     pub rows: Vec<BTreeMap<String, String>>,

@@ -49,6 +49,16 @@ impl Run {
         .arg(command)
     }
 
+    /// `mailrun send CAMPAIGN --yes`, with keys.
+    pub fn send(campaign: &Path) -> Self {
+        Self::new("send").arg(campaign).arg("--yes").keys()
+    }
+
+    /// A command that takes a run, with keys.
+    pub fn on(command: &str, run: &Path) -> Self {
+        Self::new(command).arg(run).keys()
+    }
+
     /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.shown = format!("{} {}", self.shown, arg.as_ref().to_string_lossy());
@@ -142,6 +152,12 @@ impl Running {
     pub fn signal(&self, signal: Signal) -> &Self {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
         self
+    }
+
+    /// Whether it has ended, however it did.
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait();
+        status.expect("the process can be waited for").is_some()
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.

@@ -1,0 +1,90 @@
+//! `cargo bench --bench soak -- [--kills N] [--seed N]`: campaigns that are killed with `kill -9` and
+//! resumed until so many kills have been made, and both ends counted after each. It fails on the
+//! first thing that mailrun promises and that does not hold, with the seed that shows it again.
+
+#[path = "../tests/it/support/mod.rs"]
+#[allow(unused_imports, reason = "the tests need more of the toolbox")]
+mod support;
+
+use std::any::Any;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use support::kill::{Scenario, Story};
+
+const KILLS: usize = 300;
+/// The most kills of one run.
+const KILLS_A_RUN: usize = 8;
+
+fn main() -> ExitCode {
+    let kills = argument("--kills").map_or(KILLS, |kills| kills as usize);
+    let first: u64 = argument("--seed").unwrap_or_else(rand::random);
+    println!("seed {first}");
+    let start = Instant::now();
+    let (mut all, mut runs) = (Story::default(), 0);
+    while all.kills() < kills && all.broken.is_empty() {
+        let left = kills - all.kills();
+        let scenario = Scenario::random(first.wrapping_add(runs), left.min(KILLS_A_RUN));
+        let story = play(&scenario);
+        for broken in &story.broken {
+            eprintln!("BROKEN: {broken}\n  in {scenario:?}");
+        }
+        all.add(story);
+        runs += 1;
+        if runs % 50 == 0 {
+            eprintln!(
+                "{} kills in {:.0} s",
+                all.kills(),
+                start.elapsed().as_secs_f64()
+            );
+        }
+    }
+    tell(&all, runs, first);
+    println!("took            {:>9.0} s", start.elapsed().as_secs_f64());
+    if all.broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The number after an argument of this name.
+fn argument(name: &str) -> Option<u64> {
+    let value = std::env::args().skip_while(|arg| arg != name).nth(1)?;
+    let number = value.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} {value}: not a number")))
+}
+
+/// Plays a scenario; what stops it is broken as well.
+fn play(scenario: &Scenario) -> Story {
+    catch_unwind(|| scenario.play()).unwrap_or_else(|stopped| Story {
+        broken: vec![words(&*stopped)],
+        ..Story::default()
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    text.unwrap_or_else(|| "it stopped without a word".to_owned())
+}
+
+fn tell(all: &Story, runs: u64, seed: u64) {
+    println!("kills           {:>9}", all.kills());
+    for (moment, kills) in &all.moments {
+        println!("  {moment:<17}{kills:>6}");
+    }
+    for (name, number) in [
+        ("runs", runs as usize),
+        ("rows", all.rows),
+        ("taken", all.taken),
+        ("accepted", all.accepted),
+        ("unknown", all.unknown),
+        ("  at most", all.bound),
+        ("broken promises", all.broken.len()),
+    ] {
+        println!("{name:<16}{number:>9}");
+    }
+    println!("seed {seed}");
+}

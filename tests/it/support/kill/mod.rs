@@ -1,0 +1,254 @@
+//! A campaign that is sent, killed at random moments, resumed and killed again, until a resume
+//! ends by itself. Then both ends are counted.
+
+mod moment;
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::campaign::Campaign;
+use super::fake_api::{FakeApi, Reply};
+use super::promises::Promises;
+use super::results::Results;
+use super::run::{Ran, Run};
+
+pub use moment::{Moment, Watch};
+pub use story::Story;
+
+/// What is sent, and how often it is killed. The same seed gives the same scenario.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub seed: u64,
+    pub rows: usize,
+    pub batch: usize,
+    pub concurrency: usize,
+    pub dialect: &'static str,
+    /// The kills to make, if the run lasts so long.
+    pub kills: usize,
+}
+
+impl Scenario {
+    /// A scenario with so many kills.
+    pub fn random(seed: u64, kills: usize) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let batch = [1, 1, 1, 2, 5][rng.random_range(0..5)];
+        Self {
+            seed,
+            rows: batch * rng.random_range(60..120) + rng.random_range(140..240),
+            batch,
+            concurrency: rng.random_range(4..=16),
+            dialect: ["sendmail", "new_sendmail"][rng.random_range(0..2)],
+            kills,
+        }
+    }
+
+    /// Plays it to its end.
+    pub fn play(&self) -> Story {
+        let mut play = Play::new(self);
+        while !play.ended && play.story.kills() < self.kills {
+            match &play.run {
+                Some(run) if play.rng.random_bool(0.1) => play.kill_results(&run.clone()),
+                _ => play.kill_sending(),
+            }
+        }
+        play.finish()
+    }
+
+    fn campaign(&self, api: &FakeApi) -> Campaign {
+        let campaign = Campaign::new()
+            .api(&api.url())
+            .rows(self.rows)
+            .set("api.dialect", self.dialect)
+            .set("pace.concurrency", self.concurrency as i64)
+            .set("pace.batch", self.batch as i64);
+        // Rows share a request when they have one message.
+        match self.batch {
+            1 => campaign,
+            _ => campaign
+                .set("message.subject", "News")
+                .template("newsletter.html", "<p>News</p>"),
+        }
+    }
+}
+
+/// An API that takes everything in the end: at once, after a while, or long before it has answered.
+/// Now and then it wants a request again.
+pub fn unsteady(seed: u64) -> FakeApi {
+    FakeApi::start(move |n, _| {
+        let mut rng = StdRng::seed_from_u64(seed ^ ((n as u64) << 32));
+        let wait = |rng: &mut StdRng, most| Duration::from_micros(rng.random_range(0..most));
+        match rng.random_range(0..40) {
+            0 => Reply::too_many(None),
+            1..4 => Reply::Drip {
+                take: true,
+                every: wait(&mut rng, 200),
+            },
+            4..10 => Reply::Take.after(wait(&mut rng, 40_000)),
+            10..16 => Reply::Take,
+            _ => Reply::Take.after(wait(&mut rng, 8_000)),
+        }
+    })
+}
+
+/// A scenario on its way.
+struct Play<'a> {
+    scenario: &'a Scenario,
+    rng: StdRng,
+    api: FakeApi,
+    campaign: Campaign,
+    /// The run, once its plan is complete.
+    run: Option<PathBuf>,
+    /// A process has ended by itself.
+    ended: bool,
+    story: Story,
+}
+
+impl<'a> Play<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let api = unsteady(scenario.seed);
+        Self {
+            campaign: scenario.campaign(&api),
+            rng: StdRng::seed_from_u64(!scenario.seed),
+            api,
+            scenario,
+            run: None,
+            ended: false,
+            story: Story::default(),
+        }
+    }
+
+    /// `send`, or `resume` once there is something to go on with.
+    fn command(&self) -> Run {
+        match &self.run {
+            Some(run) => Run::on("resume", run),
+            None => Run::send(self.campaign.path()),
+        }
+    }
+
+    fn moment(&mut self) -> (Moment, Duration) {
+        let left = self.scenario.kills.saturating_sub(self.story.kills());
+        let requests = self.scenario.rows / self.scenario.batch / (left + 1);
+        let requests = Moment::Requests(self.rng.random_range(1..=requests.max(2)));
+        let rng = &mut self.rng;
+        let mut after = |millis: u64| Duration::from_micros(rng.random_range(0..=millis * 1000));
+        let (soon, then, later) = (after(1), after(6), after(40));
+        match (self.rng.random_range(0..20), self.run.is_some()) {
+            (0..3, _) => (Moment::Started, later),
+            (3..6, false) => (Moment::Folder, then),
+            (6..8, false) => (Moment::Preflight, soon),
+            (3..6, true) => (Moment::Requests(1), soon),
+            _ if left == 1 => (Moment::Results, soon / 2),
+            _ => (requests, then),
+        }
+    }
+
+    /// Starts a process that sends, and kills it at a moment.
+    fn kill_sending(&mut self) {
+        let (moment, then) = self.moment();
+        let watch = Watch::new(&self.campaign, &self.api, self.run.as_deref());
+        let mut running = self.command().spawn();
+        let came = watch.wait(&mut running, moment, then);
+        let ran = running.kill();
+        let told = ran.stdout.lines().next().map(PathBuf::from);
+        if ran.exit().is_some() {
+            return self.ended_by_itself(&ran);
+        }
+        self.story.killed(moment);
+        match told {
+            Some(run) => self.run = Some(run),
+            None if self.run.is_none() => self.killed_while_planning(),
+            None => {}
+        }
+        // When the results are written, nothing is in flight; before the run's folder is told, neither.
+        let settled = came && moment == Moment::Results;
+        if !settled && !ran.stdout.is_empty() {
+            self.story.bound += self.scenario.concurrency * self.scenario.batch;
+        }
+        self.look_at_results();
+    }
+
+    /// What was killed before it told its run has sent nothing: it is resumed if its plan is complete.
+    fn killed_while_planning(&mut self) {
+        let requests = self.api.requests().len();
+        let ran = Run::on("resume", self.campaign.path()).run();
+        if ran.exit() != Some(1) {
+            return self.ended_by_itself(&ran);
+        }
+        let says = ran.stderr.contains("`mailrun send`") && ran.stdout.is_empty();
+        self.story.expect(says, || {
+            format!("after a kill while planning: {}", ran.stderr)
+        });
+        let posted = self.api.requests().len() - requests;
+        self.story
+            .expect(posted == 0, || "a run without a plan has posted".to_owned());
+    }
+
+    fn ended_by_itself(&mut self, ran: &Ran) {
+        self.ended = true;
+        let told = ran.stdout.lines().next().map(PathBuf::from);
+        self.run = told.or(self.run.take());
+        // All done, or all but what is unknown.
+        let done = matches!(ran.exit(), Some(0 | 4));
+        self.story.expect(done, || {
+            format!("it ended with {:?}: {}", ran.exit(), ran.stderr)
+        });
+    }
+
+    /// Kills `mailrun results` while it writes.
+    fn kill_results(&mut self, run: &Path) {
+        let watch = Watch::new(&self.campaign, &self.api, Some(run));
+        let mut running = Run::new("results").arg(run).spawn();
+        let then = Duration::from_micros(self.rng.random_range(0..500));
+        watch.wait(&mut running, Moment::Results, then);
+        if running.kill().exit().is_none() {
+            self.story.killed(Moment::Results);
+        }
+        self.look_at_results();
+    }
+
+    /// The results are there whole, or not at all.
+    fn look_at_results(&mut self) {
+        let Some(run) = &self.run else { return };
+        if let Err(why) = whole(&run.join("results.csv"), self.scenario.rows) {
+            self.story.expect(false, || why);
+        }
+    }
+
+    fn finish(mut self) -> Story {
+        if !self.ended {
+            let ran = self.command().run();
+            self.ended_by_itself(&ran);
+        }
+        let run = self.run.clone().expect("what has ended has a run");
+        let results = Results::of(&run);
+        let promises = Promises::at(&results, &self.api);
+        let pending = results.count("pending");
+        let story = &mut self.story;
+        story.expect(pending == 0, || {
+            format!("{pending} rows are left in {}", run.display())
+        });
+        story.compare(&promises, self.scenario.rows);
+        self.story
+    }
+}
+
+/// Whether results are not there, or there to their last line.
+pub fn whole(path: &Path, rows: usize) -> Result<(), String> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Ok(());
+    };
+    let mut csv = csv::Reader::from_reader(text.as_bytes());
+    let lines = csv.records().filter(Result::is_ok).count();
+    if text.ends_with("\r\n") && lines == rows {
+        Ok(())
+    } else {
+        Err(format!(
+            "the results have {lines} good rows of {rows}, in {} bytes",
+            text.len()
+        ))
+    }
+}
