@@ -15,6 +15,7 @@ mod gateway;
 mod harness;
 mod init;
 mod pace;
+mod power;
 mod preview;
 mod recipients;
 mod recipients_run;

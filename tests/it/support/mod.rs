@@ -8,8 +8,10 @@
 pub mod campaign;
 pub mod fake_api;
 pub mod mail;
+pub mod power;
 pub mod results;
 pub mod run;
+pub mod shim;
 pub mod snapshot;
 
 /// Says whether the real thing called `what` can be tested with here, when `found` says that it is there.

@@ -265,6 +265,11 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Its exit code; none when a signal ended it.
+    pub fn exit(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Asserts its exit code.
     #[track_caller]
     pub fn code(&self, code: i32) -> &Self {
