@@ -1,14 +1,14 @@
 //! A run's folder: `<campaign>/runs/<UTC time>-<name>-<4 random letters>/`.
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
 use crate::campaign::{Campaign, FILE_NAME};
+use crate::durable::{make_dir, sync_dir};
 use crate::ledger;
 
 /// The folder of a campaign's runs.
@@ -139,10 +139,11 @@ pub(super) fn all(runs: &Path) -> Vec<Folder> {
 /// The campaign's `runs`, which hold recipients' data: for the user alone, and never in git.
 fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
-    if !runs.is_dir() {
-        make(&runs)?;
-        let ignore = runs.join(".gitignore");
-        fs::write(&ignore, "*\n").map_err(|error| FolderError::NotMade {
+    make(&runs)?;
+    let ignore = runs.join(".gitignore");
+    // Looked at every time: it may be missing since the disk was full.
+    if fs::metadata(&ignore).map_or(0, |file| file.len()) == 0 {
+        write_durably(&ignore, b"*\n").map_err(|error| FolderError::NotMade {
             path: ignore,
             error,
         })?;
@@ -150,9 +151,15 @@ fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     Ok(runs)
 }
 
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
 fn make(path: &Path) -> Result<(), FolderError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| FolderError::NotMade {
+    make_dir(path).map_err(|error| FolderError::NotMade {
         path: path.to_owned(),
         error,
     })
