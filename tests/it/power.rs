@@ -155,6 +155,9 @@ impl Recorded {
         }
         let results = Results::parse(&ran.stdout);
         let mut wrong = self.wrong_rows(&results, &sent);
+        if !sent.is_empty() {
+            wrong.extend(self.lost_files(left.path()));
+        }
         let unknown = results.count("unknown");
         if unknown > CONCURRENCY * self.batch {
             wrong.push(format!("{unknown} are unknown"));
@@ -164,6 +167,21 @@ impl Recorded {
             wrong.extend((open > 0).then(|| format!("{open} are open after the end")));
         }
         wrong
+    }
+
+    /// The files that a run needs besides its ledger, if they are not what they were.
+    fn lost_files(&self, left: &Path) -> impl Iterator<Item = String> {
+        let frozen = self.run.join("frozen");
+        let files = [
+            frozen.join("campaign.toml"),
+            frozen.join("templates/newsletter.html"),
+            PathBuf::from("runs/.gitignore"),
+        ];
+        let lost = files.into_iter().filter(move |file| {
+            let read = |folder: &Path| std::fs::read(folder.join(file)).ok();
+            read(left) != read(self.campaign.path())
+        });
+        lost.map(|file| format!("{} is lost", file.display()))
     }
 
     fn wrong_rows(&self, results: &Results, sent: &BTreeMap<&str, bool>) -> Vec<String> {
@@ -228,22 +246,21 @@ impl Recorded {
     fn send_again(&self, cut: Cut) {
         let left = self.left_by(cut);
         let before = self.api.taken().len();
-        let again = Run::new("send").arg(left.path()).arg("--yes").keys().run();
-        if again.exit() == Some(1) {
-            again.stderr_has("already-sent");
-            let ran = on("resume", left.path()).run();
-            assert!(matches!(ran.exit(), Some(0 | 3)), "{cut:?}: {ran:?}");
-        } else {
-            assert!(matches!(again.exit(), Some(0 | 3)), "{cut:?}: {again:?}");
+        let mut ran = Run::new("send").arg(left.path()).arg("--yes").keys().run();
+        if ran.exit() == Some(1) {
+            ran.stderr_has("already-sent");
+            ran = on("resume", left.path()).run();
         }
-        let got: Vec<_> = (self.api.taken()[before..].iter())
-            .map(|taken| taken.address.clone())
-            .collect();
-        assert_eq!(got.len(), self.ids.len(), "{cut:?}");
-        assert_eq!(
-            got.into_iter().collect::<BTreeSet<_>>().len(),
-            self.ids.len()
-        );
+        // The first request may have been claimed already.
+        assert!(matches!(ran.exit(), Some(0 | 3 | 4)), "{cut:?}: {ran:?}");
+        let results = Results::of(ran.run_dir());
+        let unknown = results.count("unknown");
+        assert!(unknown <= self.batch, "{cut:?}: {unknown} are unknown");
+        let taken = &self.api.taken()[before..];
+        let got: BTreeSet<_> = taken.iter().map(|taken| &taken.address).collect();
+        assert_eq!(got.len(), taken.len(), "{cut:?}: somebody got two");
+        assert_eq!(got.len(), results.count("accepted"), "{cut:?}");
+        assert_eq!(results.count("pending"), 0, "{cut:?}");
     }
 
     /// Places right after each kind of event, others at random, and the end.
@@ -270,7 +287,7 @@ impl Recorded {
 
     /// Holds that no cut does harm, and that without syncs they would.
     fn hold(&self) {
-        let cuts = self.cuts(6, 60);
+        let cuts = self.cuts(5, 40);
         let found = cuts.iter().flat_map(|cut| {
             let wrong = self.violations(*cut);
             wrong
