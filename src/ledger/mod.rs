@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rusqlite::ErrorCode;
 
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
@@ -189,9 +190,33 @@ pub enum LedgerError {
     /// SQLite's own words.
     #[error("the ledger: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// An earlier write failed; nothing is written after that.
-    #[error("the ledger could not be written: {0}")]
+    /// A write failed; nothing is written after that.
+    #[error("the ledger {} could not be written: {reason}; nothing was posted after that", path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A thread that worked on it is gone.
+    #[error("the ledger: {0}")]
     Stopped(String),
+}
+
+impl LedgerError {
+    /// What to do about the disk, if that is at fault.
+    pub fn way_out(&self) -> Option<&'static str> {
+        let Self::Sqlite(error) = self else {
+            return None;
+        };
+        match error.sqlite_error_code()? {
+            ErrorCode::DiskFull => Some("make room on the disk that holds the campaign's runs"),
+            ErrorCode::SystemIoFailure => {
+                Some("the disk that holds the campaign's runs fails: the system's log says more")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The ledger's place in a run's folder.

@@ -67,7 +67,11 @@ pub fn write_results(
         .prefix(".results-")
         .tempfile_in(dir)
         .map_err(io)?;
-    write_results_to(ledger, io::BufWriter::new(file.as_file_mut()), raw, live)?;
+    let whole = io::BufWriter::new(file.as_file_mut());
+    write_results_to(ledger, whole, raw, live).map_err(|error| match error {
+        ResultsError::Csv(error) => io(error.into()),
+        error => error,
+    })?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     sync_dir(dir).map_err(io)

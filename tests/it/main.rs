@@ -6,6 +6,7 @@ mod campaign;
 mod check;
 mod cli;
 mod contract;
+mod disk;
 mod docs;
 mod dry_run;
 mod examples;

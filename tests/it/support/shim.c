@@ -5,6 +5,7 @@
  *   SHIM_FAIL    KIND,ERRNO,NTH,HOW[,PART]: the NTH call of this KIND (write, sync, truncate, open, any) on a
  *                file whose path contains PART fails; HOW is `once`, `on` (all later ones too) or `short`
  *                (half of it is written, all later ones fail)
+ *   SHIM_WHILE   a file; calls fail, and are counted, only while it is there
  *   SHIM_CLOCK   a file that holds the seconds by which the time of day is shifted; none while it is missing
  *
  * The files that SQLite shares between processes (-shm) are left out: nobody reads them after a crash. */
@@ -44,7 +45,7 @@ static void *real(void *volatile *kept, const char *name) {
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static char under[PATH_MAX], fail_part[256];
-static const char *fail_kind, *clock_file;
+static const char *fail_kind, *fail_while, *clock_file;
 static int log_fd = -1, fail_errno, fail_on, fail_short;
 static long fail_nth, seen;
 
@@ -54,6 +55,7 @@ __attribute__((constructor)) static void start(void) {
     const char *set = getenv("SHIM_UNDER");
     if (set) snprintf(under, sizeof under, "%s/", set);
     clock_file = getenv("SHIM_CLOCK");
+    fail_while = getenv("SHIM_WHILE");
     if ((set = getenv("SHIM_LOG")))
         log_fd = syscall(SYS_openat, AT_FDCWD, set, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if ((set = getenv("SHIM_FAIL")) &&
@@ -124,6 +126,8 @@ static void note(uint32_t kind, uint64_t id, const char *path, const char *secon
 /* Whether this call is to fail: 0 no, 1 yes, 2 after half of it is done. */
 static int fails(const char *kind, const char *path) {
     if (!fail_kind || (strcmp(fail_kind, kind) && strcmp(fail_kind, "any")) || !strstr(path, fail_part)) return 0;
+    struct stat there;
+    if (fail_while && stat(fail_while, &there)) return 0;
     seen++;
     if (seen < fail_nth || (seen > fail_nth && !fail_on)) return 0;
     note(FAIL, 0, path, kind, 0, NULL, 0);

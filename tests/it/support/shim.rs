@@ -107,6 +107,21 @@ impl Shim {
         self.record(run, under).env("SHIM_FAIL", fault.to_string())
     }
 
+    /// Makes calls fail only while [`Shim::arm`] has been called.
+    pub fn fail_once_armed(&self, run: Run, under: &Path, fault: &Fault) -> Run {
+        self.fail(run, under, fault).env("SHIM_WHILE", self.armed())
+    }
+
+    /// What makes faults begin; it can be called from anywhere.
+    pub fn arm(&self) -> impl Fn() + Send + Sync + 'static {
+        let armed = self.armed();
+        move || std::fs::write(&armed, "").expect("the file can be written")
+    }
+
+    fn armed(&self) -> PathBuf {
+        self.own.path().join("armed")
+    }
+
     /// Lets the command tell the time by this shim's clock.
     pub fn clock(&self, run: Run) -> Run {
         self.load(run)
