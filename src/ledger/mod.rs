@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
@@ -198,6 +198,14 @@ pub enum LedgerError {
         /// Why.
         reason: String,
     },
+    /// SQLite can't keep it so that it survives a crash while others read it.
+    #[error("the ledger {} can't be kept with a write-ahead log (SQLite stays in the mode “{mode}”)", path.display())]
+    NoWriteAhead {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's name of the mode that it stays in.
+        mode: String,
+    },
     /// A thread that worked on it is gone.
     #[error("the ledger: {0}")]
     Stopped(String),
@@ -206,8 +214,14 @@ pub enum LedgerError {
 impl LedgerError {
     /// What to do about the disk, if that is at fault.
     pub fn way_out(&self) -> Option<&'static str> {
-        let Self::Sqlite(error) = self else {
-            return None;
+        let error = match self {
+            Self::Sqlite(error) => error,
+            Self::NoWriteAhead { .. } => {
+                return Some(
+                    "the disk fails, or its file system is of a kind that SQLite can't use so: put the run elsewhere with `--run-dir`",
+                );
+            }
+            _ => return None,
         };
         match error.sqlite_error_code()? {
             ErrorCode::DiskFull => Some("make room on the disk that holds the campaign's runs"),
@@ -222,6 +236,19 @@ impl LedgerError {
 /// The ledger's place in a run's folder.
 pub fn path_in(run_dir: &Path) -> PathBuf {
     run_dir.join("ledger.db")
+}
+
+/// Puts a ledger into write-ahead mode. SQLite gives no error when it can't, and the old mode remains.
+fn write_ahead(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(LedgerError::NoWriteAhead {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 fn to_millis(time: Timestamp) -> i64 {

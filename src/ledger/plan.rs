@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LedgerError, Run, Status, to_millis};
+use super::{LedgerError, Run, Status, to_millis, write_ahead};
 use crate::render::Recorded;
 
 /// A row as the plan has it.
@@ -39,7 +39,7 @@ impl Planner {
     /// When the file can't be made.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection, path)?;
         // Only the finished plan has to be durable: `finish` sees to that.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.execute_batch(include_str!("schema.sql"))?;
@@ -189,6 +189,7 @@ impl Planner {
         )?;
         self.connection.execute_batch("COMMIT")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "fullfsync", "ON")?;
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)?;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
 use super::read::check_version;
-use super::{Counts, Ledger, LedgerError, Status, to_millis};
+use super::{Counts, Ledger, LedgerError, Status, to_millis, write_ahead};
 
 /// How many orders wait for the writer at most; then those who give them wait.
 const QUEUE: usize = 8192;
@@ -141,7 +141,7 @@ impl Writer {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         check_version(&connection, path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection, path)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", "ON")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;

@@ -119,10 +119,16 @@ fn send_with(fault: Fault, batch: usize) -> bool {
 
 /// What happened, to what, and what to do.
 fn says_why(ran: &Ran, fault: Fault) {
-    let words = if fault.error == Errno::NOSPC {
-        ["No space left", "disk is full"]
+    // SQLite does not say more of a sync.
+    let words = if fault.error == Errno::NOSPC && fault.call != "sync" {
+        &["No space left", "disk is full"][..]
     } else {
-        ["Input/output error", "disk I/O error"]
+        &[
+            "No space left",
+            "Input/output error",
+            "disk I/O error",
+            "write-ahead",
+        ]
     };
     let said = words.iter().any(|words| ran.stderr.contains(words));
     assert!(said, "{fault}: {ran:?}");
