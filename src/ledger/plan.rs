@@ -40,8 +40,10 @@ impl Planner {
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         let connection = Connection::open(path)?;
         write_ahead(&connection, path)?;
-        // Only the finished plan has to be durable: `finish` sees to that.
+        // Only the finished plan has to be durable: `finish` sees to that. Until then all of it stays
+        // in the log: what is moved into the database unsynced may be lost behind a log that is not.
         connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.execute_batch(include_str!("schema.sql"))?;
         connection.execute_batch("BEGIN")?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
@@ -183,13 +185,13 @@ impl Planner {
     /// # Errors
     /// When the ledger can't be written.
     pub fn finish(self, blank_rows: u64, started: Timestamp) -> Result<(), LedgerError> {
+        self.connection.execute_batch("COMMIT")?;
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "fullfsync", "ON")?;
         self.connection.execute(
             "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
         )?;
-        self.connection.execute_batch("COMMIT")?;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection.pragma_update(None, "fullfsync", "ON")?;
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)?;
