@@ -238,10 +238,14 @@ pub fn path_in(run_dir: &Path) -> PathBuf {
     run_dir.join("ledger.db")
 }
 
-/// Puts a ledger into write-ahead mode. SQLite gives no error when it can't, and the old mode remains.
+/// Puts a ledger into write-ahead mode. Where SQLite can't, it may give no error, and stay in its mode.
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let mut mode = String::new();
+    // Not `pragma_update`, which looks no further than the first row: the commit comes after it.
+    connection.pragma(None, "journal_mode", "WAL", |row| {
+        mode = row.get(0)?;
+        Ok(())
+    })?;
     if mode == "wal" {
         return Ok(());
     }

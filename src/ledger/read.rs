@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::{
     APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis,
@@ -340,8 +340,11 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
     };
-    let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
-    if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
+    let found = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => LedgerError::NotALedger(path.to_owned()),
+        _ => error.into(),
+    })?;
+    if found != APPLICATION_ID {
         return Err(LedgerError::NotALedger(path.to_owned()));
     }
     match pragma("user_version")? {

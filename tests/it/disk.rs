@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rustix::io::Errno;
+use tempfile::TempDir;
 
 use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::power::{Cut, Unsynced, cut_power};
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
 use crate::support::shim::{Event, Fault, Post, Shim, posts};
@@ -92,7 +94,9 @@ fn send_with(fault: Fault, batch: usize) -> bool {
     if ran.exit() == Some(0) {
         // What failed was not needed, such as a checkpoint, which is made up for later.
         assert_eq!(once(&api).len(), ROWS);
-        assert_eq!(results(&campaign.only_run()).count("accepted"), ROWS);
+        let run = campaign.only_run();
+        assert_eq!(results(&run).count("accepted"), ROWS);
+        outlasts(&campaign, &run, &events, &posts, fault);
         return true;
     }
     says_why(&ran, fault);
@@ -111,10 +115,42 @@ fn send_with(fault: Fault, batch: usize) -> bool {
     stops_posting(&left, &posts, failed, fault);
     fits(&left, &api, batch, fault);
     if run.join("results.csv").exists() {
-        assert_eq!(Results::of(run).rows, left.rows, "{fault}");
+        as_it_was(&Results::of(run), &left, fault);
     }
+    outlasts(&campaign, run, &events, &posts, fault);
     goes_on(run, &left, &api, fault);
     true
+}
+
+/// What the failing process wrote is what the ledger says, but for a commit that turns out to be whole
+/// though its sync failed.
+fn as_it_was(written: &Results, left: &Results, fault: Fault) {
+    for (before, after) in written.rows.iter().zip(&left.rows) {
+        let (before, after) = (before["status"].as_str(), after["status"].as_str());
+        let late = [("unknown", "accepted"), ("pending", "unknown")];
+        let late = fault.call == "sync" && late.contains(&(before, after));
+        assert!(before == after || late, "{fault}: {before}, now {after}");
+    }
+}
+
+/// Were the power to go at the end: what had been posted would not be pending.
+fn outlasts(campaign: &Campaign, run: &Path, events: &[Event], posts: &[Post], fault: Fault) {
+    if posts.is_empty() {
+        return;
+    }
+    let left = TempDir::new().expect("a folder");
+    let cut = Cut {
+        after: events.len(),
+        unsynced: Unsynced::Lost,
+        believe: true,
+        seed: 0,
+    };
+    cut_power(campaign.path(), events, cut, left.path());
+    let run = run.strip_prefix(campaign.path()).expect("below it");
+    let left = results(&left.path().join(run));
+    for address in posts.iter().flat_map(|post| &post.to) {
+        assert_ne!(left.row(address)["status"], "pending", "{fault}");
+    }
 }
 
 /// What happened, to what, and what to do.
@@ -304,6 +340,54 @@ fn results_that_can_not_be_written_can_be_had_later() {
         assert_eq!(Results::of(&run).count("accepted"), ROWS);
         assert_eq!(once(&api).len(), ROWS);
     }
+}
+
+#[test]
+fn a_ledger_that_can_not_be_kept_durably_is_refused() {
+    let Some(shim) = Shim::new() else { return };
+    let api = FakeApi::taking_all();
+    let campaign = of_forty(&api, 1);
+    // SQLite gives no error for this one, but goes on without its log.
+    let fault = Fault {
+        call: "sync",
+        error: Errno::IO,
+        nth: 1,
+        how: "once",
+        part: "ledger.db-journal",
+    };
+    let ran = shim.fail(send(&campaign), campaign.path(), &fault).run();
+    ran.code(1)
+        .stderr_has("disk I/O error")
+        .stderr_has("the system's log");
+    assert_eq!((api.requests().len(), campaign.runs().len()), (0, 0));
+    send(&campaign).run().code(0);
+}
+
+#[test]
+fn a_run_that_can_not_be_read_is_not_taken_for_none() {
+    let api = FakeApi::taking_all();
+    let campaign = of_forty(&api, 1);
+    let run = send(&campaign).run().code(0).run_dir();
+    for name in ["ledger.db-wal", "ledger.db-shm"] {
+        // They are there only where the ledger was not closed in order.
+        let _ = std::fs::remove_file(run.join(name));
+    }
+    let ledger = run.join("ledger.db");
+    let mut bytes = std::fs::read(&ledger).expect("the ledger");
+    bytes[4096..].fill(0xaa);
+    std::fs::write(&ledger, bytes).expect("it can be written");
+    for option in [&[][..], &["--except-sent"]] {
+        send(&campaign)
+            .args(option)
+            .run()
+            .code(1)
+            .stderr_has(&run.display().to_string())
+            .stderr_has("malformed")
+            .stderr_has("--again");
+    }
+    assert_eq!(once(&api).len(), ROWS, "nobody got another");
+    send(&campaign).arg("--again").run().code(0);
+    assert_eq!(api.taken().len(), 2 * ROWS);
 }
 
 #[test]
