@@ -5,6 +5,7 @@ mod architecture;
 mod campaign;
 mod check;
 mod cli;
+mod clock;
 mod contract;
 mod disk;
 mod docs;
