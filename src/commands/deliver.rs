@@ -62,12 +62,12 @@ pub(super) fn deliver(
         .map_err(|error| Failure::from(error).stopped())?;
     shown.say(&format!("\n{}", summary.to_string().trim_end()));
     drop(deliver.lock);
-    written.map_err(|error| without_results(error, folder))?;
+    written.map_err(|error| without_results(&error, folder))?;
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
 /// The sending has ended, and only its results are missing.
-fn without_results(error: ResultsError, folder: &Folder) -> Failure {
+fn without_results(error: &ResultsError, folder: &Folder) -> Failure {
     let help = format!(
         "the sending has ended, and the ledger has all of it: `mailrun results {}` writes the results",
         folder.path().display()

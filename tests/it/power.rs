@@ -58,9 +58,8 @@ fn moody() -> FakeApi {
 
 fn is_put_off(to: &[&str], seen: &mut HashSet<String>) -> bool {
     let busy = to.iter().filter(|address| address.starts_with("busy"));
-    busy.fold(false, |off, address| {
-        seen.insert((*address).to_owned()) || off
-    })
+    let new = busy.filter(|address| seen.insert((**address).to_owned()));
+    new.count() > 0
 }
 
 /// Every 40th is refused, and every 50th puts its request off first.

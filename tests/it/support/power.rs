@@ -99,10 +99,10 @@ pub fn cut_power(from: &Path, events: &[Event], cut: Cut, to: &Path) {
                 }
                 files.push(Vec::new());
             }
-            Event::Mkdir { path, .. } => {
-                if synced.name(path, index) || cut.unsynced.keeps(&mut rng) {
-                    names.insert(path, Entry::Folder);
-                }
+            Event::Mkdir { path, .. }
+                if synced.name(path, index) || cut.unsynced.keeps(&mut rng) =>
+            {
+                names.insert(path, Entry::Folder);
             }
             Event::Rename { from, to } => {
                 if (synced.name(to, index) || cut.unsynced.keeps(&mut rng))
@@ -111,10 +111,8 @@ pub fn cut_power(from: &Path, events: &[Event], cut: Cut, to: &Path) {
                     names.insert(to, entry);
                 }
             }
-            Event::Remove { path } => {
-                if synced.name(path, index) || cut.unsynced.keeps(&mut rng) {
-                    names.remove(path.as_path());
-                }
+            Event::Remove { path } if synced.name(path, index) || cut.unsynced.keeps(&mut rng) => {
+                names.remove(path.as_path());
             }
             _ => {}
         }
