@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::{
@@ -340,8 +341,10 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
     };
-    let found = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => LedgerError::NotALedger(path.to_owned()),
+    let found = pragma("application_id").map_err(|error| match error.sqlite_error() {
+        Some(it) if it.code == ErrorCode::NotADatabase => LedgerError::NotALedger(path.to_owned()),
+        // Only a plan's first moment, before its write-ahead log, leaves something to roll back.
+        Some(it) if it.extended_code == SQLITE_READONLY_ROLLBACK => LedgerError::NotPlanned,
         _ => error.into(),
     })?;
     if found != APPLICATION_ID {
