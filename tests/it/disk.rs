@@ -305,6 +305,11 @@ fn what_was_accepted_and_could_not_be_written_is_unknown() {
             ("unknown", batch),
         ];
         assert_eq!(Results::of(&run).counts(), counts.into());
+        // The disk is still full: what was in flight can't even be marked.
+        let again = shim.fail(on("resume", &run), campaign.path(), &fault).run();
+        again.code(1).stderr_has("full").stderr_has("make room");
+        assert_eq!(api.requests().len(), 4, "nothing was posted");
+        assert_eq!(results(&run).counts(), counts.into());
         on("resume", &run).run().code(4);
         let end = Results::of(&run);
         let counts = [("accepted", ROWS - batch), ("unknown", batch)];
