@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod delivery;
+pub mod durable;
 pub mod exit_code;
 pub mod finding;
 pub mod gateway;

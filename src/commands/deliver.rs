@@ -17,7 +17,7 @@ use crate::delivery::{Delivery, Ending, Feeder, Job, LaneLimit, Settings, Waitin
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
 use crate::render::Engine;
-use crate::report;
+use crate::report::{self, ResultsError};
 use crate::run::{Folder, Lock};
 use crate::transport::{HttpSettings, HttpTransport};
 
@@ -56,13 +56,23 @@ pub(super) fn deliver(
         .block_on(send(&deliver, interrupted, shown))?;
     let (folder, run) = (deliver.folder, deliver.run);
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
-    report::write_results(&ledger, &folder.results(), false, true)
-        .map_err(|error| Failure::from(error).stopped())?;
+    // Nothing is in flight any more: what is still claimed could not be settled, and is unknown.
+    let written = report::write_results(&ledger, &folder.results(), false, false);
     let summary = report::summary(&ledger, run, folder.path(), &ending)
         .map_err(|error| Failure::from(error).stopped())?;
     shown.say(&format!("\n{}", summary.to_string().trim_end()));
     drop(deliver.lock);
+    written.map_err(|error| without_results(&error, folder))?;
     Ok(ExitCode::of(&ending, &summary.counts))
+}
+
+/// The sending has ended, and only its results are missing.
+fn without_results(error: &ResultsError, folder: &Folder) -> Failure {
+    let help = format!(
+        "the sending has ended, and the ledger has all of it: `mailrun results {}` writes the results",
+        folder.path().display()
+    );
+    Failure::with_help("results", error.to_string(), help).stopped()
 }
 
 async fn send(

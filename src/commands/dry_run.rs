@@ -5,25 +5,21 @@ use std::time::Duration;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::prepare::{Ready, Wanted, invalid_rows, new_run, prepare};
-use super::send::{only, target};
+use super::send::{earlier, only, target};
 use super::show::Shown;
 use crate::campaign::{Campaign, Pace, Per, Rate};
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Status, Target};
+use crate::ledger::{Ledger, Status};
 use crate::preview;
 use crate::report::{duration, grouped, reasons};
-use crate::run::{Folder, previous};
+use crate::run::Folder;
 
 pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<ExitCode, Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
-    let earlier = if target(args) == Target::Real {
-        previous(campaign)
-    } else {
-        Vec::new()
-    };
+    let earlier = earlier(args, campaign)?;
     let wanted = Wanted {
         campaign,
         folder: &folder,
@@ -45,7 +41,7 @@ pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<Exi
     invalid_rows(&folder.ledger(), campaign, &mut ready.findings)?;
     shown.findings(&ready.findings);
     print(args, campaign, &ready, &Ledger::open(&folder.ledger())?)?;
-    if !earlier.is_empty() && !args.except_sent && !args.again {
+    if !earlier.is_empty() && !args.except_sent {
         println!(
             "note:       this campaign has been sent before; `send` will want --except-sent or --again"
         );

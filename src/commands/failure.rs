@@ -80,7 +80,10 @@ impl From<LedgerError> for Failure {
                 error.to_string(),
                 "`mailrun send` the campaign again; the folder can be removed",
             ),
-            error => Self::new("ledger", error.to_string()),
+            error => match error.way_out() {
+                Some(help) => Self::with_help("ledger", error.to_string(), help),
+                None => Self::new("ledger", error.to_string()),
+            },
         }
     }
 }

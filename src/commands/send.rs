@@ -16,7 +16,7 @@ use crate::campaign::Campaign;
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Run, Status, Target};
+use crate::ledger::{LedgerError, Run, Status, Target};
 use crate::render::Engine;
 use crate::report::grouped;
 use crate::run::{Folder, Lock, Previous, previous};
@@ -35,11 +35,7 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     if target != Target::Local && !args.yes && !can_ask(&campaign) {
         return Err(unasked());
     }
-    let earlier = if target == Target::Real {
-        previous(&campaign)
-    } else {
-        Vec::new()
-    };
+    let earlier = earlier(args, &campaign)?;
     refuse_twice(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
     let folder = Folder::create(
@@ -67,6 +63,14 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
             Err(failure)
         }
     }
+}
+
+/// The runs that stand against one started with these arguments.
+pub(super) fn earlier(args: &Send, campaign: &Campaign) -> Result<Vec<Previous>, Failure> {
+    if target(args) != Target::Real || args.again {
+        return Ok(Vec::new());
+    }
+    previous(campaign).map_err(unreadable)
 }
 
 /// What a run started with these arguments sends to.
@@ -158,7 +162,7 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
     let Some(last) = earlier.last() else {
         return Ok(());
     };
-    if args.again || args.except_sent {
+    if args.except_sent {
         return Ok(());
     }
     let counts = [
@@ -178,6 +182,16 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
     );
     let help = "`mailrun resume` goes on with that run; `--except-sent` sends to those who have not got it; `--again` sends to all";
     Err(Failure::with_help("already-sent", message, help))
+}
+
+/// Whom an earlier run has sent to is not known.
+fn unreadable((folder, error): (Folder, LedgerError)) -> Failure {
+    let folder = folder.path().display();
+    let message = format!("whom the run {folder} has sent to can't be read: {error}");
+    let help = format!(
+        "bring {folder} back from a backup; `--again` sends to all, whoever has it; if it has sent nothing, remove it"
+    );
+    Failure::with_help("unreadable-run", message, help)
 }
 
 fn can_ask(campaign: &Campaign) -> bool {

@@ -1,13 +1,12 @@
 //! What an answer means for the rows of its request: one pure function.
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use std::time::Duration;
 
 use crate::address::Address;
 use crate::api::Answer;
 use crate::ledger::Settlement;
-use crate::transport::{PostError, Reply};
+use crate::transport::{PostError, Reply, http_date};
 
 /// The longest `Retry-After` that is waited for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -147,9 +146,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let until = rfc2822::parse(&value.replace("GMT", "+0000"))
-        .ok()?
-        .timestamp();
+    let until = http_date(value)?;
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 

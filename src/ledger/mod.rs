@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode};
 
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
@@ -189,14 +190,69 @@ pub enum LedgerError {
     /// SQLite's own words.
     #[error("the ledger: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// An earlier write failed; nothing is written after that.
-    #[error("the ledger could not be written: {0}")]
+    /// A write failed; nothing is written after that.
+    #[error("the ledger {} could not be written: {reason}; nothing was posted after that", path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// SQLite can't keep it so that it survives a crash while others read it.
+    #[error("the ledger {} can't be kept with a write-ahead log (SQLite stays in the mode “{mode}”)", path.display())]
+    NoWriteAhead {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's name of the mode that it stays in.
+        mode: String,
+    },
+    /// A thread that worked on it is gone.
+    #[error("the ledger: {0}")]
     Stopped(String),
+}
+
+impl LedgerError {
+    /// What to do about the disk, if that is at fault.
+    pub fn way_out(&self) -> Option<&'static str> {
+        let error = match self {
+            Self::Sqlite(error) => error,
+            Self::NoWriteAhead { .. } => {
+                return Some(
+                    "the disk fails, or its file system is of a kind that SQLite can't use so: put the run elsewhere with `--run-dir`",
+                );
+            }
+            _ => return None,
+        };
+        match error.sqlite_error_code()? {
+            ErrorCode::DiskFull => Some("make room on the disk that holds the campaign's runs"),
+            ErrorCode::SystemIoFailure => {
+                Some("the disk that holds the campaign's runs fails: the system's log says more")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The ledger's place in a run's folder.
 pub fn path_in(run_dir: &Path) -> PathBuf {
     run_dir.join("ledger.db")
+}
+
+/// Puts a ledger into write-ahead mode. Where SQLite can't, it may give no error, and stay in its mode.
+fn write_ahead(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let mut mode = String::new();
+    // Not `pragma_update`, which looks no further than the first row: the commit comes after it.
+    connection.pragma(None, "journal_mode", "WAL", |row| {
+        mode = row.get(0)?;
+        Ok(())
+    })?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(LedgerError::NoWriteAhead {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 fn to_millis(time: Timestamp) -> i64 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LedgerError, Run, Status, to_millis};
+use super::{LedgerError, Run, Status, to_millis, write_ahead};
 use crate::render::Recorded;
 
 /// A row as the plan has it.
@@ -42,11 +42,13 @@ impl Planner {
     /// When the file can't be made.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         let connection = Connection::open(path)?;
-        // Only the finished plan has to be durable: `finish` sees to that.
-        connection.pragma_update(None, "synchronous", "OFF")?;
         // A process killed while it makes the file must not leave a journal, which no reader may undo.
         connection.pragma_update(None, "journal_mode", "MEMORY")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection, path)?;
+        // Only the finished plan has to be durable: `finish` sees to that. Until then all of it stays
+        // in the log: what is moved into the database unsynced may be lost behind a log that is not.
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // All at once, so that whoever reads it meets a ledger or an empty file.
         connection.execute_batch("BEGIN")?;
         connection.execute_batch(include_str!("schema.sql"))?;
@@ -198,10 +200,6 @@ impl Planner {
     /// # Errors
     /// When the ledger can't be written.
     pub fn finish(self, blank_rows: u64, started: Timestamp) -> Result<(), LedgerError> {
-        self.connection.execute(
-            "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
-            params![blank_rows as i64, to_millis(started)],
-        )?;
         if self.has_lanes {
             // So that a lane's rows are found without a look at all others.
             self.connection
@@ -209,6 +207,11 @@ impl Planner {
         }
         self.connection.execute_batch("COMMIT")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "fullfsync", "ON")?;
+        self.connection.execute(
+            "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
+            params![blank_rows as i64, to_millis(started)],
+        )?;
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)?;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::{
     APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis,
@@ -402,8 +403,13 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
     };
-    let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
-    if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
+    let found = pragma("application_id").map_err(|error| match error.sqlite_error() {
+        Some(it) if it.code == ErrorCode::NotADatabase => LedgerError::NotALedger(path.to_owned()),
+        // Only a plan's first moment, before its write-ahead log, leaves something to roll back.
+        Some(it) if it.extended_code == SQLITE_READONLY_ROLLBACK => LedgerError::NotPlanned,
+        _ => error.into(),
+    })?;
+    if found != APPLICATION_ID {
         return Err(if is_empty(connection)? {
             LedgerError::NotPlanned
         } else {

@@ -56,6 +56,7 @@ fn open(path: &Path) -> Result<Connection, LedgerError> {
     let connection = Connection::open_with_flags(path, flags)?;
     check_version(&connection, path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(connection)
 }

@@ -1,16 +1,16 @@
 //! The one writer of a ledger, on a thread of its own. What waits for it is committed together.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
 use super::read::check_version;
-use super::{Counts, Ledger, LedgerError, Status, to_millis};
+use super::{Counts, Ledger, LedgerError, Status, to_millis, write_ahead};
 
 /// How many orders wait for the writer at most; then those who give them wait.
 const QUEUE: usize = 8192;
@@ -109,6 +109,25 @@ impl LiveCounts {
 pub struct Writer {
     orders: SyncSender<Order>,
     counts: Arc<LiveCounts>,
+    failure: Arc<Failure>,
+}
+
+/// The write that failed, if one did.
+struct Failure {
+    path: PathBuf,
+    reason: OnceLock<String>,
+}
+
+impl Failure {
+    fn error(&self) -> LedgerError {
+        match self.reason.get() {
+            Some(reason) => LedgerError::NotWritten {
+                path: self.path.clone(),
+                reason: reason.clone(),
+            },
+            None => LedgerError::Stopped("its writer is gone".to_owned()),
+        }
+    }
 }
 
 impl Writer {
@@ -123,7 +142,7 @@ impl Writer {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         check_version(&connection, path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection, path)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", "ON")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -135,12 +154,20 @@ impl Writer {
         let counts = Arc::new(LiveCounts::default());
         counts.set(&Ledger::open(path)?.counts()?);
         let (orders, received) = sync_channel(QUEUE);
-        let shared = Arc::clone(&counts);
+        let failure = Arc::new(Failure {
+            path: path.to_owned(),
+            reason: OnceLock::new(),
+        });
+        let (shared, failed) = (Arc::clone(&counts), Arc::clone(&failure));
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write(&connection, &received, &shared))
+            .spawn(move || write(&connection, &received, &shared, &failed))
             .map_err(|error| LedgerError::Stopped(error.to_string()))?;
-        Ok(Self { orders, counts })
+        Ok(Self {
+            orders,
+            counts,
+            failure,
+        })
     }
 
     /// The counts as of the last commit.
@@ -170,7 +197,7 @@ impl Writer {
     pub fn settle(&self, rows: Vec<(u32, Settlement)>, at: Timestamp) -> Result<(), LedgerError> {
         self.orders
             .send(Order::Settle { rows, at })
-            .map_err(|_| stopped())
+            .map_err(|_| self.failure.error())
     }
 
     /// Leaves a pending row out.
@@ -192,7 +219,7 @@ impl Writer {
             error: error.to_owned(),
             at,
         };
-        self.orders.send(order).map_err(|_| stopped())
+        self.orders.send(order).map_err(|_| self.failure.error())
     }
 
     /// Waits until everything ordered so far is durable.
@@ -211,8 +238,8 @@ impl Writer {
         let (done, answer) = oneshot::channel();
         self.orders
             .send(Order::Flush { done })
-            .map_err(|_| stopped())?;
-        answer.blocking_recv().map_err(|_| stopped())?
+            .map_err(|_| self.failure.error())?;
+        answer.blocking_recv().map_err(|_| self.failure.error())?
     }
 
     async fn order(
@@ -220,33 +247,41 @@ impl Writer {
         order: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Order,
     ) -> Result<(), LedgerError> {
         let (done, answer) = oneshot::channel();
-        self.orders.send(order(done)).map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let sent = self.orders.send(order(done));
+        sent.map_err(|_| self.failure.error())?;
+        answer.await.map_err(|_| self.failure.error())?
     }
 }
 
-fn stopped() -> LedgerError {
-    LedgerError::Stopped("an earlier write failed".to_owned())
-}
-
 /// Commits what waits, group by group, until nobody is left to order, or a write fails.
-fn write(connection: &Connection, orders: &Receiver<Order>, counts: &LiveCounts) {
+fn write(
+    connection: &Connection,
+    orders: &Receiver<Order>,
+    counts: &LiveCounts,
+    failure: &Failure,
+) {
     while let Ok(first) = orders.recv() {
         let mut group = vec![first];
         group.extend(orders.try_iter().take(GROUP - 1));
         let result = commit(connection, &group, counts);
-        let failed = result.as_ref().err().map(ToString::to_string);
+        if let Err(error) = &result {
+            let reason = match error {
+                LedgerError::Sqlite(error) => error.to_string(),
+                error => error.to_string(),
+            };
+            // The first failure is the last write.
+            let _ = failure.reason.set(reason);
+        }
         for order in group {
             if let Order::Claim { done, .. } | Order::Flush { done } = order {
                 // Who ordered it may have given up waiting.
-                let _ = done.send(
-                    failed
-                        .clone()
-                        .map_or(Ok(()), |error| Err(LedgerError::Stopped(error))),
-                );
+                let _ = done.send(match &result {
+                    Ok(()) => Ok(()),
+                    Err(_) => Err(failure.error()),
+                });
             }
         }
-        if failed.is_some() {
+        if result.is_err() {
             return;
         }
     }

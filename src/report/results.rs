@@ -1,12 +1,12 @@
 //! `results.csv`: a line a row, in the order of the input.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::fmt::temporal::DateTimePrinter;
 
+use crate::durable::sync_dir;
 use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
 
 /// The columns that stand before the input's own.
@@ -67,10 +67,14 @@ pub fn write_results(
         .prefix(".results-")
         .tempfile_in(dir)
         .map_err(io)?;
-    write_results_to(ledger, io::BufWriter::new(file.as_file_mut()), raw, live)?;
+    let whole = io::BufWriter::new(file.as_file_mut());
+    write_results_to(ledger, whole, raw, live).map_err(|error| match error {
+        ResultsError::Csv(error) => io(error.into()),
+        error => error,
+    })?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+    sync_dir(dir).map_err(io)
 }
 
 /// Writes the results anywhere.

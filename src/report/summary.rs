@@ -36,7 +36,7 @@ pub fn summary<'a>(
 ) -> Result<Summary<'a>, LedgerError> {
     Ok(Summary {
         run,
-        counts: ledger.counts()?,
+        counts: ledger.counts()?.without_holder(),
         reasons: reasons(ledger)?,
         folder,
         ending,

@@ -1,8 +1,7 @@
 //! A run's folder: `<campaign>/runs/<UTC time>-<name>-<4 random letters>/`.
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
 use crate::campaign::{Campaign, FILE_NAME};
+use crate::durable::{make_dir, sync_dir};
 use crate::ledger;
 
 /// The folder of a campaign's runs.
@@ -162,8 +162,9 @@ fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
     make(&runs)?;
     let ignore = runs.join(".gitignore");
-    if !ignore.exists() {
-        fs::write(&ignore, "*\n").map_err(|error| FolderError::NotMade {
+    // Looked at every time: it may be missing since the disk was full.
+    if fs::metadata(&ignore).map_or(0, |file| file.len()) == 0 {
+        write_durably(&ignore, b"*\n").map_err(|error| FolderError::NotMade {
             path: ignore,
             error,
         })?;
@@ -171,9 +172,15 @@ fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     Ok(runs)
 }
 
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
 fn make(path: &Path) -> Result<(), FolderError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| FolderError::NotMade {
+    make_dir(path).map_err(|error| FolderError::NotMade {
         path: path.to_owned(),
         error,
     })

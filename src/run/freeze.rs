@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template};
+use crate::durable::sync_tree;
 use crate::message::inside;
 
-/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`.
+/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`; durable
+/// when it returns.
 ///
 /// # Errors
 /// The file that can't be copied, and why.
@@ -27,7 +29,7 @@ pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Er
         make(to.parent().unwrap_or(frozen), frozen)?;
         copy(&from, &to)?;
     }
-    Ok(())
+    sync_tree(frozen).map_err(|error| (frozen.to_owned(), error))
 }
 
 fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
@@ -49,9 +51,10 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
-    fs::copy(from, to)
-        .map(drop)
-        .map_err(|error| (from.to_owned(), error))
+    fs::copy(from, to).map(drop).map_err(|error| {
+        let words = format!("can't be copied to {}: {error}", to.display());
+        (from.to_owned(), io::Error::new(error.kind(), words))
+    })
 }
 
 /// Makes a folder, and those above it as far as `top`, but nothing above that: the folder of a run

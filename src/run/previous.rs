@@ -2,7 +2,7 @@
 
 use super::{Folder, folder};
 use crate::campaign::Campaign;
-use crate::ledger::{Ledger, Status, Target};
+use crate::ledger::{Counts, Ledger, LedgerError, Status, Target};
 
 /// A real run of the same name, with rows that were sent, may have been, or are still to be.
 #[derive(Debug, Clone)]
@@ -19,21 +19,35 @@ pub struct Previous {
 
 /// The earlier real runs of a campaign that stand against sending it again, oldest first. A run
 /// whose plan was never completed has sent nothing.
-pub fn previous(campaign: &Campaign) -> Vec<Previous> {
+///
+/// # Errors
+/// The run that can't be read, and why: whom it has sent to is not known.
+pub fn previous(campaign: &Campaign) -> Result<Vec<Previous>, (Folder, LedgerError)> {
     let runs = campaign.dir.join(folder::RUNS);
-    folder::all(&runs)
-        .into_iter()
-        .filter_map(|folder| standing(campaign, folder))
-        .collect()
+    let mut standing = Vec::new();
+    for folder in folder::all(&runs) {
+        match counts(campaign, &folder) {
+            Ok(counts) => standing.extend(counts.and_then(|counts| against(counts, folder))),
+            // The power may have gone while it was planned.
+            Err(LedgerError::NotPlanned | LedgerError::NotALedger(_)) => {}
+            Err(error) => return Err((folder, error)),
+        }
+    }
+    Ok(standing)
 }
 
-fn standing(campaign: &Campaign, folder: Folder) -> Option<Previous> {
-    let ledger = Ledger::open(&folder.ledger()).ok()?;
-    let run = ledger.run().ok()?;
+/// The counts of a real run of the campaign.
+fn counts(campaign: &Campaign, folder: &Folder) -> Result<Option<Counts>, LedgerError> {
+    let ledger = Ledger::open(&folder.ledger())?;
+    let run = ledger.run()?;
     if run.target != Target::Real || run.name != campaign.name {
-        return None;
+        return Ok(None);
     }
-    let counts = ledger.counts().ok()?.without_holder();
+    ledger.counts().map(Some)
+}
+
+fn against(counts: Counts, folder: Folder) -> Option<Previous> {
+    let counts = counts.without_holder();
     let previous = Previous {
         accepted: counts.of(Status::Accepted),
         unknown: counts.of(Status::Unknown),

@@ -10,11 +10,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Body, PostError, Reply, Transport};
+use super::{Body, PostError, Reply, Transport, http_date};
 use crate::api::Dialect;
 use crate::campaign::is_loopback;
 
@@ -121,7 +121,8 @@ impl Transport for HttpTransport {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let (retry_after, location) = (header(RETRY_AFTER), header(LOCATION));
+        let retry_after = header(RETRY_AFTER).map(|wait| in_seconds(wait, header(DATE).as_deref()));
+        let location = header(LOCATION);
         let status = response.status().as_u16();
         let body = read(response).await?;
         Ok(Reply {
@@ -130,6 +131,16 @@ impl Transport for HttpTransport {
             location,
             body,
         })
+    }
+}
+
+/// A `Retry-After` that is a date, as seconds from the `Date` of its own answer: the server's clock and
+/// ours need not agree.
+fn in_seconds(retry_after: String, date: Option<&str>) -> String {
+    let until = http_date(&retry_after);
+    match (until, date.and_then(http_date)) {
+        (Some(until), Some(now)) => until.duration_since(now).as_secs().max(0).to_string(),
+        _ => retry_after,
     }
 }
 

@@ -5,6 +5,8 @@ mod http;
 use std::future::Future;
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 
 pub use http::{HttpSettings, HttpTransport, SetupError};
 
@@ -17,7 +19,7 @@ pub struct Body(pub Vec<Bytes>);
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The header `Retry-After`.
+    /// The header `Retry-After`; in seconds where the answer says what time it is at the server.
     pub retry_after: Option<String>,
     /// The header `Location`.
     pub location: Option<String>,
@@ -34,6 +36,12 @@ pub enum PostError {
     /// Something failed after that: the request may have been taken.
     #[error("{0}")]
     Broken(String),
+}
+
+/// A date as HTTP writes it (RFC 9110 5.6.7).
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    let date = rfc2822::parse(&text.trim().replace("GMT", "+0000")).ok()?;
+    Some(date.timestamp())
 }
 
 /// The way to an API.

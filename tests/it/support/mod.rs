@@ -10,9 +10,11 @@ pub mod fake_api;
 pub mod kill;
 pub mod mail;
 pub mod parallel;
+pub mod power;
 pub mod promises;
 pub mod results;
 pub mod run;
+pub mod shim;
 pub mod snapshot;
 
 /// Says whether the real thing called `what` can be tested with here, when `found` says that it is there.
