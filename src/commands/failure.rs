@@ -36,6 +36,14 @@ impl Failure {
             .into()
     }
 
+    /// The command line asks for what can't be, whatever state the run is in.
+    pub(super) fn usage(self) -> Self {
+        Self {
+            exit: ExitCode::Usage,
+            ..self
+        }
+    }
+
     /// The same error, but after requests were sent: the run can be resumed.
     pub(super) fn stopped(self) -> Self {
         Self {

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::ledger::{Ledger, Run};
+use crate::address::Address;
+use crate::campaign::Campaign;
+use crate::ledger::{Ledger, LedgerError, Run};
+use crate::render::{Engine, Inputs};
 use crate::run::{Folder, Lock};
 
 /// A run to read.
@@ -36,6 +39,28 @@ pub(super) fn open_locked(path: &Path) -> Result<(Opened, Lock), Failure> {
     let folder = Folder::find(path)?;
     let lock = Lock::take(&folder)?;
     Ok((open(folder.path())?, lock))
+}
+
+/// The engine of a run, made from the campaign as it was frozen.
+///
+/// # Errors
+/// When the frozen templates can't be compiled.
+pub(super) fn engine_of(
+    campaign: &Campaign,
+    folder: &Folder,
+    run: &Run,
+) -> Result<Engine, Failure> {
+    let test_to = run.test_to.as_deref().map(Address::parse).transpose();
+    let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
+    Ok(Engine::new(&Inputs {
+        campaign,
+        dir: &folder.frozen(),
+        own_dir: &run.campaign,
+        header: &run.header,
+        started: run.started,
+        id_prefix: &run.id_prefix,
+        test_to: test_to.as_ref(),
+    })?)
 }
 
 impl Opened {

@@ -3,8 +3,10 @@
 
 mod feed;
 mod job;
+mod lookup;
 mod outcome;
 mod pace;
+mod reconcile;
 mod retry;
 mod shared;
 
@@ -25,6 +27,7 @@ pub use feed::{Feeder, RowFault};
 pub use job::{Job, JobRow};
 pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
 pub use pace::{Pace, batch_size};
+pub use reconcile::{Reconcile, Reconciled};
 pub use retry::backoff;
 pub use shared::Waiting;
 use shared::{Due, Shared};

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
-pub use reopen::{resolve_accepted, resolve_resend, retry};
+pub use reopen::{Found, resolve_accepted, resolve_resend, retry};
 pub use writer::{LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.

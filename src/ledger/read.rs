@@ -168,7 +168,16 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(after, u32::MAX, most)
+        self.planned_rows("status = 'pending'", after, u32::MAX, most)
+    }
+
+    /// The unknown rows after `after`, at most `most`, in the order of the input. Nobody works on
+    /// the run but who asks, so that rows in flight are unknown.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.planned_rows("status IN ('unknown', 'sending')", after, u32::MAX, most)
     }
 
     /// The pending rows after `after` up to `last`, in the order of the input.
@@ -176,21 +185,23 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending_between(&self, after: u32, last: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(after, last, u32::MAX)
+        self.planned_rows("status = 'pending'", after, last, u32::MAX)
     }
 
-    fn pending_rows(
+    fn planned_rows(
         &self,
+        filter: &str,
         after: u32,
         last: u32,
         most: u32,
     ) -> Result<Vec<PlannedRow>, LedgerError> {
-        let mut select = self.connection.prepare_cached(
+        let sql = format!(
             "SELECT row, line, email, cells, attempts, resends, alone,
                     EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
              FROM delivery JOIN recipient USING (row)
-             WHERE row > ? AND row <= ? AND status = 'pending' ORDER BY row LIMIT ?",
-        )?;
+             WHERE row > ? AND row <= ? AND {filter} ORDER BY row LIMIT ?"
+        );
+        let mut select = self.connection.prepare_cached(&sql)?;
         let mut rows = select.query(params![after, last, most])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {

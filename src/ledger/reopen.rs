@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::read::check_version;
+use super::writer::one_row;
 use super::{LedgerError, to_millis};
 
 /// Makes `failed` rows pending, with all their attempts, and `rejected` ones too if wanted: those
@@ -35,6 +36,38 @@ pub fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerErro
         params![to_millis(now)],
     )?;
     Ok(changed)
+}
+
+/// Unknown rows that are found to have been taken, one after the other.
+pub struct Found(Connection);
+
+impl Found {
+    /// Opens a ledger to mark rows in it.
+    ///
+    /// # Errors
+    /// When the ledger can't be opened.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        open(path).map(Self)
+    }
+
+    /// Makes unknown rows accepted under these message IDs; durable when it returns.
+    ///
+    /// # Errors
+    /// When the ledger can't be written, or one of the rows is not unknown.
+    pub fn accept(&mut self, rows: &[(u32, String)], now: Timestamp) -> Result<(), LedgerError> {
+        let transaction = self.0.transaction()?;
+        for (row, message_id) in rows {
+            let mut update = transaction.prepare_cached(
+                "UPDATE delivery SET status = 'accepted', message_id = ?, code = '200', error = NULL, at = ?
+                 WHERE row = ? AND status IN ('unknown', 'sending')",
+            )?;
+            one_row(
+                update.execute(params![message_id, to_millis(now), row])?,
+                *row,
+            )?;
+        }
+        Ok(transaction.commit()?)
+    }
 }
 
 /// Makes the `unknown` rows pending again, marked as possible duplicates. Gives their number.

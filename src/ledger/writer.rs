@@ -360,7 +360,7 @@ fn settle(
 
 /// The rules of the statuses are held by the ledger itself: a row that is not where it should be
 /// stops everything.
-fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
+pub(super) fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
     match changed {
         1 => Ok(()),
         _ => Err(LedgerError::Damaged(format!(

@@ -29,6 +29,17 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
+/// So many of a thing: `1 row`, `2,000 rows`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// The verb after [`counted`].
+pub fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
 /// A length of time for people, rounded to its two greatest units: `2h 5m`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_millis() >= 500);

@@ -36,6 +36,12 @@ pub enum PostError {
     Broken(String),
 }
 
+/// Asking an API what it knows; nothing is changed by it.
+pub trait Lookup: Send + Sync + 'static {
+    /// Asks `GET emails` with this query once.
+    fn emails(&self, query: &str) -> impl Future<Output = Result<Reply, PostError>> + Send;
+}
+
 /// The way to an API.
 pub trait Transport: Send + Sync + 'static {
     /// Posts a request once.

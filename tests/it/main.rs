@@ -18,6 +18,7 @@ mod pace;
 mod preview;
 mod recipients;
 mod recipients_run;
+mod reconcile;
 mod render;
 mod resume;
 mod send;

@@ -21,12 +21,12 @@ fn slow(wait: u64) -> FakeApi {
 }
 
 /// `status --format json` of a run.
-fn status(run: &Path) -> serde_json::Value {
+pub(crate) fn status(run: &Path) -> serde_json::Value {
     let ran = Run::new("status").arg(run).args(["--format", "json"]).run();
     serde_json::from_str(&ran.code(0).stdout).expect("JSON")
 }
 
-fn rows(run: &Path, state: &str) -> u64 {
+pub(crate) fn rows(run: &Path, state: &str) -> u64 {
     status(run)["counts"][state].as_u64().expect("a count")
 }
 
