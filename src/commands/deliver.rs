@@ -58,7 +58,8 @@ pub(super) fn deliver(
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     report::write_results(&ledger, &folder.results(), false, true)
         .map_err(|error| Failure::from(error).stopped())?;
-    let summary = report::summary(&ledger, run, folder.path(), &ending)
+    let dialect = deliver.campaign.api.dialect;
+    let summary = report::summary(&ledger, run, folder.path(), &ending, dialect)
         .map_err(|error| Failure::from(error).stopped())?;
     shown.say(&format!("\n{}", summary.to_string().trim_end()));
     drop(deliver.lock);

@@ -12,6 +12,9 @@ use super::{
 use crate::address::Mailbox;
 use crate::render::{Recorded, Row};
 
+/// Why a row is unknown whose claim has no live holder.
+pub(super) const LEFT_IN_FLIGHT: &str = "mailrun ended while the request was in flight";
+
 /// The readers' side of a ledger.
 pub struct Ledger {
     connection: Connection,
@@ -56,6 +59,19 @@ pub struct ResultRow {
     pub possible_duplicate: bool,
     /// When it got this status, unless it is pending.
     pub at: Option<Timestamp>,
+}
+
+impl ResultRow {
+    /// The row as it looks from outside: unless `live`, nobody works on the run, and what was in
+    /// flight is unknown.
+    #[must_use]
+    pub fn as_shown(mut self, live: bool) -> Self {
+        if self.status == Status::Sending && !live {
+            self.status = Status::Unknown;
+            self.error = Some(LEFT_IN_FLIGHT.to_owned());
+        }
+        self
+    }
 }
 
 impl Ledger {
@@ -241,7 +257,7 @@ impl Ledger {
         &self,
         take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.result_rows("", take)
+        self.result_rows("", u32::MAX, take)
     }
 
     /// Gives every row that is invalid to `take`, in the order of the input.
@@ -252,17 +268,34 @@ impl Ledger {
         &self,
         take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.result_rows("WHERE status = 'invalid'", take)
+        self.result_rows("WHERE status = 'invalid'", u32::MAX, take)
+    }
+
+    /// The first unknown rows, at most `most`, in the order of the input. Unless `live`, nobody works
+    /// on the run, and rows in flight are unknown as well.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {
+        let in_flight = if live { "unknown" } else { "sending" };
+        let filter = format!("WHERE status IN ('unknown', '{in_flight}')");
+        let mut unknown = Vec::new();
+        self.result_rows(&filter, most, |row| {
+            unknown.push(row.as_shown(live));
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(unknown)
     }
 
     fn result_rows<E: From<LedgerError>>(
         &self,
         filter: &str,
+        most: u32,
         mut take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
             "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at, line
-             FROM recipient JOIN delivery USING (row) {filter} ORDER BY row"
+             FROM recipient JOIN delivery USING (row) {filter} ORDER BY row LIMIT {most}"
         );
         let mut select = self.connection.prepare(&sql).map_err(LedgerError::from)?;
         let mut rows = select.query([]).map_err(LedgerError::from)?;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
-use super::read::check_version;
+use super::read::{LEFT_IN_FLIGHT, check_version};
 use super::{Counts, Ledger, LedgerError, Status, to_millis};
 
 /// How many orders wait for the writer at most; then those who give them wait.
@@ -127,9 +127,8 @@ impl Writer {
         connection.pragma_update(None, "fullfsync", "ON")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.execute(
-            "UPDATE delivery SET status = 'unknown', at = ?,
-             error = 'mailrun ended while the request was in flight' WHERE status = 'sending'",
-            [to_millis(now)],
+            "UPDATE delivery SET status = 'unknown', at = ?, error = ? WHERE status = 'sending'",
+            params![to_millis(now), LEFT_IN_FLIGHT],
         )?;
         let counts = Arc::new(LiveCounts::default());
         counts.set(&Ledger::open(path)?.counts()?);

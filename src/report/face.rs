@@ -77,6 +77,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
+/// The same in a line of its own, so that nothing in it can pass for another line.
+pub fn printable_line(text: &str) -> String {
+    printable(&text.replace(['\n', '\t'], " ")).into_owned()
+}
+
 /// Characters that change the direction of what follows (Unicode UAX 9, explicit formatting).
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

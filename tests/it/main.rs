@@ -22,4 +22,5 @@ mod reconcile;
 mod render;
 mod resume;
 mod send;
+mod status;
 mod support;
