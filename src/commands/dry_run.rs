@@ -19,8 +19,8 @@ use crate::run::{Folder, previous};
 pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<ExitCode, Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
-    let earlier = if target(args) == Target::Real {
-        previous(campaign)
+    let earlier = if target(args) == Target::Real && !args.again {
+        previous(campaign)?
     } else {
         Vec::new()
     };

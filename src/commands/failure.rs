@@ -9,7 +9,7 @@ use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
 use crate::report::ResultsError;
-use crate::run::{FolderError, LockError, PlanError};
+use crate::run::{FolderError, LockError, PlanError, PreviousError};
 use crate::transport::SetupError;
 
 /// Why a command ended: what is to be printed, and the exit code.
@@ -88,8 +88,35 @@ impl From<LedgerError> for Failure {
                 error.to_string(),
                 "`mailrun send` the campaign again; the folder can be removed",
             ),
+            LedgerError::Version { older: true, .. } => Self::with_help(
+                "ledger",
+                error.to_string(),
+                "go on with this run with the version of mailrun that made it",
+            ),
+            LedgerError::Version { .. } => {
+                Self::with_help("ledger", error.to_string(), "update mailrun")
+            }
+            error if error.is_damage() => Self::with_help(
+                "ledger",
+                error.to_string(),
+                "restore the run's folder from a backup; its results.csv says what was known when it last stopped",
+            ),
             error => Self::new("ledger", error.to_string()),
         }
+    }
+}
+
+impl From<PreviousError> for Failure {
+    fn from(error: PreviousError) -> Self {
+        let help = match &error.error {
+            LedgerError::Version { .. } => {
+                "move that run's folder out of `runs`, if you know that nobody in it should be left out; `--again` sends to all"
+            }
+            _ => {
+                "restore that run's folder from a backup, or move it out of `runs`; `--again` sends to all, also to those who have got it"
+            }
+        };
+        Self::with_help("earlier-run", error.to_string(), help)
     }
 }
 
@@ -129,6 +156,11 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::with_help("locked", message, "`mailrun status` shows how far it is")
             }
+            LockError::Sending { .. } => Self::with_help(
+                "locked",
+                message,
+                "wait until it has ended; `mailrun status` shows how far it is, and Ctrl-C in its terminal stops it",
+            ),
             LockError::Io { .. } => Self::new("locked", message),
         }
     }

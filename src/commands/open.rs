@@ -34,11 +34,14 @@ pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
 /// Opens it to be worked on.
 ///
 /// # Errors
-/// The same, or when another process works on it.
+/// The same, when it is damaged, or when another process works on it or sends its campaign.
 pub(super) fn open_locked(path: &Path) -> Result<(Opened, Lock), Failure> {
     let folder = Folder::find(path)?;
     let lock = Lock::take(&folder)?;
-    Ok((open(folder.path())?, lock))
+    let opened = open(folder.path())?;
+    let lock = lock.and(Lock::go_on(&folder, &opened.run)?);
+    opened.ledger.check()?;
+    Ok((opened, lock))
 }
 
 /// The engine of a run, made from the campaign as it was frozen.

@@ -19,7 +19,7 @@ use crate::exit_code::ExitCode;
 use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
 use crate::report::grouped;
-use crate::run::{Folder, Lock, Previous, previous};
+use crate::run::{Folder, Lock, Previous, previous, sweep};
 
 pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -35,8 +35,12 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     if target != Target::Local && !args.yes && !can_ask(&campaign) {
         return Err(unasked());
     }
-    let earlier = if target == Target::Real {
-        previous(&campaign)
+    let sending = match target {
+        Target::Real => send_alone(&campaign)?,
+        Target::Local | Target::Test => None,
+    };
+    let earlier = if target == Target::Real && !args.again {
+        previous(&campaign)?
     } else {
         Vec::new()
     };
@@ -49,23 +53,35 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
         &mut rng(),
     )?;
     interrupt.unfinished(Some(folder.clone()));
-    let sending = Sending {
+    if let Some(lock) = &sending {
+        lock.note(&folder);
+    }
+    let run = Sending {
         args,
         campaign: &campaign,
         target,
         folder: &folder,
         interrupt: &interrupt,
     };
-    match sending.plan(keys.is_some(), &earlier, shown) {
-        Ok((lock, engine, run)) => {
+    match run.plan(keys.is_some(), &earlier, shown) {
+        Ok((lock, engine, planned)) => {
             interrupt.unfinished(None);
-            sending.start(keys, lock, engine, &run, shown)
+            run.start(keys, lock.and(sending), engine, &planned, shown)
         }
         Err(failure) => {
             folder.remove();
             Err(failure)
         }
     }
+}
+
+/// The right to send the campaign, in `runs` that hold nothing but runs.
+fn send_alone(campaign: &Campaign) -> Result<Option<Lock>, Failure> {
+    let lock = Lock::send(campaign)?;
+    if lock.is_some() {
+        sweep(campaign);
+    }
+    Ok(lock)
 }
 
 /// What a run started with these arguments sends to.
@@ -157,7 +173,7 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
     let Some(last) = earlier.last() else {
         return Ok(());
     };
-    if args.again || args.except_sent {
+    if args.except_sent {
         return Ok(());
     }
     let counts = [

@@ -1,7 +1,7 @@
 //! Writing the plan: all rows, once, in one transaction, and whatever is found out about them
 //! before the first request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -38,11 +38,11 @@ impl Planner {
     /// # Errors
     /// When the file can't be made.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
+        create(path)?;
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // Only the finished plan has to be durable: `finish` sees to that.
         connection.pragma_update(None, "synchronous", "OFF")?;
-        connection.execute_batch(include_str!("schema.sql"))?;
         connection.execute_batch("BEGIN")?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
         connection.execute(
@@ -184,7 +184,7 @@ impl Planner {
     /// When the ledger can't be written.
     pub fn finish(self, blank_rows: u64, started: Timestamp) -> Result<(), LedgerError> {
         self.connection.execute(
-            "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
+            "UPDATE run SET planned = 1, rows = (SELECT count(*) FROM delivery), blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
         )?;
         self.connection.execute_batch("COMMIT")?;
@@ -194,4 +194,20 @@ impl Planner {
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(())
     }
+}
+
+/// Makes a ledger without a row. Under another name first, so that a ledger without its tables is
+/// never one whose process died, but one that is damaged.
+fn create(path: &Path) -> Result<(), LedgerError> {
+    let new = unborn(path);
+    let connection = Connection::open(&new)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.close().map_err(|(_, error)| error)?;
+    std::fs::rename(&new, path).map_err(|error| LedgerError::Io(path.to_owned(), error))
+}
+
+/// What a ledger is called while it is made.
+pub(super) fn unborn(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }

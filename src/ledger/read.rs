@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{
-    APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis,
-    to_millis,
-};
+use super::check::check_version;
+use super::{Counts, LedgerError, Run, Status, Target, from_millis, to_millis};
 use crate::address::Mailbox;
 use crate::render::{Recorded, Row};
 
@@ -17,7 +15,7 @@ pub(super) const LEFT_IN_FLIGHT: &str = "mailrun ended while the request was in 
 
 /// The readers' side of a ledger.
 pub struct Ledger {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
 }
 
@@ -137,11 +135,28 @@ impl Ledger {
         })
     }
 
-    /// How many rows have each status.
+    /// How many rows have each status: of a complete plan, all rows that it has.
     ///
     /// # Errors
-    /// When the ledger can't be read.
+    /// When the ledger can't be read, or rows are missing in it.
     pub fn counts(&self) -> Result<Counts, LedgerError> {
+        let counts = self.statuses()?;
+        if let Some(planned) = self.planned_rows_in_all()? {
+            self.all_rows(counts.total(), planned)?;
+        }
+        Ok(counts)
+    }
+
+    /// How many rows a complete plan has.
+    fn planned_rows_in_all(&self) -> Result<Option<u64>, LedgerError> {
+        let planned: Option<i64> = self
+            .connection
+            .query_row("SELECT rows FROM run WHERE planned", [], |row| row.get(0))
+            .optional()?;
+        Ok(planned.map(|rows| rows as u64))
+    }
+
+    pub(super) fn statuses(&self) -> Result<Counts, LedgerError> {
         let mut counts = Counts::default();
         let mut select = self
             .connection
@@ -213,7 +228,7 @@ impl Ledger {
     ) -> Result<Vec<PlannedRow>, LedgerError> {
         let sql = format!(
             "SELECT row, line, email, cells, attempts, resends, alone,
-                    EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
+                    EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row), address
              FROM delivery JOIN recipient USING (row)
              WHERE row > ? AND row <= ? AND {filter} ORDER BY row LIMIT ?"
         );
@@ -255,9 +270,17 @@ impl Ledger {
     /// When the ledger can't be read, or what `take` says.
     pub fn rows<E: From<LedgerError>>(
         &self,
-        take: impl FnMut(ResultRow) -> Result<(), E>,
+        mut take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.result_rows("", u32::MAX, take)
+        let mut rows = 0;
+        self.result_rows("", u32::MAX, |row| {
+            rows += 1;
+            take(row)
+        })?;
+        match self.planned_rows_in_all()? {
+            Some(planned) => Ok(self.all_rows(rows, planned)?),
+            None => Ok(()),
+        }
     }
 
     /// Gives every row that is invalid to `take`, in the order of the input.
@@ -346,6 +369,12 @@ fn planned_row(
     let email = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
     let mailbox = Mailbox::parse(email)
         .map_err(|error| LedgerError::Damaged(format!("row {number}: {error}")))?;
+    let address = row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?;
+    if mailbox.address.normalized() != address {
+        return Err(LedgerError::Damaged(format!(
+            "row {number} has two different addresses"
+        )));
+    }
     Ok(PlannedRow {
         row: Row {
             number,
@@ -378,21 +407,4 @@ fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
 
 fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
-}
-
-pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let pragma = |name: &str| {
-        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-    };
-    let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
-    if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
-        return Err(LedgerError::NotALedger(path.to_owned()));
-    }
-    match pragma("user_version")? {
-        SCHEMA_VERSION => Ok(()),
-        found => Err(LedgerError::Version {
-            path: path.to_owned(),
-            found,
-        }),
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::read::check_version;
+use super::check::check_version;
 use super::writer::one_row;
 use super::{LedgerError, to_millis};
 

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
-use super::read::{LEFT_IN_FLIGHT, check_version};
+use super::check::check_version;
+use super::read::LEFT_IN_FLIGHT;
 use super::{Counts, Ledger, LedgerError, Status, to_millis};
 
 /// How many orders wait for the writer at most; then those who give them wait.

@@ -55,13 +55,16 @@ impl Folder {
             Some(path) => path.to_owned(),
             None => runs_of(&campaign.dir)?.join(name(&campaign.name, now, rng)),
         };
+        // A ledger there that can't be read makes the folder one that is not empty.
+        let _ = Self(path.clone()).remove_unplanned();
         if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(FolderError::NotEmpty(path));
         }
         make(&path).map(|()| Self(path))
     }
 
-    /// The run at `path`: a run's folder, or a campaign, of which it is the newest run.
+    /// The run at `path`: a run's folder, or a campaign, of which it is the newest run. What a process
+    /// left that died while it planned is no run, unless there is no other.
     ///
     /// # Errors
     /// When there is none.
@@ -76,7 +79,9 @@ impl Folder {
         };
         let campaign = campaign.filter(|dir| dir.join(FILE_NAME).is_file());
         let campaign = campaign.ok_or_else(|| FolderError::NoRun(path.to_owned()))?;
-        let newest = all(&campaign.join(RUNS)).into_iter().next_back();
+        let runs = all(&campaign.join(RUNS));
+        let is_run = |folder: &&Self| !folder.is_unplanned().unwrap_or(false);
+        let newest = runs.iter().rfind(is_run).or(runs.last()).cloned();
         newest.ok_or_else(|| FolderError::NoRuns(campaign.to_owned()))
     }
 
@@ -124,7 +129,7 @@ impl Folder {
 }
 
 /// The runs in a `runs` folder, oldest first.
-pub(super) fn all(runs: &Path) -> Vec<Folder> {
+fn all(runs: &Path) -> Vec<Folder> {
     let mut folders: Vec<PathBuf> = fs::read_dir(runs)
         .into_iter()
         .flatten()
@@ -137,7 +142,7 @@ pub(super) fn all(runs: &Path) -> Vec<Folder> {
 }
 
 /// The campaign's `runs`, which hold recipients' data: for the user alone, and never in git.
-fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
+pub(super) fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
     if !runs.is_dir() {
         make(&runs)?;
@@ -162,6 +167,15 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
     let letters: String = (0..4)
         .map(|_| char::from(rng.random_range(b'a'..=b'z')))
         .collect();
+    let campaign = plain(campaign);
+    format!(
+        "{}-{campaign}-{letters}",
+        now.strftime("%Y%m%dT%H%M%S.%3fZ")
+    )
+}
+
+/// A campaign's name as a part of a file's name.
+pub(super) fn plain(campaign: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) {
             c
@@ -169,9 +183,5 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
             '-'
         }
     };
-    let campaign: String = campaign.trim().chars().map(plain).collect();
-    format!(
-        "{}-{campaign}-{letters}",
-        now.strftime("%Y%m%dT%H%M%S.%3fZ")
-    )
+    campaign.trim().chars().map(plain).collect()
 }

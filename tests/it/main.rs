@@ -24,3 +24,4 @@ mod resume;
 mod send;
 mod status;
 mod support;
+mod twice;

@@ -144,6 +144,11 @@ impl Running {
         self
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as `kill -9` does, and waits until it is gone.
     pub fn kill(mut self) -> Ran {
         self.child.kill().expect("the process is there");

@@ -1,0 +1,235 @@
+//! Two processes never send one campaign at the same time, and a dead one stands in nobody's way.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::resume::status;
+use crate::send::{campaign, on, send};
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::results::Results;
+use crate::support::run::{Run, Running};
+
+/// An API that takes every message and answers after a while.
+fn slow() -> FakeApi {
+    FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(1500)))
+}
+
+/// A template that nobody writes: who reads it waits for ever.
+const TEMPLATE: &str = "templates/never.html";
+/// An attachment of the same kind, which is read when the rows are in the ledger.
+const ATTACHMENT: &str = "Ann.pdf";
+
+/// A `send` that plans for ever, as it waits for this file.
+fn planning(campaign: &Campaign, file: &str, more: &[&str]) -> Running {
+    let (before, pipe) = (campaign.runs(), campaign.path().join(file));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    let running = send(campaign).args(more).spawn();
+    let made = if file == ATTACHMENT {
+        "ledger.db"
+    } else {
+        "frozen"
+    };
+    let planned = |run: &PathBuf| !before.contains(run) && run.join(made).exists();
+    running.wait_until("it plans", |_| campaign.runs().iter().any(planned));
+    running
+}
+
+/// Takes the file away that [`planning`] waits for.
+fn whole(campaign: &Campaign, file: &str) {
+    std::fs::remove_file(campaign.path().join(file)).expect("the pipe");
+}
+
+/// A campaign whose first row has [`ATTACHMENT`] for its own.
+fn with_attachments(api: &FakeApi) -> Campaign {
+    let own: toml::Table = "path = '{{ first_name }}.pdf'".parse().expect("TOML");
+    campaign(api)
+        .set("message.attachments", vec![own])
+        .file("Bob.pdf", "b")
+        .file("Cleo.pdf", "c")
+}
+
+#[track_caller]
+fn refused(command: Run, running: &Running, run: &Path) {
+    let ran = command.run();
+    ran.code(1)
+        .stdout_is("")
+        .stderr_has(&format!("by the process {}", running.pid()))
+        .stderr_has(&run.canonicalize().expect("a folder").to_string_lossy())
+        .stderr_has("wait until it has ended");
+}
+
+#[test]
+fn the_second_send_refuses_whatever_it_is_told() {
+    let api = slow();
+    let campaign = campaign(&api);
+    let running = send(&campaign).spawn();
+    let run = PathBuf::from(running.first_line());
+    running.wait_until("one in flight", |_| api.in_flight() == 1);
+    for more in [None, Some("--again"), Some("--except-sent")] {
+        refused(send(&campaign).args(more), &running, &run);
+    }
+    let elsewhere = campaign.path().join("elsewhere");
+    let again = send(&campaign).arg("--again").arg("--run-dir");
+    refused(again.arg(&elsewhere), &running, &run);
+    assert_eq!(campaign.runs(), std::slice::from_ref(&run));
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 3);
+    send(&campaign).arg("--again").run().code(0);
+    assert_eq!(api.taken().len(), 6);
+}
+
+#[test]
+fn the_second_send_refuses_while_the_first_plans() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let running = planning(&campaign, TEMPLATE, &[]);
+    let run = campaign.only_run();
+    whole(&campaign, TEMPLATE);
+    for more in ["-v", "--again", "--except-sent"] {
+        refused(send(&campaign).arg(more), &running, &run);
+    }
+    assert_eq!(api.requests().len(), 0);
+    running.kill();
+    send(&campaign).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn rehearsals_and_other_names_are_not_concerned() {
+    let api = slow();
+    let campaign = campaign(&api);
+    let running = send(&campaign).spawn();
+    running.first_line();
+    running.wait_until("one in flight", |_| api.in_flight() == 1);
+    let local = Run::new("send").arg(campaign.path()).arg("--local");
+    local.run().code(0);
+    send(&campaign)
+        .args(["--test-to", "me@one.example"])
+        .run()
+        .code(0);
+    send(&campaign).arg("--dry-run").run().code(0);
+    let campaign = campaign.set("name", "another");
+    send(&campaign).run().code(0);
+    running.wait().code(0);
+}
+
+#[test]
+fn a_run_that_is_gone_on_with_keeps_its_campaign_from_being_sent() {
+    let api = FakeApi::start(|n, _| match n {
+        0 => Reply::Take,
+        _ => Reply::Take.after(Duration::from_millis(1500)),
+    });
+    let campaign = campaign(&api);
+    let first = send(&campaign).args(["--limit", "1"]).run();
+    let run = first.code(5).run_dir();
+    let running = on("resume", &run).spawn();
+    running.wait_until("one in flight", |_| api.in_flight() > 0);
+    for more in ["--again", "--except-sent"] {
+        refused(send(&campaign).arg(more), &running, &run);
+    }
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn no_run_is_gone_on_with_while_its_campaign_is_sent() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let first = send(&campaign).args(["--limit", "1"]).run();
+    let run = first.code(5).run_dir();
+    let running = planning(&campaign, TEMPLATE, &["--except-sent"]);
+    let second = campaign.runs().pop().expect("a run");
+    for command in ["resume", "retry"] {
+        refused(on(command, &run), &running, &second);
+    }
+    let resolve = on("resolve", &run).args(["--how", "accepted"]);
+    refused(resolve, &running, &second);
+    assert_eq!(api.taken().len(), 1);
+    running.kill();
+    on("resume", &run).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn two_runs_of_a_campaign_can_be_gone_on_with_at_a_time() {
+    let api = FakeApi::start(|n, _| match n {
+        0..2 => Reply::Take,
+        _ => Reply::Take.after(Duration::from_millis(1000)),
+    });
+    let campaign = campaign(&api);
+    let partly = || {
+        let command = send(&campaign).args(["--again", "--limit", "1"]);
+        command.run().code(5).run_dir()
+    };
+    let (one, two) = (partly(), partly());
+    let running = on("resume", &one).spawn();
+    running.wait_until("one in flight", |_| api.in_flight() > 0);
+    on("resume", &two).run().code(0);
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 6);
+}
+
+#[test]
+fn what_died_while_it_planned_stands_in_nobodys_way() {
+    for file in [TEMPLATE, ATTACHMENT] {
+        let api = FakeApi::taking_all();
+        let campaign = with_attachments(&api).file(ATTACHMENT, "a");
+        let first = send(&campaign).args(["--limit", "1"]).run();
+        let run = first.code(5).run_dir();
+        whole(&campaign, ATTACHMENT);
+        planning(&campaign, file, &["--except-sent"]).kill();
+        whole(&campaign, file);
+        let campaign = campaign.file(ATTACHMENT, "a");
+        let half = campaign.runs().pop().expect("a run");
+        assert_ne!(half, run);
+        assert_eq!(half.join("ledger.db").exists(), file == ATTACHMENT);
+        // The newest run of the campaign is the one that there is.
+        let real = run.canonicalize().expect("a path");
+        assert_eq!(status(campaign.path())["run"], *real.to_string_lossy());
+        on("resume", campaign.path()).run().code(0);
+        assert_eq!(api.taken().len(), 3);
+        send(&campaign).arg("--dry-run").run().code(0);
+        assert!(half.exists(), "a rehearsal removes nothing");
+        let again = send(&campaign).arg("--again").run();
+        let second = again.code(0).run_dir();
+        assert_eq!(campaign.runs(), [run, second], "the half run is gone");
+        assert_eq!(api.taken().len(), 6);
+    }
+}
+
+#[test]
+fn a_folder_where_a_process_died_while_it_planned_can_be_used() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let dir = campaign.path().join("runs/mine");
+    let more = ["--run-dir", dir.to_str().expect("UTF-8")];
+    planning(&campaign, TEMPLATE, &more).kill();
+    whole(&campaign, TEMPLATE);
+    send(&campaign).args(more).run().code(0);
+    assert_eq!(Results::of(&dir).counts(), [("accepted", 3)].into());
+    send(&campaign)
+        .arg("--again")
+        .args(more)
+        .run()
+        .code(1)
+        .stderr_has("not empty");
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn a_folder_that_holds_more_than_a_half_run_is_left_alone() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    planning(&campaign, TEMPLATE, &[]).kill();
+    let half = campaign.only_run();
+    std::fs::write(half.join("notes.txt"), "mine").expect("a file");
+    whole(&campaign, TEMPLATE);
+    send(&campaign).run().code(0);
+    assert_eq!(
+        std::fs::read_to_string(half.join("notes.txt")).expect("it is there"),
+        "mine"
+    );
+}
