@@ -234,6 +234,8 @@ pub(crate) fn files_in(run_dir: &Path) -> Vec<PathBuf> {
     vec![
         beside(&ledger, "-wal"),
         beside(&ledger, "-shm"),
+        beside(&new, "-wal"),
+        beside(&new, "-shm"),
         beside(&new, "-journal"),
         ledger,
         new,

@@ -40,7 +40,6 @@ impl Planner {
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         create(path)?;
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
         // Only the finished plan has to be durable: `finish` sees to that.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.execute_batch("BEGIN")?;
@@ -202,6 +201,7 @@ fn create(path: &Path) -> Result<(), LedgerError> {
     let new = unborn(path);
     let connection = Connection::open(&new)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.execute_batch(include_str!("schema.sql"))?;
     connection.close().map_err(|(_, error)| error)?;
     std::fs::rename(&new, path).map_err(|error| LedgerError::Io(path.to_owned(), error))
