@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{APPLICATION_ID, Ledger, LedgerError, SCHEMA_VERSION, Status, Target};
 
@@ -15,7 +15,10 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
     };
-    let not_a_ledger = |_| LedgerError::NotALedger(path.to_owned());
+    let not_a_ledger = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => LedgerError::NotALedger(path.to_owned()),
+        _ => error.into(),
+    };
     if pragma("application_id").map_err(not_a_ledger)? != APPLICATION_ID {
         return Err(LedgerError::NotALedger(path.to_owned()));
     }

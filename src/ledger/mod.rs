@@ -5,6 +5,7 @@
 
 mod check;
 mod plan;
+mod posted;
 mod read;
 mod reopen;
 mod writer;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::check::check_version;
+use super::posted;
 use super::{Counts, LedgerError, Run, Status, Target, from_millis, to_millis};
 use crate::address::Mailbox;
 use crate::render::{Recorded, Row};
@@ -85,6 +86,7 @@ impl Ledger {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         check_version(&connection, path)?;
+        posted::check(&connection, path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),

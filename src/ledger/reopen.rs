@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::check::check_version;
+use super::posted;
 use super::writer::one_row;
 use super::{LedgerError, to_millis};
 
@@ -88,6 +89,7 @@ fn open(path: &Path) -> Result<Connection, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     check_version(&connection, path)?;
+    posted::check(&connection, path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(connection)

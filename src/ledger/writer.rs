@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
 use super::check::check_version;
+use super::posted::{self, Witness};
 use super::read::LEFT_IN_FLIGHT;
 use super::{Counts, Ledger, LedgerError, Status, to_millis};
 
@@ -123,6 +124,7 @@ impl Writer {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         check_version(&connection, path)?;
+        posted::check(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", "ON")?;
@@ -135,9 +137,10 @@ impl Writer {
         counts.set(&Ledger::open(path)?.counts()?);
         let (orders, received) = sync_channel(QUEUE);
         let shared = Arc::clone(&counts);
+        let witness = Witness::of(&connection, path)?;
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write(&connection, &received, &shared))
+            .spawn(move || write(&connection, &received, &shared, witness))
             .map_err(|error| LedgerError::Stopped(error.to_string()))?;
         Ok(Self { orders, counts })
     }
@@ -223,11 +226,16 @@ fn stopped() -> LedgerError {
 }
 
 /// Commits what waits, group by group, until nobody is left to order, or a write fails.
-fn write(connection: &Connection, orders: &Receiver<Order>, counts: &LiveCounts) {
+fn write(
+    connection: &Connection,
+    orders: &Receiver<Order>,
+    counts: &LiveCounts,
+    mut witness: Witness,
+) {
     while let Ok(first) = orders.recv() {
         let mut group = vec![first];
         group.extend(orders.try_iter().take(GROUP - 1));
-        let result = commit(connection, &group, counts);
+        let result = commit(connection, &group, counts, &mut witness);
         let failed = result.as_ref().err().map(ToString::to_string);
         for order in group {
             if let Order::Claim { done, .. } | Order::Flush { done } = order {
@@ -249,6 +257,7 @@ fn commit(
     connection: &Connection,
     group: &[Order],
     counts: &LiveCounts,
+    witness: &mut Witness,
 ) -> Result<(), LedgerError> {
     let transaction = connection.unchecked_transaction()?;
     let mut moved = Vec::new();
@@ -256,6 +265,8 @@ fn commit(
         apply(&transaction, order, &mut moved)?;
     }
     transaction.commit()?;
+    let claimed = moved.iter().filter(|(_, to, _)| *to == Status::Sending);
+    witness.add(claimed.map(|(_, _, rows)| rows).sum());
     counts.shift(&moved);
     Ok(())
 }

@@ -14,6 +14,7 @@ mod findings;
 mod gateway;
 mod harness;
 mod init;
+mod ledgers;
 mod pace;
 mod preview;
 mod recipients;

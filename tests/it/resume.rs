@@ -31,7 +31,7 @@ pub(crate) fn rows(run: &Path, state: &str) -> u64 {
 }
 
 /// An API that takes all, but leaves four requests in the middle without an answer.
-fn hangs_in_the_middle() -> FakeApi {
+pub(crate) fn hangs_in_the_middle() -> FakeApi {
     FakeApi::start(|n, _| match n {
         10..14 => Reply::Hang { take: true },
         _ => Reply::Take,
@@ -39,7 +39,7 @@ fn hangs_in_the_middle() -> FakeApi {
 }
 
 /// Kills the run of 30 rows when [`hangs_in_the_middle`] has those four, and gives its folder.
-fn killed(campaign: &Campaign, api: &FakeApi) -> PathBuf {
+pub(crate) fn killed(campaign: &Campaign, api: &FakeApi) -> PathBuf {
     let running = send(campaign).spawn();
     running.wait_until("fourteen messages taken", |_| api.taken().len() == 14);
     let run = running.kill().run_dir();
@@ -48,7 +48,7 @@ fn killed(campaign: &Campaign, api: &FakeApi) -> PathBuf {
 }
 
 /// The campaign for [`killed`].
-fn of_thirty(api: &FakeApi) -> Campaign {
+pub(crate) fn of_thirty(api: &FakeApi) -> Campaign {
     campaign(api).rows(30).set("pace.concurrency", 4)
 }
 

@@ -279,6 +279,11 @@ impl Ran {
         )
     }
 
+    /// Its exit code; none when a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Asserts that standard output has this text.
     #[track_caller]
     pub fn stdout_has(&self, text: &str) -> &Self {
