@@ -14,6 +14,7 @@ use crate::cli::Resume;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{Status, Target, Writer};
+use crate::report;
 use crate::run::{Lock, suppression_list};
 
 pub(super) fn run(args: &Resume, shown: &Shown) -> Result<ExitCode, Failure> {
@@ -57,7 +58,8 @@ pub(super) fn go_on(
     let skipped = suppress_again(&campaign, &run.campaign, &ledger, &folder.ledger())?;
     if skipped > 0 {
         shown.say(&format!(
-            "{skipped} rows have come onto a suppression list since, and are skipped"
+            "{} on a suppression list by now, and skipped",
+            report::counted(skipped, "row")
         ));
     }
     println!("{}", folder.path().display());

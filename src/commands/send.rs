@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
-use crate::report::grouped;
+use crate::report::{counted, grouped, s};
 use crate::run::{Folder, Lock, Previous, previous, sweep};
 
 pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
@@ -187,9 +187,10 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
         .map(|(rows, word)| format!("{} {word}", grouped(*rows)))
         .collect();
     let message = format!(
-        "this campaign has been sent: {} has {} rows",
+        "this campaign has been sent: {} has {} row{}",
         last.folder.path().display(),
-        counts.join(", ")
+        counts.join(", "),
+        s(last.accepted + last.unknown + last.pending)
     );
     let help = "`mailrun resume` goes on with that run; `--except-sent` sends to those who have not got it; `--again` sends to all";
     Err(Failure::with_help("already-sent", message, help))
@@ -218,11 +219,12 @@ fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failur
     let messages = args.limit.map_or(pending, |limit| limit.min(pending));
     let whom = match &args.test_to {
         Some(address) => format!("to {address} alone"),
+        None if messages == 1 => "to one recipient".to_owned(),
         None => "to as many recipients".to_owned(),
     };
     let question = format!(
-        "Send {} messages {whom}, from {}, through {} ({}), {}?",
-        grouped(messages),
+        "Send {} {whom}, from {}, through {} ({}), {}?",
+        counted(messages, "message"),
         campaign.message.from.get_ref(),
         campaign.api.smtp_account,
         campaign.api.url.host_str().unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::cli::{Format, Status as Args};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{Counts, ResultRow, Status};
-use crate::report::{duration, grouped, printable_line, reasons};
+use crate::report::{counted, duration, grouped, printable_line, reasons, s};
 use crate::run::Lock;
 
 /// How many unknown rows the text shows.
@@ -135,8 +135,9 @@ fn as_text(report: &Report) -> Result<String, Failure> {
         ));
     }
     line(format!(
-        "{:>12}  rows in all",
-        grouped(report.counts.total())
+        "{:>12}  row{} in all",
+        grouped(report.counts.total()),
+        s(report.counts.total())
     ));
     if let Some(rate) = report.rate {
         let eta = report
@@ -178,7 +179,7 @@ fn unknown_rows(rows: &[ResultRow], all: u64) -> String {
     }
     let more = all.saturating_sub(rows.len().min(SHOWN) as u64);
     if more > 0 {
-        text += &format!("and {} more unknown rows\n", grouped(more));
+        text += &format!("and {}\n", counted(more, "more unknown row"));
     }
     text
 }

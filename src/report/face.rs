@@ -31,8 +31,12 @@ pub fn grouped(number: u64) -> String {
 
 /// So many of a thing: `1 row`, `2,000 rows`.
 pub fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
+    format!("{} {noun}{}", grouped(number), s(number))
+}
+
+/// What the noun after a number ends with.
+pub fn s(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }
 
 /// The verb after [`counted`].

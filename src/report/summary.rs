@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use super::face::{grouped, printable, printable_line};
+use super::face::{grouped, printable, printable_line, s};
 use crate::api::Dialect;
 use crate::delivery::Ending;
 use crate::ledger::{Counts, Ledger, LedgerError, Run, Status, Target};
@@ -104,12 +104,14 @@ impl fmt::Display for Summary<'_> {
                 )?;
             }
         }
-        writeln!(text, "{:>12}  rows in all", grouped(self.counts.total()))?;
+        let rows = self.counts.total();
+        writeln!(text, "{:>12}  row{} in all", grouped(rows), s(rows))?;
         if self.run.blank_rows > 0 {
             writeln!(
                 text,
-                "{:>12}  blank rows passed over",
-                grouped(self.run.blank_rows)
+                "{:>12}  blank row{} passed over",
+                grouped(self.run.blank_rows),
+                s(self.run.blank_rows)
             )?;
         }
         writeln!(

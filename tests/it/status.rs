@@ -138,3 +138,30 @@ fn the_summary_names_reconcile_where_it_can_be_asked_for() {
         assert_eq!(ran.stderr.contains("--how reconcile"), named, "{dialect}");
     }
 }
+
+#[test]
+fn one_is_not_many() {
+    let api = FakeApi::taking_all();
+    let one = campaign(&api).recipients("email,first_name\n\nann@one.example,Ann\n");
+    let check = Run::new("check").arg(one.path()).run();
+    check.stdout_has("1 row, 0 errors, ");
+    send(&one)
+        .arg("--dry-run")
+        .run()
+        .code(0)
+        .stdout_has("would send: 1 message\n")
+        .stdout_has(
+            "at 100000/s, in under a second, 8 requests in flight, up to 1 recipient a request",
+        );
+    let ran = send(&one).run();
+    ran.code(0)
+        .stderr_has("1  row in all\n")
+        .stderr_has("1  blank row passed over");
+    Run::new("status")
+        .arg(ran.run_dir())
+        .run()
+        .stdout_has("1  row in all\n");
+    send(&one).run().code(1).stderr_has("has 1 accepted row [");
+    let many = campaign(&api);
+    send(&many).run().code(0).stderr_has("3  rows in all\n");
+}
