@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::check::check_version;
 use super::posted;
+use super::read::LEFT_IN_FLIGHT;
 use super::writer::one_row;
 use super::{LedgerError, to_millis};
 
@@ -32,9 +33,9 @@ pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
 pub fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
     let connection = open(path)?;
     let changed = connection.execute(
-        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ''), at = ?
+        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ?), at = ?
          WHERE status IN ('unknown', 'sending')",
-        params![to_millis(now)],
+        params![LEFT_IN_FLIGHT, to_millis(now)],
     )?;
     Ok(changed)
 }

@@ -92,14 +92,16 @@ fn look(campaign: &Campaign, folder: &Folder) -> Result<Option<Previous>, Ledger
     found.or_else(|error| match ledger::whose(&path) {
         // What is readable says that it does not matter.
         Some((name, target)) if target != Target::Real || name != campaign.name => Ok(None),
+        // A local run's messages are nobody's mail.
+        None if folder.outbox().exists() => Ok(None),
         _ => Err(error),
     })
 }
 
 /// A folder that was no run's, or that a process left which died before it planned; but one with
-/// results had a ledger. A local run's results are nobody's mail.
+/// results had a ledger.
 fn without_ledger(folder: &Folder) -> Result<Option<Previous>, LedgerError> {
-    if folder.results().exists() && !folder.outbox().exists() {
+    if folder.results().exists() {
         Err(LedgerError::Missing(folder.ledger()))
     } else {
         Ok(None)

@@ -268,13 +268,19 @@ fn a_lost_write_ahead_log_is_missed() {
 
 #[test]
 fn a_rehearsal_that_is_damaged_keeps_nobody_from_sending() {
-    let api = FakeApi::taking_all();
-    let campaign = campaign(&api);
-    let local = Run::new("send").arg(campaign.path()).arg("--local");
-    let run = local.run().code(0).run_dir();
-    edit(&run, "PRAGMA user_version = 99");
-    send(&campaign).run().code(0);
-    assert_eq!(api.taken().len(), 3);
+    let damages: [fn(&Path); 3] = [
+        |run| edit(run, "PRAGMA user_version = 99"),
+        |run| resize(run, 10),
+        |run| fs::remove_file(run.join("ledger.db")).expect("it is there"),
+    ];
+    for damage in damages {
+        let api = FakeApi::taking_all();
+        let campaign = campaign(&api);
+        let local = Run::new("send").arg(campaign.path()).arg("--local");
+        damage(&local.run().code(0).run_dir());
+        send(&campaign).run().code(0);
+        assert_eq!(api.taken().len(), 3);
+    }
 }
 
 /// Copies a folder.
@@ -394,4 +400,26 @@ fn no_damage_makes_anybody_get_it_twice() {
         told += u64::from(!survives(&api, &damaged, &sent, &what));
     }
     assert!(told > seeds / 4, "only {told} of {seeds} were noticed");
+}
+
+#[test]
+fn a_page_that_was_lost_is_missed_before_the_first_request() {
+    let api = FakeApi::taking_all();
+    let long = "Z".repeat(30_000);
+    let rows = format!("email,first_name\na@x.example,A\nb@x.example,B\nc@x.example,{long}\n");
+    let campaign = campaign(&api)
+        .recipients(rows)
+        .set("message.subject", "News");
+    let run = begun(&campaign);
+    edit(&run, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let pages = fs::read(run.join("ledger.db")).expect("the ledger");
+    let lost = pages
+        .chunks(4096)
+        .position(|page| page[4..].iter().all(|byte| *byte == b'Z'));
+    let lost = lost.expect("a page with nothing but a part of the cell");
+    patch(&run, lost as u64 * 4096, &[0; 4096]);
+    for command in writers(&run).into_iter().chain(sends(&campaign)) {
+        command.run().code(1).stderr_has("damaged");
+    }
+    assert_eq!(api.requests().len(), 1);
 }

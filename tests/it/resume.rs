@@ -120,10 +120,14 @@ fn what_the_user_knows_to_be_taken_is_not_sent_again() {
         .run()
         .code(0);
     assert_eq!(rows(&run, "unknown"), 0);
+    assert_eq!(api.requests().len(), 14, "resolve posts nothing");
     on("resume", &run).run().code(0);
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 30)].into());
     assert_eq!(api.taken_addresses(), addresses(&results));
+    let said = "taken, says the user; mailrun ended while the request was in flight";
+    let told = results.rows.iter().filter(|row| row["error"] == said);
+    assert_eq!(told.count(), 4);
 }
 
 #[test]

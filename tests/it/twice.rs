@@ -88,6 +88,23 @@ fn the_second_send_refuses_while_the_first_plans() {
 }
 
 #[test]
+fn the_second_send_refuses_while_the_first_asks() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let asking = Run::new("send").arg(campaign.path()).keys().terminal();
+    let running = asking.spawn();
+    running.wait_until("it asks", |it| it.stderr().contains("[y/N]"));
+    let run = campaign.only_run();
+    for more in [None, Some("--again"), Some("--except-sent")] {
+        refused(send(&campaign).args(more), &running, &run);
+    }
+    running.kill();
+    assert_eq!(api.requests().len(), 0);
+    send(&campaign).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
 fn rehearsals_and_other_names_are_not_concerned() {
     let api = slow();
     let campaign = campaign(&api);
