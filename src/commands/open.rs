@@ -22,6 +22,22 @@ pub(super) struct Opened {
 /// When there is none, or its plan was never completed.
 pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
     let folder = Folder::find(path)?;
+    // Only who does not hold the lock may ask for its holder: asking would drop it.
+    let holder = Lock::holder(&folder);
+    match (read(folder.clone()), holder) {
+        (Err(LedgerError::NotPlanned), Some(pid)) => Err(Failure::with_help(
+            "not-planned",
+            format!(
+                "{} is being planned by the process {pid}: nothing has been sent yet",
+                folder.path().display()
+            ),
+            "ask again when it sends; or name the folder of another run",
+        )),
+        (opened, _) => Ok(opened?),
+    }
+}
+
+fn read(folder: Folder) -> Result<Opened, LedgerError> {
     let ledger = Ledger::open(&folder.ledger())?;
     let run = ledger.run()?;
     Ok(Opened {
@@ -38,7 +54,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
 pub(super) fn open_locked(path: &Path) -> Result<(Opened, Lock), Failure> {
     let folder = Folder::find(path)?;
     let lock = Lock::take(&folder)?;
-    let opened = open(folder.path())?;
+    let opened = read(folder.clone())?;
     let lock = lock.and(Lock::go_on(&folder, &opened.run)?);
     opened.ledger.check()?;
     Ok((opened, lock))

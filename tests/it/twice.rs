@@ -98,6 +98,13 @@ fn the_second_send_refuses_while_the_first_asks() {
     for more in [None, Some("--again"), Some("--except-sent")] {
         refused(send(&campaign).args(more), &running, &run);
     }
+    let planned = format!("is being planned by the process {}", running.pid());
+    let status = Run::new("status").arg(campaign.path()).run();
+    status.code(1).stderr_has(&planned);
+    on("resume", &run)
+        .run()
+        .code(1)
+        .stderr_has("being worked on");
     running.kill();
     assert_eq!(api.requests().len(), 0);
     send(&campaign).run().code(0);
