@@ -198,6 +198,8 @@ pub struct Resolve {
 /// How unknown rows are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum How {
+    /// Ask the API which were taken, by their message IDs (dialect new_sendmail alone)
+    Reconcile,
     /// They were taken: nothing is sent
     Accepted,
     /// They were not: `resume` sends them again, and someone may get the message twice

@@ -4,6 +4,7 @@
 //! I/O in here, and nothing else of ours but [`crate::address`].
 
 mod answer;
+mod emails;
 pub mod form;
 mod limits;
 mod request;
@@ -11,6 +12,7 @@ mod request;
 use std::borrow::Cow;
 
 pub use answer::{Answer, Data, Values};
+pub use emails::{EMAILS, emails_in, emails_query};
 pub use limits::{
     MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, check_header_name, is_reserved_header,
 };

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::Target;
-use crate::report::grouped;
+use crate::report::counted;
 use crate::run::Folder;
 
 pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
@@ -33,15 +33,15 @@ pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
             }
             if findings.beyond > 0 {
                 println!(
-                    "and {} more findings of other kinds",
-                    grouped(findings.beyond)
+                    "and {} of other kinds",
+                    counted(findings.beyond, "more finding")
                 );
             }
             println!(
-                "{} rows, {} errors, {} warnings",
-                rows.map_or_else(|| "?".to_owned(), grouped),
-                grouped(errors),
-                grouped(warnings)
+                "{}, {}, {}",
+                rows.map_or_else(|| "? rows".to_owned(), |rows| counted(rows, "row")),
+                counted(errors, "error"),
+                counted(warnings, "warning")
             );
         }
     }

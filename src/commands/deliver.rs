@@ -58,8 +58,14 @@ pub(super) fn deliver(
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     // Nothing is in flight any more: what is still claimed could not be settled, and is unknown.
     let written = report::write_results(&ledger, &folder.results(), false, false);
-    let summary = report::summary(&ledger, run, folder.path(), &ending)
-        .map_err(|error| Failure::from(error).stopped())?;
+    let summary = report::summary(
+        &ledger,
+        run,
+        folder.path(),
+        &ending,
+        deliver.campaign.api.dialect,
+    )
+    .map_err(|error| Failure::from(error).stopped())?;
     shown.say(&format!("\n{}", summary.to_string().trim_end()));
     drop(deliver.lock);
     written.map_err(|error| without_results(&error, folder))?;

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, Status};
 use crate::preview;
-use crate::report::{duration, grouped, reasons};
+use crate::report::{counted, duration, grouped, reasons};
 use crate::run::Folder;
 
 pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<ExitCode, Failure> {
@@ -57,7 +57,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
         .as_ref()
         .map(|address| format!(", all to {address}"))
         .unwrap_or_default();
-    println!("would send: {} messages{whom}", grouped(messages));
+    println!("would send: {}{whom}", counted(messages, "message"));
     for status in [Status::Invalid, Status::Skipped] {
         if ready.counts.of(status) > 0 {
             println!("left out:   {} {status}", grouped(ready.counts.of(status)));
@@ -87,10 +87,10 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
         campaign.pace.clone()
     };
     println!(
-        "pace:       {}, {} requests in flight, up to {} recipients a request",
+        "pace:       {}, {} in flight, up to {} a request",
         how_fast(&pace, messages, &ready.by_lane),
-        pace.concurrency,
-        pace.batch
+        counted(pace.concurrency.get().into(), "request"),
+        counted(pace.batch.get().into(), "recipient")
     );
     let Some(first) = ledger.pending(0, 1)?.into_iter().next() else {
         println!("There is nobody to send to.");
@@ -107,6 +107,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
 pub(super) fn how_fast(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> String {
     let limits = limits(pace);
     match at_least(pace, messages, by_lane) {
+        Some(time) if time < Duration::from_millis(500) => format!("{limits}, in under a second"),
         Some(time) => format!("{limits}, in about {}", duration(time)),
         None => limits,
     }

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
 use crate::report::ResultsError;
-use crate::run::{FolderError, LockError, PlanError};
+use crate::run::{FolderError, LockError, PlanError, PreviousError};
 use crate::transport::SetupError;
 
 /// Why a command ended: what is to be printed, and the exit code.
@@ -34,6 +34,14 @@ impl Failure {
         Finding::error(code, Place::default(), message)
             .help(help)
             .into()
+    }
+
+    /// The command line asks for what can't be, whatever state the run is in.
+    pub(super) fn usage(self) -> Self {
+        Self {
+            exit: ExitCode::Usage,
+            ..self
+        }
     }
 
     /// The same error, but after requests were sent: the run can be resumed.
@@ -80,11 +88,38 @@ impl From<LedgerError> for Failure {
                 error.to_string(),
                 "`mailrun send` the campaign again; the folder can be removed",
             ),
+            LedgerError::Version { older: true, .. } => Self::with_help(
+                "ledger",
+                error.to_string(),
+                "go on with this run with the version of mailrun that made it",
+            ),
+            LedgerError::Version { .. } => {
+                Self::with_help("ledger", error.to_string(), "update mailrun")
+            }
+            error if error.is_damage() => Self::with_help(
+                "ledger",
+                error.to_string(),
+                "restore the run's folder from a backup; its results.csv says what was known when it last stopped",
+            ),
             error => match error.way_out() {
                 Some(help) => Self::with_help("ledger", error.to_string(), help),
                 None => Self::new("ledger", error.to_string()),
             },
         }
+    }
+}
+
+impl From<PreviousError> for Failure {
+    fn from(error: PreviousError) -> Self {
+        let help = match &error.error {
+            LedgerError::Version { .. } => {
+                "move that run's folder out of `runs`, if you know that nobody in it should be left out; `--again` sends to all"
+            }
+            _ => {
+                "restore that run's folder from a backup, or move it out of `runs`; `--again` sends to all, also to those who have got it"
+            }
+        };
+        Self::with_help("earlier-run", error.to_string(), help)
     }
 }
 
@@ -124,6 +159,11 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::with_help("locked", message, "`mailrun status` shows how far it is")
             }
+            LockError::Sending { .. } => Self::with_help(
+                "locked",
+                message,
+                "wait until it has ended; `mailrun status` shows how far it is, and Ctrl-C in its terminal stops it",
+            ),
             LockError::Io { .. } => Self::new("locked", message),
         }
     }

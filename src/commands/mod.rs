@@ -13,6 +13,7 @@ mod open;
 mod prepare;
 mod preview;
 mod question;
+mod reconcile;
 mod resolve;
 mod results;
 mod resume;

@@ -7,15 +7,14 @@ use super::deliver::{Deliver, deliver};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::keys::keys;
-use super::open::{Opened, open_locked};
+use super::open::{Opened, engine_of, open_locked};
 use super::show::Shown;
-use crate::address::Address;
 use crate::campaign::{Campaign, Rate};
 use crate::cli::Resume;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{LedgerError, Status, Target, Writer};
-use crate::render::{Engine, Inputs};
+use crate::ledger::{Status, Target, Writer};
+use crate::report;
 use crate::run::{Lock, suppression_list};
 
 pub(super) fn run(args: &Resume, shown: &Shown) -> Result<ExitCode, Failure> {
@@ -55,22 +54,12 @@ pub(super) fn go_on(
     } else {
         Some(keys(&campaign.api)?)
     };
-    let test_to = run.test_to.as_deref().map(Address::parse).transpose();
-    let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
-    let frozen = folder.frozen();
-    let engine = Engine::new(&Inputs {
-        campaign: &campaign,
-        dir: &frozen,
-        own_dir: &run.campaign,
-        header: &run.header,
-        started: run.started,
-        id_prefix: &run.id_prefix,
-        test_to: test_to.as_ref(),
-    })?;
+    let engine = engine_of(&campaign, &folder, &run)?;
     let skipped = suppress_again(&campaign, &run.campaign, &ledger, &folder.ledger())?;
     if skipped > 0 {
         shown.say(&format!(
-            "{skipped} rows have come onto a suppression list since, and are skipped"
+            "{} on a suppression list by now, and skipped",
+            report::counted(skipped, "row")
         ));
     }
     println!("{}", folder.path().display());

@@ -16,10 +16,10 @@ use crate::campaign::Campaign;
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{LedgerError, Run, Status, Target};
+use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
-use crate::report::grouped;
-use crate::run::{Folder, Lock, Previous, previous};
+use crate::report::{counted, grouped, s};
+use crate::run::{Folder, Lock, Previous, previous, sweep};
 
 pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -35,6 +35,10 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     if target != Target::Local && !args.yes && !can_ask(&campaign) {
         return Err(unasked());
     }
+    let sending = match target {
+        Target::Real => send_alone(&campaign)?,
+        Target::Local | Target::Test => None,
+    };
     let earlier = earlier(args, &campaign)?;
     refuse_twice(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
@@ -45,17 +49,20 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
         &mut rng(),
     )?;
     interrupt.unfinished(Some(folder.clone()));
-    let sending = Sending {
+    if let Some(lock) = &sending {
+        lock.note(&folder);
+    }
+    let run = Sending {
         args,
         campaign: &campaign,
         target,
         folder: &folder,
         interrupt: &interrupt,
     };
-    match sending.plan(keys.is_some(), &earlier, shown) {
-        Ok((lock, engine, run)) => {
+    match run.plan(keys.is_some(), &earlier, shown) {
+        Ok((lock, engine, planned)) => {
             interrupt.unfinished(None);
-            sending.start(keys, lock, engine, &run, shown)
+            run.start(keys, lock.and(sending), engine, &planned, shown)
         }
         Err(failure) => {
             interrupt.unfinished(None);
@@ -70,7 +77,16 @@ pub(super) fn earlier(args: &Send, campaign: &Campaign) -> Result<Vec<Previous>,
     if target(args) != Target::Real || args.again {
         return Ok(Vec::new());
     }
-    previous(campaign).map_err(unreadable)
+    Ok(previous(campaign)?)
+}
+
+/// The right to send the campaign, in `runs` that hold nothing but runs.
+fn send_alone(campaign: &Campaign) -> Result<Option<Lock>, Failure> {
+    let lock = Lock::send(campaign)?;
+    if lock.is_some() {
+        sweep(campaign);
+    }
+    Ok(lock)
 }
 
 /// What a run started with these arguments sends to.
@@ -176,24 +192,16 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
         .map(|(rows, word)| format!("{} {word}", grouped(*rows)))
         .collect();
     let message = format!(
-        "this campaign has been sent: {} has {} rows",
+        "this campaign has been sent: {} has {} row{}",
         last.folder.path().display(),
-        counts.join(", ")
+        counts.join(", "),
+        s(last.accepted + last.unknown + last.pending)
     );
     let help = "`mailrun resume` goes on with that run; `--except-sent` sends to those who have not got it; `--again` sends to all";
     Err(Failure::with_help("already-sent", message, help))
 }
 
 /// Whom an earlier run has sent to is not known.
-fn unreadable((folder, error): (Folder, LedgerError)) -> Failure {
-    let folder = folder.path().display();
-    let message = format!("whom the run {folder} has sent to can't be read: {error}");
-    let help = format!(
-        "bring {folder} back from a backup; `--again` sends to all, whoever has it; if it has sent nothing, remove it"
-    );
-    Failure::with_help("unreadable-run", message, help)
-}
-
 fn can_ask(campaign: &Campaign) -> bool {
     use std::io::IsTerminal;
     let input_is_data = campaign.recipients.file.is_none();
@@ -217,11 +225,12 @@ fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failur
     let messages = args.limit.map_or(pending, |limit| limit.min(pending));
     let whom = match &args.test_to {
         Some(address) => format!("to {address} alone"),
+        None if messages == 1 => "to one recipient".to_owned(),
         None => "to as many recipients".to_owned(),
     };
     let question = format!(
-        "Send {} messages {whom}, from {}, through {} ({}), {}?",
-        grouped(messages),
+        "Send {} {whom}, from {}, through {} ({}), {}?",
+        counted(messages, "message"),
         campaign.message.from.get_ref(),
         campaign.api.smtp_account,
         campaign.api.url.host_str().unwrap_or_default(),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::check::{Findings, Group};
 use crate::cli::{Format, Global};
 use crate::finding::Severity;
-use crate::report::{Face, grouped, printable};
+use crate::report::{Face, counted, grouped, printable};
 
 /// How things are shown.
 pub(super) struct Shown {
@@ -85,8 +85,8 @@ impl Shown {
         }
         if findings.beyond > 0 {
             eprintln!(
-                "and {} more findings of other kinds",
-                grouped(findings.beyond)
+                "and {} of other kinds",
+                counted(findings.beyond, "more finding")
             );
         }
     }

@@ -10,9 +10,14 @@ use super::open::{Opened, open};
 use crate::cli::{Format, Status as Args};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Counts, Status};
-use crate::report::{duration, grouped, printable, reasons};
+use crate::ledger::{Counts, ResultRow, Status};
+use crate::report::{counted, duration, grouped, printable_line, reasons, s};
 use crate::run::Lock;
+
+/// How many unknown rows the text shows.
+const SHOWN: usize = 20;
+/// How many unknown rows the JSON has.
+const LISTED: u32 = 1000;
 
 /// What the JSON holds; the text shows the same.
 struct Report {
@@ -21,6 +26,8 @@ struct Report {
     holder: Option<i32>,
     rate: Option<f64>,
     eta: Option<Duration>,
+    /// The first unknown rows.
+    unknown: Vec<ResultRow>,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -41,12 +48,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let eta = rate
         .filter(|_| left > 0)
         .map(|rate| Duration::from_secs_f64(left as f64 / rate));
+    let unknown = opened.ledger.first_unknown(LISTED, holder.is_some())?;
     let report = Report {
         opened,
         counts,
         holder,
         rate,
         eta,
+        unknown,
     };
     match args.format {
         Format::Json => println!("{:#}", as_json(&report)?),
@@ -82,6 +91,11 @@ fn as_json(report: &Report) -> Result<serde_json::Value, Failure> {
         .into_iter()
         .map(|(status, code, error, rows)| json!({"status": status, "code": code, "error": error, "rows": rows}))
         .collect();
+    let unknown: Vec<_> = report
+        .unknown
+        .iter()
+        .map(|row| json!({"row": row.number, "email": row.email, "error": row.error, "at": row.at.map(|at| at.to_string())}))
+        .collect();
     Ok(json!({
         "run": report.opened.folder.path(),
         "name": run.name,
@@ -91,6 +105,7 @@ fn as_json(report: &Report) -> Result<serde_json::Value, Failure> {
         "blank_rows": run.blank_rows,
         "counts": counts,
         "reasons": reasons,
+        "unknown": unknown,
         "process": report.holder,
         "rate": report.rate,
         "eta_seconds": report.eta.map(|eta| eta.as_secs()),
@@ -120,8 +135,9 @@ fn as_text(report: &Report) -> Result<String, Failure> {
         ));
     }
     line(format!(
-        "{:>12}  rows in all",
-        grouped(report.counts.total())
+        "{:>12}  row{} in all",
+        grouped(report.counts.total()),
+        s(report.counts.total())
     ));
     if let Some(rate) = report.rate {
         let eta = report
@@ -135,8 +151,35 @@ fn as_text(report: &Report) -> Result<String, Failure> {
             text,
             "{:>12}  {status}: {}",
             grouped(rows),
-            printable(&error)
+            printable_line(&error)
         );
     }
+    text.push_str(&unknown_rows(
+        &report.unknown,
+        report.counts.of(Status::Unknown),
+    ));
     Ok(text)
+}
+
+/// The rows that want a decision: which, when, why.
+fn unknown_rows(rows: &[ResultRow], all: u64) -> String {
+    let mut text = String::new();
+    for row in rows.iter().take(SHOWN) {
+        let at = row
+            .at
+            .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+        let line = format!(
+            "unknown: row {}, {}, {}: {}",
+            row.number,
+            row.email,
+            at.unwrap_or_default(),
+            row.error.as_deref().unwrap_or_default()
+        );
+        text += &format!("{}\n", printable_line(&line));
+    }
+    let more = all.saturating_sub(rows.len().min(SHOWN) as u64);
+    if more > 0 {
+        text += &format!("and {}\n", counted(more, "more unknown row"));
+    }
+    text
 }

@@ -141,7 +141,7 @@ fn pause(reply: &Reply, words: String, now: Timestamp) -> Outcome {
 }
 
 /// RFC 9110 10.2.3: seconds, or a date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
@@ -168,7 +168,7 @@ fn all(recipients: &[&Address], settlement: impl Fn() -> Settlement) -> Outcome 
     Outcome::Settled(recipients.iter().map(|_| settlement()).collect())
 }
 
-fn reason(result: &Result<Reply, PostError>) -> String {
+pub(super) fn reason(result: &Result<Reply, PostError>) -> String {
     result
         .as_ref()
         .err()
@@ -177,7 +177,7 @@ fn reason(result: &Result<Reply, PostError>) -> String {
 }
 
 /// What the server says, in a line: the API's own words if there are any.
-fn words(reply: &Reply, answer: Option<&Answer>) -> String {
+pub(super) fn words(reply: &Reply, answer: Option<&Answer>) -> String {
     match answer {
         Some(answer) => {
             let data = answer.error_text();
@@ -200,7 +200,7 @@ fn http_meaning(reply: &Reply) -> &'static str {
     }
 }
 
-fn stop_reason(code: u16, reply: &Reply, words: &str) -> String {
+pub(super) fn stop_reason(code: u16, reply: &Reply, words: &str) -> String {
     match code {
         401 => format!("the API refuses the login: {words}"),
         403 => format!("the API refuses access: {words}"),

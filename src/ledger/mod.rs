@@ -3,7 +3,9 @@
 //! It is reached through few operations: [`Planner`] writes the rows once, [`Writer`] claims and
 //! settles them, [`Ledger`] reads counts and rows.
 
+mod check;
 mod plan;
+mod posted;
 mod read;
 mod reopen;
 mod writer;
@@ -14,9 +16,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
+pub use check::whose;
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
-pub use reopen::{resolve_accepted, resolve_resend, retry};
+pub use reopen::{Found, resolve_accepted, resolve_resend, retry};
 pub use writer::{LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.
@@ -170,14 +173,19 @@ pub enum LedgerError {
     /// There is none.
     #[error("there is no ledger {}", .0.display())]
     Missing(PathBuf),
-    /// The file is something else, or of another version.
-    #[error("{} is not a ledger that this version of mailrun reads (it has version {found}, this reads {SCHEMA_VERSION})", path.display())]
+    /// It is of another version.
+    #[error("{} was made by {} mailrun: it has version {found}, this reads {SCHEMA_VERSION}", path.display(), if *older { "an older" } else { "a newer" })]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: i64,
+        /// Whether that is before ours.
+        older: bool,
     },
+    /// It can't be reached.
+    #[error("can't read {}: {_1}", _0.display())]
+    Io(PathBuf, std::io::Error),
     /// The file is no ledger.
     #[error("{} is not a ledger", .0.display())]
     NotALedger(PathBuf),
@@ -231,6 +239,20 @@ impl LedgerError {
             _ => None,
         }
     }
+
+    /// Whether the file says what it can't say.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Damaged(_) | Self::NotALedger(_) => true,
+            // Without a code it is a value of another type than the schema's.
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                None | Some(DatabaseCorrupt | NotADatabase)
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// The ledger's place in a run's folder.
@@ -253,6 +275,26 @@ fn write_ahead(connection: &Connection, path: &Path) -> Result<(), LedgerError> 
         path: path.to_owned(),
         mode,
     })
+}
+
+/// All files that may belong to the ledger in a run's folder.
+pub(crate) fn files_in(run_dir: &Path) -> Vec<PathBuf> {
+    let ledger = path_in(run_dir);
+    let new = plan::unborn(&ledger);
+    let beside = |path: &Path, ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    vec![
+        beside(&ledger, "-wal"),
+        beside(&ledger, "-shm"),
+        beside(&new, "-wal"),
+        beside(&new, "-shm"),
+        beside(&new, "-journal"),
+        ledger,
+        new,
+    ]
 }
 
 fn to_millis(time: Timestamp) -> i64 {

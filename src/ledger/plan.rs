@@ -1,12 +1,13 @@
 //! Writing the plan: all rows, once, in one transaction, and whatever is found out about them
 //! before the first request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{LedgerError, Run, Status, to_millis, write_ahead};
+use crate::durable::sync_dir;
 use crate::render::Recorded;
 
 /// A row as the plan has it.
@@ -41,17 +42,14 @@ impl Planner {
     /// # Errors
     /// When the file can't be made.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
+        create(path)?;
         let connection = Connection::open(path)?;
-        // A process killed while it makes the file must not leave a journal, which no reader may undo.
-        connection.pragma_update(None, "journal_mode", "MEMORY")?;
         write_ahead(&connection, path)?;
         // Only the finished plan has to be durable: `finish` sees to that. Until then all of it stays
         // in the log: what is moved into the database unsynced may be lost behind a log that is not.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // All at once, so that whoever reads it meets a ledger or an empty file.
         connection.execute_batch("BEGIN")?;
-        connection.execute_batch(include_str!("schema.sql"))?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
         connection.execute(
             "INSERT INTO run (id, name, target, test_to, campaign, started_at, id_prefix, header) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
@@ -209,7 +207,7 @@ impl Planner {
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "fullfsync", "ON")?;
         self.connection.execute(
-            "UPDATE run SET planned = 1, blank_rows = ?, started_at = ?",
+            "UPDATE run SET planned = 1, rows = (SELECT count(*) FROM delivery), blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
         )?;
         self.connection
@@ -217,4 +215,24 @@ impl Planner {
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(())
     }
+}
+
+/// Makes a ledger without a row, durably. Under another name first, so that a ledger without its
+/// tables is never one whose process or machine died, but one that is damaged.
+fn create(path: &Path) -> Result<(), LedgerError> {
+    let new = unborn(path);
+    let connection = Connection::open(&new)?;
+    write_ahead(&connection, path)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.close().map_err(|(_, error)| error)?;
+    std::fs::rename(&new, path)
+        .and_then(|()| path.parent().map_or(Ok(()), sync_dir))
+        .map_err(|error| LedgerError::Io(path.to_owned(), error))
+}
+
+/// What a ledger is called while it is made.
+pub(super) fn unborn(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }

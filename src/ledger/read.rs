@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{
-    APPLICATION_ID, Counts, LedgerError, Run, SCHEMA_VERSION, Status, Target, from_millis,
-    to_millis,
-};
+use super::check::check_version;
+use super::posted;
+use super::{Counts, LedgerError, Run, Status, Target, from_millis, to_millis};
 use crate::address::Mailbox;
 use crate::render::{Recorded, Row};
 
+/// Why a row is unknown whose claim has no live holder.
+pub(super) const LEFT_IN_FLIGHT: &str = "mailrun ended while the request was in flight";
+
 /// The readers' side of a ledger.
 pub struct Ledger {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
 }
 
@@ -59,6 +60,19 @@ pub struct ResultRow {
     pub at: Option<Timestamp>,
 }
 
+impl ResultRow {
+    /// The row as it looks from outside: unless `live`, nobody works on the run, and what was in
+    /// flight is unknown.
+    #[must_use]
+    pub fn as_shown(mut self, live: bool) -> Self {
+        if self.status == Status::Sending && !live {
+            self.status = Status::Unknown;
+            self.error = Some(LEFT_IN_FLIGHT.to_owned());
+        }
+        self
+    }
+}
+
 impl Ledger {
     /// Opens a run's ledger for reading.
     ///
@@ -72,6 +86,7 @@ impl Ledger {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         check_version(&connection, path)?;
+        posted::check(&connection, path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -122,11 +137,28 @@ impl Ledger {
         })
     }
 
-    /// How many rows have each status.
+    /// How many rows have each status: of a complete plan, all rows that it has.
     ///
     /// # Errors
-    /// When the ledger can't be read.
+    /// When the ledger can't be read, or rows are missing in it.
     pub fn counts(&self) -> Result<Counts, LedgerError> {
+        let counts = self.statuses()?;
+        if let Some(planned) = self.planned_rows_in_all()? {
+            self.all_rows(counts.total(), planned)?;
+        }
+        Ok(counts)
+    }
+
+    /// How many rows a complete plan has.
+    fn planned_rows_in_all(&self) -> Result<Option<u64>, LedgerError> {
+        let planned: Option<i64> = self
+            .connection
+            .query_row("SELECT rows FROM run WHERE planned", [], |row| row.get(0))
+            .optional()?;
+        Ok(planned.map(|rows| rows as u64))
+    }
+
+    pub(super) fn statuses(&self) -> Result<Counts, LedgerError> {
         let mut counts = Counts::default();
         let mut select = self
             .connection
@@ -169,7 +201,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(None, after, u32::MAX, most)
+        self.planned_rows(PENDING, None, after, u32::MAX, most)
     }
 
     /// The pending rows of a lane after `after` up to `last`, at most `most`, in the order of the
@@ -184,7 +216,22 @@ impl Ledger {
         last: u32,
         most: u32,
     ) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(Some(lane), after, last, most)
+        self.planned_rows(PENDING, Some(lane), after, last, most)
+    }
+
+    /// The unknown rows after `after`, at most `most`, in the order of the input. Nobody works on
+    /// the run but who asks, so that rows in flight are unknown.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.planned_rows(
+            "status IN ('unknown', 'sending')",
+            None,
+            after,
+            u32::MAX,
+            most,
+        )
     }
 
     /// The pending rows after `after` up to `last`, in the order of the input.
@@ -192,17 +239,18 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub fn pending_between(&self, after: u32, last: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        self.pending_rows(None, after, last, u32::MAX)
+        self.planned_rows(PENDING, None, after, last, u32::MAX)
     }
 
-    fn pending_rows(
+    fn planned_rows(
         &self,
+        filter: &str,
         lane: Option<u32>,
         after: u32,
         last: u32,
         most: u32,
     ) -> Result<Vec<PlannedRow>, LedgerError> {
-        let mut select = self.connection.prepare_cached(&pending_sql(lane))?;
+        let mut select = self.connection.prepare_cached(&planned_sql(filter, lane))?;
         let mut rows = select.query(params![after, last, most, lane])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
@@ -240,9 +288,17 @@ impl Ledger {
     /// When the ledger can't be read, or what `take` says.
     pub fn rows<E: From<LedgerError>>(
         &self,
-        take: impl FnMut(ResultRow) -> Result<(), E>,
+        mut take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.result_rows("", take)
+        let mut rows = 0;
+        self.result_rows("", u32::MAX, |row| {
+            rows += 1;
+            take(row)
+        })?;
+        match self.planned_rows_in_all()? {
+            Some(planned) => Ok(self.all_rows(rows, planned)?),
+            None => Ok(()),
+        }
     }
 
     /// Gives every row that is invalid to `take`, in the order of the input.
@@ -253,17 +309,34 @@ impl Ledger {
         &self,
         take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.result_rows("WHERE status = 'invalid'", take)
+        self.result_rows("WHERE status = 'invalid'", u32::MAX, take)
+    }
+
+    /// The first unknown rows, at most `most`, in the order of the input. Unless `live`, nobody works
+    /// on the run, and rows in flight are unknown as well.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {
+        let in_flight = if live { "unknown" } else { "sending" };
+        let filter = format!("WHERE status IN ('unknown', '{in_flight}')");
+        let mut unknown = Vec::new();
+        self.result_rows(&filter, most, |row| {
+            unknown.push(row.as_shown(live));
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(unknown)
     }
 
     fn result_rows<E: From<LedgerError>>(
         &self,
         filter: &str,
+        most: u32,
         mut take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
             "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at, line
-             FROM recipient JOIN delivery USING (row) {filter} ORDER BY row"
+             FROM recipient JOIN delivery USING (row) {filter} ORDER BY row LIMIT {most}"
         );
         let mut select = self.connection.prepare(&sql).map_err(LedgerError::from)?;
         let mut rows = select.query([]).map_err(LedgerError::from)?;
@@ -336,8 +409,12 @@ impl Ledger {
     }
 }
 
-/// Selects the pending rows after ?1 up to ?2, at most ?3, of the lane ?4 if there is one.
-fn pending_sql(lane: Option<u32>) -> String {
+/// Which rows are to be sent.
+const PENDING: &str = "status = 'pending'";
+
+/// Selects the rows after ?1 up to ?2, at most ?3, for which `filter` holds, of the lane ?4 if there
+/// is one.
+fn planned_sql(filter: &str, lane: Option<u32>) -> String {
     let in_lane = if lane.is_some() {
         "lane = ?4"
     } else {
@@ -345,9 +422,9 @@ fn pending_sql(lane: Option<u32>) -> String {
     };
     format!(
         "SELECT row, line, email, cells, attempts, resends, alone,
-                EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row)
+                EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row), address
          FROM delivery JOIN recipient USING (row)
-         WHERE {in_lane} AND row > ?1 AND row <= ?2 AND status = 'pending' ORDER BY row LIMIT ?3"
+         WHERE {in_lane} AND row > ?1 AND row <= ?2 AND {filter} ORDER BY row LIMIT ?3"
     )
 }
 
@@ -359,6 +436,12 @@ fn planned_row(
     let email = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
     let mailbox = Mailbox::parse(email)
         .map_err(|error| LedgerError::Damaged(format!("row {number}: {error}")))?;
+    let address = row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?;
+    if mailbox.address.normalized() != address {
+        return Err(LedgerError::Damaged(format!(
+            "row {number} has two different addresses"
+        )));
+    }
     Ok(PlannedRow {
         row: Row {
             number,
@@ -392,39 +475,6 @@ fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
 fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
-
-/// Whether there is nothing in it: the process that made it ended before it wrote the plan.
-fn is_empty(connection: &Connection) -> Result<bool, LedgerError> {
-    let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
-}
-
-pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let pragma = |name: &str| {
-        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-    };
-    let found = pragma("application_id").map_err(|error| match error.sqlite_error() {
-        Some(it) if it.code == ErrorCode::NotADatabase => LedgerError::NotALedger(path.to_owned()),
-        // Only a plan's first moment, before its write-ahead log, leaves something to roll back.
-        Some(it) if it.extended_code == SQLITE_READONLY_ROLLBACK => LedgerError::NotPlanned,
-        _ => error.into(),
-    })?;
-    if found != APPLICATION_ID {
-        return Err(if is_empty(connection)? {
-            LedgerError::NotPlanned
-        } else {
-            LedgerError::NotALedger(path.to_owned())
-        });
-    }
-    match pragma("user_version")? {
-        SCHEMA_VERSION => Ok(()),
-        found => Err(LedgerError::Version {
-            path: path.to_owned(),
-            found,
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,7 +491,7 @@ mod tests {
                     number,
                     line: 1,
                     email: "a@b.example",
-                    address: None,
+                    address: Some("a@b.example"),
                     cells: "[]",
                     lane: u32::from(number <= 99),
                     left_out: None,
@@ -450,7 +500,7 @@ mod tests {
         }
         planner.finish(0, Timestamp::UNIX_EPOCH).expect("a plan");
         let ledger = Ledger::open(&path).expect("a ledger");
-        let plan = format!("EXPLAIN QUERY PLAN {}", pending_sql(Some(0)));
+        let plan = format!("EXPLAIN QUERY PLAN {}", planned_sql(PENDING, Some(0)));
         let mut steps = ledger.connection.prepare(&plan).expect("a plan");
         let first: String = steps
             .query_row(params![0, 100, 10, 0], |row| row.get(3))

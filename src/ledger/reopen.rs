@@ -5,7 +5,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::read::check_version;
+use super::check::check_version;
+use super::posted;
+use super::read::LEFT_IN_FLIGHT;
+use super::writer::one_row;
 use super::{LedgerError, to_millis};
 
 /// Makes `failed` rows pending, with all their attempts, and `rejected` ones too if wanted: those
@@ -30,11 +33,43 @@ pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
 pub fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
     let connection = open(path)?;
     let changed = connection.execute(
-        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ''), at = ?
+        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ?), at = ?
          WHERE status IN ('unknown', 'sending')",
-        params![to_millis(now)],
+        params![LEFT_IN_FLIGHT, to_millis(now)],
     )?;
     Ok(changed)
+}
+
+/// Unknown rows that are found to have been taken, one after the other.
+pub struct Found(Connection);
+
+impl Found {
+    /// Opens a ledger to mark rows in it.
+    ///
+    /// # Errors
+    /// When the ledger can't be opened.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        open(path).map(Self)
+    }
+
+    /// Makes unknown rows accepted under these message IDs; durable when it returns.
+    ///
+    /// # Errors
+    /// When the ledger can't be written, or one of the rows is not unknown.
+    pub fn accept(&mut self, rows: &[(u32, String)], now: Timestamp) -> Result<(), LedgerError> {
+        let transaction = self.0.transaction()?;
+        for (row, message_id) in rows {
+            let mut update = transaction.prepare_cached(
+                "UPDATE delivery SET status = 'accepted', message_id = ?, code = '200', error = NULL, at = ?
+                 WHERE row = ? AND status IN ('unknown', 'sending')",
+            )?;
+            one_row(
+                update.execute(params![message_id, to_millis(now), row])?,
+                *row,
+            )?;
+        }
+        Ok(transaction.commit()?)
+    }
 }
 
 /// Makes the `unknown` rows pending again, marked as possible duplicates. Gives their number.
@@ -55,6 +90,7 @@ fn open(path: &Path) -> Result<Connection, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     check_version(&connection, path)?;
+    posted::check(&connection, path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;

@@ -12,6 +12,7 @@ CREATE TABLE run (
   id_prefix  TEXT NOT NULL,             -- what message IDs begin with
   header     TEXT NOT NULL,             -- the columns' names, a JSON array
   blank_rows INTEGER NOT NULL DEFAULT 0,
+  rows       INTEGER NOT NULL DEFAULT 0, -- how many there are, once the plan is complete
   planned    INTEGER NOT NULL DEFAULT 0 -- 1 once the plan is complete
 ) STRICT;
 

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
-use super::read::check_version;
+use super::check::check_version;
+use super::posted::{self, Witness};
+use super::read::LEFT_IN_FLIGHT;
 use super::{Counts, Ledger, LedgerError, Status, to_millis, write_ahead};
 
 /// How many orders wait for the writer at most; then those who give them wait.
@@ -142,14 +144,14 @@ impl Writer {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         check_version(&connection, path)?;
+        posted::check(&connection, path)?;
         write_ahead(&connection, path)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", "ON")?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.execute(
-            "UPDATE delivery SET status = 'unknown', at = ?,
-             error = 'mailrun ended while the request was in flight' WHERE status = 'sending'",
-            [to_millis(now)],
+            "UPDATE delivery SET status = 'unknown', at = ?, error = ? WHERE status = 'sending'",
+            params![to_millis(now), LEFT_IN_FLIGHT],
         )?;
         let counts = Arc::new(LiveCounts::default());
         counts.set(&Ledger::open(path)?.counts()?);
@@ -158,10 +160,11 @@ impl Writer {
             path: path.to_owned(),
             reason: OnceLock::new(),
         });
+        let witness = Witness::of(&connection, path)?;
         let (shared, failed) = (Arc::clone(&counts), Arc::clone(&failure));
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write(&connection, &received, &shared, &failed))
+            .spawn(move || write(&connection, &received, &shared, witness, &failed))
             .map_err(|error| LedgerError::Stopped(error.to_string()))?;
         Ok(Self {
             orders,
@@ -258,12 +261,13 @@ fn write(
     connection: &Connection,
     orders: &Receiver<Order>,
     counts: &LiveCounts,
+    mut witness: Witness,
     failure: &Failure,
 ) {
     while let Ok(first) = orders.recv() {
         let mut group = vec![first];
         group.extend(orders.try_iter().take(GROUP - 1));
-        let result = commit(connection, &group, counts);
+        let result = commit(connection, &group, counts, &mut witness);
         if let Err(error) = &result {
             let reason = match error {
                 LedgerError::Sqlite(error) => error.to_string(),
@@ -291,6 +295,7 @@ fn commit(
     connection: &Connection,
     group: &[Order],
     counts: &LiveCounts,
+    witness: &mut Witness,
 ) -> Result<(), LedgerError> {
     let transaction = connection.unchecked_transaction()?;
     let mut moved = Vec::new();
@@ -298,6 +303,8 @@ fn commit(
         apply(&transaction, order, &mut moved)?;
     }
     transaction.commit()?;
+    let claimed = moved.iter().filter(|(_, to, _)| *to == Status::Sending);
+    witness.add(claimed.map(|(_, _, rows)| rows).sum());
     counts.shift(&moved);
     Ok(())
 }
@@ -404,7 +411,7 @@ fn settle(
 
 /// The rules of the statuses are held by the ledger itself: a row that is not where it should be
 /// stops everything.
-fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
+pub(super) fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
     match changed {
         1 => Ok(()),
         _ => Err(LedgerError::Damaged(format!(

@@ -216,6 +216,15 @@ impl Engine {
         }
     }
 
+    /// The message ID that a row is posted with, where the sender chooses it (`new_sendmail`).
+    ///
+    /// # Errors
+    /// When the sender's address does not render.
+    pub fn message_id(&self, row: &Row) -> Result<String, Box<Finding>> {
+        let from = self.sender(None, &self.columns.context(&row.cells))?;
+        Ok(message_id(&self.id_prefix, row, &from))
+    }
+
     /// Whether rows have attachments of their own, so that each must be recorded at the plan.
     pub fn has_own_attachments(&self) -> bool {
         self.slots
@@ -242,7 +251,7 @@ impl Engine {
             None => row.mailbox.clone(),
         };
         let message_id = (self.dialect == Dialect::NewSendmail)
-            .then(|| message_id(&self.id_prefix, row, message.from.address.ascii_domain()));
+            .then(|| message_id(&self.id_prefix, row, &message.from));
         Recipient {
             row: row.number,
             mailbox,
@@ -268,9 +277,7 @@ impl Engine {
             _ => Ok(None),
         };
         Ok(Message {
-            from: self
-                .mailbox(&self.slots.from, optional(&self.slots.from_name)?, &context)?
-                .ok_or_else(|| self.no_sender())?,
+            from: self.sender(optional(&self.slots.from_name)?, &context)?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
             text,
@@ -349,6 +356,11 @@ impl Engine {
             ))
         })?;
         Ok(Some(Mailbox { name, address }))
+    }
+
+    fn sender(&self, name: Option<String>, context: &Context) -> Result<Mailbox, Box<Finding>> {
+        self.mailbox(&self.slots.from, name, context)?
+            .ok_or_else(|| self.no_sender())
     }
 
     fn no_sender(&self) -> Box<Finding> {
@@ -546,7 +558,8 @@ fn not_blank(value: String) -> Option<String> {
 }
 
 /// The message ID of a row: the same on every attempt, another after a resend.
-fn message_id(prefix: &str, row: &Row, domain: &str) -> String {
+fn message_id(prefix: &str, row: &Row, from: &Mailbox) -> String {
+    let domain = from.address.ascii_domain();
     match row.resends {
         0 => format!("{prefix}.{}@{domain}", row.number),
         resends => format!("{prefix}.{}.{}@{domain}", row.number, resends + 1),

@@ -29,6 +29,21 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
+/// So many of a thing: `1 row`, `2,000 rows`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), s(number))
+}
+
+/// What the noun after a number ends with.
+pub fn s(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
+/// The verb after [`counted`].
+pub fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
 /// A length of time for people, rounded to its two greatest units: `2h 5m`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_millis() >= 500);
@@ -64,6 +79,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         _ => '\u{fffd}',
     });
     Cow::Owned(shown.collect())
+}
+
+/// The same in a line of its own, so that nothing in it can pass for another line.
+pub fn printable_line(text: &str) -> String {
+    printable(&text.replace(['\n', '\t'], " ")).into_owned()
 }
 
 /// Characters that change the direction of what follows (Unicode UAX 9, explicit formatting).

@@ -5,7 +5,7 @@ mod progress;
 mod results;
 mod summary;
 
-pub use face::{Face, duration, grouped, printable};
+pub use face::{Face, are, counted, duration, grouped, printable, printable_line, s};
 pub use progress::{Progress, planning, sending};
 pub use results::{ResultsError, write_results, write_results_to};
 pub use summary::{Summary, reasons, summary};

@@ -110,7 +110,10 @@ pub fn write_results_to(
             header.len()
         }
     };
-    ledger.rows(|row| write_row(&mut csv, &row, width(&row), guard, live))?;
+    ledger.rows(|row| {
+        let row = row.as_shown(live);
+        write_row(&mut csv, &row, width(&row), guard)
+    })?;
     csv.flush().map_err(csv::Error::from)?;
     Ok(())
 }
@@ -120,22 +123,10 @@ fn write_row(
     row: &ResultRow,
     columns: usize,
     guard: Guard,
-    live: bool,
 ) -> Result<(), ResultsError> {
-    let left_in_flight = row.status == Status::Sending && !live;
-    let status = if left_in_flight {
-        Status::Unknown
-    } else {
-        row.status
-    };
-    let error = if left_in_flight {
-        "mailrun ended while the request was in flight"
-    } else {
-        row.error.as_deref().unwrap_or_default()
-    };
     let finished = row
         .at
-        .filter(|_| !matches!(status, Status::Pending | Status::Sending));
+        .filter(|_| !matches!(row.status, Status::Pending | Status::Sending));
     let finished = finished
         .map(|at| DateTimePrinter::new().timestamp_to_string(&at))
         .unwrap_or_default();
@@ -143,10 +134,10 @@ fn write_row(
     let ours = [
         number.as_str().into(),
         guard(&row.email),
-        status.as_str().into(),
+        row.status.as_str().into(),
         guard(row.message_id.as_deref().unwrap_or_default()),
         row.code.as_deref().unwrap_or_default().into(),
-        guard(error),
+        guard(row.error.as_deref().unwrap_or_default()),
         attempts.as_str().into(),
         if row.possible_duplicate {
             "true"

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use super::face::{grouped, printable};
+use super::face::{grouped, printable, printable_line, s};
+use crate::api::Dialect;
 use crate::delivery::Ending;
 use crate::ledger::{Counts, Ledger, LedgerError, Run, Status, Target};
 
@@ -22,6 +23,8 @@ pub struct Summary<'a> {
     pub folder: &'a Path,
     /// How it ended.
     pub ending: &'a Ending,
+    /// Which endpoint was spoken: not of every one can the unknown rows be asked for.
+    pub dialect: Dialect,
 }
 
 /// What the ledger says of a run that has ended so.
@@ -33,6 +36,7 @@ pub fn summary<'a>(
     run: &'a Run,
     folder: &'a Path,
     ending: &'a Ending,
+    dialect: Dialect,
 ) -> Result<Summary<'a>, LedgerError> {
     Ok(Summary {
         run,
@@ -40,6 +44,7 @@ pub fn summary<'a>(
         reasons: reasons(ledger)?,
         folder,
         ending,
+        dialect,
     })
 }
 
@@ -95,16 +100,18 @@ impl fmt::Display for Summary<'_> {
                     "{:>14}{:>7}  {}",
                     "",
                     grouped(*rows),
-                    printable(error)
+                    printable_line(error)
                 )?;
             }
         }
-        writeln!(text, "{:>12}  rows in all", grouped(self.counts.total()))?;
+        let rows = self.counts.total();
+        writeln!(text, "{:>12}  row{} in all", grouped(rows), s(rows))?;
         if self.run.blank_rows > 0 {
             writeln!(
                 text,
-                "{:>12}  blank rows passed over",
-                grouped(self.run.blank_rows)
+                "{:>12}  blank row{} passed over",
+                grouped(self.run.blank_rows),
+                s(self.run.blank_rows)
             )?;
         }
         writeln!(
@@ -134,6 +141,11 @@ impl Summary<'_> {
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {
+            if self.dialect == Dialect::NewSendmail && self.run.target != Target::Local {
+                next.push(format!(
+                    "mailrun resolve {folder} --how reconcile   # asks the API about the unknown rows"
+                ));
+            }
             next.push(format!(
                 "mailrun resolve {folder} --how accepted|resend   # settles the unknown rows"
             ));

@@ -60,6 +60,8 @@ impl Folder {
             Some(path) => path.to_owned(),
             None => runs_of(&campaign.dir)?.join(name(&campaign.name, now, rng)),
         };
+        // A ledger there that can't be read makes the folder one that is not empty.
+        let _ = Self(path.clone()).remove_unplanned();
         if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(FolderError::NotEmpty(path));
         }
@@ -145,7 +147,7 @@ fn is_run(path: &Path) -> bool {
 }
 
 /// The runs in a `runs` folder, oldest first.
-pub(super) fn all(runs: &Path) -> Vec<Folder> {
+fn all(runs: &Path) -> Vec<Folder> {
     let mut folders: Vec<PathBuf> = fs::read_dir(runs)
         .into_iter()
         .flatten()
@@ -158,7 +160,7 @@ pub(super) fn all(runs: &Path) -> Vec<Folder> {
 }
 
 /// The campaign's `runs`, which hold recipients' data: for the user alone, and never in git.
-fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
+pub(super) fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
     make(&runs)?;
     let ignore = runs.join(".gitignore");
@@ -190,6 +192,15 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
     let letters: String = (0..4)
         .map(|_| char::from(rng.random_range(b'a'..=b'z')))
         .collect();
+    let campaign = plain(campaign);
+    format!(
+        "{}-{campaign}-{letters}",
+        now.strftime("%Y%m%dT%H%M%S.%3fZ")
+    )
+}
+
+/// A campaign's name as a part of a file's name.
+pub(super) fn plain(campaign: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) {
             c
@@ -197,9 +208,5 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
             '-'
         }
     };
-    let campaign: String = campaign.trim().chars().map(plain).collect();
-    format!(
-        "{}-{campaign}-{letters}",
-        now.strftime("%Y%m%dT%H%M%S.%3fZ")
-    )
+    campaign.trim().chars().map(plain).collect()
 }

@@ -1,8 +1,12 @@
 //! Earlier runs of the same campaign: who has it already.
 
-use super::{Folder, folder};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::{Folder, Lock, folder};
 use crate::campaign::Campaign;
-use crate::ledger::{Counts, Ledger, LedgerError, Status, Target};
+use crate::ledger::{self, Ledger, LedgerError, Status, Target};
 
 /// A real run of the same name, with rows that were sent, may have been, or are still to be.
 #[derive(Debug, Clone)]
@@ -17,42 +21,150 @@ pub struct Previous {
     pub pending: u64,
 }
 
+/// An earlier run of which it can't be told whom it has sent to.
+#[derive(Debug, thiserror::Error)]
+#[error("whom {} has sent to can't be told: {error}", folder.display())]
+pub struct PreviousError {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Why.
+    pub error: LedgerError,
+}
+
 /// The earlier real runs of a campaign that stand against sending it again, oldest first. A run
 /// whose plan was never completed has sent nothing.
 ///
 /// # Errors
-/// The run that can't be read, and why: whom it has sent to is not known.
-pub fn previous(campaign: &Campaign) -> Result<Vec<Previous>, (Folder, LedgerError)> {
-    let runs = campaign.dir.join(folder::RUNS);
+/// When a ledger can't be read to its end that may be of such a run: taken for nothing, it would let
+/// everybody get the message twice.
+pub fn previous(campaign: &Campaign) -> Result<Vec<Previous>, PreviousError> {
     let mut standing = Vec::new();
-    for folder in folder::all(&runs) {
-        match counts(campaign, &folder) {
-            Ok(counts) => standing.extend(counts.and_then(|counts| against(counts, folder))),
-            // The power may have gone while it was planned.
-            Err(LedgerError::NotPlanned | LedgerError::NotALedger(_)) => {}
-            Err(error) => return Err((folder, error)),
-        }
+    for folder in folders(campaign)? {
+        let found = look(campaign, &folder).map_err(|error| PreviousError {
+            folder: folder.path().to_owned(),
+            error,
+        })?;
+        standing.extend(found);
     }
     Ok(standing)
 }
 
-/// The counts of a real run of the campaign.
-fn counts(campaign: &Campaign, folder: &Folder) -> Result<Option<Counts>, LedgerError> {
+/// Removes what processes left in a campaign's `runs` that died while they planned: it holds
+/// recipients' data, and is of no use. The caller holds [`Lock::send`].
+pub fn sweep(campaign: &Campaign) {
+    for folder in folders(campaign).unwrap_or_default() {
+        // What can't be read is for `previous` to tell.
+        let _ = folder.remove_unplanned();
+    }
+}
+
+/// All folders in a campaign's `runs`, in the order of their names.
+fn folders(campaign: &Campaign) -> Result<Vec<Folder>, PreviousError> {
+    let runs = campaign.dir.join(folder::RUNS);
+    let mut folders = Vec::new();
+    match fs::read_dir(&runs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(runs, error)),
+        Ok(entries) => {
+            for entry in entries {
+                let path = entry.map_err(|error| unreadable(runs.clone(), error))?;
+                folders.push(path.path());
+            }
+        }
+    }
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    Ok(folders.iter().map(|path| Folder::at(path)).collect())
+}
+
+fn unreadable(folder: PathBuf, error: io::Error) -> PreviousError {
+    let error = LedgerError::Io(folder.clone(), error);
+    PreviousError { folder, error }
+}
+
+fn look(campaign: &Campaign, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
+    let path = folder.ledger();
+    let found = match fs::metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_ledger(folder),
+        Err(error) => Err(LedgerError::Io(path.clone(), error)),
+        Ok(_) => standing(campaign, folder),
+    };
+    found.or_else(|error| match ledger::whose(&path) {
+        // What is readable says that it does not matter.
+        Some((name, target)) if target != Target::Real || name != campaign.name => Ok(None),
+        // A local run's messages are nobody's mail.
+        None if folder.outbox().exists() => Ok(None),
+        _ => Err(error),
+    })
+}
+
+/// A folder that was no run's, or that a process left which died before it planned; but one with
+/// results had a ledger.
+fn without_ledger(folder: &Folder) -> Result<Option<Previous>, LedgerError> {
+    if folder.results().exists() {
+        Err(LedgerError::Missing(folder.ledger()))
+    } else {
+        Ok(None)
+    }
+}
+
+fn standing(campaign: &Campaign, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
     let ledger = Ledger::open(&folder.ledger())?;
+    if ledger.is_unplanned()? {
+        return Ok(None);
+    }
     let run = ledger.run()?;
     if run.target != Target::Real || run.name != campaign.name {
         return Ok(None);
     }
-    ledger.counts().map(Some)
-}
-
-fn against(counts: Counts, folder: Folder) -> Option<Previous> {
-    let counts = counts.without_holder();
+    ledger.check()?;
+    let counts = ledger.counts()?.without_holder();
     let previous = Previous {
         accepted: counts.of(Status::Accepted),
         unknown: counts.of(Status::Unknown),
         pending: counts.of(Status::Pending),
-        folder,
+        folder: folder.clone(),
     };
-    (previous.accepted + previous.unknown + previous.pending > 0).then_some(previous)
+    let stands = previous.accepted + previous.unknown + previous.pending > 0;
+    Ok(stands.then_some(previous))
+}
+
+impl Folder {
+    /// Whether the folder has a run that was never planned to its end, and nobody plans it now: a
+    /// process has died there that had sent nothing.
+    ///
+    /// # Errors
+    /// When that can't be told from its ledger.
+    pub(super) fn is_unplanned(&self) -> Result<bool, LedgerError> {
+        if !self.lock().exists() || Lock::holder(self).is_some() {
+            return Ok(false);
+        }
+        if !self.ledger().exists() {
+            return Ok(!self.results().exists());
+        }
+        Ledger::open(&self.ledger())?.is_unplanned()
+    }
+
+    /// Removes what a process left that died while it planned. Gives whether there was such.
+    ///
+    /// # Errors
+    /// When it can't be told from the ledger.
+    pub(super) fn remove_unplanned(&self) -> Result<bool, LedgerError> {
+        if !self.is_unplanned()? {
+            return Ok(false);
+        }
+        // A process may just begin here; and nothing but a run's own files is removed.
+        let Ok(_lock) = Lock::take(self) else {
+            return Ok(false);
+        };
+        let mut files = ledger::files_in(self.path());
+        files.push(self.lock());
+        for file in files {
+            // What is not there or can't be removed is no obstacle.
+            let _ = fs::remove_file(file);
+        }
+        let _ = fs::remove_dir_all(self.frozen());
+        let _ = fs::remove_dir(self.path());
+        Ok(true)
+    }
 }

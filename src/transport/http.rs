@@ -14,8 +14,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION, 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Body, PostError, Reply, Transport, http_date};
-use crate::api::Dialect;
+use super::{Body, Lookup, PostError, Reply, Transport, http_date};
+use crate::api::{Dialect, EMAILS};
 use crate::campaign::is_loopback;
 
 /// The longest that connecting may take, and at most half of the total: on a busy machine two ends
@@ -62,6 +62,7 @@ pub enum SetupError {
 pub struct HttpTransport {
     client: reqwest::Client,
     endpoint: Url,
+    emails: Url,
     authorization: HeaderValue,
 }
 
@@ -88,6 +89,7 @@ impl HttpTransport {
                 .build()
                 .map_err(|error| SetupError::Client(chain(&error)))?,
             endpoint: settings.url.join(settings.dialect.path())?,
+            emails: settings.url.join(EMAILS)?,
             authorization: basic(settings.app_key, settings.secret_key)?,
         })
     }
@@ -110,9 +112,24 @@ impl Transport for HttpTransport {
         let request = self
             .client
             .post(self.endpoint.clone())
-            .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(reqwest::Body::wrap(Pieces(body.0.into())));
+        self.ask(request).await
+    }
+}
+
+impl Lookup for HttpTransport {
+    async fn emails(&self, query: &str) -> Result<Reply, PostError> {
+        let mut url = self.emails.clone();
+        url.set_query(Some(query));
+        self.ask(self.client.get(url)).await
+    }
+}
+
+impl HttpTransport {
+    /// Sends a request with the login, and reads its answer.
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<Reply, PostError> {
+        let request = request.header(AUTHORIZATION, self.authorization.clone());
         let response = request.send().await.map_err(|error| failure(&error))?;
         let header = |name| {
             response

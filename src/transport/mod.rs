@@ -44,6 +44,12 @@ pub fn http_date(text: &str) -> Option<Timestamp> {
     Some(date.timestamp())
 }
 
+/// Asking an API what it knows; nothing is changed by it.
+pub trait Lookup: Send + Sync + 'static {
+    /// Asks `GET emails` with this query once.
+    fn emails(&self, query: &str) -> impl Future<Output = Result<Reply, PostError>> + Send;
+}
+
 /// The way to an API.
 pub trait Transport: Send + Sync + 'static {
     /// Posts a request once.

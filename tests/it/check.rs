@@ -30,7 +30,7 @@ fn warnings_alone_are_an_error_only_when_strict() {
     text(&campaign)
         .run()
         .code(0)
-        .stdout_has("2 rows, 0 errors, 1 warnings");
+        .stdout_has("2 rows, 0 errors, 1 warning\n");
     text(&campaign).arg("--strict").run().code(1);
     text(&Campaign::new()).arg("--strict").run().code(0);
 }

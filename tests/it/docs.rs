@@ -408,7 +408,7 @@ fn the_full_campaign_is_right() {
         "email,first_name,agent,segment,token,price list\nada@mail.example,Ada,zoe@acme.example,home,7f,autumn.pdf\n",
     );
     let ran = Run::new("check").arg(folder.path()).arg("--strict").run();
-    ran.code(0).stdout_has("1 rows, 0 errors, 0 warnings");
+    ran.code(0).stdout_has("1 row, 0 errors, 0 warnings");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Runs the binary: a command line goes in, the exit code and both outputs come out.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 /// How long a command may take unless [`Run::limit`] says otherwise.
@@ -21,6 +27,7 @@ pub struct Run {
     command: Command,
     shown: String,
     stdin: Vec<u8>,
+    terminal: bool,
     limit: Duration,
     home: TempDir,
 }
@@ -43,6 +50,7 @@ impl Run {
             command: process,
             shown: "mailrun".into(),
             stdin: Vec::new(),
+            terminal: false,
             limit: LIMIT,
             home,
         }
@@ -89,6 +97,12 @@ impl Run {
         self
     }
 
+    /// Makes standard input a terminal, on which nobody types anything.
+    pub fn terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
     /// The folder that it runs in; an empty one unless set.
     pub fn cwd(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
@@ -108,17 +122,23 @@ impl Run {
 
     /// Starts it.
     pub fn spawn(mut self) -> Running {
+        let keyboard = self.terminal.then(keyboard);
+        let stdin = match &keyboard {
+            Some((_, terminal)) => terminal.try_clone().expect("a descriptor").into(),
+            None => Stdio::piped(),
+        };
         self.command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
         let input = self.stdin;
-        std::thread::spawn(move || {
-            // A command that does not read its input may be gone before it is written.
-            let _ = stdin.write_all(&input);
-        });
+        if let Some(mut stdin) = child.stdin.take() {
+            std::thread::spawn(move || {
+                // A command that does not read its input may be gone before it is written.
+                let _ = stdin.write_all(&input);
+            });
+        }
         Running {
             stdout: Captured::start(child.stdout.take().expect("a pipe")),
             stderr: Captured::start(child.stderr.take().expect("a pipe")),
@@ -126,9 +146,24 @@ impl Run {
             shown: self.shown,
             started: Instant::now(),
             limit: self.limit,
+            _keyboard: keyboard.map(|(keyboard, _)| keyboard),
             _home: self.home,
         }
     }
+}
+
+/// A terminal, with what would be typed on it.
+fn keyboard() -> (OwnedFd, File) {
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&keyboard).expect("its owner");
+    unlockpt(&keyboard).expect("its lock");
+    let name = ptsname(&keyboard, Vec::new()).expect("its name");
+    let path = Path::new(OsStr::from_bytes(name.as_bytes()));
+    let mut options = OpenOptions::new();
+    // Without NOCTTY it would become the terminal of the tests.
+    options.read(true).write(true);
+    options.custom_flags(OFlags::NOCTTY.bits() as i32);
+    (keyboard, options.open(path).expect("the terminal"))
 }
 
 /// The key that [`Run::keys`] sets.
@@ -144,6 +179,7 @@ pub struct Running {
     shown: String,
     started: Instant,
     limit: Duration,
+    _keyboard: Option<OwnedFd>,
     _home: TempDir,
 }
 
@@ -158,6 +194,11 @@ impl Running {
     pub fn has_ended(&mut self) -> bool {
         let status = self.child.try_wait();
         status.expect("the process can be waited for").is_some()
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.
@@ -293,6 +334,11 @@ impl Ran {
             self.status.code() == Some(code),
             &format!("exit code {code}"),
         )
+    }
+
+    /// Its exit code; none when a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.status.code()
     }
 
     /// Asserts that standard output has this text.

@@ -1,0 +1,94 @@
+//! `GET emails`: the messages that the API knows. It is asked whether a message was taken whose
+//! answer was lost.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Answer, form};
+
+/// The endpoint's path below the API's base URL.
+pub const EMAILS: &str = "emails";
+
+/// The query that asks for the messages with this ID.
+pub fn emails_query(message_id: &str) -> String {
+    let mut query = b"filter=message_id::".to_vec();
+    form::encode_into(message_id.as_bytes(), &mut query);
+    // What was encoded is ASCII.
+    String::from_utf8_lossy(&query).into_owned()
+}
+
+/// The list in an answer; nothing is asked of its rows but their ID.
+#[derive(Deserialize)]
+struct List {
+    #[serde(default)]
+    data: Value,
+}
+
+/// The message IDs of the rows in the body of an answer that is a success, as they stand there.
+pub fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match serde_json::from_slice::<List>(body) {
+        Ok(list) if answer.is_success() => rows(list.data).iter().filter_map(id).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A list of rows; or an object, which is one row or has rows for its values, as PHP writes a list
+/// with gaps.
+fn rows(data: Value) -> Vec<Value> {
+    match data {
+        Value::Array(rows) => rows,
+        Value::Object(row) if row.contains_key("message_id") => vec![Value::Object(row)],
+        Value::Object(rows) => rows.into_iter().map(|(_, row)| row).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn id(row: &Value) -> Option<String> {
+    row.get("message_id")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(body: &str) -> Vec<String> {
+        let answer = Answer::decode(body.as_bytes()).expect("the API's JSON");
+        emails_in(&answer, body.as_bytes())
+    }
+
+    #[test]
+    fn an_id_can_add_no_other_filter() {
+        assert_eq!(
+            emails_query("0a.1.2@sender.example"),
+            "filter=message_id::0a.1.2%40sender.example"
+        );
+        assert_eq!(
+            emails_query("a|to::b&limit=9#+ %"),
+            "filter=message_id::a%7Cto%3A%3Ab%26limit%3D9%23%2B%20%25"
+        );
+    }
+
+    #[test]
+    fn reads_the_ids_of_a_list_however_php_wrote_it() {
+        let list = r#"{"code":200,"status":"success","number_of_elements":2,"data":[{"id":"1","message_id":"a@x","to":"b@y"},{"message_id":"c@x"}]}"#;
+        assert_eq!(ids(list), ["a@x", "c@x"]);
+        let gaps = r#"{"code":"200","status":"success","data":{"3":{"message_id":"a@x"}}}"#;
+        assert_eq!(ids(gaps), ["a@x"]);
+        let one = "\u{feff}{\"code\":200,\"status\":\"success\",\"data\":{\"message_id\":\"a@x\"}}";
+        assert_eq!(ids(one), ["a@x"]);
+    }
+
+    #[test]
+    fn what_is_no_row_or_no_success_has_no_id() {
+        for body in [
+            r#"{"code":200,"status":"success","data":[]}"#,
+            r#"{"code":200,"status":"success"}"#,
+            r#"{"code":200,"status":"success","data":[{"message_id":7},{"message_id":null},"a@x",{"subject":"a@x"}]}"#,
+            r#"{"code":404,"status":"error","message":"No items","data":[{"message_id":"a@x"}]}"#,
+            r#"{"code":200,"status":"error","data":[{"message_id":"a@x"}]}"#,
+        ] {
+            assert_eq!(ids(body), [""; 0], "{body}");
+        }
+    }
+}

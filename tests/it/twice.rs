@@ -1,0 +1,261 @@
+//! Two processes never send one campaign at the same time, and a dead one stands in nobody's way.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::resume::status;
+use crate::send::{campaign, on, send};
+use crate::support::campaign::Campaign;
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::results::Results;
+use crate::support::run::{Run, Running};
+
+/// An API that takes every message and answers after a while.
+fn slow() -> FakeApi {
+    FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(1500)))
+}
+
+/// A template that nobody writes: who reads it waits for ever.
+const TEMPLATE: &str = "templates/never.html";
+
+/// A `send` that plans for ever, as it waits for [`TEMPLATE`].
+fn planning(campaign: &Campaign, more: &[&str]) -> Running {
+    let pipe = campaign.path().join(TEMPLATE);
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    sending(campaign, more, "frozen")
+}
+
+/// A `send` whose run has this file.
+fn sending(campaign: &Campaign, more: &[&str], file: &str) -> Running {
+    let before = campaign.runs();
+    let running = send(campaign).args(more).spawn();
+    let made = |run: &PathBuf| !before.contains(run) && run.join(file).exists();
+    running.wait_until(file, |_| campaign.runs().iter().any(made));
+    running
+}
+
+/// Takes the file away that [`planning`] waits for.
+fn whole(campaign: &Campaign) {
+    std::fs::remove_file(campaign.path().join(TEMPLATE)).expect("the pipe");
+}
+
+#[track_caller]
+fn refused(command: Run, running: &Running, run: &Path) {
+    let ran = command.run();
+    ran.code(1)
+        .stdout_is("")
+        .stderr_has(&format!("by the process {}", running.pid()))
+        .stderr_has(&run.canonicalize().expect("a folder").to_string_lossy())
+        .stderr_has("wait until it has ended");
+}
+
+#[test]
+fn the_second_send_refuses_whatever_it_is_told() {
+    let api = slow();
+    let campaign = campaign(&api);
+    let running = send(&campaign).spawn();
+    let run = PathBuf::from(running.first_line());
+    running.wait_until("one in flight", |_| api.in_flight() == 1);
+    for more in [None, Some("--again"), Some("--except-sent")] {
+        refused(send(&campaign).args(more), &running, &run);
+    }
+    let elsewhere = campaign.path().join("elsewhere");
+    let again = send(&campaign).arg("--again").arg("--run-dir");
+    refused(again.arg(&elsewhere), &running, &run);
+    assert_eq!(campaign.runs(), std::slice::from_ref(&run));
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 3);
+    send(&campaign).arg("--again").run().code(0);
+    assert_eq!(api.taken().len(), 6);
+}
+
+#[test]
+fn the_second_send_refuses_while_the_first_plans() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let running = planning(&campaign, &[]);
+    let run = campaign.only_run();
+    whole(&campaign);
+    for more in ["-v", "--again", "--except-sent"] {
+        refused(send(&campaign).arg(more), &running, &run);
+    }
+    assert_eq!(api.requests().len(), 0);
+    running.kill();
+    send(&campaign).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn the_second_send_refuses_while_the_first_asks() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let asking = Run::new("send").arg(campaign.path()).keys().terminal();
+    let running = asking.spawn();
+    running.wait_until("it asks", |it| it.stderr().contains("[y/N]"));
+    let run = campaign.only_run();
+    for more in [None, Some("--again"), Some("--except-sent")] {
+        refused(send(&campaign).args(more), &running, &run);
+    }
+    let planned = format!("is being planned by the process {}", running.pid());
+    let status = Run::new("status").arg(campaign.path()).run();
+    status.code(1).stderr_has(&planned);
+    on("resume", &run)
+        .run()
+        .code(1)
+        .stderr_has("being worked on");
+    running.kill();
+    assert_eq!(api.requests().len(), 0);
+    send(&campaign).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn rehearsals_and_other_names_are_not_concerned() {
+    let api = slow();
+    let campaign = campaign(&api);
+    let running = send(&campaign).spawn();
+    running.first_line();
+    running.wait_until("one in flight", |_| api.in_flight() == 1);
+    let local = Run::new("send").arg(campaign.path()).arg("--local");
+    local.run().code(0);
+    send(&campaign)
+        .args(["--test-to", "me@one.example"])
+        .run()
+        .code(0);
+    send(&campaign).arg("--dry-run").run().code(0);
+    let campaign = campaign.set("name", "another");
+    send(&campaign).run().code(0);
+    running.wait().code(0);
+}
+
+#[test]
+fn a_run_that_is_gone_on_with_keeps_its_campaign_from_being_sent() {
+    let api = FakeApi::start(|n, _| match n {
+        0 => Reply::Take,
+        _ => Reply::Take.after(Duration::from_millis(1500)),
+    });
+    let campaign = campaign(&api);
+    let first = send(&campaign).args(["--limit", "1"]).run();
+    let run = first.code(5).run_dir();
+    let running = on("resume", &run).spawn();
+    running.wait_until("one in flight", |_| api.in_flight() > 0);
+    for more in ["--again", "--except-sent"] {
+        refused(send(&campaign).arg(more), &running, &run);
+    }
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn no_run_is_gone_on_with_while_its_campaign_is_sent() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let first = send(&campaign).args(["--limit", "1"]).run();
+    let run = first.code(5).run_dir();
+    let running = planning(&campaign, &["--except-sent"]);
+    let second = campaign.runs().pop().expect("a run");
+    for command in ["resume", "retry"] {
+        refused(on(command, &run), &running, &second);
+    }
+    let resolve = on("resolve", &run).args(["--how", "accepted"]);
+    refused(resolve, &running, &second);
+    assert_eq!(api.taken().len(), 1);
+    running.kill();
+    on("resume", &run).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn two_runs_of_a_campaign_can_be_gone_on_with_at_a_time() {
+    let api = FakeApi::start(|n, _| match n {
+        0..2 => Reply::Take,
+        _ => Reply::Take.after(Duration::from_millis(1000)),
+    });
+    let campaign = campaign(&api);
+    let partly = || {
+        let command = send(&campaign).args(["--again", "--limit", "1"]);
+        command.run().code(5).run_dir()
+    };
+    let (one, two) = (partly(), partly());
+    let running = on("resume", &one).spawn();
+    running.wait_until("one in flight", |_| api.in_flight() > 0);
+    on("resume", &two).run().code(0);
+    running.wait().code(0);
+    assert_eq!(api.taken().len(), 6);
+}
+
+/// Goes on after a process has died that planned a second run.
+fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
+    let campaign = campaign(api);
+    let first = send(&campaign).args(["--limit", "1"]).run();
+    let run = first.code(5).run_dir();
+    let campaign = die(campaign);
+    let half = campaign.runs().pop().expect("a run");
+    assert_ne!(half, run);
+    // The newest run of the campaign is the one that there is.
+    let real = run.canonicalize().expect("a path");
+    assert_eq!(status(campaign.path())["run"], *real.to_string_lossy());
+    on("resume", campaign.path()).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+    send(&campaign).arg("--dry-run").run().code(0);
+    assert!(half.exists(), "a rehearsal removes nothing");
+    let again = send(&campaign).arg("--again").run();
+    let second = again.code(0).run_dir();
+    assert_eq!(campaign.runs(), [run, second], "the half run is gone");
+    assert_eq!(api.taken().len(), 6);
+}
+
+#[test]
+fn what_died_before_it_had_a_ledger_stands_in_nobodys_way() {
+    no_obstacle(&FakeApi::taking_all(), |campaign| {
+        planning(&campaign, &["--except-sent"]).kill();
+        whole(&campaign);
+        campaign
+    });
+}
+
+#[test]
+fn what_died_while_it_wrote_its_rows_stands_in_nobodys_way() {
+    no_obstacle(&FakeApi::taking_all(), |campaign| {
+        let campaign = campaign.rows(40_000);
+        let running = sending(&campaign, &["--again"], "ledger.db");
+        running.kill().stdout_is("");
+        campaign.rows(3)
+    });
+}
+
+#[test]
+fn a_folder_where_a_process_died_while_it_planned_can_be_used() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let dir = campaign.path().join("runs/mine");
+    let more = ["--run-dir", dir.to_str().expect("UTF-8")];
+    planning(&campaign, &more).kill();
+    whole(&campaign);
+    send(&campaign).args(more).run().code(0);
+    assert_eq!(Results::of(&dir).counts(), [("accepted", 3)].into());
+    send(&campaign)
+        .arg("--again")
+        .args(more)
+        .run()
+        .code(1)
+        .stderr_has("not empty");
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
+fn a_folder_that_holds_more_than_a_half_run_is_left_alone() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    planning(&campaign, &[]).kill();
+    let half = campaign.only_run();
+    std::fs::write(half.join("notes.txt"), "mine").expect("a file");
+    whole(&campaign);
+    send(&campaign).run().code(0);
+    assert_eq!(
+        std::fs::read_to_string(half.join("notes.txt")).expect("it is there"),
+        "mine"
+    );
+}
