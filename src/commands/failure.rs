@@ -156,6 +156,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let message = error.to_string();
         match error {
+            LockError::Folder(error) => error.into(),
             LockError::Held { .. } => {
                 Self::with_help("locked", message, "`mailrun status` shows how far it is")
             }

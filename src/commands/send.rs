@@ -36,7 +36,7 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
         return Err(unasked());
     }
     let sending = match target {
-        Target::Real => send_alone(&campaign)?,
+        Target::Real => send_alone(&campaign, args.run_dir.is_some())?,
         Target::Local | Target::Test => None,
     };
     let earlier = earlier(args, &campaign)?;
@@ -81,8 +81,8 @@ pub(super) fn earlier(args: &Send, campaign: &Campaign) -> Result<Vec<Previous>,
 }
 
 /// The right to send the campaign, in `runs` that hold nothing but runs.
-fn send_alone(campaign: &Campaign) -> Result<Option<Lock>, Failure> {
-    let lock = Lock::send(campaign)?;
+fn send_alone(campaign: &Campaign, elsewhere: bool) -> Result<Option<Lock>, Failure> {
+    let lock = Lock::send(campaign, elsewhere)?;
     if lock.is_some() {
         sweep(campaign);
     }

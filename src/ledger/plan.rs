@@ -222,10 +222,11 @@ impl Planner {
 fn create(path: &Path) -> Result<(), LedgerError> {
     let new = unborn(path);
     let connection = Connection::open(&new)?;
-    write_ahead(&connection, path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
-    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.execute_batch(concat!("BEGIN;", include_str!("schema.sql"), "COMMIT;"))?;
+    // Last, so that nothing is in the log, which would not come along.
+    write_ahead(&connection, path)?;
     connection.close().map_err(|(_, error)| error)?;
     std::fs::rename(&new, path)
         .and_then(|()| path.parent().map_or(Ok(()), sync_dir))

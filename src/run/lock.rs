@@ -9,8 +9,8 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
-use super::Folder;
 use super::folder::{RUNS, plain, runs_of};
+use super::{Folder, FolderError};
 use crate::campaign::Campaign;
 use crate::ledger::{Run, Target};
 
@@ -42,6 +42,9 @@ pub enum LockError {
         /// The folder of its run, if it has one yet.
         folder: Option<PathBuf>,
     },
+    /// There can be no `runs`.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The file can't be opened or locked.
     #[error("can't lock {}: {error}", path.display())]
     Io {
@@ -76,17 +79,20 @@ impl Lock {
 
     /// Takes the right to send a campaign for real, from the look at its earlier runs to the end of
     /// the sending: two that look at the same time would both find nobody who has got it. Nothing
-    /// where the campaign's folder takes no `runs`; then there are no runs to look at either.
+    /// for a run `elsewhere`, where the campaign's folder takes no `runs`; then there are no runs to
+    /// look at either.
     ///
     /// # Errors
-    /// When another process sends the campaign, or goes on with one of its runs.
-    pub fn send(campaign: &Campaign) -> Result<Option<Self>, LockError> {
+    /// When another process sends the campaign, or goes on with one of its runs; or when there can be
+    /// no `runs`.
+    pub fn send(campaign: &Campaign, elsewhere: bool) -> Result<Option<Self>, LockError> {
         match runs_of(&campaign.dir) {
             Ok(runs) => {
                 let exclusive = FlockOperation::NonBlockingLockExclusive;
                 sending(&runs, &campaign.name, exclusive).map(Some)
             }
-            Err(_) => Ok(None),
+            Err(_) if elsewhere => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -109,9 +109,12 @@ fn send_with(fault: Fault, batch: usize) -> bool {
         assert_eq!(once(&api).len(), ROWS, "{fault}");
         return true;
     };
-    ran.code(5).stderr_has("mailrun re");
+    ran.code(5);
     let run = Path::new(&run);
     let left = results(run);
+    if left.count("accepted") < ROWS {
+        ran.stderr_has("mailrun re");
+    }
     stops_posting(&left, &posts, failed, fault);
     fits(&left, &api, batch, fault);
     if run.join("results.csv").exists() {
@@ -360,7 +363,7 @@ fn a_ledger_that_can_not_be_kept_durably_is_refused() {
         error: Errno::IO,
         nth: 1,
         how: "once",
-        part: "ledger.db-journal",
+        part: "ledger.new-journal",
     };
     let ran = shim.fail(send(&campaign), campaign.path(), &fault).run();
     ran.code(1)

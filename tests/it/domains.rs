@@ -86,7 +86,7 @@ fn another_attempt_waits_for_its_domain_too() {
             Reply::Take
         }
     });
-    let campaign = slow_ones_first(campaign(&api), 8, 0, "20/s");
+    let campaign = slow_ones_first(campaign(&api), 8, 0, "20/s").set("retry.attempts", 50);
     let run = send(&campaign).run().code(0).run_dir();
     assert_eq!(Results::of(&run).counts(), [("accepted", 8)].into());
     let (slow, _) = came(&api);

@@ -44,7 +44,10 @@ fn lists_the_unknown_rows_with_the_reason_and_the_moment() {
 #[test]
 fn shows_twenty_unknown_rows_and_lists_a_thousand() {
     let api = loses_answers();
-    let campaign = campaign(&api).rows(1003).set("pace.concurrency", 50);
+    let campaign = campaign(&api)
+        .rows(1003)
+        .set("pace.concurrency", 50)
+        .set("breaker.share", 1.0);
     let run = send(&campaign).run().code(4).run_dir();
     let status = status(&run);
     assert_eq!(status["counts"]["unknown"], 1003);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::resume::status;
 use crate::send::{campaign, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
@@ -194,10 +193,13 @@ fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
     let campaign = die(campaign);
     let half = campaign.runs().pop().expect("a run");
     assert_ne!(half, run);
-    // The newest run of the campaign is the one that there is.
-    let real = run.canonicalize().expect("a path");
-    assert_eq!(status(campaign.path())["run"], *real.to_string_lossy());
-    on("resume", campaign.path()).run().code(0);
+    // Who names the campaign is told of the newest, and not given an older run.
+    on("resume", campaign.path())
+        .run()
+        .code(1)
+        .stderr_has("never planned to its end");
+    assert_eq!(api.taken().len(), 1);
+    on("resume", &run).run().code(0);
     assert_eq!(api.taken().len(), 3);
     send(&campaign).arg("--dry-run").run().code(0);
     assert!(half.exists(), "a rehearsal removes nothing");
