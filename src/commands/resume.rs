@@ -13,9 +13,9 @@ use crate::campaign::{Campaign, Rate};
 use crate::cli::Resume;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Status, Target, Writer};
+use crate::ledger::{self, Run, Status, Target, Writer};
 use crate::report;
-use crate::run::{Lock, suppression_list};
+use crate::run::{Folder, Lock, later, suppression_list};
 
 pub(super) fn run(args: &Resume, shown: &Shown) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
@@ -62,6 +62,7 @@ pub(super) fn go_on(
             report::counted(skipped, "row")
         ));
     }
+    skip_sent_later(&folder, &run, shown)?;
     println!("{}", folder.path().display());
     let rate = if overrides.rate.is_empty() {
         campaign.pace.rate.clone()
@@ -82,7 +83,26 @@ pub(super) fn go_on(
     deliver(to_send, &interrupt, shown)
 }
 
-/// The suppression lists are the one thing that a run looks at again: they can only skip more rows.
+/// A later run of the campaign may have sent to those who are still pending in this one.
+fn skip_sent_later(folder: &Folder, run: &Run, shown: &Shown) -> Result<(), Failure> {
+    if run.target != Target::Real {
+        return Ok(());
+    }
+    for later in later(run) {
+        let name = later.folder.path().display();
+        let reason = format!("already sent in the run {name}");
+        let now = Clock::system().now();
+        let path = later.folder.ledger();
+        let skipped = ledger::skip_sent_later(&folder.ledger(), &path, &reason, now)?;
+        if skipped > 0 {
+            let rows = report::counted(skipped as u64, "row");
+            shown.say(&format!("{rows} {reason} since, and skipped"));
+        }
+    }
+    Ok(())
+}
+
+/// The suppression lists are one thing that a run looks at again: they can only skip more rows.
 fn suppress_again(
     campaign: &Campaign,
     dir: &Path,

@@ -19,7 +19,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use check::whose;
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
-pub use reopen::{Found, resolve_accepted, resolve_resend, retry};
+pub use reopen::{Found, resolve_accepted, resolve_resend, retry, skip_sent_later};
 pub use writer::{LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::reopen::skip_sent_in;
 use super::{LedgerError, Run, Status, to_millis, write_ahead};
 use crate::durable::sync_dir;
 use crate::render::Recorded;
@@ -168,20 +169,8 @@ impl Planner {
     /// When one of the ledgers can't be read or written.
     pub fn skip_sent_in(&mut self, other: &Path, reason: &str) -> Result<usize, LedgerError> {
         self.connection.execute_batch("COMMIT")?;
-        self.connection
-            .execute("ATTACH ? AS other", [other.to_string_lossy()])?;
+        let skipped = skip_sent_in(&self.connection, other, reason, self.now)?;
         self.connection.execute_batch("BEGIN")?;
-        let skipped = self.connection.execute(
-            "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
-             WHERE status = 'pending' AND row IN (
-               SELECT mine.row FROM recipient AS mine
-               JOIN other.recipient AS theirs ON theirs.address = mine.address
-               JOIN other.delivery AS sent ON sent.row = theirs.row
-               WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
-            params![reason, self.now],
-        )?;
-        self.connection
-            .execute_batch("COMMIT; DETACH other; BEGIN")?;
         Ok(skipped)
     }
 

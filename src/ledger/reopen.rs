@@ -26,6 +26,40 @@ pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
     Ok(changed)
 }
 
+/// Skips the pending rows whose address has been sent to, or may have been, in another run; but not
+/// those that the user wants sent again. Gives their number.
+///
+/// # Errors
+/// When one of the ledgers can't be read or written.
+pub fn skip_sent_later(
+    path: &Path,
+    other: &Path,
+    reason: &str,
+    now: Timestamp,
+) -> Result<usize, LedgerError> {
+    skip_sent_in(&open(path)?, other, reason, to_millis(now))
+}
+
+pub(super) fn skip_sent_in(
+    connection: &Connection,
+    other: &Path,
+    reason: &str,
+    now: i64,
+) -> Result<usize, LedgerError> {
+    connection.execute("ATTACH ? AS other", [other.to_string_lossy()])?;
+    let skipped = connection.execute(
+        "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
+         WHERE status = 'pending' AND resends = 0 AND row IN (
+           SELECT mine.row FROM recipient AS mine
+           JOIN other.recipient AS theirs ON theirs.address = mine.address
+           JOIN other.delivery AS sent ON sent.row = theirs.row
+           WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
+        params![reason, now],
+    );
+    connection.execute_batch("DETACH other")?;
+    Ok(skipped?)
+}
+
 /// Says that the `unknown` rows were taken. Gives their number.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ pub use freeze::freeze;
 pub use lock::{Lock, LockError};
 pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file, suppression_list};
 pub use preflight::{Preflight, RowFinding, preflight};
-pub use previous::{Previous, PreviousError, previous, sweep};
+pub use previous::{Previous, PreviousError, later, previous, sweep};
 
 use std::sync::atomic::AtomicU64;
 

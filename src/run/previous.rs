@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Folder, Lock, folder};
 use crate::campaign::Campaign;
-use crate::ledger::{self, Ledger, LedgerError, Status, Target};
+use crate::ledger::{self, Ledger, LedgerError, Run, Status, Target};
 
 /// A real run of the same name, with rows that were sent, may have been, or are still to be.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ pub struct PreviousError {
 /// everybody get the message twice.
 pub fn previous(campaign: &Campaign) -> Result<Vec<Previous>, PreviousError> {
     let mut standing = Vec::new();
-    for folder in folders(campaign)? {
-        let found = look(campaign, &folder).map_err(|error| PreviousError {
+    for folder in folders(&campaign.dir)? {
+        let found = look(&campaign.name, &folder).map_err(|error| PreviousError {
             folder: folder.path().to_owned(),
             error,
         })?;
@@ -49,18 +49,29 @@ pub fn previous(campaign: &Campaign) -> Result<Vec<Previous>, PreviousError> {
     Ok(standing)
 }
 
+/// The real runs of a run's campaign that were begun after it, oldest first, as far as they can be
+/// read: whoever has got the message there need not get it from this one.
+pub fn later(run: &Run) -> Vec<Previous> {
+    let folders = folders(&run.campaign).unwrap_or_default();
+    let found = folders.iter().filter_map(|folder| {
+        let began = Ledger::open(&folder.ledger()).ok()?.run().ok()?.started;
+        (began > run.started).then(|| look(&run.name, folder).ok())?
+    });
+    found.flatten().collect()
+}
+
 /// Removes what processes left in a campaign's `runs` that died while they planned: it holds
 /// recipients' data, and is of no use. The caller holds [`Lock::send`].
 pub fn sweep(campaign: &Campaign) {
-    for folder in folders(campaign).unwrap_or_default() {
+    for folder in folders(&campaign.dir).unwrap_or_default() {
         // What can't be read is for `previous` to tell.
         let _ = folder.remove_unplanned();
     }
 }
 
 /// All folders in a campaign's `runs`, in the order of their names.
-fn folders(campaign: &Campaign) -> Result<Vec<Folder>, PreviousError> {
-    let runs = campaign.dir.join(folder::RUNS);
+fn folders(campaign: &Path) -> Result<Vec<Folder>, PreviousError> {
+    let runs = campaign.join(folder::RUNS);
     let mut folders = Vec::new();
     match fs::read_dir(&runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -82,16 +93,16 @@ fn unreadable(folder: PathBuf, error: io::Error) -> PreviousError {
     PreviousError { folder, error }
 }
 
-fn look(campaign: &Campaign, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
+fn look(name: &str, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
     let path = folder.ledger();
     let found = match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => without_ledger(folder),
         Err(error) => Err(LedgerError::Io(path.clone(), error)),
-        Ok(_) => standing(campaign, folder),
+        Ok(_) => standing(name, folder),
     };
     found.or_else(|error| match ledger::whose(&path) {
         // What is readable says that it does not matter.
-        Some((name, target)) if target != Target::Real || name != campaign.name => Ok(None),
+        Some((found, target)) if target != Target::Real || found != name => Ok(None),
         // A local run's messages are nobody's mail.
         None if folder.outbox().exists() => Ok(None),
         _ => Err(error),
@@ -108,13 +119,13 @@ fn without_ledger(folder: &Folder) -> Result<Option<Previous>, LedgerError> {
     }
 }
 
-fn standing(campaign: &Campaign, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
+fn standing(name: &str, folder: &Folder) -> Result<Option<Previous>, LedgerError> {
     let ledger = Ledger::open(&folder.ledger())?;
     if ledger.is_unplanned()? {
         return Ok(None);
     }
     let run = ledger.run()?;
-    if run.target != Target::Real || run.name != campaign.name {
+    if run.target != Target::Real || run.name != name {
         return Ok(None);
     }
     ledger.check()?;

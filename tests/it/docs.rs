@@ -12,11 +12,12 @@ use crate::support::fake_api::FakeApi;
 use crate::support::run::Run;
 use crate::support::{has_program, real_part};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
     "docs/campaign.md",
+    "docs/guarantees.md",
     "docs/results.md",
     "docs/gateway.md",
     "docs/architecture.md",
@@ -343,8 +344,8 @@ fn options_are_the_programs() {
         .iter()
         .flat_map(|command| options(&help(&[command])))
         .collect();
-    // Those of cargo.
-    known.extend(["--release", "--path"].map(str::to_owned));
+    // Those of cargo, and of the soak.
+    known.extend(["--release", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
     for name in PAGES {
         let text = page(name);
         let mut pieces = blocks(&text, "sh");

@@ -142,6 +142,26 @@ fn sending_to_the_others_leaves_out_who_may_have_it() {
 }
 
 #[test]
+fn a_resume_leaves_out_who_got_it_from_a_later_run() {
+    for option in ["--except-sent", "--again"] {
+        let api = FakeApi::taking_all();
+        let campaign = campaign(&api);
+        let first = send(&campaign).args(["--limit", "1"]).run();
+        let first = first.code(5).run_dir();
+        send(&campaign).arg(option).run().code(0);
+        let taken = api.taken().len();
+        on("resume", &first)
+            .run()
+            .code(0)
+            .stderr_has("2 rows already sent in the run");
+        assert_eq!(api.taken().len(), taken, "{option}: nobody got another");
+        let results = Results::of(&first);
+        assert_eq!(results.counts(), [("accepted", 1), ("skipped", 2)].into());
+        assert_eq!(results.rows[1]["code"], "already-sent");
+    }
+}
+
+#[test]
 fn one_signal_lets_what_is_in_flight_end() {
     for signal in [Signal::TERM, Signal::INT] {
         let api = slow(100);
