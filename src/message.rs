@@ -20,6 +20,8 @@ pub struct Message {
     pub subject: String,
     /// The HTML body.
     pub html: Option<String>,
+    /// The HTML body percent-encoded, if that was asked for and is known.
+    pub html_form: Option<Vec<u8>>,
     /// The text body.
     pub text: Option<String>,
     /// Where replies go.
@@ -65,6 +67,7 @@ impl Message {
             smtp_account: Cow::Borrowed(&envelope.smtp_account),
             subject: Cow::Borrowed(&self.subject),
             html: self.html.as_deref().map(Cow::Borrowed),
+            html_form: self.html_form.as_deref().map(Cow::Borrowed),
             text: self.text.as_deref().map(Cow::Borrowed),
             from: Cow::Borrowed(self.from.address.as_str()),
             from_name: self.from.name.as_deref().map(Cow::Borrowed),

@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub subject: Cow<'a, str>,
     /// The HTML body.
     pub html: Option<Cow<'a, str>>,
+    /// `html` percent-encoded ([`form::encode_into`]), where the sender has that already.
+    pub html_form: Option<Cow<'a, [u8]>>,
     /// The text body; beside `html` it is the alternative.
     pub text: Option<Cow<'a, str>>,
     /// The sender's address.

@@ -24,7 +24,11 @@ impl Request<'_> {
             if out.len() > start {
                 out.push(b'&');
             }
-            encode_variable(key, value, out);
+            encode_key(key, out);
+            match (key, &self.html_form) {
+                (["html"], Some(form)) => out.extend_from_slice(form),
+                _ => form::encode_into(value.as_bytes(), out),
+            }
         });
     }
 
@@ -105,7 +109,8 @@ impl File<'_> {
         let inline = self.inline.then_some(("inline", "1"));
         for (field, value) in fields.into_iter().chain(inline) {
             out.push(b'&');
-            encode_variable(&["files", &index, field], value, out);
+            encode_key(&["files", &index, field], out);
+            form::encode_into(value.as_bytes(), out);
         }
     }
 }
@@ -140,7 +145,7 @@ fn put_copies(
     }
 }
 
-fn encode_variable(key: &[&str], value: &str, out: &mut Vec<u8>) {
+fn encode_key(key: &[&str], out: &mut Vec<u8>) {
     for (level, name) in key.iter().enumerate() {
         if level > 0 {
             out.extend_from_slice(b"%5B");
@@ -151,7 +156,6 @@ fn encode_variable(key: &[&str], value: &str, out: &mut Vec<u8>) {
         }
     }
     out.push(b'=');
-    form::encode_into(value.as_bytes(), out);
 }
 
 /// Why a body is not a request.
@@ -192,6 +196,7 @@ impl Request<'static> {
             smtp_account: fields.required("smtp_account")?,
             subject: fields.required("subject")?,
             html: fields.text("html")?,
+            html_form: None,
             text: fields.either("text", "txt")?,
             from: fields.required("from")?,
             from_name: fields.text("from_name")?,

@@ -78,7 +78,7 @@ impl Feeder {
             }
             for row in page {
                 after = row.row.number;
-                let prepared = match self.engine.prepare(&row.row) {
+                let prepared = match self.engine.prepare_to_post(&row.row) {
                     Ok(prepared) => prepared,
                     Err(finding) => {
                         let fault = RowFault::from(finding);
@@ -108,7 +108,7 @@ impl Feeder {
 
     fn close(&self, open: Open) -> Job {
         let envelope = self.engine.envelope(open.to);
-        let mut form = Vec::with_capacity(4096);
+        let mut form = Vec::with_capacity(16 << 10);
         open.message
             .request(&envelope)
             .encode_into(self.dialect, &mut form);

@@ -145,7 +145,7 @@ impl Shared {
         if accepted > 0 {
             state.failures = 0;
             state.trouble_since = None;
-            state.throttle.accepted(accepted);
+            state.throttle.accepted(Instant::now());
             state.budget.taken();
         }
         let breaker = &mut state.breaker;

@@ -10,8 +10,8 @@ use super::spaced::Spaced;
 const CUT: f64 = 0.5;
 /// The rate is never cut below this part of what it was.
 const FLOOR: f64 = 1.0 / 64.0;
-/// What each recipient that is taken adds, in recipients a second: a tenth a second.
-const RAISE: f64 = 0.1;
+/// How long the rate takes from nothing to what it was, while the server takes what it gets.
+const RECOVERY: Duration = Duration::from_secs(10);
 /// The shortest time that a rate is measured over.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest.
@@ -37,6 +37,8 @@ struct Slowed {
     /// The rate before the trouble began.
     full: f64,
     rate: f64,
+    /// Until when the rate was raised.
+    raised: Instant,
     spaced: Spaced,
 }
 
@@ -67,28 +69,33 @@ impl Throttle {
         let Some(meter) = &self.meter else { return };
         let full = self.slowed.as_ref().map_or(meter.rate(now), |it| it.full);
         let rate = self.slowed.as_ref().map_or(full, |it| it.rate);
-        self.slow_to((rate * CUT).max(full * FLOOR), full);
+        self.slow_to((rate * CUT).max(full * FLOOR), full, now);
     }
 
-    /// The server has taken `recipients`.
-    pub(super) fn accepted(&mut self, recipients: usize) {
+    /// The server has taken what it got.
+    pub(super) fn accepted(&mut self, now: Instant) {
         let Some(slowed) = &self.slowed else { return };
-        let (rate, full) = (slowed.rate + RAISE * recipients as f64, slowed.full);
+        // A pause is no time in which it took anything.
+        let time = now.duration_since(slowed.raised).min(LONGEST);
+        let full = slowed.full;
+        let rate = slowed.rate + full * time.as_secs_f64() / RECOVERY.as_secs_f64();
         if rate >= full {
             self.slowed = None;
         } else {
-            self.slow_to(rate, full);
+            self.slow_to(rate, full, now);
         }
     }
 
-    fn slow_to(&mut self, rate: f64, full: f64) {
+    fn slow_to(&mut self, rate: f64, full: f64, now: Instant) {
         let interval = Duration::from_secs_f64(1.0 / rate);
         let slowed = self.slowed.get_or_insert(Slowed {
             full,
             rate,
+            raised: now,
             spaced: Spaced::new(interval),
         });
         slowed.rate = rate;
+        slowed.raised = now;
         slowed.spaced.set_interval(interval);
     }
 }
@@ -131,7 +138,7 @@ mod tests {
             throttle.posted(1, *now);
             sent += 1;
             if takes {
-                throttle.accepted(1);
+                throttle.accepted(*now);
             }
         }
     }
@@ -145,10 +152,10 @@ mod tests {
         assert!((480..=520).contains(&slow), "{slow}");
         throttle.refused(now);
         let slower = second(&mut throttle, &mut now, true);
-        assert!((230..=300).contains(&slower), "{slower}");
+        assert!((250..=330).contains(&slower), "{slower}");
         let seconds = (1..60).find(|_| second(&mut throttle, &mut now, true) == 1000);
         assert!(
-            seconds.is_some_and(|seconds| (8..20).contains(&seconds)),
+            seconds.is_some_and(|seconds| (6..10).contains(&seconds)),
             "{seconds:?}"
         );
         assert_eq!(throttle.ready(), None);

@@ -1,5 +1,6 @@
 //! The one writer of a ledger, on a thread of its own. What waits for it is committed together.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -298,27 +299,41 @@ fn commit(
     witness: &mut Witness,
 ) -> Result<(), LedgerError> {
     let transaction = connection.unchecked_transaction()?;
-    let mut moved = Vec::new();
+    let mut done = Done::default();
     for order in group {
-        apply(&transaction, order, &mut moved)?;
+        apply(&transaction, order, &mut done)?;
+    }
+    for ((minute, lane), recipients) in &done.posted {
+        count_posted(&transaction, *minute, *lane, *recipients)?;
     }
     transaction.commit()?;
-    let claimed = moved.iter().filter(|(_, to, _)| *to == Status::Sending);
-    witness.add(claimed.map(|(_, _, rows)| rows).sum());
-    counts.shift(&moved);
+    witness.add(done.posted.values().sum());
+    counts.shift(&done.moved);
     Ok(())
 }
 
-fn apply(
-    connection: &Connection,
-    order: &Order,
-    moved: &mut Vec<(Status, Status, u64)>,
-) -> Result<(), LedgerError> {
+/// What a commit does.
+#[derive(Default)]
+struct Done {
+    /// How many rows went from one status to another.
+    moved: Vec<(Status, Status, u64)>,
+    /// How many recipients are posted, by minute and lane.
+    posted: BTreeMap<(i64, u32), u64>,
+}
+
+fn apply(connection: &Connection, order: &Order, done: &mut Done) -> Result<(), LedgerError> {
     match order {
-        Order::Claim { rows, lane, at, .. } => claim(connection, rows, *lane, *at, moved),
+        Order::Claim { rows, lane, at, .. } => {
+            claim(connection, rows, *at)?;
+            let (minute, recipients) = (to_millis(*at).div_euclid(60_000), rows.len() as u64);
+            *done.posted.entry((minute, *lane)).or_default() += recipients;
+            done.moved
+                .push((Status::Pending, Status::Sending, recipients));
+            Ok(())
+        }
         Order::Settle { rows, at } => rows.iter().try_for_each(|(row, settlement)| {
             let to = settle(connection, *row, settlement, *at)?;
-            moved.push((Status::Sending, to, 1));
+            done.moved.push((Status::Sending, to, 1));
             Ok(())
         }),
         Order::LeaveOut {
@@ -335,20 +350,14 @@ fn apply(
                 update.execute(params![status.as_str(), code, error, to_millis(*at), row])?,
                 *row,
             )?;
-            moved.push((Status::Pending, *status, 1));
+            done.moved.push((Status::Pending, *status, 1));
             Ok(())
         }
         Order::Flush { .. } => Ok(()),
     }
 }
 
-fn claim(
-    connection: &Connection,
-    rows: &[u32],
-    lane: u32,
-    at: Timestamp,
-    moved: &mut Vec<(Status, Status, u64)>,
-) -> Result<(), LedgerError> {
+fn claim(connection: &Connection, rows: &[u32], at: Timestamp) -> Result<(), LedgerError> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET status = 'sending', attempts = attempts + 1, code = NULL, error = NULL, at = ?
          WHERE row = ? AND status = 'pending'",
@@ -356,13 +365,20 @@ fn claim(
     for row in rows {
         one_row(update.execute(params![to_millis(at), row])?, *row)?;
     }
-    let mut posted = connection.prepare_cached(
+    Ok(())
+}
+
+fn count_posted(
+    connection: &Connection,
+    minute: i64,
+    lane: u32,
+    recipients: u64,
+) -> Result<(), LedgerError> {
+    let mut upsert = connection.prepare_cached(
         "INSERT INTO posted (minute, lane, recipients) VALUES (?, ?, ?)
          ON CONFLICT (minute, lane) DO UPDATE SET recipients = recipients + excluded.recipients",
     )?;
-    let minute = to_millis(at).div_euclid(60_000);
-    posted.execute(params![minute, lane, rows.len() as i64])?;
-    moved.push((Status::Pending, Status::Sending, rows.len() as u64));
+    upsert.execute(params![minute, lane, recipients as i64])?;
     Ok(())
 }
 

@@ -53,11 +53,11 @@ impl Maker {
         }
     }
 
-    /// The bodies of a row.
+    /// The bodies of a row, with the HTML encoded as well if it is to be posted and that is known.
     ///
     /// # Errors
     /// When the HTML can't be worked on.
-    pub(super) fn make(&self, rendered: Rendered) -> Result<Bodies, HtmlError> {
+    pub(super) fn make(&self, rendered: Rendered, to_post: bool) -> Result<Bodies, HtmlError> {
         let wanted = Wanted {
             inline_css: self.wanted.inline_css && super::text::has_style(rendered.html()),
             ..self.wanted
@@ -65,6 +65,7 @@ impl Maker {
         if !wanted.inline_css && !wanted.text {
             return Ok(Bodies {
                 html: rendered.into_html(),
+                form: None,
                 text: None,
             });
         }
@@ -75,7 +76,7 @@ impl Maker {
             Found::Nothing => self.learn(hash, &rendered, wanted)?,
         };
         match skeleton {
-            Some(skeleton) => Ok(skeleton.fill(&rendered)),
+            Some(skeleton) => Ok(skeleton.fill(&rendered, to_post)),
             None => Bodies::of(rendered.html(), wanted),
         }
     }
@@ -223,9 +224,14 @@ mod tests {
                 for values in &rows {
                     let rendered = render(template, values);
                     let own = Bodies::of(rendered.html(), WANTED);
-                    let made = maker.make(rendered);
+                    let made = maker.make(rendered, true);
                     prop_assert_eq!(made.is_ok(), own.is_ok(), "{} {:?}", template, values);
                     let (Ok(made), Ok(own)) = (made, own) else { continue };
+                    if let Some(form) = &made.form {
+                        let mut encoded = Vec::new();
+                        crate::api::form::encode_into(made.html.as_bytes(), &mut encoded);
+                        prop_assert_eq!(form, &encoded);
+                    }
                     prop_assert_eq!(
                         normalized(&made.html).expect("HTML"),
                         normalized(&own.html).expect("HTML"),
@@ -244,7 +250,7 @@ mod tests {
             let maker = Maker::new(WANTED);
             for n in 0..20 {
                 let values: Vec<String> = (0..5).map(|m| format!("{n} and {m}")).collect();
-                maker.make(render(template, &values)).expect("HTML");
+                maker.make(render(template, &values), false).expect("HTML");
             }
             let known = maker.known.read().expect("no panic");
             let families = known.families.values().flatten();
@@ -264,7 +270,7 @@ mod tests {
         for n in 0..100 {
             let template = format!("<style>p{{color:red}}</style><p class=§>{long}</p>");
             maker
-                .make(render(&template, &[n.to_string()]))
+                .make(render(&template, &[n.to_string()]), false)
                 .expect("HTML");
         }
         assert!(maker.known.read().expect("no panic").size < MOST * 2);

@@ -10,7 +10,7 @@ use super::attachments::{Recorded, Shelf};
 use super::bodies::Maker;
 use super::explain::Sources;
 use super::recorder::Recorder;
-use super::skeleton::Wanted;
+use super::skeleton::{Bodies, Wanted};
 use super::values::{self, Columns};
 use super::variables;
 use crate::address::{Address, Mailbox};
@@ -84,6 +84,8 @@ struct Slot {
     name: String,
     /// Its value, if there is nothing to render in it.
     constant: Option<String>,
+    /// The address that this value is, if it is one.
+    address: Option<Address>,
 }
 
 struct Slots {
@@ -117,6 +119,7 @@ impl Gather<'_> {
             return Slot {
                 name,
                 constant: Some(source.clone()),
+                address: Address::parse(source).ok(),
             };
         }
         self.sources.add_string(&name, text);
@@ -127,6 +130,7 @@ impl Gather<'_> {
         Slot {
             name,
             constant: None,
+            address: None,
         }
     }
 
@@ -193,7 +197,19 @@ impl Engine {
     /// Why there is no message for this row: a template's error with its place, an address that is
     /// none, a file that is not there, or every limit that the message is over.
     pub fn prepare(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
-        let message = self.render(row)?;
+        self.prepare_for(row, false)
+    }
+
+    /// The same, with the HTML percent-encoded as well, as far as that is known from other rows.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn prepare_to_post(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
+        self.prepare_for(row, true)
+    }
+
+    fn prepare_for(&self, row: &Row, to_post: bool) -> Result<Prepared, Box<Finding>> {
+        let message = self.render(row, to_post)?;
         let recipient = self.recipient(row, &message);
         let envelope = self.envelope(vec![recipient]);
         let violations = message.whole_request(&envelope).violations(self.dialect);
@@ -259,14 +275,17 @@ impl Engine {
         }
     }
 
-    fn render(&self, row: &Row) -> Result<Message, Box<Finding>> {
+    fn render(&self, row: &Row, to_post: bool) -> Result<Message, Box<Finding>> {
         let context = self.columns.context(&row.cells);
         let line = |slot: &Slot| self.line(slot, &context);
         let optional = |slot: &Option<Slot>| {
             slot.as_ref()
                 .map_or(Ok(None), |slot| line(slot).map(not_blank))
         };
-        let (html, made) = self.html(&context)?;
+        let (html, html_form, made) = match self.html(&context, to_post)? {
+            Some(bodies) => (Some(bodies.html), bodies.form, bodies.text),
+            None => (None, None, None),
+        };
         let text = match &self.slots.text {
             Some(slot) => Some(self.template(&self.line(slot, &context)?, &context)?),
             None => made,
@@ -280,6 +299,7 @@ impl Engine {
             from: self.sender(optional(&self.slots.from_name)?, &context)?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
+            html_form,
             text,
             reply_to: match &self.slots.reply_to {
                 Some(slot) => self
@@ -309,9 +329,9 @@ impl Engine {
     }
 
     /// The HTML body, and the text part made from it, if there is no template for that.
-    fn html(&self, context: &Context) -> Result<(Option<String>, Option<String>), Box<Finding>> {
+    fn html(&self, context: &Context, to_post: bool) -> Result<Option<Bodies>, Box<Finding>> {
         let Some(slot) = &self.slots.html else {
-            return Ok((None, None));
+            return Ok(None);
         };
         let name = self.line(slot, context)?;
         let mut recorder = Recorder::default();
@@ -323,8 +343,8 @@ impl Engine {
             Box::new(Finding::error("html", place, error.to_string()))
         };
         let rendered = recorder.finish().map_err(|error| broken(&error))?;
-        let bodies = self.maker.make(rendered).map_err(|error| broken(&error))?;
-        Ok((Some(bodies.html), bodies.text))
+        let bodies = self.maker.make(rendered, to_post);
+        bodies.map(Some).map_err(|error| broken(&error))
     }
 
     fn subject(&self, subject: String) -> String {
@@ -344,6 +364,9 @@ impl Engine {
         name: Option<String>,
         context: &Context,
     ) -> Result<Option<Mailbox>, Box<Finding>> {
+        if let Some(address) = slot.address.clone() {
+            return Ok(Some(Mailbox { name, address }));
+        }
         let value = self.line(slot, context)?;
         if value.trim().is_empty() {
             return Ok(None);

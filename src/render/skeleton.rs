@@ -3,6 +3,7 @@
 use super::recorder::Rendered;
 use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
+use crate::api::form;
 
 /// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
 const MARKS: Marks = Marks {
@@ -23,6 +24,8 @@ pub(super) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bodies {
     pub(super) html: String,
+    /// The HTML percent-encoded, where that was wanted and a skeleton knows it.
+    pub(super) form: Option<Vec<u8>>,
     /// The text part, if one was wanted.
     pub(super) text: Option<String>,
 }
@@ -39,7 +42,11 @@ impl Bodies {
             html.to_owned()
         };
         let text = wanted.text.then(|| text::from_html(&html)).transpose()?;
-        Ok(Self { html, text })
+        Ok(Self {
+            html,
+            form: None,
+            text,
+        })
     }
 }
 
@@ -76,12 +83,13 @@ impl Skeleton {
             text: text.flatten(),
         };
         let own = Bodies::of(rendered.html(), wanted)?;
-        let same = text::normalized(&skeleton.fill(rendered).html)? == text::normalized(&own.html)?;
+        let same =
+            text::normalized(&skeleton.fill(rendered, false).html)? == text::normalized(&own.html)?;
         Ok(same.then_some(skeleton))
     }
 
-    /// The bodies of a row with this skeleton.
-    pub(super) fn fill(&self, rendered: &Rendered) -> Bodies {
+    /// The bodies of a row with this skeleton, with the HTML encoded as well if it is to be posted.
+    pub(super) fn fill(&self, rendered: &Rendered, to_post: bool) -> Bodies {
         let values: Vec<&str> = rendered.values().collect();
         let html = match &self.html {
             Some(pieces) => pieces.fill(|number, out| out.push_str(values[number])),
@@ -90,7 +98,9 @@ impl Skeleton {
         let text = self.text.as_ref().map(|pieces| {
             pieces.fill(|number, out| text::push_words(&text::unescaped(values[number]), out))
         });
-        Bodies { html, text }
+        let pieces = self.html.as_ref().filter(|_| to_post);
+        let form = pieces.map(|pieces| pieces.fill_form(&values));
+        Bodies { html, form, text }
     }
 
     /// The memory that it takes, about.
@@ -128,9 +138,28 @@ fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
 /// A text with places for values.
 #[derive(Debug)]
 struct Pieces {
-    start: String,
+    start: Piece,
     /// The number of each value, with what comes after it.
-    rest: Vec<(usize, String)>,
+    rest: Vec<(usize, Piece)>,
+}
+
+/// A fixed part of a text.
+#[derive(Debug)]
+struct Piece {
+    text: String,
+    /// The same percent-encoded.
+    form: Vec<u8>,
+}
+
+impl Piece {
+    fn new(text: &str) -> Self {
+        let mut form = Vec::new();
+        form::encode_into(text.as_bytes(), &mut form);
+        Self {
+            text: text.to_owned(),
+            form,
+        }
+    }
 }
 
 impl Pieces {
@@ -140,28 +169,39 @@ impl Pieces {
         let start = parts.next()?;
         let rest = parts.map(|part| {
             let (number, after) = part.split_once(MARKS.end)?;
-            Some((number.parse().ok()?, after.to_owned()))
+            Some((number.parse().ok()?, Piece::new(after)))
         });
-        let rest: Vec<(usize, String)> = rest.collect::<Option<_>>()?;
+        let rest: Vec<(usize, Piece)> = rest.collect::<Option<_>>()?;
         let whole = |text: &str| !text.contains(MARKS.end);
-        (whole(start) && rest.iter().all(|(_, after)| whole(after))).then(|| Self {
-            start: start.to_owned(),
+        (whole(start) && rest.iter().all(|(_, after)| whole(&after.text))).then(|| Self {
+            start: Piece::new(start),
             rest,
         })
     }
 
     fn fill(&self, put: impl Fn(usize, &mut String)) -> String {
         let mut text = String::with_capacity(self.size() + 32 * self.rest.len());
-        text.push_str(&self.start);
+        text.push_str(&self.start.text);
         for (number, after) in &self.rest {
             put(*number, &mut text);
-            text.push_str(after);
+            text.push_str(&after.text);
         }
         text
     }
 
+    fn fill_form(&self, values: &[&str]) -> Vec<u8> {
+        let fixed: usize = self.rest.iter().map(|(_, after)| after.form.len()).sum();
+        let mut out = Vec::with_capacity(self.start.form.len() + fixed + 64 * self.rest.len());
+        out.extend_from_slice(&self.start.form);
+        for (number, after) in &self.rest {
+            form::encode_into(values[*number].as_bytes(), &mut out);
+            out.extend_from_slice(&after.form);
+        }
+        out
+    }
+
     fn size(&self) -> usize {
-        let rest: usize = self.rest.iter().map(|(_, after)| after.len()).sum();
-        self.start.len() + rest
+        let rest: usize = self.rest.iter().map(|(_, after)| after.text.len()).sum();
+        self.start.text.len() + rest
     }
 }
