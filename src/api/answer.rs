@@ -1,5 +1,6 @@
 //! Answers, which count by their JSON whatever the HTTP status is.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
@@ -34,8 +35,10 @@ pub enum Data {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Values {
     list: Vec<(String, String)>,
-    /// Places in `list`, by normalized address.
-    index: HashMap<String, usize>,
+    /// Places in `list`, by the address as it stands there; none for a list of one.
+    written: HashMap<String, usize>,
+    /// The same by normalized address, made when an address is asked for that is written otherwise.
+    normalized: OnceCell<HashMap<String, usize>>,
 }
 
 impl Values {
@@ -46,9 +49,19 @@ impl Values {
             .map(|(address, value)| (address.as_str(), value.as_str()))
     }
 
+    /// The value of an address: of the one that is written the same, else of the first that is the same.
     fn get(&self, address: &Address) -> Option<&str> {
-        let at = self.index.get(&address.normalized())?;
+        let at = match self.list.as_slice() {
+            [(only, value)] if only == address.as_str() => return Some(value),
+            _ => self.written.get(address.as_str()),
+        };
+        let at = at.or_else(|| self.normalized().get(&address.normalized()))?;
         self.list.get(*at).map(|(_, value)| value.as_str())
+    }
+
+    fn normalized(&self) -> &HashMap<String, usize> {
+        let places = || first_places(self.list.iter().map(|(address, _)| normalized(address)));
+        self.normalized.get_or_init(places)
     }
 }
 
@@ -56,12 +69,24 @@ impl FromIterator<(String, String)> for Values {
     /// Of two values for one address, the first counts.
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
         let list: Vec<_> = values.into_iter().collect();
-        let mut index = HashMap::with_capacity(list.len());
-        for (at, (address, _)) in list.iter().enumerate() {
-            index.entry(normalized(address)).or_insert(at);
+        let written = match list.len() {
+            0 | 1 => HashMap::new(),
+            _ => first_places(list.iter().map(|(address, _)| address.clone())),
+        };
+        Self {
+            list,
+            written,
+            normalized: OnceCell::new(),
         }
-        Self { list, index }
     }
+}
+
+fn first_places(addresses: impl Iterator<Item = String>) -> HashMap<String, usize> {
+    let mut places = HashMap::with_capacity(addresses.size_hint().0);
+    for (at, address) in addresses.enumerate() {
+        places.entry(address).or_insert(at);
+    }
+    places
 }
 
 fn normalized(address: &str) -> String {

@@ -306,10 +306,10 @@ fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn run() -> Run {
+    pub(crate) fn run() -> Run {
         Run {
             name: "test".to_owned(),
             target: Target::Local,

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashTable;
+
 use crate::address::Mailbox;
 use crate::campaign::Campaign;
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
@@ -66,7 +68,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
     let lanes = lanes(inputs);
-    let mut seen = Seen::default();
+    let mut seen: Seen = Seen::default();
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut cells = String::new();
     while inputs.only.is_none_or(|most| pending < most) {
@@ -179,16 +181,29 @@ fn fault_code(fault: &RowFault) -> &'static str {
     }
 }
 
-/// The addresses that were planned: a few bytes each, whatever they are.
+/// The addresses that were planned: nine bytes each, whatever they are.
 #[derive(Default)]
-struct Seen {
-    hasher: RandomState,
-    rows: HashMap<u64, u32>,
-    /// Addresses whose hash is that of another one.
+struct Seen<S = RandomState> {
+    hasher: S,
+    rows: HashTable<Entry>,
+    /// Addresses whose fingerprint is that of another one.
     clashes: HashMap<String, u32>,
 }
 
-impl Seen {
+/// A row, and a part of the hash of its address.
+struct Entry {
+    fingerprint: u32,
+    row: u32,
+}
+
+impl Entry {
+    /// The fingerprint as the table wants a hash: with all its bits in use.
+    fn hash(&self) -> u64 {
+        u64::from(self.fingerprint).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl<S: BuildHasher> Seen<S> {
     /// The row that has this address already; else it is remembered.
     fn before(
         &mut self,
@@ -196,9 +211,12 @@ impl Seen {
         row: u32,
         planner: &Planner,
     ) -> Result<Option<u32>, LedgerError> {
-        let hash = self.hasher.hash_one(address);
-        let Some(earlier) = self.rows.get(&hash) else {
-            self.rows.insert(hash, row);
+        let fingerprint = self.hasher.hash_one(address) as u32;
+        let new = Entry { fingerprint, row };
+        let hash = new.hash();
+        let is_it = |entry: &Entry| entry.fingerprint == fingerprint;
+        let Some(Entry { row: earlier, .. }) = self.rows.find(hash, is_it) else {
+            self.rows.insert_unique(hash, new, Entry::hash);
             return Ok(None);
         };
         if planner.address(*earlier)?.as_deref() == Some(address) {
@@ -232,5 +250,56 @@ pub fn recipients_file(
                 Some(spooled),
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasherDefault, Hasher};
+
+    use super::*;
+
+    /// Everything has the same hash.
+    #[derive(Default)]
+    struct Same;
+
+    impl Hasher for Same {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn finish(&self) -> u64 {
+            7
+        }
+    }
+
+    fn earlier<S: BuildHasher + Default>(addresses: &[&str]) -> Vec<Option<u32>> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let run = crate::ledger::tests::run();
+        let path = crate::ledger::path_in(dir.path());
+        let mut planner = Planner::create(&path, &run).expect("a ledger");
+        let mut seen = Seen::<S>::default();
+        let rows = addresses.iter().zip(1..);
+        let before = rows.map(|(address, number)| {
+            let before = seen.before(address, number, &planner).expect("a ledger");
+            let row = NewRow {
+                number,
+                line: 1,
+                email: address,
+                address: Some(address),
+                cells: "[]",
+                lane: 0,
+                left_out: None,
+            };
+            planner.add(&row).expect("a row");
+            before
+        });
+        before.collect()
+    }
+
+    #[test]
+    fn addresses_are_told_apart_whatever_their_hashes() {
+        let addresses = ["a@x", "b@x", "a@x", "c@x", "b@x", "c@x", "a@x"];
+        let wanted = [None, None, Some(1), None, Some(2), Some(4), Some(1)];
+        assert_eq!(earlier::<RandomState>(&addresses), wanted);
+        assert_eq!(earlier::<BuildHasherDefault<Same>>(&addresses), wanted);
     }
 }
