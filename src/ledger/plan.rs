@@ -50,6 +50,8 @@ impl Planner {
         // in the log: what is moved into the database unsynced may be lost behind a log that is not.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // Each row is written after the recipient that it refers to.
+        connection.pragma_update(None, "foreign_keys", "OFF")?;
         connection.execute_batch("BEGIN")?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
         connection.execute(

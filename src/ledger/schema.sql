@@ -26,8 +26,9 @@ CREATE TABLE recipient (
 
 CREATE TABLE delivery (
   row        INTEGER PRIMARY KEY REFERENCES recipient,
-  status     TEXT NOT NULL CHECK (status IN
-             ('pending', 'sending', 'accepted', 'rejected', 'failed', 'unknown', 'invalid', 'skipped')),
+  status     TEXT NOT NULL CHECK (      -- not IN, for which SQLite makes a table at every update
+               status = 'pending' OR status = 'sending' OR status = 'accepted' OR status = 'rejected'
+               OR status = 'failed' OR status = 'unknown' OR status = 'invalid' OR status = 'skipped'),
   attempts   INTEGER NOT NULL DEFAULT 0,
   resends    INTEGER NOT NULL DEFAULT 0,
   alone      INTEGER NOT NULL DEFAULT 0, -- 1: to be posted in a request of its own

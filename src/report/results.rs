@@ -92,6 +92,7 @@ pub fn write_results_to(
     let mut csv = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .flexible(true)
+        .buffer_capacity(128 << 10)
         .from_writer(to);
     let columns = input_columns(&header);
     csv.write_record(
@@ -131,6 +132,11 @@ fn write_row(
         .map(|at| DateTimePrinter::new().timestamp_to_string(&at))
         .unwrap_or_default();
     let (number, attempts) = (row.number.to_string(), row.attempts.to_string());
+    let possible_duplicate = if row.possible_duplicate {
+        "true"
+    } else {
+        "false"
+    };
     let ours = [
         number.as_str().into(),
         guard(&row.email),
@@ -139,20 +145,14 @@ fn write_row(
         row.code.as_deref().unwrap_or_default().into(),
         guard(row.error.as_deref().unwrap_or_default()),
         attempts.as_str().into(),
-        if row.possible_duplicate {
-            "true"
-        } else {
-            "false"
-        }
-        .into(),
+        possible_duplicate.into(),
         finished.as_str().into(),
     ];
     let cells = (0..columns).map(|index| guard(row.cells.get(index).map_or("", String::as_str)));
-    csv.write_record(
-        ours.into_iter()
-            .chain(cells)
-            .map(|cell: Cow<'_, str>| cell.into_owned()),
-    )?;
+    for cell in ours.into_iter().chain(cells) {
+        csv.write_field(cell.as_bytes())?;
+    }
+    csv.write_record(None::<&[u8]>)?;
     Ok(())
 }
 
