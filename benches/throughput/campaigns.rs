@@ -74,6 +74,12 @@ impl Campaign {
             .set("pace", "batch", 200)
     }
 
+    /// Under these limits.
+    pub(crate) fn rate(self, rates: &[&str]) -> Self {
+        let rates: Vec<toml::Value> = rates.iter().map(|rate| (*rate).into()).collect();
+        self.set("pace", "rate", rates)
+    }
+
     /// The folder, with the campaign's file written.
     pub(crate) fn path(&self) -> &Path {
         fs::write(

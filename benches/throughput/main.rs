@@ -1,6 +1,6 @@
 //! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: what `mailrun send` reaches, beside
 //! the ceiling: the same HTTP client posting one ready body over and over, with no ledger. Sender
-//! and sink share this machine. The parts: newsletter, attachment, same, million, latency, start.
+//! and sink share this machine. The parts: newsletter, attachment, same, million, latency, pace, start.
 
 mod campaigns;
 mod ceiling;
@@ -24,12 +24,13 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let scale = args.iter().position(|arg| arg == "--scale");
     let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("newsletter", newsletter),
         ("attachment", attachment),
         ("same", same),
         ("million", million),
         ("latency", latency),
+        ("pace", pace),
         ("start", start),
     ];
     let wanted = |name: &str| args.iter().any(|arg| arg == name);
@@ -144,6 +145,49 @@ fn latency(scale: f64) {
             reached / most,
             sent.cpu_sent(),
             sent.peak_kib / 1024,
+        );
+    }
+}
+
+/// Limits, each with the recipients a second that they allow together.
+const PACES: [(&[&str], f64); 5] = [
+    (&["1/s"], 1.0),
+    (&["20/s"], 20.0),
+    (&["300/s"], 300.0),
+    (&["2000/s"], 2000.0),
+    (&["2000/s", "18000/min", "500/s"], 300.0),
+];
+/// What may go earlier than exactly spaced.
+const BURST: Duration = Duration::from_millis(20);
+
+fn pace(scale: f64) {
+    for (rates, limit) in PACES {
+        let sink = Sink::with_a_clock();
+        let rows = scaled((limit * 8.0) as u64, scale).max(4);
+        let campaign = Campaign::newsletter(&sink.url, rows, 64).rate(rates);
+        let sent = send(campaign.path());
+        let came = sink.arrivals();
+        let took = came[came.len() - 1] - came[0];
+        // A window of n gaps may be shorter by the burst; the machine delays the first of some.
+        let over = |gaps: usize| {
+            let least = Duration::from_secs_f64(gaps as f64 / limit).saturating_sub(BURST);
+            let windows = came.windows(gaps + 1);
+            windows
+                .map(|it| least.saturating_sub(it[gaps] - it[0]))
+                .max()
+        };
+        let gaps = [1, 10, 100, 1000].into_iter();
+        let over = gaps
+            .filter(|gaps| *gaps < came.len())
+            .filter_map(over)
+            .max();
+        println!(
+            "{}: {rows} recipients at {:.1} % of {limit}/s; no window early by more than {:.1} ms beyond the burst; {:.2} CPU s while sending for {:.1} s",
+            rates.join(" and "),
+            (came.len() - 1) as f64 / took.as_secs_f64() / limit * 100.0,
+            over.unwrap_or_default().as_secs_f64() * 1000.0,
+            sent.cpu_sent(),
+            took.as_secs_f64(),
         );
     }
 }

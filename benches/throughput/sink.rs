@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A sink on a port of its own.
 pub(crate) struct Sink {
@@ -19,14 +19,29 @@ struct State {
     taken: AtomicU64,
     /// The body of the first request.
     first: OnceLock<Vec<u8>>,
+    /// When requests came, if that is to be kept.
+    arrivals: Option<Mutex<Vec<Instant>>>,
 }
 
 impl Sink {
     /// Starts one that answers after `wait`.
     pub(crate) fn start(wait: Duration) -> Self {
+        Self::with(State::default(), wait)
+    }
+
+    /// Starts one that keeps when requests came.
+    pub(crate) fn with_a_clock() -> Self {
+        let state = State {
+            arrivals: Some(Mutex::default()),
+            ..State::default()
+        };
+        Self::with(state, Duration::ZERO)
+    }
+
+    fn with(state: State, wait: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(State::default());
+        let state = Arc::new(state);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -46,6 +61,14 @@ impl Sink {
     /// The recipients taken so far.
     pub(crate) fn taken(&self) -> u64 {
         self.state.taken.load(Ordering::Relaxed)
+    }
+
+    /// When requests came, in order.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        let arrivals = self.state.arrivals.as_ref().expect("it keeps them");
+        let mut arrivals = arrivals.lock().expect("no panic while locked").clone();
+        arrivals.sort();
+        arrivals
     }
 
     /// The body of the first request.
@@ -77,6 +100,10 @@ fn serve(mut stream: TcpStream, state: &State, wait: Duration) -> Option<()> {
         }
         let body = &buffer[head..head + length];
         state.first.get_or_init(|| body.to_vec());
+        if let Some(arrivals) = &state.arrivals {
+            let mut arrivals = arrivals.lock().expect("no panic while locked");
+            arrivals.push(Instant::now());
+        }
         let recipients = answer_to(body, &mut answer);
         if !wait.is_zero() {
             thread::sleep(wait);

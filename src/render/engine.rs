@@ -66,7 +66,10 @@ pub struct Prepared {
 
 /// Renders messages. Made once a run; used by several threads.
 pub struct Engine {
+    /// For text, in which nothing is escaped.
     tera: Tera,
+    /// For the HTML body, in which every value is.
+    html_tera: Tera,
     sources: Sources,
     columns: Columns,
     slots: Slots,
@@ -149,7 +152,7 @@ impl Engine {
         let mut findings = Vec::new();
         let mut sources = Sources::new(&campaign.source, inputs.header, &campaign.vars);
         let mut tera = values::new_tera(inputs.started);
-        tera.autoescape_on([".html", ".htm"]);
+        tera.autoescape_on(Vec::<&str>::new());
         findings.extend(values::insert_vars(&mut tera, campaign, inputs.header));
         load_templates(
             &mut tera,
@@ -174,7 +177,11 @@ impl Engine {
         if !findings.is_empty() {
             return Err(findings);
         }
+        // What is escaped goes by where it stands in the message, not by the name of its file.
+        let mut html_tera = tera.clone();
+        html_tera.autoescape_on([""]);
         Ok(Self {
+            html_tera,
             columns: Columns::new(inputs.header, &used),
             shelf: Shelf::new(inputs.dir, inputs.own_dir),
             maker: Maker::new(Wanted {
@@ -335,7 +342,7 @@ impl Engine {
         };
         let name = self.line(slot, context)?;
         let mut recorder = Recorder::default();
-        self.tera
+        self.html_tera
             .render_to(&name, context, &mut recorder)
             .map_err(|error| Box::new(self.sources.explain(&name, &error)))?;
         let broken = |error: &dyn std::fmt::Display| {

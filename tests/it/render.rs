@@ -96,6 +96,22 @@ fn html_is_escaped_and_text_and_headers_are_not() {
 }
 
 #[test]
+fn what_is_escaped_goes_by_the_body_and_not_by_the_names_of_files() {
+    let campaign = Campaign::new()
+        .recipients("email,first_name\nann@one.example,<b>&\n")
+        .set("message.html", "letter.tera")
+        .set("message.text", "letter.txt")
+        .template("letter.tera", "<p>{{ first_name }}</p>{% include 'part' %}")
+        .template("part", "<i>{{ first_name }}</i>")
+        .template("letter.txt", "{{ first_name }} {% include 'part.html' %}")
+        .template("part.html", "{{ first_name }}");
+    let mail = message(&campaign);
+    let html = mail.html.expect("an HTML body");
+    assert_eq!(html.trim(), "<p>&lt;b&gt;&amp;</p><i>&lt;b&gt;&amp;</i>");
+    assert_eq!(mail.text.expect("a text").trim(), "<b>& <b>&");
+}
+
+#[test]
 fn an_undefined_variable_is_told_with_its_place_and_what_there_is() {
     let campaign = Campaign::new()
         .set("vars.issue", 42)

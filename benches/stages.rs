@@ -1,0 +1,197 @@
+//! `cargo bench --bench stages`: each stage of a message by itself, for the newsletter of `examples/`.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use mailrun::address::Mailbox;
+use mailrun::api::{Answer, Dialect};
+use mailrun::campaign::Campaign;
+use mailrun::ledger::{NewRow, Planner, Run, Settlement, Target, Writer, path_in};
+use mailrun::recipients::Reader;
+use mailrun::render::{Engine, Inputs, Row};
+use mailrun::run::{PlanInputs, Stages, plan};
+use tempfile::TempDir;
+
+const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
+/// How many rows a commit has.
+const GROUP: u32 = 64;
+const PLANNED: u32 = 10_000;
+
+fn campaign() -> Campaign {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/newsletter");
+    Campaign::load(&example).expect("the example")
+}
+
+fn engine(campaign: &Campaign) -> Engine {
+    let engine = Engine::new(&Inputs {
+        campaign,
+        dir: &campaign.dir,
+        own_dir: &campaign.dir,
+        header: &HEADER.map(str::to_owned),
+        started: Timestamp::UNIX_EPOCH,
+        id_prefix: "00",
+        test_to: None,
+    });
+    engine.expect("an engine")
+}
+
+fn row(number: u32) -> Row {
+    let email = format!("reader{number}@list.example");
+    let cells = [&*email, "Zofia", "Kraków", "home", "250", "7f3a09c2"];
+    Row {
+        number,
+        mailbox: Mailbox::parse(&email).expect("an address"),
+        cells: cells.map(str::to_owned).to_vec(),
+        resends: 0,
+        recorded: Vec::new(),
+    }
+}
+
+fn render(criterion: &mut Criterion) {
+    let campaign = campaign();
+    let engine = engine(&campaign);
+    let row = row(1);
+    let mut group = criterion.benchmark_group("render");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("check", |b| b.iter(|| engine.prepare(black_box(&row))));
+    group.bench_function("to post", |b| {
+        b.iter(|| engine.prepare_to_post(black_box(&row)));
+    });
+    group.finish();
+}
+
+fn encode(criterion: &mut Criterion) {
+    let campaign = campaign();
+    let engine = engine(&campaign);
+    // The first of its kind is not known from other rows.
+    engine.prepare(&row(1)).expect("a message");
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Elements(1));
+    for (name, prepared) in [
+        ("all of it", engine.prepare(&row(2))),
+        ("the row's part", engine.prepare_to_post(&row(2))),
+    ] {
+        let prepared = prepared.expect("a message");
+        let envelope = engine.envelope(vec![prepared.recipient]);
+        let request = prepared.message.request(&envelope);
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || Vec::with_capacity(16 << 10),
+                |out| request.encode_into(Dialect::Sendmail, out),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    for recipients in [1_u32, 200] {
+        let addresses =
+            (0..recipients).map(|n| (format!("reader{n}@list.example"), format!("{n}@x")));
+        let body = Answer::success(addresses, "k3v9".to_owned()).encode();
+        group.throughput(Throughput::Elements(recipients.into()));
+        group.bench_function(format!("answer for {recipients}"), |b| {
+            b.iter(|| Answer::decode(black_box(&body)));
+        });
+    }
+    group.finish();
+}
+
+fn run() -> Run {
+    Run {
+        name: "bench".to_owned(),
+        target: Target::Local,
+        test_to: None,
+        campaign: PathBuf::from("."),
+        started: Timestamp::UNIX_EPOCH,
+        id_prefix: "00".to_owned(),
+        header: HEADER.map(str::to_owned).to_vec(),
+        blank_rows: 0,
+    }
+}
+
+/// A ledger with so many pending rows.
+fn ledger(rows: u32) -> TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut planner = Planner::create(&path_in(dir.path()), &run()).expect("a ledger");
+    for number in 1..=rows {
+        let email = format!("reader{number}@list.example");
+        let row = NewRow {
+            number,
+            line: u64::from(number) + 1,
+            email: &email,
+            address: Some(&email),
+            cells: "[]",
+            lane: 0,
+            left_out: None,
+        };
+        planner.add(&row).expect("a row");
+    }
+    planner.finish(0, Timestamp::UNIX_EPOCH).expect("a plan");
+    dir
+}
+
+/// Durably, as many rows a commit as there are requests in flight.
+fn claim_and_settle(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    let now = Timestamp::UNIX_EPOCH;
+    let dir = ledger(GROUP);
+    let writer = Writer::open(&path_in(dir.path()), now).expect("a writer");
+    let again = || Settlement::Again {
+        counted: false,
+        error: String::new(),
+    };
+    let rows: Vec<u32> = (1..=GROUP).collect();
+    let mut group = criterion.benchmark_group("ledger");
+    group.throughput(Throughput::Elements(GROUP.into()));
+    group.bench_function(format!("claim and settle {GROUP} rows"), |b| {
+        b.iter(|| {
+            let claimed = runtime.block_on(writer.claim(rows.clone(), 0, now));
+            claimed.expect("a claim");
+            let settled = rows.iter().map(|row| (*row, again())).collect();
+            writer.settle(settled, now).expect("settled");
+            runtime.block_on(writer.flush()).expect("flushed");
+        });
+    });
+    group.finish();
+}
+
+fn planning(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let recipients = dir.path().join("recipients.csv");
+    let mut csv = HEADER.join(",") + "\n";
+    for number in 1..=PLANNED {
+        csv += &format!("reader{number}@list.example,Zofia,Kraków,home,250,{number:016x}\n");
+    }
+    std::fs::write(&recipients, csv).expect("a file");
+    let (campaign, run) = (campaign(), run());
+    let mut group = criterion.benchmark_group("plan");
+    group.throughput(Throughput::Elements(PLANNED.into()));
+    group.sample_size(20);
+    group.bench_function(format!("{PLANNED} rows"), |b| {
+        b.iter_with_large_drop(|| {
+            let dir = tempfile::tempdir().expect("a folder");
+            let settings = &campaign.recipients.settings;
+            let mut reader = Reader::open(&recipients, "recipients.csv", settings).expect("CSV");
+            let inputs = PlanInputs {
+                campaign: &campaign,
+                run: &run,
+                ledger: &path_in(dir.path()),
+                only: None,
+                stages: &Stages::default(),
+            };
+            let planned = plan(&mut reader, &inputs).expect("a plan");
+            planned.planner.finish(0, run.started).expect("a plan");
+            dir
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(stages, render, encode, decode, claim_and_settle, planning);
+criterion_main!(stages);
