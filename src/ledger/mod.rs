@@ -347,7 +347,7 @@ pub(crate) mod tests {
         let mut statuses = Vec::new();
         let ledger = Ledger::open(&path_in(dir.path())).expect("a ledger");
         ledger
-            .rows::<LedgerError>(|row| {
+            .rows::<LedgerError>(0, u32::MAX, |row| {
                 statuses.push(row.status);
                 Ok(())
             })

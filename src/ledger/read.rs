@@ -282,21 +282,36 @@ impl Ledger {
         Ok(recorded)
     }
 
-    /// Gives every row to `take`, in the order of the input.
+    /// The number of the last row; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn last_row(&self) -> Result<u32, LedgerError> {
+        let sql = "SELECT ifnull(max(row), 0) FROM recipient";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Gives the rows after `after` up to `last` to `take`, in the order of the input.
     ///
     /// # Errors
     /// When the ledger can't be read, or what `take` says.
     pub fn rows<E: From<LedgerError>>(
         &self,
-        mut take: impl FnMut(ResultRow) -> Result<(), E>,
+        after: u32,
+        last: u32,
+        take: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut rows = 0;
-        self.result_rows("", u32::MAX, |row| {
-            rows += 1;
-            take(row)
-        })?;
+        let filter = format!("WHERE row > {after} AND row <= {last}");
+        self.result_rows(&filter, u32::MAX, take)
+    }
+
+    /// That so many rows are all that were planned.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn were_all(&self, rows: u64) -> Result<(), LedgerError> {
         match self.planned_rows_in_all()? {
-            Some(planned) => Ok(self.all_rows(rows, planned)?),
+            Some(planned) => self.all_rows(rows, planned),
             None => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -23,6 +25,9 @@ const COLUMNS: [&str; 9] = [
 ];
 /// What a column of the input that is called like one of ours is called.
 const INPUT: &str = "input.";
+
+/// How many rows' lines are made at once.
+const PAGE: u32 = 2048;
 
 /// Why the results could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +94,7 @@ pub fn write_results_to(
 ) -> Result<(), ResultsError> {
     let header = ledger.run()?.header;
     let guard: Guard = if raw { as_it_is } else { guarded };
-    let mut csv = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .flexible(true)
-        .buffer_capacity(128 << 10)
-        .from_writer(to);
+    let mut csv = writer(to);
     let columns = input_columns(&header);
     csv.write_record(
         COLUMNS
@@ -102,21 +103,105 @@ pub fn write_results_to(
             .chain(columns.iter().map(|name| guard(name)))
             .map(Cow::into_owned),
     )?;
-    // Readers want lines of one width, so cells beyond the header are left out; but raw results that
-    // come back as recipients must not make a row right that was not.
-    let width = |row: &ResultRow| {
-        if raw {
-            header.len().max(row.cells.len())
-        } else {
-            header.len()
-        }
-    };
-    ledger.rows(|row| {
-        let row = row.as_shown(live);
-        write_row(&mut csv, &row, width(&row), guard)
-    })?;
     csv.flush().map_err(csv::Error::from)?;
-    Ok(())
+    let to = csv
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
+    let lines = Lines {
+        ledger: ledger.path(),
+        columns: header.len(),
+        raw,
+        live,
+        guard,
+    };
+    let rows = lines.write(ledger.last_row()?, to)?;
+    Ok(ledger.were_all(rows)?)
+}
+
+/// The lines of rows, made on all cores.
+struct Lines<'a> {
+    ledger: &'a Path,
+    columns: usize,
+    raw: bool,
+    live: bool,
+    guard: Guard,
+}
+
+/// Some lines, and how many.
+type Page = Result<(Vec<u8>, u64), ResultsError>;
+
+impl Lines<'_> {
+    /// Writes the lines of all rows up to `last`, in order; gives their number. Each thread makes
+    /// every so many-th page, and they are taken from the threads in turn.
+    fn write(&self, last: u32, mut to: impl Write) -> Result<u64, ResultsError> {
+        let pages = last.div_ceil(PAGE);
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u32;
+        let threads = cores.min(pages).max(1);
+        let mut rows = 0;
+        thread::scope(|scope| {
+            let made: Vec<Receiver<Page>> = (0..threads)
+                .map(|first| {
+                    let (made, pages_made) = sync_channel(2);
+                    scope.spawn(move || self.make((first..pages).step_by(threads as usize), &made));
+                    pages_made
+                })
+                .collect();
+            for page in 0..pages {
+                let lost = |_| LedgerError::Stopped("a thread died that reads it".to_owned());
+                let (lines, count) = made[(page % threads) as usize].recv().map_err(lost)??;
+                to.write_all(&lines).map_err(csv::Error::from)?;
+                rows += count;
+            }
+            Ok::<_, ResultsError>(())
+        })?;
+        to.flush().map_err(csv::Error::from)?;
+        Ok(rows)
+    }
+
+    fn make(&self, pages: impl Iterator<Item = u32>, made: &SyncSender<Page>) {
+        let ledger = Ledger::open(self.ledger);
+        let ledger = ledger.as_ref();
+        for page in pages {
+            let lines = match ledger {
+                Ok(ledger) => self.page(ledger, page),
+                Err(error) => Err(LedgerError::Stopped(error.to_string()).into()),
+            };
+            if made.send(lines).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn page(&self, ledger: &Ledger, page: u32) -> Page {
+        let mut csv = writer(Vec::new());
+        let mut rows = 0;
+        let after = page * PAGE;
+        ledger.rows(after, after.saturating_add(PAGE), |row| {
+            rows += 1;
+            let row = row.as_shown(self.live);
+            write_row(&mut csv, &row, self.width(&row), self.guard)
+        })?;
+        let lines = csv.into_inner();
+        let lines = lines.map_err(|error| csv::Error::from(error.into_error()))?;
+        Ok((lines, rows))
+    }
+
+    /// Readers want lines of one width, so cells beyond the header are left out; but raw results that
+    /// come back as recipients must not make a row right that was not.
+    fn width(&self, row: &ResultRow) -> usize {
+        if self.raw {
+            self.columns.max(row.cells.len())
+        } else {
+            self.columns
+        }
+    }
+}
+
+fn writer<W: Write>(to: W) -> csv::Writer<W> {
+    csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .flexible(true)
+        .from_writer(to)
 }
 
 fn write_row(
