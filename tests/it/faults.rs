@@ -325,6 +325,10 @@ impl Case {
             campaign
         };
         match (self.fault.act)(true) {
+            // So that the connection is seen to be of no use before it is used again.
+            Act::Late(Reply::TakeAndClose | Reply::TakeAndRepeat) => {
+                campaign.set("pace.rate", vec!["5/s"])
+            }
             Act::UnderBody(_) => {
                 let path = toml::Table::from_iter([("path".to_owned(), "long.bin".into())]);
                 campaign
