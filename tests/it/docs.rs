@@ -12,12 +12,13 @@ use crate::support::fake_api::FakeApi;
 use crate::support::run::Run;
 use crate::support::{has_program, real_part};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
     "docs/campaign.md",
     "docs/guarantees.md",
+    "docs/performance.md",
     "docs/results.md",
     "docs/gateway.md",
     "docs/architecture.md",
