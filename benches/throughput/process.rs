@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,20 +34,13 @@ impl Sent {
 
 /// Sends a campaign for real. Its first line on standard output parts preparation from sending.
 pub(crate) fn send(campaign: &Path) -> Sent {
-    let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["send", "--yes", "--quiet"])
-        .arg(campaign)
-        .env("EMAILLABS_APP_KEY", "key")
-        .env("EMAILLABS_SECRET_KEY", "secret")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("mailrun runs");
+    let began = Instant::now();
+    let mut child = start(campaign, Stdio::piped());
     let proc = format!("/proc/{}", child.id());
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     stdout.read_line(&mut line).expect("a line");
-    let prepared = start.elapsed();
+    let prepared = began.elapsed();
     let cpu_prepared = ticks(&format!("{proc}/stat")).unwrap_or_default();
     let before = threads(&proc);
     let (mut peak_kib, mut after) = (0, before.clone());
@@ -61,7 +54,7 @@ pub(crate) fn send(campaign: &Path) -> Sent {
             );
             return Sent {
                 prepared,
-                sent: start.elapsed() - prepared,
+                sent: began.elapsed() - prepared,
                 peak_kib,
                 cpu_prepared,
                 cpu: by_name(&before, &after),
@@ -73,21 +66,26 @@ pub(crate) fn send(campaign: &Path) -> Sent {
 
 /// The time until a campaign's first request, of which the sink is told by `first`.
 pub(crate) fn until(campaign: &Path, first: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+    let began = Instant::now();
+    let mut child = start(campaign, Stdio::null());
+    while !first() {
+        thread::sleep(Duration::from_micros(200));
+    }
+    let took = began.elapsed();
+    assert!(child.wait().expect("a child").success());
+    took
+}
+
+/// `mailrun send CAMPAIGN`, for real.
+fn start(campaign: &Path, stdout: Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mailrun"))
         .args(["send", "--yes", "--quiet"])
         .arg(campaign)
         .env("EMAILLABS_APP_KEY", "key")
         .env("EMAILLABS_SECRET_KEY", "secret")
-        .stdout(Stdio::null())
+        .stdout(stdout)
         .spawn()
-        .expect("mailrun runs");
-    while !first() {
-        thread::sleep(Duration::from_micros(200));
-    }
-    let took = start.elapsed();
-    assert!(child.wait().expect("a child").success());
-    took
+        .expect("mailrun runs")
 }
 
 /// The time that `mailrun --version` takes.
