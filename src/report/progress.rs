@@ -18,6 +18,8 @@ use crate::run::Stages;
 const FRAME: Duration = Duration::from_millis(100);
 /// How often a line is written where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
+/// After so many lines that would say nothing new, one is written all the same.
+const SELDOM: u32 = 24;
 
 /// Progress that is shown until this is dropped.
 pub struct Progress {
@@ -180,15 +182,24 @@ fn draw(mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -> bool) {
 
 /// Writes a line now and then, if there is anything new.
 fn write(face: Face, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -> bool) {
-    let mut last = String::new();
+    let mut last = (0, String::new());
+    let mut quiet = 0;
     while wait(LINE) {
         let now = frame();
-        if now.text != last {
+        // While nothing is done but waiting, only the time that is left changes.
+        let news = (now.done, words(&now.text));
+        quiet += 1;
+        if news != last || quiet >= SELDOM {
+            quiet = 0;
             match face {
                 Face::Log => tracing::info!(done = now.done, of = now.of, "{}", now.text),
                 _ => eprintln!("{}/{}: {}", grouped(now.done), grouped(now.of), now.text),
             }
         }
-        last = now.text;
+        last = news;
     }
+}
+
+fn words(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphabetic()).collect()
 }
