@@ -68,7 +68,7 @@ pub(super) fn deliver(
     .map_err(|error| Failure::from(error).stopped())?;
     shown.say(&format!("\n{}", summary.to_string().trim_end()));
     drop(deliver.lock);
-    written.map_err(|error| without_results(&error, folder))?;
+    written.map_err(|error| without_results(&error, folder).after(&ending))?;
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
@@ -78,7 +78,7 @@ fn without_results(error: &ResultsError, folder: &Folder) -> Failure {
         "the sending has ended, and the ledger has all of it: `mailrun results {}` writes the results",
         folder.path().display()
     );
-    Failure::with_help("results", error.to_string(), help).stopped()
+    Failure::with_help("results", error.to_string(), help)
 }
 
 async fn send(

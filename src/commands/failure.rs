@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::check::{Findings, of_read_error};
+use crate::delivery::Ending;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
@@ -50,6 +51,15 @@ impl Failure {
             exit: ExitCode::Stopped,
             ..self
         }
+    }
+
+    /// The same error of a run that has ended so: that the user interrupted it comes first.
+    pub(super) fn after(self, ending: &Ending) -> Self {
+        let exit = match ending {
+            Ending::Interrupted => ExitCode::Interrupted,
+            Ending::Done | Ending::Stopped(_) => ExitCode::Stopped,
+        };
+        Self { exit, ..self }
     }
 }
 

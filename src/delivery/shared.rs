@@ -294,3 +294,79 @@ pub(super) enum Due {
     /// This one is due.
     Now(Job),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::campaign;
+
+    fn shared() -> Shared {
+        let messages = NonZeroU32::MIN;
+        let never = campaign::Breaker {
+            messages,
+            share: 1.0,
+        };
+        let (waiting, _) = watch::channel(Waiting::Going);
+        Shared::new(Breaker::new(never), waiting)
+    }
+
+    fn minutes(minutes: u64) -> Duration {
+        Duration::from_secs(60 * minutes)
+    }
+
+    /// The server would not take a request.
+    fn fails(shared: &Shared) {
+        let pause = |_| Duration::from_secs(1);
+        shared.server_failed(Instant::now(), true, None, "busy", pause);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_an_hour_without_a_success_stops_the_run() {
+        let failing: [fn(&Shared); 2] = [fails, |shared| shared.not_taken("timed out")];
+        for fail in failing {
+            let shared = shared();
+            for _ in 0..=30 {
+                fail(&shared);
+                assert_eq!(shared.stop_reason(), None);
+                tokio::time::advance(minutes(1)).await;
+            }
+            fail(&shared);
+            let reason = shared.stop_reason().expect("it stops");
+            assert!(
+                reason.starts_with("nothing was taken for 30 minutes: "),
+                "{reason}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_begins_the_half_hour_anew() {
+        let shared = shared();
+        let accepted = Settlement::Accepted {
+            message_id: "1@x".to_owned(),
+        };
+        for _ in 0..5 {
+            fails(&shared);
+            tokio::time::advance(minutes(29)).await;
+            fails(&shared);
+            shared.settled(std::slice::from_ref(&accepted));
+        }
+        assert_eq!(shared.stop_reason(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_with_the_failures_and_those_together_are_one() {
+        let shared = shared();
+        let grows = |failures: u32| Duration::from_secs(failures.into());
+        for failures in 1..4 {
+            let launched = Instant::now();
+            for _ in 0..8 {
+                shared.server_failed(launched, true, None, "busy", grows);
+            }
+            assert_eq!(shared.pause_ends() - launched, grows(failures));
+            tokio::time::advance(grows(failures)).await;
+        }
+    }
+}

@@ -159,14 +159,16 @@ impl Lines<'_> {
     }
 
     fn make(&self, pages: impl Iterator<Item = u32>, made: &SyncSender<Page>) {
-        let ledger = Ledger::open(self.ledger);
-        let ledger = ledger.as_ref();
+        let ledger = match Ledger::open(self.ledger) {
+            Ok(ledger) => ledger,
+            Err(error) => {
+                // Who takes the pages may have given up.
+                let _ = made.send(Err(error.into()));
+                return;
+            }
+        };
         for page in pages {
-            let lines = match ledger {
-                Ok(ledger) => self.page(ledger, page),
-                Err(error) => Err(LedgerError::Stopped(error.to_string()).into()),
-            };
-            if made.send(lines).is_err() {
+            if made.send(self.page(&ledger, page)).is_err() {
                 return;
             }
         }

@@ -187,3 +187,18 @@ fn two_signals_leave_in_doubt_what_was_in_flight_at_most() {
         assert_eq!(promises.accepted() + promises.unknown(), 300);
     }
 }
+
+#[test]
+fn an_interrupt_comes_before_results_that_can_not_be_written() {
+    let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(50)));
+    let campaign = campaign(&api).rows(200).set("pace.concurrency", 2);
+    let running = send(&campaign).spawn();
+    let run = PathBuf::from(running.first_line());
+    // Nothing can be renamed to a folder that is not empty.
+    std::fs::create_dir_all(run.join("results.csv/in the way")).expect("a folder");
+    running.signal(Signal::TERM);
+    let ran = running.wait();
+    ran.code(130)
+        .stderr_has("results.csv")
+        .stderr_has(&format!("mailrun results {}", run.display()));
+}
