@@ -11,11 +11,13 @@ use super::bodies::Maker;
 use super::explain::Sources;
 use super::recorder::Recorder;
 use super::skeleton::{Bodies, Wanted};
+use super::slots::{Gather, Slot, Slots, gather_slots};
+use super::templates::load_templates;
 use super::values::{self, Columns};
 use super::variables;
 use crate::address::{Address, Mailbox};
 use crate::api::{Dialect, MAX_NAME, Violation};
-use crate::campaign::{Campaign, TEMPLATES, Text, is_template};
+use crate::campaign::{Campaign, TEMPLATES};
 use crate::finding::{Finding, Place};
 use crate::message::{Attachments, Envelope, Message, Recipient};
 
@@ -79,67 +81,6 @@ pub struct Engine {
     smtp_account: Arc<str>,
     id_prefix: String,
     test_to: Option<Address>,
-}
-
-/// A string of `[message]`.
-struct Slot {
-    /// The name of its template.
-    name: String,
-    /// Its value, if there is nothing to render in it.
-    constant: Option<String>,
-    /// The address that this value is, if it is one.
-    address: Option<Address>,
-}
-
-struct Slots {
-    from: Slot,
-    from_name: Option<Slot>,
-    subject: Slot,
-    html: Option<Slot>,
-    text: Option<Slot>,
-    reply_to: Option<Slot>,
-    cc: Option<Slot>,
-    cc_name: Option<Slot>,
-    bcc: Option<Slot>,
-    bcc_name: Option<Slot>,
-    tags: Vec<Slot>,
-    headers: Vec<(String, Slot)>,
-    attachments: Vec<(Slot, bool)>,
-}
-
-/// Gathers the strings of `[message]` as templates.
-struct Gather<'a> {
-    tera: &'a mut Tera,
-    sources: &'a mut Sources,
-    findings: &'a mut Vec<Finding>,
-}
-
-impl Gather<'_> {
-    fn slot(&mut self, key: &str, text: &Text) -> Slot {
-        let name = format!("[message] {key}");
-        let source = text.get_ref();
-        if !is_template(source) {
-            return Slot {
-                name,
-                constant: Some(source.clone()),
-                address: Address::parse(source).ok(),
-            };
-        }
-        self.sources.add_string(&name, text);
-        if let Err(error) = self.tera.add_raw_template(&name, source) {
-            self.findings
-                .extend(self.sources.explain_all(&name, &error));
-        }
-        Slot {
-            name,
-            constant: None,
-            address: None,
-        }
-    }
-
-    fn optional(&mut self, key: &str, text: Option<&Text>) -> Option<Slot> {
-        text.map(|text| self.slot(key, text))
-    }
 }
 
 impl Engine {
@@ -450,137 +391,6 @@ impl Engine {
         self.shelf
             .get(&self.attachment_paths(context)?, &row.recorded)
     }
-}
-
-impl Slots {
-    /// The names of the templates that a message starts from.
-    fn roots<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
-        let lines = [
-            Some(&self.from),
-            Some(&self.subject),
-            self.from_name.as_ref(),
-            self.reply_to.as_ref(),
-        ];
-        let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
-        let lines = lines.into_iter().chain(copies).flatten();
-        let lines = lines
-            .chain(&self.tags)
-            .chain(self.headers.iter().map(|(_, slot)| slot));
-        let lines = lines.chain(self.attachments.iter().map(|(slot, _)| slot));
-        let bodies = [self.html.as_ref(), self.text.as_ref()]
-            .into_iter()
-            .flatten();
-        let mut roots: Vec<&str> = lines
-            .chain(bodies.clone())
-            .filter(|slot| slot.constant.is_none())
-            .map(|slot| slot.name.as_str())
-            .collect();
-        for body in bodies {
-            match &body.constant {
-                Some(file) => roots.push(file),
-                // The file's name is made of the row: any of them may be meant.
-                None => roots.extend(
-                    tera.get_template_names()
-                        .filter(|name| !name.starts_with("[message]")),
-                ),
-            }
-        }
-        roots
-    }
-}
-
-fn gather_slots(gather: &mut Gather<'_>, campaign: &Campaign) -> Slots {
-    let message = &campaign.message;
-    Slots {
-        from: gather.slot("from", &message.from),
-        from_name: gather.optional("from_name", message.from_name.as_ref()),
-        subject: gather.slot("subject", &message.subject),
-        html: gather.optional("html", message.html.as_ref()),
-        text: gather.optional("text", message.text.as_ref()),
-        reply_to: gather.optional("reply_to", message.reply_to.as_ref()),
-        cc: gather.optional("cc", message.cc.as_ref()),
-        cc_name: gather.optional("cc_name", message.cc_name.as_ref()),
-        bcc: gather.optional("bcc", message.bcc.as_ref()),
-        bcc_name: gather.optional("bcc_name", message.bcc_name.as_ref()),
-        tags: message
-            .tags
-            .iter()
-            .enumerate()
-            .map(|(i, tag)| gather.slot(&format!("tags[{i}]"), tag))
-            .collect(),
-        headers: message
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), gather.slot(&format!("headers.{name}"), value)))
-            .collect(),
-        attachments: message
-            .attachments
-            .iter()
-            .enumerate()
-            .map(|(i, attachment)| {
-                (
-                    gather.slot(&format!("attachments[{i}].path"), &attachment.path),
-                    attachment.inline,
-                )
-            })
-            .collect(),
-    }
-}
-
-fn load_templates(tera: &mut Tera, sources: &mut Sources, dir: &Path, findings: &mut Vec<Finding>) {
-    let mut files = Vec::new();
-    if let Err(error) = read_templates(dir, dir, &mut files) {
-        findings.push(Finding::error(
-            "no-file",
-            Place::file(dir),
-            format!("can't read {}: {error}", dir.display()),
-        ));
-        return;
-    }
-    for (name, content) in &files {
-        sources.add_file(name, content);
-    }
-    // One by one first, so that every broken file is told and not the first alone.
-    for (name, content) in &files {
-        if let Err(error) = values::new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
-            && matches!(error.kind(), tera::ErrorKind::SyntaxError(_))
-        {
-            findings.push(sources.explain(name, &error));
-        }
-    }
-    if findings.is_empty()
-        && let Err(error) =
-            tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
-    {
-        findings.extend(sources.explain_all("", &error));
-    }
-}
-
-/// The templates below `dir`, named by their path in it with `/`. A file that is not UTF-8, such
-/// as an image, is no template.
-fn read_templates(
-    root: &Path,
-    dir: &Path,
-    files: &mut Vec<(String, String)>,
-) -> std::io::Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_templates(root, &path, files)?;
-        } else if let Ok(content) = String::from_utf8(std::fs::read(&path)?) {
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .replace('\\', "/");
-            files.push((name, content));
-        }
-    }
-    files.sort();
-    Ok(())
 }
 
 fn not_blank(value: String) -> Option<String> {

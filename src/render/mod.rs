@@ -7,6 +7,8 @@ mod explain;
 mod recorder;
 mod shape;
 mod skeleton;
+mod slots;
+mod templates;
 mod text;
 mod values;
 mod variables;
