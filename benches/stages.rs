@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mailrun::address::Mailbox;
 use mailrun::api::{Answer, Dialect};
 use mailrun::campaign::Campaign;
-use mailrun::ledger::{NewRow, Planner, Run, Settlement, Target, Writer, path_in};
+use mailrun::ledger::{Claim, NewRow, Planner, Run, Settlement, Target, Writer, path_in};
 use mailrun::recipients::Reader;
 use mailrun::render::{Engine, Inputs, Row};
 use mailrun::run::{PlanInputs, Stages, plan};
@@ -151,7 +151,11 @@ fn claim_and_settle(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(GROUP.into()));
     group.bench_function(format!("claim and settle {GROUP} rows"), |b| {
         b.iter(|| {
-            let claimed = runtime.block_on(writer.claim(rows.clone(), 0, now));
+            let claims = rows.iter().map(|row| Claim {
+                rows: vec![*row],
+                lane: 0,
+            });
+            let claimed = runtime.block_on(writer.claim(claims.collect(), now));
             claimed.expect("a claim");
             let settled = rows.iter().map(|row| (*row, again())).collect();
             writer.settle(settled, now).expect("settled");

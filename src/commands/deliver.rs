@@ -117,7 +117,9 @@ async fn send(
     let (jobs, feeding) = start_feeders(deliver, &settings, &writer)?;
     let rng: StdRng = rand::make_rng();
     let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
-    let ending = delivery.run(jobs, interrupted).await;
+    // Beside the connections, not on the thread that waits for all this.
+    let ending = tokio::spawn(delivery.run(jobs, interrupted)).await;
+    let ending = ending.unwrap_or_else(|died| Err(LedgerError::Stopped(died.to_string())));
     drop(progress);
     if let Some(local) = local {
         local.stop().await;

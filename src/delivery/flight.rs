@@ -1,7 +1,8 @@
-//! One request in flight: claimed, posted, settled.
+//! Requests in flight: claimed together, each posted and settled by itself.
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::job::{Job, JobRow};
@@ -10,25 +11,64 @@ use super::retry::backoff;
 use super::shared::Shared;
 use crate::campaign::Retry;
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, Settlement, Writer};
+use crate::ledger::{Claim, LedgerError, Settlement, Writer};
 use crate::transport::Transport;
 
-/// What a request needs on its way.
-pub(super) struct Flight<T> {
-    pub(super) transport: Arc<T>,
+/// A request that may go.
+pub(super) struct Flight {
+    pub(super) job: Job,
+    /// What chance says about the wait, should one be needed.
+    pub(super) chance: f64,
+    /// Its connection.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// What requests need on their way.
+pub(super) struct Flights<T> {
+    pub(super) transport: T,
     pub(super) writer: Writer,
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
     pub(super) retry: Retry,
-    /// What chance says about the wait, should one be needed.
-    pub(super) chance: f64,
 }
 
-impl<T: Transport> Flight<T> {
-    pub(super) async fn fly(&self, job: Job) -> Result<(), LedgerError> {
-        self.writer
-            .claim(job.row_numbers(), job.lane, self.clock.now())
-            .await?;
+impl<T: Transport> Flights<T> {
+    /// Claims all of a group in one commit, and then posts them. The group is empty after this.
+    pub(super) fn launch(self: &Arc<Self>, group: &mut Vec<Flight>) {
+        if group.is_empty() {
+            return;
+        }
+        let group = std::mem::take(group);
+        let flights = Arc::clone(self);
+        tokio::spawn(async move {
+            let claims = group.iter().map(|flight| Claim {
+                rows: flight.job.row_numbers(),
+                lane: flight.job.lane,
+            });
+            let claimed = flights.writer.claim(claims.collect(), flights.clock.now());
+            if let Err(error) = claimed.await {
+                drop(group);
+                return flights.ended(Err(error));
+            }
+            for flight in group {
+                let flights = Arc::clone(&flights);
+                tokio::spawn(async move {
+                    let ended = flights.fly(flight.job, flight.chance).await;
+                    drop(flight.permit);
+                    flights.ended(ended);
+                });
+            }
+        });
+    }
+
+    fn ended(&self, how: Result<(), LedgerError>) {
+        if let Err(error) = how {
+            self.shared.stop(error.to_string());
+        }
+        self.shared.ended.notify_one();
+    }
+
+    async fn fly(&self, job: Job, chance: f64) -> Result<(), LedgerError> {
         let launched = Instant::now();
         let result = self.transport.post(job.body.clone()).await;
         let now = self.clock.now();
@@ -46,7 +86,7 @@ impl<T: Transport> Flight<T> {
                 self.settle(&job, again(&job, false, &reason))?;
                 self.shared
                     .server_failed(launched, result.is_ok(), wait, &reason, |failures| {
-                        backoff(failures, self.retry.max_delay, self.chance)
+                        backoff(failures, self.retry.max_delay, chance)
                     });
                 self.shared.retry_at(self.shared.pause_ends(), job);
             }
@@ -56,7 +96,7 @@ impl<T: Transport> Flight<T> {
                 ..
             } => {
                 self.shared.not_taken(&reason);
-                self.try_again(job, &reason)?;
+                self.try_again(job, chance, &reason)?;
             }
             Outcome::Stop { reason, not_taken } => {
                 let settlements = if not_taken {
@@ -72,7 +112,7 @@ impl<T: Transport> Flight<T> {
     }
 
     /// Puts off the rows that have attempts left; the others have failed.
-    fn try_again(&self, job: Job, reason: &str) -> Result<(), LedgerError> {
+    fn try_again(&self, job: Job, chance: f64, reason: &str) -> Result<(), LedgerError> {
         let spent = |row: &JobRow| row.attempts + 1 >= self.retry.attempts;
         if job.rows.iter().any(spent) {
             let failed = |_| Settlement::Failed {
@@ -90,7 +130,7 @@ impl<T: Transport> Flight<T> {
             .map(|row| row.attempts + 1)
             .max()
             .unwrap_or(1);
-        let due = Instant::now() + backoff(attempts, self.retry.max_delay, self.chance);
+        let due = Instant::now() + backoff(attempts, self.retry.max_delay, chance);
         let rows = job
             .rows
             .iter()

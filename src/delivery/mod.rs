@@ -17,7 +17,9 @@ mod shared;
 mod spaced;
 mod throttle;
 
+use std::future::poll_fn;
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ use crate::transport::Transport;
 
 use breaker::Breaker;
 pub use feed::{Feeder, RowFault};
-use flight::Flight;
+use flight::{Flight, Flights};
 pub use job::{Job, JobRow};
 pub use lanes::LaneLimit;
 use lanes::{Lanes, Pick};
@@ -81,13 +83,12 @@ pub enum Ending {
 
 /// A delivery on its way.
 pub struct Delivery<T> {
-    transport: Arc<T>,
-    writer: Writer,
+    flights: Arc<Flights<T>>,
     pace: Pace,
     settings: Settings,
     shared: Arc<Shared>,
     free: Arc<Semaphore>,
-    rng: Box<dyn Rng + Send>,
+    rng: Box<dyn Rng + Send + Sync>,
 }
 
 impl<T: Transport> Delivery<T> {
@@ -96,15 +97,22 @@ impl<T: Transport> Delivery<T> {
         transport: T,
         writer: Writer,
         settings: Settings,
-        rng: Box<dyn Rng + Send>,
+        rng: Box<dyn Rng + Send + Sync>,
         waiting: watch::Sender<Waiting>,
     ) -> Self {
-        Self {
-            transport: Arc::new(transport),
+        let shared = Arc::new(Shared::new(Breaker::new(settings.breaker), waiting));
+        let flights = Flights {
+            transport,
             writer,
+            shared: Arc::clone(&shared),
+            clock: settings.clock.clone(),
+            retry: settings.retry,
+        };
+        Self {
+            flights: Arc::new(flights),
             pace: Pace::new(&settings.rate, settings.posted.clone()),
             free: Arc::new(Semaphore::new(settings.concurrency.get() as usize)),
-            shared: Arc::new(Shared::new(Breaker::new(settings.breaker), waiting)),
+            shared,
             settings,
             rng,
         }
@@ -131,24 +139,38 @@ impl<T: Transport> Delivery<T> {
         };
         lanes.close();
         self.idle().await;
-        self.writer.flush().await?;
+        self.flights.writer.flush().await?;
         Ok(match shared.stop_reason() {
             Some(reason) if ending == Ending::Done => Ending::Stopped(reason),
             _ => ending,
         })
     }
 
+    /// Requests that may go in the same moment are claimed together.
     async fn dispatch(&mut self, lanes: &mut Lanes) {
+        let flights = Arc::clone(&self.flights);
+        let mut group = Vec::new();
         loop {
-            let permit = self.free_connection().await;
-            self.shared.no_pause().await;
-            let Some(job) = self.next(lanes, &permit).await else {
-                return;
-            };
-            let now = self.turn(&job).await;
-            lanes.take(&job, now);
-            self.launch(job, permit);
+            let flight = or_first(self.next_flight(lanes), || flights.launch(&mut group)).await;
+            match flight {
+                Some(flight) => group.push(flight),
+                None => return flights.launch(&mut group),
+            }
         }
+    }
+
+    async fn next_flight(&mut self, lanes: &mut Lanes) -> Option<Flight> {
+        let permit = self.free_connection().await;
+        self.shared.no_pause().await;
+        let job = self.next(lanes, &permit).await?;
+        let now = self.turn(&job).await;
+        lanes.take(&job, now);
+        self.shared.posted(&job, Instant::now());
+        Some(Flight {
+            job,
+            chance: self.rng.random(),
+            permit,
+        })
     }
 
     /// Waits for a free connection. While the API is not known to answer, a request goes alone.
@@ -245,26 +267,6 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    fn launch(&mut self, job: Job, permit: OwnedSemaphorePermit) {
-        self.shared.posted(&job, Instant::now());
-        let flight = Flight {
-            transport: Arc::clone(&self.transport),
-            writer: self.writer.clone(),
-            shared: Arc::clone(&self.shared),
-            clock: self.settings.clock.clone(),
-            retry: self.settings.retry,
-            chance: self.rng.random(),
-        };
-        tokio::spawn(async move {
-            let shared = Arc::clone(&flight.shared);
-            if let Err(error) = flight.fly(job).await {
-                shared.stop(error.to_string());
-            }
-            drop(permit);
-            shared.ended.notify_one();
-        });
-    }
-
     /// Waits until nothing is in flight.
     async fn idle(&self) {
         let _all = self
@@ -272,4 +274,17 @@ impl<T: Transport> Delivery<T> {
             .acquire_many(self.settings.concurrency.get())
             .await;
     }
+}
+
+/// What a future gives; `first` is done before it is waited for.
+async fn or_first<T>(future: impl Future<Output = T>, mut first: impl FnMut()) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            first();
+        }
+        polled
+    })
+    .await
 }

@@ -20,7 +20,7 @@ pub use check::whose;
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
 pub use reopen::{Found, resolve_accepted, resolve_resend, retry, skip_sent_later};
-pub use writer::{LiveCounts, Settlement, Writer};
+pub use writer::{Claim, LiveCounts, Settlement, Writer};
 
 /// The version of the schema, in SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 2;
@@ -355,12 +355,19 @@ pub(crate) mod tests {
         statuses[row - 1]
     }
 
+    fn claim(rows: &[u32]) -> Vec<Claim> {
+        vec![Claim {
+            rows: rows.to_vec(),
+            lane: 0,
+        }]
+    }
+
     #[tokio::test]
     async fn a_claim_is_in_the_file_when_it_returns() {
         let dir = ledger(3);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1, 2], 0, Timestamp::UNIX_EPOCH)
+            .claim(claim(&[1, 2]), Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
         assert_eq!(
@@ -375,18 +382,18 @@ pub(crate) mod tests {
         let dir = ledger(2);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
+            .claim(claim(&[1]), Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
         assert!(
             writer
-                .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
+                .claim(claim(&[1]), Timestamp::UNIX_EPOCH)
                 .await
                 .is_err()
         );
         assert!(
             writer
-                .claim(vec![2], 0, Timestamp::UNIX_EPOCH)
+                .claim(claim(&[2]), Timestamp::UNIX_EPOCH)
                 .await
                 .is_err()
         );
@@ -398,7 +405,7 @@ pub(crate) mod tests {
         let dir = ledger(2);
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         writer
-            .claim(vec![1, 2], 0, Timestamp::UNIX_EPOCH)
+            .claim(claim(&[1, 2]), Timestamp::UNIX_EPOCH)
             .await
             .expect("a claim");
         let accepted = Settlement::Accepted {
@@ -423,7 +430,7 @@ pub(crate) mod tests {
         let writer = Writer::open(&path_in(dir.path()), Timestamp::UNIX_EPOCH).expect("a writer");
         for (counted, attempts) in [(false, 0), (true, 1), (true, 2), (false, 2)] {
             writer
-                .claim(vec![1], 0, Timestamp::UNIX_EPOCH)
+                .claim(claim(&[1]), Timestamp::UNIX_EPOCH)
                 .await
                 .expect("a claim");
             let again = Settlement::Again {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
@@ -19,6 +20,8 @@ use super::{Counts, Ledger, LedgerError, Status, to_millis, write_ahead};
 const QUEUE: usize = 8192;
 /// How many orders are committed together at most.
 const GROUP: usize = 4096;
+/// How long settlements wait for a claim that they can be committed with.
+const SETTLED_TOGETHER: Duration = Duration::from_millis(5);
 
 /// What became of a claimed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +59,23 @@ pub enum Settlement {
     },
 }
 
+/// The rows of a request that is about to be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Their numbers.
+    pub rows: Vec<u32>,
+    /// Their lane.
+    pub lane: u32,
+}
+
 enum Order {
     Claim {
-        rows: Vec<u32>,
-        lane: u32,
+        claims: Vec<Claim>,
         at: Timestamp,
         done: oneshot::Sender<Result<(), LedgerError>>,
     },
-    Settle {
-        rows: Vec<(u32, Settlement)>,
-        at: Timestamp,
-    },
+    /// There are settlements, where there were none.
+    Settle,
     LeaveOut {
         row: u32,
         status: Status,
@@ -111,8 +120,27 @@ impl LiveCounts {
 #[derive(Clone)]
 pub struct Writer {
     orders: SyncSender<Order>,
+    settled: Arc<Settled>,
     counts: Arc<LiveCounts>,
     failure: Arc<Failure>,
+}
+
+/// What became of claimed rows and is not committed yet.
+#[derive(Default)]
+struct Settled(Mutex<Vec<(u32, Settlement, Timestamp)>>);
+
+impl Settled {
+    /// Whether they are the first.
+    fn add(&self, rows: impl Iterator<Item = (u32, Settlement, Timestamp)>) -> bool {
+        let mut settled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = settled.is_empty();
+        settled.extend(rows);
+        first
+    }
+
+    fn take(&self) -> Vec<(u32, Settlement, Timestamp)> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The write that failed, if one did.
@@ -162,13 +190,22 @@ impl Writer {
             reason: OnceLock::new(),
         });
         let witness = Witness::of(&connection, path)?;
-        let (shared, failed) = (Arc::clone(&counts), Arc::clone(&failure));
+        let settled = Arc::new(Settled::default());
+        let thread = Thread {
+            connection,
+            orders: received,
+            settled: Arc::clone(&settled),
+            counts: Arc::clone(&counts),
+            witness,
+            failure: Arc::clone(&failure),
+        };
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write(&connection, &received, &shared, witness, &failed))
+            .spawn(move || thread.run())
             .map_err(|error| LedgerError::Stopped(error.to_string()))?;
         Ok(Self {
             orders,
+            settled,
             counts,
             failure,
         })
@@ -179,29 +216,32 @@ impl Writer {
         &self.counts
     }
 
-    /// Makes pending rows of a lane `sending`; durable when it returns.
+    /// Makes pending rows `sending`; durable when it returns.
     ///
     /// # Errors
     /// When that could not be committed: nothing may be posted then.
-    pub async fn claim(&self, rows: Vec<u32>, lane: u32, at: Timestamp) -> Result<(), LedgerError> {
-        let claim = |done| Order::Claim {
-            rows,
-            lane,
-            at,
-            done,
-        };
-        self.order(claim).await
+    pub async fn claim(&self, claims: Vec<Claim>, at: Timestamp) -> Result<(), LedgerError> {
+        self.order(|done| Order::Claim { claims, at, done }).await
     }
 
-    /// Says what became of claimed rows. It is committed with what comes next, and before any claim
-    /// that the caller makes later.
+    /// Says what became of claimed rows. It is committed with the next claim, or a few milliseconds
+    /// later without one; in any case before a claim that the caller makes after this.
     ///
     /// # Errors
     /// When the writer has stopped.
     pub fn settle(&self, rows: Vec<(u32, Settlement)>, at: Timestamp) -> Result<(), LedgerError> {
-        self.orders
-            .send(Order::Settle { rows, at })
-            .map_err(|_| self.failure.error())
+        let rows = rows.into_iter();
+        let first = self
+            .settled
+            .add(rows.map(|(row, settlement)| (row, settlement, at)));
+        if first {
+            let sent = self.orders.send(Order::Settle);
+            sent.map_err(|_| self.failure.error())?;
+        }
+        match self.failure.reason.get() {
+            Some(_) => Err(self.failure.error()),
+            None => Ok(()),
+        }
     }
 
     /// Leaves a pending row out.
@@ -257,59 +297,84 @@ impl Writer {
     }
 }
 
-/// Commits what waits, group by group, until nobody is left to order, or a write fails.
-fn write(
-    connection: &Connection,
-    orders: &Receiver<Order>,
-    counts: &LiveCounts,
-    mut witness: Witness,
-    failure: &Failure,
-) {
-    while let Ok(first) = orders.recv() {
-        let mut group = vec![first];
-        group.extend(orders.try_iter().take(GROUP - 1));
-        let result = commit(connection, &group, counts, &mut witness);
-        if let Err(error) = &result {
-            let reason = match error {
-                LedgerError::Sqlite(error) => error.to_string(),
-                error => error.to_string(),
-            };
-            // The first failure is the last write.
-            let _ = failure.reason.set(reason);
-        }
-        for order in group {
-            if let Order::Claim { done, .. } | Order::Flush { done } = order {
-                // Who ordered it may have given up waiting.
-                let _ = done.send(match &result {
-                    Ok(()) => Ok(()),
-                    Err(_) => Err(failure.error()),
-                });
-            }
-        }
-        if result.is_err() {
-            return;
-        }
-    }
+/// The thread that writes.
+struct Thread {
+    connection: Connection,
+    orders: Receiver<Order>,
+    settled: Arc<Settled>,
+    counts: Arc<LiveCounts>,
+    witness: Witness,
+    failure: Arc<Failure>,
 }
 
-fn commit(
-    connection: &Connection,
-    group: &[Order],
-    counts: &LiveCounts,
-    witness: &mut Witness,
-) -> Result<(), LedgerError> {
-    let transaction = connection.unchecked_transaction()?;
-    let mut done = Done::default();
-    for order in group {
-        apply(&transaction, order, &mut done)?;
+impl Thread {
+    /// Commits what waits, group by group, until nobody is left to order, or a write fails.
+    fn run(mut self) {
+        while let Some(group) = self.group() {
+            // Taken after the orders: a row's settlement comes before its next claim.
+            let settled = self.settled.take();
+            let result = self.commit(&settled, &group);
+            if let Err(error) = &result {
+                let reason = match error {
+                    LedgerError::Sqlite(error) => error.to_string(),
+                    error => error.to_string(),
+                };
+                // The first failure is the last write.
+                let _ = self.failure.reason.set(reason);
+            }
+            for order in group {
+                if let Order::Claim { done, .. } | Order::Flush { done } = order {
+                    // Who ordered it may have given up waiting.
+                    let _ = done.send(match &result {
+                        Ok(()) => Ok(()),
+                        Err(_) => Err(self.failure.error()),
+                    });
+                }
+            }
+            if result.is_err() {
+                return;
+            }
+        }
     }
-    for ((minute, lane), recipients) in &done.posted {
-        count_posted(&transaction, *minute, *lane, *recipients)?;
+
+    /// The next orders; none when nobody is left to order.
+    fn group(&self) -> Option<Vec<Order>> {
+        let mut group = vec![self.orders.recv().ok()?];
+        let until = Instant::now() + SETTLED_TOGETHER;
+        while let [.., Order::Settle] = group[..] {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.orders.recv_timeout(left) {
+                Ok(order) => group.push(order),
+                Err(_) => break,
+            }
+        }
+        let room = GROUP.saturating_sub(group.len());
+        group.extend(self.orders.try_iter().take(room));
+        Some(group)
     }
-    transaction.commit()?;
-    witness.add(done.posted.values().sum());
-    counts.shift(&done.moved);
-    Ok(())
+
+    fn commit(
+        &mut self,
+        settled: &[(u32, Settlement, Timestamp)],
+        group: &[Order],
+    ) -> Result<(), LedgerError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let mut done = Done::default();
+        for (row, settlement, at) in settled {
+            let to = settle(&transaction, *row, settlement, *at)?;
+            done.moved.push((Status::Sending, to, 1));
+        }
+        for order in group {
+            apply(&transaction, order, &mut done)?;
+        }
+        for ((minute, lane), recipients) in &done.posted {
+            count_posted(&transaction, *minute, *lane, *recipients)?;
+        }
+        transaction.commit()?;
+        self.witness.add(done.posted.values().sum());
+        self.counts.shift(&done.moved);
+        Ok(())
+    }
 }
 
 /// What a commit does.
@@ -323,17 +388,12 @@ struct Done {
 
 fn apply(connection: &Connection, order: &Order, done: &mut Done) -> Result<(), LedgerError> {
     match order {
-        Order::Claim { rows, lane, at, .. } => {
+        Order::Claim { claims, at, .. } => claims.iter().try_for_each(|Claim { rows, lane }| {
             claim(connection, rows, *at)?;
             let (minute, recipients) = (to_millis(*at).div_euclid(60_000), rows.len() as u64);
             *done.posted.entry((minute, *lane)).or_default() += recipients;
             done.moved
                 .push((Status::Pending, Status::Sending, recipients));
-            Ok(())
-        }
-        Order::Settle { rows, at } => rows.iter().try_for_each(|(row, settlement)| {
-            let to = settle(connection, *row, settlement, *at)?;
-            done.moved.push((Status::Sending, to, 1));
             Ok(())
         }),
         Order::LeaveOut {
@@ -353,7 +413,7 @@ fn apply(connection: &Connection, order: &Order, done: &mut Done) -> Result<(), 
             done.moved.push((Status::Pending, *status, 1));
             Ok(())
         }
-        Order::Flush { .. } => Ok(()),
+        Order::Settle | Order::Flush { .. } => Ok(()),
     }
 }
 
