@@ -1,9 +1,11 @@
 //! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: what `mailrun send` reaches, beside
 //! the ceiling: the same HTTP client posting one ready body over and over, with no ledger. Sender
-//! and sink share this machine. The parts: newsletter, attachment, same, million, latency, pace, start.
+//! and sink share this machine. The parts: newsletter, attachment, same, preflight, million, latency,
+//! pace, start. What is a ratio is measured in rounds, one beside the other, and told by its median.
 
 mod campaigns;
 mod ceiling;
+mod preflight;
 mod process;
 mod sink;
 
@@ -19,15 +21,18 @@ type Part = fn(f64);
 
 /// How long the ceiling is measured.
 const TIME: Duration = Duration::from_secs(4);
+/// How often what is a ratio is measured.
+const ROUNDS: usize = 5;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let scale = args.iter().position(|arg| arg == "--scale");
     let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("newsletter", newsletter),
         ("attachment", attachment),
         ("same", same),
+        ("preflight", preflight_part),
         ("million", million),
         ("latency", latency),
         ("pace", pace),
@@ -47,28 +52,36 @@ fn scaled(rows: u64, scale: f64) -> u64 {
     ((rows as f64 * scale) as u64).max(1)
 }
 
-/// Sends, and holds it against the ceiling for the body that it sent.
-fn against_the_ceiling(
-    rows: u64,
-    concurrency: u32,
-    batch: f64,
-    campaign: impl Fn(&Sink) -> Campaign,
-) {
-    let sink = Sink::start(Duration::ZERO);
-    let campaign = campaign(&sink);
-    let sent = send(campaign.path());
-    assert_eq!(sink.taken(), rows, "the sink took all");
-    let body = sink.first();
-    println!(
-        "{rows} rows, bodies of {} bytes, concurrency {concurrency}",
-        body.len()
-    );
-    let ceiling = ceiling(&sink.url, body, concurrency, TIME) * batch;
-    show(&sent, rows);
-    let reached = rows as f64 / sent.sent.as_secs_f64();
-    if batch == 1.0 {
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
+}
+
+/// Sends, and holds it against the ceiling for the body that it sent, a few times.
+fn against_the_ceiling(rows: u64, concurrency: u32, campaign: impl Fn(&Sink) -> Campaign) {
+    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let sink = Sink::start(Duration::ZERO);
+        let campaign = campaign(&sink);
+        let sent = send(campaign.path());
+        assert_eq!(sink.taken(), rows, "the sink took all");
+        let body = sink.first();
+        if round == 0 {
+            let bytes = body.len();
+            println!("{rows} rows, bodies of {bytes} bytes, concurrency {concurrency}");
+        }
+        show(&sent, rows);
+        let ceiling = ceiling(&sink.url, body, concurrency, TIME);
+        let reached = rows as f64 / sent.sent.as_secs_f64();
         println!("ceiling {ceiling:.0}/s: {:.2} of it", reached / ceiling);
+        rates.push(reached);
+        ratios.push(reached / ceiling);
     }
+    println!(
+        "median of {ROUNDS}: {:.0}/s, {:.2} of the ceiling",
+        median(rates),
+        median(ratios)
+    );
 }
 
 fn show(sent: &Sent, rows: u64) {
@@ -97,7 +110,7 @@ fn show(sent: &Sent, rows: u64) {
 fn newsletter(scale: f64) {
     let rows = scaled(100_000, scale);
     for concurrency in [64, 256] {
-        against_the_ceiling(rows, concurrency, 1.0, |sink| {
+        against_the_ceiling(rows, concurrency, |sink| {
             Campaign::newsletter(&sink.url, rows, concurrency)
         });
     }
@@ -105,16 +118,51 @@ fn newsletter(scale: f64) {
 
 fn attachment(scale: f64) {
     let rows = scaled(50_000, scale);
-    against_the_ceiling(rows, 64, 1.0, |sink| {
-        Campaign::newsletter(&sink.url, rows, 64).attachment()
-    });
+    for concurrency in [64, 256] {
+        against_the_ceiling(rows, concurrency, |sink| {
+            Campaign::newsletter(&sink.url, rows, concurrency).attachment()
+        });
+    }
 }
 
 fn same(scale: f64) {
     let rows = scaled(400_000, scale);
-    against_the_ceiling(rows, 64, 200.0, |sink| {
-        Campaign::newsletter(&sink.url, rows, 64).same_for_all()
+    let sink = Sink::start(Duration::ZERO);
+    let rounds = (0..ROUNDS).map(|_| {
+        let sent = send(
+            Campaign::newsletter(&sink.url, rows, 64)
+                .same_for_all()
+                .path(),
+        );
+        show(&sent, rows);
+        rows as f64 / sent.sent.as_secs_f64()
     });
+    let rates = rounds.collect();
+    assert_eq!(sink.taken(), rows * ROUNDS as u64, "the sink took all");
+    println!("median of {ROUNDS}: {:.0} recipients/s", median(rates));
+}
+
+fn preflight_part(scale: f64) {
+    let rows = scaled(200_000, scale);
+    let campaign = Campaign::newsletter("http://127.0.0.1:9/api/", rows, 8);
+    let (mut plans, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let took = preflight::measure(campaign.path(), rows);
+        let rate = |time: Duration| rows as f64 / time.as_secs_f64();
+        let (preflight, tera) = (rate(took.preflight), rate(took.tera));
+        println!(
+            "{rows} rows: planned {:.0}/s; preflight {preflight:.0}/s, Tera alone {tera:.0}/s: {:.2} of it",
+            rate(took.plan),
+            preflight / tera,
+        );
+        plans.push(rate(took.plan));
+        ratios.push(preflight / tera);
+    }
+    println!(
+        "median of {ROUNDS}: planned {:.0} rows/s; preflight {:.2} of Tera alone",
+        median(plans),
+        median(ratios)
+    );
 }
 
 fn million(scale: f64) {
@@ -193,10 +241,8 @@ fn pace(scale: f64) {
 }
 
 fn start(_: f64) {
-    let median = |mut times: Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64() * 1000.0
-    };
+    let median =
+        |times: Vec<Duration>| median(times.iter().map(|it| it.as_secs_f64() * 1000.0).collect());
     let first = || {
         let sink = Sink::start(Duration::ZERO);
         let campaign = Campaign::newsletter(&sink.url, 10, 8);

@@ -174,7 +174,7 @@ fn start_feeders(
     deliver: &Deliver<'_>,
     settings: &Settings,
     writer: &Writer,
-) -> Result<(Vec<mpsc::Receiver<Job>>, Vec<Feeding>), Failure> {
+) -> Result<(Vec<mpsc::Receiver<Vec<Job>>>, Vec<Feeding>), Failure> {
     let path = deliver.folder.ledger();
     let last = match deliver.limit {
         Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,
@@ -199,7 +199,7 @@ fn start_feeders(
             last,
             clock: settings.clock.clone(),
         };
-        let (sender, jobs) = mpsc::channel(2 * deliver.concurrency.get() as usize);
+        let (sender, jobs) = mpsc::channel(Feeder::ahead(deliver.concurrency));
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
             .spawn(move || feeder.run(&sender));

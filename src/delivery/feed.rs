@@ -1,5 +1,7 @@
 //! A feeder: reads the pending rows of a lane in order, renders them, and makes requests of them, on
 //! a thread of its own, so far ahead as the channel holds.
+//!
+//! Requests are handed over several at a time: waking a thread costs as much as rendering a row.
 
 use std::sync::Arc;
 
@@ -16,6 +18,10 @@ use crate::transport::Body;
 
 /// How many rows are read from the ledger at once.
 const PAGE: u32 = 500;
+/// How many rows are handed over at once; a request with more goes alone.
+const HANDED_OVER: usize = 32;
+/// How many bytes of bodies are handed over at once, about.
+const HANDED_OVER_BYTES: usize = 512 << 10;
 
 /// What the feeder needs.
 pub struct Feeder {
@@ -66,8 +72,9 @@ impl Feeder {
     ///
     /// # Errors
     /// When the ledger can't be read or written.
-    pub fn run(self, jobs: &mpsc::Sender<Job>) -> Result<(), LedgerError> {
+    pub fn run(self, jobs: &mpsc::Sender<Vec<Job>>) -> Result<(), LedgerError> {
         let mut open: Option<Open> = None;
+        let mut ready = Ready::default();
         let mut after = 0;
         loop {
             let page = self
@@ -93,17 +100,25 @@ impl Feeder {
                     }
                 };
                 if let Some(full) = Open::put(&mut open, prepared, &row, self.batch)
-                    && jobs.blocking_send(self.close(full)).is_err()
+                    && let Some(full) = ready.put(self.close(full))
+                    && jobs.blocking_send(full).is_err()
                 {
                     return Ok(());
                 }
             }
         }
-        if let Some(last) = open {
+        ready.jobs.extend(open.map(|last| self.close(last)));
+        if !ready.jobs.is_empty() {
             // Who takes the requests may have stopped; the rows stay pending.
-            let _ = jobs.blocking_send(self.close(last));
+            let _ = jobs.blocking_send(ready.jobs);
         }
         Ok(())
+    }
+
+    /// How many times requests can be handed over before somebody takes them, so that there are about
+    /// two for each connection.
+    pub fn ahead(concurrency: std::num::NonZeroU32) -> usize {
+        (2 * concurrency.get() as usize / HANDED_OVER).max(2)
     }
 
     fn close(&self, open: Open) -> Job {
@@ -122,6 +137,25 @@ impl Feeder {
             lane: self.lane,
             again: false,
         }
+    }
+}
+
+/// Requests to be handed over.
+#[derive(Default)]
+struct Ready {
+    jobs: Vec<Job>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Ready {
+    /// Adds a request; gives all when they are enough.
+    fn put(&mut self, job: Job) -> Option<Vec<Job>> {
+        self.rows += job.rows.len();
+        self.bytes += job.body.0.iter().map(Bytes::len).sum::<usize>();
+        self.jobs.push(job);
+        let enough = self.rows >= HANDED_OVER || self.bytes >= HANDED_OVER_BYTES;
+        enough.then(|| std::mem::take(self).jobs)
     }
 }
 

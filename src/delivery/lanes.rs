@@ -25,10 +25,11 @@ pub(super) struct Lanes(Vec<Lane>);
 
 struct Lane {
     /// New requests, in the order of the input.
-    new: mpsc::Receiver<Job>,
+    new: mpsc::Receiver<Vec<Job>>,
     /// Whether there may be more of them.
     open: bool,
-    /// Requests that wait for their turn: those that are due again, and at most one new one.
+    /// Requests that wait for their turn: those that are due again, and new ones that were handed
+    /// over together.
     waiting: VecDeque<Job>,
     pace: Pace,
 }
@@ -45,7 +46,7 @@ pub(super) enum Pick {
 
 impl Lanes {
     /// The first lane has no limit of its own, the others those of `limits`.
-    pub(super) fn new(new: Vec<mpsc::Receiver<Job>>, limits: &[LaneLimit]) -> Self {
+    pub(super) fn new(new: Vec<mpsc::Receiver<Vec<Job>>>, limits: &[LaneLimit]) -> Self {
         let own = limits
             .iter()
             .map(|limit| Pace::new(&[limit.rate], limit.posted.clone()));
@@ -106,7 +107,7 @@ impl Lanes {
             for lane in self.0.iter_mut().filter(|lane| lane.wants_new()) {
                 match lane.new.poll_recv(context) {
                     Poll::Pending => continue,
-                    Poll::Ready(Some(job)) => lane.waiting.push_back(job),
+                    Poll::Ready(Some(jobs)) => lane.waiting.extend(jobs),
                     Poll::Ready(None) => lane.open = false,
                 }
                 news = Poll::Ready(());

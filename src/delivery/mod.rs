@@ -19,8 +19,9 @@ mod throttle;
 
 use std::future::poll_fn;
 use std::num::NonZeroU32;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
@@ -126,7 +127,7 @@ impl<T: Transport> Delivery<T> {
     /// When the ledger can't be written: nothing is posted after that.
     pub async fn run(
         mut self,
-        jobs: Vec<mpsc::Receiver<Job>>,
+        jobs: Vec<mpsc::Receiver<Vec<Job>>>,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ending, LedgerError> {
         let shared = Arc::clone(&self.shared);
@@ -151,7 +152,17 @@ impl<T: Transport> Delivery<T> {
         let flights = Arc::clone(&self.flights);
         let mut group = Vec::new();
         loop {
-            let flight = or_first(self.next_flight(lanes), || flights.launch(&mut group)).await;
+            let mut next = pin!(self.next_flight(lanes));
+            let flight = match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+                Poll::Ready(flight) => flight,
+                Poll::Pending => {
+                    // What else is ready may free connections: the larger the group, the fewer commits.
+                    if !group.is_empty() {
+                        tokio::task::yield_now().await;
+                    }
+                    or_first(next, || flights.launch(&mut group)).await
+                }
+            };
             match flight {
                 Some(flight) => group.push(flight),
                 None => return flights.launch(&mut group),
@@ -277,8 +288,7 @@ impl<T: Transport> Delivery<T> {
 }
 
 /// What a future gives; `first` is done before it is waited for.
-async fn or_first<T>(future: impl Future<Output = T>, mut first: impl FnMut()) -> T {
-    let mut future = pin!(future);
+async fn or_first<T>(mut future: Pin<&mut impl Future<Output = T>>, mut first: impl FnMut()) -> T {
     poll_fn(|context| {
         let polled = future.as_mut().poll(context);
         if polled.is_pending() {

@@ -1,0 +1,169 @@
+//! Planning and the preflight, beside what the template engine alone renders on the same cores.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use mailrun::campaign::Campaign;
+use mailrun::ledger::{Run, Target, path_in};
+use mailrun::recipients::Reader;
+use mailrun::render::{Engine, Inputs};
+use mailrun::run::{PlanInputs, Preflight, Stages, plan, preflight};
+use tera::{Context, Tera, Value};
+
+/// How long each took.
+pub(crate) struct Took {
+    pub(crate) plan: Duration,
+    pub(crate) preflight: Duration,
+    pub(crate) tera: Duration,
+}
+
+/// Plans a campaign's rows, renders them as the preflight does, and as Tera alone does.
+pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
+    let campaign = Campaign::load(dir).expect("the campaign");
+    let run = Run {
+        name: "bench".to_owned(),
+        target: Target::Real,
+        test_to: None,
+        campaign: dir.to_owned(),
+        started: Timestamp::UNIX_EPOCH,
+        id_prefix: "00".to_owned(),
+        header: HEADER.map(str::to_owned).to_vec(),
+        blank_rows: 0,
+    };
+    let ledger = tempfile::tempdir().expect("a folder");
+    let ledger = path_in(ledger.path());
+    std::fs::create_dir_all(ledger.parent().expect("a folder")).expect("a folder");
+    let began = Instant::now();
+    let settings = &campaign.recipients.settings;
+    let file = dir.join("recipients.csv");
+    let mut reader = Reader::open(&file, "recipients.csv", settings).expect("CSV");
+    let inputs = PlanInputs {
+        campaign: &campaign,
+        run: &run,
+        ledger: &ledger,
+        only: None,
+        stages: &Stages::default(),
+    };
+    let planned = plan(&mut reader, &inputs).expect("a plan");
+    planned.planner.finish(0, run.started).expect("a plan");
+    let plan = began.elapsed();
+
+    let engine = Engine::new(&Inputs {
+        campaign: &campaign,
+        dir,
+        own_dir: dir,
+        header: &run.header,
+        started: run.started,
+        id_prefix: &run.id_prefix,
+        test_to: None,
+    });
+    let began = Instant::now();
+    let inputs = Preflight {
+        ledger: &ledger,
+        last: u32::try_from(rows).expect("few rows"),
+        engine: &engine.expect("an engine"),
+        stages: &Stages::default(),
+    };
+    preflight(&inputs, |found| {
+        panic!("row {}: {:?}", found.row, found.finding)
+    })
+    .expect("a ledger");
+    let preflight = began.elapsed();
+    let tera = tera_alone(dir, rows);
+    std::fs::remove_dir_all(ledger.parent().expect("a folder")).expect("a folder");
+    Took {
+        plan,
+        preflight,
+        tera,
+    }
+}
+
+const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
+/// What the campaign renders for each row.
+const TEMPLATES: [&str; 5] = [
+    "newsletter.html",
+    "newsletter.txt",
+    "subject",
+    "tag",
+    "header",
+];
+
+/// The time in which Tera renders the rows on all cores, their cells put into contexts, and nothing else.
+fn tera_alone(dir: &Path, rows: u64) -> Duration {
+    let mut tera = Tera::new();
+    let templates = std::fs::read_dir(dir.join("templates")).expect("a folder");
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.expect("a file").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        (name, std::fs::read_to_string(path).expect("a template"))
+    };
+    let campaign = std::fs::read_to_string(dir.join("campaign.toml")).expect("the campaign");
+    let campaign: toml::Table = campaign.parse().expect("TOML");
+    let message = &campaign["message"];
+    let line = |value: &toml::Value| value.as_str().expect("a string").to_owned();
+    let lines = [
+        ("subject".to_owned(), line(&message["subject"])),
+        (
+            "tag".to_owned(),
+            line(
+                message["tags"]
+                    .as_array()
+                    .and_then(|tags| tags.last())
+                    .expect("a tag"),
+            ),
+        ),
+        (
+            "header".to_owned(),
+            line(&message["headers"]["List-Unsubscribe"]),
+        ),
+    ];
+    tera.register_filter("date", tera_contrib::dates::date);
+    tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
+    tera.register_filter(
+        "urlencode_strict",
+        tera_contrib::urlencode::urlencode_strict,
+    );
+    tera.register_function("now", |_: tera::Kwargs, _: &tera::State| {
+        Ok(Value::from("1970-01-01T00:00:00+00:00"))
+    });
+    let vars = campaign["vars"].as_table().expect("variables");
+    for (name, value) in vars {
+        let value = serde_json::to_value(value).expect("JSON");
+        tera.global_context().insert(name.clone(), &value);
+    }
+    tera.add_raw_templates(templates.map(read).chain(lines))
+        .expect("templates");
+    let next = AtomicU64::new(0);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                loop {
+                    let row = next.fetch_add(1, Ordering::Relaxed);
+                    if row >= rows {
+                        return;
+                    }
+                    let (points, token) = (format!("{}", row % 300), format!("{row:016x}"));
+                    let email = format!("reader{row}@list.example");
+                    let cells = [&*email, "Zofia", "Kraków", "home", &points, &token];
+                    let mut context = Context::new();
+                    for (name, cell) in HEADER.iter().zip(cells) {
+                        context.insert_value(*name, Value::from(cell));
+                    }
+                    for template in TEMPLATES {
+                        std::hint::black_box(tera.render(template, &context).expect("a text"));
+                    }
+                }
+            });
+        }
+    });
+    began.elapsed()
+}
