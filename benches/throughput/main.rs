@@ -22,7 +22,7 @@ type Part = fn(f64);
 /// How long the ceiling is measured.
 const TIME: Duration = Duration::from_secs(4);
 /// How often what is a ratio is measured.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

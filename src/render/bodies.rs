@@ -1,6 +1,7 @@
 //! Makes bodies of rendered HTML: once for all rows whose HTML is built alike.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ahash::RandomState;
@@ -17,6 +18,9 @@ pub(super) struct Maker {
     wanted: Wanted,
     hasher: RandomState,
     known: RwLock<Known>,
+    /// The hash of the family that was found last: most rows are of one family, and to compare them
+    /// with it is quicker than to hash them.
+    recent: AtomicU64,
 }
 
 /// The skeletons that were made.
@@ -36,6 +40,20 @@ struct Family {
     skeletons: HashMap<Vec<String>, Option<Arc<Skeleton>>>,
 }
 
+impl Known {
+    /// The family of a row's HTML, if it is among those with this hash.
+    fn family(&self, hash: u64, rendered: &Rendered) -> Option<&Family> {
+        let mut families = self.families.get(&hash)?.iter();
+        families.find(|family| family.has(rendered))
+    }
+}
+
+impl Family {
+    fn has(&self, rendered: &Rendered) -> bool {
+        self.fixed.iter().eq(rendered.fixed())
+    }
+}
+
 /// What is known of a row's HTML.
 enum Found {
     Skeleton(Arc<Skeleton>),
@@ -50,6 +68,7 @@ impl Maker {
             wanted,
             hasher: RandomState::new(),
             known: RwLock::default(),
+            recent: AtomicU64::new(0),
         }
     }
 
@@ -69,11 +88,10 @@ impl Maker {
                 text: None,
             });
         }
-        let hash = self.hash(&rendered);
-        let skeleton = match self.find(hash, &rendered) {
+        let skeleton = match self.find(&rendered) {
             Found::Skeleton(skeleton) => Some(skeleton),
             Found::Own => None,
-            Found::Nothing => self.learn(hash, &rendered, wanted)?,
+            Found::Nothing => self.learn(&rendered, wanted)?,
         };
         match skeleton {
             Some(skeleton) => Ok(skeleton.fill(&rendered, to_post)),
@@ -88,11 +106,14 @@ impl Maker {
         hasher.finish()
     }
 
-    fn find(&self, hash: u64, rendered: &Rendered) -> Found {
+    fn find(&self, rendered: &Rendered) -> Found {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let family = known.families.get(&hash).and_then(|families| {
-            let mut families = families.iter();
-            families.find(|family| family.fixed.iter().eq(rendered.fixed()))
+        let recent = known.family(self.recent.load(Ordering::Relaxed), rendered);
+        let family = recent.or_else(|| {
+            let hash = self.hash(rendered);
+            let family = known.family(hash, rendered)?;
+            self.recent.store(hash, Ordering::Relaxed);
+            Some(family)
         });
         match family {
             None if known.size > MOST => Found::Own,
@@ -111,10 +132,10 @@ impl Maker {
 
     fn learn(
         &self,
-        hash: u64,
         rendered: &Rendered,
         wanted: Wanted,
     ) -> Result<Option<Arc<Skeleton>>, HtmlError> {
+        let hash = self.hash(rendered);
         let shaping = shaping(rendered);
         let skeleton = match &shaping {
             Some(shaping) => Skeleton::new(rendered, shaping, wanted)?.map(Arc::new),
@@ -123,7 +144,7 @@ impl Maker {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.size += rendered.html().len() + skeleton.as_ref().map_or(0, |it| it.size());
         let families = known.families.entry(hash).or_default();
-        let is_it = |family: &Family| family.fixed.iter().eq(rendered.fixed());
+        let is_it = |family: &Family| family.has(rendered);
         let at = families.iter().position(is_it).unwrap_or_else(|| {
             families.push(Family {
                 fixed: rendered.fixed().map(str::to_owned).collect(),
