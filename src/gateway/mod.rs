@@ -22,6 +22,7 @@ mod outbox;
 mod routes;
 mod sendmail;
 pub mod store;
+mod text;
 
 use std::io;
 use std::net::SocketAddr;

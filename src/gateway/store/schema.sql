@@ -93,9 +93,3 @@ CREATE TABLE queue (
 ) STRICT;
 CREATE INDEX queue_message ON queue (message);
 CREATE INDEX queue_due ON queue (due_at) WHERE state = 'waiting';
-
--- The words of the messages, for the search; filled behind the commits. The row's ID is the message's.
-CREATE VIRTUAL TABLE search USING fts5 (
-  subject, sender, recipient, text, tags,
-  content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-);
