@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::store::StoreError;
-use crate::api::{Answer, DecodeError, MAX_SIZE, Violation};
+use crate::api::{Answer, DecodeError, ListError, MAX_SIZE, Violation};
 
 /// Why a whole request is refused.
 #[derive(Debug)]
@@ -20,6 +20,15 @@ impl Refusal {
             status,
             message: message.into(),
         }
+    }
+
+    pub(super) fn unknown_action() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Unknown action")
+    }
+
+    /// What the vendor says of an empty list.
+    pub(super) fn no_items() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "No items")
     }
 
     pub(super) fn too_large() -> Self {
@@ -49,6 +58,12 @@ impl From<DecodeError> for Refusal {
     }
 }
 
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
 impl From<&Violation> for Refusal {
     /// As the vendor does it: what can never be sent is HTTP 500, what is too large is 413.
     fn from(violation: &Violation) -> Self {
@@ -72,6 +87,13 @@ pub(super) fn store_failed(error: &StoreError, req_id: &str) -> Response {
     }
     tracing::error!(req_id, %error, "it is not known whether a request was stored");
     in_doubt()
+}
+
+/// What is said when what is kept can't be read.
+pub(super) fn unreadable(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "what is kept can't be read");
+    let message = format!("What is kept can't be read: {error}");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
 /// Nobody knows what was stored, so this is not the API's JSON.

@@ -42,7 +42,18 @@ pub(super) fn prepare(
 ) -> Result<(Captured, Values), Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
     let fields = fields(&form);
-    let mut prepared = post.prepare(dialect, form)?;
+    let request = Request::from_pairs(form, dialect)?;
+    let prepared = post.prepare(dialect, request)?;
+    Ok(capture(prepared, asked, dialect.path(), fields))
+}
+
+/// Makes letters into rows; `fields` are the form that they came with.
+pub(super) fn capture(
+    mut prepared: Prepared,
+    asked: &Asked,
+    endpoint: &'static str,
+    fields: String,
+) -> (Captured, Values) {
     let letters = std::mem::take(&mut prepared.letters);
     let common = Common::of(&prepared);
     let mut values = Vec::with_capacity(letters.len());
@@ -62,7 +73,7 @@ pub(super) fn prepare(
     let captured = Captured {
         request: NewRequest {
             req_id: asked.req_id.clone(),
-            endpoint: dialect.path(),
+            endpoint,
             at: prepared.now,
             remote: asked.remote.map(|remote| remote.to_string()),
             fields,
@@ -70,16 +81,24 @@ pub(super) fn prepare(
         body: prepared.draft.into_common(),
         messages,
     };
-    Ok((captured, values))
+    (captured, values)
 }
 
 impl Captured {
-    /// Inserts everything; a message to somebody on the blacklist is dropped.
-    pub(super) fn insert(self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Inserts everything; a message to somebody on the blacklist is dropped. The request is inserted
+    /// unless it is there already, with others of its messages; its ID is given back.
+    pub(super) fn insert(
+        self,
+        connection: &Connection,
+        request: Option<i64>,
+    ) -> rusqlite::Result<Option<i64>> {
         if self.messages.is_empty() {
-            return Ok(());
+            return Ok(request);
         }
-        let request = insert_request(connection, &self.request)?;
+        let request = match request {
+            Some(request) => request,
+            None => insert_request(connection, &self.request)?,
+        };
         let body = insert_body(connection, request, &self.body)?;
         let at = self.request.at;
         for (mut message, address) in self.messages {
@@ -98,7 +117,7 @@ impl Captured {
             insert_event(connection, id, EventKind::Status(Status::Injected), at, "")?;
             insert_event(connection, id, EventKind::Status(status), at, &description)?;
         }
-        Ok(())
+        Ok(Some(request))
     }
 }
 
@@ -170,7 +189,7 @@ impl Common {
 }
 
 /// The form as a JSON array of `[name, value]`. Instead of an attachment's content it has its size.
-fn fields(form: &[(String, String)]) -> String {
+pub(super) fn fields(form: &[(String, String)]) -> String {
     let shown = |(name, value): &(String, String)| {
         if name.starts_with("files[") && name.ends_with("[content]") {
             json!([name, format!("({} characters of base64)", value.len())])

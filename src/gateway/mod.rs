@@ -12,16 +12,21 @@
 //! answers the whole API.
 
 mod answers;
+mod blacklists;
 mod capture;
 pub mod config;
+mod disposable;
 mod encoding;
 mod guard;
+mod lists;
 pub mod maildir;
 pub mod mime;
 mod outbox;
+mod rest;
 mod routes;
 mod sendmail;
 pub mod store;
+mod templates;
 mod text;
 
 use std::io;
@@ -87,7 +92,7 @@ pub async fn serve(
 
 struct Gateway {
     guard: Guard,
-    post: Post,
+    post: Arc<Post>,
     kept: Kept,
 }
 
@@ -109,7 +114,7 @@ impl Gateway {
         };
         Ok(Self {
             guard,
-            post: Post::new(setup.clock, setup.random),
+            post: Arc::new(Post::new(setup.clock, setup.random)),
             kept,
         })
     }
