@@ -19,6 +19,7 @@ mod guard;
 pub mod maildir;
 pub mod mime;
 mod outbox;
+pub mod relay;
 mod routes;
 mod sendmail;
 pub mod store;
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 
 use self::guard::Guard;
 use self::maildir::Maildir;
+use self::relay::Permits;
 use self::sendmail::Post;
 use self::store::Store;
 use crate::clock::Clock;
@@ -49,6 +51,8 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// Where messages go.
     pub keep: Keep,
+    /// Which accounts there are, and who may send through them.
+    pub permits: Permits,
     /// The time.
     pub clock: Clock,
     /// Where message IDs and request IDs get their random bits from.
@@ -88,6 +92,7 @@ pub async fn serve(
 struct Gateway {
     guard: Guard,
     post: Post,
+    permits: Permits,
     kept: Kept,
 }
 
@@ -110,6 +115,7 @@ impl Gateway {
         Ok(Self {
             guard,
             post: Post::new(setup.clock, setup.random),
+            permits: setup.permits,
             kept,
         })
     }

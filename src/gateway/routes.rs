@@ -127,7 +127,8 @@ impl Gateway {
                 Ok((None, values))
             }
             Kept::Store(_) => {
-                let (captured, values) = capture::prepare(&self.post, dialect, asked, body)?;
+                let (captured, values) =
+                    capture::prepare(&self.post, &self.permits, dialect, asked, body)?;
                 Ok((Some(captured), values))
             }
         }

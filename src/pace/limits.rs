@@ -53,6 +53,11 @@ impl Pace {
         }
     }
 
+    /// Whether there is any limit.
+    pub fn is_limited(&self) -> bool {
+        !self.spaced.is_empty() || self.day.is_some()
+    }
+
     /// When all limits let `recipients` through.
     pub fn turn(&mut self, recipients: u32, now: Now) -> Turn {
         let day = self.day.as_mut();
