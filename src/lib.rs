@@ -25,6 +25,7 @@ pub mod finding;
 pub mod gateway;
 pub mod ledger;
 pub mod message;
+pub mod pace;
 pub mod preview;
 pub mod recipients;
 pub mod render;

@@ -41,7 +41,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &shown),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
-        Command::Gateway(args) => gateway::run(&args),
+        Command::Gateway(args) => gateway::run(&args, &shown),
         Command::Completions(args) => Ok(completions::run(&args)),
     };
     result.unwrap_or_else(|failure| {

@@ -285,6 +285,11 @@ pub(super) fn time_of(millis: i64) -> Value {
         .into()
 }
 
+/// A row of `smtp`.
+pub(super) fn account(name: &String) -> Value {
+    json!({ "account": name })
+}
+
 /// `smtp`: every account that something was sent through.
 pub(super) fn accounts(connection: &Connection) -> rusqlite::Result<Vec<Value>> {
     // From one account to the next in the index, not through all messages.

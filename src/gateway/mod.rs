@@ -22,6 +22,7 @@ mod lists;
 pub mod maildir;
 pub mod mime;
 mod outbox;
+pub mod relay;
 mod rest;
 mod routes;
 mod sendmail;
@@ -40,6 +41,7 @@ use tokio::net::TcpListener;
 
 use self::guard::Guard;
 use self::maildir::Maildir;
+use self::relay::Permits;
 use self::sendmail::Post;
 use self::store::Store;
 use crate::clock::Clock;
@@ -54,6 +56,8 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// Where messages go.
     pub keep: Keep,
+    /// Which accounts there are, and who may send through them.
+    pub permits: Permits,
     /// The time.
     pub clock: Clock,
     /// Where message IDs and request IDs get their random bits from.
@@ -93,6 +97,7 @@ pub async fn serve(
 struct Gateway {
     guard: Guard,
     post: Arc<Post>,
+    permits: Permits,
     kept: Kept,
 }
 
@@ -115,6 +120,7 @@ impl Gateway {
         Ok(Self {
             guard,
             post: Arc::new(Post::new(setup.clock, setup.random)),
+            permits: setup.permits,
             kept,
         })
     }

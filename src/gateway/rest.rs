@@ -26,12 +26,19 @@ use crate::api::{
 struct Rest {
     store: Store,
     post: Arc<Post>,
+    /// The accounts that there are; without one, every name is an account.
+    accounts: Vec<String>,
 }
 
-pub(super) fn router(store: &Store, taking: &Arc<Post>) -> Router<Arc<Gateway>> {
+pub(super) fn router(
+    store: &Store,
+    taking: &Arc<Post>,
+    accounts: Vec<String>,
+) -> Router<Arc<Gateway>> {
     let rest = Rest {
         store: store.clone(),
         post: Arc::clone(taking),
+        accounts,
     };
     Router::new()
         .route("/api/add_template", post(add_template))
@@ -68,7 +75,12 @@ fn done(message: &str, data: Value, asked: &Asked) -> Response {
 }
 
 async fn smtp(State(rest): State<Rest>, Extension(asked): Extension<Asked>) -> Response {
-    rest.list(asked, lists::accounts).await
+    let known = rest.accounts.clone();
+    let accounts = move |connection: &Connection| match known.is_empty() {
+        true => lists::accounts(connection),
+        false => Ok(known.iter().map(lists::account).collect()),
+    };
+    rest.list(asked, accounts).await
 }
 
 async fn emails(

@@ -41,7 +41,11 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     if let Kept::Store(store) = &gateway.kept {
         router = router
             .route("/api/sendmail_templates", post(sendmail_templates))
-            .merge(rest::router(store, &gateway.post));
+            .merge(rest::router(
+                store,
+                &gateway.post,
+                gateway.permits.accounts(),
+            ));
     }
     router
         .fallback(unknown)
@@ -155,11 +159,12 @@ impl Gateway {
                 Ok((Vec::new(), values))
             }
             (Kept::Store(_), Kind::Plain(dialect)) => {
-                let (captured, values) = capture::prepare(&self.post, dialect, asked, body)?;
+                let (captured, values) =
+                    capture::prepare(&self.post, &self.permits, dialect, asked, body)?;
                 Ok((vec![captured], values))
             }
             (Kept::Store(store), Kind::Templates) => {
-                templates::prepare(&self.post, store, asked, body)
+                templates::prepare(&self.post, &self.permits, store, asked, body)
             }
             (Kept::Outbox(_), Kind::Templates) => Err(Refusal::unknown_action()),
         }

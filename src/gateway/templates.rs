@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::answers::{Refusal, unreadable};
 use super::capture::{Captured, Values, capture, fields};
+use super::relay::Permits;
 use super::routes::Asked;
 use super::sendmail::Post;
 use super::store::{Store, StoreError};
@@ -20,6 +21,7 @@ use crate::api::{
 /// A refusal of the whole request.
 pub(super) fn prepare(
     post: &Post,
+    permits: &Permits,
     store: &Store,
     asked: &Asked,
     body: &[u8],
@@ -48,7 +50,8 @@ pub(super) fn prepare(
     for (vars, places) in groups(&template.vars) {
         let request = filled(&template.request, vars, &places);
         let prepared = post.prepare(Dialect::NewSendmail, request)?;
-        let (captured, own) = capture(prepared, asked, SENDMAIL_TEMPLATES, fields.clone());
+        let (captured, own) =
+            capture(prepared, permits, asked, SENDMAIL_TEMPLATES, fields.clone())?;
         all.push(captured);
         values.extend(places.into_iter().zip(own));
     }

@@ -147,7 +147,10 @@ fn imports_only(module: &str, allowed: &[&str]) {
 #[test]
 fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     assert!(!imports_of("delivery").contains("gateway"));
-    imports_only("gateway", &["api", "address", "clock", "finding", "source"]);
+    imports_only(
+        "gateway",
+        &["api", "address", "clock", "finding", "pace", "source"],
+    );
 }
 
 #[test]
