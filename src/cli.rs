@@ -244,6 +244,9 @@ pub struct Gateway {
     /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Write everything that is kept into this Maildir and end, instead of listening
+    #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
+    pub export: Option<PathBuf>,
 }
 
 /// `mailrun completions`

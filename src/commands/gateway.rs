@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -18,8 +18,9 @@ use crate::exit_code::ExitCode;
 use crate::gateway::config::{Config, LoginNames};
 use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
 use crate::gateway::relay::{self, Permits, Relay, RelayError};
+use crate::gateway::store::retention::{Limits, keep};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{Keep, Login, Setup, serve};
+use crate::gateway::{ExportError, Keep, Login, Setup, export, serve};
 
 /// How long transactions may take to end when the gateway is stopped.
 const END: Duration = Duration::from_secs(20);
@@ -31,6 +32,13 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         Some(path) => Config::load(path)?,
         None => Config::default(),
     };
+    let data = match args.data.clone().or(config.data) {
+        Some(data) => data,
+        None => default_data()?,
+    };
+    if let Some(maildir) = &args.export {
+        return written(&data, maildir);
+    }
     let listen = args.listen.unwrap_or(config.listen);
     let login = config.login.as_ref().map(login).transpose()?;
     if login.is_none() && !listen.ip().is_loopback() {
@@ -40,10 +48,6 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
             "name a login in gateway.toml: [login] with app_key_env and secret_key_env",
         ));
     }
-    let data = match args.data.clone().or(config.data) {
-        Some(data) => data,
-        None => default_data()?,
-    };
     let permits = Permits::of(&config.accounts);
     let accounts = config.accounts.into_iter().map(with_login);
     let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
@@ -61,7 +65,23 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         .enable_all()
         .build()
         .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
-        .block_on(listen_and_serve(listen, setup, &store, accounts))
+        .block_on(listen_and_serve(
+            listen,
+            setup,
+            &store,
+            accounts,
+            config.keep,
+        ))
+}
+
+/// Writes everything that is kept into a Maildir.
+fn written(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
+    let count = export(data, maildir).map_err(|error| match error {
+        ExportError::Store(error) => error.into(),
+        error @ ExportError::Maildir(_) => Failure::new("io", error.to_string()),
+    })?;
+    println!("{count} messages in {}", maildir.display());
+    Ok(ExitCode::Done)
 }
 
 async fn listen_and_serve(
@@ -69,6 +89,7 @@ async fn listen_and_serve(
     setup: Setup,
     store: &Store,
     accounts: Vec<WithLogin>,
+    limits: Limits,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -90,7 +111,9 @@ async fn listen_and_serve(
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };
+    let keep = tokio::spawn(keep(store.clone(), limits, setup.clock.clone()));
     let served = serve(listener, setup, shutdown).await;
+    keep.abort();
     relay.stop(END).await;
     served.map_err(failed)?;
     match store.failure() {

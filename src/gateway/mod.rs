@@ -17,6 +17,7 @@ mod capture;
 pub mod config;
 mod disposable;
 mod encoding;
+mod export;
 mod guard;
 mod lists;
 pub mod maildir;
@@ -46,6 +47,7 @@ use self::sendmail::Post;
 use self::store::Store;
 use crate::clock::Clock;
 
+pub use self::export::{ExportError, export};
 pub use self::guard::Login;
 
 /// What a gateway needs to run.

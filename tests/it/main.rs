@@ -17,6 +17,8 @@ mod fake_api;
 mod faults;
 mod findings;
 mod gateway;
+mod gateway_api;
+mod gateway_kills;
 mod harness;
 mod init;
 mod kills;
