@@ -238,8 +238,9 @@ fn what_does_not_end_in_time_is_broken_off_and_waits() {
     runtime.block_on(async {
         let store = Store::open(&folder.path().join("data")).expect("a store");
         let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
-        let relay = Relay::start(&store, accounts.collect(), &Clock::system(), chance);
-        let relay = relay.await.expect("a relay");
+        let relay = Relay::start(&store, accounts.collect(), &Clock::system(), chance)
+            .await
+            .expect("a relay");
         let hang = |command: &str| server.commands().iter().any(|(_, it)| it.contains(command));
         while server.taken().is_empty() || !hang("RCPT TO:<early@example.com>") {
             tokio::time::sleep(Duration::from_millis(5)).await;
