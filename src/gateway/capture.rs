@@ -46,7 +46,22 @@ pub(super) fn prepare(
 ) -> Result<(Captured, Values), Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
     let fields = fields(&form);
-    let mut prepared = post.prepare(dialect, form)?;
+    let request = Request::from_pairs(form, dialect)?;
+    let prepared = post.prepare(dialect, request)?;
+    capture(prepared, permits, asked, dialect.path(), fields)
+}
+
+/// Makes letters into rows; `fields` are the form that they came with.
+///
+/// # Errors
+/// A sender who may not send through the account.
+pub(super) fn capture(
+    mut prepared: Prepared,
+    permits: &Permits,
+    asked: &Asked,
+    endpoint: &'static str,
+    fields: String,
+) -> Result<(Captured, Values), Refusal> {
     let draft = &prepared.draft;
     permits.check(
         &prepared.request.smtp_account,
@@ -73,7 +88,7 @@ pub(super) fn prepare(
     let captured = Captured {
         request: NewRequest {
             req_id: asked.req_id.clone(),
-            endpoint: dialect.path(),
+            endpoint,
             at: prepared.now,
             remote: asked.remote.map(|remote| remote.to_string()),
             fields,
@@ -87,12 +102,20 @@ pub(super) fn prepare(
 
 impl Captured {
     /// Inserts everything. A message to somebody on the blacklist is dropped, others are queued where
-    /// they are relayed.
-    pub(super) fn insert(self, connection: &Connection) -> rusqlite::Result<()> {
+    /// they are relayed. The request is inserted unless it is there already, with others of its
+    /// messages; its ID is given back.
+    pub(super) fn insert(
+        self,
+        connection: &Connection,
+        request: Option<i64>,
+    ) -> rusqlite::Result<Option<i64>> {
         if self.messages.is_empty() {
-            return Ok(());
+            return Ok(request);
         }
-        let request = insert_request(connection, &self.request)?;
+        let request = match request {
+            Some(request) => request,
+            None => insert_request(connection, &self.request)?,
+        };
         let body = insert_body(connection, request, &self.body)?;
         let at = self.request.at;
         for (mut message, address) in self.messages {
@@ -123,7 +146,7 @@ impl Captured {
                 }
             }
         }
-        Ok(())
+        Ok(Some(request))
     }
 }
 
@@ -195,7 +218,7 @@ impl Common {
 }
 
 /// The form as a JSON array of `[name, value]`. Instead of an attachment's content it has its size.
-fn fields(form: &[(String, String)]) -> String {
+pub(super) fn fields(form: &[(String, String)]) -> String {
     let shown = |(name, value): &(String, String)| {
         if name.starts_with("files[") && name.ends_with("[content]") {
             json!([name, format!("({} characters of base64)", value.len())])

@@ -12,17 +12,22 @@
 //! answers the whole API.
 
 mod answers;
+mod blacklists;
 mod capture;
 pub mod config;
+mod disposable;
 mod encoding;
 mod guard;
+mod lists;
 pub mod maildir;
 pub mod mime;
 mod outbox;
 pub mod relay;
+mod rest;
 mod routes;
 mod sendmail;
 pub mod store;
+mod templates;
 mod text;
 
 use std::io;
@@ -91,7 +96,7 @@ pub async fn serve(
 
 struct Gateway {
     guard: Guard,
-    post: Post,
+    post: Arc<Post>,
     permits: Permits,
     kept: Kept,
 }
@@ -114,7 +119,7 @@ impl Gateway {
         };
         Ok(Self {
             guard,
-            post: Post::new(setup.clock, setup.random),
+            post: Arc::new(Post::new(setup.clock, setup.random)),
             permits: setup.permits,
             kept,
         })

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
-use super::{Gateway, Kept, outbox};
+use super::{Gateway, Kept, outbox, rest, templates};
 use crate::api::{Answer, Dialect, MAX_SIZE};
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
@@ -35,9 +35,19 @@ pub(super) struct Asked {
 }
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
+    let mut router = Router::new()
         .route("/api/sendmail", post(sendmail))
-        .route("/api/new_sendmail", post(new_sendmail))
+        .route("/api/new_sendmail", post(new_sendmail));
+    if let Kept::Store(store) = &gateway.kept {
+        router = router
+            .route("/api/sendmail_templates", post(sendmail_templates))
+            .merge(rest::router(
+                store,
+                &gateway.post,
+                gateway.permits.accounts(),
+            ));
+    }
+    router
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -69,7 +79,7 @@ async fn guarded(
 }
 
 async fn unknown(Extension(asked): Extension<Asked>) -> Response {
-    Refusal::new(StatusCode::NOT_FOUND, "Unknown action").answer(&asked.req_id)
+    Refusal::unknown_action().answer(&asked.req_id)
 }
 
 async fn sendmail(
@@ -77,7 +87,7 @@ async fn sendmail(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Response {
-    take(gateway, Dialect::Sendmail, asked, request).await
+    take(gateway, Kind::Plain(Dialect::Sendmail), asked, request).await
 }
 
 async fn new_sendmail(
@@ -85,10 +95,18 @@ async fn new_sendmail(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Response {
-    take(gateway, Dialect::NewSendmail, asked, request).await
+    take(gateway, Kind::Plain(Dialect::NewSendmail), asked, request).await
 }
 
-async fn take(gateway: Arc<Gateway>, dialect: Dialect, asked: Asked, request: Request) -> Response {
+async fn sendmail_templates(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Response {
+    take(gateway, Kind::Templates, asked, request).await
+}
+
+async fn take(gateway: Arc<Gateway>, kind: Kind, asked: Asked, request: Request) -> Response {
     let body = match read(request).await {
         Ok(body) => body,
         Err(refusal) => return refusal.answer(&asked.req_id),
@@ -97,15 +115,20 @@ async fn take(gateway: Arc<Gateway>, dialect: Dialect, asked: Asked, request: Re
     let work = {
         let gateway = Arc::clone(&gateway);
         // Building messages, and files, would hold up every other request.
-        spawn_blocking(move || gateway.work(dialect, &asked, &body))
+        spawn_blocking(move || gateway.work(kind, &asked, &body))
     };
     let (captured, values) = match work.await {
         Ok(Ok(done)) => done,
         Ok(Err(refusal)) => return refusal.answer(&req_id),
         Err(_) => return in_doubt(),
     };
-    if let (Some(captured), Kept::Store(store)) = (captured, &gateway.kept) {
-        let stored = store.write(move |connection| captured.insert(connection));
+    if let Kept::Store(store) = &gateway.kept {
+        let stored = store.write(move |connection| {
+            let mut captured = captured.into_iter();
+            captured.try_fold(None, |request, captured| {
+                captured.insert(connection, request)
+            })
+        });
         if let Err(error) = stored.await {
             return store_failed(&error, &req_id);
         }
@@ -113,29 +136,42 @@ async fn take(gateway: Arc<Gateway>, dialect: Dialect, asked: Asked, request: Re
     respond(StatusCode::OK, Answer::success(values, req_id).encode())
 }
 
+/// What can be posted with messages in it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain(Dialect),
+    /// `sendmail_templates`
+    Templates,
+}
+
 impl Gateway {
-    /// What of a request can be done without waiting for a commit; what is left is to be stored.
+    /// What of a request can be done without waiting for a commit; what is left is to be stored, the
+    /// messages of one request together.
     fn work(
         &self,
-        dialect: Dialect,
+        kind: Kind,
         asked: &Asked,
         body: &[u8],
-    ) -> Result<(Option<Captured>, Values), Refusal> {
-        match &self.kept {
-            Kept::Outbox(maildir) => {
+    ) -> Result<(Vec<Captured>, Values), Refusal> {
+        match (&self.kept, kind) {
+            (Kept::Outbox(maildir), Kind::Plain(dialect)) => {
                 let values = outbox::take(&self.post, maildir, dialect, body)?;
-                Ok((None, values))
+                Ok((Vec::new(), values))
             }
-            Kept::Store(_) => {
+            (Kept::Store(_), Kind::Plain(dialect)) => {
                 let (captured, values) =
                     capture::prepare(&self.post, &self.permits, dialect, asked, body)?;
-                Ok((Some(captured), values))
+                Ok((vec![captured], values))
             }
+            (Kept::Store(store), Kind::Templates) => {
+                templates::prepare(&self.post, &self.permits, store, asked, body)
+            }
+            (Kept::Outbox(_), Kind::Templates) => Err(Refusal::unknown_action()),
         }
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+pub(super) async fn read(request: Request) -> Result<Bytes, Refusal> {
     check_head(request.headers())?;
     Bytes::from_request(request, &())
         .await
