@@ -7,6 +7,7 @@
 
 pub mod campaign;
 pub mod fake_api;
+pub mod gateway;
 pub mod kill;
 pub mod mail;
 pub mod parallel;
