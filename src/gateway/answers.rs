@@ -42,12 +42,8 @@ impl Refusal {
 
     /// The refusal as an answer, and a line in the log.
     pub(super) fn answer(self, req_id: &str) -> Response {
-        tracing::info!(
-            req_id,
-            status = self.status.as_u16(),
-            reason = self.message,
-            "refused"
-        );
+        // It may quote what was sent.
+        tracing::debug!(req_id, reason = self.message, "refused");
         let answer = Answer::error(self.status.as_u16(), self.message, req_id.to_owned());
         respond(self.status, answer.encode())
     }

@@ -3,10 +3,12 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
+use super::Gateway;
 use super::answers::Refusal;
-use super::relay::{self, Permits};
+use super::chaos::{Fate, fate};
+use super::relay;
 use super::routes::Asked;
-use super::sendmail::{Letter, Post, Prepared, text};
+use super::sendmail::{Letter, Prepared, text};
 use super::store::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request,
@@ -24,22 +26,30 @@ const SNIPPET_SOURCE: usize = 4096;
 pub(super) struct Captured {
     request: NewRequest,
     body: Vec<u8>,
-    /// With each message its recipient's address.
-    messages: Vec<(NewMessage, Address)>,
+    messages: Vec<Captive>,
     /// Who gets a copy of each, as SMTP has it; nothing when nothing is relayed.
     relayed_to: Option<Vec<String>>,
+}
+
+/// A message, and what is to become of it.
+struct Captive {
+    message: NewMessage,
+    /// Its recipient's address.
+    address: Address,
+    /// What its recipient's name asks for.
+    event: Option<(EventKind, &'static str)>,
 }
 
 /// Each recipient's address, with its message ID or the reason why it gets no message.
 pub(super) type Values = Vec<(String, String)>;
 
-/// Makes a form's body into rows.
+/// Makes a form's body into rows. Where there are faults on demand, the names of recipients say what
+/// becomes of them.
 ///
 /// # Errors
 /// A refusal of the whole request.
 pub(super) fn prepare(
-    post: &Post,
-    permits: &Permits,
+    gateway: &Gateway,
     dialect: Dialect,
     asked: &Asked,
     body: &[u8],
@@ -47,8 +57,8 @@ pub(super) fn prepare(
     let form = form::pairs(body).map_err(DecodeError::from)?;
     let fields = fields(&form);
     let request = Request::from_pairs(form, dialect)?;
-    let prepared = post.prepare(dialect, request)?;
-    capture(prepared, permits, asked, dialect.path(), fields)
+    let prepared = gateway.post.prepare(dialect, request)?;
+    capture(prepared, gateway, asked, dialect.path(), fields)
 }
 
 /// Makes letters into rows; `fields` are the form that they came with.
@@ -57,11 +67,12 @@ pub(super) fn prepare(
 /// A sender who may not send through the account.
 pub(super) fn capture(
     mut prepared: Prepared,
-    permits: &Permits,
+    gateway: &Gateway,
     asked: &Asked,
     endpoint: &'static str,
     fields: String,
 ) -> Result<(Captured, Values), Refusal> {
+    let permits = &gateway.permits;
     let draft = &prepared.draft;
     permits.check(
         &prepared.request.smtp_account,
@@ -76,10 +87,19 @@ pub(super) fn capture(
     for (recipient, letter) in prepared.request.to.iter().zip(letters) {
         let value = match letter {
             Ok(letter) => {
-                let id = letter.message_id.clone();
                 let address = letter.to.address.clone();
-                messages.push((common.message(&prepared, letter), address));
-                id
+                let fate = fate(address.as_str()).filter(|_| gateway.chaos.is_some());
+                if let Some(Fate::Refused(reason)) = fate {
+                    reason.to_owned()
+                } else {
+                    let id = letter.message_id.clone();
+                    messages.push(Captive {
+                        message: common.message(&prepared, letter),
+                        address,
+                        event: fate.and_then(Fate::event),
+                    });
+                    id
+                }
             }
             Err(reason) => reason,
         };
@@ -101,6 +121,13 @@ pub(super) fn capture(
 }
 
 impl Captured {
+    /// The account of its messages, and how many they are.
+    pub(super) fn told(&self) -> (Option<&str>, usize) {
+        let first = self.messages.first();
+        let account = first.map(|captive| captive.message.account.as_str());
+        (account, self.messages.len())
+    }
+
     /// Inserts everything. A message to somebody on the blacklist is dropped, others are queued where
     /// they are relayed. The request is inserted unless it is there already, with others of its
     /// messages; its ID is given back.
@@ -118,17 +145,26 @@ impl Captured {
         };
         let body = insert_body(connection, request, &self.body)?;
         let at = self.request.at;
-        for (mut message, address) in self.messages {
+        for captive in self.messages {
+            let Captive {
+                mut message,
+                address,
+                event,
+            } = captive;
             message.request = Some(request);
             message.body = Some(body);
             let blocked = blocked(connection, &message.account, &address.normalized())?;
-            let fate = match (&blocked, &self.relayed_to) {
-                (Some(reason), _) => Some((
+            let event = event.filter(|_| blocked.is_none());
+            let fate = match (blocked, event, &self.relayed_to) {
+                (Some(reason), ..) => Some((
                     Status::Dropped,
                     format!("the address is on the blacklist: {reason}"),
                 )),
-                (None, None) => Some((Status::Ok, "captured".to_owned())),
-                (None, Some(_)) => None,
+                (None, Some((EventKind::Status(status), words)), _) => {
+                    Some((status, words.to_owned()))
+                }
+                (None, _, None) => Some((Status::Ok, "captured".to_owned())),
+                (None, _, Some(_)) => None,
             };
             message.status = fate
                 .as_ref()
@@ -138,6 +174,9 @@ impl Captured {
             match (fate, &self.relayed_to) {
                 (Some((status, description)), _) => {
                     insert_event(connection, id, EventKind::Status(status), at, &description)?;
+                    if let Some((EventKind::Feedback, words)) = event {
+                        insert_event(connection, id, EventKind::Feedback, at, words)?;
+                    }
                 }
                 (None, copies) => {
                     let copies = copies.iter().flatten().map(String::as_str);

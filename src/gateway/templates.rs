@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Gateway;
 use super::answers::{Refusal, unreadable};
 use super::capture::{Captured, Values, capture, fields};
-use super::relay::Permits;
 use super::routes::Asked;
-use super::sendmail::Post;
 use super::store::{Store, StoreError};
 use crate::api::{
     DecodeError, Dialect, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill, form,
@@ -20,8 +19,7 @@ use crate::api::{
 /// # Errors
 /// A refusal of the whole request.
 pub(super) fn prepare(
-    post: &Post,
-    permits: &Permits,
+    gateway: &Gateway,
     store: &Store,
     asked: &Asked,
     body: &[u8],
@@ -49,9 +47,9 @@ pub(super) fn prepare(
     let mut values: Vec<(usize, (String, String))> = Vec::new();
     for (vars, places) in groups(&template.vars) {
         let request = filled(&template.request, vars, &places);
-        let prepared = post.prepare(Dialect::NewSendmail, request)?;
+        let prepared = gateway.post.prepare(Dialect::NewSendmail, request)?;
         let (captured, own) =
-            capture(prepared, permits, asked, SENDMAIL_TEMPLATES, fields.clone())?;
+            capture(prepared, gateway, asked, SENDMAIL_TEMPLATES, fields.clone())?;
         all.push(captured);
         values.extend(places.into_iter().zip(own));
     }

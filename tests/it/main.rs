@@ -18,6 +18,8 @@ mod faults;
 mod findings;
 mod gateway;
 mod gateway_api;
+mod gateway_chaos;
+mod gateway_edge;
 mod gateway_kills;
 mod harness;
 mod init;
