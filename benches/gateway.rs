@@ -115,6 +115,7 @@ impl Drop for Gateway {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Until {
     Over(Duration),
     Messages(u64),
