@@ -11,6 +11,7 @@
 
 mod encoding;
 mod guard;
+mod inbox;
 pub mod maildir;
 pub mod mime;
 mod sendmail;
