@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -76,6 +77,8 @@ pub enum Command {
     Status(Status),
     /// Write the results of a run from its ledger
     Results(Results),
+    /// Take messages as the API's server does, and keep them
+    Gateway(Gateway),
     /// Write shell completions to standard output
     Completions(Completions),
 }
@@ -227,6 +230,20 @@ pub struct Results {
     /// Guard no cell against spreadsheets: the file can be the recipients of a campaign
     #[arg(long)]
     pub raw: bool,
+}
+
+/// `mailrun gateway`
+#[derive(Debug, Args)]
+pub struct Gateway {
+    /// The address to listen on [default: 127.0.0.1:8925]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// A gateway.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 /// `mailrun completions`

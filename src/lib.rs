@@ -31,4 +31,5 @@ pub mod recipients;
 pub mod render;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod transport;

@@ -190,7 +190,15 @@ impl Request<'static> {
     /// # Errors
     /// A body that PHP would not read whole, or a field of another shape than the API's.
     pub fn decode(body: &[u8], dialect: Dialect) -> Result<Self, DecodeError> {
-        let mut fields = Fields(form::parse(body)?);
+        Self::from_pairs(form::pairs(body)?, dialect)
+    }
+
+    /// Reads a form's variables ([`form::pairs`]), as [`Request::decode`].
+    ///
+    /// # Errors
+    /// As [`Request::decode`].
+    pub fn from_pairs(pairs: Vec<(String, String)>, dialect: Dialect) -> Result<Self, DecodeError> {
+        let mut fields = Fields(form::nest(pairs)?);
         Ok(Self {
             to: recipients(&mut fields, dialect)?,
             smtp_account: fields.required("smtp_account")?,

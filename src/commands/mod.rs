@@ -5,6 +5,7 @@ mod completions;
 mod deliver;
 mod dry_run;
 mod failure;
+mod gateway;
 mod init;
 mod interrupt;
 mod keys;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &shown),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::Completions(args) => Ok(completions::run(&args)),
     };
     result.unwrap_or_else(|failure| {

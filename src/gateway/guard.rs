@@ -10,13 +10,24 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::Refusal;
+use super::answers::Refusal;
 
-/// The login that the gateway takes, and the address that it listens on.
+/// A login of the API (HTTP Basic).
+pub struct Login {
+    /// The App Key: the user.
+    pub app_key: String,
+    /// The Secret Key: the password.
+    pub secret_key: SecretString,
+}
+
+/// The login that the gateway takes, and what it is called.
 pub(super) struct Guard {
-    pub(super) app_key: String,
-    pub(super) secret_key: SecretString,
+    /// Without one, any or none is taken.
+    pub(super) login: Option<Login>,
+    /// The address that it listens on.
     pub(super) listening: SocketAddr,
+    /// Its names, beside `localhost` and its address.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Guard {
@@ -50,19 +61,26 @@ impl Guard {
                 let here = self.listening.ip();
                 ip.is_loopback() || here.is_unspecified() || ip == here
             }
-            Err(_) => host.eq_ignore_ascii_case("localhost"),
+            Err(_) => {
+                let own = self.hosts.iter().map(String::as_str);
+                own.chain(["localhost"])
+                    .any(|name| host.eq_ignore_ascii_case(name))
+            }
         }
     }
 
     /// HTTP Basic (RFC 7617), compared in constant time.
     fn is_known(&self, headers: &HeaderMap) -> bool {
+        let Some(login) = &self.login else {
+            return true;
+        };
         let Some(given) = headers
             .get(AUTHORIZATION)
             .and_then(|value| basic(value.as_bytes()))
         else {
             return false;
         };
-        let expected = format!("{}:{}", self.app_key, self.secret_key.expose_secret());
+        let expected = format!("{}:{}", login.app_key, login.secret_key.expose_secret());
         given.ct_eq(expected.as_bytes()).into()
     }
 }

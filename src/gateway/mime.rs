@@ -92,12 +92,38 @@ impl Draft {
 
     /// The message to one recipient. `message_id` goes without its angle brackets.
     pub fn message(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.common.len() + 512);
+        let mut out = self.head(to, message_id, date);
+        out.extend_from_slice(&self.common);
+        out
+    }
+
+    /// The first headers of the message to one recipient; [`Draft::common`] comes after them.
+    pub fn head(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
         header("Message-ID", &MessageId::new(message_id), &mut out);
         header("Date", &Date::new(date.as_second()), &mut out);
         addresses("To", std::slice::from_ref(to), &mut out);
-        out.extend_from_slice(&self.common);
         out
+    }
+
+    /// What all messages end with: the common headers, an empty line and the body.
+    pub fn common(&self) -> &[u8] {
+        &self.common
+    }
+
+    /// The same, for whoever needs nothing else of it any more.
+    pub fn into_common(self) -> Vec<u8> {
+        self.common
+    }
+
+    /// The envelope's sender.
+    pub fn return_path(&self) -> &Address {
+        &self.return_path
+    }
+
+    /// Who gets a copy, blind ones too.
+    pub fn copies(&self) -> &[Address] {
+        &self.copies
     }
 
     /// What a message does not say of itself, as headers to go before it where it is kept:

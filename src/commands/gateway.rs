@@ -1,0 +1,134 @@
+//! `mailrun gateway`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use rand::rngs::StdRng;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::failure::Failure;
+use super::keys::variable;
+use crate::cli;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::gateway::config::{Config, LoginNames};
+use crate::gateway::store::{Store, StoreError};
+use crate::gateway::{Keep, Login, Setup, serve};
+
+pub(super) fn run(args: &cli::Gateway) -> Result<ExitCode, Failure> {
+    let config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    let listen = args.listen.unwrap_or(config.listen);
+    let login = config.login.as_ref().map(login).transpose()?;
+    if login.is_none() && !listen.ip().is_loopback() {
+        return Err(Failure::with_help(
+            "no-login",
+            format!("{listen} can be reached from other machines, and there is no login"),
+            "name a login in gateway.toml: [login] with app_key_env and secret_key_env",
+        ));
+    }
+    let data = match args.data.clone().or(config.data) {
+        Some(data) => data,
+        None => default_data()?,
+    };
+    let store = Store::open(&data)?;
+    let setup = Setup {
+        login,
+        hosts: config.hosts,
+        keep: Keep::Store(store.clone()),
+        clock: Clock::system(),
+        random: Box::new(rand::make_rng::<StdRng>()),
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
+        .block_on(listen_and_serve(listen, setup, &store))
+}
+
+async fn listen_and_serve(
+    listen: SocketAddr,
+    setup: Setup,
+    store: &Store,
+) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let failure = format!("can't listen on {listen}: {error}");
+        Failure::with_help("gateway", failure, "choose another address with --listen")
+    })?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    println!("http://{}/", listener.local_addr().map_err(failed)?);
+    let mut changes = store.changes();
+    let shutdown = async move {
+        // A store that can't be written ends it as well.
+        let store_fails = async { while changes.changed().await.is_ok() {} };
+        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, () = store_fails => {} }
+        tokio::spawn(async move {
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            std::process::exit(ExitCode::Interrupted as i32);
+        });
+    };
+    serve(listener, setup, shutdown).await.map_err(failed)?;
+    match store.failure() {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::Done),
+    }
+}
+
+/// The login, from the environment.
+fn login(names: &LoginNames) -> Result<Login, Failure> {
+    let value = |name: &String| {
+        variable(name).ok_or_else(|| {
+            let message = format!("the gateway's login is missing: {name} is not set");
+            Failure::with_help("no-login", message, "set the environment variable")
+        })
+    };
+    Ok(Login {
+        app_key: value(&names.app_key_env)?,
+        secret_key: value(&names.secret_key_env)?.into(),
+    })
+}
+
+/// Where data of programs go (XDG Base Directory Specification).
+fn default_data() -> Result<PathBuf, Failure> {
+    let absolute = |name| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let home = || absolute("HOME").map(|home| home.join(".local/share"));
+    let data = absolute("XDG_DATA_HOME").or_else(home);
+    data.map(|data| data.join("mailrun/gateway"))
+        .ok_or_else(|| {
+            Failure::with_help(
+                "no-data",
+                "there is no HOME to keep the messages in",
+                "name a folder with --data",
+            )
+        })
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::InUse(_) => Self::with_help(
+                "in-use",
+                message,
+                "stop the other gateway, or name another folder with --data",
+            ),
+            StoreError::NotAStore(_) | StoreError::Version { .. } => {
+                Self::with_help("store", message, "name another folder with --data")
+            }
+            StoreError::Doubtful(_) => Self::with_help(
+                "store",
+                message,
+                "the disk fails: the system's log says more. Start the gateway again when it works",
+            ),
+            _ => Self::new("store", message),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Letters made into rows of the store.
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::json;
+
+use super::answers::Refusal;
+use super::routes::Asked;
+use super::sendmail::{Letter, Post, Prepared, text};
+use super::store::{
+    EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
+    insert_request,
+};
+use crate::api::{DecodeError, Dialect, Request, form};
+
+/// The most characters of a message's text that a list shows.
+const SNIPPET: usize = 140;
+/// How many bytes of an HTML body are looked at for them.
+const SNIPPET_SOURCE: usize = 4096;
+
+/// A request that is taken, as it goes into the store.
+pub(super) struct Captured {
+    request: NewRequest,
+    body: Vec<u8>,
+    /// With each message its recipient's address as the blacklist has it.
+    messages: Vec<(NewMessage, String)>,
+}
+
+/// Each recipient's address, with its message ID or the reason why it gets no message.
+pub(super) type Values = Vec<(String, String)>;
+
+/// Makes a form's body into rows.
+///
+/// # Errors
+/// A refusal of the whole request.
+pub(super) fn prepare(
+    post: &Post,
+    dialect: Dialect,
+    asked: &Asked,
+    body: &[u8],
+) -> Result<(Captured, Values), Refusal> {
+    let form = form::pairs(body).map_err(DecodeError::from)?;
+    let fields = fields(&form);
+    let mut prepared = post.prepare(dialect, form)?;
+    let letters = std::mem::take(&mut prepared.letters);
+    let common = Common::of(&prepared);
+    let mut values = Vec::with_capacity(letters.len());
+    let mut messages = Vec::with_capacity(letters.len());
+    for (recipient, letter) in prepared.request.to.iter().zip(letters) {
+        let value = match letter {
+            Ok(letter) => {
+                let id = letter.message_id.clone();
+                let address = letter.to.address.normalized();
+                messages.push((common.message(&prepared, letter), address));
+                id
+            }
+            Err(reason) => reason,
+        };
+        values.push((recipient.address.to_string(), value));
+    }
+    let captured = Captured {
+        request: NewRequest {
+            req_id: asked.req_id.clone(),
+            endpoint: dialect.path(),
+            at: prepared.now,
+            remote: asked.remote.map(|remote| remote.to_string()),
+            fields,
+        },
+        body: prepared.draft.into_common(),
+        messages,
+    };
+    Ok((captured, values))
+}
+
+impl Captured {
+    /// Inserts everything; a message to somebody on the blacklist is dropped.
+    pub(super) fn insert(self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.messages.is_empty() {
+            return Ok(());
+        }
+        let request = insert_request(connection, &self.request)?;
+        let body = insert_body(connection, request, &self.body)?;
+        let at = self.request.at;
+        for (mut message, address) in self.messages {
+            message.request = Some(request);
+            message.body = Some(body);
+            let blocked = blocked(connection, &message.account, &address)?;
+            let (status, description) = match &blocked {
+                Some(reason) => (
+                    Status::Dropped,
+                    format!("the address is on the blacklist: {reason}"),
+                ),
+                None => (Status::Ok, "captured".to_owned()),
+            };
+            message.status = status;
+            let id = insert_message(connection, &message)?;
+            insert_event(connection, id, EventKind::Status(Status::Injected), at, "")?;
+            insert_event(connection, id, EventKind::Status(status), at, &description)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why an address gets nothing, if it does not.
+fn blocked(
+    connection: &Connection,
+    account: &str,
+    address: &str,
+) -> rusqlite::Result<Option<String>> {
+    let mut select = connection
+        .prepare_cached("SELECT reason FROM blacklist WHERE account = ? AND email = ?")?;
+    select
+        .query_row([account, address], |row| row.get(0))
+        .optional()
+}
+
+/// What the messages of a request have in common, beside the body.
+struct Common {
+    copies: String,
+    tags: String,
+    snippet: String,
+    has_attachment: bool,
+}
+
+impl Common {
+    fn of(prepared: &Prepared) -> Self {
+        let Prepared { request, draft, .. } = prepared;
+        let copies: Vec<_> = draft.copies().iter().map(|copy| copy.as_str()).collect();
+        let has_html = text(&request.html).is_some();
+        Self {
+            copies: json!(copies).to_string(),
+            tags: json!(request.tags).to_string(),
+            snippet: snippet(request),
+            has_attachment: request.files.iter().any(|file| !(file.inline && has_html)),
+        }
+    }
+
+    fn message(&self, prepared: &Prepared, letter: Letter) -> NewMessage {
+        let Prepared {
+            request,
+            draft,
+            now,
+            ..
+        } = prepared;
+        let head = draft.head(&letter.to, &letter.message_id, *now);
+        NewMessage {
+            request: None,
+            body: None,
+            size: head.len() + draft.common().len(),
+            head,
+            path: None,
+            uid: letter.uid,
+            message_id: letter.message_id,
+            account: request.smtp_account.to_string(),
+            envelope_from: draft.return_path().as_str().to_owned(),
+            from_address: draft.from().as_str().to_owned(),
+            from_name: text(&request.from_name).unwrap_or_default().to_owned(),
+            to_address: letter.to.address.as_str().to_owned(),
+            to_name: letter.to.name.unwrap_or_default(),
+            copies: self.copies.clone(),
+            subject: request.subject.to_string(),
+            tags: self.tags.clone(),
+            created_at: *now,
+            has_attachment: self.has_attachment,
+            status: Status::Injected,
+            snippet: self.snippet.clone(),
+        }
+    }
+}
+
+/// The form as a JSON array of `[name, value]`. Instead of an attachment's content it has its size.
+fn fields(form: &[(String, String)]) -> String {
+    let shown = |(name, value): &(String, String)| {
+        if name.starts_with("files[") && name.ends_with("[content]") {
+            json!([name, format!("({} characters of base64)", value.len())])
+        } else {
+            json!([name, value])
+        }
+    };
+    form.iter()
+        .map(shown)
+        .collect::<serde_json::Value>()
+        .to_string()
+}
+
+/// How the text of a message begins, in one line.
+fn snippet(request: &Request<'_>) -> String {
+    match (text(&request.text), text(&request.html)) {
+        (Some(text), _) => one_line(text),
+        (None, Some(html)) => one_line(&mail_parser::decoders::html::html_to_text(beginning(html))),
+        (None, None) => String::new(),
+    }
+}
+
+/// The first of an HTML body; what stands before it can be long and shows nothing.
+fn beginning(html: &str) -> &str {
+    let body = html.match_indices('<').map(|(at, _)| at).find(|at| {
+        let tag = html.as_bytes().get(at + 1..at + 5);
+        tag.is_some_and(|tag| tag.eq_ignore_ascii_case(b"body"))
+    });
+    let html = &html[body.unwrap_or_default()..];
+    &html[..html.floor_char_boundary(SNIPPET_SOURCE)]
+}
+
+fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().flat_map(|word| [" ", word]);
+    let characters = words.skip(1).flat_map(str::chars);
+    characters
+        .filter(|character| !character.is_control())
+        .take(SNIPPET)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snippet_is_one_line_of_what_is_seen() {
+        let html = "<html><head><style>p { color: red }</style></head>\n<BODY class=x><p>Zażółć\n  gęślą</p><p>jaźń</p></BODY>";
+        let request = Request {
+            html: Some(html.into()),
+            ..Request::default()
+        };
+        assert_eq!(snippet(&request), "Zażółć gęślą jaźń");
+        let request = Request {
+            html: Some(html.into()),
+            text: Some("a\r\n\r\n b".into()),
+            ..Request::default()
+        };
+        assert_eq!(snippet(&request), "a b");
+        assert_eq!(one_line(&"ż".repeat(500)).chars().count(), SNIPPET);
+    }
+
+    #[test]
+    fn the_form_is_kept_without_the_attachments() {
+        let form = [("to[0]", "a@x"), ("files[0][content]", "AAAA")];
+        let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            fields(&form),
+            r#"[["to[0]","a@x"],["files[0][content]","(4 characters of base64)"]]"#
+        );
+    }
+}
