@@ -79,6 +79,8 @@ pub enum Command {
     Results(Results),
     /// Take messages as the API's server does, and keep them
     Gateway(Gateway),
+    /// Look at the messages of a local run in a browser
+    Inbox(Inbox),
     /// Write shell completions to standard output
     Completions(Completions),
 }
@@ -244,6 +246,16 @@ pub struct Gateway {
     /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+}
+
+/// `mailrun inbox`
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// A run's folder, or a campaign: its newest run with an outbox
+    pub run: PathBuf,
+    /// Where to listen; a free port of this machine unless given
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `mailrun completions`

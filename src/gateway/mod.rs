@@ -32,14 +32,17 @@ use std::sync::Arc;
 use axum::serve::ListenerExt;
 use rand::Rng;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use self::guard::Guard;
+use self::inbox::Inbox;
 use self::maildir::Maildir;
 use self::sendmail::Post;
 use self::store::Store;
 use crate::clock::Clock;
 
 pub use self::guard::Login;
+pub use self::inbox::{FollowError, follow};
 
 /// What a gateway needs to run.
 pub struct Setup {
@@ -61,6 +64,13 @@ pub enum Keep {
     Outbox(PathBuf),
     /// Everything that a stand-alone gateway keeps.
     Store(Store),
+    /// Nowhere: what is kept is shown, and nothing is taken.
+    Shown {
+        /// What is shown; [`follow`] fills it.
+        store: Store,
+        /// What it is.
+        title: String,
+    },
 }
 
 /// Serves the API until `shutdown` is done; what is being taken then is taken to its end.
@@ -72,7 +82,8 @@ pub async fn serve(
     setup: Setup,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    let (stop, stopping) = watch::channel(false);
+    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?, stopping)?);
     let listener = listener.tap_io(|stream| {
         // An answer is one write; it must not wait for the one before it to be acknowledged.
         if let Err(error) = stream.set_nodelay(true) {
@@ -81,7 +92,10 @@ pub async fn serve(
     });
     let service = routes::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
+        .with_graceful_shutdown(async move {
+            shutdown.await;
+            stop.send_replace(true);
+        })
         .await
 }
 
@@ -89,28 +103,52 @@ struct Gateway {
     guard: Guard,
     post: Post,
     kept: Kept,
+    inbox: Option<Arc<Inbox>>,
 }
 
 enum Kept {
     Outbox(Maildir),
     Store(Store),
+    /// Nothing is taken.
+    Nothing,
 }
 
 impl Gateway {
-    fn new(setup: Setup, listening: SocketAddr) -> io::Result<Self> {
+    fn new(
+        setup: Setup,
+        listening: SocketAddr,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         let guard = Guard {
             login: setup.login,
             listening,
             hosts: setup.hosts,
         };
-        let kept = match setup.keep {
-            Keep::Outbox(path) => Kept::Outbox(Maildir::open(&path)?),
-            Keep::Store(store) => Kept::Store(store),
+        let clock = setup.clock.clone();
+        let begun = clock.now().as_millisecond().to_string();
+        let inbox = |store, title, writable| {
+            Some(Arc::new(Inbox {
+                store,
+                title,
+                writable,
+                clock,
+                begun,
+                stopping,
+            }))
+        };
+        let (kept, inbox) = match setup.keep {
+            Keep::Outbox(path) => (Kept::Outbox(Maildir::open(&path)?), None),
+            Keep::Store(store) => (
+                Kept::Store(store.clone()),
+                inbox(store, "gateway".to_owned(), true),
+            ),
+            Keep::Shown { store, title } => (Kept::Nothing, inbox(store, title, false)),
         };
         Ok(Self {
             guard,
             post: Post::new(setup.clock, setup.random),
             kept,
+            inbox,
         })
     }
 }

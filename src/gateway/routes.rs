@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
-use super::{Gateway, Kept, outbox};
+use super::{Gateway, Kept, inbox, outbox};
 use crate::api::{Answer, Dialect, MAX_SIZE};
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
@@ -35,9 +35,14 @@ pub(super) struct Asked {
 }
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/api/sendmail", post(sendmail))
-        .route("/api/new_sendmail", post(new_sendmail))
+    let api = match gateway.kept {
+        Kept::Nothing => Router::new(),
+        Kept::Outbox(_) | Kept::Store(_) => Router::new()
+            .route("/api/sendmail", post(sendmail))
+            .route("/api/new_sendmail", post(new_sendmail)),
+    };
+    let page = gateway.inbox.clone().map(inbox::router);
+    api.merge(page.unwrap_or_default())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -126,6 +131,7 @@ impl Gateway {
                 let values = outbox::take(&self.post, maildir, dialect, body)?;
                 Ok((None, values))
             }
+            Kept::Nothing => Err(Refusal::new(StatusCode::NOT_FOUND, "Unknown action")),
             Kept::Store(_) => {
                 let (captured, values) = capture::prepare(&self.post, dialect, asked, body)?;
                 Ok((Some(captured), values))

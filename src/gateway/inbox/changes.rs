@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::{Extension, response::IntoResponse};
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Inbox;
-use crate::gateway::server::Stopping;
 
 /// How often a page is told at most.
 const SELDOM: Duration = Duration::from_millis(200);
@@ -22,7 +21,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn events(
     State(inbox): State<Arc<Inbox>>,
-    Extension(stopping): Extension<Stopping>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok());
@@ -30,7 +28,7 @@ pub(super) async fn events(
         changes: inbox.store.changes(),
         begun: inbox.begun.clone(),
         known: known.unwrap_or_default().to_owned(),
-        stopping,
+        stopping: inbox.stopping.clone(),
         first: true,
     };
     Sse::new(telling.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT))
@@ -43,7 +41,7 @@ struct Telling {
     begun: String,
     /// The last event that the page has got, by its ID.
     known: String,
-    stopping: Stopping,
+    stopping: watch::Receiver<bool>,
     first: bool,
 }
 
@@ -51,10 +49,11 @@ impl Telling {
     /// Events until the gateway stops. The first comes at once, unless the page knows it.
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         unfold(self, async |mut telling| {
-            let stopping = telling.stopping.clone();
+            let mut stopping = telling.stopping.clone();
             tokio::select! {
                 id = telling.next() => Some((Ok(Event::default().event("changed").id(&*id?).data("")), telling)),
-                () = stopping.wait() => None,
+                // A sender that is gone means the same.
+                _ = stopping.wait_for(|stopping| *stopping) => None,
             }
         })
     }

@@ -23,7 +23,15 @@ macro_rules! files {
 
 const PAGE: &str = include_str!("../../../templates/inbox/inbox.html");
 const FILES: [(&str, &str); 9] = files![
-    "inbox.css", "inbox.js", "api.js", "dialog.js", "dom.js", "groups.js", "list.js", "message.js", "state.js"
+    "inbox.css",
+    "inbox.js",
+    "api.js",
+    "dialog.js",
+    "dom.js",
+    "groups.js",
+    "list.js",
+    "message.js",
+    "state.js"
 ];
 
 pub(super) async fn page() -> Response {
@@ -38,9 +46,16 @@ pub(super) async fn page() -> Response {
 pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failed> {
     let file = FILES.iter().find(|(file, _)| *file == name);
     let (_, content) = file.ok_or_else(|| {
-        Failed(StatusCode::NOT_FOUND, "The page has no such file.".to_owned())
+        Failed(
+            StatusCode::NOT_FOUND,
+            "The page has no such file.".to_owned(),
+        )
     })?;
-    let kind = if name.ends_with(".css") { "text/css" } else { "text/javascript" };
+    let kind = if name.ends_with(".css") {
+        "text/css"
+    } else {
+        "text/javascript"
+    };
     Ok(text(kind, content))
 }
 

@@ -116,7 +116,11 @@ pub(super) async fn count(
         let total = number("SELECT count(*) FROM message")?;
         let unread = number("SELECT count(*) FROM message WHERE unread = 1")?;
         let all = condition == Condition::default();
-        let matches = if all { total } else { matches(connection, &condition)? };
+        let matches = if all {
+            total
+        } else {
+            matches(connection, &condition)?
+        };
         let capped = !all && matches > MAX_COUNT;
         let matches = if capped { MAX_COUNT } else { matches };
         Ok(json!({ "total": total, "unread": unread, "matches": matches, "capped": capped }))

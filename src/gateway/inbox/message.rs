@@ -62,14 +62,10 @@ impl Inbox {
             kept.optional()
         })?;
         let Kept { bytes, path } = kept.ok_or_else(Failed::gone)?;
-        match (path, &self.maildir) {
-            (Some(path), Some(maildir)) => {
-                let path = maildir.join(path);
-                fs::read(&path).map_err(|error| {
-                    Failed(StatusCode::NOT_FOUND, format!("{}: {error}", path.display()))
-                })
-            }
-            _ => Ok(bytes),
+        match path {
+            Some(path) => fs::read(&path)
+                .map_err(|error| Failed(StatusCode::NOT_FOUND, format!("{path}: {error}"))),
+            None => Ok(bytes),
         }
     }
 }
@@ -86,7 +82,9 @@ pub(super) async fn view(
     Path(uid): Path<String>,
 ) -> Result<Response, Failed> {
     let known = uid.clone();
-    let known = inbox.store.read_async(move |connection| known_of(connection, &known));
+    let known = inbox
+        .store
+        .read_async(move |connection| known_of(connection, &known));
     let Some(mut view) = known.await? else {
         return Err(Failed::gone());
     };
@@ -147,8 +145,8 @@ fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value
 }
 
 fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
-    let mut select =
-        connection.prepare_cached("SELECT kind, at, description FROM event WHERE message = ? ORDER BY id")?;
+    let mut select = connection
+        .prepare_cached("SELECT kind, at, description FROM event WHERE message = ? ORDER BY id")?;
     let event = |row: &rusqlite::Row<'_>| {
         Ok(json!({
             "kind": row.get::<_, String>(0)?,
@@ -165,7 +163,12 @@ pub(super) async fn html(
     fields: Fields,
 ) -> Result<Response, Failed> {
     let page = inbox.with(uid, |inbox, bytes| {
-        let none = || Failed(StatusCode::NOT_FOUND, "This message has no HTML.".to_owned());
+        let none = || {
+            Failed(
+                StatusCode::NOT_FOUND,
+                "This message has no HTML.".to_owned(),
+            )
+        };
         parse(&bytes)?.page(&inbox.clock).ok_or_else(none)
     });
     let headers = frame::headers(fields.get("images") == "1");
@@ -205,7 +208,12 @@ pub(super) async fn part(
     let file = inbox.with(uid, move |_, bytes| {
         let mail = parse(&bytes)?;
         let file = mail.file(number);
-        let none = || Failed(StatusCode::NOT_FOUND, "This message has no such part.".to_owned());
+        let none = || {
+            Failed(
+                StatusCode::NOT_FOUND,
+                "This message has no such part.".to_owned(),
+            )
+        };
         let (name, content) = file.ok_or_else(none)?;
         let name = file_name(name, &format!("part-{}", number.saturating_add(1)));
         Ok((name, content.to_vec()))
@@ -243,7 +251,10 @@ pub(super) async fn read(state: State<Arc<Inbox>>, uid: Path<String>) -> Result<
     set_unread(state, uid, false).await
 }
 
-pub(super) async fn unread(state: State<Arc<Inbox>>, uid: Path<String>) -> Result<Response, Failed> {
+pub(super) async fn unread(
+    state: State<Arc<Inbox>>,
+    uid: Path<String>,
+) -> Result<Response, Failed> {
     set_unread(state, uid, true).await
 }
 
@@ -253,7 +264,8 @@ async fn set_unread(
     unread: bool,
 ) -> Result<Response, Failed> {
     let update = move |connection: &Connection| {
-        let mut update = connection.prepare_cached("UPDATE message SET unread = ? WHERE uid = ?")?;
+        let mut update =
+            connection.prepare_cached("UPDATE message SET unread = ? WHERE uid = ?")?;
         update.execute(params![unread, uid])
     };
     match inbox.store.write(update).await? {

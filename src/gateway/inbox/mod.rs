@@ -33,16 +33,16 @@ mod message;
 mod query;
 mod remove;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use tokio::sync::watch;
 
 use super::store::Store;
 use crate::clock::Clock;
 
-pub use self::maildir::follow;
+pub use self::maildir::{FollowError, follow};
 
 /// What the page shows.
 pub(super) struct Inbox {
@@ -51,13 +51,15 @@ pub(super) struct Inbox {
     pub(super) title: String,
     /// Whether messages can be deleted.
     pub(super) writable: bool,
-    /// Where the files are that messages have instead of bytes.
-    pub(super) maildir: Option<PathBuf>,
     pub(super) clock: Clock,
+    /// When the process began, so that its events are no other's.
+    pub(super) begun: String,
+    /// True when the gateway is about to end: what has no end of its own ends then.
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// The page's routes. Who asks is not looked at here.
-pub(super) fn router(inbox: Inbox) -> Router {
+pub(super) fn router<S: Clone + Send + Sync + 'static>(inbox: Arc<Inbox>) -> Router<S> {
     Router::new()
         .route("/", get(files::page))
         .route("/inbox/{file}", get(files::file))
@@ -74,5 +76,5 @@ pub(super) fn router(inbox: Inbox) -> Router {
         .route("/inbox/m/{uid}/parts/{number}", get(message::part))
         .route("/inbox/m/{uid}/read", post(message::read))
         .route("/inbox/m/{uid}/unread", post(message::unread))
-        .with_state(Arc::new(inbox))
+        .with_state(inbox)
 }
