@@ -12,7 +12,12 @@ export function el(tag, props = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== undefined && child !== null && child !== false));
+  return fill(element, ...children);
+}
+
+/** Puts children in the place of those that an element has; what is nothing is left out. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.filter((child) => child !== undefined && child !== null && child !== false));
   return element;
 }
 

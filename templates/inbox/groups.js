@@ -1,7 +1,7 @@
 // What the messages are grouped by. A group is a search: choosing one writes it.
 
 import * as api from "./api.js";
-import { byId, data, el, number, shortTime } from "./dom.js";
+import { byId, data, el, fill, number, shortTime } from "./dom.js";
 import { GROUPS, set, state, watch } from "./state.js";
 
 const nav = byId("groups");
@@ -24,7 +24,8 @@ export async function load() {
   if (by !== state().by) return;
   const choice = (name) =>
     el("button", { type: "button", "aria-pressed": name === by ? "true" : "false", onclick: () => set({ by: name }) }, NAMES[name]);
-  nav.replaceChildren(
+  fill(
+    nav,
     el("div", { class: "by", role: "group", "aria-label": "Group by" }, ...GROUPS.map(choice)),
     el("ul", {}, group({ name: "All messages", query: "" }), group({ name: "Unread", query: "is:unread" }), ...groups.map(group)),
     groups.length === 0 && el("p", { class: "none" }, NONE[by]),

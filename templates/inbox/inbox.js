@@ -215,4 +215,3 @@ if (it) {
 await list.reload();
 groups.load();
 message.load();
-byId("list").focus();

@@ -96,11 +96,11 @@ function head(message) {
       "div",
       { class: "actions" },
       back(),
+      el("h1", {}, data(message.subject || "(no subject)")),
       el("a", { class: "quiet", href: api.eml(message.uid), download: true, title: "Download (e)", id: "eml" }, "Download .eml"),
       el("button", { type: "button", class: "quiet", title: "Mark as unread (u)", onclick: () => setUnread(true) }, "Mark unread"),
       writable && el("button", { type: "button", class: "quiet danger", title: "Delete (d)", onclick: () => pane.dispatchEvent(new CustomEvent("delete")) }, "Delete…"),
     ),
-    el("h1", {}, data(message.subject || "(no subject)")),
     el(
       "dl",
       {},
@@ -116,7 +116,7 @@ function head(message) {
 }
 
 const tag = (name) =>
-  el("button", { type: "button", class: "tag", title: "Show all with this tag", onclick: () => set({ q: `tag:"${name}"` }, true) }, data(name));
+  el("button", { type: "button", class: "tag", title: "Show all with this tag", onclick: () => set({ q: `tag:"${name.replaceAll('"', '""')}"` }, true) }, data(name));
 
 function events(message) {
   const last = message.events.at(-1);

@@ -18,6 +18,8 @@ mod faults;
 mod findings;
 mod gateway;
 mod harness;
+mod inbox;
+mod inbox_page;
 mod init;
 mod kills;
 mod ledgers;
