@@ -9,9 +9,11 @@ import base64
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 
@@ -49,7 +51,8 @@ def main():
                                    stdout=subprocess.PIPE, text=True)
         try:
             url = gateway.stdout.readline().strip()
-            shoot = Camera(url, folder).shoot
+            camera = Camera(url, folder)
+            shoot = camera.shoot
             if len(sys.argv) > 2:
                 everything(pathlib.Path(sys.argv[2]), url, shoot)
             else:
@@ -57,6 +60,7 @@ def main():
                 uid = messages(url)[1]["uid"]
                 shoot(docs / "inbox-light.png", f"m={uid}&theme=light", 1280, 720)
                 shoot(docs / "inbox-dark.png", f"m={uid}&tab=request&theme=dark", 1280, 720)
+            camera.close()
         finally:
             gateway.terminate()
             gateway.wait()
@@ -78,6 +82,7 @@ def everything(out, url, shoot):
     shoot(out / "search.png", "q=tag%3A%22autumn%22+-is%3Aread&by=request", 1280, 800)
     shoot(out / "nothing.png", "q=nowhere", 1280, 800)
     shoot(out / "wrong.png", "q=before%3Asoon", 1280, 800)
+    shoot(out / "help.png", "theme=light", 1280, 800, "document.querySelector('#help-button').click()")
     shoot(out / "gone.png", "m=" + "0" * 32, 1280, 800)
 
 
@@ -119,16 +124,44 @@ def fill(url):
 
 
 class Camera:
-    def __init__(self, url, folder):
-        self.url, self.folder = url, folder
+    """A headless Chromium, driven by the WebDriver protocol."""
 
-    def shoot(self, path, state, width, height):
-        subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-             "--timeout=3000", f"--user-data-dir={self.folder}/browser", f"--screenshot={path}",
-             f"--window-size={width},{height}", f"{self.url}?{state}"],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def __init__(self, url, folder):
+        self.url = url
+        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        said = next(line for line in self.driver.stdout if "successfully on port" in line)
+        self.base = "http://127.0.0.1:" + re.search(r"port (\d+)", said)[1]
+        args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder}/browser"]
+        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": args, "binary": shutil.which("chromium")}}}
+        session = self.ask("/session", {"capabilities": wanted})
+        self.base += "/session/" + session["sessionId"]
+
+    def ask(self, command, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + command, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)["value"]
+
+    def shoot(self, path, state, width, height, script=""):
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.ask("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+        self.ask("/url", {"url": f"{self.url}?{state}"})
+        there = "location.search.includes('m=') ? document.querySelector('article h1, article [role=alert]') : true"
+        filled = "!document.querySelector('#panel') || document.querySelector('#panel').firstChild"
+        ready = f"return Boolean(document.querySelector('#count')?.textContent && ({there}) && ({filled}))"
+        end = time.monotonic() + 10
+        while not self.ask("/execute/sync", {"script": ready, "args": []}) and time.monotonic() < end:
+            time.sleep(0.05)
+        self.ask("/execute/sync", {"script": script, "args": []})
+        time.sleep(0.4)  # for the frame, and for what is marked as read
+        pathlib.Path(path).write_bytes(base64.b64decode(self.ask("/screenshot")))
+
+    def close(self):
+        request = urllib.request.Request(self.base, method="DELETE")
+        urllib.request.urlopen(request).close()
+        self.driver.terminate()
+        self.driver.wait()
 
 
 main()

@@ -10,6 +10,8 @@ use super::store::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request,
 };
+use super::text::cut;
+use crate::address::Address;
 use crate::api::{DecodeError, Dialect, form};
 
 /// The most characters of a message's text that a list shows.
@@ -124,7 +126,7 @@ struct Common {
 impl Common {
     fn of(prepared: &Prepared) -> Self {
         let Prepared { request, draft, .. } = prepared;
-        let copies: Vec<_> = draft.copies().iter().map(|copy| copy.as_str()).collect();
+        let copies: Vec<_> = draft.copies().iter().map(Address::as_str).collect();
         let has_html = text(&request.html).is_some();
         Self {
             copies: json!(copies).to_string(),
@@ -198,7 +200,7 @@ fn beginning(html: &str) -> &str {
         tag.is_some_and(|tag| tag.eq_ignore_ascii_case(b"body"))
     });
     let html = &html[body.unwrap_or_default()..];
-    &html[..html.floor_char_boundary(SNIPPET_SOURCE)]
+    cut(html, SNIPPET_SOURCE)
 }
 
 fn one_line(text: &str) -> String {

@@ -23,6 +23,7 @@ mod outbox;
 mod routes;
 mod sendmail;
 pub mod store;
+mod text;
 
 use std::io;
 use std::net::SocketAddr;

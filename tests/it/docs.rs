@@ -12,7 +12,7 @@ use crate::support::fake_api::FakeApi;
 use crate::support::run::Run;
 use crate::support::{has_program, real_part};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -21,6 +21,7 @@ const PAGES: [&str; 9] = [
     "docs/performance.md",
     "docs/results.md",
     "docs/gateway.md",
+    "docs/inbox.md",
     "docs/architecture.md",
 ];
 

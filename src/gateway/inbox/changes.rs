@@ -26,6 +26,7 @@ pub(super) async fn events(
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let telling = Telling {
         changes: inbox.store.changes(),
+        indexed: inbox.store.indexed(),
         begun: inbox.begun.clone(),
         known: known.unwrap_or_default().to_owned(),
         stopping: inbox.stopping.clone(),
@@ -37,6 +38,7 @@ pub(super) async fn events(
 /// One page that is told.
 struct Telling {
     changes: watch::Receiver<u64>,
+    indexed: watch::Receiver<u64>,
     /// Numbers of changes are of one process.
     begun: String,
     /// The last event that the page has got, by its ID.
@@ -63,10 +65,14 @@ impl Telling {
         loop {
             if !std::mem::take(&mut self.first) {
                 sleep(SELDOM).await;
-                self.changes.changed().await.ok()?;
+                tokio::select! {
+                    changed = self.changes.changed() => changed.ok()?,
+                    indexed = self.indexed.changed() => indexed.ok()?,
+                }
             }
-            let number = *self.changes.borrow_and_update();
-            let id = format!("{}-{number}", self.begun);
+            let changes = *self.changes.borrow_and_update();
+            let indexed = *self.indexed.borrow_and_update();
+            let id = format!("{}-{changes}-{indexed}", self.begun);
             if id != self.known {
                 self.known.clone_from(&id);
                 return Some(id);

@@ -52,7 +52,9 @@ fn page(
     before: i64,
     limit: i64,
 ) -> rusqlite::Result<Vec<Value>> {
-    let (from, mut values) = from(condition, before);
+    let Some((from, mut values)) = from(connection, condition, before)? else {
+        return Ok(Vec::new());
+    };
     values.push(limit.into());
     let select = format!("SELECT {COLUMNS} {from} ORDER BY message.id DESC LIMIT ?");
     let mut select = connection.prepare_cached(&select)?;
@@ -60,24 +62,67 @@ fn page(
     rows.collect()
 }
 
-/// `FROM … WHERE …` of the messages that a condition holds for, with an ID under `before`.
+/// `FROM … WHERE …` of the messages that a condition holds for, with an ID under `before`, and the
+/// values in it; none where no message can be one.
 ///
 /// The index gives the IDs of what has the words in falling order, so that no more is looked at than
 /// is shown; its columns' names stay inside.
-pub(super) fn from(condition: &Condition, before: i64) -> (String, Vec<Sql>) {
-    let and = &condition.and;
-    let Some(words) = &condition.words else {
-        let mut values = vec![before.into()];
-        values.extend(condition.values.iter().cloned());
-        return (format!("FROM message WHERE message.id < ?{and}"), values);
+pub(super) fn from(
+    connection: &Connection,
+    condition: &Condition,
+    before: i64,
+) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
+    let Some((least, greatest)) = ids(connection, condition)? else {
+        return Ok(None);
     };
-    let from = format!(
-        "FROM (SELECT rowid AS found FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC) \
-         CROSS JOIN message ON message.id = found WHERE 1{and}"
-    );
-    let mut values = vec![words.clone().into(), before.into()];
+    let greatest = greatest.min(before.saturating_sub(1));
+    let and = &condition.and;
+    let (from, words) = match &condition.words {
+        None => (
+            format!("FROM message WHERE message.id BETWEEN ? AND ?{and}"),
+            None,
+        ),
+        Some(words) => (
+            format!(
+                "FROM (SELECT rowid AS found FROM idx.words WHERE words MATCH ? AND rowid BETWEEN ? AND ? \
+                 ORDER BY rowid DESC) CROSS JOIN message ON message.id = found WHERE 1{and}"
+            ),
+            Some(words.clone().into()),
+        ),
+    };
+    let mut values: Vec<Sql> = words.into_iter().collect();
+    values.extend([least.into(), greatest.into()]);
     values.extend(condition.values.iter().cloned());
-    (from, values)
+    if let Some(after) = condition.after {
+        values.push(after.into());
+    }
+    if let Some(before) = condition.before {
+        values.push(before.into());
+    }
+    let after = condition
+        .after
+        .map_or("", |_| " AND message.created_at >= ?");
+    let before = condition
+        .before
+        .map_or("", |_| " AND message.created_at < ?");
+    Ok(Some((format!("{from}{after}{before}"), values)))
+}
+
+/// The least and the greatest ID of the messages of a condition's time; none if it has none.
+fn ids(connection: &Connection, condition: &Condition) -> rusqlite::Result<Option<(i64, i64)>> {
+    if condition.after.is_none() && condition.before.is_none() {
+        return Ok(Some((i64::MIN, i64::MAX)));
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT min(id), max(id) FROM message INDEXED BY message_created
+         WHERE created_at >= ? AND created_at < ?",
+    )?;
+    let after = condition.after.unwrap_or(i64::MIN);
+    let before = condition.before.unwrap_or(i64::MAX);
+    select.query_row([after, before], |row| {
+        let ids: (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(ids.0.zip(ids.1))
+    })
 }
 
 /// A row of [`COLUMNS`] as JSON.
@@ -129,7 +174,9 @@ pub(super) async fn count(
 }
 
 fn matches(connection: &Connection, condition: &Condition) -> rusqlite::Result<i64> {
-    let (from, mut values) = from(condition, i64::MAX);
+    let Some((from, mut values)) = from(connection, condition, i64::MAX)? else {
+        return Ok(0);
+    };
     values.push((MAX_COUNT + 1).into());
     let select = format!("SELECT count(*) FROM (SELECT 1 {from} LIMIT ?)");
     let mut select = connection.prepare_cached(&select)?;
@@ -143,15 +190,20 @@ pub(super) async fn groups(
     let (key, select) = match fields.get("by") {
         "tag" => (
             "tag",
-            "SELECT value, value, count(*), max(created_at) FROM message, json_each(message.tags)
-             WHERE message.tags <> '[]' GROUP BY value ORDER BY count(*) DESC, value LIMIT ?",
+            // Few sets of tags have many messages.
+            "WITH sets AS MATERIALIZED
+               (SELECT tags, count(*) AS messages, max(created_at) AS newest FROM message GROUP BY tags)
+             SELECT value, value, sum(messages), max(newest) FROM sets, json_each(sets.tags)
+             GROUP BY value ORDER BY sum(messages) DESC, value LIMIT ?",
         ),
         // Message IDs of a run begin with its 20 digits and a dot.
         "run" => (
             "run",
-            "SELECT substr(message_id, 1, 20) AS run, substr(message_id, 1, 20), count(*), max(created_at) FROM message
-             WHERE substr(message_id, 21, 1) = '.' AND NOT substr(message_id, 1, 20) GLOB '*[^0-9a-f]*'
-             GROUP BY run ORDER BY max(id) DESC LIMIT ?",
+            "WITH runs AS MATERIALIZED
+               (SELECT substr(message_id, 1, 20) AS run, count(*) AS messages, max(id) AS newest FROM message
+                WHERE substr(message_id, 21, 1) = '.' AND NOT substr(message_id, 1, 20) GLOB '*[^0-9a-f]*'
+                GROUP BY run ORDER BY newest DESC LIMIT ?)
+             SELECT run, run, messages, created_at FROM runs JOIN message ON id = newest ORDER BY newest DESC",
         ),
         "request" => (
             "request",

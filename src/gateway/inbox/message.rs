@@ -19,6 +19,7 @@ use super::download::{attachment, file_name};
 use super::list::array;
 use super::mail::Mail;
 use crate::frame;
+use crate::gateway::text::cut;
 
 /// The most bytes of a text, or of a source, that are shown.
 const MAX_SHOWN: usize = 1_000_000;
@@ -92,7 +93,7 @@ pub(super) async fn view(
         let mail = parse(&bytes)?;
         Ok(json!({
             "html": mail.html().is_some(),
-            "text": mail.text().map(|text| &text[..text.floor_char_boundary(MAX_SHOWN)]),
+            "text": mail.text().map(|text| cut(text, MAX_SHOWN)),
             "headers": mail.headers(),
             "files": mail.files(),
         }))

@@ -17,6 +17,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rusqlite::types::Value;
 
+use crate::gateway::store::search::folded;
+
 /// The longest query that is looked at.
 pub(super) const MAX_QUERY: usize = 2000;
 /// The most terms of one query.
@@ -77,8 +79,12 @@ enum Is {
 /// A condition on rows of `message`, and the values of its parameters. `words` is for the index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Condition {
-    /// What the index `search` is to be asked, if anything.
+    /// What the index of words is to be asked, if anything.
     pub(super) words: Option<String>,
+    /// It came at this time or later.
+    pub(super) after: Option<i64>,
+    /// It came before this time.
+    pub(super) before: Option<i64>,
     /// ` AND …` of all else; it may be empty.
     pub(super) and: String,
     /// The values of the `?` in `and`.
@@ -132,82 +138,84 @@ impl Condition {
                 column,
                 words,
                 begins,
-            } => self.words(not, &phrase(*column, words, *begins)),
+            } => self.words(not, phrase(*column, words, *begins)),
             Is::Tag { tag, begins } => self.tag(not, tag, *begins),
-            Is::Before(at) => self.plain(not, "created_at < ?", Some((*at).into())),
-            Is::From(at) => self.plain(not, "created_at >= ?", Some((*at).into())),
-            Is::Attachment => self.plain(not, "has_attachment = 1", None),
-            Is::Unread(unread) => {
-                self.plain(not, if *unread { "unread = 1" } else { "unread = 0" }, None)
+            Is::Before(at) if not => self.after = self.after.max(Some(*at)),
+            Is::Before(at) => self.before = Some(self.before.map_or(*at, |before| before.min(*at))),
+            Is::From(at) if not => self.add(false, &Is::Before(*at)),
+            Is::From(at) => self.add(true, &Is::Before(*at)),
+            Is::Attachment if not => self.plain(false, "message.has_attachment = 0", []),
+            Is::Attachment => self.words(false, Some("flags : attachment".to_owned())),
+            Is::Unread(unread) if *unread == not => self.plain(false, "message.unread = 0", []),
+            Is::Unread(_) => self.plain(false, "message.unread = 1", []),
+            Is::Status(status) => self.plain(not, "message.status = ?", [*status]),
+            Is::Id(id) => self.plain(not, "message.message_id = ?", [id.as_str()]),
+            Is::Account(account) => self.plain(not, "message.account = ?", [account.as_str()]),
+            Is::Request(id) => {
+                let requests =
+                    "coalesce(message.request, 0) IN (SELECT id FROM request WHERE req_id = ?)";
+                self.plain(not, requests, [id.as_str()]);
             }
-            Is::Status(status) => self.plain(not, "status = ?", Some((*status).to_owned().into())),
-            Is::Id(id) => self.plain(not, "message_id = ?", Some(id.clone().into())),
-            Is::Account(account) => self.plain(not, "account = ?", Some(account.clone().into())),
-            Is::Request(id) => self.plain(
-                not,
-                "request IN (SELECT id FROM request WHERE req_id = ?)",
-                Some(id.clone().into()),
-            ),
             // IDs of a run are its letters, a dot and a number; `/` is what comes after the dot.
             Is::Run(run) => {
-                self.plain(not, "message_id >= ? AND message_id < ?", None);
-                self.values.push(format!("{run}.").into());
-                self.values.push(format!("{run}/").into());
+                let run = [format!("{run}."), format!("{run}/")];
+                let within = "(message.message_id >= ? AND message.message_id < ?)";
+                self.plain(not, within, run.iter().map(String::as_str));
             }
         }
     }
 
-    fn plain(&mut self, not: bool, condition: &str, value: Option<Value>) {
+    fn plain<'a>(&mut self, not: bool, condition: &str, values: impl IntoIterator<Item = &'a str>) {
         let not = if not { "NOT " } else { "" };
-        // What is not known does not hold.
-        self.and += &format!(" AND {not}coalesce(({condition}), 0)");
-        self.values.extend(value);
+        self.and += &format!(" AND {not}{condition}");
+        let values = values.into_iter().map(|value| value.to_owned().into());
+        self.values.extend(values);
     }
 
-    fn words(&mut self, not: bool, phrase: &str) {
+    /// A phrase without a letter or a digit says nothing: the index knows only words.
+    fn words(&mut self, not: bool, phrase: Option<String>) {
+        let Some(phrase) = phrase else { return };
         if not {
-            self.and += " AND message.id NOT IN (SELECT rowid FROM search WHERE search MATCH ?)";
-            self.values.push(phrase.to_owned().into());
-            return;
+            let without = "message.id NOT IN (SELECT rowid FROM idx.words WHERE words MATCH ?)";
+            return self.plain(false, without, [&*phrase]);
         }
         let words = self.words.get_or_insert_default();
         if !words.is_empty() {
             words.push_str(" AND ");
         }
-        words.push_str(phrase);
+        words.push_str(&phrase);
     }
 
     fn tag(&mut self, not: bool, tag: &str, begins: bool) {
-        // The index is quick, but knows only words.
-        if !not && tag.contains(char::is_alphanumeric) {
-            self.words(false, &phrase(Some("tags"), tag, begins));
+        // The index is quick, but does not know where a tag ends.
+        if !not {
+            self.words(false, phrase(Some("tags"), tag, begins));
         }
         let holds = if begins {
             "substr(lower(value), 1, length(lower(?))) = lower(?)"
         } else {
             "lower(value) = lower(?)"
         };
-        let exists = format!("EXISTS (SELECT 1 FROM json_each(tags) WHERE {holds})");
-        self.plain(not, &exists, None);
-        for _ in 0..=usize::from(begins) {
-            self.values.push(tag.to_owned().into());
-        }
+        let exists = format!("EXISTS (SELECT 1 FROM json_each(message.tags) WHERE {holds})");
+        self.plain(
+            not,
+            &exists,
+            std::iter::repeat_n(tag, 1 + usize::from(begins)),
+        );
     }
 }
 
-/// A phrase as the index's language has it.
-fn phrase(column: Option<&str>, words: &str, begins: bool) -> String {
+/// A phrase as the index's language has it; none without a letter or a digit.
+fn phrase(column: Option<&str>, words: &str, begins: bool) -> Option<String> {
+    if !words.contains(char::is_alphanumeric) {
+        return None;
+    }
     let column = column
         .map(|column| format!("{column} : "))
         .unwrap_or_default();
-    let quoted = words.replace('"', "\"\"");
-    // A sign at the end would make the star stand for itself.
-    let star = if begins && words.ends_with(char::is_alphanumeric) {
-        " *"
-    } else {
-        ""
-    };
-    format!("{column}\"{quoted}\"{star}")
+    let quoted = folded(words).replace('"', "\"\"");
+    let star = if begins { " *" } else { "" };
+    Some(format!("{column}\"{quoted}\"{star}"))
 }
 
 /// One thing between spaces.
@@ -300,7 +308,7 @@ impl Word {
             Some("from") => words(Some("sender")),
             Some("to") => words(Some("recipient")),
             Some("subject") => words(Some("subject")),
-            Some("text") => words(Some("text")),
+            Some("text") => words(Some("body")),
             Some("tag") => Is::Tag {
                 tag: value,
                 begins: !quoted,
@@ -422,6 +430,7 @@ mod tests {
             "\"a\"\"b\" * AND \"OR\" * AND \"NEAR(x)\""
         );
         assert_eq!(words("subject:"), "");
+        assert_eq!(words("Łódź"), "\"Lódź\" *");
         assert_eq!(words("http://x"), "\"http://x\" *");
         assert_eq!(words("\"open end"), "\"open end\"");
         assert_eq!(words("\"a\"\"b\" c"), "\"a\"\"b\" AND \"c\" *");
@@ -431,14 +440,11 @@ mod tests {
 
     #[test]
     fn the_rest_is_conditions_with_parameters() {
-        let condition = parsed("-word has:attachment -is:unread status:OK").condition();
-        assert_eq!(condition.words, None);
+        let condition = parsed("-word -has:attachment -is:unread status:OK … after:2h").condition();
+        assert_eq!((condition.words, condition.before), (None, None));
+        assert_eq!(condition.after, Some(NOW.as_millisecond() - 7_200_000));
         assert_eq!(condition.and.matches('?').count(), condition.values.len());
-        assert!(
-            condition.and.contains("NOT coalesce((unread = 1), 0)"),
-            "{}",
-            condition.and
-        );
+        assert!(condition.and.contains("unread = 0"), "{}", condition.and);
         for text in [
             "tag:a",
             "tag:\"a\"",

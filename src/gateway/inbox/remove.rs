@@ -93,7 +93,9 @@ fn find(
     condition: &Condition,
     before: i64,
 ) -> rusqlite::Result<Vec<(i64, bool)>> {
-    let (from, mut values) = from(condition, before);
+    let Some((from, mut values)) = from(connection, condition, before)? else {
+        return Ok(Vec::new());
+    };
     values.push(BATCH.into());
     let select = format!("SELECT message.id, {WAITS} {from} ORDER BY message.id DESC LIMIT ?");
     let mut select = connection.prepare_cached(&select)?;

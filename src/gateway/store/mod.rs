@@ -4,9 +4,12 @@
 //! What a write returns for is durable: SQLite's write-ahead log is synced before (`synchronous=FULL`).
 
 mod error;
+mod indexer;
+mod messages;
 mod open;
 mod readers;
 mod rows;
+pub mod search;
 mod writer;
 
 use std::fs::File;
@@ -20,6 +23,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 
 pub use self::error::StoreError;
+pub use self::messages::{Summary, source};
 pub use self::rows::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request, set_status,
@@ -29,6 +33,8 @@ pub use self::rows::{
 const VERSION: i64 = 1;
 /// The database's name in its folder.
 const FILE_NAME: &str = "gateway.db";
+/// The name of the index for the search.
+const WORDS: &str = "words.db";
 
 /// Everything that a gateway keeps. Clones share it.
 #[derive(Clone)]
@@ -36,6 +42,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     writer: Writer,
+    indexed: watch::Receiver<u64>,
     readers: Readers,
     path: PathBuf,
     /// Keeps other processes out until it is closed.
@@ -51,9 +58,13 @@ impl Store {
         let lock = open::lock(dir)?;
         let path = dir.join(FILE_NAME);
         let connection = open::writer(&path)?;
+        let words = open::words(&path, &dir.join(WORDS))?;
+        let (writer, committed) = Writer::start(connection)?;
+        let indexed = indexer::start(words, committed)?;
         Ok(Self(Arc::new(Inner {
-            writer: Writer::start(connection)?,
-            readers: Readers::new(path.clone()),
+            writer,
+            indexed,
+            readers: Readers::new(path.clone(), dir.join(WORDS)),
             path,
             _lock: lock,
         })))
@@ -122,6 +133,11 @@ impl Store {
     /// The ID of the newest message that is committed. It changes with each commit that adds some.
     pub fn newest(&self) -> watch::Receiver<i64> {
         self.0.writer.newest()
+    }
+
+    /// A number that changes whenever more messages can be found by their words.
+    pub fn indexed(&self) -> watch::Receiver<u64> {
+        self.0.indexed.clone()
     }
 
     /// A number that changes with each commit. It is closed when the store can be written no more.

@@ -11,6 +11,8 @@ use super::{StoreError, VERSION};
 
 /// Marks a SQLite file as a gateway's, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d72_6777;
+/// The version of the index for the search.
+const WORDS_VERSION: i64 = 1;
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 64;
 
@@ -60,8 +62,60 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// A connection that reads.
-pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+/// The connection that fills the index for the search, which sees the messages as `kept`. What is no
+/// index of this version is made anew: nothing is in it but what the messages say.
+pub(super) fn words(path: &Path, words: &Path) -> Result<Connection, StoreError> {
+    private(words)?;
+    match open_words(path, words) {
+        Ok(Some(connection)) => return Ok(connection),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the index for the search is made anew"),
+    }
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = words.as_os_str().to_owned();
+        name.push(ending);
+        // What could not be removed is found below.
+        let _ = std::fs::remove_file(name);
+    }
+    private(words)?;
+    open_words(path, words)?.ok_or_else(|| StoreError::NotAStore(words.to_owned()))
+}
+
+/// None for an index of another version.
+fn open_words(path: &Path, words: &Path) -> Result<Option<Connection>, StoreError> {
+    let connection = Connection::open_with_flags(
+        words,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        connection.pragma_update(None, "page_size", 8192)?;
+        write_ahead(&connection, words)?;
+        let schema = include_str!("words.sql");
+        connection.execute_batch(&format!("BEGIN; {schema} COMMIT;"))?;
+    } else if version != WORDS_VERSION {
+        return Ok(None);
+    }
+    write_ahead(&connection, words)?;
+    // After a cut of the power the newest may be missing; they are indexed again.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    attach(&connection, path, "kept")?;
+    Ok(Some(connection))
+}
+
+fn attach(connection: &Connection, path: &Path, name: &str) -> Result<(), StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::Io {
+        path: path.to_owned(),
+        error: std::io::ErrorKind::InvalidFilename.into(),
+    })?;
+    connection.execute("ATTACH ? AS ?", [path, name])?;
+    Ok(())
+}
+
+/// A connection that reads; the index for the search is `idx` in it.
+pub(super) fn reader(path: &Path, words: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -69,6 +123,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "cache_size", -16_000)?;
+    attach(&connection, words, "idx")?;
     Ok(connection)
 }
 

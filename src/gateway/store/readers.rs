@@ -12,13 +12,15 @@ const KEPT: usize = 8;
 
 pub(super) struct Readers {
     path: PathBuf,
+    words: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, words: PathBuf) -> Self {
         Self {
             path,
+            words,
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -31,7 +33,7 @@ impl Readers {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path)?,
+            None => open::reader(&self.path, &self.words)?,
         };
         let transaction = connection.transaction()?;
         let read = f(&transaction)?;

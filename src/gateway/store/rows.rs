@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, params, types::ToSqlOutput};
 
 /// What is the state of a message, as `emails` tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Status {
     /// Taken; it is on its way.
+    #[default]
     Injected,
     /// Captured here, or taken by the SMTP server.
     Ok,
@@ -95,7 +96,7 @@ pub struct NewRequest {
 }
 
 /// A message as it is captured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewMessage {
     /// The request that it came with.
     pub request: Option<i64>,

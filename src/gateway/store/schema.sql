@@ -49,6 +49,9 @@ CREATE INDEX message_message_id ON message (message_id);
 CREATE INDEX message_to ON message (to_address COLLATE NOCASE);
 CREATE INDEX message_account ON message (account);
 CREATE INDEX message_created ON message (created_at);
+CREATE INDEX message_status ON message (status);
+CREATE INDEX message_tags ON message (tags, created_at);
+CREATE INDEX message_unread ON message (id) WHERE unread = 1;
 
 -- What became of a message.
 CREATE TABLE event (
@@ -93,9 +96,3 @@ CREATE TABLE queue (
 ) STRICT;
 CREATE INDEX queue_message ON queue (message);
 CREATE INDEX queue_due ON queue (due_at) WHERE state = 'waiting';
-
--- The words of the messages, for the search; filled behind the commits. The row's ID is the message's.
-CREATE VIRTUAL TABLE search USING fts5 (
-  subject, sender, recipient, text, tags,
-  content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-);

@@ -67,28 +67,32 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// Starts it. The receiver gets something after a commit, and is closed at the end.
+    pub(super) fn start(connection: Connection) -> Result<(Self, Receiver<()>), StoreError> {
         let (jobs, received) = sync_channel(QUEUE);
         let (newest, newest_receiver) = watch::channel(newest_of(&connection)?);
         let (changes, changes_receiver) = watch::channel(0);
+        let (committed, committed_receiver) = sync_channel(1);
         let thread = Thread {
             connection,
             jobs: received,
             newest,
             changes,
             failure: Arc::default(),
+            committed,
         };
         let failure = Arc::clone(&thread.failure);
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || thread.run())
             .map_err(|error| StoreError::Stopped(error.to_string()))?;
-        Ok(Self {
+        let writer = Self {
             jobs,
             newest: newest_receiver,
             changes: changes_receiver,
             failure,
-        })
+        };
+        Ok((writer, committed_receiver))
     }
 
     pub(super) fn newest(&self) -> watch::Receiver<i64> {
@@ -170,6 +174,8 @@ struct Thread {
     newest: watch::Sender<i64>,
     changes: watch::Sender<u64>,
     failure: Arc<OnceLock<Failed>>,
+    /// Told after each commit; it need not be told twice.
+    committed: SyncSender<()>,
 }
 
 impl Thread {
@@ -198,6 +204,7 @@ impl Thread {
 
     fn announce(&self, newest: i64) {
         self.changes.send_modify(|changes| *changes += 1);
+        let _ = self.committed.try_send(());
         self.newest.send_if_modified(|known| {
             let is_new = *known != newest;
             *known = newest;
@@ -289,7 +296,7 @@ mod tests {
         let schema =
             "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE)";
         connection.execute_batch(schema).expect("a schema");
-        Writer::start(connection).expect("a writer")
+        Writer::start(connection).expect("a writer").0
     }
 
     fn insert(connection: &Connection, text: &str) -> rusqlite::Result<i64> {

@@ -112,11 +112,23 @@ impl Browser {
         );
         let profile = format!("--user-data-dir={}", self._profile.path().display());
         let args = json!([
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-default-apps", "--window-size=1280,800", "--disable-dev-shm-usage",
-            "--disable-domain-reliability", "--no-pings", "--disable-client-side-phishing-detection",
-            "--disable-features=OptimizationHints,MediaRouter", out, profile
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-default-apps",
+            "--window-size=1280,800",
+            "--disable-dev-shm-usage",
+            "--disable-domain-reliability",
+            "--no-pings",
+            "--disable-client-side-phishing-detection",
+            "--disable-features=OptimizationHints,MediaRouter",
+            out,
+            profile
         ]);
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": args, "binary": "/usr/bin/chromium" },
@@ -134,9 +146,14 @@ impl Browser {
     }
 
     fn try_call(&self, method: &str, path: &str, body: &Value) -> Reply {
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         let kind = "Content-Type: application/json";
-        self.site.ask(&format!("{method} {path}"), &[kind], body.as_bytes())
+        self.site
+            .ask(&format!("{method} {path}"), &[kind], body.as_bytes())
     }
 
     fn post(&self, command: &str, body: &Value) -> Value {
@@ -144,7 +161,11 @@ impl Browser {
     }
 
     fn get(&self, command: &str) -> Value {
-        self.call("GET", &format!("/session/{}{command}", self.session), &Value::Null)
+        self.call(
+            "GET",
+            &format!("/session/{}{command}", self.session),
+            &Value::Null,
+        )
     }
 
     /// Goes to a URL.
@@ -194,7 +215,12 @@ impl Browser {
             "ArrowRight" => "\u{e014}".to_owned(),
             other => other.to_owned(),
         };
-        let press = |key: String| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let press = |key: String| {
+            [
+                json!({ "type": "keyDown", "value": key }),
+                json!({ "type": "keyUp", "value": key }),
+            ]
+        };
         let actions: Vec<Value> = keys.iter().map(key).flat_map(press).collect();
         let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
         self.post("/actions", &json!({ "actions": [keyboard] }));
@@ -216,7 +242,10 @@ impl Browser {
     }
 
     fn element(&self, selector: &str) -> String {
-        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
+        let found = self.post(
+            "/element",
+            &json!({ "using": "css selector", "value": selector }),
+        );
         let id = found.as_object().and_then(|ids| ids.values().next());
         id.and_then(Value::as_str).expect("an element").to_owned()
     }

@@ -84,12 +84,17 @@ impl Site {
     /// Sends the line, headers and a body; gives the connection.
     pub fn send(&self, line: &str, headers: &[&str], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.0).expect("a connection");
-        let mut head = format!("{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.0);
+        let mut head = format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+            self.0
+        );
         for header in headers {
             head += &format!("{header}\r\n");
         }
         head += &format!("Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.as_bytes(), body].concat()).expect("a request");
+        stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .expect("a request");
         stream
     }
 
@@ -117,6 +122,10 @@ impl Site {
         form.extend_pairs(fields);
         let login = format!("Authorization: Basic {}", STANDARD.encode("key:secret"));
         let kind = "Content-Type: application/x-www-form-urlencoded";
-        self.ask(&format!("POST /api/{action}"), &[&login, kind], form.finish().as_bytes())
+        self.ask(
+            &format!("POST /api/{action}"),
+            &[&login, kind],
+            form.finish().as_bytes(),
+        )
     }
 }
