@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::address::Address;
-use crate::campaign::Rate;
+use crate::pace::Rate;
 
 /// Send a newsletter from a folder: a TOML file, a CSV of recipients, templates
 #[derive(Debug, Parser)]

@@ -26,6 +26,7 @@ pub mod frame;
 pub mod gateway;
 pub mod ledger;
 pub mod message;
+pub mod pace;
 pub mod preview;
 pub mod recipients;
 pub mod render;

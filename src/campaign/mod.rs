@@ -2,7 +2,6 @@
 
 mod file;
 mod limits;
-mod rate;
 mod validate;
 
 use std::num::NonZeroU32;
@@ -13,10 +12,10 @@ use url::Url;
 
 use crate::api::Dialect;
 use crate::finding::{Finding, Place};
+use crate::pace::Rate;
 use crate::source::Source;
 
 pub use file::Text;
-pub use rate::{Per, Rate, RateError};
 pub use validate::{is_identifier, is_loopback, is_template};
 
 /// The file's name inside a campaign's folder.

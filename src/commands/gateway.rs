@@ -1,22 +1,32 @@
 //! `mailrun gateway`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
-use super::keys::variable;
+use super::keys::{from_command, variable};
+use super::show::Shown;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::config::{Config, LoginNames};
+use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
+use crate::gateway::relay::{self, Permits, Relay, RelayError};
 use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{Keep, Login, Setup, serve};
 
-pub(super) fn run(args: &cli::Gateway) -> Result<ExitCode, Failure> {
+/// How long transactions may take to end when the gateway is stopped.
+const END: Duration = Duration::from_secs(20);
+
+type WithLogin = (Account, Option<relay::config::Login>);
+
+pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failure> {
     let config = match &args.config {
         Some(path) => Config::load(path)?,
         None => Config::default(),
@@ -34,11 +44,16 @@ pub(super) fn run(args: &cli::Gateway) -> Result<ExitCode, Failure> {
         Some(data) => data,
         None => default_data()?,
     };
+    let permits = Permits::of(&config.accounts);
+    let accounts = config.accounts.into_iter().map(with_login);
+    let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
     let store = Store::open(&data)?;
+    say_accounts(&store, &accounts, shown)?;
     let setup = Setup {
         login,
         hosts: config.hosts,
         keep: Keep::Store(store.clone()),
+        permits,
         clock: Clock::system(),
         random: Box::new(rand::make_rng::<StdRng>()),
     };
@@ -46,13 +61,14 @@ pub(super) fn run(args: &cli::Gateway) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
-        .block_on(listen_and_serve(listen, setup, &store))
+        .block_on(listen_and_serve(listen, setup, &store, accounts))
 }
 
 async fn listen_and_serve(
     listen: SocketAddr,
     setup: Setup,
     store: &Store,
+    accounts: Vec<WithLogin>,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -61,6 +77,8 @@ async fn listen_and_serve(
     })?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
+    let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
     println!("http://{}/", listener.local_addr().map_err(failed)?);
     let mut changes = store.changes();
     let shutdown = async move {
@@ -72,7 +90,9 @@ async fn listen_and_serve(
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };
-    serve(listener, setup, shutdown).await.map_err(failed)?;
+    let served = serve(listener, setup, shutdown).await;
+    relay.stop(END).await;
+    served.map_err(failed)?;
     match store.failure() {
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::Done),
@@ -93,6 +113,50 @@ fn login(names: &LoginNames) -> Result<Login, Failure> {
     })
 }
 
+/// An account with its login, from the environment or a command.
+fn with_login(account: Account) -> Result<WithLogin, Failure> {
+    let Some(LoginSource {
+        username_env,
+        password,
+    }) = &account.login
+    else {
+        return Ok((account, None));
+    };
+    let value = |name: &String| {
+        variable(name).ok_or_else(|| {
+            let account = &account.name;
+            let message =
+                format!("the login of the account {account} is missing: {name} is not set");
+            Failure::with_help("no-login", message, "set the environment variable")
+        })
+    };
+    let login = relay::config::Login {
+        username: value(username_env)?,
+        password: match password {
+            PasswordSource::Env(name) => value(name)?.into(),
+            PasswordSource::Command(command) => from_command("password_command", command)?.into(),
+        },
+    };
+    Ok((account, Some(login)))
+}
+
+/// Says where the messages of each account go, and how many wait.
+fn say_accounts(store: &Store, accounts: &[WithLogin], shown: &Shown) -> Result<(), Failure> {
+    let mut waiting = BTreeMap::from_iter(store.read(relay::waiting)?);
+    for (account, _) in accounts {
+        match waiting.remove(&account.name) {
+            Some(waiting) => shown.say(&format!("{account}; {waiting} wait in its queue")),
+            None => shown.say(&account.to_string()),
+        }
+    }
+    for (account, waiting) in waiting {
+        shown.say(&format!(
+            "{waiting} wait for the account {account}, which is not in the file: they are kept"
+        ));
+    }
+    Ok(())
+}
+
 /// Where data of programs go (XDG Base Directory Specification).
 fn default_data() -> Result<PathBuf, Failure> {
     let absolute = |name| {
@@ -109,6 +173,19 @@ fn default_data() -> Result<PathBuf, Failure> {
                 "name a folder with --data",
             )
         })
+}
+
+impl From<RelayError> for Failure {
+    fn from(error: RelayError) -> Self {
+        match error {
+            RelayError::Store(error) => error.into(),
+            RelayError::Tls(_) => Self::with_help(
+                "tls",
+                error.to_string(),
+                "install the system's certificates (ca-certificates), or name a file in SSL_CERT_FILE",
+            ),
+        }
+    }
 }
 
 impl From<StoreError> for Failure {

@@ -41,6 +41,7 @@ pub(super) async fn start(outbox: &Path, clock: &Clock) -> Result<Local, Failure
     let address = listener.local_addr().map_err(failed)?;
     let (app_key, secret_key) = (key(&mut rng), key(&mut rng));
     let setup = gateway::Setup {
+        permits: gateway::relay::Permits::default(),
         login: Some(gateway::Login {
             app_key: app_key.clone(),
             secret_key: secret_key.clone().into(),

@@ -42,7 +42,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &shown),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
-        Command::Gateway(args) => gateway::run(&args),
+        Command::Gateway(args) => gateway::run(&args, &shown),
         Command::Inbox(args) => inbox::run(&args, &shown),
         Command::Completions(args) => Ok(completions::run(&args)),
     };

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use super::relay::NotPermitted;
 use super::store::StoreError;
 use crate::api::{Answer, DecodeError, MAX_SIZE, Violation};
 
@@ -56,6 +57,12 @@ impl From<&Violation> for Refusal {
             Violation::TooLarge(_) => Self::too_large(),
             other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
         }
+    }
+}
+
+impl From<NotPermitted> for Refusal {
+    fn from(error: NotPermitted) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 

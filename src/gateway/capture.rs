@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
 use super::answers::Refusal;
+use super::relay::{self, Permits};
 use super::routes::Asked;
 use super::sendmail::{Letter, Post, Prepared, text};
 use super::store::{
@@ -23,8 +24,10 @@ const SNIPPET_SOURCE: usize = 4096;
 pub(super) struct Captured {
     request: NewRequest,
     body: Vec<u8>,
-    /// With each message its recipient's address as the blacklist has it.
-    messages: Vec<(NewMessage, String)>,
+    /// With each message its recipient's address.
+    messages: Vec<(NewMessage, Address)>,
+    /// Who gets a copy of each, as SMTP has it; nothing when nothing is relayed.
+    relayed_to: Option<Vec<String>>,
 }
 
 /// Each recipient's address, with its message ID or the reason why it gets no message.
@@ -36,6 +39,7 @@ pub(super) type Values = Vec<(String, String)>;
 /// A refusal of the whole request.
 pub(super) fn prepare(
     post: &Post,
+    permits: &Permits,
     dialect: Dialect,
     asked: &Asked,
     body: &[u8],
@@ -43,6 +47,13 @@ pub(super) fn prepare(
     let form = form::pairs(body).map_err(DecodeError::from)?;
     let fields = fields(&form);
     let mut prepared = post.prepare(dialect, form)?;
+    let draft = &prepared.draft;
+    permits.check(
+        &prepared.request.smtp_account,
+        [draft.from(), draft.return_path()],
+    )?;
+    let copies = draft.copies().iter().map(Address::to_ascii);
+    let relayed_to = permits.relays().then(|| copies.collect());
     let letters = std::mem::take(&mut prepared.letters);
     let common = Common::of(&prepared);
     let mut values = Vec::with_capacity(letters.len());
@@ -51,7 +62,7 @@ pub(super) fn prepare(
         let value = match letter {
             Ok(letter) => {
                 let id = letter.message_id.clone();
-                let address = letter.to.address.normalized();
+                let address = letter.to.address.clone();
                 messages.push((common.message(&prepared, letter), address));
                 id
             }
@@ -69,12 +80,14 @@ pub(super) fn prepare(
         },
         body: prepared.draft.into_common(),
         messages,
+        relayed_to,
     };
     Ok((captured, values))
 }
 
 impl Captured {
-    /// Inserts everything; a message to somebody on the blacklist is dropped.
+    /// Inserts everything. A message to somebody on the blacklist is dropped, others are queued where
+    /// they are relayed.
     pub(super) fn insert(self, connection: &Connection) -> rusqlite::Result<()> {
         if self.messages.is_empty() {
             return Ok(());
@@ -85,18 +98,30 @@ impl Captured {
         for (mut message, address) in self.messages {
             message.request = Some(request);
             message.body = Some(body);
-            let blocked = blocked(connection, &message.account, &address)?;
-            let (status, description) = match &blocked {
-                Some(reason) => (
+            let blocked = blocked(connection, &message.account, &address.normalized())?;
+            let fate = match (&blocked, &self.relayed_to) {
+                (Some(reason), _) => Some((
                     Status::Dropped,
                     format!("the address is on the blacklist: {reason}"),
-                ),
-                None => (Status::Ok, "captured".to_owned()),
+                )),
+                (None, None) => Some((Status::Ok, "captured".to_owned())),
+                (None, Some(_)) => None,
             };
-            message.status = status;
+            message.status = fate
+                .as_ref()
+                .map_or(Status::Injected, |(status, _)| *status);
             let id = insert_message(connection, &message)?;
             insert_event(connection, id, EventKind::Status(Status::Injected), at, "")?;
-            insert_event(connection, id, EventKind::Status(status), at, &description)?;
+            match (fate, &self.relayed_to) {
+                (Some((status, description)), _) => {
+                    insert_event(connection, id, EventKind::Status(status), at, &description)?;
+                }
+                (None, copies) => {
+                    let copies = copies.iter().flatten().map(String::as_str);
+                    let to = address.to_ascii();
+                    relay::enqueue(connection, id, &message.account, &to, copies, at)?;
+                }
+            }
         }
         Ok(())
     }
@@ -153,7 +178,7 @@ impl Common {
             uid: letter.uid,
             message_id: letter.message_id,
             account: request.smtp_account.to_string(),
-            envelope_from: draft.return_path().as_str().to_owned(),
+            envelope_from: draft.return_path().to_ascii(),
             from_address: draft.from().as_str().to_owned(),
             from_name: text(&request.from_name).unwrap_or_default().to_owned(),
             to_address: letter.to.address.as_str().to_owned(),

@@ -1,5 +1,6 @@
 //! `gateway.toml`: as it is written, and validated.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::relay::{self, config::Account};
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
 
@@ -25,6 +27,8 @@ struct File {
     login: Option<LoginFile>,
     #[serde(default)]
     keep: KeepFile,
+    #[serde(default)]
+    accounts: BTreeMap<Text, relay::config::File>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +59,8 @@ pub struct Config {
     pub login: Option<LoginNames>,
     /// How much is kept.
     pub keep: Limits,
+    /// The accounts whose messages go on to an SMTP server. With any, there are no others.
+    pub accounts: Vec<Account>,
 }
 
 /// The names of two environment variables.
@@ -85,6 +91,7 @@ impl Default for Config {
             hosts: Vec::new(),
             login: None,
             keep: Limits::default(),
+            accounts: Vec::new(),
         }
     }
 }
@@ -141,6 +148,7 @@ impl Check<'_> {
                 secret_key_env: login.secret_key_env.into_inner(),
             }),
             keep: self.keep(&file.keep),
+            accounts: relay::config::accounts(self.source, file.accounts, &mut self.findings),
         }
     }
 
@@ -264,6 +272,7 @@ mod tests {
                 age: Some(Duration::from_secs(30 * 86_400)),
                 size: Some(10_000_000_000),
             },
+            accounts: Vec::new(),
         };
         assert_eq!(config.expect("a config"), expected);
     }

@@ -20,6 +20,7 @@ mod inbox;
 pub mod maildir;
 pub mod mime;
 mod outbox;
+pub mod relay;
 mod routes;
 mod sendmail;
 pub mod store;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 use self::guard::Guard;
 use self::inbox::Inbox;
 use self::maildir::Maildir;
+use self::relay::Permits;
 use self::sendmail::Post;
 use self::store::Store;
 use crate::clock::Clock;
@@ -53,6 +55,8 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// Where messages go.
     pub keep: Keep,
+    /// Which accounts there are, and who may send through them.
+    pub permits: Permits,
     /// The time.
     pub clock: Clock,
     /// Where message IDs and request IDs get their random bits from.
@@ -103,6 +107,7 @@ pub async fn serve(
 struct Gateway {
     guard: Guard,
     post: Post,
+    permits: Permits,
     kept: Kept,
     inbox: Option<Arc<Inbox>>,
 }
@@ -148,6 +153,7 @@ impl Gateway {
         Ok(Self {
             guard,
             post: Post::new(setup.clock, setup.random),
+            permits: setup.permits,
             kept,
             inbox,
         })

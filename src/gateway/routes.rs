@@ -133,7 +133,8 @@ impl Gateway {
             }
             Kept::Nothing => Err(Refusal::new(StatusCode::NOT_FOUND, "Unknown action")),
             Kept::Store(_) => {
-                let (captured, values) = capture::prepare(&self.post, dialect, asked, body)?;
+                let (captured, values) =
+                    capture::prepare(&self.post, &self.permits, dialect, asked, body)?;
                 Ok((Some(captured), values))
             }
         }

@@ -149,7 +149,9 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     assert!(!imports_of("delivery").contains("gateway"));
     imports_only(
         "gateway",
-        &["api", "address", "clock", "finding", "frame", "source"],
+        &[
+            "api", "address", "clock", "finding", "frame", "pace", "source",
+        ],
     );
 }
 

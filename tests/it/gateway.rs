@@ -45,6 +45,7 @@ impl Gateway {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let setup = Setup {
+            permits: mailrun::gateway::relay::Permits::default(),
             login: Some(Login {
                 app_key: "key".to_owned(),
                 secret_key: "s3cr:et ż".into(),

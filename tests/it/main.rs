@@ -30,6 +30,7 @@ mod preview;
 mod recipients;
 mod recipients_run;
 mod reconcile;
+mod relay;
 mod render;
 mod resume;
 mod send;

@@ -83,16 +83,29 @@ CREATE TABLE template (
   created_at INTEGER NOT NULL
 ) STRICT;
 
--- What still has to go to an SMTP server.
+-- What still has to go to an SMTP server, an entry for each recipient. What is over is not here: its
+-- message has an event of it.
 CREATE TABLE queue (
   id        INTEGER PRIMARY KEY,
   message   INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
-  recipient TEXT NOT NULL,
+  account   TEXT NOT NULL,
+  recipient TEXT NOT NULL,               -- as SMTP has it
+  is_copy   INTEGER NOT NULL,            -- of cc or bcc
+  state     TEXT NOT NULL,               -- waiting sending; doubtful: waiting, and it may have been taken
   attempts  INTEGER NOT NULL DEFAULT 0,
+  doubts    INTEGER NOT NULL DEFAULT 0,  -- attempts after which it may have been taken
   due_at    INTEGER NOT NULL,
-  first_at  INTEGER,
-  state     TEXT NOT NULL,               -- waiting sending done failed doubtful
-  error     TEXT
+  first_at  INTEGER NOT NULL,            -- when it was queued
+  error     TEXT NOT NULL DEFAULT ''     -- why it was not taken so far
 ) STRICT;
 CREATE INDEX queue_message ON queue (message);
-CREATE INDEX queue_due ON queue (due_at) WHERE state = 'waiting';
+CREATE INDEX queue_due ON queue (account, due_at) WHERE state <> 'sending';
+CREATE INDEX queue_first ON queue (account, first_at);
+
+-- How many entries of the queue were sent in a minute since 1970, for limits of a day.
+CREATE TABLE relayed (
+  account TEXT NOT NULL,
+  minute  INTEGER NOT NULL,
+  entries INTEGER NOT NULL,
+  PRIMARY KEY (account, minute)
+) STRICT, WITHOUT ROWID;

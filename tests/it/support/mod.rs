@@ -13,11 +13,13 @@ pub mod inbox;
 pub mod kill;
 pub mod mail;
 pub mod parallel;
+pub mod postfix;
 pub mod power;
 pub mod promises;
 pub mod results;
 pub mod run;
 pub mod shim;
+pub mod smtp;
 pub mod snapshot;
 
 /// Says whether the real thing called `what` can be tested with here, when `found` says that it is there.
