@@ -13,6 +13,7 @@ use super::show::Shown;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::gateway::relay::Permits;
 use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{FollowError, Keep, Setup, follow, serve};
 use crate::run::Folder;
@@ -54,6 +55,7 @@ pub(super) fn run(args: &cli::Inbox, shown: &Shown) -> Result<ExitCode, Failure>
             store: store.clone(),
             title: name.to_string_lossy().into_owned(),
         },
+        permits: Permits::default(),
         clock: Clock::system(),
         random: Box::new(rand::make_rng::<StdRng>()),
     };

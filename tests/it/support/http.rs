@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+/// How long to wait for an answer.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// An answer.
 pub struct Reply {
@@ -65,6 +69,24 @@ impl Reply {
     }
 }
 
+/// Whether an answer that tells its length is there as a whole.
+fn is_whole(bytes: &[u8]) -> bool {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut headers);
+    let Ok(httparse::Status::Complete(length)) = head.parse(bytes) else {
+        return false;
+    };
+    let named = |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case("content-length");
+    let told = head.headers.iter().find(named);
+    let told = told.and_then(|header| {
+        std::str::from_utf8(header.value)
+            .ok()?
+            .parse::<usize>()
+            .ok()
+    });
+    told.is_some_and(|told| bytes.len() >= length + told)
+}
+
 /// A server at an address such as `127.0.0.1:4711`.
 #[derive(Clone)]
 pub struct Site(pub String);
@@ -100,9 +122,16 @@ impl Site {
 
     /// Asks and reads the whole answer.
     pub fn ask(&self, line: &str, headers: &[&str], body: &[u8]) -> Reply {
-        let mut bytes = Vec::new();
         let mut stream = self.send(line, headers, body);
-        stream.read_to_end(&mut bytes).expect("an answer");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 65536]);
+        // Some servers keep the connection, whatever they are asked.
+        while !is_whole(&bytes) {
+            match stream.read(&mut buffer).expect("an answer") {
+                0 => break,
+                count => bytes.extend_from_slice(&buffer[..count]),
+            }
+        }
         Reply::parse(&bytes)
     }
 
