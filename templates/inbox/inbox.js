@@ -173,7 +173,7 @@ let grouped = 0;
 function arrived() {
   if (waiting) return;
   waiting = setTimeout(async () => {
-    await Promise.all([list.refresh(), message.refresh()]);
+    await Promise.allSettled([list.refresh(), message.refresh()]);
     waiting = 0;
   }, 150);
   // Groups are counted over all messages: seldom.
@@ -185,8 +185,14 @@ function arrived() {
   }
 }
 
+let events = null;
+
+/** Listens while the page is seen: a browser has few connections for all pages of an origin. */
 function listen() {
-  const events = new EventSource("/inbox/events");
+  events?.close();
+  events = null;
+  if (document.hidden) return;
+  events = new EventSource("/inbox/events");
   events.addEventListener("open", () => {
     live.textContent = "Live";
     live.dataset.live = "yes";
@@ -202,6 +208,10 @@ watch((now, before) => {
   if (now.theme !== before.theme) applyTheme();
   if (now.q !== before.q && document.activeElement !== search) search.value = now.q;
 });
+
+document.addEventListener("visibilitychange", listen);
+window.addEventListener("pagehide", () => events?.close());
+window.addEventListener("pageshow", (event) => event.persisted && listen());
 
 applyTheme();
 search.value = state().q;

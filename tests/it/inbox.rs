@@ -421,9 +421,10 @@ fn changes_are_told_at_once_and_do_not_hold_up_the_end() {
         .lines()
         .map(|line| line.expect("an event"));
     let mut next_id = || {
-        let line = lines.find(|line| line.starts_with("id:"));
+        // Without data it would be no event.
+        let line = lines.find(|line| line.starts_with("data:"));
         line.expect("an event")
-            .trim_start_matches("id:")
+            .trim_start_matches("data:")
             .trim()
             .to_owned()
     };

@@ -53,7 +53,12 @@ impl Telling {
         unfold(self, async |mut telling| {
             let mut stopping = telling.stopping.clone();
             tokio::select! {
-                id = telling.next() => Some((Ok(Event::default().event("changed").id(&*id?).data("")), telling)),
+                id = telling.next() => {
+                    let id = id?;
+                    // An event without data is none to a browser.
+                    let event = Event::default().event("changed").id(&*id).data(&*id);
+                    Some((Ok(event), telling))
+                }
                 // A sender that is gone means the same.
                 _ = stopping.wait_for(|stopping| *stopping) => None,
             }

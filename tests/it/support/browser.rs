@@ -18,7 +18,7 @@ use super::{has_program, real_part};
 /// How long to wait for what a page does.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Every host but this machine leads here, and whatever connects is written down.
+/// `out.example` leads here, whatever the port, and whatever connects is written down.
 pub struct Beacon {
     address: String,
     seen: Arc<Mutex<Vec<String>>>,
@@ -74,7 +74,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one whose every way out leads to the beacon; nothing where there is no Chromium.
+    /// Starts one that knows this machine and the beacon alone; nothing where there is no Chromium.
     pub fn start(beacon: &Beacon) -> Option<Self> {
         let found = has_program("chromium") && has_program("chromedriver");
         if !real_part("Chromium and its driver", found) {
@@ -110,7 +110,7 @@ impl Browser {
 
     fn begin(&mut self, beacon: &Beacon) {
         let out = format!(
-            "--host-resolver-rules=MAP * {}, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            "--host-resolver-rules=MAP out.example {}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
             beacon.address
         );
         let profile = format!("--user-data-dir={}", self._profile.path().display());
