@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::address::Address;
+use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
 /// Send a newsletter from a folder: a TOML file, a CSV of recipients, templates
@@ -246,6 +247,9 @@ pub struct Gateway {
     /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Make trouble, for rehearsals: 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42, or magic
+    #[arg(long, value_name = "SPEC")]
+    pub chaos: Option<Spec>,
 }
 
 /// `mailrun inbox`

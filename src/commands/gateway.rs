@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,11 +16,12 @@ use super::show::Shown;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::gateway::chaos::{Chaos, Spec};
 use crate::gateway::config::{Config, LoginNames};
 use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
 use crate::gateway::relay::{self, Permits, Relay, RelayError};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{Keep, Login, Setup, serve};
+use crate::gateway::{Keep, Login, Open, Setup, serve};
 
 /// How long transactions may take to end when the gateway is stopped.
 const END: Duration = Duration::from_secs(20);
@@ -33,18 +35,19 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
     };
     let listen = args.listen.unwrap_or(config.listen);
     let login = config.login.as_ref().map(login).transpose()?;
-    if login.is_none() && !listen.ip().is_loopback() {
-        return Err(Failure::with_help(
-            "no-login",
-            format!("{listen} can be reached from other machines, and there is no login"),
-            "name a login in gateway.toml: [login] with app_key_env and secret_key_env",
-        ));
-    }
+    Open::check(login.as_ref(), listen)?;
     let data = match args.data.clone().or(config.data) {
         Some(data) => data,
         None => default_data()?,
     };
     let permits = Permits::of(&config.accounts);
+    if args.chaos.is_some() && permits.relays() {
+        return Err(Failure::with_help(
+            "chaos",
+            "--chaos is for rehearsals, and gateway.toml has accounts that send to people",
+            "leave out --chaos, or name a file without accounts",
+        ));
+    }
     let accounts = config.accounts.into_iter().map(with_login);
     let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
     let store = Store::open(&data)?;
@@ -52,6 +55,8 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
     let setup = Setup {
         login,
         hosts: config.hosts,
+        limits: config.limits,
+        chaos: args.chaos.clone().map(chaos),
         keep: Keep::Store(store.clone()),
         permits,
         clock: Clock::system(),
@@ -97,6 +102,15 @@ async fn listen_and_serve(
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::Done),
     }
+}
+
+/// Faults by a chance that is the same each time if there is a seed.
+fn chaos(spec: Spec) -> Chaos {
+    let random: StdRng = match spec.seed {
+        Some(seed) => StdRng::seed_from_u64(seed),
+        None => rand::make_rng(),
+    };
+    Chaos::new(spec, Box::new(random))
 }
 
 /// The login, from the environment.
@@ -173,6 +187,16 @@ fn default_data() -> Result<PathBuf, Failure> {
                 "name a folder with --data",
             )
         })
+}
+
+impl From<Open> for Failure {
+    fn from(open: Open) -> Self {
+        Self::with_help(
+            "no-login",
+            open.to_string(),
+            "name a login in gateway.toml ([login] with app_key_env and secret_key_env), or listen on 127.0.0.1",
+        )
+    }
 }
 
 impl From<RelayError> for Failure {

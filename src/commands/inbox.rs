@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::relay::Permits;
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{FollowError, Keep, Setup, follow, serve};
+use crate::gateway::{FollowError, Keep, Limits, Setup, follow, serve};
 use crate::run::Folder;
 
 /// The folder in a run's that holds the index of its outbox.
@@ -51,6 +51,8 @@ pub(super) fn run(args: &cli::Inbox, shown: &Shown) -> Result<ExitCode, Failure>
     let setup = Setup {
         login: None,
         hosts: Vec::new(),
+        limits: Limits::default(),
+        chaos: None,
         keep: Keep::Shown {
             store: store.clone(),
             title: name.to_string_lossy().into_owned(),

@@ -47,6 +47,8 @@ pub(super) async fn start(outbox: &Path, clock: &Clock) -> Result<Local, Failure
             secret_key: secret_key.clone().into(),
         }),
         hosts: Vec::new(),
+        limits: gateway::Limits::default(),
+        chaos: None,
         keep: gateway::Keep::Outbox(outbox.to_owned()),
         clock: clock.clone(),
         random: Box::new(rng),

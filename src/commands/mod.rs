@@ -31,7 +31,7 @@ use show::Shown;
 /// Runs what the command line says, and prints its error if there is one.
 pub fn run(cli: Cli) -> ExitCode {
     let shown = Shown::new(&cli.global);
-    shown.start_log(&cli.global);
+    shown.start_log(&cli);
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, &shown),

@@ -78,7 +78,7 @@ const IMAGES: [&str; 3] = ["src", "background", "poster"];
 const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "sms"];
 
 /// The headers of the frame's answer. `images` lets it load images from anywhere.
-pub fn headers(images: bool) -> [(&'static str, String); 5] {
+pub fn headers(images: bool) -> [(&'static str, String); 6] {
     let remote = if images { " http: https:" } else { "" };
     let policy = format!(
         "sandbox {SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; \
@@ -88,6 +88,8 @@ pub fn headers(images: bool) -> [(&'static str, String); 5] {
         ("content-type", "text/html; charset=utf-8".to_owned()),
         ("content-security-policy", policy),
         ("referrer-policy", "no-referrer".to_owned()),
+        // With another, a browser would not open a sandboxed page in a tab of its own.
+        ("cross-origin-opener-policy", "unsafe-none".to_owned()),
         // Names of links would be looked up.
         ("x-dns-prefetch-control", "off".to_owned()),
         ("x-content-type-options", "nosniff".to_owned()),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::relay::NotPermitted;
 use super::store::StoreError;
-use crate::api::{Answer, DecodeError, MAX_SIZE, Violation};
+use crate::api::{Answer, DecodeError, ListError, MAX_SIZE, Violation};
 
 /// Why a whole request is refused.
 #[derive(Debug)]
@@ -23,6 +23,15 @@ impl Refusal {
         }
     }
 
+    pub(super) fn unknown_action() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Unknown action")
+    }
+
+    /// What the vendor says of an empty list.
+    pub(super) fn no_items() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "No items")
+    }
+
     pub(super) fn too_large() -> Self {
         let message = format!(
             "Email size exceeds outgoing message size limit. The most is {MAX_SIZE} bytes of html, \
@@ -33,12 +42,8 @@ impl Refusal {
 
     /// The refusal as an answer, and a line in the log.
     pub(super) fn answer(self, req_id: &str) -> Response {
-        tracing::info!(
-            req_id,
-            status = self.status.as_u16(),
-            reason = self.message,
-            "refused"
-        );
+        // It may quote what was sent.
+        tracing::debug!(req_id, reason = self.message, "refused");
         let answer = Answer::error(self.status.as_u16(), self.message, req_id.to_owned());
         respond(self.status, answer.encode())
     }
@@ -46,6 +51,12 @@ impl Refusal {
 
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
@@ -79,6 +90,13 @@ pub(super) fn store_failed(error: &StoreError, req_id: &str) -> Response {
     }
     tracing::error!(req_id, %error, "it is not known whether a request was stored");
     in_doubt()
+}
+
+/// What is said when what is kept can't be read.
+pub(super) fn unreadable(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "what is kept can't be read");
+    let message = format!("What is kept can't be read: {error}");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
 /// Nobody knows what was stored, so this is not the API's JSON.

@@ -3,17 +3,19 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
+use super::Gateway;
 use super::answers::Refusal;
-use super::relay::{self, Permits};
+use super::chaos::{Fate, fate};
+use super::relay;
 use super::routes::Asked;
-use super::sendmail::{Letter, Post, Prepared, text};
+use super::sendmail::{Letter, Prepared, text};
 use super::store::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request,
 };
 use super::text::cut;
 use crate::address::Address;
-use crate::api::{DecodeError, Dialect, form};
+use crate::api::{DecodeError, Dialect, Request, form};
 
 /// The most characters of a message's text that a list shows.
 const SNIPPET: usize = 140;
@@ -24,29 +26,53 @@ const SNIPPET_SOURCE: usize = 4096;
 pub(super) struct Captured {
     request: NewRequest,
     body: Vec<u8>,
-    /// With each message its recipient's address.
-    messages: Vec<(NewMessage, Address)>,
+    messages: Vec<Captive>,
     /// Who gets a copy of each, as SMTP has it; nothing when nothing is relayed.
     relayed_to: Option<Vec<String>>,
+}
+
+/// A message, and what is to become of it.
+struct Captive {
+    message: NewMessage,
+    /// Its recipient's address.
+    address: Address,
+    /// What its recipient's name asks for.
+    event: Option<(EventKind, &'static str)>,
 }
 
 /// Each recipient's address, with its message ID or the reason why it gets no message.
 pub(super) type Values = Vec<(String, String)>;
 
-/// Makes a form's body into rows.
+/// Makes a form's body into rows. Where there are faults on demand, the names of recipients say what
+/// becomes of them.
 ///
 /// # Errors
 /// A refusal of the whole request.
 pub(super) fn prepare(
-    post: &Post,
-    permits: &Permits,
+    gateway: &Gateway,
     dialect: Dialect,
     asked: &Asked,
     body: &[u8],
 ) -> Result<(Captured, Values), Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
     let fields = fields(&form);
-    let mut prepared = post.prepare(dialect, form)?;
+    let request = Request::from_pairs(form, dialect)?;
+    let prepared = gateway.post.prepare(dialect, request)?;
+    capture(prepared, gateway, asked, dialect.path(), fields)
+}
+
+/// Makes letters into rows; `fields` are the form that they came with.
+///
+/// # Errors
+/// A sender who may not send through the account.
+pub(super) fn capture(
+    mut prepared: Prepared,
+    gateway: &Gateway,
+    asked: &Asked,
+    endpoint: &'static str,
+    fields: String,
+) -> Result<(Captured, Values), Refusal> {
+    let permits = &gateway.permits;
     let draft = &prepared.draft;
     permits.check(
         &prepared.request.smtp_account,
@@ -61,10 +87,19 @@ pub(super) fn prepare(
     for (recipient, letter) in prepared.request.to.iter().zip(letters) {
         let value = match letter {
             Ok(letter) => {
-                let id = letter.message_id.clone();
                 let address = letter.to.address.clone();
-                messages.push((common.message(&prepared, letter), address));
-                id
+                let fate = fate(address.as_str()).filter(|_| gateway.chaos.is_some());
+                if let Some(Fate::Refused(reason)) = fate {
+                    reason.to_owned()
+                } else {
+                    let id = letter.message_id.clone();
+                    messages.push(Captive {
+                        message: common.message(&prepared, letter),
+                        address,
+                        event: fate.and_then(Fate::event),
+                    });
+                    id
+                }
             }
             Err(reason) => reason,
         };
@@ -73,7 +108,7 @@ pub(super) fn prepare(
     let captured = Captured {
         request: NewRequest {
             req_id: asked.req_id.clone(),
-            endpoint: dialect.path(),
+            endpoint,
             at: prepared.now,
             remote: asked.remote.map(|remote| remote.to_string()),
             fields,
@@ -86,26 +121,50 @@ pub(super) fn prepare(
 }
 
 impl Captured {
+    /// The account of its messages, and how many they are.
+    pub(super) fn told(&self) -> (Option<&str>, usize) {
+        let first = self.messages.first();
+        let account = first.map(|captive| captive.message.account.as_str());
+        (account, self.messages.len())
+    }
+
     /// Inserts everything. A message to somebody on the blacklist is dropped, others are queued where
-    /// they are relayed.
-    pub(super) fn insert(self, connection: &Connection) -> rusqlite::Result<()> {
+    /// they are relayed. The request is inserted unless it is there already, with others of its
+    /// messages; its ID is given back.
+    pub(super) fn insert(
+        self,
+        connection: &Connection,
+        request: Option<i64>,
+    ) -> rusqlite::Result<Option<i64>> {
         if self.messages.is_empty() {
-            return Ok(());
+            return Ok(request);
         }
-        let request = insert_request(connection, &self.request)?;
+        let request = match request {
+            Some(request) => request,
+            None => insert_request(connection, &self.request)?,
+        };
         let body = insert_body(connection, request, &self.body)?;
         let at = self.request.at;
-        for (mut message, address) in self.messages {
+        for captive in self.messages {
+            let Captive {
+                mut message,
+                address,
+                event,
+            } = captive;
             message.request = Some(request);
             message.body = Some(body);
             let blocked = blocked(connection, &message.account, &address.normalized())?;
-            let fate = match (&blocked, &self.relayed_to) {
-                (Some(reason), _) => Some((
+            let event = event.filter(|_| blocked.is_none());
+            let fate = match (blocked, event, &self.relayed_to) {
+                (Some(reason), ..) => Some((
                     Status::Dropped,
                     format!("the address is on the blacklist: {reason}"),
                 )),
-                (None, None) => Some((Status::Ok, "captured".to_owned())),
-                (None, Some(_)) => None,
+                (None, Some((EventKind::Status(status), words)), _) => {
+                    Some((status, words.to_owned()))
+                }
+                (None, _, None) => Some((Status::Ok, "captured".to_owned())),
+                (None, _, Some(_)) => None,
             };
             message.status = fate
                 .as_ref()
@@ -115,6 +174,9 @@ impl Captured {
             match (fate, &self.relayed_to) {
                 (Some((status, description)), _) => {
                     insert_event(connection, id, EventKind::Status(status), at, &description)?;
+                    if let Some((EventKind::Feedback, words)) = event {
+                        insert_event(connection, id, EventKind::Feedback, at, words)?;
+                    }
                 }
                 (None, copies) => {
                     let copies = copies.iter().flatten().map(String::as_str);
@@ -123,7 +185,7 @@ impl Captured {
                 }
             }
         }
-        Ok(())
+        Ok(Some(request))
     }
 }
 
@@ -195,7 +257,7 @@ impl Common {
 }
 
 /// The form as a JSON array of `[name, value]`. Instead of an attachment's content it has its size.
-fn fields(form: &[(String, String)]) -> String {
+pub(super) fn fields(form: &[(String, String)]) -> String {
     let shown = |(name, value): &(String, String)| {
         if name.starts_with("files[") && name.ends_with("[content]") {
             json!([name, format!("({} characters of base64)", value.len())])

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::relay::{self, config::Account};
+use super::server;
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
 
@@ -26,9 +28,21 @@ struct File {
     hosts: Vec<Text>,
     login: Option<LoginFile>,
     #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
     keep: KeepFile,
     #[serde(default)]
     accounts: BTreeMap<Text, relay::config::File>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    connections: Option<NonZeroUsize>,
+    head: Option<Text>,
+    body: Option<Text>,
+    idle: Option<Text>,
+    stop: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +71,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The environment variables with the login, if there is to be one.
     pub login: Option<LoginNames>,
+    /// What a client may cost.
+    pub limits: server::Limits,
     /// How much is kept.
     pub keep: Limits,
     /// The accounts whose messages go on to an SMTP server. With any, there are no others.
@@ -90,6 +106,7 @@ impl Default for Config {
             data: None,
             hosts: Vec::new(),
             login: None,
+            limits: server::Limits::default(),
             keep: Limits::default(),
             accounts: Vec::new(),
         }
@@ -147,8 +164,24 @@ impl Check<'_> {
                 app_key_env: login.app_key_env.into_inner(),
                 secret_key_env: login.secret_key_env.into_inner(),
             }),
+            limits: self.limits(&file.limits),
             keep: self.keep(&file.keep),
             accounts: relay::config::accounts(self.source, file.accounts, &mut self.findings),
+        }
+    }
+
+    fn limits(&mut self, limits: &LimitsFile) -> server::Limits {
+        let default = server::Limits::default();
+        let mut time = |text: &Option<Text>, default| {
+            let duration = text.as_ref().and_then(|text| self.duration(text));
+            duration.unwrap_or(default)
+        };
+        server::Limits {
+            connections: limits.connections.map_or(default.connections, Into::into),
+            head: time(&limits.head, default.head),
+            body: time(&limits.body, default.body),
+            idle: time(&limits.idle, default.idle),
+            stop: time(&limits.stop, default.stop),
         }
     }
 
@@ -257,7 +290,7 @@ mod tests {
     #[test]
     fn every_value_arrives() {
         let config = load(
-            "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
+            "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[limits]\nconnections = 3\nhead = \"1s\"\nbody = \"2s\"\nidle = \"3s\"\nstop = \"4s\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
         );
         let expected = Config {
             listen: "[::1]:1".parse().expect("an address"),
@@ -267,6 +300,13 @@ mod tests {
                 app_key_env: "A".to_owned(),
                 secret_key_env: "B".to_owned(),
             }),
+            limits: server::Limits {
+                connections: 3,
+                head: Duration::from_secs(1),
+                body: Duration::from_secs(2),
+                idle: Duration::from_secs(3),
+                stop: Duration::from_secs(4),
+            },
             keep: Limits {
                 messages: Some(5),
                 age: Some(Duration::from_secs(30 * 86_400)),

@@ -11,41 +11,59 @@
 //! the file's `X-Mailrun-Envelope-To` headers. With a [`Store`] it is the stand-alone gateway, which
 //! answers the whole API.
 
+mod access;
 mod answers;
+mod blacklists;
 mod capture;
+pub mod chaos;
 pub mod config;
+mod disposable;
 mod encoding;
 mod guard;
+mod health;
 mod inbox;
+mod lists;
 pub mod maildir;
+mod metrics;
 pub mod mime;
 mod outbox;
+mod paced;
 pub mod relay;
+mod rest;
 mod routes;
 mod sendmail;
+mod server;
 pub mod store;
+mod templates;
 mod text;
+mod timed;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::serve::ListenerExt;
+use axum::http::StatusCode;
 use rand::Rng;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
+use self::access::Access;
+use self::chaos::Chaos;
 use self::guard::Guard;
+use self::health::Health;
 use self::inbox::Inbox;
 use self::maildir::Maildir;
+use self::metrics::{Kind, Metrics};
 use self::relay::Permits;
 use self::sendmail::Post;
+use self::server::Server;
 use self::store::Store;
+use crate::api::Answer;
 use crate::clock::Clock;
 
-pub use self::guard::Login;
+pub use self::guard::{Login, Open};
 pub use self::inbox::{FollowError, follow};
+pub use self::server::Limits;
 
 /// What a gateway needs to run.
 pub struct Setup {
@@ -53,6 +71,10 @@ pub struct Setup {
     pub login: Option<Login>,
     /// What it may be called in `Host`, beside `localhost` and the address that it listens on.
     pub hosts: Vec<String>,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// Faults on demand.
+    pub chaos: Option<Chaos>,
     /// Where messages go.
     pub keep: Keep,
     /// Which accounts there are, and who may send through them.
@@ -81,32 +103,31 @@ pub enum Keep {
 /// Serves the API until `shutdown` is done; what is being taken then is taken to its end.
 ///
 /// # Errors
-/// An outbox that cannot be made, or a listener that has failed.
+/// An outbox that cannot be made, a listener that has failed, or one that others than this machine
+/// reach while there is no login.
 pub async fn serve(
     listener: TcpListener,
     setup: Setup,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let (stop, stopping) = watch::channel(false);
-    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?, stopping)?);
-    let listener = listener.tap_io(|stream| {
-        // An answer is one write; it must not wait for the one before it to be acknowledged.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let service = routes::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
-            shutdown.await;
-            stop.send_replace(true);
-        })
-        .await
+    let limits = setup.limits.clone();
+    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    let server = Server {
+        router: routes::router(Arc::clone(&gateway)),
+        limits,
+        metrics: Arc::clone(&gateway.access.metrics),
+        too_many: Box::new(move || gateway.too_many()),
+    };
+    server.serve(listener, shutdown).await;
+    Ok(())
 }
 
 struct Gateway {
     guard: Guard,
-    post: Post,
+    access: Access,
+    health: Health,
+    chaos: Option<Chaos>,
+    post: Arc<Post>,
     permits: Permits,
     kept: Kept,
     inbox: Option<Arc<Inbox>>,
@@ -120,27 +141,25 @@ enum Kept {
 }
 
 impl Gateway {
-    fn new(
-        setup: Setup,
-        listening: SocketAddr,
-        stopping: watch::Receiver<bool>,
-    ) -> io::Result<Self> {
-        let guard = Guard {
-            login: setup.login,
-            listening,
-            hosts: setup.hosts,
+    fn new(setup: Setup, listening: SocketAddr) -> io::Result<Self> {
+        let guard = Guard::new(setup.login.as_ref(), listening, setup.hosts);
+        let guard = guard.map_err(io::Error::other)?;
+        let metrics = Arc::new(Metrics::default());
+        let store = match &setup.keep {
+            Keep::Outbox(_) => None,
+            Keep::Store(store) | Keep::Shown { store, .. } => Some(store.clone()),
         };
-        let clock = setup.clock.clone();
-        let begun = clock.now().as_millisecond().to_string();
+        if let Some(store) = &store {
+            watch_store(&metrics, store, setup.permits.relays());
+        }
+        let access = Access {
+            metrics,
+            // The log of a run is not that of the gateway inside it.
+            log: store.is_some(),
+        };
         let inbox = |store, title, writable| {
-            Some(Arc::new(Inbox {
-                store,
-                title,
-                writable,
-                clock,
-                begun,
-                stopping,
-            }))
+            let clock = setup.clock.clone();
+            Some(Arc::new(Inbox::new(store, title, writable, clock)))
         };
         let (kept, inbox) = match setup.keep {
             Keep::Outbox(path) => (Kept::Outbox(Maildir::open(&path)?), None),
@@ -152,10 +171,42 @@ impl Gateway {
         };
         Ok(Self {
             guard,
-            post: Post::new(setup.clock, setup.random),
+            access,
+            health: Health::new(store),
+            chaos: setup.chaos,
+            post: Arc::new(Post::new(setup.clock, setup.random)),
             permits: setup.permits,
             kept,
             inbox,
         })
+    }
+
+    /// What a connection beyond the most is told: a body of JSON.
+    fn too_many(&self) -> Vec<u8> {
+        let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+        Answer::error(status, "Too many connections", self.post.random_id()).encode()
+    }
+}
+
+/// Shows in the metrics what the store has.
+fn watch_store(metrics: &Metrics, store: &Store, relays: bool) {
+    let commits = store.changes();
+    metrics.watch(
+        Kind::Counter,
+        "store_commits_total",
+        "Commits of the store.",
+        move || *commits.borrow() as f64,
+    );
+    if relays {
+        let store = store.clone();
+        metrics.watch(
+            Kind::Gauge,
+            "queue_recipients",
+            "Recipients that wait for an SMTP server.",
+            move || match store.read(relay::waiting) {
+                Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting as f64).sum(),
+                Err(_) => f64::NAN,
+            },
+        );
     }
 }

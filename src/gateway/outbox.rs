@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::answers::Refusal;
 use super::maildir::Maildir;
 use super::sendmail::{Letter, Post, Prepared};
-use crate::api::{DecodeError, Dialect, form};
+use crate::api::{DecodeError, Dialect, Request, form};
 
 /// What became of one recipient.
 enum Outcome {
@@ -29,7 +29,8 @@ pub(super) fn take(
     body: &[u8],
 ) -> Result<Vec<(String, String)>, Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
-    let mut prepared = post.prepare(dialect, form)?;
+    let request = Request::from_pairs(form, dialect)?;
+    let mut prepared = post.prepare(dialect, request)?;
     let letters = std::mem::take(&mut prepared.letters);
     let outcomes: Vec<_> = letters
         .into_iter()

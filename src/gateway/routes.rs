@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Extension, FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::post;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use super::access::Noted;
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
-use super::{Gateway, Kept, inbox, outbox};
+use super::paced::TooSlow;
+use super::{Gateway, Kept, inbox, metrics, outbox, rest, templates};
 use crate::api::{Answer, Dialect, MAX_SIZE};
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
@@ -35,46 +38,92 @@ pub(super) struct Asked {
 }
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    let api = match gateway.kept {
-        Kept::Nothing => Router::new(),
-        Kept::Outbox(_) | Kept::Store(_) => Router::new()
+    let mut router = Router::new();
+    if !matches!(gateway.kept, Kept::Nothing) {
+        router = router
             .route("/api/sendmail", post(sendmail))
-            .route("/api/new_sendmail", post(new_sendmail)),
-    };
-    let page = gateway.inbox.clone().map(inbox::router);
-    api.merge(page.unwrap_or_default())
+            .route("/api/new_sendmail", post(new_sendmail));
+    }
+    if let Kept::Store(store) = &gateway.kept {
+        let accounts = gateway.permits.accounts();
+        router = router
+            .route("/healthz", get(health))
+            .route("/metrics", get(metrics))
+            .route("/api/sendmail_templates", post(sendmail_templates))
+            .merge(rest::router(store, &gateway.post, accounts));
+    }
+    if let Some(inbox) = &gateway.inbox {
+        router = router.merge(inbox::router(Arc::clone(inbox)));
+    }
+    let mut router = router
         .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
+        .method_not_allowed_fallback(unknown);
+    let with = || Arc::clone(&gateway);
+    if gateway.chaos.is_some() {
+        router = router.layer(middleware::from_fn_with_state(with(), spoilt));
+    }
+    router
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&gateway),
-            guarded,
-        ))
+        .layer(middleware::from_fn_with_state(with(), guarded))
+        .layer(middleware::from_fn_with_state(with(), noted))
         .with_state(gateway)
 }
 
-/// Gives a request its ID, and lets it pass or not.
+/// Gives a request its ID, and writes down what comes of it.
+async fn noted(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let req_id = gateway.post.random_id();
+    gateway.access.pass(req_id, request, next).await
+}
+
+/// Lets a request pass or not.
 async fn guarded(
     State(gateway): State<Arc<Gateway>>,
-    mut request: Request,
+    Extension(asked): Extension<Asked>,
+    request: Request,
     next: Next,
 ) -> Response {
-    let remote = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let asked = Asked {
-        req_id: gateway.post.random_id(),
-        remote: remote.map(|ConnectInfo(address)| *address),
+    gateway.guard.pass(&asked, request, next).await
+}
+
+/// Makes trouble on demand.
+async fn spoilt(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let metrics = &gateway.access.metrics;
+    match &gateway.chaos {
+        Some(chaos) => chaos.pass(&asked, metrics, request, next).await,
+        None => next.run(request).await,
+    }
+}
+
+async fn health(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(asked): Extension<Asked>,
+) -> Response {
+    let (status, mut json) = match gateway.health.check().await {
+        Ok(()) => (StatusCode::OK, json!({"status": "ok"})),
+        Err(message) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({"status": "error", "message": message}),
+        ),
     };
-    match gateway.guard.check(request.headers()) {
-        Ok(()) => {
-            request.extensions_mut().insert(asked);
-            next.run(request).await
-        }
-        Err(refusal) => refusal.answer(&asked.req_id),
+    json["req_id"] = asked.req_id.into();
+    respond(status, json.to_string().into_bytes())
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    // Some of it is read from the store.
+    match spawn_blocking(move || gateway.access.metrics.text()).await {
+        Ok(text) => ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
 async fn unknown(Extension(asked): Extension<Asked>) -> Response {
-    Refusal::new(StatusCode::NOT_FOUND, "Unknown action").answer(&asked.req_id)
+    Refusal::unknown_action().answer(&asked.req_id)
 }
 
 async fn sendmail(
@@ -82,7 +131,7 @@ async fn sendmail(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Response {
-    take(gateway, Dialect::Sendmail, asked, request).await
+    take(gateway, Kind::Plain(Dialect::Sendmail), asked, request).await
 }
 
 async fn new_sendmail(
@@ -90,10 +139,18 @@ async fn new_sendmail(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Response {
-    take(gateway, Dialect::NewSendmail, asked, request).await
+    take(gateway, Kind::Plain(Dialect::NewSendmail), asked, request).await
 }
 
-async fn take(gateway: Arc<Gateway>, dialect: Dialect, asked: Asked, request: Request) -> Response {
+async fn sendmail_templates(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Response {
+    take(gateway, Kind::Templates, asked, request).await
+}
+
+async fn take(gateway: Arc<Gateway>, kind: Kind, asked: Asked, request: Request) -> Response {
     let body = match read(request).await {
         Ok(body) => body,
         Err(refusal) => return refusal.answer(&asked.req_id),
@@ -102,51 +159,91 @@ async fn take(gateway: Arc<Gateway>, dialect: Dialect, asked: Asked, request: Re
     let work = {
         let gateway = Arc::clone(&gateway);
         // Building messages, and files, would hold up every other request.
-        spawn_blocking(move || gateway.work(dialect, &asked, &body))
+        spawn_blocking(move || gateway.work(kind, &asked, &body))
     };
     let (captured, values) = match work.await {
         Ok(Ok(done)) => done,
         Ok(Err(refusal)) => return refusal.answer(&req_id),
         Err(_) => return in_doubt(),
     };
-    if let (Some(captured), Kept::Store(store)) = (captured, &gateway.kept) {
-        let stored = store.write(move |connection| captured.insert(connection));
+    let noted = noted_of(&captured, values.len());
+    if let Kept::Store(store) = &gateway.kept {
+        let stored = store.write(move |connection| {
+            let mut captured = captured.into_iter();
+            captured.try_fold(None, |request, captured| {
+                captured.insert(connection, request)
+            })
+        });
         if let Err(error) = stored.await {
             return store_failed(&error, &req_id);
         }
     }
-    respond(StatusCode::OK, Answer::success(values, req_id).encode())
+    let mut response = respond(StatusCode::OK, Answer::success(values, req_id).encode());
+    response.extensions_mut().insert(noted);
+    response
+}
+
+fn noted_of(captured: &[Captured], recipients: usize) -> Noted {
+    let mut noted = Noted {
+        recipients,
+        ..Noted::default()
+    };
+    for (account, messages) in captured.iter().map(Captured::told) {
+        if let Some(account) = account {
+            account.clone_into(&mut noted.account);
+        }
+        noted.taken += messages;
+    }
+    noted
+}
+
+/// What can be posted with messages in it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain(Dialect),
+    /// `sendmail_templates`
+    Templates,
 }
 
 impl Gateway {
-    /// What of a request can be done without waiting for a commit; what is left is to be stored.
+    /// What of a request can be done without waiting for a commit; what is left is to be stored, the
+    /// messages of one request together.
     fn work(
         &self,
-        dialect: Dialect,
+        kind: Kind,
         asked: &Asked,
         body: &[u8],
-    ) -> Result<(Option<Captured>, Values), Refusal> {
-        match &self.kept {
-            Kept::Outbox(maildir) => {
+    ) -> Result<(Vec<Captured>, Values), Refusal> {
+        match (&self.kept, kind) {
+            (Kept::Outbox(maildir), Kind::Plain(dialect)) => {
                 let values = outbox::take(&self.post, maildir, dialect, body)?;
-                Ok((None, values))
+                Ok((Vec::new(), values))
             }
-            Kept::Nothing => Err(Refusal::new(StatusCode::NOT_FOUND, "Unknown action")),
-            Kept::Store(_) => {
-                let (captured, values) =
-                    capture::prepare(&self.post, &self.permits, dialect, asked, body)?;
-                Ok((Some(captured), values))
+            (Kept::Store(_), Kind::Plain(dialect)) => {
+                let (captured, values) = capture::prepare(self, dialect, asked, body)?;
+                Ok((vec![captured], values))
+            }
+            (Kept::Store(store), Kind::Templates) => templates::prepare(self, store, asked, body),
+            (Kept::Outbox(_), Kind::Templates) | (Kept::Nothing, _) => {
+                Err(Refusal::unknown_action())
             }
         }
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+/// Reads the body of what is posted.
+///
+/// # Errors
+/// A body of another type, one that is too large, or one that comes too slowly.
+pub(super) async fn read(request: Request) -> Result<Bytes, Refusal> {
     check_head(request.headers())?;
     Bytes::from_request(request, &())
         .await
         .map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
+            _ if TooSlow::is_cause_of(&rejection) => {
+                Refusal::new(StatusCode::REQUEST_TIMEOUT, TooSlow.to_string())
+            }
             status => Refusal::new(status, rejection.body_text()),
         })
 }

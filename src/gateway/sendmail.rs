@@ -45,16 +45,15 @@ impl Post {
         }
     }
 
-    /// Reads a form and looks at everything that can be wrong with it.
+    /// Looks at everything that can be wrong with a request.
     ///
     /// # Errors
     /// A refusal of the whole request.
     pub(super) fn prepare(
         &self,
         dialect: Dialect,
-        form: Vec<(String, String)>,
+        request: Request<'static>,
     ) -> Result<Prepared, Refusal> {
-        let request = Request::from_pairs(form, dialect)?;
         if let Some(violation) = request.violations(dialect).first() {
             return Err(violation.into());
         }
@@ -98,6 +97,11 @@ impl Post {
             message_id,
             uid,
         })
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// 128 random bits in hex.

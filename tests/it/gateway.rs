@@ -17,7 +17,7 @@ use mailrun::address::Mailbox;
 use mailrun::api::Request;
 use mailrun::gateway::maildir::Maildir;
 use mailrun::gateway::mime::Draft;
-use mailrun::gateway::{Keep, Login, Setup, serve};
+use mailrun::gateway::{Keep, Limits, Login, Setup, serve};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use serde_json::{Value, json};
@@ -51,6 +51,8 @@ impl Gateway {
                 secret_key: "s3cr:et ż".into(),
             }),
             hosts: Vec::new(),
+            limits: Limits::default(),
+            chaos: None,
             keep: Keep::Outbox(folder.path().join("outbox")),
             clock: mailrun::clock::Clock::new(|| {
                 jiff::Timestamp::from_microsecond(NOW).expect("a time")

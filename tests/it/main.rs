@@ -17,6 +17,8 @@ mod fake_api;
 mod faults;
 mod findings;
 mod gateway;
+mod gateway_chaos;
+mod gateway_edge;
 mod harness;
 mod inbox;
 mod inbox_page;

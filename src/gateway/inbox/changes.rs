@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Inbox;
+use crate::gateway::server::Stopping;
 
 /// How often a page is told at most.
 const SELDOM: Duration = Duration::from_millis(200);
@@ -21,6 +23,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn events(
     State(inbox): State<Arc<Inbox>>,
+    Extension(stopping): Extension<Stopping>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok());
@@ -29,7 +32,7 @@ pub(super) async fn events(
         indexed: inbox.store.indexed(),
         begun: inbox.begun.clone(),
         known: known.unwrap_or_default().to_owned(),
-        stopping: inbox.stopping.clone(),
+        stopping,
         first: true,
     };
     Sse::new(telling.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT))
@@ -43,7 +46,7 @@ struct Telling {
     begun: String,
     /// The last event that the page has got, by its ID.
     known: String,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
     first: bool,
 }
 
@@ -51,7 +54,7 @@ impl Telling {
     /// Events until the gateway stops. The first comes at once, unless the page knows it.
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         unfold(self, async |mut telling| {
-            let mut stopping = telling.stopping.clone();
+            let stopping = telling.stopping.clone();
             tokio::select! {
                 id = telling.next() => {
                     let id = id?;
@@ -59,8 +62,7 @@ impl Telling {
                     let event = Event::default().event("changed").id(&*id).data(&*id);
                     Some((Ok(event), telling))
                 }
-                // A sender that is gone means the same.
-                _ = stopping.wait_for(|stopping| *stopping) => None,
+                () = stopping.wait() => None,
             }
         })
     }

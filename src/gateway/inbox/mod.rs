@@ -37,7 +37,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use tokio::sync::watch;
 
 use super::store::Store;
 use crate::clock::Clock;
@@ -46,16 +45,27 @@ pub use self::maildir::{FollowError, follow};
 
 /// What the page shows.
 pub(super) struct Inbox {
-    pub(super) store: Store,
+    store: Store,
     /// What stands beside the name of the program.
-    pub(super) title: String,
+    title: String,
     /// Whether messages can be deleted.
-    pub(super) writable: bool,
-    pub(super) clock: Clock,
+    writable: bool,
+    clock: Clock,
     /// When the process began, so that its events are no other's.
-    pub(super) begun: String,
-    /// True when the gateway is about to end: what has no end of its own ends then.
-    pub(super) stopping: watch::Receiver<bool>,
+    begun: String,
+}
+
+impl Inbox {
+    pub(super) fn new(store: Store, title: String, writable: bool, clock: Clock) -> Self {
+        let begun = clock.now().as_millisecond().to_string();
+        Self {
+            store,
+            title,
+            writable,
+            clock,
+            begun,
+        }
+    }
 }
 
 /// The page's routes. Who asks is not looked at here.

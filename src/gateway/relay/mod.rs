@@ -75,6 +75,11 @@ impl Permits {
         Self(accounts.iter().map(senders).collect())
     }
 
+    /// The accounts' names.
+    pub fn accounts(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// Whether messages are relayed at all.
     pub fn relays(&self) -> bool {
         !self.0.is_empty()

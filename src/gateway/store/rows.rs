@@ -53,6 +53,22 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Status(Status::Injected),
+        Self::Status(Status::Ok),
+        Self::Status(Status::Softbounce),
+        Self::Status(Status::Hardbounce),
+        Self::Status(Status::Spambounce),
+        Self::Status(Status::Dropped),
+        Self::Feedback,
+    ];
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Its name in the store and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -157,12 +173,13 @@ pub fn insert_request(connection: &Connection, request: &NewRequest) -> rusqlite
     ])
 }
 
-/// Inserts what the messages of a request have in common; its ID is the request's.
+/// Inserts what messages of a request have in common, and gives its ID.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn insert_body(connection: &Connection, request: i64, bytes: &[u8]) -> rusqlite::Result<i64> {
-    let mut insert = connection.prepare_cached("INSERT INTO body (id, bytes) VALUES (?, ?)")?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO body (request, bytes) VALUES (?, ?)")?;
     insert.insert(params![request, bytes])
 }
 

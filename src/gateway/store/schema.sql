@@ -12,11 +12,13 @@ CREATE TABLE request (
   fields   TEXT NOT NULL                -- the form as it was sent, a JSON array of [name, value]; no attachments' content
 ) STRICT;
 
--- What the messages of one request have in common: the last headers and the body. Its ID is the request's.
+-- What messages of one request have in common: the last headers and the body.
 CREATE TABLE body (
-  id    INTEGER PRIMARY KEY,
-  bytes BLOB NOT NULL
+  id      INTEGER PRIMARY KEY,
+  request INTEGER NOT NULL REFERENCES request ON DELETE CASCADE,
+  bytes   BLOB NOT NULL
 ) STRICT;
+CREATE INDEX body_request ON body (request);
 
 CREATE TABLE message (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,8 +48,8 @@ CREATE TABLE message (
 CREATE UNIQUE INDEX message_uid ON message (uid);
 CREATE INDEX message_request ON message (request);
 CREATE INDEX message_message_id ON message (message_id);
-CREATE INDEX message_to ON message (to_address COLLATE NOCASE);
-CREATE INDEX message_account ON message (account);
+CREATE INDEX message_to ON message (to_address COLLATE NOCASE, created_at);
+CREATE INDEX message_account ON message (account, created_at);
 CREATE INDEX message_created ON message (created_at);
 CREATE INDEX message_status ON message (status);
 CREATE INDEX message_tags ON message (tags, created_at);

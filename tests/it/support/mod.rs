@@ -8,6 +8,7 @@
 pub mod browser;
 pub mod campaign;
 pub mod fake_api;
+pub mod gateway;
 pub mod http;
 pub mod inbox;
 pub mod kill;
