@@ -27,7 +27,7 @@ const first = () => Math.floor(list.scrollTop / ROW);
 const seen = () => Math.ceil(list.clientHeight / ROW);
 const onTop = () => list.scrollTop < ROW;
 
-function row(message, place) {
+function row(message) {
   const to = message.to.name || message.to.address;
   const own = message.uid === state().m;
   const label = `${message.unread ? "Unread. " : ""}To ${mailbox(message.to)}: ${message.subject || "no subject"}`;
@@ -38,11 +38,9 @@ function row(message, place) {
       id: `row-${message.uid}`,
       role: "option",
       "aria-selected": own ? "true" : "false",
-      "aria-setsize": more ? -1 : known.length,
-      "aria-posinset": place + 1,
       "aria-label": label,
       "data-uid": message.uid,
-      onclick: () => open(place, true),
+      onclick: () => open(known.findIndex((it) => it.uid === message.uid), true),
     },
     el("div", { class: "line" }, data(to, { class: "to" }), el("time", {}, shortTime(message.at))),
     el("div", { class: "line" }, data(message.subject || "(no subject)", { class: "subject" })),
@@ -55,8 +53,20 @@ function row(message, place) {
       message.status !== "ok" && chip(message.status),
     ),
   );
-  element.style.transform = `translateY(${place * ROW}px)`;
   return element;
+}
+
+/** The rows that are drawn, with what they show. One that has not changed stays: somebody may be clicking on it. */
+let drawn = new Map();
+
+function drawnRow(message, place) {
+  const shows = JSON.stringify([message, message.uid === state().m]);
+  const old = drawn.get(message.uid);
+  const element = old?.shows === shows ? old.element : row(message);
+  element.setAttribute("aria-setsize", more ? -1 : known.length);
+  element.setAttribute("aria-posinset", place + 1);
+  element.style.transform = `translateY(${place * ROW}px)`;
+  return { shows, element };
 }
 
 /** Draws what is seen. */
@@ -64,7 +74,13 @@ export function draw() {
   const from = Math.max(0, first() - MARGIN);
   const to = Math.min(known.length, first() + seen() + MARGIN);
   rows.style.height = `${known.length * ROW}px`;
-  rows.replaceChildren(...known.slice(from, to).map((message, index) => row(message, from + index)));
+  const drawing_now = known.slice(from, to).map((message, index) => [message.uid, drawnRow(message, from + index)]);
+  const kept = new Set(drawing_now.map(([, { element }]) => element));
+  for (const { element } of drawn.values()) if (!kept.has(element)) element.remove();
+  drawing_now.forEach(([, { element }], place) => {
+    if (rows.children[place] !== element) rows.insertBefore(element, rows.children[place] ?? null);
+  });
+  drawn = new Map(drawing_now);
   const own = selected();
   if (own >= from && own < to) list.setAttribute("aria-activedescendant", `row-${known[own].uid}`);
   else list.removeAttribute("aria-activedescendant");

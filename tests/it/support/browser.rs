@@ -196,7 +196,7 @@ impl Browser {
     #[track_caller]
     pub fn until(&self, expression: &str) -> &Self {
         let begun = Instant::now();
-        let script = format!("try {{ return Boolean({expression}) }} catch {{ return false }}");
+        let script = format!("try {{ return Boolean(({expression})) }} catch {{ return false }}");
         while self.eval(&script) != json!(true) {
             assert!(
                 begun.elapsed() < LIMIT,
