@@ -247,6 +247,9 @@ pub struct Gateway {
     /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Write everything that is kept into this Maildir and end, instead of listening
+    #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
+    pub export: Option<PathBuf>,
     /// Make trouble, for rehearsals: 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42, or magic
     #[arg(long, value_name = "SPEC")]
     pub chaos: Option<Spec>,

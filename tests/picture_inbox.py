@@ -48,7 +48,7 @@ def main():
     docs = pathlib.Path(__file__).resolve().parent.parent / "docs"
     with tempfile.TemporaryDirectory() as folder:
         gateway = subprocess.Popen([mailrun, "gateway", "--listen", "127.0.0.1:0", "--data", folder + "/data"],
-                                   stdout=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             url = gateway.stdout.readline().strip()
             camera = Camera(url, folder)

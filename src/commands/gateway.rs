@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -20,8 +20,9 @@ use crate::gateway::chaos::{Chaos, Spec};
 use crate::gateway::config::{Config, LoginNames};
 use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
 use crate::gateway::relay::{self, Permits, Relay, RelayError};
+use crate::gateway::store::retention::{Limits, keep};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{Keep, Login, Open, Setup, serve};
+use crate::gateway::{ExportError, Keep, Login, Open, Setup, export, serve};
 
 /// How long transactions may take to end when the gateway is stopped.
 const END: Duration = Duration::from_secs(20);
@@ -33,13 +34,16 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         Some(path) => Config::load(path)?,
         None => Config::default(),
     };
-    let listen = args.listen.unwrap_or(config.listen);
-    let login = config.login.as_ref().map(login).transpose()?;
-    Open::check(login.as_ref(), listen)?;
     let data = match args.data.clone().or(config.data) {
         Some(data) => data,
         None => default_data()?,
     };
+    if let Some(maildir) = &args.export {
+        return written(&data, maildir);
+    }
+    let listen = args.listen.unwrap_or(config.listen);
+    let login = config.login.as_ref().map(login).transpose()?;
+    Open::check(login.as_ref(), listen)?;
     let permits = Permits::of(&config.accounts);
     if args.chaos.is_some() && permits.relays() {
         return Err(Failure::with_help(
@@ -66,7 +70,23 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         .enable_all()
         .build()
         .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
-        .block_on(listen_and_serve(listen, setup, &store, accounts))
+        .block_on(listen_and_serve(
+            listen,
+            setup,
+            &store,
+            accounts,
+            config.keep,
+        ))
+}
+
+/// Writes everything that is kept into a Maildir.
+fn written(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
+    let count = export(data, maildir).map_err(|error| match error {
+        ExportError::Store(error) => error.into(),
+        error @ ExportError::Maildir(_) => Failure::new("io", error.to_string()),
+    })?;
+    println!("{count} messages in {}", maildir.display());
+    Ok(ExitCode::Done)
 }
 
 async fn listen_and_serve(
@@ -74,6 +94,7 @@ async fn listen_and_serve(
     setup: Setup,
     store: &Store,
     accounts: Vec<WithLogin>,
+    limits: Limits,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -95,7 +116,9 @@ async fn listen_and_serve(
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };
+    let keep = tokio::spawn(keep(store.clone(), limits, setup.clock.clone()));
     let served = serve(listener, setup, shutdown).await;
+    keep.abort();
     relay.stop(END).await;
     served.map_err(failed)?;
     match store.failure() {

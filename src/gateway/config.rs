@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use super::relay::{self, config::Account};
 use super::server;
+use super::store::retention::Limits;
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
 
@@ -86,17 +87,6 @@ pub struct LoginNames {
     pub app_key_env: String,
     /// The one with the Secret Key.
     pub secret_key_env: String,
-}
-
-/// `[keep]`: how much is kept. What is more goes, the oldest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// The most messages.
-    pub messages: Option<u64>,
-    /// How old they get.
-    pub age: Option<Duration>,
-    /// The most bytes of the database.
-    pub size: Option<u64>,
 }
 
 impl Default for Config {

@@ -130,19 +130,30 @@ impl Draft {
     /// `X-Mailrun-Envelope-From`, an `X-Mailrun-Envelope-To` for the recipient and each copy, blind
     /// ones too, `X-Mailrun-Account`, and an `X-Mailrun-Tag` for each tag.
     pub fn trace(&self, to: &Mailbox) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut put = |name, value: &str| header(name, &unstructured(value), &mut out);
-        put("X-Mailrun-Envelope-From", &self.return_path.to_ascii());
-        put("X-Mailrun-Envelope-To", &to.address.to_ascii());
-        for copy in &self.copies {
-            put("X-Mailrun-Envelope-To", &copy.to_ascii());
-        }
-        put("X-Mailrun-Account", &self.account);
-        for tag in &self.tags {
-            put("X-Mailrun-Tag", tag);
-        }
-        out
+        let to = std::iter::once(&to.address).chain(&self.copies);
+        let to: Vec<_> = to.map(Address::to_ascii).collect();
+        trace(&self.return_path.to_ascii(), &to, &self.account, &self.tags)
     }
+}
+
+/// The same, of what is known of a message that was kept.
+pub(super) fn trace<'a>(
+    from: &str,
+    to: impl IntoIterator<Item = &'a String>,
+    account: &str,
+    tags: &[String],
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut put = |name, value: &str| header(name, &unstructured(value), &mut out);
+    put("X-Mailrun-Envelope-From", from);
+    for to in to {
+        put("X-Mailrun-Envelope-To", to);
+    }
+    put("X-Mailrun-Account", account);
+    for tag in tags {
+        put("X-Mailrun-Tag", tag);
+    }
+    out
 }
 
 fn present<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {

@@ -19,6 +19,7 @@ pub mod chaos;
 pub mod config;
 mod disposable;
 mod encoding;
+mod export;
 mod guard;
 mod health;
 mod inbox;
@@ -61,6 +62,7 @@ use self::store::Store;
 use crate::api::Answer;
 use crate::clock::Clock;
 
+pub use self::export::{ExportError, export};
 pub use self::guard::{Login, Open};
 pub use self::inbox::{FollowError, follow};
 pub use self::server::Limits;

@@ -133,6 +133,7 @@ byId("list").addEventListener("counted", ({ detail: { total, matches } }) => {
   const empty = byId("empty");
   empty.hidden = matches > 0;
   byId("list").hidden = matches === 0;
+  document.body.toggleAttribute("data-empty", total === 0 && !state().m);
   byId("delete-all").hidden = !writable || matches === 0;
   if (matches > 0) return;
   empty.replaceChildren(...(total > 0 ? nothingFound() : nothingYet()));

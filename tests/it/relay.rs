@@ -70,9 +70,13 @@ impl Gateway {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);
         let body = form.finish();
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.ask("POST /api/new_sendmail", kind, &body)
+    }
+
+    fn ask(&self, line: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
         let request = format!(
-            "POST /api/new_sendmail HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
@@ -88,6 +92,16 @@ impl Gateway {
         }
         let json = serde_json::from_slice(&bytes[length.unwrap()..]).ok()?;
         Some((head.code?, json))
+    }
+
+    /// The rows of a list of the API.
+    #[track_caller]
+    fn list(&self, path: &str) -> Vec<Value> {
+        let (status, answer) = self
+            .ask(&format!("GET /api/{path}"), "", "")
+            .expect("an answer");
+        assert_eq!(status, 200, "{answer}");
+        answer["data"].as_array().expect("rows").clone()
     }
 
     fn post(&self, fields: &[(&str, &str)]) -> (u16, Value) {

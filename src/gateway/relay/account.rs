@@ -293,21 +293,21 @@ impl Account {
     }
 
     fn tell(&self, entry: &Entry, letter: &Letter, attempt: &Attempt) {
-        let (account, to, message) = (&self.name, &entry.recipient, &letter.uid);
+        let (account, to, uid) = (&self.name, &entry.recipient, &letter.uid);
         match attempt {
-            Attempt::Taken(words) => tracing::info!(account, message, to, words, "sent"),
-            Attempt::Refused(words) => tracing::warn!(account, message, to, words, "refused"),
-            Attempt::PutOff(words) => tracing::info!(account, message, to, words, "put off"),
+            Attempt::Taken(words) => tracing::info!(account, uid, to, words, "sent"),
+            Attempt::Refused(words) => tracing::warn!(account, uid, to, words, "refused"),
+            Attempt::PutOff(words) => tracing::info!(account, uid, to, words, "put off"),
             Attempt::Cut(words) => tracing::warn!(
                 account,
-                message,
+                uid,
                 to,
                 words,
                 "cut off before the message was handed over: it was not taken"
             ),
             Attempt::Doubt(words) => tracing::warn!(
                 account,
-                message,
+                uid,
                 to,
                 words,
                 "cut off after the message was handed over: it may have been taken, and is sent again"

@@ -122,9 +122,9 @@ impl Relay {
         clock: &Clock,
         mut chance: impl FnMut() -> Box<dyn Rng + Send>,
     ) -> Result<Self, RelayError> {
-        for (message, to) in store.write(queue::take_up).await? {
+        for (uid, to) in store.write(queue::take_up).await? {
             tracing::warn!(
-                message,
+                uid,
                 to,
                 "the gateway ended before the answer came: it may have been taken, and is sent again"
             );

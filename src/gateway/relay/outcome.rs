@@ -8,6 +8,10 @@ use super::queue::Entry;
 use crate::gateway::store::Status;
 use crate::pace::backoff;
 
+/// After how many transactions that broke off after their end a message is given up: it may have been
+/// taken each time.
+const MOST_DOUBTS: u32 = 10;
+
 /// What became of an attempt to send a message to one recipient, with the words for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Attempt {
@@ -98,9 +102,10 @@ impl Settlement {
             }
         };
         let last = after(entry.first_at, patience.give_up);
-        if now >= last {
+        let doubts = entry.doubts + u32::from(doubtful);
+        if now >= last || doubtful && doubts >= MOST_DOUBTS {
             let entry = Entry {
-                doubts: entry.doubts + u32::from(doubtful),
+                doubts,
                 ..entry.clone()
             };
             return entry.given_up(&words);
@@ -138,10 +143,11 @@ impl Entry {
 
     fn ended(&self, status: Status, mut words: String) -> Settlement {
         if self.doubts > 0 {
-            let times = self.doubts + 1;
-            words += &format!(
-                " (sent up to {times} times: before, the end of the transaction was not seen)"
-            );
+            let transactions = match self.doubts {
+                1 => "1 transaction".to_owned(),
+                doubts => format!("{doubts} transactions"),
+            };
+            words += &format!(" ({transactions} broke off where it may have been taken)");
         }
         Settlement::Ended { status, words }
     }
@@ -196,7 +202,7 @@ mod tests {
         let refused = settle(Attempt::Refused(words()), &entry(3, 0), 0);
         assert_eq!(refused, ended(Status::Hardbounce, "words"));
         let twice = settle(Attempt::Taken(words()), &entry(1, 1), 0);
-        let told = "words (sent up to 2 times: before, the end of the transaction was not seen)";
+        let told = "words (1 transaction broke off where it may have been taken)";
         assert_eq!(twice, ended(Status::Ok, told));
     }
 
@@ -224,6 +230,19 @@ mod tests {
         assert_eq!(due(20, 100), Some(3700));
         assert_eq!(due(20, 7000), Some(7200));
         assert_eq!(due(20, 7200), None);
+    }
+
+    #[test]
+    fn what_may_have_been_taken_often_enough_is_given_up() {
+        let doubt = |doubts| settle(Attempt::Doubt("lost".to_owned()), &entry(9, doubts), 5);
+        assert!(matches!(doubt(8), Settlement::Waits { .. }));
+        let Settlement::Ended { status, words } = doubt(9) else {
+            panic!("it waits");
+        };
+        assert_eq!(status, Status::Softbounce);
+        assert!(words.ends_with("(10 transactions broke off where it may have been taken)"));
+        let put_off = settle(Attempt::PutOff("450".to_owned()), &entry(9, 12), 5);
+        assert!(matches!(put_off, Settlement::Waits { .. }));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod indexer;
 mod messages;
 mod open;
 mod readers;
+pub mod retention;
 mod rows;
 pub mod search;
 mod writer;
@@ -24,6 +25,7 @@ use self::writer::Writer;
 
 pub use self::error::StoreError;
 pub use self::messages::{Summary, source};
+pub use self::readers::Reader;
 pub use self::rows::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request, set_status,

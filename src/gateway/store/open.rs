@@ -151,6 +151,22 @@ fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// Whether a file is what a gateway of this version keeps.
+pub(super) fn check_kept(path: &Path) -> Result<(), StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::Io {
+            path: path.to_owned(),
+            error: std::io::ErrorKind::NotFound.into(),
+        });
+    }
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    is_empty(&connection, path)?;
+    check(&connection, path)
+}
+
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != APPLICATION_ID {

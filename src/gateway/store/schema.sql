@@ -23,7 +23,7 @@ CREATE INDEX body_request ON body (request);
 CREATE TABLE message (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
   request        INTEGER REFERENCES request,
-  body           INTEGER REFERENCES body,
+  body           INTEGER,                -- goes with the request
   head           BLOB NOT NULL,          -- the first headers; head and body together are the message
   path           TEXT,                   -- instead of both: the file of a Maildir
   uid            TEXT NOT NULL,          -- its public name, 32 hexadecimal digits

@@ -112,11 +112,12 @@ fn postfix_takes_mail_in_tls_with_a_login() {
     let (authority, postfix) = with_tls(folder.path());
     let command_of = format!("password_command = [\"echo\", \"{PASSWORD}\"]");
     let config = format!(
-        "{}[accounts.first]\nrelay = \"smtps://127.0.0.1:{}\"\nusername_env = \"SMTP_USER\"\n{command_of}\n",
+        "{}[accounts.may]\nrelay = \"smtp://127.0.0.1:{}\"\nstarttls = \"opportunistic\"\n[accounts.first]\nrelay = \"smtps://127.0.0.1:{}\"\nusername_env = \"SMTP_USER\"\n{command_of}\n",
         account(
             &format!("smtp://127.0.0.1:{}", postfix.submission),
             &format!("starttls = \"required\"\n{LOGIN}")
         ),
+        postfix.port,
         postfix.submissions
     );
     let gateway = Gateway::of(
@@ -127,19 +128,18 @@ fn postfix_takes_mail_in_tls_with_a_login() {
     );
     gateway.send("a@example.com", &[]);
     gateway.send("b@example.com", &[("smtp_account", "first")]);
-    let mail = postfix.wait_for(2);
-    for bytes in &mail {
-        let source = String::from_utf8_lossy(bytes);
-        assert!(
-            source.contains("with ESMTPSA"),
-            "in TLS and with a login: {source}"
-        );
+    gateway.send("c@example.com", &[("smtp_account", "may")]);
+    for bytes in postfix.wait_for(3) {
+        let source = String::from_utf8_lossy(&bytes);
+        let in_tls = if source.contains("Delivered-To: c@") {
+            "with ESMTPS id"
+        } else {
+            "with ESMTPSA id"
+        };
+        assert!(source.contains(in_tls), "{in_tls}: {source}");
     }
-    wait_for_rows(
-        folder.path(),
-        STATUSES,
-        &["a@example.com|ok", "b@example.com|ok"],
-    );
+    let expected = ["a@example.com|ok", "b@example.com|ok", "c@example.com|ok"];
+    wait_for_rows(folder.path(), STATUSES, &expected);
     let log = gateway.running.stderr();
     assert!(!log.contains(PASSWORD), "{log}");
     let port = postfix.submission;

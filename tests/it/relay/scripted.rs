@@ -259,3 +259,46 @@ fn a_rate_of_a_day_holds_over_a_restart() {
     assert_eq!(waiting, ["waiting|0"]);
     assert_eq!(server.taken().len(), 3);
 }
+
+#[test]
+fn the_api_tells_what_became_of_a_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
+        (Stage::Rcpt, "gone@example.com") => Act::Say("550 5.1.1 nobody"),
+        (Stage::Rcpt, "full@example.com") => Act::Say("452 4.2.2 full"),
+        _ => Act::Go,
+    });
+    let config = account(&server.url(), QUICK);
+    let gateway = Gateway::start(folder.path(), &config);
+    for name in ["jan", "gone", "full"] {
+        gateway.send(&format!("{name}@example.com"), &[]);
+    }
+    let expected = [
+        "jan@example.com|ok",
+        "gone@example.com|hardbounce",
+        "full@example.com|injected",
+    ];
+    wait_for_rows(folder.path(), STATUSES, &expected);
+    let emails = gateway.list("emails?sort=to");
+    let told = |row: &serde_json::Value, kind: &str| {
+        let (time, desc) = (&row[format!("{kind}_time")], &row[format!("{kind}_desc")]);
+        assert_eq!(time.is_null(), desc.is_null(), "{row}");
+        desc.as_str().map(str::to_owned)
+    };
+    let (full, gone, jan) = (&emails[0], &emails[1], &emails[2]);
+    assert_eq!(told(jan, "ok").as_deref(), Some("250 2.0.0 taken"));
+    assert_eq!(told(jan, "hardbounce"), None);
+    assert_eq!(
+        told(gone, "hardbounce").as_deref(),
+        Some("550 5.1.1 nobody")
+    );
+    assert_eq!(told(gone, "ok"), None);
+    for kind in ["ok", "softbounce", "hardbounce"] {
+        assert_eq!(told(full, kind), None, "it still waits");
+    }
+    let bounces = gateway.list("smtp_events/hardbounce");
+    assert_eq!(bounces.len(), 1);
+    assert_eq!(bounces[0]["to"], "gone@example.com");
+    assert_eq!(bounces[0]["event_desc"], "550 5.1.1 nobody");
+    assert_eq!(gateway.list("smtp").len(), 1);
+}

@@ -3,6 +3,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use mailrun::clock::Clock;
+use mailrun::gateway::config::Config;
+use mailrun::gateway::relay::Relay;
+use mailrun::gateway::store::Store;
+use rand::rngs::StdRng;
 use rustix::process::Signal;
 
 use super::{EVENTS, Gateway, QUEUE, QUICK, STATUSES, account, rows, wait_for_rows};
@@ -44,8 +49,7 @@ fn what_is_cut_off_after_the_dot_is_sent_again_and_told() {
     assert_eq!((taken[0].answered, taken[1].answered), (false, true));
     assert_eq!(taken[0].data, taken[1].data);
     wait_for_rows(folder.path(), STATUSES, &["jan@example.com|ok"]);
-    let expected =
-        "ok|250 2.0.0 taken (sent up to 2 times: before, the end of the transaction was not seen)";
+    let expected = "ok|250 2.0.0 taken (1 transaction broke off where it may have been taken)";
     assert_eq!(rows(folder.path(), EVENTS), [expected]);
     let log = gateway.running.stderr();
     assert_eq!(
@@ -204,4 +208,45 @@ fn what_is_in_flight_ends_before_the_gateway_does() {
     to.dedup();
     assert_eq!((to.len(), server.taken().len()), (6, 6));
     assert!(!gateway.running.stderr().contains("it may have been taken"));
+}
+
+#[test]
+fn what_does_not_end_in_time_is_broken_off_and_waits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let gateway = Gateway::start(
+        folder.path(),
+        &account(&format!("smtp://127.0.0.1:{port}"), ""),
+    );
+    for to in ["early@example.com", "late@example.com"] {
+        gateway.send(to, &[]);
+    }
+    gateway.running.signal(Signal::TERM);
+    gateway.running.wait().code(0);
+
+    let hangs = Act::Late(Duration::from_secs(60));
+    let address = format!("127.0.0.1:{port}").parse().expect("an address");
+    let server = FakeSmtp::on(address, move |moment| {
+        match (moment.stage, &*moment.address) {
+            (Stage::Rcpt, "early@example.com") | (Stage::Dot, "late@example.com") => hangs.clone(),
+            _ => Act::Go,
+        }
+    });
+    let config = Config::load(&folder.path().join("gateway.toml")).expect("a config");
+    let accounts = config.accounts.into_iter().map(|account| (account, None));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = Store::open(&folder.path().join("data")).expect("a store");
+        let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
+        let relay = Relay::start(&store, accounts.collect(), &Clock::system(), chance)
+            .await
+            .expect("a relay");
+        let hang = |command: &str| server.commands().iter().any(|(_, it)| it.contains(command));
+        while server.taken().is_empty() || !hang("RCPT TO:<early@example.com>") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        relay.stop(Duration::from_millis(50)).await;
+    });
+    let expected = ["early@example.com|waiting|0", "late@example.com|doubtful|1"];
+    assert_eq!(rows(folder.path(), QUEUE), expected);
 }
