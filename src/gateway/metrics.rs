@@ -177,7 +177,7 @@ impl Metrics {
                 &self.bytes,
             ),
             (
-                "connections_total",
+                "connections_accepted_total",
                 "Connections that were accepted.",
                 &self.accepted,
             ),
@@ -299,7 +299,7 @@ mod tests {
         drop(second);
         let text = metrics.text();
         assert!(text.contains("mailrun_gateway_connections 0\n"));
-        assert!(text.contains("mailrun_gateway_connections_total 2\n"));
+        assert!(text.contains("mailrun_gateway_connections_accepted_total 2\n"));
     }
 
     #[test]

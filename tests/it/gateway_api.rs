@@ -189,7 +189,10 @@ fn every_shape_of_what_is_said_is_read() {
     let parsed = MessageParser::default()
         .parse(&files.source)
         .expect("a message");
-    let contents: Vec<_> = parsed.attachments().map(|part| part.contents()).collect();
+    let contents: Vec<_> = parsed
+        .attachments()
+        .map(mail_parser::MessagePart::contents)
+        .collect();
     assert!(contents.contains(&"Hello".as_bytes()));
     let logo = b"\x00\xff\xc5\xbc\xc3\xb3".repeat(40);
     let inline = parsed

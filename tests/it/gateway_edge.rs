@@ -746,3 +746,30 @@ fn health_is_told_without_a_login() {
     assert_eq!(reply.json()["status"], "ok");
     assert!(!reply.req_id().is_empty());
 }
+
+#[test]
+fn a_gateway_that_can_store_nothing_says_that_it_is_not_well() {
+    let gateway = Gateway::start();
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+    let store = gateway.store();
+    store.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    // An answer holds for a second.
+    let mut reply = None;
+    gateway
+        .running()
+        .wait_until("a store that is not well", |_| {
+            let last = gateway.ask("GET /healthz", &[], "");
+            let status = last.status;
+            reply = Some(last);
+            status == 503
+        });
+    let reply = reply.expect("an answer");
+    assert_eq!(reply.json()["status"], "error");
+    assert!(reply.json()["message"].is_string());
+    store.execute_batch("ROLLBACK").expect("the lock is let go");
+    gateway
+        .running()
+        .wait_until("a store that is well again", |_| {
+            gateway.ask("GET /healthz", &[], "").status == 200
+        });
+}
