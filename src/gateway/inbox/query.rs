@@ -427,7 +427,7 @@ mod tests {
         assert_eq!(words("FROM:\"A B\""), "sender : \"A B\"");
         assert_eq!(
             words("a\"b OR NEAR(x)"),
-            "\"a\"\"b\" * AND \"OR\" * AND \"NEAR(x)\""
+            "\"a\"\"b\" * AND \"OR\" * AND \"NEAR(x)\" *"
         );
         assert_eq!(words("subject:"), "");
         assert_eq!(words("Łódź"), "\"Lódź\" *");
