@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::form::{self, FormError, Map, Value};
-use super::limits::is_reserved_header;
 use super::{Copy, Dialect, File, Recipient, Request};
 
 impl Request<'_> {
@@ -387,10 +386,22 @@ fn copies(
         .collect()
 }
 
+/// The headers that only say again what other fields say, and those fields.
+const SAID_BY_FIELDS: [(&str, &str); 6] = [
+    ("From", "from"),
+    ("To", "to"),
+    ("Cc", "cc"),
+    ("Bcc", "bcc"),
+    ("Subject", "subject"),
+    ("Return-Path", "return_path"),
+];
+/// The headers that the server writes whatever is posted.
+const SAID_BY_SERVER: [&str; 3] = ["Date", "Message-ID", "MIME-Version"];
+
 /// `headers[Name]=value`, or `headers[0]=Name: value`; and the value of a `Reply-To` among them.
 ///
-/// Some clients post all headers of a message that they have built: those that the message has by
-/// other fields or from the server are left out.
+/// Some clients post all headers of a message that they have built: those that the message gets
+/// anyway are left out.
 fn headers(fields: &mut Fields) -> Result<(Vec<Header>, Option<Text>), DecodeError> {
     let (mut headers, mut reply_to) = (Vec::new(), None);
     for (key, value) in fields.entries("headers")? {
@@ -407,11 +418,19 @@ fn headers(fields: &mut Fields) -> Result<(Vec<Header>, Option<Text>), DecodeErr
         };
         if name.eq_ignore_ascii_case("Reply-To") {
             reply_to = reply_to.or(Some(value));
-        } else if !is_reserved_header(&name) {
+        } else if !is_said_anyway(&name, &fields.0) {
             headers.push((Cow::Owned(name), value));
         }
     }
     Ok((headers, reply_to))
+}
+
+fn is_said_anyway(name: &str, fields: &Map) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    SAID_BY_SERVER.into_iter().any(is)
+        || SAID_BY_FIELDS
+            .iter()
+            .any(|(header, field)| is(header) && fields.get(field).is_some_and(|v| !is_empty(v)))
 }
 
 /// A header's value without the line breaks that only fold it (RFC 5322 2.2.3).

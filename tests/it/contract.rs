@@ -283,14 +283,16 @@ fn fields_are_read_in_every_shape_that_clients_send() {
     assert_eq!(read("headers[X-A]=b: c").headers, header);
     assert_eq!(read("headers[0]=X-A: b: c").headers, header);
     assert_eq!(read("headers[]=X-A:b: c").headers, header);
-    let all = "headers[]=From: a@x&headers[]=Reply-To: J <b@x>&headers[]=X-A: b:%0D%0A c&headers[]=Date: now";
+    let all = "from=a@x&headers[]=From: a@x&headers[]=Reply-To: J <b@x>&headers[]=X-A: b:%0D%0A c&headers[]=Date: now";
     assert_eq!(read(all).headers, header);
     assert_eq!(read(all).reply_to.as_deref(), Some("J <b@x>"));
-    let both = read("headers[reply-to]=a@x&reply_to=b@x&headers[Subject]=s&headers[X-A]=b: c");
+    let both = read("headers[reply-to]=a@x&reply_to=b@x&headers[CC]=s&cc=c@x&headers[X-A]=b: c");
     assert_eq!(
         (both.reply_to.as_deref(), both.headers),
         (Some("b@x"), header)
     );
+    let unsaid = read("headers[Bcc]=a@x&headers[Sender]=b@x&bcc=");
+    assert_eq!(unsaid.headers.len(), 2, "nothing else says them");
     let broken = read("headers[]=X-A: b%0D%0ABcc: c&headers[X-B]=b%0D%0A c");
     assert!(broken.headers.iter().all(|(_, value)| value.contains('\n')));
     assert_eq!(read("tags=a").tags, ["a"]);

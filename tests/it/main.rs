@@ -23,6 +23,8 @@ mod gateway_clients;
 mod gateway_edge;
 mod gateway_kills;
 mod harness;
+mod inbox;
+mod inbox_page;
 mod init;
 mod kills;
 mod ledgers;

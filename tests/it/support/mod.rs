@@ -8,9 +8,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+pub mod browser;
 pub mod campaign;
 pub mod fake_api;
 pub mod gateway;
+pub mod http;
+pub mod inbox;
 pub mod kill;
 pub mod mail;
 pub mod parallel;
