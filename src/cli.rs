@@ -1,12 +1,14 @@
 //! The command line as it is written.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::address::Address;
-use crate::campaign::Rate;
+use crate::gateway::chaos::Spec;
+use crate::pace::Rate;
 
 /// Send a newsletter from a folder: a TOML file, a CSV of recipients, templates
 #[derive(Debug, Parser)]
@@ -76,6 +78,10 @@ pub enum Command {
     Status(Status),
     /// Write the results of a run from its ledger
     Results(Results),
+    /// Take messages as the API's server does, and keep them
+    Gateway(Gateway),
+    /// Look at the messages of a local run in a browser
+    Inbox(Inbox),
     /// Write shell completions to standard output
     Completions(Completions),
 }
@@ -227,6 +233,36 @@ pub struct Results {
     /// Guard no cell against spreadsheets: the file can be the recipients of a campaign
     #[arg(long)]
     pub raw: bool,
+}
+
+/// `mailrun gateway`
+#[derive(Debug, Args)]
+pub struct Gateway {
+    /// The address to listen on [default: 127.0.0.1:8925]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// A gateway.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Write everything that is kept into this Maildir and end, instead of listening
+    #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
+    pub export: Option<PathBuf>,
+    /// Make trouble, for rehearsals: 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42, or magic
+    #[arg(long, value_name = "SPEC")]
+    pub chaos: Option<Spec>,
+}
+
+/// `mailrun inbox`
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// A run's folder, or a campaign: its newest run with an outbox
+    pub run: PathBuf,
+    /// Where to listen; a free port of this machine unless given
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `mailrun completions`

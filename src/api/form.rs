@@ -186,15 +186,23 @@ pub enum FormError {
 /// # Errors
 /// Where PHP would drop, cut or rename something in silence, and where a text is not UTF-8.
 pub fn parse(body: &[u8]) -> Result<Map, FormError> {
+    nest(pairs(body)?)
+}
+
+/// The variables of a body, names and values as they stand there, decoded.
+///
+/// # Errors
+/// Where PHP would not read all of them, and where a text is not UTF-8.
+pub fn pairs(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
     if body.contains(&0) {
         return Err(FormError::RawNul);
     }
-    let mut form = Map::default();
     let variables = body
         .split(|byte| *byte == b'&')
         .filter(|variable| !variable.is_empty());
-    for (count, variable) in variables.enumerate() {
-        if count == MAX_VARIABLES {
+    let mut pairs = Vec::new();
+    for variable in variables {
+        if pairs.len() == MAX_VARIABLES {
             return Err(FormError::TooManyVariables);
         }
         let at = variable
@@ -206,6 +214,18 @@ pub fn parse(body: &[u8]) -> Result<Map, FormError> {
             .map_err(|error| FormError::NameNotUtf8(shown(&lossy(error.as_bytes()))))?;
         let value = String::from_utf8(decode(value.get(1..).unwrap_or_default()))
             .map_err(|_| FormError::NotUtf8(shown(&name)))?;
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+/// Puts variables into the arrays that their names tell of.
+///
+/// # Errors
+/// Where PHP would drop, cut or rename something in silence.
+pub fn nest(pairs: Vec<(String, String)>) -> Result<Map, FormError> {
+    let mut form = Map::default();
+    for (name, value) in pairs {
         insert(&mut form, &name, value)?;
     }
     Ok(form)

@@ -4,19 +4,28 @@
 //! I/O in here, and nothing else of ours but [`crate::address`].
 
 mod answer;
+mod blacklist;
 mod emails;
 pub mod form;
 mod limits;
+mod list;
 mod request;
+mod template;
 
 use std::borrow::Cow;
 
 pub use answer::{Answer, Data, Values};
+pub use blacklist::{BlacklistEntry, BlacklistReason};
 pub use emails::{EMAILS, emails_in, emails_query};
 pub use limits::{
     MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, check_header_name, is_reserved_header,
 };
+pub use list::{
+    DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_time, encode_done,
+    encode_list, encode_time,
+};
 pub use request::DecodeError;
+pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
 
 /// Which of the API's endpoints is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]

@@ -8,9 +8,10 @@ use toml::Spanned;
 
 use super::file::{self, Text};
 use super::validate::Check;
-use super::{Breaker, DomainRate, Pace, Rate, Retry};
+use super::{Breaker, DomainRate, Pace, Retry};
 use crate::address::Address;
 use crate::api;
+use crate::pace::Rate;
 
 const DEFAULT_RATE: &str = "10/s";
 const DEFAULT_CONCURRENCY: u32 = 8;

@@ -2,8 +2,6 @@
 
 mod file;
 mod limits;
-mod parse;
-mod rate;
 mod validate;
 
 use std::num::NonZeroU32;
@@ -13,10 +11,11 @@ use std::time::Duration;
 use url::Url;
 
 use crate::api::Dialect;
-use crate::finding::{Excerpt, Finding, Place};
+use crate::finding::{Finding, Place};
+use crate::pace::Rate;
+use crate::source::Source;
 
 pub use file::Text;
-pub use rate::{Per, Rate, RateError};
 pub use validate::{is_identifier, is_loopback, is_template};
 
 /// The file's name inside a campaign's folder.
@@ -47,32 +46,6 @@ pub struct Campaign {
     pub breaker: Breaker,
     /// What templates see beside the row's columns.
     pub vars: Vec<(Text, toml::Value)>,
-}
-
-/// The text of a campaign's file, to point into.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The file's path, as the user would name it.
-    pub path: PathBuf,
-    /// Its content.
-    pub text: String,
-}
-
-impl Source {
-    /// A finding about the bytes `span` of the file.
-    pub fn error(
-        &self,
-        code: &'static str,
-        span: std::ops::Range<usize>,
-        message: impl Into<String>,
-    ) -> Finding {
-        Finding::error(code, Place::file(&self.path), message).excerpt(self.excerpt(span))
-    }
-
-    /// The bytes `span` of the file.
-    pub fn excerpt(&self, span: std::ops::Range<usize>) -> Excerpt {
-        Excerpt::new(&self.path.display().to_string(), &self.text, span)
-    }
 }
 
 /// `[api]`: which server, and how to speak to it.
@@ -221,7 +194,7 @@ impl Campaign {
         let text =
             std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
         let source = Source { path, text };
-        let file = parse::parse(&source).map_err(|finding| vec![*finding])?;
+        let file = source.parse().map_err(|finding| vec![*finding])?;
         validate::validate(source, file, frozen)
     }
 }

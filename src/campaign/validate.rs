@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use toml::Spanned;
 use url::{Host, Url};
 
 use super::file::{self, File, Text};
-use super::{Api, Attachment, Campaign, Message, Recipients, SecretKey, Source, TEMPLATES};
+use super::{Api, Attachment, Campaign, Message, Recipients, SecretKey, TEMPLATES};
 use crate::address::Address;
 use crate::api::{self, Dialect};
 use crate::finding::Finding;
 use crate::recipients::Settings;
+use crate::source::{Source, parse_duration};
 
 const DEFAULT_URL: &str = "https://api.emaillabs.net.pl/api/";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -412,14 +412,6 @@ pub fn is_identifier(name: &str) -> bool {
 /// Whether a string has anything for the template engine in it.
 pub fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|tag| text.contains(tag))
-}
-
-/// A positive length of time, such as `30s` or `5m`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let duration: SignedDuration = text.parse().ok()?;
-    Duration::try_from(duration)
-        .ok()
-        .filter(|duration| !duration.is_zero())
 }
 
 /// Whether a URL's host is this machine, and no other whatever the network says.

@@ -40,7 +40,7 @@ pub(super) fn keys(api: &Api) -> Result<Keys, Failure> {
     }
     let secret_key = match &api.secret_key {
         SecretKey::Env(name) => variable(name).unwrap_or_default(),
-        SecretKey::Command(command) => from_command(command)?,
+        SecretKey::Command(command) => from_command("secret_key_command", command)?,
     };
     Ok(Keys {
         app_key: app_key.unwrap_or_default().into(),
@@ -55,19 +55,15 @@ fn is_or_are(names: &[&str]) -> String {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
 }
 
-fn from_command(command: &[String]) -> Result<String, Failure> {
-    let failed = |why: String| {
-        Failure::new(
-            "no-keys",
-            format!("`secret_key_command` gave no key: {why}"),
-        )
-    };
+/// A secret from the standard output of a command, which a file names by `key`.
+pub(super) fn from_command(key: &str, command: &[String]) -> Result<String, Failure> {
+    let failed = |why: String| Failure::new("no-keys", format!("`{key}` gave no secret: {why}"));
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| failed("it is empty".to_owned()))?;

@@ -40,15 +40,21 @@ pub(super) async fn start(outbox: &Path, clock: &Clock) -> Result<Local, Failure
         .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (app_key, secret_key) = (key(&mut rng), key(&mut rng));
-    let config = gateway::Config {
-        app_key: app_key.clone(),
-        secret_key: secret_key.clone().into(),
-        outbox: outbox.to_owned(),
+    let setup = gateway::Setup {
+        permits: gateway::relay::Permits::default(),
+        login: Some(gateway::Login {
+            app_key: app_key.clone(),
+            secret_key: secret_key.clone().into(),
+        }),
+        hosts: Vec::new(),
+        limits: gateway::Limits::default(),
+        chaos: None,
+        keep: gateway::Keep::Outbox(outbox.to_owned()),
         clock: clock.clone(),
         random: Box::new(rng),
     };
     let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(gateway::serve(listener, config, async {
+    let served = tokio::spawn(gateway::serve(listener, setup, async {
         // Dropped or told: both mean the end.
         let _ = stopped.await;
     }));

@@ -5,6 +5,8 @@ mod completions;
 mod deliver;
 mod dry_run;
 mod failure;
+mod gateway;
+mod inbox;
 mod init;
 mod interrupt;
 mod keys;
@@ -29,7 +31,7 @@ use show::Shown;
 /// Runs what the command line says, and prints its error if there is one.
 pub fn run(cli: Cli) -> ExitCode {
     let shown = Shown::new(&cli.global);
-    shown.start_log(&cli.global);
+    shown.start_log(&cli);
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, &shown),
@@ -40,6 +42,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &shown),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
+        Command::Gateway(args) => gateway::run(&args, &shown),
+        Command::Inbox(args) => inbox::run(&args, &shown),
         Command::Completions(args) => Ok(completions::run(&args)),
     };
     result.unwrap_or_else(|failure| {

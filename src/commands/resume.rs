@@ -9,11 +9,12 @@ use super::interrupt::Interrupt;
 use super::keys::keys;
 use super::open::{Opened, engine_of, open_locked};
 use super::show::Shown;
-use crate::campaign::{Campaign, Rate};
+use crate::campaign::Campaign;
 use crate::cli::Resume;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{self, Run, Status, Target, Writer};
+use crate::pace::Rate;
 use crate::report;
 use crate::run::{Folder, Lock, later, suppression_list};
 

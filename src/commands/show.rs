@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
 use crate::check::{Findings, Group};
-use crate::cli::{Format, Global};
+use crate::cli::{Cli, Command, Format, Global};
 use crate::finding::Severity;
 use crate::report::{Face, counted, grouped, printable};
 
@@ -44,9 +44,12 @@ impl Shown {
         }
     }
 
-    pub(super) fn start_log(&self, global: &Global) {
+    pub(super) fn start_log(&self, cli: &Cli) {
+        let global = &cli.global;
+        // Of a server the log is what there is to see.
+        let serves = matches!(cli.command, Command::Gateway(_));
         let level = match global.verbose {
-            0 if self.face == Face::Log => "mailrun=info",
+            0 if self.face == Face::Log || serves && !self.quiet => "mailrun=info",
             0 => "mailrun=warn",
             1 => "mailrun=info",
             _ => "mailrun=debug,reqwest=debug,hyper_util=debug",

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::FIRST_WAIT;
 use super::job::{Job, JobRow};
 use super::outcome::{Blame, Outcome, classify};
-use super::retry::backoff;
 use super::shared::Shared;
 use crate::campaign::Retry;
 use crate::clock::Clock;
 use crate::ledger::{Claim, LedgerError, Settlement, Writer};
+use crate::pace::backoff;
 use crate::transport::Transport;
 
 /// A request that may go.
@@ -86,7 +87,7 @@ impl<T: Transport> Flights<T> {
                 self.settle(&job, again(&job, false, &reason))?;
                 self.shared
                     .server_failed(launched, result.is_ok(), wait, &reason, |failures| {
-                        backoff(failures, self.retry.max_delay, chance)
+                        backoff(failures, FIRST_WAIT, self.retry.max_delay, chance)
                     });
                 self.shared.retry_at(self.shared.pause_ends(), job);
             }
@@ -130,7 +131,7 @@ impl<T: Transport> Flights<T> {
             .map(|row| row.attempts + 1)
             .max()
             .unwrap_or(1);
-        let due = Instant::now() + backoff(attempts, self.retry.max_delay, chance);
+        let due = Instant::now() + backoff(attempts, FIRST_WAIT, self.retry.max_delay, chance);
         let rows = job
             .rows
             .iter()

@@ -8,8 +8,7 @@ use std::task::Poll;
 use tokio::sync::mpsc;
 
 use super::job::Job;
-use super::pace::{Now, Pace, Turn};
-use crate::campaign::Rate;
+use crate::pace::{Now, Pace, Rate, Turn};
 
 /// The limit of a lane.
 #[derive(Debug, Clone)]

@@ -3,18 +3,14 @@
 
 mod breaker;
 mod budget;
-mod day;
 mod feed;
 mod flight;
 mod job;
 mod lanes;
 mod lookup;
 mod outcome;
-mod pace;
 mod reconcile;
-mod retry;
 mod shared;
-mod spaced;
 mod throttle;
 
 use std::future::poll_fn;
@@ -28,9 +24,10 @@ use rand::{Rng, RngExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use crate::campaign::{self, Rate, Retry};
+use crate::campaign::{self, Retry};
 use crate::clock::Clock;
 use crate::ledger::{LedgerError, Writer};
+use crate::pace::{Now, Pace, Rate, Turn};
 use crate::transport::Transport;
 
 use breaker::Breaker;
@@ -40,13 +37,12 @@ pub use job::{Job, JobRow};
 pub use lanes::LaneLimit;
 use lanes::{Lanes, Pick};
 pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
-pub use pace::batch_size;
-use pace::{Now, Pace, Turn};
 pub use reconcile::{Reconcile, Reconciled};
-pub use retry::backoff;
 pub use shared::Waiting;
 use shared::{Due, Shared};
 
+/// The most of the first wait before something is tried again.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// How many requests may be put off before no new ones are begun.
 const MAX_PUT_OFF: usize = 1000;
 /// The longest wait for a time of day, since the clock may be set while we wait.

@@ -10,12 +10,13 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::backoff;
+use super::FIRST_WAIT;
 use super::lookup::{Known, known};
 use crate::api::emails_query;
 use crate::campaign::Retry;
 use crate::clock::Clock;
 use crate::ledger::{Found, Ledger, LedgerError, PlannedRow};
+use crate::pace::backoff;
 use crate::render::Engine;
 use crate::transport::Lookup;
 
@@ -231,7 +232,8 @@ impl<T: Lookup> Asking<T> {
                 self.silent.fetch_add(1, Ordering::Relaxed);
                 return known;
             }
-            let wait = wait.unwrap_or_else(|| backoff(tries, self.retry.max_delay, chance));
+            let wait =
+                wait.unwrap_or_else(|| backoff(tries, FIRST_WAIT, self.retry.max_delay, chance));
             let until = Instant::now() + wait;
             let mut pause = self.pause.lock().await;
             *pause = (*pause).max(Some(until));

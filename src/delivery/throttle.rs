@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::spaced::Spaced;
+use crate::pace::Spaced;
 
 /// What a refusal leaves of the rate.
 const CUT: f64 = 0.5;

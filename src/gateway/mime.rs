@@ -11,6 +11,7 @@ use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::{Header, HeaderType};
 use mail_builder::mime::MimePart;
+use mail_parser::{Addr, MessageParser};
 
 use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
 use crate::address::{Address, AddressError, Mailbox};
@@ -92,31 +93,68 @@ impl Draft {
 
     /// The message to one recipient. `message_id` goes without its angle brackets.
     pub fn message(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.common.len() + 512);
+        let mut out = self.head(to, message_id, date);
+        out.extend_from_slice(&self.common);
+        out
+    }
+
+    /// The first headers of the message to one recipient; [`Draft::common`] comes after them.
+    pub fn head(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
         header("Message-ID", &MessageId::new(message_id), &mut out);
         header("Date", &Date::new(date.as_second()), &mut out);
         addresses("To", std::slice::from_ref(to), &mut out);
-        out.extend_from_slice(&self.common);
         out
+    }
+
+    /// What all messages end with: the common headers, an empty line and the body.
+    pub fn common(&self) -> &[u8] {
+        &self.common
+    }
+
+    /// The same, for whoever needs nothing else of it any more.
+    pub fn into_common(self) -> Vec<u8> {
+        self.common
+    }
+
+    /// The envelope's sender.
+    pub fn return_path(&self) -> &Address {
+        &self.return_path
+    }
+
+    /// Who gets a copy, blind ones too.
+    pub fn copies(&self) -> &[Address] {
+        &self.copies
     }
 
     /// What a message does not say of itself, as headers to go before it where it is kept:
     /// `X-Mailrun-Envelope-From`, an `X-Mailrun-Envelope-To` for the recipient and each copy, blind
     /// ones too, `X-Mailrun-Account`, and an `X-Mailrun-Tag` for each tag.
     pub fn trace(&self, to: &Mailbox) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut put = |name, value: &str| header(name, &unstructured(value), &mut out);
-        put("X-Mailrun-Envelope-From", &self.return_path.to_ascii());
-        put("X-Mailrun-Envelope-To", &to.address.to_ascii());
-        for copy in &self.copies {
-            put("X-Mailrun-Envelope-To", &copy.to_ascii());
-        }
-        put("X-Mailrun-Account", &self.account);
-        for tag in &self.tags {
-            put("X-Mailrun-Tag", tag);
-        }
-        out
+        let to = std::iter::once(&to.address).chain(&self.copies);
+        let to: Vec<_> = to.map(Address::to_ascii).collect();
+        trace(&self.return_path.to_ascii(), &to, &self.account, &self.tags)
     }
+}
+
+/// The same, of what is known of a message that was kept.
+pub(super) fn trace<'a>(
+    from: &str,
+    to: impl IntoIterator<Item = &'a String>,
+    account: &str,
+    tags: &[String],
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut put = |name, value: &str| header(name, &unstructured(value), &mut out);
+    put("X-Mailrun-Envelope-From", from);
+    for to in to {
+        put("X-Mailrun-Envelope-To", to);
+    }
+    put("X-Mailrun-Account", account);
+    for tag in tags {
+        put("X-Mailrun-Tag", tag);
+    }
+    out
 }
 
 fn present<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
@@ -125,6 +163,32 @@ fn present<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
 
 fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {
     Address::parse(text).map_err(|error| MimeError::Address { field, error })
+}
+
+/// One address, or all that a `Reply-To` can hold: some clients post that header's value.
+fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
+    let error = match address("reply_to", text) {
+        Ok(address) => {
+            return Ok(vec![Mailbox {
+                name: None,
+                address,
+            }]);
+        }
+        Err(error) => error,
+    };
+    let header = format!("Reply-To: {text}\r\n\r\n");
+    let parsed = MessageParser::default().parse(&header);
+    let found = parsed.as_ref().and_then(|message| message.reply_to());
+    let mailbox = |found: &Addr<'_>| {
+        Ok(Mailbox {
+            name: found.name().map(str::to_owned),
+            address: address("reply_to", found.address().unwrap_or_default())?,
+        })
+    };
+    match found {
+        Some(found) if found.first().is_some() => found.iter().map(mailbox).collect(),
+        _ => Err(error),
+    }
 }
 
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {
@@ -153,15 +217,7 @@ fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u
         addresses("Cc", cc, &mut out);
     }
     if let Some(text) = present(&request.reply_to) {
-        let address = address("reply_to", text)?;
-        addresses(
-            "Reply-To",
-            &[Mailbox {
-                name: None,
-                address,
-            }],
-            &mut out,
-        );
+        addresses("Reply-To", &reply_to(text)?, &mut out);
     }
     header("Subject", &unstructured(&request.subject), &mut out);
     for (name, value) in &request.headers {

@@ -1,241 +1,214 @@
-//! The built-in mail API server: it speaks the vendor's API and keeps what it takes in an outbox.
+//! The mail API server: it speaks the vendor's API and keeps what it takes.
 //!
 //! ```text
-//! POST /api/sendmail ─► guard ─► decode, limits ─► mime ─► maildir ─► answer
+//! POST /api/sendmail ─► guard ─► decode, limits ─► mime ─► outbox, or store ─► answer
 //! ```
 //!
 //! It meets the sender on the wire alone: all that they share is [`crate::api`] and [`crate::address`].
 //!
-//! The outbox is a [Maildir] with one file for each address in `to`. Copies (`cc`,
-//! `bcc`) get no file of their own: they are named in the file's `X-Mailrun-Envelope-To` headers.
+//! With an outbox, for `--local`, it takes messages and does nothing else. The outbox is a [Maildir] with
+//! one file for each address in `to`. Copies (`cc`, `bcc`) get no file of their own: they are named in
+//! the file's `X-Mailrun-Envelope-To` headers. With a [`Store`] it is the stand-alone gateway, which
+//! answers the whole API.
 
+mod access;
+mod answers;
+mod blacklists;
+mod capture;
+pub mod chaos;
+pub mod config;
+mod disposable;
 mod encoding;
+mod export;
 mod guard;
+mod health;
+mod inbox;
+mod lists;
 pub mod maildir;
+mod metrics;
 pub mod mime;
+mod outbox;
+mod paced;
+pub mod relay;
+mod rest;
+mod routes;
 mod sendmail;
+mod server;
+pub mod store;
+mod templates;
+mod text;
+mod timed;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::serve::ListenerExt;
+use axum::http::StatusCode;
 use rand::Rng;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::task::spawn_blocking;
 
+use self::access::Access;
+use self::chaos::Chaos;
 use self::guard::Guard;
+use self::health::Health;
+use self::inbox::Inbox;
 use self::maildir::Maildir;
+use self::metrics::{Kind, Metrics};
+use self::relay::Permits;
 use self::sendmail::Post;
-use crate::api::{Answer, Dialect, MAX_SIZE};
+use self::server::Server;
+use self::store::Store;
+use crate::api::Answer;
 use crate::clock::Clock;
 
-/// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
-/// a million for the other fields.
-const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
-
-/// The media type of what is posted.
-const FORM: &str = "application/x-www-form-urlencoded";
+pub use self::export::{ExportError, export};
+pub use self::guard::{Login, Open};
+pub use self::inbox::{FollowError, follow};
+pub use self::server::Limits;
 
 /// What a gateway needs to run.
-pub struct Config {
-    /// The App Key: the user of the login.
-    pub app_key: String,
-    /// The Secret Key: the password of the login.
-    pub secret_key: SecretString,
-    /// The outbox: the folder of a Maildir, made where there is none.
-    pub outbox: PathBuf,
+pub struct Setup {
+    /// The login that it takes; without one, any or none.
+    pub login: Option<Login>,
+    /// What it may be called in `Host`, beside `localhost` and the address that it listens on.
+    pub hosts: Vec<String>,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// Faults on demand.
+    pub chaos: Option<Chaos>,
+    /// Where messages go.
+    pub keep: Keep,
+    /// Which accounts there are, and who may send through them.
+    pub permits: Permits,
     /// The time.
     pub clock: Clock,
     /// Where message IDs and request IDs get their random bits from.
     pub random: Box<dyn Rng + Send>,
 }
 
+/// Where messages go.
+pub enum Keep {
+    /// The folder of a Maildir, made where there is none; of the API messages are taken alone.
+    Outbox(PathBuf),
+    /// Everything that a stand-alone gateway keeps.
+    Store(Store),
+    /// Nowhere: what is kept is shown, and nothing is taken.
+    Shown {
+        /// What is shown; [`follow`] fills it.
+        store: Store,
+        /// What it is.
+        title: String,
+    },
+}
+
 /// Serves the API until `shutdown` is done; what is being taken then is taken to its end.
 ///
 /// # Errors
-/// An outbox that cannot be made, or a listener that has failed.
+/// An outbox that cannot be made, a listener that has failed, or one that others than this machine
+/// reach while there is no login.
 pub async fn serve(
     listener: TcpListener,
-    config: Config,
+    setup: Setup,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let gateway = Arc::new(Gateway::new(config, listener.local_addr()?)?);
-    let listener = listener.tap_io(|stream| {
-        // An answer is one write; it must not wait for the one before it to be acknowledged.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    axum::serve(listener, router(gateway))
-        .with_graceful_shutdown(shutdown)
-        .await
+    let limits = setup.limits.clone();
+    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    let server = Server {
+        router: routes::router(Arc::clone(&gateway)),
+        limits,
+        metrics: Arc::clone(&gateway.access.metrics),
+        too_many: Box::new(move || gateway.too_many()),
+    };
+    server.serve(listener, shutdown).await;
+    Ok(())
 }
 
 struct Gateway {
     guard: Guard,
-    post: Post,
+    access: Access,
+    health: Health,
+    chaos: Option<Chaos>,
+    post: Arc<Post>,
+    permits: Permits,
+    kept: Kept,
+    inbox: Option<Arc<Inbox>>,
+}
+
+enum Kept {
+    Outbox(Maildir),
+    Store(Store),
+    /// Nothing is taken.
+    Nothing,
 }
 
 impl Gateway {
-    fn new(config: Config, listening: SocketAddr) -> io::Result<Self> {
-        let Config {
-            app_key,
-            secret_key,
-            outbox,
-            clock,
-            random,
-        } = config;
-        let guard = Guard {
-            app_key,
-            secret_key,
-            listening,
+    fn new(setup: Setup, listening: SocketAddr) -> io::Result<Self> {
+        let guard = Guard::new(setup.login.as_ref(), listening, setup.hosts);
+        let guard = guard.map_err(io::Error::other)?;
+        let metrics = Arc::new(Metrics::default());
+        let store = match &setup.keep {
+            Keep::Outbox(_) => None,
+            Keep::Store(store) | Keep::Shown { store, .. } => Some(store.clone()),
         };
-        let outbox = Maildir::open(&outbox)?;
+        if let Some(store) = &store {
+            watch_store(&metrics, store, setup.permits.relays());
+        }
+        let access = Access {
+            metrics,
+            // The log of a run is not that of the gateway inside it.
+            log: store.is_some(),
+        };
+        let inbox = |store, title, writable| {
+            let clock = setup.clock.clone();
+            Some(Arc::new(Inbox::new(store, title, writable, clock)))
+        };
+        let (kept, inbox) = match setup.keep {
+            Keep::Outbox(path) => (Kept::Outbox(Maildir::open(&path)?), None),
+            Keep::Store(store) => (
+                Kept::Store(store.clone()),
+                inbox(store, "gateway".to_owned(), true),
+            ),
+            Keep::Shown { store, title } => (Kept::Nothing, inbox(store, title, false)),
+        };
         Ok(Self {
             guard,
-            post: Post {
-                outbox,
-                clock,
-                random: Mutex::new(random),
+            access,
+            health: Health::new(store),
+            chaos: setup.chaos,
+            post: Arc::new(Post::new(setup.clock, setup.random)),
+            permits: setup.permits,
+            kept,
+            inbox,
+        })
+    }
+
+    /// What a connection beyond the most is told: a body of JSON.
+    fn too_many(&self) -> Vec<u8> {
+        let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+        Answer::error(status, "Too many connections", self.post.random_id()).encode()
+    }
+}
+
+/// Shows in the metrics what the store has.
+fn watch_store(metrics: &Metrics, store: &Store, relays: bool) {
+    let commits = store.changes();
+    metrics.watch(
+        Kind::Counter,
+        "store_commits_total",
+        "Commits of the store.",
+        move || *commits.borrow() as f64,
+    );
+    if relays {
+        let store = store.clone();
+        metrics.watch(
+            Kind::Gauge,
+            "queue_recipients",
+            "Recipients that wait for an SMTP server.",
+            move || match store.read(relay::waiting) {
+                Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting as f64).sum(),
+                Err(_) => f64::NAN,
             },
-        })
-    }
-
-    fn refuse(&self, refusal: Refusal) -> Response {
-        tracing::info!(
-            status = refusal.status.as_u16(),
-            reason = refusal.message,
-            "refused"
         );
-        let answer = Answer::error(
-            refusal.status.as_u16(),
-            refusal.message,
-            self.post.random_id(),
-        );
-        respond(refusal.status, &answer)
     }
-}
-
-fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/api/sendmail", post(sendmail))
-        .route("/api/new_sendmail", post(new_sendmail))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&gateway),
-            guarded,
-        ))
-        .with_state(gateway)
-}
-
-/// Why a whole request is refused.
-struct Refusal {
-    status: StatusCode,
-    message: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
-    }
-
-    fn too_large() -> Self {
-        let message = format!(
-            "Email size exceeds outgoing message size limit. The most is {MAX_SIZE} bytes of html, \
-             text and attachments in base64"
-        );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    }
-}
-
-fn respond(status: StatusCode, answer: &Answer) -> Response {
-    (
-        status,
-        [(CONTENT_TYPE, "application/json")],
-        answer.encode(),
-    )
-        .into_response()
-}
-
-async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    match gateway.guard.check(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => gateway.refuse(refusal),
-    }
-}
-
-async fn unknown(State(gateway): State<Arc<Gateway>>) -> Response {
-    gateway.refuse(Refusal::new(StatusCode::NOT_FOUND, "Unknown action"))
-}
-
-async fn sendmail(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    take(gateway, Dialect::Sendmail, request).await
-}
-
-async fn new_sendmail(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    take(gateway, Dialect::NewSendmail, request).await
-}
-
-async fn take(gateway: Arc<Gateway>, dialect: Dialect, request: Request) -> Response {
-    let body = match read(request).await {
-        Ok(body) => body,
-        Err(refusal) => return gateway.refuse(refusal),
-    };
-    let taken = {
-        let gateway = Arc::clone(&gateway);
-        // Building and storing messages would hold up every other request.
-        spawn_blocking(move || gateway.post.take(dialect, &body)).await
-    };
-    match taken {
-        Ok(Ok(values)) => respond(
-            StatusCode::OK,
-            &Answer::success(values, gateway.post.random_id()),
-        ),
-        Ok(Err(refusal)) => gateway.refuse(refusal),
-        // Nobody knows what was stored, so this is not the API's JSON.
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-async fn read(request: Request) -> Result<Bytes, Refusal> {
-    check_head(request.headers())?;
-    Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
-            status => Refusal::new(status, rejection.body_text()),
-        })
-}
-
-/// What can be said of a body before it is read.
-fn check_head(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let media_type = text(CONTENT_TYPE)
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
-    if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case(FORM)) {
-        let message = format!("The body must be {FORM}");
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(Refusal::too_large());
-    }
-    Ok(())
 }

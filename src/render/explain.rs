@@ -6,8 +6,9 @@ use std::path::Path;
 
 use tera::{Error, ErrorKind};
 
-use crate::campaign::{Source, TEMPLATES, Text};
+use crate::campaign::{TEMPLATES, Text};
 use crate::finding::{Excerpt, Finding, Place, nearest};
+use crate::source::Source;
 
 /// The texts of all templates, to point into.
 pub(super) struct Sources {

@@ -147,7 +147,12 @@ fn imports_only(module: &str, allowed: &[&str]) {
 #[test]
 fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     assert!(!imports_of("delivery").contains("gateway"));
-    imports_only("gateway", &["api", "address", "clock"]);
+    imports_only(
+        "gateway",
+        &[
+            "api", "address", "clock", "finding", "frame", "pace", "source",
+        ],
+    );
 }
 
 #[test]
@@ -192,7 +197,13 @@ fn only_the_transport_and_the_gateway_open_sockets() {
         "hyper::",
     ];
     only_in(&sockets, |source| {
-        ["transport", "gateway"].contains(&source.module()) || source.path == "commands/local.rs"
+        ["transport", "gateway"].contains(&source.module())
+            || [
+                "commands/local.rs",
+                "commands/gateway.rs",
+                "commands/inbox.rs",
+            ]
+            .contains(&source.path.as_str())
     });
 }
 

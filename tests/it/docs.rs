@@ -9,10 +9,11 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::support::fake_api::FakeApi;
+use crate::support::gateway::Gateway;
 use crate::support::run::Run;
-use crate::support::{has_program, real_part};
+use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -21,6 +22,9 @@ const PAGES: [&str; 9] = [
     "docs/performance.md",
     "docs/results.md",
     "docs/gateway.md",
+    "docs/inbox.md",
+    "docs/gateway-operations.md",
+    "docs/clients.md",
     "docs/architecture.md",
 ];
 
@@ -229,6 +233,42 @@ fn the_commands_of_the_other_pages_run() {
         ["docs/campaign.md", "docs/results.md", "docs/gateway.md"].map(|name| run_page(name, &api));
     assert_eq!(lines, [0, 3, 2]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
+}
+
+/// Runs the commands and the programs of a page, which post to a gateway.
+#[test]
+fn the_programs_of_the_page_for_clients_run() {
+    let gateway = Gateway::start();
+    let page = page("docs/clients.md");
+    let here = |text: &str| text.replace("http://127.0.0.1:8925/api/", &gateway.api());
+    let found = |program| match program {
+        "python3" => real_part("Python's requests", has_requests()),
+        program => real_part(program, has_program(program)),
+    };
+    let commands = blocks(&page, "text");
+    let [start, curl] = &commands[..] else {
+        panic!("the page starts the gateway, and calls curl")
+    };
+    assert!(start.starts_with("mailrun gateway "));
+    let mut programs = vec![("curl", "sh", "-s", here(curl))];
+    for (program, language, argument) in [
+        ("php", "php", "--"),
+        ("python3", "python", "-"),
+        ("node", "js", "-"),
+    ] {
+        let [text] = &blocks(&page, language)[..] else {
+            panic!("a program in {language}")
+        };
+        programs.push((program, program, argument, here(text)));
+    }
+    for (needs, program, argument, text) in programs {
+        if found(needs) {
+            let sent = gateway.kept().len();
+            let wrote = client(program, &[argument], &text);
+            assert!(wrote.contains("jan@example.com"), "{needs}: {wrote}");
+            assert_eq!(gateway.kept().len(), sent + 1, "{needs}");
+        }
+    }
 }
 
 #[test]
@@ -516,6 +556,131 @@ fn local_run() -> TempDir {
         .run()
         .code(3);
     folder
+}
+
+/// What is said of running the gateway.
+const OPERATIONS: &str = "docs/gateway-operations.md";
+
+#[test]
+fn the_limits_of_the_gateway_are_documented() {
+    let page = page(OPERATIONS);
+    let limits = blocks(&page, "toml");
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, &limits[0]).expect("a file");
+    let config = mailrun::gateway::config::Config::load(&file).expect("it can be read");
+    assert_eq!(config, mailrun::gateway::config::Config::default());
+    let table: toml::Table = limits[0].parse().expect("TOML");
+    let keys = table["limits"].as_table().expect("a table").keys();
+    assert_eq!(first_cells(&page, "## Limits"), keys.cloned().collect());
+    let source = fs::read_to_string(root().join("src/gateway/config.rs")).expect("the source");
+    let fields = source.split("struct LimitsFile {").nth(1);
+    let fields = fields
+        .and_then(|rest| rest.split('}').next())
+        .expect("the structure");
+    assert_eq!(
+        fields.matches(':').count(),
+        table["limits"].as_table().expect("a table").len()
+    );
+}
+
+#[test]
+fn the_metrics_and_the_log_of_the_gateway_are_documented() {
+    let page = page(OPERATIONS);
+    let mut gateway = Gateway::with("", &["--log-format", "json"]);
+    gateway.post(&["a@example.com"]);
+    let metrics = gateway.ask("GET /metrics", &[], "").body;
+    let names = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = names.filter_map(|line| line.split(' ').next());
+    let documented = first_cells(&page, "## Health and metrics");
+    assert_eq!(documented, names.map(str::to_owned).collect());
+    let log = gateway.stop().stderr;
+    let line: serde_json::Value = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .find(|line: &serde_json::Value| line["fields"]["method"].is_string())
+        .expect("a request in the log");
+    let mut fields = keys(&line["fields"]);
+    fields.remove("message");
+    assert_eq!(first_cells(&page, "## The log"), fields);
+}
+
+#[test]
+fn the_faults_of_the_gateway_are_documented() {
+    let cells = first_cells(&page(OPERATIONS), "## Trouble on demand");
+    let (names, specs): (BTreeSet<_>, BTreeSet<_>) =
+        cells.into_iter().partition(|cell| cell.ends_with('@'));
+    for spec in &specs {
+        let spec = spec
+            .replace("=P%", "=5%")
+            .replace("TIME", "1s")
+            .replace("=N", "=1");
+        let parsed = spec.parse::<mailrun::gateway::chaos::Spec>();
+        assert!(parsed.is_ok(), "{spec}: {parsed:?}");
+    }
+    let source = fs::read_to_string(root().join("src/gateway/chaos/magic.rs")).expect("the source");
+    let table = source.split("const NAMES").nth(1);
+    let table = table
+        .and_then(|rest| rest.split("];").next())
+        .expect("the names");
+    let known = table.split('(').filter_map(|entry| {
+        let name = entry.trim_start().strip_prefix('"')?;
+        let name = name.split('"').next()?;
+        (!name.contains(' ')).then(|| format!("{name}@"))
+    });
+    assert_eq!(names, known.collect());
+    assert!(specs.len() >= 10);
+}
+
+#[test]
+fn the_unit_for_systemd_is_right() {
+    let unit = blocks(&page(OPERATIONS), "ini").remove(0);
+    let mut section = "";
+    let mut values = std::collections::BTreeMap::new();
+    for line in unit
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.strip_suffix(']').expect("a section");
+            assert!(["Unit", "Service", "Install"].contains(&section), "{line}");
+            continue;
+        }
+        let (key, value) = line.split_once('=').expect("a key and a value");
+        assert!(!section.is_empty(), "{line} is in no section");
+        assert!(key.chars().all(char::is_alphanumeric), "{line}");
+        assert_eq!(
+            values.insert((section, key), value),
+            None,
+            "{key} is there twice"
+        );
+    }
+    let start = values[&("Service", "ExecStart")];
+    let mut words = start.split(' ');
+    assert_eq!(words.next(), Some("/usr/local/bin/mailrun"));
+    assert_eq!(words.next(), Some("gateway"));
+    let known = options(&help(&["gateway"]));
+    for option in words.filter(|word| word.starts_with("--")) {
+        assert!(known.contains(&option.to_owned()), "{option}");
+    }
+    // Its state's folder is the one that it is told to keep everything in.
+    let state = values[&("Service", "StateDirectory")];
+    assert!(start.contains(&format!("--data /var/lib/{state} ")));
+    if has_program("systemd-analyze") {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("mailrun-gateway.service");
+        let here = unit.replace("/usr/local/bin/mailrun", env!("CARGO_BIN_EXE_mailrun"));
+        fs::write(&file, here).expect("a file");
+        let verified = Command::new("systemd-analyze")
+            .arg("verify")
+            .arg(&file)
+            .output();
+        let verified = verified.expect("systemd-analyze starts");
+        let said = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && said.is_empty(), "{said}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use mailrun::address::Mailbox;
 use mailrun::api::Request;
 use mailrun::gateway::maildir::Maildir;
 use mailrun::gateway::mime::Draft;
-use mailrun::gateway::{Config, serve};
+use mailrun::gateway::{Keep, Limits, Login, Setup, serve};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use serde_json::{Value, json};
@@ -44,10 +44,16 @@ struct Reply {
 impl Gateway {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = Config {
-            app_key: "key".to_owned(),
-            secret_key: "s3cr:et ż".into(),
-            outbox: folder.path().join("outbox"),
+        let setup = Setup {
+            permits: mailrun::gateway::relay::Permits::default(),
+            login: Some(Login {
+                app_key: "key".to_owned(),
+                secret_key: "s3cr:et ż".into(),
+            }),
+            hosts: Vec::new(),
+            limits: Limits::default(),
+            chaos: None,
+            keep: Keep::Outbox(folder.path().join("outbox")),
             clock: mailrun::clock::Clock::new(|| {
                 jiff::Timestamp::from_microsecond(NOW).expect("a time")
             }),
@@ -65,7 +71,7 @@ impl Gateway {
                     .send(listener.local_addr().expect("an address"))
                     .expect("a test");
                 let shutdown = async { drop(stopped.await) };
-                serve(listener, config, shutdown).await.expect("a gateway");
+                serve(listener, setup, shutdown).await.expect("a gateway");
             });
         });
         let address = address.recv().expect("a gateway");
@@ -834,8 +840,8 @@ fn nothing_gets_into_a_header() {
     }
     for name in [
         "Bcc",
-        "to",
-        "Subject",
+        "Sender",
+        "Return-Path",
         "Content-Type",
         "X-Mailrun-Envelope-To",
     ] {

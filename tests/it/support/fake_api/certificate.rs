@@ -40,6 +40,13 @@ impl Authority {
         &self.pem
     }
 
+    /// The key and the certificate of a server on 127.0.0.1, as PEM in one file.
+    pub fn chain(&self) -> String {
+        let key = key();
+        let certificate = of("127.0.0.1").signed_by(&key, &self.issuer);
+        key.serialize_pem() + &certificate.expect("a certificate").pem()
+    }
+
     /// What a server on 127.0.0.1 needs to speak TLS.
     pub fn server(&self, flaw: Flaw) -> Arc<ServerConfig> {
         let mut params = of(match flaw {

@@ -1,4 +1,4 @@
-//! Limits that hold together: how fast recipients are posted.
+//! Limits that hold together: how fast recipients go.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,35 +7,40 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::day::Day;
+use super::rate::{Per, Rate};
 use super::spaced::Spaced;
-use crate::campaign::{Per, Rate};
 
 /// Lets recipients through as fast as every limit allows.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     spaced: Vec<Spaced>,
     day: Option<Day>,
 }
 
 /// Now, as the two clocks have it: the steady one spaces, the calendar's counts days.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) instant: Instant,
-    pub(super) time: Timestamp,
+pub struct Now {
+    /// As the steady clock has it.
+    pub instant: Instant,
+    /// As the calendar's has it.
+    pub time: Timestamp,
 }
 
 /// When a request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub enum Turn {
+    /// At once.
     Now,
+    /// When a spaced limit lets it through.
     At(Instant),
     /// The day's limit is reached.
     Day(Timestamp),
 }
 
 impl Pace {
-    /// The limits of `rates`; `posted` is what the ledger says of the last 24 hours.
-    pub(super) fn new(rates: &[Rate], posted: Vec<(i64, u64)>) -> Self {
+    /// The limits of `rates`; `posted` is how many went in each minute since 1970 of the last 24
+    /// hours, oldest first.
+    pub fn new(rates: &[Rate], posted: Vec<(i64, u64)>) -> Self {
         let days = rates.iter().filter(|rate| rate.per == Per::Day);
         let limit = days.map(|rate| u64::from(rate.recipients.get())).min();
         Self {
@@ -48,8 +53,13 @@ impl Pace {
         }
     }
 
+    /// Whether there is any limit.
+    pub fn is_limited(&self) -> bool {
+        !self.spaced.is_empty() || self.day.is_some()
+    }
+
     /// When all limits let `recipients` through.
-    pub(super) fn turn(&mut self, recipients: u32, now: Now) -> Turn {
+    pub fn turn(&mut self, recipients: u32, now: Now) -> Turn {
         let day = self.day.as_mut();
         if let Some(until) = day.and_then(|day| day.full_until(recipients.into(), now.time)) {
             return Turn::Day(until);
@@ -62,7 +72,7 @@ impl Pace {
     }
 
     /// `recipients` go now.
-    pub(super) fn take(&mut self, recipients: u32, now: Now) {
+    pub fn take(&mut self, recipients: u32, now: Now) {
         for spaced in &mut self.spaced {
             spaced.take(recipients, now.instant);
         }

@@ -10,14 +10,15 @@ const BURST: Duration = Duration::from_millis(20);
 /// A spaced limit: the generic cell rate algorithm (ITU-T I.371), with a request of several
 /// recipients paid for after it has gone.
 #[derive(Debug, Clone)]
-pub(super) struct Spaced {
+pub struct Spaced {
     interval: Duration,
     /// When the next recipient goes if all are spaced exactly.
     next: Option<Instant>,
 }
 
 impl Spaced {
-    pub(super) fn new(interval: Duration) -> Self {
+    /// A limit with this time between two recipients.
+    pub fn new(interval: Duration) -> Self {
         Self {
             interval,
             next: None,
@@ -25,17 +26,17 @@ impl Spaced {
     }
 
     /// From now on with another time between two recipients.
-    pub(super) fn set_interval(&mut self, interval: Duration) {
+    pub fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
     }
 
     /// When the next request may go; nothing if that is at once.
-    pub(super) fn ready(&self) -> Option<Instant> {
+    pub fn ready(&self) -> Option<Instant> {
         self.next.and_then(|next| next.checked_sub(BURST))
     }
 
     /// `recipients` go now.
-    pub(super) fn take(&mut self, recipients: u32, now: Instant) {
+    pub fn take(&mut self, recipients: u32, now: Instant) {
         let from = self.next.map_or(now, |next| next.max(now));
         self.next = Some(from + self.interval * recipients);
     }

@@ -1,4 +1,4 @@
-//! A limit of the last 24 hours, counted in minutes as the ledger does.
+//! A limit of the last 24 hours, counted in minutes.
 
 use std::collections::VecDeque;
 

@@ -1,0 +1,322 @@
+//! `gateway.toml`: as it is written, and validated.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::relay::{self, config::Account};
+use super::server;
+use super::store::retention::Limits;
+use crate::finding::{Finding, Place};
+use crate::source::{Source, parse_duration};
+
+/// A string with its place in the file.
+pub(super) type Text = Spanned<String>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<Text>,
+    data: Option<PathBuf>,
+    #[serde(default)]
+    hosts: Vec<Text>,
+    login: Option<LoginFile>,
+    #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
+    keep: KeepFile,
+    #[serde(default)]
+    accounts: BTreeMap<Text, relay::config::File>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    connections: Option<NonZeroUsize>,
+    head: Option<Text>,
+    body: Option<Text>,
+    idle: Option<Text>,
+    stop: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginFile {
+    app_key_env: Text,
+    secret_key_env: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepFile {
+    messages: Option<Spanned<u64>>,
+    age: Option<Text>,
+    size: Option<Text>,
+}
+
+/// What `gateway.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The folder of what is kept, if the file names one.
+    pub data: Option<PathBuf>,
+    /// What it may be called in `Host`.
+    pub hosts: Vec<String>,
+    /// The environment variables with the login, if there is to be one.
+    pub login: Option<LoginNames>,
+    /// What a client may cost.
+    pub limits: server::Limits,
+    /// How much is kept.
+    pub keep: Limits,
+    /// The accounts whose messages go on to an SMTP server. With any, there are no others.
+    pub accounts: Vec<Account>,
+}
+
+/// The names of two environment variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginNames {
+    /// The one with the App Key.
+    pub app_key_env: String,
+    /// The one with the Secret Key.
+    pub secret_key_env: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8925).into(),
+            data: None,
+            hosts: Vec::new(),
+            login: None,
+            limits: server::Limits::default(),
+            keep: Limits::default(),
+            accounts: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn load(path: &Path) -> Result<Self, Vec<Finding>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("can't read {}: {error}", path.display());
+            vec![Finding::error("no-config", Place::file(path), message)]
+        })?;
+        let source = Source {
+            path: path.to_owned(),
+            text,
+        };
+        let file = source.parse().map_err(|finding| vec![*finding])?;
+        let mut check = Check {
+            source: &source,
+            findings: Vec::new(),
+        };
+        let config = check.config(file);
+        match check.findings {
+            findings if findings.is_empty() => Ok(config),
+            findings => Err(findings),
+        }
+    }
+}
+
+/// Looks at every value, and collects what is wrong.
+pub(super) struct Check<'a> {
+    source: &'a Source,
+    findings: Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn config(&mut self, file: File) -> Config {
+        let default = Config::default();
+        let listen = file.listen.map_or(default.listen, |text| {
+            let help = "write an address and a port, such as \"127.0.0.1:8925\"";
+            self.parsed(&text, text.get_ref().parse(), help)
+                .unwrap_or(default.listen)
+        });
+        // A relative folder is meant from the file.
+        let beside = self.source.path.parent().unwrap_or(Path::new(""));
+        Config {
+            listen,
+            data: file.data.map(|data| beside.join(data)),
+            hosts: file.hosts.into_iter().map(|host| self.host(host)).collect(),
+            login: file.login.map(|login| LoginNames {
+                app_key_env: login.app_key_env.into_inner(),
+                secret_key_env: login.secret_key_env.into_inner(),
+            }),
+            limits: self.limits(&file.limits),
+            keep: self.keep(&file.keep),
+            accounts: relay::config::accounts(self.source, file.accounts, &mut self.findings),
+        }
+    }
+
+    fn limits(&mut self, limits: &LimitsFile) -> server::Limits {
+        let default = server::Limits::default();
+        let mut time = |text: &Option<Text>, default| {
+            let duration = text.as_ref().and_then(|text| self.duration(text));
+            duration.unwrap_or(default)
+        };
+        server::Limits {
+            connections: limits.connections.map_or(default.connections, Into::into),
+            head: time(&limits.head, default.head),
+            body: time(&limits.body, default.body),
+            idle: time(&limits.idle, default.idle),
+            stop: time(&limits.stop, default.stop),
+        }
+    }
+
+    fn host(&mut self, host: Text) -> String {
+        if url::Host::parse(host.get_ref()).is_err() {
+            self.bad(
+                host.span(),
+                format!("“{}” is not the name of a host", host.get_ref()),
+                "write it without scheme, port and path, such as \"mail.acme.example\"",
+            );
+        }
+        host.into_inner()
+    }
+
+    fn keep(&mut self, keep: &KeepFile) -> Limits {
+        Limits {
+            messages: keep.messages.as_ref().map(|number| *number.get_ref()),
+            age: keep.age.as_ref().and_then(|text| self.duration(text)),
+            size: keep.size.as_ref().and_then(|text| self.bytes(text)),
+        }
+    }
+
+    /// A length of time.
+    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
+        let duration = parse_duration(text.get_ref());
+        if duration.is_none() {
+            self.bad(
+                text.span(),
+                format!("“{}” is not a length of time", text.get_ref()),
+                "write “30s”, “5m”, “1h” or “30d”",
+            );
+        }
+        duration
+    }
+
+    /// A number of bytes.
+    fn bytes(&mut self, text: &Text) -> Option<u64> {
+        let bytes = parse_bytes(text.get_ref());
+        if bytes.is_none() {
+            self.bad(
+                text.span(),
+                format!("“{}” is not a size", text.get_ref()),
+                "write “500MB” or “10GB”",
+            );
+        }
+        bytes
+    }
+
+    /// The value, or a finding with the error's own words.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        text: &Text,
+        parsed: Result<T, E>,
+        help: &str,
+    ) -> Option<T> {
+        parsed
+            .map_err(|error| self.bad(text.span(), format!("“{}”: {error}", text.get_ref()), help))
+            .ok()
+    }
+
+    /// Notes that a value can't be.
+    pub(super) fn bad(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
+        let finding = self.source.error("bad-value", span, message).help(help);
+        self.findings.push(finding);
+    }
+}
+
+/// A number and a unit: `500MB`, `10GB`. Units are powers of 1000.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let units = [
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let (number, factor) = units.iter().find_map(|(unit, factor)| {
+        let number = text.trim().strip_suffix(unit)?;
+        Some((number.trim_end(), factor))
+    })?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, Vec<Finding>> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("gateway.toml");
+        std::fs::write(&path, text).expect("a file");
+        Config::load(&path).map(|config| Config {
+            data: config.data.map(|data| {
+                data.strip_prefix(dir.path())
+                    .expect("it is beside the file")
+                    .to_owned()
+            }),
+            ..config
+        })
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing_new() {
+        assert_eq!(load("").expect("a config"), Config::default());
+    }
+
+    #[test]
+    fn every_value_arrives() {
+        let config = load(
+            "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[limits]\nconnections = 3\nhead = \"1s\"\nbody = \"2s\"\nidle = \"3s\"\nstop = \"4s\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
+        );
+        let expected = Config {
+            listen: "[::1]:1".parse().expect("an address"),
+            data: Some("data".into()),
+            hosts: vec!["mail.acme.example".to_owned()],
+            login: Some(LoginNames {
+                app_key_env: "A".to_owned(),
+                secret_key_env: "B".to_owned(),
+            }),
+            limits: server::Limits {
+                connections: 3,
+                head: Duration::from_secs(1),
+                body: Duration::from_secs(2),
+                idle: Duration::from_secs(3),
+                stop: Duration::from_secs(4),
+            },
+            keep: Limits {
+                messages: Some(5),
+                age: Some(Duration::from_secs(30 * 86_400)),
+                size: Some(10_000_000_000),
+            },
+            accounts: Vec::new(),
+        };
+        assert_eq!(config.expect("a config"), expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let findings = load(
+            "listen = \"8925\"\nhosts = [\"http://a\"]\n[keep]\nage = \"soon\"\nsize = \"10\"\n",
+        );
+        let findings = findings.expect_err("it is wrong");
+        let lines: Vec<_> = findings.iter().map(|finding| finding.place.line).collect();
+        assert_eq!(lines, [1, 2, 4, 5].map(Some));
+        assert!(findings.iter().all(|finding| finding.help.is_some()));
+        let unknown = load("[kep]\n").expect_err("it is wrong");
+        assert_eq!(unknown[0].help.as_deref(), Some("did you mean `keep`?"));
+    }
+}

@@ -1,0 +1,370 @@
+//! The queue: what still has to go to an SMTP server, an entry for each recipient of each message.
+//!
+//! An entry that the server has decided about is gone: the message's events tell of it.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::outcome::Settlement;
+use crate::gateway::store::{EventKind, insert_event, set_status};
+
+/// A minute of the calendar, in milliseconds.
+const MINUTE: i64 = 60_000;
+/// A day, in minutes.
+const DAY: i64 = 24 * 60;
+
+/// What is asked again and again, by indices alone.
+const CLAIM: &str = "UPDATE queue SET state = 'sending' WHERE id IN (
+       SELECT id FROM queue
+       WHERE account = ? AND state <> 'sending' AND due_at <= ? ORDER BY due_at LIMIT ?
+     ) RETURNING id, message, recipient, is_copy, attempts, doubts, first_at, error";
+const NEXT_DUE: &str =
+    "SELECT due_at FROM queue WHERE account = ? AND state <> 'sending' ORDER BY due_at LIMIT 1";
+const OLD: &str =
+    "SELECT id, message, recipient, is_copy, attempts, doubts, first_at, error FROM queue
+     WHERE account = ? AND first_at <= ? AND state <> 'sending' ORDER BY first_at LIMIT ?";
+
+/// A message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    pub(super) message: i64,
+    pub(super) recipient: String,
+    /// Whether it is a copy (`cc`, `bcc`): the message's status is that of its first recipient.
+    pub(super) is_copy: bool,
+    /// How many attempts counted.
+    pub(super) attempts: u32,
+    /// How many of them may have been taken.
+    pub(super) doubts: u32,
+    /// When it was queued.
+    pub(super) first_at: Timestamp,
+    /// Why it was not taken so far, or nothing.
+    pub(super) error: String,
+}
+
+/// A message as it goes out.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    /// Its public name.
+    pub(super) uid: String,
+    pub(super) envelope_from: String,
+    pub(super) created_at: Timestamp,
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Queues a message for its recipient and the copies, each address once.
+///
+/// # Errors
+/// What SQLite says.
+pub fn enqueue<'a>(
+    connection: &Connection,
+    message: i64,
+    account: &str,
+    to: &'a str,
+    copies: impl IntoIterator<Item = &'a str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO queue (message, account, recipient, is_copy, due_at, first_at, state)
+         VALUES (?, ?, ?, ?, ?, ?, 'waiting')",
+    )?;
+    let now = now.as_millisecond();
+    let mut queued: Vec<&str> = Vec::new();
+    for recipient in std::iter::once(to).chain(copies) {
+        if queued
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(recipient))
+        {
+            continue;
+        }
+        let is_copy = !queued.is_empty();
+        insert.execute(params![message, account, recipient, is_copy, now, now])?;
+        queued.push(recipient);
+    }
+    Ok(())
+}
+
+/// Makes up to `most` entries of an account that are due `sending`.
+pub(super) fn claim(
+    connection: &Connection,
+    account: &str,
+    now: Timestamp,
+    most: usize,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut claim = connection.prepare_cached(CLAIM)?;
+    let values = params![account, now.as_millisecond(), most as i64];
+    claim.query_map(values, entry)?.collect()
+}
+
+/// When the next entry of an account is due.
+pub(super) fn next_due(
+    connection: &Connection,
+    account: &str,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let mut select = connection.prepare_cached(NEXT_DUE)?;
+    select.query_row([account], |row| time(row, 0)).optional()
+}
+
+/// Up to `most` entries of an account that have waited since `before` or longer.
+pub(super) fn old(
+    connection: &Connection,
+    account: &str,
+    before: Timestamp,
+    most: usize,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut select = connection.prepare_cached(OLD)?;
+    let values = params![account, before.as_millisecond(), most as i64];
+    select.query_map(values, entry)?.collect()
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        id: row.get(0)?,
+        message: row.get(1)?,
+        recipient: row.get(2)?,
+        is_copy: row.get(3)?,
+        attempts: row.get(4)?,
+        doubts: row.get(5)?,
+        first_at: time(row, 6)?,
+        error: row.get(7)?,
+    })
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    let milliseconds = row.get(column)?;
+    // A time out of range is never written.
+    Ok(Timestamp::from_millisecond(milliseconds).unwrap_or_default())
+}
+
+/// The message of an entry; none when somebody has deleted it.
+pub(super) fn letter(connection: &Connection, message: i64) -> rusqlite::Result<Option<Letter>> {
+    let mut select = connection.prepare_cached(
+        "SELECT uid, envelope_from, created_at, head, body.bytes
+         FROM message LEFT JOIN body ON body.id = message.body WHERE message.id = ?",
+    )?;
+    let letter = |row: &Row<'_>| {
+        Ok(Letter {
+            uid: row.get(0)?,
+            envelope_from: row.get(1)?,
+            created_at: time(row, 2)?,
+            head: row.get(3)?,
+            body: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
+        })
+    };
+    select.query_row([message], letter).optional()
+}
+
+/// Says what became of an entry. One that was deleted with its message stays so; an entry that has got
+/// its ID since is another message's.
+pub(super) fn settle(
+    connection: &Connection,
+    entry: &Entry,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    match settlement {
+        Settlement::Ended { status, words } => {
+            let mut delete =
+                connection.prepare_cached("DELETE FROM queue WHERE id = ? AND message = ?")?;
+            if delete.execute([entry.id, entry.message])? == 0 {
+                return Ok(());
+            }
+            if entry.is_copy {
+                let words = format!("copy to {}: {words}", entry.recipient);
+                let kind = EventKind::Status(*status);
+                return insert_event(connection, entry.message, kind, now, &words).map(drop);
+            }
+            set_status(connection, entry.message, *status, now, words)
+        }
+        Settlement::Waits {
+            due_at,
+            counted,
+            doubtful,
+            words,
+        } => {
+            let mut update = connection.prepare_cached(
+                "UPDATE queue SET state = iif(doubts + ?1 > 0, 'doubtful', 'waiting'), doubts = doubts + ?1,
+                   attempts = attempts + ?2, due_at = ?3, error = ?4 WHERE id = ?5 AND message = ?6",
+            )?;
+            let due_at = due_at.as_millisecond();
+            update.execute(params![
+                doubtful,
+                counted,
+                due_at,
+                words,
+                entry.id,
+                entry.message
+            ])?;
+            Ok(())
+        }
+    }
+}
+
+/// Makes entries that a process left `sending` as it died doubtful: they may have been sent. Gives
+/// the public names of their messages, and their recipients.
+pub(super) fn take_up(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut update = connection.prepare(
+        "UPDATE queue SET state = 'doubtful', doubts = doubts + 1, attempts = attempts + 1,
+           error = 'the gateway ended before the answer came: it may have been taken'
+         WHERE state = 'sending'
+         RETURNING (SELECT uid FROM message WHERE id = queue.message), recipient",
+    )?;
+    update
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// How many entries each account has.
+///
+/// # Errors
+/// What SQLite says.
+pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut select =
+        connection.prepare_cached("SELECT account, count(*) FROM queue GROUP BY account")?;
+    select
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?
+        .collect()
+}
+
+/// Counts entries that are claimed, for a limit of a day.
+pub(super) fn count(
+    connection: &Connection,
+    account: &str,
+    entries: usize,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO relayed (account, minute, entries) VALUES (?, ?, ?)
+         ON CONFLICT (account, minute) DO UPDATE SET entries = entries + excluded.entries",
+    )?;
+    let minute = now.as_millisecond().div_euclid(MINUTE);
+    upsert.execute(params![account, minute, entries as i64])?;
+    Ok(())
+}
+
+/// How many entries were claimed in each minute of the last 24 hours, oldest first. What is older is
+/// forgotten.
+pub(super) fn counted(
+    connection: &Connection,
+    account: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(i64, u64)>> {
+    let since = now.as_millisecond().div_euclid(MINUTE) - DAY;
+    connection.execute("DELETE FROM relayed WHERE minute < ?", [since])?;
+    let mut select = connection
+        .prepare("SELECT minute, entries FROM relayed WHERE account = ? ORDER BY minute")?;
+    select
+        .query_map([account], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })?
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::store::Status;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    /// A store with messages 1, 2, …, one for each of `to`, queued a second after the other.
+    fn store(to: &[&str]) -> Connection {
+        let store = Connection::open_in_memory().expect("a database");
+        let schema = include_str!("../store/schema.sql");
+        store.execute_batch(schema).expect("a schema");
+        for (index, to) in to.iter().enumerate() {
+            let insert = "INSERT INTO message (head, uid, message_id, account, envelope_from, from_address, to_address,
+                            subject, created_at, updated_at, size, status)
+                          VALUES (x'', ?1, '', 'a', 'b@acme.example', 'b@acme.example', ?2, '', 0, 0, 0, 'injected')";
+            store
+                .execute(insert, params![index.to_string(), to])
+                .expect("a message");
+            let message = store.last_insert_rowid();
+            enqueue(&store, message, "a", to, [], at(message)).expect("queued");
+        }
+        store
+    }
+
+    fn claimed(store: &Connection, now: i64, most: usize) -> Vec<Entry> {
+        claim(store, "a", at(now), most).expect("a claim")
+    }
+
+    #[test]
+    fn what_is_due_is_claimed_once_and_the_oldest_first() {
+        let store = store(&["a@x.example", "b@x.example", "c@x.example"]);
+        assert_eq!(claimed(&store, 0, 9), []);
+        let first = claimed(&store, 2, 1);
+        assert_eq!(first[0].recipient, "a@x.example");
+        assert_eq!(next_due(&store, "a").expect("a time"), Some(at(2)));
+        assert_eq!(claimed(&store, 2, 9).len(), 1);
+        assert_eq!(next_due(&store, "a").expect("a time"), Some(at(3)));
+        assert_eq!(next_due(&store, "b").expect("a time"), None);
+        assert_eq!(waiting(&store).expect("counts"), [("a".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn an_entry_waits_or_ends_with_an_event() {
+        let store = store(&["a@x.example"]);
+        let entry = claimed(&store, 1, 1).remove(0);
+        let waits = Settlement::Waits {
+            due_at: at(60),
+            counted: true,
+            doubtful: true,
+            words: "lost".to_owned(),
+        };
+        settle(&store, &entry, &waits, at(2)).expect("settled");
+        assert_eq!(claimed(&store, 59, 1), []);
+        let entry = claimed(&store, 60, 1).remove(0);
+        assert_eq!(
+            (entry.attempts, entry.doubts, &*entry.error),
+            (1, 1, "lost")
+        );
+        let ended = Settlement::Ended {
+            status: Status::Ok,
+            words: "250".to_owned(),
+        };
+        // The second time there is nothing left to settle.
+        for _ in 0..2 {
+            settle(&store, &entry, &ended, at(61)).expect("settled");
+        }
+        assert_eq!(waiting(&store).expect("counts"), []);
+        let events = "SELECT group_concat(kind || ' ' || description) FROM event";
+        let events: String = store
+            .query_row(events, [], |row| row.get(0))
+            .expect("events");
+        assert_eq!(events, "ok 250");
+    }
+
+    #[test]
+    fn what_was_in_flight_is_doubtful_at_the_next_start() {
+        let store = store(&["a@x.example", "b@x.example"]);
+        claimed(&store, 1, 1);
+        let left = take_up(&store).expect("entries");
+        assert_eq!(left, [("0".to_owned(), "a@x.example".to_owned())]);
+        assert_eq!(take_up(&store).expect("entries"), []);
+        let again = claimed(&store, 1, 1);
+        assert_eq!((again[0].attempts, again[0].doubts), (1, 1));
+    }
+
+    #[test]
+    fn no_query_on_the_way_looks_at_the_whole_queue() {
+        let store = store(&[]);
+        for query in [CLAIM, NEXT_DUE, OLD] {
+            let mut explain = store
+                .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+                .expect("a plan");
+            let nulls = vec![rusqlite::types::Null; explain.parameter_count()];
+            let steps = explain.query_map(rusqlite::params_from_iter(nulls), |row| {
+                row.get::<_, String>(3)
+            });
+            for step in steps.expect("steps") {
+                let step = step.expect("a step");
+                assert!(!step.contains("SCAN"), "{query}\n{step}");
+                assert!(!step.contains("TEMP B-TREE"), "{query}\n{step}");
+            }
+        }
+    }
+}

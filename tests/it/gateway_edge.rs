@@ -1,0 +1,775 @@
+//! The gateway at its edge: who may ask, and what a client may cost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::gateway::{Gateway, Reply, Wire, form};
+use crate::support::run::{APP_KEY, Run, SECRET_KEY};
+
+/// A login as the tests' keys have it.
+const LOGIN: &str =
+    "[login]\napp_key_env = \"EMAILLABS_APP_KEY\"\nsecret_key_env = \"EMAILLABS_SECRET_KEY\"\n";
+
+fn right_login() -> String {
+    basic(&format!("{APP_KEY}:{SECRET_KEY}"))
+}
+
+fn basic(pair: &str) -> String {
+    format!("Authorization: Basic {}", STANDARD.encode(pair))
+}
+
+/// A head without its end.
+fn half_a_head(gateway: &Gateway) -> String {
+    format!(
+        "POST /api/sendmail HTTP/1.1\r\nHost: {}\r\nX-Slow: ",
+        gateway.address()
+    )
+}
+
+/// A request whose body of ten bytes is not there.
+fn without_body(gateway: &Gateway, length: usize) -> Vec<u8> {
+    let length = format!("Content-Length: {length}");
+    gateway.request("POST /api/sendmail", &[&length], "")
+}
+
+#[test]
+fn only_its_own_names_are_answered() {
+    let gateway = Gateway::with("hosts = [\"mail.acme.example\"]", &[]);
+    let port = gateway.address().port();
+    let of = |host: &str| gateway.ask("GET /healthz", &[&format!("Host: {host}")], "");
+    for host in [
+        "localhost".to_owned(),
+        format!("localhost:{port}"),
+        format!("127.0.0.1:{port}"),
+        format!("[::1]:{port}"),
+        "mail.acme.example".to_owned(),
+        "MAIL.ACME.EXAMPLE:443".to_owned(),
+    ] {
+        assert_eq!(of(&host).status, 200, "{host}");
+    }
+    for host in [
+        "rebind.evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "other.acme.example",
+        "10.0.0.1",
+        "0.0.0.0",
+        "",
+    ] {
+        let reply = of(host);
+        assert_eq!(reply.status, 403, "{host}");
+        assert!(!reply.req_id().is_empty());
+    }
+    let twice = ["Host: localhost", "Host: localhost"];
+    assert_eq!(gateway.ask("GET /healthz", &twice, "").status, 403);
+    let line = "GET http://evil.example/healthz";
+    assert_eq!(gateway.ask(line, &["Host: localhost"], "").status, 403);
+}
+
+#[test]
+fn a_page_of_another_origin_reads_and_writes_nothing() {
+    let gateway = Gateway::start();
+    let origin = format!("Origin: http://{}", gateway.address());
+    for (line, headers) in [
+        ("POST /api/sendmail", &["Origin: http://evil.example"][..]),
+        ("POST /api/sendmail", &["Origin: null"]),
+        ("POST /api/sendmail", &["Origin: http://localhost:3000"]),
+        ("POST /api/sendmail", &["Sec-Fetch-Site: cross-site"]),
+        ("GET /api/emails", &["Sec-Fetch-Site: same-site"]),
+        ("GET /api/emails", &["Origin: http://evil.example"]),
+        ("GET /metrics", &["Sec-Fetch-Site: cross-site"]),
+        (
+            "GET /",
+            &[
+                "Sec-Fetch-Site: cross-site",
+                "Sec-Fetch-Mode: navigate",
+                "Sec-Fetch-Dest: iframe",
+            ],
+        ),
+        ("POST /", &["Sec-Fetch-Site: none"]),
+        ("DELETE /anything", &[]),
+    ] {
+        let reply = gateway.ask(line, headers, &form(&["a@example.com"]));
+        assert_eq!(reply.status, 403, "{line} {headers:?}");
+        let mut names = reply.headers.iter().map(|(name, _)| name.as_str());
+        assert!(names.all(|name| !name.starts_with("access-control-")));
+    }
+    let own = gateway.ask("POST /api/sendmail", &[&origin], &form(&["a@example.com"]));
+    assert_eq!(own.status, 200);
+    let visit = [
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Mode: navigate",
+        "Sec-Fetch-Dest: document",
+    ];
+    assert_ne!(gateway.ask("GET /", &visit, "").status, 403);
+}
+
+#[test]
+fn a_question_before_a_request_of_another_origin_lets_nothing() {
+    let gateway = Gateway::start();
+    let lines = [
+        "Origin: http://evil.example",
+        "Access-Control-Request-Method: POST",
+        "Access-Control-Request-Headers: x-mailrun",
+    ];
+    for line in ["OPTIONS /api/sendmail", "OPTIONS /", "OPTIONS *"] {
+        let reply = gateway.ask(line, &lines, "");
+        assert!(reply.status >= 400, "{line}: {}", reply.status);
+        let mut names = reply.headers.iter().map(|(name, _)| name.as_str());
+        assert!(names.all(|name| !name.starts_with("access-control-")));
+    }
+}
+
+#[test]
+fn the_login_is_asked_for_and_browsers_are_told_how() {
+    let gateway = Gateway::with(LOGIN, &[]);
+    let logins = [
+        basic(&format!("{APP_KEY}:wrong")),
+        basic(&format!("{APP_KEY}:{SECRET_KEY}x")),
+        basic(&format!("x{APP_KEY}:{SECRET_KEY}")),
+        basic(""),
+        "Authorization: Bearer x".to_owned(),
+        "X-Nothing: x".to_owned(),
+    ];
+    for login in &logins {
+        let reply = gateway.ask("POST /api/sendmail", &[login], &form(&["a@example.com"]));
+        assert_eq!(reply.status, 401, "{login}");
+        assert_eq!(reply.json()["message"], "Error: App Key is invalid");
+        assert_eq!(reply.header("www-authenticate"), None);
+        let page = gateway.ask("GET /", &[login], "");
+        assert_eq!(page.status, 401);
+        let how = page.header("www-authenticate").expect("a way to log in");
+        assert_eq!(how, "Basic realm=\"mailrun\", charset=\"UTF-8\"");
+        assert_eq!(gateway.ask("GET /metrics", &[login], "").status, 401);
+        assert_eq!(gateway.ask("GET /healthz", &[login], "").status, 200);
+    }
+    let right = right_login();
+    let body = form(&["a@example.com"]);
+    assert_eq!(
+        gateway.ask("POST /api/sendmail", &[&right], &body).status,
+        200
+    );
+    assert_eq!(gateway.ask("GET /metrics", &[&right], "").status, 200);
+}
+
+#[test]
+fn beyond_this_machine_there_must_be_a_login() {
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let ran = Run::new("gateway").args(["--listen", address]).run();
+        ran.code(1).stderr_has("no login").stderr_has("127.0.0.1");
+        ran.stdout_is("");
+    }
+    let gateway = Gateway::with(LOGIN, &["--listen", "0.0.0.0:0"]);
+    assert!(gateway.address().ip().is_unspecified());
+}
+
+#[test]
+fn pages_say_how_far_they_may_be_used() {
+    let gateway = Gateway::start();
+    let page = gateway.ask("GET /", &[], "");
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ] {
+        assert_eq!(page.header(name), Some(value), "{name}");
+    }
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let answer = gateway.post(&["a@example.com"]);
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_head_that_trickles_is_cut() {
+    let gateway = Gateway::with("[limits]\nhead = \"300ms\"", &[]);
+    let mut silent = gateway.connect();
+    let mut slow = gateway.connect();
+    let head = half_a_head(&gateway) + &"x".repeat(1000);
+    let sent = slow.trickle(head.as_bytes(), Duration::from_millis(20));
+    assert!(sent < head.len(), "all of it was waited for");
+    assert_eq!(silent.end(), b"");
+    // A second head on one connection has its own time.
+    let mut wire = gateway.connect();
+    for _ in 0..3 {
+        wire.send(&gateway.request("GET /healthz", &[], ""));
+        assert_eq!(wire.reply().status, 200);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let sent = wire.trickle(head.as_bytes(), Duration::from_millis(20));
+    assert!(sent < head.len(), "all of it was waited for");
+}
+
+#[test]
+fn a_body_that_trickles_is_cut() {
+    let gateway = Gateway::with("[limits]\nbody = \"300ms\"", &[]);
+    let mut slow = gateway.connect();
+    slow.send(&without_body(&gateway, 1000));
+    let sent = slow.trickle(&[b'a'; 1000], Duration::from_millis(20));
+    assert!(sent < 1000, "all of it was waited for");
+    let reply = slow.reply();
+    assert_eq!(reply.status, 408);
+    assert_eq!(reply.json()["code"], 408);
+}
+
+#[test]
+fn who_takes_nothing_of_the_answers_is_cut() {
+    let gateway = Gateway::with("[limits]\nbody = \"300ms\"", &[]);
+    let mut wire = gateway.connect();
+    // Answers fill both ends' buffers while nobody reads them.
+    let many = gateway.request("GET /metrics", &[], "").repeat(20_000);
+    wire.send(&many);
+    gateway
+        .running()
+        .wait_until("the end of the connection", |_| {
+            let metrics = gateway.ask("GET /metrics", &[], "").body;
+            sample(&metrics, "mailrun_gateway_connections") == 1.0
+        });
+    let answers = wire.end();
+    let heads = answers.windows(9).filter(|bytes| bytes == b"HTTP/1.1 ");
+    assert!(heads.count() < 20_000, "all of it was waited for");
+}
+
+#[test]
+fn slow_clients_do_not_stop_a_fast_one() {
+    let gateway = Gateway::start();
+    let mut slow: Vec<Wire> = (0..96)
+        .map(|n| {
+            let mut wire = gateway.connect();
+            match n % 3 {
+                0 => {}
+                1 => drop(wire.send(half_a_head(&gateway).as_bytes())),
+                _ => drop(
+                    wire.send(&without_body(&gateway, 1_000_000))
+                        .send(b"to[0]="),
+                ),
+            }
+            wire
+        })
+        .collect();
+    let mut fast = gateway.connect();
+    let begun = Instant::now();
+    for n in 0..50 {
+        let body = form(&[&format!("r{n}@example.com")]);
+        fast.send(&gateway.request("POST /api/sendmail", &[], &body));
+        assert_eq!(fast.reply().status, 200);
+        let waiting = slow
+            .iter_mut()
+            .filter_map(|wire| (!wire.has_ended()).then_some(()));
+        if begun.elapsed() < Duration::from_secs(5) {
+            assert_eq!(waiting.count(), 96, "slow clients had time left");
+        }
+    }
+}
+
+#[test]
+fn one_connection_too_many_is_told_to_come_back() {
+    let gateway = Gateway::with("[limits]\nconnections = 4", &[]);
+    let mut held: Vec<Wire> = (0..4).map(|_| gateway.connect()).collect();
+    for wire in &mut held {
+        wire.send(&gateway.request("GET /healthz", &[], ""));
+        assert_eq!(wire.reply().status, 200);
+    }
+    let body = form(&["a@example.com"]);
+    for _ in 0..3 {
+        let reply = gateway.ask("POST /api/sendmail", &[], &body);
+        assert_eq!(reply.status, 503);
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert_eq!(reply.header("connection"), Some("close"));
+        assert_eq!(reply.json()["code"], 503);
+        assert!(!reply.req_id().is_empty());
+    }
+    let metrics = {
+        held[0].send(&gateway.request("GET /metrics", &[], ""));
+        held[0].reply().body
+    };
+    assert_eq!(
+        sample(&metrics, "mailrun_gateway_connections_turned_away_total"),
+        3.0
+    );
+    assert_eq!(sample(&metrics, "mailrun_gateway_connections"), 4.0);
+    drop(held.pop());
+    // Its end may be noticed a little later.
+    gateway.running().wait_until("a free place", |_| {
+        gateway.ask("GET /healthz", &[], "").status == 200
+    });
+}
+
+#[test]
+fn a_connection_that_rests_for_too_long_is_closed() {
+    let gateway = Gateway::with("[limits]\nidle = \"300ms\"", &[]);
+    let mut wire = gateway.connect();
+    wire.send(&gateway.request("GET /healthz", &[], ""));
+    assert_eq!(wire.reply().status, 200);
+    assert_eq!(wire.end(), b"");
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let gateway = Gateway::start();
+    let length = "Content-Length: 46000001";
+    let reply = gateway.ask("POST /api/sendmail", &[length], "");
+    assert_eq!((reply.status, &reply.json()["code"]), (413, &413.into()));
+    let mut chunked = gateway.connect();
+    chunked.send(&gateway.request("POST /api/sendmail", &["Transfer-Encoding: chunked"], ""));
+    let chunk = [b"100000\r\n".as_slice(), &[b'a'; 0x10_0000], b"\r\n"].concat();
+    for _ in 0..45 {
+        chunked.send(&chunk);
+    }
+    assert_eq!(chunked.reply().status, 413);
+
+    let long = format!("X-Long: {}", "x".repeat(70_000));
+    assert_eq!(
+        status(&gateway, &gateway.request("GET /healthz", &[&long], "")),
+        431
+    );
+    let long = format!("GET /{}", "x".repeat(70_000));
+    let long = status(&gateway, &gateway.request(&long, &[], ""));
+    assert!([414, 431].contains(&long), "{long}");
+    let many: Vec<String> = (0..120).map(|n| format!("X-{n}: x")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(
+        status(&gateway, &gateway.request("GET /healthz", &many, "")),
+        431
+    );
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+}
+
+/// The status that bytes are answered with; 0 when the connection ends without one.
+fn status(gateway: &Gateway, bytes: &[u8]) -> u16 {
+    let mut wire = gateway.connect();
+    wire.send(bytes);
+    wire.try_reply().map_or(0, |reply| reply.status)
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_the_next_is_served() {
+    let gateway = Gateway::start();
+    let host = format!("Host: {}\r\n", gateway.address());
+    let post = |lines: &str, body: &str| {
+        format!("POST /api/sendmail HTTP/1.1\r\n{host}{lines}\r\n\r\n{body}")
+    };
+    let body = form(&["a@example.com"]);
+    let length = body.len();
+    for request in [
+        "\0\0\0\0\r\n\r\n".to_owned(),
+        "hello\r\n\r\n".to_owned(),
+        "\u{16}\u{3}\u{1}\u{2}\u{0}\r\n\r\n".to_owned(),
+        "GET / HTTP/3.0\r\n\r\n".to_owned(),
+        format!("GET / HTTP/1.1\r\n{host}: x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{host}X : x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{host}X: a\r\n b\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{host}X: a\0b\r\n\r\n"),
+        format!("GET /\u{1} HTTP/1.1\r\n{host}\r\n"),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        post("Content-Length: -1", ""),
+        post("Content-Length: +5", "abcde"),
+        post("Content-Length: 99999999999999999999", ""),
+        post(
+            &format!("Content-Length: {length}\r\nContent-Length: 3"),
+            &body,
+        ),
+        post("Transfer-Encoding: gzip", &body),
+        post("Transfer-Encoding: chunked, identity", "0\r\n\r\n"),
+        post("Transfer-Encoding: chunked", "zz\r\nabc\r\n0\r\n\r\n"),
+        post("Transfer-Encoding: chunked", "fffffffffffffffff\r\nabc"),
+    ] {
+        let status = status(&gateway, request.as_bytes());
+        assert!(
+            status == 0 || (400..500).contains(&status),
+            "{request:?}: {status}"
+        );
+    }
+    // With both, as if to smuggle a request, nothing after it is read as one.
+    let smuggled = post(
+        "Content-Length: 6\r\nTransfer-Encoding: chunked",
+        "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
+    let mut wire = gateway.connect();
+    wire.send(smuggled.as_bytes());
+    let answers = String::from_utf8(wire.end()).expect("text");
+    assert!(!answers.contains(" 200 "), "{answers}");
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+    assert_eq!(gateway.ask("GET /metrics", &[], "").status, 200);
+}
+
+#[test]
+fn methods_that_nobody_needs_do_nothing() {
+    let gateway = Gateway::start();
+    let secret = "X-Secret: 1234567";
+    for method in ["TRACE", "PUT", "PATCH", "CONNECT", "PROPFIND"] {
+        for path in ["/api/sendmail", "/"] {
+            let reply = gateway.ask(&format!("{method} {path}"), &[secret], "");
+            assert!(reply.status >= 400, "{method} {path}");
+            assert!(!reply.body.contains("1234567"));
+        }
+    }
+    let target = format!("CONNECT {}", gateway.address());
+    assert!(status(&gateway, &gateway.request(&target, &[], "")) >= 400);
+}
+
+#[test]
+fn nothing_that_is_sent_adds_a_header_to_an_answer() {
+    let gateway = Gateway::start();
+    let injected = "x%0D%0AX-Injected: yes";
+    let form = form(&["a@example.com"]).replace("Hello", "x%0D%0AX-Injected%3A%20yes");
+    let by_id = "to[a@example.com][message_id]=x%0D%0AX-Injected%3A%20yes&smtp_account=a&from=a@example.com&subject=a&text=a";
+    let replies = [
+        gateway.ask(&format!("GET /{}", injected.replace(' ', "%20")), &[], ""),
+        gateway.ask("POST /api/sendmail", &[], &form),
+        gateway.ask("POST /api/new_sendmail", &[], by_id),
+    ];
+    for reply in replies {
+        assert_eq!(reply.header("x-injected"), None, "{reply:?}");
+    }
+}
+
+#[test]
+fn http_1_0_is_answered() {
+    let gateway = Gateway::start();
+    let body = form(&["a@example.com"]);
+    let head = format!(
+        "POST /api/sendmail HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut wire = gateway.connect();
+    wire.send(head.as_bytes());
+    assert_eq!(wire.reply().status, 200);
+    assert_eq!(wire.end(), b"", "it is closed");
+    assert_eq!(status(&gateway, b"GET /healthz HTTP/1.0\r\n\r\n"), 403);
+}
+
+#[test]
+fn a_body_in_chunks_is_put_together() {
+    let gateway = Gateway::start();
+    let body = form(&["a@example.com", "b@example.com"]);
+    let mut wire = gateway.connect();
+    wire.send(&gateway.request("POST /api/sendmail", &["Transfer-Encoding: chunked"], ""));
+    for chunk in body.as_bytes().chunks(7) {
+        wire.send(format!("{:x};x=y\r\n", chunk.len()).as_bytes());
+        wire.send(chunk).send(b"\r\n");
+    }
+    wire.send(b"0\r\nX-Trailer: x\r\n\r\n");
+    let reply = wire.reply();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.values().len(), 2);
+}
+
+#[test]
+fn who_asks_before_sending_a_body_is_answered() {
+    let gateway = Gateway::with(LOGIN, &[]);
+    let body = form(&["a@example.com"]);
+    let length = format!("Content-Length: {}", body.len());
+    let login = right_login();
+    let mut wire = gateway.connect();
+    let lines = [&*length, &login, "Expect: 100-continue"];
+    wire.send(&gateway.request("POST /api/sendmail", &lines, ""));
+    assert_eq!(wire.reply().status, 100);
+    wire.send(body.as_bytes());
+    assert_eq!(wire.reply().status, 200);
+    // Who has no login need not send it.
+    let mut wire = gateway.connect();
+    let lines = [&*length, "Expect: 100-continue"];
+    wire.send(&gateway.request("POST /api/sendmail", &lines, ""));
+    assert_eq!(wire.reply().status, 401);
+}
+
+#[test]
+fn requests_on_one_connection_are_answered_in_their_order() {
+    let gateway = Gateway::start();
+    let addresses: Vec<_> = (0..20).map(|n| format!("r{n}@example.com")).collect();
+    let requests: Vec<_> = addresses
+        .iter()
+        .flat_map(|to| gateway.request("POST /api/sendmail", &[], &form(&[to])))
+        .collect();
+    let mut wire = gateway.connect();
+    wire.send(&requests);
+    for to in &addresses {
+        let reply = wire.reply();
+        assert_eq!(reply.status, 200);
+        assert!(
+            reply.json()["data"][0][to].is_string(),
+            "{to}: {}",
+            reply.body
+        );
+    }
+}
+
+#[test]
+fn what_is_being_sent_at_the_end_is_taken_and_those_who_rest_are_closed() {
+    let mut gateway = Gateway::start();
+    let mut resting = gateway.connect();
+    resting.send(&gateway.request("GET /healthz", &[], ""));
+    assert_eq!(resting.reply().status, 200);
+    let silent = gateway.connect();
+    let body = form(&["a@example.com"]);
+    let (first, rest) = body.split_at(10);
+    let mut sending = gateway.connect();
+    sending
+        .send(&without_body(&gateway, body.len()))
+        .send(first.as_bytes());
+    // Its head is read when the gateway asks for more; an answer to another request shows that it had time.
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+    gateway.running().signal(Signal::TERM);
+    assert_eq!(resting.end(), b"");
+    sending.send(rest.as_bytes());
+    let reply = sending.reply();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("connection"), Some("close"));
+    gateway.wait().code(0);
+    drop(silent);
+    assert_eq!(gateway.message_ids(), reply.values());
+}
+
+#[test]
+fn the_end_does_not_wait_for_ever() {
+    let mut gateway = Gateway::with("[limits]\nstop = \"300ms\"", &[]);
+    let mut sending = gateway.connect();
+    sending.send(&without_body(&gateway, 1000)).send(b"to[0]=");
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+    let ran = gateway.stop();
+    ran.code(0).stderr_has("cut");
+    assert_eq!(sending.end(), b"");
+}
+
+#[test]
+fn what_was_answered_under_load_is_kept_through_the_end() {
+    let mut gateway = Gateway::start();
+    let over = Arc::new(AtomicBool::new(false));
+    let taken: Vec<String> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (gateway, over) = (&gateway, Arc::clone(&over));
+                scope.spawn(move || load(gateway, client, &over))
+            })
+            .collect();
+        gateway.running().wait_until("some load", |_| {
+            let metrics = gateway.ask("GET /metrics", &[], "").body;
+            sample(&metrics, "mailrun_gateway_messages_taken_total") > 100.0
+        });
+        gateway.running().signal(Signal::TERM);
+        let all = clients
+            .into_iter()
+            .flat_map(|client| client.join().expect("a client"));
+        all.collect()
+    });
+    gateway.wait().code(0);
+    let mut kept = gateway.message_ids();
+    kept.sort();
+    assert!(kept.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(taken.len() > 100);
+    for id in &taken {
+        assert!(
+            kept.binary_search(id).is_ok(),
+            "{id} was answered and is not kept"
+        );
+    }
+}
+
+/// Posts until the gateway is gone; gives the message IDs that it was answered.
+fn load(gateway: &Gateway, client: usize, over: &AtomicBool) -> Vec<String> {
+    let mut taken = Vec::new();
+    let mut wire = gateway.connect();
+    for n in 0.. {
+        let body = form(&[&format!("c{client}r{n}@example.com")]);
+        wire.send(&gateway.request("POST /api/sendmail", &[], &body));
+        let Some(reply) = wire.try_reply() else {
+            break;
+        };
+        assert_eq!(reply.status, 200);
+        taken.extend(reply.values());
+        if reply.header("connection") == Some("close") {
+            break;
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    taken
+}
+
+#[test]
+fn every_answer_is_in_the_log_and_nothing_private_is() {
+    let mut gateway = Gateway::with(LOGIN, &["--log-format", "json"]);
+    let login = right_login();
+    let body = form(&["ann@example.com", "bad address@example.com"]);
+    let posted = gateway.ask("POST /api/sendmail?to=query@example.com", &[&login], &body);
+    let refused = gateway.ask("POST /api/sendmail", &[], &body);
+    let path = "GET /api/blacklists/email/walter%40example.com";
+    let looked = gateway.ask(path, &[&login], "");
+    let nothing = gateway.ask("GET /api/nothing", &[&login], "");
+    let log = gateway.stop().stderr;
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is not JSON")))
+        .collect();
+    let of = |reply: &Reply| {
+        let id = reply.req_id();
+        let line = lines
+            .iter()
+            .find(|line| line["fields"]["req_id"] == *id && line["fields"]["method"].is_string());
+        line.unwrap_or_else(|| panic!("{id} is not in\n{log}"))["fields"].clone()
+    };
+    let line = of(&posted);
+    assert_eq!(line["method"], "POST");
+    assert_eq!(line["path"], "/api/sendmail");
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["account"], "1.acme.smtp");
+    assert_eq!(line["recipients"], 2);
+    assert_eq!(line["bytes"], body.len());
+    assert!(line["ms"].is_number());
+    assert_eq!(of(&refused)["status"], 401);
+    assert_eq!(of(&looked)["path"], "/api/blacklists/email/*");
+    assert_eq!(of(&nothing)["status"], 404);
+    for private in [
+        "ann",
+        "walter",
+        "query",
+        "Hello",
+        "example.com",
+        SECRET_KEY,
+        APP_KEY,
+    ] {
+        assert!(!log.contains(private), "{private} is in\n{log}");
+    }
+}
+
+/// The value of a sample without labels.
+fn sample(metrics: &str, name: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")));
+    let line = line.unwrap_or_else(|| panic!("no {name} in\n{metrics}"));
+    line.parse().expect("a number")
+}
+
+#[test]
+fn the_metrics_are_as_prometheus_reads_them() {
+    let gateway = Gateway::start();
+    gateway.post(&["a@example.com", "b@example.com", "bad address@example.com"]);
+    gateway.ask("GET /api/nothing", &[], "");
+    let reply = gateway.ask("GET /metrics", &[], "");
+    let media = reply.header("content-type");
+    assert_eq!(media, Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = &reply.body;
+    assert_eq!(sample(text, "mailrun_gateway_messages_taken_total"), 2.0);
+    assert_eq!(
+        sample(text, "mailrun_gateway_recipients_refused_total"),
+        1.0
+    );
+    for line in [
+        "mailrun_gateway_requests_total{endpoint=\"sendmail\",code=\"200\"} 1",
+        "mailrun_gateway_requests_total{endpoint=\"unknown\",code=\"404\"} 1",
+        "mailrun_gateway_request_seconds_count 2",
+    ] {
+        assert!(
+            text.lines().any(|other| other == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    assert_exposition(text);
+}
+
+#[test]
+fn the_metrics_show_how_many_wait_for_a_server() {
+    let config =
+        "[accounts.\"1.acme.smtp\"]\nrelay = \"smtp://127.0.0.1:1\"\nstarttls = \"never\"\n";
+    let gateway = Gateway::with(config, &[]);
+    let posted = gateway.post(&["a@example.com", "b@example.com"]);
+    assert_eq!(posted.status, 200, "{}", posted.body);
+    let metrics = gateway.ask("GET /metrics", &[], "").body;
+    assert_eq!(sample(&metrics, "mailrun_gateway_queue_recipients"), 2.0);
+    assert_exposition(&metrics);
+}
+
+/// Asserts that a text is the exposition format: for each metric HELP, TYPE and its samples together.
+fn assert_exposition(text: &str) {
+    assert!(text.ends_with('\n'));
+    let name = |text: &str| {
+        let mut letters = text.bytes();
+        letters.next().is_some_and(|b| b.is_ascii_lowercase())
+            && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    let mut kind = "";
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (metric, words) = help.split_once(' ').expect("words");
+            assert!(name(metric) && !words.is_empty(), "{line}");
+            assert!(!seen.contains(&metric), "{metric} is there twice");
+            seen.push(metric);
+            kind = "";
+            continue;
+        }
+        let metric = *seen.last().expect("HELP comes first");
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (of, what) = rest.split_once(' ').expect("a type");
+            assert_eq!(of, metric);
+            assert!(["counter", "gauge", "histogram"].contains(&what), "{line}");
+            assert_eq!(what == "counter", metric.ends_with("_total"), "{line}");
+            kind = what;
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect("a value");
+        let value: f64 = value.parse().expect("a number");
+        assert!(value >= 0.0, "{line}");
+        let (of, labels) = sample.split_once('{').unwrap_or((sample, "}"));
+        let suffix = of.strip_prefix(metric).expect("a sample of its metric");
+        let may = if kind == "histogram" {
+            ["_bucket", "_sum", "_count"].contains(&suffix)
+        } else {
+            !kind.is_empty() && suffix.is_empty()
+        };
+        assert!(may, "{line}");
+        let labels = labels.strip_suffix('}').expect("the end of the labels");
+        for label in labels.split(',').filter(|label| !label.is_empty()) {
+            let (key, value) = label.split_once('=').expect("a label");
+            assert!(name(key), "{line}");
+            assert!(value.len() >= 2 && value.starts_with('"') && value.ends_with('"'));
+        }
+    }
+    assert!(seen.len() >= 8, "{seen:?}");
+}
+
+#[test]
+fn health_is_told_without_a_login() {
+    let gateway = Gateway::with(LOGIN, &[]);
+    let reply = gateway.ask("GET /healthz", &[], "");
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.json()["status"], "ok");
+    assert!(!reply.req_id().is_empty());
+}
+
+#[test]
+fn a_gateway_that_can_store_nothing_says_that_it_is_not_well() {
+    let gateway = Gateway::start();
+    assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
+    let store = gateway.store();
+    store.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    // An answer holds for a second.
+    let mut reply = None;
+    gateway
+        .running()
+        .wait_until("a store that is not well", |_| {
+            let last = gateway.ask("GET /healthz", &[], "");
+            let status = last.status;
+            reply = Some(last);
+            status == 503
+        });
+    let reply = reply.expect("an answer");
+    assert_eq!(reply.json()["status"], "error");
+    assert!(reply.json()["message"].is_string());
+    store.execute_batch("ROLLBACK").expect("the lock is let go");
+    gateway
+        .running()
+        .wait_until("a store that is well again", |_| {
+            gateway.ask("GET /healthz", &[], "").status == 200
+        });
+}

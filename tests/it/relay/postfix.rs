@@ -1,0 +1,192 @@
+//! Against Debian's Postfix.
+
+use std::path::PathBuf;
+
+use mail_parser::MessageParser;
+
+use super::{
+    ACCOUNT, EVENTS, Gateway, QUEUE, QUICK, STATUSES, account, command, rows, wait_for_rows,
+};
+use crate::support::fake_api::Authority;
+use crate::support::postfix::{PASSWORD, Postfix, USER};
+use crate::support::real_part;
+
+/// What `header` says in each message that Postfix delivered, in order of the alphabet.
+fn headers(mail: &[Vec<u8>], name: &str) -> Vec<String> {
+    let mut found: Vec<_> = mail
+        .iter()
+        .map(|bytes| {
+            let message = MessageParser::new().parse(bytes).expect("a message");
+            let value = message.header_raw(name).unwrap_or_default();
+            value.trim().to_owned()
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn postfix_delivers_puts_off_and_refuses() {
+    if !real_part("Postfix", Postfix::found()) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let postfix = Postfix::start(None);
+    let url = format!("smtp://127.0.0.1:{}", postfix.port);
+    let gateway = Gateway::start(folder.path(), &account(&url, QUICK));
+    gateway.send(
+        "jan@example.com",
+        &[
+            ("subject", "Zażółć gęślą jaźń"),
+            ("text", "Cześć,\r\n.\r\n..żółw\r\n"),
+            ("html", "<p>Cześć</p>"),
+            ("bcc", "hidden@example.com"),
+            ("return_path", "bounces@acme.example"),
+        ],
+    );
+    gateway.send("grey@example.com", &[]);
+    gateway.send("gone@example.com", &[]);
+    gateway.send("jan@elsewhere.example", &[]);
+    let mail = postfix.wait_for(3);
+    let statuses = [
+        "jan@example.com|ok",
+        "grey@example.com|ok",
+        "gone@example.com|hardbounce",
+        "jan@elsewhere.example|hardbounce",
+    ];
+    wait_for_rows(folder.path(), STATUSES, &statuses);
+    wait_for_rows(folder.path(), QUEUE, &[]);
+    let to = headers(&mail, "Delivered-To");
+    assert_eq!(
+        to,
+        ["grey@example.com", "hidden@example.com", "jan@example.com"]
+    );
+    let senders = headers(&mail, "Return-Path");
+    let bounces = "<bounces@acme.example>";
+    assert_eq!(senders, [bounces, bounces, "<news@acme.example>"]);
+    for bytes in &mail {
+        let source = String::from_utf8_lossy(bytes);
+        assert!(!source.contains("X-Mailrun"), "{source}");
+        assert!(!source.contains("\nBcc:"), "{source}");
+        let message = MessageParser::new().parse(bytes).expect("a message");
+        if message.subject() == Some("Zażółć gęślą jaźń") {
+            assert_eq!(
+                message.body_text(0).as_deref(),
+                Some("Cześć,\r\n.\r\n..żółw\r\n")
+            );
+            assert_eq!(message.body_html(0).as_deref(), Some("<p>Cześć</p>"));
+        }
+    }
+    let events = rows(folder.path(), EVENTS).join("\n");
+    assert!(events.contains("ok|250 2.0.0 Ok: queued as "), "{events}");
+    assert!(
+        events.contains("ok|copy to hidden@example.com: 250 2.0.0 Ok"),
+        "{events}"
+    );
+    let refused = "hardbounce|550 5.1.1 <gone@example.com>: Recipient address rejected: nobody here of that name";
+    assert!(events.contains(refused), "{events}");
+    assert!(
+        events.contains("hardbounce|554 5.7.1 <jan@elsewhere.example>"),
+        "{events}"
+    );
+    let log = gateway.running.stderr();
+    assert!(log.contains("greylisted, come back later"), "{log}");
+}
+
+/// A certificate authority's file in a folder, and a Postfix that it vouches for.
+fn with_tls(folder: &std::path::Path) -> (PathBuf, Postfix) {
+    let authority = Authority::new();
+    let path = folder.join("ca.pem");
+    std::fs::write(&path, authority.pem()).expect("a file");
+    (path, Postfix::start(Some(&authority.chain())))
+}
+
+const LOGIN: &str = "username_env = \"SMTP_USER\"\npassword_env = \"SMTP_PASSWORD\"\n";
+
+#[test]
+fn postfix_takes_mail_in_tls_with_a_login() {
+    if !real_part("Postfix", Postfix::found()) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (authority, postfix) = with_tls(folder.path());
+    let command_of = format!("password_command = [\"echo\", \"{PASSWORD}\"]");
+    let config = format!(
+        "{}[accounts.may]\nrelay = \"smtp://127.0.0.1:{}\"\nstarttls = \"opportunistic\"\n[accounts.first]\nrelay = \"smtps://127.0.0.1:{}\"\nusername_env = \"SMTP_USER\"\n{command_of}\n",
+        account(
+            &format!("smtp://127.0.0.1:{}", postfix.submission),
+            &format!("starttls = \"required\"\n{LOGIN}")
+        ),
+        postfix.port,
+        postfix.submissions
+    );
+    let gateway = Gateway::of(
+        command(folder.path(), &config)
+            .env("SSL_CERT_FILE", authority)
+            .env("SMTP_USER", USER)
+            .env("SMTP_PASSWORD", PASSWORD),
+    );
+    gateway.send("a@example.com", &[]);
+    gateway.send("b@example.com", &[("smtp_account", "first")]);
+    gateway.send("c@example.com", &[("smtp_account", "may")]);
+    for bytes in postfix.wait_for(3) {
+        let source = String::from_utf8_lossy(&bytes);
+        let in_tls = if source.contains("Delivered-To: c@") {
+            "with ESMTPS id"
+        } else {
+            "with ESMTPSA id"
+        };
+        assert!(source.contains(in_tls), "{in_tls}: {source}");
+    }
+    let expected = ["a@example.com|ok", "b@example.com|ok", "c@example.com|ok"];
+    wait_for_rows(folder.path(), STATUSES, &expected);
+    let log = gateway.running.stderr();
+    assert!(!log.contains(PASSWORD), "{log}");
+    let port = postfix.submission;
+    let line = format!(
+        "{ACCOUNT} → smtp://127.0.0.1:{port}, STARTTLS, with a login, 8 connections, from anyone"
+    );
+    assert!(log.contains(&line), "{log}");
+}
+
+#[test]
+fn nothing_goes_to_a_server_that_is_not_who_it_says_or_does_not_know_us() {
+    if !real_part("Postfix", Postfix::found()) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (authority, postfix) = with_tls(folder.path());
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, Authority::new().pem()).expect("a file");
+    let submission = format!("smtp://127.0.0.1:{}", postfix.submission);
+    let submissions = format!("smtps://127.0.0.1:{}", postfix.submissions);
+    let required = "starttls = \"required\"\n";
+    let with_login = format!("{required}{LOGIN}");
+    let plain = Postfix::start(None);
+    let plain = format!("smtp://127.0.0.1:{}", plain.port);
+    let cases = [
+        (&submission, &*with_login, &other, "certificate"),
+        (&submissions, LOGIN, &other, "certificate"),
+        (
+            &submission,
+            &with_login,
+            &authority,
+            "it does not take the login: 535 5.7.8",
+        ),
+        (&plain, required, &authority, "it offers no STARTTLS"),
+    ];
+    for (url, more, trusted, expected) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gateway = Gateway::of(
+            command(folder.path(), &account(url, more))
+                .env("SSL_CERT_FILE", trusted)
+                .env("SMTP_USER", USER)
+                .env("SMTP_PASSWORD", "wrong-hush-77"),
+        );
+        gateway.send("a@example.com", &[]);
+        gateway.wait_for_log(expected);
+        assert_eq!(rows(folder.path(), QUEUE).len(), 1);
+        assert!(!gateway.running.stderr().contains("wrong-hush-77"));
+    }
+    assert!(postfix.mail().is_empty());
+}

@@ -1,0 +1,342 @@
+//! An SMTP server that does what it is told, and remembers what it took. It reads the wire strictly.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What the server is asked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The connection has come.
+    Greeting,
+    Mail,
+    Rcpt,
+    Data,
+    /// The final dot has come.
+    Dot,
+}
+
+/// A moment at which the server is asked what to do.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    pub stage: Stage,
+    /// The number of the connection, from 0.
+    pub connection: usize,
+    /// How often this stage was reached before, on any connection.
+    pub times: usize,
+    /// The address of `MAIL` or `RCPT`, that of the recipient afterwards.
+    pub address: String,
+}
+
+/// What the server does.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// What it should.
+    Go,
+    /// It answers this, a line or several, each without its end.
+    Say(&'static str),
+    /// It answers this and closes the connection.
+    SayAndClose(&'static str),
+    /// It closes the connection without a word. At the dot it has taken the message.
+    Close,
+    /// At `DATA`: it says 354, reads so many bytes, and closes the connection.
+    CutAfter(usize),
+    /// It does what it should after this time.
+    Late(Duration),
+}
+
+/// A message that the server took.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub connection: usize,
+    pub from: String,
+    pub to: Vec<String>,
+    /// As it was sent, without the dots that transparency adds.
+    pub data: Vec<u8>,
+    /// Whether the client was told so.
+    pub answered: bool,
+}
+
+type Script = dyn Fn(&Moment) -> Act + Send + Sync;
+
+struct State {
+    script: Box<Script>,
+    extensions: Vec<&'static str>,
+    taken: Mutex<Vec<Taken>>,
+    /// The commands of all connections.
+    commands: Mutex<Vec<(usize, String)>>,
+    times: Mutex<Vec<Stage>>,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+/// The server. It ends with the test.
+pub struct FakeSmtp {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+impl FakeSmtp {
+    /// A server that takes everything.
+    pub fn start() -> Self {
+        Self::with(|_| Act::Go)
+    }
+
+    /// A server that asks `script` what to do.
+    pub fn with(script: impl Fn(&Moment) -> Act + Send + Sync + 'static) -> Self {
+        Self::on("127.0.0.1:0".parse().expect("an address"), script)
+    }
+
+    /// The same, on an address.
+    pub fn on(
+        address: SocketAddr,
+        script: impl Fn(&Moment) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            script: Box::new(script),
+            extensions: vec!["8BITMIME", "SIZE 50000000", "PIPELINING"],
+            taken: Mutex::default(),
+            commands: Mutex::default(),
+            times: Mutex::default(),
+            open: Mutex::default(),
+        });
+        let served = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let Ok(stream) = stream else { return };
+                let state = Arc::clone(&served);
+                std::thread::spawn(move || {
+                    state
+                        .open
+                        .lock()
+                        .expect("a lock")
+                        .push(stream.try_clone().expect("a stream"));
+                    // A client that goes away ends its connection.
+                    let _ = Session::new(stream, number, &state).serve();
+                });
+            }
+        });
+        Self { address, state }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.address)
+    }
+
+    /// What it took so far.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.state.taken.lock().expect("a lock").clone()
+    }
+
+    /// The commands so far, with the number of their connection.
+    pub fn commands(&self) -> Vec<(usize, String)> {
+        self.state.commands.lock().expect("a lock").clone()
+    }
+
+    /// Waits until it took as many messages.
+    #[track_caller]
+    pub fn wait_for(&self, messages: usize) -> Vec<Taken> {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while self.taken().len() < messages {
+            let taken = self.taken().len();
+            assert!(
+                Instant::now() < limit,
+                "{taken} of {messages} messages came; commands: {:?}",
+                self.commands()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.taken()
+    }
+}
+
+struct Session<'a> {
+    reader: BufReader<TcpStream>,
+    writer: TcpStream,
+    number: usize,
+    state: &'a State,
+    from: String,
+    to: Vec<String>,
+}
+
+/// The connection is over.
+struct Over;
+
+impl From<io::Error> for Over {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl<'a> Session<'a> {
+    fn new(stream: TcpStream, number: usize, state: &'a State) -> Self {
+        Self {
+            reader: BufReader::new(stream.try_clone().expect("a stream")),
+            writer: stream,
+            number,
+            state,
+            from: String::new(),
+            to: Vec::new(),
+        }
+    }
+
+    fn serve(mut self) -> Result<(), Over> {
+        self.act(Stage::Greeting, "", "220 fake.example ESMTP")?;
+        loop {
+            let line = self.line()?;
+            self.state
+                .commands
+                .lock()
+                .expect("a lock")
+                .push((self.number, line.clone()));
+            let upper = line.to_ascii_uppercase();
+            if upper.starts_with("EHLO ") {
+                let mut lines = vec!["fake.example".to_owned()];
+                lines.extend(self.state.extensions.iter().map(ToString::to_string));
+                let last = lines.len() - 1;
+                let lines = lines.iter().enumerate().map(|(at, text)| {
+                    let dash = if at == last { ' ' } else { '-' };
+                    format!("250{dash}{text}")
+                });
+                self.say(&lines.collect::<Vec<_>>().join("\n"))?;
+            } else if let Some(address) = address(&line, "MAIL FROM:") {
+                if self.act(Stage::Mail, &address, "250 2.1.0 Ok")? {
+                    self.from = address;
+                }
+            } else if let Some(address) = address(&line, "RCPT TO:") {
+                if self.act(Stage::Rcpt, &address, "250 2.1.5 Ok")? {
+                    self.to.push(address);
+                }
+            } else if upper == "DATA" {
+                self.data()?;
+            } else if upper == "RSET" {
+                self.to.clear();
+                self.say("250 2.0.0 Ok")?;
+            } else if upper == "NOOP" {
+                self.say("250 2.0.0 Ok")?;
+            } else if upper == "QUIT" {
+                self.say("221 2.0.0 Bye")?;
+                return Ok(());
+            } else {
+                self.say("500 5.5.2 what?")?;
+            }
+        }
+    }
+
+    fn data(&mut self) -> Result<(), Over> {
+        if self.to.is_empty() {
+            return self.say("503 5.5.1 no recipients");
+        }
+        let recipient = self.to[0].clone();
+        if !self.act(Stage::Data, &recipient, "354 go on")? {
+            return Ok(());
+        }
+        let mut data = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            self.reader.read_until(b'\n', &mut line)?;
+            assert!(line.ends_with(b"\r\n") || line.is_empty(), "a bare LF");
+            if line.is_empty() {
+                return Err(Over);
+            }
+            if line == b".\r\n" {
+                break;
+            }
+            assert!(line.len() <= 1000, "a line of {} bytes", line.len());
+            data.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+        let taken = Taken {
+            connection: self.number,
+            from: self.from.clone(),
+            to: std::mem::take(&mut self.to),
+            data,
+            answered: false,
+        };
+        let place = {
+            let mut all = self.state.taken.lock().expect("a lock");
+            all.push(taken);
+            all.len() - 1
+        };
+        // What is not taken after all is taken out again.
+        match self.act(Stage::Dot, &recipient, "250 2.0.0 taken") {
+            Ok(true) => {
+                self.state.taken.lock().expect("a lock")[place].answered = true;
+                Ok(())
+            }
+            Ok(false) => {
+                self.state.taken.lock().expect("a lock").remove(place);
+                Ok(())
+            }
+            Err(Over) => Err(Over),
+        }
+    }
+
+    /// Does what the script says, or says `usual`. Gives whether it went as usual.
+    fn act(&mut self, stage: Stage, address: &str, usual: &str) -> Result<bool, Over> {
+        let times = {
+            let mut times = self.state.times.lock().expect("a lock");
+            times.push(stage);
+            times.iter().filter(|other| **other == stage).count() - 1
+        };
+        let moment = Moment {
+            stage,
+            connection: self.number,
+            times,
+            address: address.to_owned(),
+        };
+        match (self.state.script)(&moment) {
+            Act::Go => self.say(usual)?,
+            Act::Late(time) => {
+                std::thread::sleep(time);
+                self.say(usual)?;
+            }
+            Act::Say(text) => {
+                self.say(text)?;
+                return Ok(text.starts_with('2') || text.starts_with("354"));
+            }
+            Act::SayAndClose(text) => {
+                self.say(text)?;
+                return self.close();
+            }
+            Act::Close => return self.close(),
+            Act::CutAfter(bytes) => {
+                self.say(usual)?;
+                self.reader.read_exact(&mut vec![0; bytes])?;
+                return self.close();
+            }
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self) -> Result<bool, Over> {
+        self.writer.shutdown(Shutdown::Both)?;
+        Err(Over)
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Over> {
+        let text = text.replace('\n', "\r\n") + "\r\n";
+        Ok(self.writer.write_all(text.as_bytes())?)
+    }
+
+    fn line(&mut self) -> Result<String, Over> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err(Over);
+        }
+        let line = line.strip_suffix("\r\n").expect("CRLF ends a command");
+        Ok(line.to_owned())
+    }
+}
+
+/// The address in a command such as `MAIL FROM:<a@b>`.
+fn address(line: &str, command: &str) -> Option<String> {
+    let (start, rest) = line.split_at_checked(command.len())?;
+    let rest = rest.strip_prefix('<')?;
+    let (address, _) = rest.split_once('>')?;
+    start
+        .eq_ignore_ascii_case(command)
+        .then(|| address.to_owned())
+}
