@@ -22,16 +22,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Injected,
-        Self::Ok,
-        Self::Softbounce,
-        Self::Hardbounce,
-        Self::Spambounce,
-        Self::Dropped,
-    ];
-
     /// Its name in the store and on the wire.
     pub fn as_str(self) -> &'static str {
         EventKind::Status(self).as_str()
