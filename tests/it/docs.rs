@@ -13,7 +13,7 @@ use crate::support::gateway::Gateway;
 use crate::support::run::Run;
 use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -23,6 +23,7 @@ const PAGES: [&str; 12] = [
     "docs/results.md",
     "docs/gateway.md",
     "docs/inbox.md",
+    "docs/relay.md",
     "docs/gateway-operations.md",
     "docs/clients.md",
     "docs/architecture.md",
