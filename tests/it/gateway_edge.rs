@@ -352,6 +352,40 @@ fn status(gateway: &Gateway, bytes: &[u8]) -> u16 {
 }
 
 #[test]
+fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
+    const LARGEST: usize = 46_000_000;
+    let gateway = Gateway::start();
+    // What it says of a NUL, when it has read all of it.
+    let body = vec![0; LARGEST - 1];
+    let mut large: Vec<Wire> = (0..8)
+        .map(|_| {
+            let mut wire = gateway.connect();
+            wire.send(&without_body(&gateway, LARGEST)).send(&body);
+            wire
+        })
+        .collect();
+    assert_eq!(gateway.post(&["a@example.com"]).status, 200);
+    let replies: Vec<Reply> = large
+        .iter_mut()
+        .map(|wire| wire.send(b"\0").reply())
+        .collect();
+    let (refused, read): (Vec<_>, Vec<_>) = replies.iter().partition(|it| it.status == 503);
+    // Of 256 MB, and 128 KiB more for each.
+    assert_eq!(read.len(), 5, "{replies:?}");
+    assert!(read.iter().all(|reply| reply.status == 400), "{read:?}");
+    for reply in refused {
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert_eq!(reply.json()["code"], 503);
+        assert!(!reply.req_id().is_empty());
+    }
+    // The room is free again.
+    for wire in &mut large[..2] {
+        wire.send(&without_body(&gateway, LARGEST)).send(&body);
+        assert_eq!(wire.send(b"\0").reply().status, 400);
+    }
+}
+
+#[test]
 fn what_is_not_http_is_refused_and_the_next_is_served() {
     let gateway = Gateway::start();
     let host = format!("Host: {}\r\n", gateway.address());
