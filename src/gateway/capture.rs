@@ -229,7 +229,7 @@ impl Common {
         Self {
             copies: json!(copies).to_string(),
             tags: json!(request.tags).to_string(),
-            snippet: snippet(request),
+            snippet: snippet(text(&request.text), text(&request.html)),
             has_attachment: request.files.iter().any(|file| !(file.inline && has_html)),
         }
     }
@@ -283,8 +283,8 @@ pub(super) fn fields(form: &[(String, String)]) -> String {
 }
 
 /// How the text of a message begins, in one line.
-fn snippet(request: &Request<'_>) -> String {
-    match (text(&request.text), text(&request.html)) {
+pub(super) fn snippet(text: Option<&str>, html: Option<&str>) -> String {
+    match (text, html) {
         (Some(text), _) => one_line(text),
         (None, Some(html)) => one_line(&mail_parser::decoders::html::html_to_text(beginning(html))),
         (None, None) => String::new(),
@@ -317,17 +317,18 @@ mod tests {
     #[test]
     fn a_snippet_is_one_line_of_what_is_seen() {
         let html = "<html><head><style>p { color: red }</style></head>\n<BODY class=x><p>Zażółć\n  gęślą</p><p>jaźń</p></BODY>";
-        let request = Request {
-            html: Some(html.into()),
-            ..Request::default()
-        };
-        assert_eq!(snippet(&request), "Zażółć gęślą jaźń");
-        let request = Request {
-            html: Some(html.into()),
-            text: Some("a\r\n\r\n b".into()),
-            ..Request::default()
-        };
-        assert_eq!(snippet(&request), "a b");
+        assert_eq!(snippet(None, Some(html)), "Zażółć gęślą jaźń");
+        assert_eq!(
+            snippet(
+                Some(
+                    "a
+
+ b"
+                ),
+                Some(html)
+            ),
+            "a b"
+        );
         assert_eq!(one_line(&"ż".repeat(500)).chars().count(), SNIPPET);
     }
 

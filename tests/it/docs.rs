@@ -13,7 +13,7 @@ use crate::support::gateway::Gateway;
 use crate::support::run::Run;
 use crate::support::{has_program, real_part};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -22,6 +22,7 @@ const PAGES: [&str; 10] = [
     "docs/performance.md",
     "docs/results.md",
     "docs/gateway.md",
+    "docs/inbox.md",
     "docs/gateway-operations.md",
     "docs/architecture.md",
 ];

@@ -175,7 +175,7 @@ fn pages_say_how_far_they_may_be_used() {
     let page = gateway.ask("GET /", &[], "");
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "SAMEORIGIN"),
+        ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-resource-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
@@ -573,6 +573,19 @@ fn the_end_does_not_wait_for_ever() {
     let ran = gateway.stop();
     ran.code(0).stderr_has("cut");
     assert_eq!(sending.end(), b"");
+}
+
+#[test]
+fn a_page_that_listens_does_not_delay_the_end() {
+    let mut gateway = Gateway::with("[limits]\nstop = \"5s\"", &[]);
+    let mut page = gateway.connect();
+    page.send(&gateway.request("GET /inbox/events", &[], ""));
+    let reply = page.reply();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+    gateway.stop().code(0).stderr_lacks("cut");
+    let events = page.end();
+    assert!(events.ends_with(b"\r\n0\r\n\r\n"), "it was cut");
 }
 
 #[test]

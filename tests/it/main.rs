@@ -22,6 +22,8 @@ mod gateway_chaos;
 mod gateway_edge;
 mod gateway_kills;
 mod harness;
+mod inbox;
+mod inbox_page;
 mod init;
 mod kills;
 mod ledgers;

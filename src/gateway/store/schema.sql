@@ -51,6 +51,9 @@ CREATE INDEX message_message_id ON message (message_id);
 CREATE INDEX message_to ON message (to_address COLLATE NOCASE, created_at);
 CREATE INDEX message_account ON message (account, created_at);
 CREATE INDEX message_created ON message (created_at);
+CREATE INDEX message_status ON message (status);
+CREATE INDEX message_tags ON message (tags, created_at);
+CREATE INDEX message_unread ON message (id) WHERE unread = 1;
 
 -- What became of a message.
 CREATE TABLE event (

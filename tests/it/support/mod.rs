@@ -5,9 +5,12 @@
     reason = "a toolbox: a tool may wait for the test that needs it, and nothing outside this binary sees it"
 )]
 
+pub mod browser;
 pub mod campaign;
 pub mod fake_api;
 pub mod gateway;
+pub mod http;
+pub mod inbox;
 pub mod kill;
 pub mod mail;
 pub mod parallel;
