@@ -52,60 +52,72 @@ fn page(
     before: i64,
     limit: i64,
 ) -> rusqlite::Result<Vec<Value>> {
-    let Some((from, mut values)) = from(connection, condition, before)? else {
+    let Some(from) = from(connection, condition, before)? else {
         return Ok(Vec::new());
     };
-    values.push(limit.into());
-    let select = format!("SELECT {COLUMNS} {from} ORDER BY message.id DESC LIMIT ?");
+    let (select, values) = from.select(COLUMNS, limit);
     let mut select = connection.prepare_cached(&select)?;
     let rows = select.query_map(params_from_iter(values), in_list)?;
     rows.collect()
 }
 
-/// `FROM … WHERE …` of the messages that a condition holds for, with an ID under `before`, and the
-/// values in it; none where no message can be one.
+/// `FROM … WHERE …` of the messages that a condition holds for, with an ID under `before`, newest
+/// first, and the values in it; none where no message can be one.
 ///
 /// The index gives the IDs of what has the words in falling order, so that no more is looked at than
-/// is shown; its columns' names stay inside.
+/// is shown.
 pub(super) fn from(
     connection: &Connection,
     condition: &Condition,
     before: i64,
-) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
+) -> rusqlite::Result<Option<From>> {
     let Some((least, greatest)) = ids(connection, condition)? else {
         return Ok(None);
     };
     let greatest = greatest.min(before.saturating_sub(1));
-    let and = &condition.and;
-    let (from, words) = match &condition.words {
-        None => (
-            format!("FROM message WHERE message.id BETWEEN ? AND ?{and}"),
-            None,
-        ),
-        Some(words) => (
-            format!(
-                "FROM (SELECT rowid AS found FROM idx.words WHERE words MATCH ? AND rowid BETWEEN ? AND ? \
-                 ORDER BY rowid DESC) CROSS JOIN message ON message.id = found WHERE 1{and}"
-            ),
-            Some(words.clone().into()),
+    let (tables, id) = match condition.words {
+        None => ("message WHERE", "message.id"),
+        Some(_) => (
+            "idx.words CROSS JOIN message ON message.id = words.rowid WHERE words MATCH ? AND",
+            "words.rowid",
         ),
     };
-    let mut values: Vec<Sql> = words.into_iter().collect();
-    values.extend([least.into(), greatest.into()]);
-    values.extend(condition.values.iter().cloned());
-    if let Some(after) = condition.after {
-        values.push(after.into());
-    }
-    if let Some(before) = condition.before {
-        values.push(before.into());
-    }
     let after = condition
         .after
-        .map_or("", |_| " AND message.created_at >= ?");
+        .map(|at| (" AND message.created_at >= ?", at));
     let before = condition
         .before
-        .map_or("", |_| " AND message.created_at < ?");
-    Ok(Some((format!("{from}{after}{before}"), values)))
+        .map(|at| (" AND message.created_at < ?", at));
+    let times = [after, before].into_iter().flatten();
+    let words = condition.words.iter().map(|words| words.clone().into());
+    let values = words
+        .chain([least.into(), greatest.into()])
+        .chain(condition.values.iter().cloned())
+        .chain(times.clone().map(|(_, at)| at.into()));
+    Ok(Some(From {
+        sql: format!(
+            "FROM {tables} {id} BETWEEN ? AND ?{}{} ORDER BY {id} DESC LIMIT ?",
+            condition.and,
+            times.map(|(and, _)| and).collect::<String>()
+        ),
+        values: values.collect(),
+    }))
+}
+
+/// What follows `SELECT …`.
+pub(super) struct From {
+    /// Its last `?` is for how many there are at most.
+    sql: String,
+    values: Vec<Sql>,
+}
+
+impl From {
+    /// The statement that selects `what`, and the values in it.
+    pub(super) fn select(self, what: &str, limit: i64) -> (String, Vec<Sql>) {
+        let Self { sql, mut values } = self;
+        values.push(limit.into());
+        (format!("SELECT {what} {sql}"), values)
+    }
 }
 
 /// The least and the greatest ID of the messages of a condition's time; none if it has none.
@@ -174,11 +186,11 @@ pub(super) async fn count(
 }
 
 fn matches(connection: &Connection, condition: &Condition) -> rusqlite::Result<i64> {
-    let Some((from, mut values)) = from(connection, condition, i64::MAX)? else {
+    let Some(from) = from(connection, condition, i64::MAX)? else {
         return Ok(0);
     };
-    values.push((MAX_COUNT + 1).into());
-    let select = format!("SELECT count(*) FROM (SELECT 1 {from} LIMIT ?)");
+    let (select, values) = from.select("1", MAX_COUNT + 1);
+    let select = format!("SELECT count(*) FROM ({select})");
     let mut select = connection.prepare_cached(&select)?;
     select.query_row(params_from_iter(values), |row| row.get(0))
 }

@@ -93,11 +93,10 @@ fn find(
     condition: &Condition,
     before: i64,
 ) -> rusqlite::Result<Vec<(i64, bool)>> {
-    let Some((from, mut values)) = from(connection, condition, before)? else {
+    let Some(from) = from(connection, condition, before)? else {
         return Ok(Vec::new());
     };
-    values.push(BATCH.into());
-    let select = format!("SELECT message.id, {WAITS} {from} ORDER BY message.id DESC LIMIT ?");
+    let (select, values) = from.select(&format!("message.id, {WAITS}"), BATCH);
     let mut select = connection.prepare_cached(&select)?;
     let rows = select.query_map(params_from_iter(values), |row| {
         Ok((row.get(0)?, row.get(1)?))

@@ -53,7 +53,7 @@ CREATE INDEX message_account ON message (account, created_at);
 CREATE INDEX message_created ON message (created_at);
 CREATE INDEX message_status ON message (status);
 CREATE INDEX message_tags ON message (tags, created_at);
-CREATE INDEX message_unread ON message (id) WHERE unread = 1;
+CREATE INDEX message_unread ON message (unread);
 
 -- What became of a message.
 CREATE TABLE event (
