@@ -19,6 +19,7 @@ mod findings;
 mod gateway;
 mod gateway_api;
 mod gateway_chaos;
+mod gateway_clients;
 mod gateway_edge;
 mod gateway_kills;
 mod harness;

@@ -223,17 +223,19 @@ pub(super) async fn part(
     Ok(attachment(&name, content))
 }
 
-/// The request as it is kept: it may be no JSON that this program wrote.
+/// The request as it is kept: it may be no JSON that this program wrote. What the message itself holds
+/// of it is put in.
 pub(super) async fn request(
     State(inbox): State<Arc<Inbox>>,
     Path(uid): Path<String>,
 ) -> Result<Response, Failed> {
+    let of = uid.clone();
     let read = move |connection: &Connection| {
         let mut select = connection.prepare_cached(
             "SELECT req_id, endpoint, at, remote, fields FROM request
              WHERE id = (SELECT request FROM message WHERE uid = ?)",
         )?;
-        let request = select.query_row([uid], |row| {
+        let request = select.query_row([of], |row| {
             Ok(json!({
                 "req_id": row.get::<_, String>(0)?,
                 "endpoint": row.get::<_, String>(1)?,
@@ -245,7 +247,25 @@ pub(super) async fn request(
         request.optional()
     };
     let request = inbox.store.read_async(read).await?;
-    Ok(json(&request.ok_or_else(Failed::gone)?))
+    let mut request = request.ok_or_else(Failed::gone)?;
+    let fields = request["fields"].as_array_mut();
+    let fields = fields.into_iter().flatten();
+    let in_message: Vec<&mut Value> = fields.filter(|field| field[1].is_null()).collect();
+    if !in_message.is_empty() {
+        let bodies = inbox.with(uid, |_, bytes| {
+            let mail = parse(&bytes)?;
+            Ok((
+                mail.html().map(str::to_owned),
+                mail.text().map(str::to_owned),
+            ))
+        });
+        let (html, text) = bodies.await?;
+        for field in in_message {
+            let body = if field[0] == "html" { &html } else { &text };
+            field[1] = json!(body.as_deref().unwrap_or_default());
+        }
+    }
+    Ok(json(&request))
 }
 
 pub(super) async fn read(state: State<Arc<Inbox>>, uid: Path<String>) -> Result<Response, Failed> {

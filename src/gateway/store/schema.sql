@@ -9,7 +9,8 @@ CREATE TABLE request (
   endpoint TEXT NOT NULL,               -- such as sendmail
   at       INTEGER NOT NULL,
   remote   TEXT,                        -- who asked: address and port
-  fields   TEXT NOT NULL                -- the form as it was sent, a JSON array of [name, value]; no attachments' content
+  fields   TEXT NOT NULL                -- the form as it was sent, a JSON array of [name, value]; no attachments' content,
+                                         -- and null for what the messages hold as it is
 ) STRICT;
 
 -- What messages of one request have in common: the last headers and the body.
