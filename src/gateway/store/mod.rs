@@ -64,7 +64,7 @@ impl Store {
         indexer::start(words, committed)?;
         Ok(Self(Arc::new(Inner {
             writer,
-            readers: Readers::new(path.clone(), dir.join(WORDS)),
+            readers: Readers::new(path.clone(), Some(dir.join(WORDS))),
             path,
             _lock: lock,
         })))
