@@ -144,6 +144,8 @@ impl Gateway {
             .args(["gateway", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
+            // A line for each answer, which nobody reads here.
+            .stderr(Stdio::null())
             .spawn()
             .expect("the gateway starts");
         let mut line = String::new();

@@ -80,6 +80,8 @@ pub enum Command {
     Results(Results),
     /// Take messages as the API's server does, and keep them
     Gateway(Gateway),
+    /// Look at the messages of a local run in a browser
+    Inbox(Inbox),
     /// Write shell completions to standard output
     Completions(Completions),
 }
@@ -251,6 +253,16 @@ pub struct Gateway {
     /// Make trouble, for rehearsals: 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42, or magic
     #[arg(long, value_name = "SPEC")]
     pub chaos: Option<Spec>,
+}
+
+/// `mailrun inbox`
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// A run's folder, or a campaign: its newest run with an outbox
+    pub run: PathBuf,
+    /// Where to listen; a free port of this machine unless given
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `mailrun completions`

@@ -22,6 +22,7 @@ pub mod delivery;
 pub mod durable;
 pub mod exit_code;
 pub mod finding;
+pub mod frame;
 pub mod gateway;
 pub mod ledger;
 pub mod message;

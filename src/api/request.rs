@@ -87,11 +87,11 @@ impl Request<'_> {
             to: self.to.iter().map(Recipient::borrowed).collect(),
             smtp_account: borrowed(&self.smtp_account),
             subject: borrowed(&self.subject),
-            html: self.html.as_ref().map(borrowed),
+            html: self.html.as_deref().map(Cow::Borrowed),
             html_form: self.html_form.as_deref().map(Cow::Borrowed),
-            text: self.text.as_ref().map(borrowed),
+            text: self.text.as_deref().map(Cow::Borrowed),
             from: borrowed(&self.from),
-            from_name: self.from_name.as_ref().map(borrowed),
+            from_name: self.from_name.as_deref().map(Cow::Borrowed),
             headers: self
                 .headers
                 .iter()
@@ -99,10 +99,10 @@ impl Request<'_> {
                 .collect(),
             cc: self.cc.iter().map(Copy::borrowed).collect(),
             bcc: self.bcc.iter().map(Copy::borrowed).collect(),
-            reply_to: self.reply_to.as_ref().map(borrowed),
-            tags: self.tags.iter().map(borrowed).collect(),
+            reply_to: self.reply_to.as_deref().map(Cow::Borrowed),
+            tags: self.tags.iter().map(|tag| borrowed(tag)).collect(),
             files: self.files.iter().map(File::borrowed).collect(),
-            return_path: self.return_path.as_ref().map(borrowed),
+            return_path: self.return_path.as_deref().map(Cow::Borrowed),
         }
     }
 }
@@ -111,12 +111,12 @@ impl Copy<'_> {
     fn borrowed(&self) -> Copy<'_> {
         Copy {
             address: borrowed(&self.address),
-            name: self.name.as_ref().map(borrowed),
+            name: self.name.as_deref().map(Cow::Borrowed),
         }
     }
 }
 
-fn borrowed<'a>(text: &'a Cow<'_, str>) -> Cow<'a, str> {
+fn borrowed(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
@@ -124,8 +124,8 @@ impl Recipient<'_> {
     fn borrowed(&self) -> Recipient<'_> {
         Recipient {
             address: borrowed(&self.address),
-            name: self.name.as_ref().map(borrowed),
-            message_id: self.message_id.as_ref().map(borrowed),
+            name: self.name.as_deref().map(Cow::Borrowed),
+            message_id: self.message_id.as_deref().map(Cow::Borrowed),
         }
     }
 
@@ -256,6 +256,7 @@ impl Request<'static> {
     /// As [`Request::decode`].
     pub fn from_pairs(pairs: Vec<(String, String)>, dialect: Dialect) -> Result<Self, DecodeError> {
         let mut fields = Fields(form::nest(pairs)?);
+        let (headers, reply_to) = headers(&mut fields)?;
         Ok(Self {
             to: recipients(&mut fields, dialect)?,
             smtp_account: fields.required("smtp_account")?,
@@ -265,10 +266,10 @@ impl Request<'static> {
             text: fields.either("text", "txt")?,
             from: fields.required("from")?,
             from_name: fields.text("from_name")?,
-            headers: headers(&mut fields)?,
+            headers,
             cc: copies(&mut fields, ["cc", "cc_name", "multi_cc"])?,
             bcc: copies(&mut fields, ["bcc", "bcc_name", "multi_bcc"])?,
-            reply_to: fields.either("reply_to", "replay_to")?,
+            reply_to: fields.either("reply_to", "replay_to")?.or(reply_to),
             tags: tags(&mut fields)?,
             files: files(&mut fields)?,
             return_path: fields.text("return_path")?,
@@ -277,6 +278,8 @@ impl Request<'static> {
 }
 
 type Text = Cow<'static, str>;
+/// A name and a value.
+type Header = (Text, Text);
 
 /// The fields that are not read yet.
 struct Fields(Map);
@@ -402,57 +405,94 @@ fn keyed_recipient(
     }))
 }
 
+/// `cc=a@x` and `cc_name`; `cc[a@x]=Name`, with or without `multi_cc`; `cc[0]=a@x`.
 fn copies(
     fields: &mut Fields,
     [key, name_key, multi_key]: [&str; 3],
 ) -> Result<Vec<Copy<'static>>, DecodeError> {
     let name = fields.text(name_key)?;
-    if !fields.flag(multi_key)? {
-        let address = fields.text(key)?;
-        return Ok(address
-            .into_iter()
-            .map(|address| Copy {
-                address,
-                name: name.clone(),
-            })
-            .collect());
-    }
+    let several = fields.flag(multi_key)?;
     let map = match fields.0.take(key) {
         Some(Value::Map(map)) => map,
-        None => return Ok(Vec::new()),
-        Some(value) if is_empty(&value) => return Ok(Vec::new()),
-        Some(_) => return refuse(key, "is one value where it must be an array"),
+        Some(Value::Text(text)) if !text.is_empty() && several => {
+            return refuse(key, "is one value where it must be an array");
+        }
+        Some(Value::Text(text)) if !text.is_empty() => {
+            let address = Cow::Owned(text);
+            return Ok(vec![Copy { address, name }]);
+        }
+        _ => return Ok(Vec::new()),
     };
-    let copy = |(address, name): (String, Value)| {
-        let name = text(name, || format!("{key}[{address}]"))?;
-        Ok(Copy {
-            address: Cow::Owned(address),
-            name,
+    let copy = |(at, value): (String, Value)| {
+        let value = text(value, || format!("{key}[{at}]"))?;
+        Ok(if is_number(&at) {
+            value.map(|address| Copy {
+                address,
+                name: None,
+            })
+        } else {
+            let address = Cow::Owned(at);
+            Some(Copy {
+                address,
+                name: value,
+            })
         })
     };
-    map.into_iter().map(copy).collect()
+    map.into_iter()
+        .filter_map(|entry| copy(entry).transpose())
+        .collect()
 }
 
-/// `headers[Name]=value`, or `headers[0]=Name: value`.
-fn headers(fields: &mut Fields) -> Result<Vec<(Text, Text)>, DecodeError> {
-    let mut headers = Vec::new();
+/// The headers that only say again what other fields say, and those fields.
+const SAID_BY_FIELDS: [(&str, &str); 6] = [
+    ("From", "from"),
+    ("To", "to"),
+    ("Cc", "cc"),
+    ("Bcc", "bcc"),
+    ("Subject", "subject"),
+    ("Return-Path", "return_path"),
+];
+/// The headers that the server writes whatever is posted.
+const SAID_BY_SERVER: [&str; 3] = ["Date", "Message-ID", "MIME-Version"];
+
+/// `headers[Name]=value`, or `headers[0]=Name: value`; and the value of a `Reply-To` among them.
+///
+/// Some clients post all headers of a message that they have built: those that the message gets
+/// anyway are left out.
+fn headers(fields: &mut Fields) -> Result<(Vec<Header>, Option<Text>), DecodeError> {
+    let (mut headers, mut reply_to) = (Vec::new(), None);
     for (key, value) in fields.entries("headers")? {
         let Some(value) = text(value, || format!("headers[{key}]"))? else {
             continue;
         };
-        if !is_number(&key) {
-            headers.push((Cow::Owned(key), value));
-            continue;
-        }
-        let Some((name, value)) = value.split_once(':') else {
-            return refuse(format!("headers[{key}]"), "must look like “Name: value”");
+        let (name, value) = if is_number(&key) {
+            let Some((name, value)) = value.split_once(':') else {
+                return refuse(format!("headers[{key}]"), "must look like “Name: value”");
+            };
+            (name.to_owned(), Cow::Owned(unfolded(value.trim())))
+        } else {
+            (key, value)
         };
-        headers.push((
-            Cow::Owned(name.to_owned()),
-            Cow::Owned(value.trim().to_owned()),
-        ));
+        if name.eq_ignore_ascii_case("Reply-To") {
+            reply_to = reply_to.or(Some(value));
+        } else if !is_said_anyway(&name, &fields.0) {
+            headers.push((Cow::Owned(name), value));
+        }
     }
-    Ok(headers)
+    Ok((headers, reply_to))
+}
+
+fn is_said_anyway(name: &str, fields: &Map) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    SAID_BY_SERVER.into_iter().any(is)
+        || SAID_BY_FIELDS
+            .iter()
+            .any(|(header, field)| is(header) && fields.get(field).is_some_and(|v| !is_empty(v)))
+}
+
+/// A header's value without the line breaks that only fold it (RFC 5322 2.2.3).
+fn unfolded(value: &str) -> String {
+    value.replace("\r\n ", " ").replace("\r\n\t", "\t")
 }
 
 /// Whether a key is taken for a place in a list, not for a name.

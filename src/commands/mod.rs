@@ -6,6 +6,7 @@ mod deliver;
 mod dry_run;
 mod failure;
 mod gateway;
+mod inbox;
 mod init;
 mod interrupt;
 mod keys;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
         Command::Gateway(args) => gateway::run(&args, &shown),
+        Command::Inbox(args) => inbox::run(&args, &shown),
         Command::Completions(args) => Ok(completions::run(&args)),
     };
     result.unwrap_or_else(|failure| {

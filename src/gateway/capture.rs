@@ -55,7 +55,7 @@ pub(super) fn prepare(
     body: &[u8],
 ) -> Result<(Captured, Values), Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
-    let fields = fields(&form);
+    let fields = fields_beside_the_body(&form);
     let request = Request::from_pairs(form, dialect)?;
     let prepared = gateway.post.prepare(dialect, request)?;
     capture(prepared, gateway, asked, dialect.path(), fields)
@@ -218,7 +218,7 @@ impl Common {
         Self {
             copies: json!(copies).to_string(),
             tags: json!(request.tags).to_string(),
-            snippet: snippet(request),
+            snippet: snippet(text(&request.text), text(&request.html)),
             has_attachment: request.files.iter().any(|file| !(file.inline && has_html)),
         }
     }
@@ -258,9 +258,23 @@ impl Common {
 
 /// The form as a JSON array of `[name, value]`. Instead of an attachment's content it has its size.
 pub(super) fn fields(form: &[(String, String)]) -> String {
+    fields_but(form, |_| false)
+}
+
+/// The form of a request whose messages have its `html` and `text` as they are: what they hold is not
+/// kept twice, and stands as `null`.
+fn fields_beside_the_body(form: &[(String, String)]) -> String {
+    let is_once = |wanted: &str| form.iter().filter(|(name, _)| name == wanted).count() == 1;
+    let in_body = ["html", "text"].map(|name| is_once(name).then_some(name));
+    fields_but(form, |name| in_body.contains(&Some(name)))
+}
+
+fn fields_but(form: &[(String, String)], left_out: impl Fn(&str) -> bool) -> String {
     let shown = |(name, value): &(String, String)| {
         if name.starts_with("files[") && name.ends_with("[content]") {
             json!([name, format!("({} characters of base64)", value.len())])
+        } else if !value.is_empty() && left_out(name) {
+            json!([name, null])
         } else {
             json!([name, value])
         }
@@ -272,8 +286,8 @@ pub(super) fn fields(form: &[(String, String)]) -> String {
 }
 
 /// How the text of a message begins, in one line.
-fn snippet(request: &Request<'_>) -> String {
-    match (text(&request.text), text(&request.html)) {
+pub(super) fn snippet(text: Option<&str>, html: Option<&str>) -> String {
+    match (text, html) {
         (Some(text), _) => one_line(text),
         (None, Some(html)) => one_line(&mail_parser::decoders::html::html_to_text(beginning(html))),
         (None, None) => String::new(),
@@ -306,17 +320,18 @@ mod tests {
     #[test]
     fn a_snippet_is_one_line_of_what_is_seen() {
         let html = "<html><head><style>p { color: red }</style></head>\n<BODY class=x><p>Zażółć\n  gęślą</p><p>jaźń</p></BODY>";
-        let request = Request {
-            html: Some(html.into()),
-            ..Request::default()
-        };
-        assert_eq!(snippet(&request), "Zażółć gęślą jaźń");
-        let request = Request {
-            html: Some(html.into()),
-            text: Some("a\r\n\r\n b".into()),
-            ..Request::default()
-        };
-        assert_eq!(snippet(&request), "a b");
+        assert_eq!(snippet(None, Some(html)), "Zażółć gęślą jaźń");
+        assert_eq!(
+            snippet(
+                Some(
+                    "a
+
+ b"
+                ),
+                Some(html)
+            ),
+            "a b"
+        );
         assert_eq!(one_line(&"ż".repeat(500)).chars().count(), SNIPPET);
     }
 
@@ -327,6 +342,24 @@ mod tests {
         assert_eq!(
             fields(&form),
             r#"[["to[0]","a@x"],["files[0][content]","(4 characters of base64)"]]"#
+        );
+    }
+
+    #[test]
+    fn what_the_message_holds_is_not_kept_twice() {
+        let form = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            let pairs: Vec<_> = pairs.map(|(n, v)| (n.to_string(), v.to_string())).collect();
+            fields_beside_the_body(&pairs)
+        };
+        assert_eq!(
+            form(&[("html", "<p>"), ("text", ""), ("subject", "s")]),
+            r#"[["html",null],["text",""],["subject","s"]]"#
+        );
+        // Of two, the message holds one.
+        assert_eq!(
+            form(&[("text", "a"), ("text", "b"), ("txt", "c")]),
+            r#"[["text","a"],["text","b"],["txt","c"]]"#
         );
     }
 }

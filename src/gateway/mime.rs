@@ -9,6 +9,7 @@ use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::{Header, HeaderType};
 use mail_builder::mime::MimePart;
+use mail_parser::{Addr, MessageParser};
 
 use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
 use super::sendmail::text;
@@ -159,6 +160,32 @@ fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {
     Address::parse(text).map_err(|error| MimeError::Address { field, error })
 }
 
+/// One address, or all that a `Reply-To` can hold: some clients post that header's value.
+fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
+    let error = match address("reply_to", text) {
+        Ok(address) => {
+            return Ok(vec![Mailbox {
+                name: None,
+                address,
+            }]);
+        }
+        Err(error) => error,
+    };
+    let header = format!("Reply-To: {text}\r\n\r\n");
+    let parsed = MessageParser::default().parse(&header);
+    let found = parsed.as_ref().and_then(|message| message.reply_to());
+    let mailbox = |found: &Addr<'_>| {
+        Ok(Mailbox {
+            name: found.name().map(str::to_owned),
+            address: address("reply_to", found.address().unwrap_or_default())?,
+        })
+    };
+    match found {
+        Some(found) if found.first().is_some() => found.iter().map(mailbox).collect(),
+        _ => Err(error),
+    }
+}
+
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {
     let mailbox = |copy: &Copy<'_>| {
         let name = text(&copy.name).map(str::to_owned);
@@ -185,15 +212,7 @@ fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u
         addresses("Cc", cc, &mut out);
     }
     if let Some(text) = text(&request.reply_to) {
-        let address = address("reply_to", text)?;
-        addresses(
-            "Reply-To",
-            &[Mailbox {
-                name: None,
-                address,
-            }],
-            &mut out,
-        );
+        addresses("Reply-To", &reply_to(text)?, &mut out);
     }
     header("Subject", &unstructured(&request.subject), &mut out);
     for (name, value) in &request.headers {

@@ -22,6 +22,7 @@ mod encoding;
 mod export;
 mod guard;
 mod health;
+mod inbox;
 mod lists;
 pub mod maildir;
 mod metrics;
@@ -51,6 +52,7 @@ use self::access::Access;
 use self::chaos::Chaos;
 use self::guard::Guard;
 use self::health::Health;
+use self::inbox::Inbox;
 use self::maildir::Maildir;
 use self::metrics::{Kind, Metrics};
 use self::relay::Permits;
@@ -62,6 +64,7 @@ use crate::clock::Clock;
 
 pub use self::export::{ExportError, export};
 pub use self::guard::{Login, Open};
+pub use self::inbox::{FollowError, follow};
 pub use self::server::Limits;
 
 /// What a gateway needs to run.
@@ -90,6 +93,13 @@ pub enum Keep {
     Outbox(PathBuf),
     /// Everything that a stand-alone gateway keeps.
     Store(Store),
+    /// Nowhere: what is kept is shown, and nothing is taken.
+    Shown {
+        /// What is shown; [`follow`] fills it.
+        store: Store,
+        /// What it is.
+        title: String,
+    },
 }
 
 /// Serves the API until `shutdown` is done; what is being taken then is taken to its end.
@@ -122,11 +132,14 @@ struct Gateway {
     post: Arc<Post>,
     permits: Permits,
     kept: Kept,
+    inbox: Option<Arc<Inbox>>,
 }
 
 enum Kept {
     Outbox(Maildir),
     Store(Store),
+    /// Nothing is taken.
+    Nothing,
 }
 
 impl Gateway {
@@ -136,7 +149,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::default());
         let store = match &setup.keep {
             Keep::Outbox(_) => None,
-            Keep::Store(store) => Some(store.clone()),
+            Keep::Store(store) | Keep::Shown { store, .. } => Some(store.clone()),
         };
         if let Some(store) = &store {
             watch_store(&metrics, store, setup.permits.relays());
@@ -146,9 +159,17 @@ impl Gateway {
             // The log of a run is not that of the gateway inside it.
             log: store.is_some(),
         };
-        let kept = match setup.keep {
-            Keep::Outbox(path) => Kept::Outbox(Maildir::open(&path)?),
-            Keep::Store(store) => Kept::Store(store),
+        let inbox = |store, title, writable| {
+            let clock = setup.clock.clone();
+            Some(Arc::new(Inbox::new(store, title, writable, clock)))
+        };
+        let (kept, inbox) = match setup.keep {
+            Keep::Outbox(path) => (Kept::Outbox(Maildir::open(&path)?), None),
+            Keep::Store(store) => (
+                Kept::Store(store.clone()),
+                inbox(store, "gateway".to_owned(), true),
+            ),
+            Keep::Shown { store, title } => (Kept::Nothing, inbox(store, title, false)),
         };
         Ok(Self {
             guard,
@@ -158,6 +179,7 @@ impl Gateway {
             post: Arc::new(Post::new(setup.clock, setup.random)),
             permits: setup.permits,
             kept,
+            inbox,
         })
     }
 

@@ -18,7 +18,7 @@ use super::access::Noted;
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
 use super::paced::TooSlow;
-use super::{Gateway, Kept, metrics, outbox, rest, templates};
+use super::{Gateway, Kept, inbox, metrics, outbox, rest, templates};
 use crate::api::{Answer, Dialect, MAX_SIZE};
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
@@ -38,9 +38,12 @@ pub(super) struct Asked {
 }
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    let mut router = Router::new()
-        .route("/api/sendmail", post(sendmail))
-        .route("/api/new_sendmail", post(new_sendmail));
+    let mut router = Router::new();
+    if !matches!(gateway.kept, Kept::Nothing) {
+        router = router
+            .route("/api/sendmail", post(sendmail))
+            .route("/api/new_sendmail", post(new_sendmail));
+    }
     if let Kept::Store(store) = &gateway.kept {
         let accounts = gateway.permits.accounts();
         router = router
@@ -48,6 +51,9 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
             .route("/metrics", get(metrics))
             .route("/api/sendmail_templates", post(sendmail_templates))
             .merge(rest::router(store, &gateway.post, accounts));
+    }
+    if let Some(inbox) = &gateway.inbox {
+        router = router.merge(inbox::router(Arc::clone(inbox)));
     }
     let mut router = router
         .fallback(unknown)
@@ -218,7 +224,9 @@ impl Gateway {
                 Ok((vec![captured], values))
             }
             (Kept::Store(store), Kind::Templates) => templates::prepare(self, store, asked, body),
-            (Kept::Outbox(_), Kind::Templates) => Err(Refusal::unknown_action()),
+            (Kept::Outbox(_), Kind::Templates) | (Kept::Nothing, _) => {
+                Err(Refusal::unknown_action())
+            }
         }
     }
 }

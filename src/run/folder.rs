@@ -87,6 +87,20 @@ impl Folder {
         newest.ok_or_else(|| FolderError::NoRuns(campaign.to_owned()))
     }
 
+    /// The same, but of a campaign the newest run that has an outbox, if one has.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find_with_outbox(path: &Path) -> Result<Self, FolderError> {
+        let newest = Self::find(path)?;
+        if is_run(path) {
+            return Ok(newest);
+        }
+        let runs = newest.0.parent().map(all).unwrap_or_default();
+        let local = runs.into_iter().rev().find(|run| run.outbox().is_dir());
+        Ok(local.unwrap_or(newest))
+    }
+
     /// A folder that exists.
     pub fn at(path: &Path) -> Self {
         Self(path.to_owned())

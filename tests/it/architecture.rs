@@ -149,7 +149,9 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     assert!(!imports_of("delivery").contains("gateway"));
     imports_only(
         "gateway",
-        &["api", "address", "clock", "finding", "pace", "source"],
+        &[
+            "api", "address", "clock", "finding", "frame", "pace", "source",
+        ],
     );
 }
 
@@ -196,7 +198,12 @@ fn only_the_transport_and_the_gateway_open_sockets() {
     ];
     only_in(&sockets, |source| {
         ["transport", "gateway"].contains(&source.module())
-            || ["commands/local.rs", "commands/gateway.rs"].contains(&source.path.as_str())
+            || [
+                "commands/local.rs",
+                "commands/gateway.rs",
+                "commands/inbox.rs",
+            ]
+            .contains(&source.path.as_str())
     });
 }
 

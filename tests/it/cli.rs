@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "resolve",
     "status",
     "results",
+    "inbox",
     "completions",
 ];
 

@@ -283,12 +283,28 @@ fn fields_are_read_in_every_shape_that_clients_send() {
     assert_eq!(read("headers[X-A]=b: c").headers, header);
     assert_eq!(read("headers[0]=X-A: b: c").headers, header);
     assert_eq!(read("headers[]=X-A:b: c").headers, header);
+    let all = "from=a@x&headers[]=From: a@x&headers[]=Reply-To: J <b@x>&headers[]=X-A: b:%0D%0A c&headers[]=Date: now";
+    assert_eq!(read(all).headers, header);
+    assert_eq!(read(all).reply_to.as_deref(), Some("J <b@x>"));
+    let both = read("headers[reply-to]=a@x&reply_to=b@x&headers[CC]=s&cc=c@x&headers[X-A]=b: c");
+    assert_eq!(
+        (both.reply_to.as_deref(), both.headers),
+        (Some("b@x"), header)
+    );
+    let unsaid = read("headers[Bcc]=a@x&headers[Sender]=b@x&bcc=");
+    assert_eq!(unsaid.headers.len(), 2, "nothing else says them");
+    let broken = read("headers[]=X-A: b%0D%0ABcc: c&headers[X-B]=b%0D%0A c");
+    assert!(broken.headers.iter().all(|(_, value)| value.contains('\n')));
     assert_eq!(read("tags=a").tags, ["a"]);
     assert_eq!(read("tags[]=a&tags[]=b").tags, ["a", "b"]);
     assert_eq!(read("cc=a@x&cc_name=A").cc, [copy("a@x", Some("A"))]);
     let several = [copy("a@x", Some("A")), copy("b@x", None)];
     assert_eq!(read("multi_cc=1&cc[a@x]=A&cc[b@x]=").cc, several);
     assert_eq!(read("multi_bcc=1&bcc[a@x]=A&bcc[b@x]=").bcc, several);
+    assert_eq!(read("cc[a@x]=A&cc[b@x]=").cc, several);
+    let list = [copy("a@x", None), copy("b@x", None)];
+    assert_eq!(read("bcc[]=a@x&bcc[]=&bcc[]=b@x").bcc, list);
+    assert_eq!(read("multi_cc=1&cc[0]=a@x&cc[1]=b@x").cc, list);
     assert_eq!(read("return_path=r@x").return_path.as_deref(), Some("r@x"));
     let wrapped = read(
         "files[a][name]=n&files[a][mime]=m/m&files[a][content]=QUFB%0D%0AQUFB&files[a][inline]=1",
@@ -326,8 +342,8 @@ fn a_field_of_another_shape_is_refused_by_its_name() {
         ),
         (
             Dialect::Sendmail,
-            "cc[]=a",
-            "the field cc is an array where it must be one value",
+            "cc[0][x]=a",
+            "the field cc[0] is an array where it must be one value",
         ),
         (
             Dialect::Sendmail,

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::support::fake_api::FakeApi;
 use crate::support::gateway::Gateway;
 use crate::support::run::Run;
-use crate::support::{has_program, real_part};
+use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -22,7 +22,9 @@ const PAGES: [&str; 10] = [
     "docs/performance.md",
     "docs/results.md",
     "docs/gateway.md",
+    "docs/inbox.md",
     "docs/gateway-operations.md",
+    "docs/clients.md",
     "docs/architecture.md",
 ];
 
@@ -231,6 +233,42 @@ fn the_commands_of_the_other_pages_run() {
         ["docs/campaign.md", "docs/results.md", "docs/gateway.md"].map(|name| run_page(name, &api));
     assert_eq!(lines, [0, 3, 2]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
+}
+
+/// Runs the commands and the programs of a page, which post to a gateway.
+#[test]
+fn the_programs_of_the_page_for_clients_run() {
+    let gateway = Gateway::start();
+    let page = page("docs/clients.md");
+    let here = |text: &str| text.replace("http://127.0.0.1:8925/api/", &gateway.api());
+    let found = |program| match program {
+        "python3" => real_part("Python's requests", has_requests()),
+        program => real_part(program, has_program(program)),
+    };
+    let commands = blocks(&page, "text");
+    let [start, curl] = &commands[..] else {
+        panic!("the page starts the gateway, and calls curl")
+    };
+    assert!(start.starts_with("mailrun gateway "));
+    let mut programs = vec![("curl", "sh", "-s", here(curl))];
+    for (program, language, argument) in [
+        ("php", "php", "--"),
+        ("python3", "python", "-"),
+        ("node", "js", "-"),
+    ] {
+        let [text] = &blocks(&page, language)[..] else {
+            panic!("a program in {language}")
+        };
+        programs.push((program, program, argument, here(text)));
+    }
+    for (needs, program, argument, text) in programs {
+        if found(needs) {
+            let sent = gateway.kept().len();
+            let wrote = client(program, &[argument], &text);
+            assert!(wrote.contains("jan@example.com"), "{needs}: {wrote}");
+            assert_eq!(gateway.kept().len(), sent + 1, "{needs}");
+        }
+    }
 }
 
 #[test]

@@ -840,8 +840,8 @@ fn nothing_gets_into_a_header() {
     }
     for name in [
         "Bcc",
-        "to",
-        "Subject",
+        "Sender",
+        "Return-Path",
         "Content-Type",
         "X-Mailrun-Envelope-To",
     ] {

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, Reply, form};
-use crate::support::{has_program, real_part};
+use crate::support::{client, has_program, has_requests, real_part};
 
 fn shapes() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wire/shapes")
@@ -524,23 +523,6 @@ fn small_questions_are_answered() {
     );
 }
 
-/// Runs a program that posts or asks, and gives what it wrote.
-fn client(program: &str, arguments: &[&str], script: &str) -> String {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("no_proxy", "*")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    std::io::Write::write_all(&mut stdin, script.as_bytes()).expect("it reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{program}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
 #[test]
 fn php_writes_the_fixtures() {
     if !real_part("PHP's http_build_query", has_program("php")) {
@@ -582,13 +564,7 @@ echo $list->code, ' ', $list->number_of_elements, ' ', $list->data[0]->message_i
 
 #[test]
 fn pythons_requests_sends_and_reads_back() {
-    let found = has_program("python3")
-        && Command::new("python3")
-            .args(["-c", "import requests"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-    if !real_part("Python's requests", found) {
+    if !real_part("Python's requests", has_requests()) {
         return;
     }
     let gateway = Gateway::start();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mail_parser::MessageParser;
 use rusqlite::{Connection, params};
+use tokio::sync::watch;
 
 use super::StoreError;
 use super::messages::source_in;
@@ -25,17 +26,22 @@ const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// Starts the thread. It catches up with what was not indexed before, and ends when `committed` is
-/// closed.
-pub(super) fn start(connection: Connection, committed: Receiver<()>) -> Result<(), StoreError> {
+/// closed. Gives a number that changes whenever more can be found.
+pub(super) fn start(
+    connection: Connection,
+    committed: Receiver<()>,
+) -> Result<watch::Receiver<u64>, StoreError> {
+    let (indexed, told) = watch::channel(0);
     let indexer = Indexer {
         connection,
         committed,
         looked: Cell::new(0),
+        indexed,
     };
     std::thread::Builder::new()
         .name("indexer".to_owned())
         .spawn(move || indexer.run())
-        .map(drop)
+        .map(|_| told)
         .map_err(|error| StoreError::Stopped(error.to_string()))
 }
 
@@ -44,6 +50,8 @@ struct Indexer {
     committed: Receiver<()>,
     /// The last entry of which it was looked whether its message is still there.
     looked: Cell<i64>,
+    /// Changes whenever more can be found.
+    indexed: watch::Sender<u64>,
 }
 
 impl Indexer {
@@ -57,6 +65,7 @@ impl Indexer {
                     }
                 }
                 Ok(_) => {
+                    self.indexed.send_modify(|indexed| *indexed += 1);
                     // Messages that come in have the machine first.
                     if self.committed.try_recv().is_ok() {
                         std::thread::sleep((begun.elapsed() * REST).min(LONGEST_REST));
@@ -163,6 +172,7 @@ mod tests {
         let indexer = Indexer {
             connection: open::words(&path, &dir.join(WORDS)).expect("an index"),
             committed: std::sync::mpsc::channel().1,
+            indexed: watch::channel(0).0,
             looked: Cell::new(0),
         };
         (indexer, writer)

@@ -44,6 +44,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     writer: Writer,
+    indexed: watch::Receiver<u64>,
     readers: Readers,
     path: PathBuf,
     /// Keeps other processes out until it is closed.
@@ -61,9 +62,10 @@ impl Store {
         let connection = open::writer(&path)?;
         let words = open::words(&path, &dir.join(WORDS))?;
         let (writer, committed) = Writer::start(connection)?;
-        indexer::start(words, committed)?;
+        let indexed = indexer::start(words, committed)?;
         Ok(Self(Arc::new(Inner {
             writer,
+            indexed,
             readers: Readers::new(path.clone(), Some(dir.join(WORDS))),
             path,
             _lock: lock,
@@ -133,6 +135,11 @@ impl Store {
     /// The ID of the newest message that is committed. It changes with each commit that adds some.
     pub fn newest(&self) -> watch::Receiver<i64> {
         self.0.writer.newest()
+    }
+
+    /// A number that changes whenever more messages can be found by their words.
+    pub fn indexed(&self) -> watch::Receiver<u64> {
+        self.0.indexed.clone()
     }
 
     /// A number that changes with each commit. It is closed when the store can be written no more.

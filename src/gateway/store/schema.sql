@@ -9,7 +9,8 @@ CREATE TABLE request (
   endpoint TEXT NOT NULL,               -- such as sendmail
   at       INTEGER NOT NULL,
   remote   TEXT,                        -- who asked: address and port
-  fields   TEXT NOT NULL                -- the form as it was sent, a JSON array of [name, value]; no attachments' content
+  fields   TEXT NOT NULL                -- the form as it was sent, a JSON array of [name, value]; no attachments' content,
+                                         -- and null for what the messages hold as it is
 ) STRICT;
 
 -- What messages of one request have in common: the last headers and the body.
@@ -51,6 +52,9 @@ CREATE INDEX message_message_id ON message (message_id);
 CREATE INDEX message_to ON message (to_address COLLATE NOCASE, created_at);
 CREATE INDEX message_account ON message (account, created_at);
 CREATE INDEX message_created ON message (created_at);
+CREATE INDEX message_status ON message (status);
+CREATE INDEX message_tags ON message (tags, created_at);
+CREATE INDEX message_unread ON message (unread);
 
 -- What became of a message.
 CREATE TABLE event (

@@ -125,7 +125,7 @@ impl Query {
 }
 
 /// The text with the letter that the index does not take for the accented one that it is to Poles.
-pub(super) fn folded(text: &str) -> String {
+pub(in crate::gateway) fn folded(text: &str) -> String {
     text.replace('ł', "l").replace('Ł', "L")
 }
 

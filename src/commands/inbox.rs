@@ -1,0 +1,137 @@
+//! `mailrun inbox`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use rand::rngs::StdRng;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::failure::Failure;
+use super::show::Shown;
+use crate::cli;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::gateway::relay::Permits;
+use crate::gateway::store::{Store, StoreError};
+use crate::gateway::{FollowError, Keep, Limits, Setup, follow, serve};
+use crate::run::Folder;
+
+/// The folder in a run's that holds the index of its outbox.
+const INDEX: &str = "inbox";
+
+pub(super) fn run(args: &cli::Inbox, shown: &Shown) -> Result<ExitCode, Failure> {
+    let listen = args.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+    if !listen.ip().is_loopback() {
+        return Err(Failure::with_help(
+            "no-login",
+            format!("{listen} can be reached from other machines, and there is no login"),
+            "listen on 127.0.0.1: recipients' data are for you alone",
+        )
+        .usage());
+    }
+    let folder = Folder::find_with_outbox(&args.run)?;
+    let outbox = folder.outbox();
+    if !outbox.is_dir() {
+        return Err(Failure::with_help(
+            "no-outbox",
+            format!(
+                "{} has no outbox: its messages went to the API",
+                folder.path().display()
+            ),
+            "`mailrun send CAMPAIGN --local` keeps them in an outbox",
+        ));
+    }
+    // The index has whole paths.
+    let outbox = outbox.canonicalize().map_err(|error| (outbox, error))?;
+    let index = folder.path().join(INDEX);
+    let store = Store::open(&index).map_err(|error| not_opened(&index, error))?;
+    let name = folder.path().file_name().unwrap_or_default();
+    let setup = Setup {
+        login: None,
+        hosts: Vec::new(),
+        limits: Limits::default(),
+        chaos: None,
+        keep: Keep::Shown {
+            store: store.clone(),
+            title: name.to_string_lossy().into_owned(),
+        },
+        permits: Permits::default(),
+        clock: Clock::system(),
+        random: Box::new(rand::make_rng::<StdRng>()),
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
+        .block_on(show(listen, setup, store, &outbox, shown))
+}
+
+/// Serves until the user ends it, or the outbox can't be read any more.
+async fn show(
+    listen: SocketAddr,
+    setup: Setup,
+    store: Store,
+    outbox: &Path,
+    shown: &Shown,
+) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::new("inbox", format!("{listen}: {error}"));
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let failure = format!("can't listen on {listen}: {error}");
+        Failure::with_help("inbox", failure, "choose another address with --listen")
+    })?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    println!("http://{}/", listener.local_addr().map_err(failed)?);
+    shown.say("Open it in a browser. Ctrl-C ends it.");
+
+    let (end, ended) = watch::channel(false);
+    let following = {
+        let (outbox, ended) = (outbox.to_owned(), ended);
+        tokio::task::spawn_blocking(move || follow(&store, &outbox, &|| *ended.borrow()))
+    };
+    let (stop, mut stopped) = watch::channel(());
+    let shutdown = async move {
+        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = stopped.changed() => {} }
+    };
+    let serving = serve(listener, setup, shutdown);
+    let following = async {
+        let followed = following.await;
+        // It ends before it is told to only when it fails.
+        drop(stop);
+        followed
+    };
+    let serving = async {
+        let served = serving.await;
+        end.send_replace(true);
+        served
+    };
+    let (served, followed) = tokio::join!(serving, following);
+    served.map_err(failed)?;
+    let followed = followed.map_err(|error| Failure::new("inbox", error.to_string()))?;
+    followed.map_err(|error| match error {
+        FollowError::Store(error) => error.into(),
+        error @ FollowError::Io { .. } => Failure::new("io", error.to_string()),
+    })?;
+    Ok(ExitCode::Done)
+}
+
+fn not_opened(index: &Path, error: StoreError) -> Failure {
+    let message = error.to_string();
+    match error {
+        StoreError::InUse(_) => Failure::with_help(
+            "in-use",
+            message,
+            "another `mailrun inbox` shows this run: look at its page, or stop it",
+        ),
+        StoreError::NotAStore(_) | StoreError::Version { .. } => {
+            let help = format!(
+                "remove {}: it is an index, and is made anew",
+                index.display()
+            );
+            Failure::with_help("store", message, help)
+        }
+        error => error.into(),
+    }
+}

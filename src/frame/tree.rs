@@ -1,0 +1,180 @@
+//! HTML parsed within bounds: some kinds of it take a parser time or memory without end.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use html2text::{Handle, RcDom};
+use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
+use html5ever::tendril::{StrTendril, TendrilSink};
+use html5ever::tree_builder::TreeBuilderOpts;
+use html5ever::{Attribute, ExpandedName, ParseOpts, QualName, parse_document};
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
+
+/// The most elements; a long newsletter has some thousands.
+const MAX_ELEMENTS: u32 = 200_000;
+/// The longest time that parsing takes.
+const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
+/// How much is parsed between two looks at the bounds.
+const CHUNK: usize = 1024;
+
+/// Parses as a browser does in which scripts are off. False if it had to end before the HTML did.
+pub(super) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
+    let options = ParseOpts {
+        tree_builder: TreeBuilderOpts {
+            // So `<noscript>` is parsed as any other.
+            scripting_enabled: false,
+            ..TreeBuilderOpts::default()
+        },
+        ..ParseOpts::default()
+    };
+    let mut parser = parse_document(Tree::default(), options);
+    let end = clock.now().checked_add(MAX_TIME).ok();
+    let mut rest = html;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(boundary(rest));
+        parser.process(chunk.into());
+        rest = after;
+        let elements = parser.tokenizer.sink.sink.elements.get();
+        if elements > MAX_ELEMENTS || end.is_some_and(|end| clock.now() > end) {
+            break;
+        }
+    }
+    (parser.finish(), rest.is_empty())
+}
+
+/// Where the first chunk of a text ends, between characters.
+fn boundary(text: &str) -> usize {
+    let ends = CHUNK..text.len();
+    ends.into_iter()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
+}
+
+/// A tree that counts its elements.
+#[derive(Default)]
+struct Tree {
+    dom: RcDom,
+    elements: Cell<u32>,
+}
+
+impl TreeSink for Tree {
+    type Handle = Handle;
+    type Output = RcDom;
+    type ElemName<'a> = ExpandedName<'a>;
+
+    fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> Handle {
+        self.elements.set(self.elements.get().saturating_add(1));
+        self.dom.create_element(name, attrs, flags)
+    }
+
+    fn finish(self) -> RcDom {
+        self.dom
+    }
+
+    /// Mail is full of them, and nobody asks.
+    fn parse_error(&self, _: Cow<'static, str>) {}
+
+    fn get_document(&self) -> Handle {
+        self.dom.get_document()
+    }
+
+    fn elem_name<'a>(&'a self, target: &'a Handle) -> ExpandedName<'a> {
+        self.dom.elem_name(target)
+    }
+
+    fn create_comment(&self, text: StrTendril) -> Handle {
+        self.dom.create_comment(text)
+    }
+
+    fn create_pi(&self, target: StrTendril, data: StrTendril) -> Handle {
+        self.dom.create_pi(target, data)
+    }
+
+    fn append(&self, parent: &Handle, child: NodeOrText<Handle>) {
+        self.dom.append(parent, child);
+    }
+
+    fn append_based_on_parent_node(
+        &self,
+        element: &Handle,
+        previous: &Handle,
+        child: NodeOrText<Handle>,
+    ) {
+        self.dom
+            .append_based_on_parent_node(element, previous, child);
+    }
+
+    fn append_doctype_to_document(&self, name: StrTendril, public: StrTendril, system: StrTendril) {
+        self.dom.append_doctype_to_document(name, public, system);
+    }
+
+    fn get_template_contents(&self, target: &Handle) -> Handle {
+        self.dom.get_template_contents(target)
+    }
+
+    fn same_node(&self, one: &Handle, other: &Handle) -> bool {
+        self.dom.same_node(one, other)
+    }
+
+    fn set_quirks_mode(&self, mode: QuirksMode) {
+        self.dom.set_quirks_mode(mode);
+    }
+
+    fn append_before_sibling(&self, sibling: &Handle, child: NodeOrText<Handle>) {
+        self.dom.append_before_sibling(sibling, child);
+    }
+
+    fn add_attrs_if_missing(&self, target: &Handle, attrs: Vec<Attribute>) {
+        self.dom.add_attrs_if_missing(target, attrs);
+    }
+
+    fn remove_from_parent(&self, target: &Handle) {
+        self.dom.remove_from_parent(target);
+    }
+
+    fn reparent_children(&self, node: &Handle, parent: &Handle) {
+        self.dom.reparent_children(node, parent);
+    }
+
+    fn is_mathml_annotation_xml_integration_point(&self, target: &Handle) -> bool {
+        self.dom.is_mathml_annotation_xml_integration_point(target)
+    }
+
+    /// A browser makes shadow trees of `<template>`s; they are taken out, with what is in them.
+    fn allow_declarative_shadow_roots(&self, _: &Handle) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn parsing_ends_in_time() {
+        let seconds = AtomicI64::new(0);
+        let clock = Clock::new(move || {
+            let now = seconds.fetch_add(1, Ordering::Relaxed);
+            jiff::Timestamp::from_second(now).expect("a time")
+        });
+        let (_, whole) = parse(&"<p>ż".repeat(10_000), &clock);
+        assert!(!whole);
+        assert!(parse("<p>x", &Clock::system()).1);
+    }
+
+    #[test]
+    fn elements_that_breed_are_bounded() {
+        // Every paragraph opens all that was not closed again.
+        let bold: String = (0..100).map(|n| format!("<b class={n}>")).collect();
+        let bold = format!("<p>{bold}");
+        let (_, whole) = parse(
+            &(bold + &"<p>x".repeat(100_000)),
+            &Clock::new(|| jiff::Timestamp::UNIX_EPOCH),
+        );
+        assert!(!whole);
+    }
+}

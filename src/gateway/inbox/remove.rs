@@ -1,0 +1,134 @@
+//! Deleting messages.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rusqlite::{Connection, params_from_iter};
+use serde_json::json;
+
+use super::Inbox;
+use super::answers::{Failed, Fields, json};
+use super::list::from;
+use super::query::Condition;
+
+/// How many are deleted in one commit: those who send messages wait for it.
+const BATCH: i64 = 500;
+
+/// A message that still has to go to an SMTP server.
+const WAITS: &str = "EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id AND state IN ('waiting', 'sending'))";
+
+impl Inbox {
+    fn check_writable(&self) -> Result<(), Failed> {
+        if self.writable {
+            return Ok(());
+        }
+        let words = "Messages of a run's outbox can only be looked at here.".to_owned();
+        Err(Failed(StatusCode::FORBIDDEN, words))
+    }
+}
+
+pub(super) async fn one(
+    State(inbox): State<Arc<Inbox>>,
+    Path(uid): Path<String>,
+) -> Result<Response, Failed> {
+    inbox.check_writable()?;
+    let find = move |connection: &Connection| {
+        let select = format!("SELECT id, {WAITS} FROM message WHERE uid = ?");
+        let mut select = connection.prepare_cached(&select)?;
+        let mut rows = select.query([uid])?;
+        let row = rows.next()?;
+        row.map(|row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))
+            .transpose()
+    };
+    match inbox.store.read_async(find).await? {
+        None => Err(Failed::gone()),
+        Some((_, true)) => {
+            let words = "This message still waits for an SMTP server.".to_owned();
+            Err(Failed(StatusCode::CONFLICT, words))
+        }
+        Some((id, false)) => {
+            inbox
+                .store
+                .write(move |connection| delete(connection, &[id]))
+                .await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+    }
+}
+
+/// Deletes all that match, but those that came after it began and those that wait.
+pub(super) async fn all(
+    State(inbox): State<Arc<Inbox>>,
+    fields: Fields,
+) -> Result<Response, Failed> {
+    inbox.check_writable()?;
+    let condition = fields.condition(&inbox.clock)?;
+    let (mut before, mut deleted, mut kept) = (*inbox.store.newest().borrow() + 1, 0, 0);
+    loop {
+        let found = {
+            let condition = condition.clone();
+            let find = move |connection: &Connection| find(connection, &condition, before);
+            inbox.store.read_async(find).await?
+        };
+        let Some((last, _)) = found.last() else {
+            return Ok(json(&json!({ "deleted": deleted, "kept": kept })));
+        };
+        before = *last;
+        let (waiting, ids): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, waits)| *waits);
+        kept += waiting.len();
+        deleted += ids.len();
+        let ids: Vec<i64> = ids.into_iter().map(|(id, _)| id).collect();
+        inbox
+            .store
+            .write(move |connection| delete(connection, &ids))
+            .await?;
+    }
+}
+
+/// The IDs of the next messages that match, newest first, and whether they wait.
+fn find(
+    connection: &Connection,
+    condition: &Condition,
+    before: i64,
+) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let Some(from) = from(connection, condition, before)? else {
+        return Ok(Vec::new());
+    };
+    let (select, values) = from.select(&format!("message.id, {WAITS}"), BATCH);
+    let mut select = connection.prepare_cached(&select)?;
+    let rows = select.query_map(params_from_iter(values), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    rows.collect()
+}
+
+/// Deletes messages, with what no other message needs any more. One that waits since it was looked
+/// for stays.
+fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut requests = Vec::new();
+    let mut select = connection.prepare_cached("SELECT request FROM message WHERE id = ?")?;
+    let mut delete =
+        connection.prepare_cached(&format!("DELETE FROM message WHERE id = ? AND NOT {WAITS}"))?;
+    for id in ids {
+        let request: Option<Option<i64>> = select
+            .query_map([id], |row| row.get(0))?
+            .next()
+            .transpose()?;
+        requests.extend(request.flatten());
+        delete.execute([id])?;
+    }
+    requests.sort_unstable();
+    requests.dedup();
+    for table in ["body", "request"] {
+        let unused = format!(
+            "DELETE FROM {table} WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE message.{table} = ?1)"
+        );
+        let mut delete = connection.prepare_cached(&unused)?;
+        for request in &requests {
+            delete.execute([request])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! A headless Chromium, driven by the WebDriver protocol, and a place to which everything leads that
+//! leaves the page's origin.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http::{Reply, Site};
+use super::{has_program, real_part};
+
+/// How long to wait for what a page does.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// `out.example` leads here, whatever the port, and whatever connects is written down.
+pub struct Beacon {
+    address: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Beacon {
+    /// Listens.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || note(stream, &kept));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The first line of all that was asked; of a connection on which nothing was, an empty one.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic while locked").clone()
+    }
+}
+
+fn note(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
+    let place = {
+        let mut seen = seen.lock().expect("no panic while locked");
+        seen.push(String::new());
+        seen.len() - 1
+    };
+    let mut bytes = [0; 2000];
+    let count = stream.read(&mut bytes).unwrap_or(0);
+    let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    seen.lock().expect("no panic while locked")[place] = line;
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
+/// A browser with one window.
+pub struct Browser {
+    driver: Child,
+    site: Site,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one that knows this machine and the beacon alone; nothing where there is no Chromium.
+    pub fn start(beacon: &Beacon) -> Option<Self> {
+        let found = has_program("chromium") && has_program("chromedriver");
+        if !real_part("Chromium and its driver", found) {
+            return None;
+        }
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let output = BufReader::new(driver.stdout.take().expect("a pipe"));
+        let mut lines = output.lines().map_while(Result::ok);
+        let port = lines
+            .find_map(|line| {
+                let port = line.split_once("successfully on port ")?.1;
+                Some(port.trim_end_matches('.').to_owned())
+            })
+            .expect("the driver says its port");
+        // Its pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let profile = TempDir::new().expect("a folder");
+        let mut browser = Self {
+            driver,
+            site: Site(format!("127.0.0.1:{port}")),
+            session: String::new(),
+            _profile: profile,
+        };
+        browser.begin(beacon);
+        Some(browser)
+    }
+
+    fn begin(&mut self, beacon: &Beacon) {
+        let out = format!(
+            "--host-resolver-rules=MAP out.example {}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            beacon.address
+        );
+        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let args = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-default-apps",
+            "--window-size=1280,800",
+            "--disable-dev-shm-usage",
+            "--disable-domain-reliability",
+            "--no-pings",
+            "--disable-client-side-phishing-detection",
+            "--disable-features=OptimizationHints,MediaRouter",
+            out,
+            profile
+        ]);
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "args": args, "binary": "/usr/bin/chromium" },
+            "unhandledPromptBehavior": "ignore",
+        } } });
+        let session = self.call("POST", "/session", &wanted);
+        self.session = session["sessionId"].as_str().expect("a session").to_owned();
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let reply = self.try_call(method, path, body);
+        let value = reply.json()["value"].clone();
+        assert_eq!(reply.status, 200, "{method} {path}: {value:#}");
+        value
+    }
+
+    fn try_call(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
+        let kind = "Content-Type: application/json";
+        self.site
+            .ask(&format!("{method} {path}"), &[kind], body.as_bytes())
+    }
+
+    fn post(&self, command: &str, body: &Value) -> Value {
+        self.call("POST", &format!("/session/{}{command}", self.session), body)
+    }
+
+    fn get(&self, command: &str) -> Value {
+        self.call(
+            "GET",
+            &format!("/session/{}{command}", self.session),
+            &Value::Null,
+        )
+    }
+
+    /// Goes to a URL.
+    pub fn go(&self, url: &str) -> &Self {
+        self.post("/url", &json!({ "url": url }));
+        self
+    }
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        self.get("/url").as_str().expect("a URL").to_owned()
+    }
+
+    /// Goes back in the history.
+    pub fn back(&self) {
+        self.post("/back", &json!({}));
+    }
+
+    /// What a function's body returns.
+    pub fn eval(&self, script: &str) -> Value {
+        self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits until an expression holds.
+    #[track_caller]
+    pub fn until(&self, expression: &str) -> &Self {
+        let begun = Instant::now();
+        let script = format!("try {{ return Boolean(({expression})) }} catch {{ return false }}");
+        while self.eval(&script) != json!(true) {
+            assert!(
+                begun.elapsed() < LIMIT,
+                "{expression} did not come about; the page has\n{}",
+                self.eval("return document.body.innerText")
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self
+    }
+
+    /// Types; names such as `Enter` and `Escape` are keys.
+    pub fn keys(&self, keys: &[&str]) -> &Self {
+        let key = |name: &&str| match *name {
+            "Enter" => "\u{e007}".to_owned(),
+            "Escape" => "\u{e00c}".to_owned(),
+            "Tab" => "\u{e004}".to_owned(),
+            "ArrowDown" => "\u{e015}".to_owned(),
+            "ArrowRight" => "\u{e014}".to_owned(),
+            other => other.to_owned(),
+        };
+        let press = |key: String| {
+            [
+                json!({ "type": "keyDown", "value": key }),
+                json!({ "type": "keyUp", "value": key }),
+            ]
+        };
+        let actions: Vec<Value> = keys.iter().map(key).flat_map(press).collect();
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
+        self.post("/actions", &json!({ "actions": [keyboard] }));
+        self
+    }
+
+    /// Types a text.
+    pub fn type_text(&self, text: &str) -> &Self {
+        let keys: Vec<String> = text.chars().map(String::from).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.keys(&keys)
+    }
+
+    /// Clicks on the element of a selector.
+    pub fn click(&self, selector: &str) -> &Self {
+        let element = self.element(selector);
+        self.post(&format!("/element/{element}/click"), &json!({}));
+        self
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.post(
+            "/element",
+            &json!({ "using": "css selector", "value": selector }),
+        );
+        let id = found.as_object().and_then(|ids| ids.values().next());
+        id.and_then(Value::as_str).expect("an element").to_owned()
+    }
+
+    /// What a function's body returns inside the frame of a selector.
+    pub fn eval_in(&self, selector: &str, script: &str) -> Value {
+        let element = self.element(selector);
+        let reference = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
+        self.post("/frame", &json!({ "id": reference }));
+        let value = self.eval(script);
+        self.post("/frame", &json!({ "id": null }));
+        value
+    }
+
+    /// How wide and how high the window is.
+    pub fn size(&self, width: u32, height: u32) -> &Self {
+        self.post("/window/rect", &json!({ "width": width, "height": height }));
+        self
+    }
+
+    /// The windows that are open.
+    pub fn windows(&self) -> usize {
+        self.get("/window/handles").as_array().map_or(0, Vec::len)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It fails when the browser is gone.
+        let path = format!("/session/{}", self.session);
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.try_call("DELETE", &path, &Value::Null);
+        }));
+        let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
+        let _ = self.driver.wait();
+    }
+}
