@@ -1,4 +1,4 @@
-//! Texts cut to a length.
+//! Texts cut to a length, and as the search has them.
 
 /// The beginning of a text, of no more bytes than `most`; no character is cut.
 pub(super) fn cut(text: &str, most: usize) -> &str {
@@ -7,6 +7,11 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+/// The text with the letter that the index does not take for the accented one that it is to Poles.
+pub(super) fn folded(text: &str) -> String {
+    text.replace('ł', "l").replace('Ł', "L")
 }
 
 #[cfg(test)]

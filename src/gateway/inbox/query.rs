@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rusqlite::types::Value;
 
-use crate::gateway::store::search::folded;
+use crate::gateway::text::folded;
 
 /// The longest query that is looked at.
 pub(super) const MAX_QUERY: usize = 2000;

@@ -11,8 +11,7 @@ use tokio::sync::watch;
 
 use super::StoreError;
 use super::messages::source_in;
-use super::search::folded;
-use crate::gateway::text::cut;
+use crate::gateway::text::{cut, folded};
 
 /// How many messages are indexed in one commit at most.
 const BATCH: u32 = 200;

@@ -10,7 +10,6 @@ mod open;
 mod readers;
 pub mod retention;
 mod rows;
-pub mod search;
 mod writer;
 
 use std::fs::File;
@@ -24,7 +23,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 
 pub use self::error::StoreError;
-pub use self::messages::{Summary, source};
+pub use self::messages::source;
 pub use self::readers::Reader;
 pub use self::rows::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
@@ -147,3 +146,6 @@ impl Store {
         self.0.writer.changes()
     }
 }
+
+#[cfg(test)]
+mod tests;

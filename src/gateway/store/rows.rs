@@ -36,11 +36,6 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         EventKind::Status(self).as_str()
     }
-
-    /// The status of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
-    }
 }
 
 /// What an event tells: that a message got a status, or that somebody complained of it.

@@ -1,0 +1,82 @@
+//! The index for the search, as it stands behind the messages.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{NewMessage, Store, insert_message};
+
+/// A store with messages from 1 on, of the subjects.
+fn store(dir: &Path, subjects: &[&str]) -> Store {
+    let store = Store::open(dir).expect("a store");
+    for (at, subject) in subjects.iter().enumerate() {
+        let message = NewMessage {
+            head: b"Content-Type: text/html\r\n\r\n<p>Zielony <b>stolik</b></p>".to_vec(),
+            uid: at.to_string(),
+            to_address: format!("jan{at}@example.com"),
+            subject: (*subject).to_owned(),
+            tags: r#"["autumn 2026"]"#.to_owned(),
+            has_attachment: at == 0,
+            ..NewMessage::default()
+        };
+        let inserted = store.write_blocking(move |connection| insert_message(connection, &message));
+        assert_eq!(inserted.expect("written"), at as i64 + 1);
+    }
+    let newest = subjects.len() as i64;
+    while store.read(indexed).expect("read") < newest {
+        std::thread::yield_now();
+    }
+    store
+}
+
+fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(id), 0) FROM idx.words_docsize";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// The messages that are found, in the language of FTS5.
+fn found(store: &Store, words: &'static str) -> Vec<i64> {
+    let ids = store.read(move |connection| {
+        let mut select = connection.prepare(
+            "SELECT message.id FROM idx.words JOIN message ON message.id = words.rowid
+             WHERE words MATCH ? ORDER BY message.id",
+        )?;
+        select.query_map([words], |row| row.get(0))?.collect()
+    });
+    ids.expect("read")
+}
+
+#[test]
+fn words_are_found_where_they_stand() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = store(dir.path(), &["Zażółć gęślą", "Hello", "Hello, world"]);
+    for (words, ids) in [
+        ("HELLO", vec![2, 3]),
+        ("hel*", vec![2, 3]),
+        ("subject : zazolc", vec![1]),
+        ("gesla", vec![1]),
+        ("\"zielony stolik\"", vec![1, 2, 3]),
+        ("sender : stolik", vec![]),
+        ("recipient : \"jan2@example.com\"", vec![3]),
+        ("tags : autumn", vec![1, 2, 3]),
+        ("flags : attachment", vec![1]),
+    ] {
+        assert_eq!(found(&store, words), ids, "{words}");
+    }
+}
+
+#[test]
+fn what_is_gone_is_not_found_and_what_is_not_indexed_is_made_up_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let kept = store(dir.path(), &["Hello", "Hello"]);
+    let gone = kept
+        .write_blocking(|connection| connection.execute("DELETE FROM message WHERE id = 2", []));
+    assert_eq!(gone.expect("written"), 1);
+    assert_eq!(found(&kept, "hello"), [1]);
+    drop(kept);
+    std::fs::write(dir.path().join("words.db"), "this is no database at all").expect("a file");
+    let kept = store(dir.path(), &[]);
+    while found(&kept, "hello") != [1] {
+        std::thread::yield_now();
+    }
+}
