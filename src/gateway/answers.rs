@@ -1,7 +1,7 @@
 //! Answers on the wire: the API's JSON, and what it says of a request that is refused.
 
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::relay::NotPermitted;
@@ -13,6 +13,8 @@ use crate::api::{Answer, DecodeError, ListError, MAX_SIZE, Violation};
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) message: String,
+    /// Whether it may be asked again in a moment.
+    soon: bool,
 }
 
 impl Refusal {
@@ -20,6 +22,7 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
+            soon: false,
         }
     }
 
@@ -40,12 +43,25 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
+    pub(super) fn no_room() -> Self {
+        let message = "Too many large requests at a time";
+        Self {
+            soon: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+    }
+
     /// The refusal as an answer, and a line in the log.
     pub(super) fn answer(self, req_id: &str) -> Response {
         // It may quote what was sent.
         tracing::debug!(req_id, reason = self.message, "refused");
         let answer = Answer::error(self.status.as_u16(), self.message, req_id.to_owned());
-        respond(self.status, answer.encode())
+        let mut response = respond(self.status, answer.encode());
+        if self.soon {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 

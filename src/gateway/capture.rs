@@ -27,8 +27,8 @@ pub(super) struct Captured {
     request: NewRequest,
     body: Vec<u8>,
     messages: Vec<Captive>,
-    /// Who gets a copy of each, as SMTP has it; nothing when nothing is relayed.
-    relayed_to: Option<Vec<String>>,
+    /// Who gets a copy of each; nothing when nothing is relayed.
+    relayed_to: Option<Vec<Address>>,
 }
 
 /// A message, and what is to become of it.
@@ -78,8 +78,7 @@ pub(super) fn capture(
         &prepared.request.smtp_account,
         [draft.from(), draft.return_path()],
     )?;
-    let copies = draft.copies().iter().map(Address::to_ascii);
-    let relayed_to = permits.relays().then(|| copies.collect());
+    let relayed_to = permits.relays().then(|| draft.copies().to_vec());
     let letters = std::mem::take(&mut prepared.letters);
     let common = Common::of(&prepared);
     let mut values = Vec::with_capacity(letters.len());
@@ -128,8 +127,8 @@ impl Captured {
         (account, self.messages.len())
     }
 
-    /// Inserts everything. A message to somebody on the blacklist is dropped, others are queued where
-    /// they are relayed. The request is inserted unless it is there already, with others of its
+    /// Inserts everything. A message or a copy to somebody on the blacklist is dropped, others are queued
+    /// where they are relayed. The request is inserted unless it is there already, with others of its
     /// messages; its ID is given back.
     pub(super) fn insert(
         self,
@@ -153,13 +152,10 @@ impl Captured {
             } = captive;
             message.request = Some(request);
             message.body = Some(body);
-            let blocked = blocked(connection, &message.account, &address.normalized())?;
-            let event = event.filter(|_| blocked.is_none());
-            let fate = match (blocked, event, &self.relayed_to) {
-                (Some(reason), ..) => Some((
-                    Status::Dropped,
-                    format!("the address is on the blacklist: {reason}"),
-                )),
+            let reason = blocked(connection, &message.account, &address.normalized())?;
+            let event = event.filter(|_| reason.is_none());
+            let fate = match (reason, event, &self.relayed_to) {
+                (Some(reason), ..) => Some((Status::Dropped, on_the_blacklist(&reason))),
                 (None, Some((EventKind::Status(status), words)), _) => {
                     Some((status, words.to_owned()))
                 }
@@ -179,14 +175,29 @@ impl Captured {
                     }
                 }
                 (None, copies) => {
-                    let copies = copies.iter().flatten().map(String::as_str);
-                    let to = address.to_ascii();
+                    let mut sent = Vec::new();
+                    for copy in copies.iter().flatten() {
+                        let (account, to) = (&message.account, copy.to_ascii());
+                        match blocked(connection, account, &copy.normalized())? {
+                            None => sent.push(to),
+                            Some(reason) => {
+                                let words = format!("copy to {to}: {}", on_the_blacklist(&reason));
+                                let kind = EventKind::Status(Status::Dropped);
+                                insert_event(connection, id, kind, at, &words)?;
+                            }
+                        }
+                    }
+                    let (to, copies) = (address.to_ascii(), sent.iter().map(String::as_str));
                     relay::enqueue(connection, id, &message.account, &to, copies, at)?;
                 }
             }
         }
         Ok(Some(request))
     }
+}
+
+fn on_the_blacklist(reason: &str) -> String {
+    format!("the address is on the blacklist: {reason}")
 }
 
 /// Why an address gets nothing, if it does not.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -113,7 +113,7 @@ impl Chaos {
         }
         let (parts, body) = request.into_parts();
         let whole = Request::from_parts(parts.clone(), body);
-        let bytes: Bytes = routes::read(whole).await?;
+        let bytes = routes::read(whole).await?.into_bytes();
         let addresses = magic::recipients(&bytes);
         let fault = addresses
             .into_iter()

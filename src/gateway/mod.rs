@@ -31,6 +31,7 @@ mod outbox;
 mod paced;
 pub mod relay;
 mod rest;
+mod room;
 mod routes;
 mod sendmail;
 mod server;

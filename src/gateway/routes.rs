@@ -1,16 +1,18 @@
 //! Which endpoint answers what.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body::Body;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -18,6 +20,7 @@ use super::access::Noted;
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
 use super::paced::TooSlow;
+use super::room::{Posted, Room};
 use super::{Gateway, Kept, inbox, metrics, outbox, rest, templates};
 use crate::api::{Answer, Dialect, MAX_SIZE};
 
@@ -63,7 +66,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         router = router.layer(middleware::from_fn_with_state(with(), spoilt));
     }
     router
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(Room::default()))
         .layer(middleware::from_fn_with_state(with(), guarded))
         .layer(middleware::from_fn_with_state(with(), noted))
         .with_state(gateway)
@@ -159,9 +162,12 @@ async fn take(gateway: Arc<Gateway>, kind: Kind, asked: Asked, request: Request)
     let work = {
         let gateway = Arc::clone(&gateway);
         // Building messages, and files, would hold up every other request.
-        spawn_blocking(move || gateway.work(kind, &asked, &body))
+        spawn_blocking(move || {
+            let done = gateway.work(kind, &asked, &body);
+            done.map(|(captured, values)| (captured, values, body.into_part()))
+        })
     };
-    let (captured, values) = match work.await {
+    let (captured, values, part) = match work.await {
         Ok(Ok(done)) => done,
         Ok(Err(refusal)) => return refusal.answer(&req_id),
         Err(_) => return in_doubt(),
@@ -169,6 +175,8 @@ async fn take(gateway: Arc<Gateway>, kind: Kind, asked: Asked, request: Request)
     let noted = noted_of(&captured, values.len());
     if let Kept::Store(store) = &gateway.kept {
         let stored = store.write(move |connection| {
+            // What waits to be written takes its room, whether or not its client waits for it.
+            let _part = part;
             let mut captured = captured.into_iter();
             captured.try_fold(None, |request, captured| {
                 captured.insert(connection, request)
@@ -234,18 +242,34 @@ impl Gateway {
 /// Reads the body of what is posted.
 ///
 /// # Errors
-/// A body of another type, one that is too large, or one that comes too slowly.
-pub(super) async fn read(request: Request) -> Result<Bytes, Refusal> {
+/// A body of another type, one that is too large, one that there is no room for, or one that comes too slowly.
+pub(super) async fn read(request: Request) -> Result<Posted, Refusal> {
     check_head(request.headers())?;
-    Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
-            _ if TooSlow::is_cause_of(&rejection) => {
-                Refusal::new(StatusCode::REQUEST_TIMEOUT, TooSlow.to_string())
-            }
-            status => Refusal::new(status, rejection.body_text()),
-        })
+    let room = request.extensions().get::<Room>().cloned();
+    let room = room.unwrap_or_default();
+    let mut body = request.into_body();
+    let mut length = 0;
+    let mut kept = Some(Posted::default());
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > MAX_BODY {
+            return Err(Refusal::too_large());
+        }
+        // What there is no room for is read to its end: who is still sending may not hear an answer.
+        kept = kept.and_then(|posted| posted.with(&data, &room));
+    }
+    kept.ok_or_else(Refusal::no_room)
+}
+
+fn unread(error: &axum::Error) -> Refusal {
+    if TooSlow::is_cause_of(error) {
+        return Refusal::new(StatusCode::REQUEST_TIMEOUT, TooSlow.to_string());
+    }
+    let message = format!("The body can't be read: {error}");
+    Refusal::new(StatusCode::BAD_REQUEST, message)
 }
 
 /// What can be said of a body before it is read.

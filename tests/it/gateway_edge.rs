@@ -173,7 +173,7 @@ fn pages_say_how_far_they_may_be_used() {
     let page = gateway.ask("GET /", &[], "");
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "SAMEORIGIN"),
+        ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-resource-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
@@ -347,6 +347,40 @@ fn status(gateway: &Gateway, bytes: &[u8]) -> u16 {
     let mut wire = gateway.connect();
     wire.send(bytes);
     wire.try_reply().map_or(0, |reply| reply.status)
+}
+
+#[test]
+fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
+    const LARGEST: usize = 46_000_000;
+    let gateway = Gateway::start();
+    // What it says of a NUL, when it has read all of it.
+    let body = vec![0; LARGEST - 1];
+    let mut large: Vec<Wire> = (0..8)
+        .map(|_| {
+            let mut wire = gateway.connect();
+            wire.send(&without_body(&gateway, LARGEST)).send(&body);
+            wire
+        })
+        .collect();
+    assert_eq!(gateway.post(&["a@example.com"]).status, 200);
+    let replies: Vec<Reply> = large
+        .iter_mut()
+        .map(|wire| wire.send(b"\0").reply())
+        .collect();
+    let (refused, read): (Vec<_>, Vec<_>) = replies.iter().partition(|it| it.status == 503);
+    // Of 256 MB, and 128 KiB more for each.
+    assert_eq!(read.len(), 5, "{replies:?}");
+    assert!(read.iter().all(|reply| reply.status == 400), "{read:?}");
+    for reply in refused {
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert_eq!(reply.json()["code"], 503);
+        assert!(!reply.req_id().is_empty());
+    }
+    // The room is free again.
+    for wire in &mut large[..2] {
+        wire.send(&without_body(&gateway, LARGEST)).send(&body);
+        assert_eq!(wire.send(b"\0").reply().status, 400);
+    }
 }
 
 #[test]
@@ -537,6 +571,19 @@ fn the_end_does_not_wait_for_ever() {
     let ran = gateway.stop();
     ran.code(0).stderr_has("cut");
     assert_eq!(sending.end(), b"");
+}
+
+#[test]
+fn a_page_that_listens_does_not_delay_the_end() {
+    let mut gateway = Gateway::with("[limits]\nstop = \"5s\"", &[]);
+    let mut page = gateway.connect();
+    page.send(&gateway.request("GET /inbox/events", &[], ""));
+    let reply = page.reply();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+    gateway.stop().code(0).stderr_lacks("cut");
+    let events = page.end();
+    assert!(events.ends_with(b"\r\n0\r\n\r\n"), "it was cut");
 }
 
 #[test]

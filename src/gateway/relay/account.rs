@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::config::{self, Login};
@@ -140,8 +141,10 @@ impl Account {
         // Each slot is given back when its transaction is settled.
         drop(self.slots.acquire_many(self.connections).await);
         let idle = std::mem::take(&mut *lock(&self.idle));
-        for connection in idle {
-            connection.close().await;
+        let mut closing: JoinSet<_> = idle.into_iter().map(Connection::close).collect();
+        tokio::select! {
+            () = async { while closing.join_next().await.is_some() {} } => {}
+            _ = phase.wait_for(|phase| *phase == Phase::BreakingOff) => {}
         }
     }
 

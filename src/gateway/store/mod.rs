@@ -79,7 +79,7 @@ impl Store {
     /// Runs `f` in the next commit, in a savepoint of its own. What it did is durable when this
     /// returns; when `f` fails, nothing of it is.
     ///
-    /// It is done even if nobody waits for it any more.
+    /// Once it is among the first few thousand that wait, it is done even if nobody waits for it any more.
     ///
     /// # Errors
     /// Why it was not stored, or may not have been ([`StoreError::is_nothing_stored`]).

@@ -1,9 +1,10 @@
 //! The one writer, on a thread of its own. What waits for it is committed together.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{self, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 
 use super::StoreError;
@@ -59,7 +60,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 pub(super) struct Writer {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
     newest: watch::Receiver<i64>,
     changes: watch::Receiver<u64>,
     /// The commit after which nothing is written any more.
@@ -68,14 +69,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts it. The receiver gets something after a commit, and is closed at the end.
-    pub(super) fn start(connection: Connection) -> Result<(Self, Receiver<()>), StoreError> {
-        let (jobs, received) = sync_channel(QUEUE);
+    pub(super) fn start(connection: Connection) -> Result<(Self, mpsc::Receiver<()>), StoreError> {
+        let (jobs, received) = channel(QUEUE);
         let (newest, newest_receiver) = watch::channel(newest_of(&connection)?);
         let (changes, changes_receiver) = watch::channel(0);
         let (committed, committed_receiver) = sync_channel(1);
         let thread = Thread {
             connection,
-            jobs: received,
             newest,
             changes,
             failure: Arc::default(),
@@ -84,7 +84,7 @@ impl Writer {
         let failure = Arc::clone(&thread.failure);
         std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || thread.run())
+            .spawn(move || thread.run(received))
             .map_err(|error| StoreError::Stopped(error.to_string()))?;
         let writer = Self {
             jobs,
@@ -112,7 +112,8 @@ impl Writer {
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = job(f);
-        self.give(job)?;
+        let given = self.jobs.send(job).await;
+        given.map_err(|_| self.not_taken())?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -121,16 +122,18 @@ impl Writer {
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = job(f);
-        self.give(job)?;
+        let given = self.jobs.blocking_send(job);
+        given.map_err(|_| self.not_taken())?;
         answer.blocking_recv().map_err(|_| gone())?
     }
 
-    fn give(&self, job: Job) -> Result<(), StoreError> {
-        self.jobs.send(job).map_err(|_| match self.failure.get() {
+    /// Why a job could not be given.
+    fn not_taken(&self) -> StoreError {
+        match self.failure.get() {
             // This job was never begun, whatever became of the one that failed.
             Some(failed) => StoreError::NotStored(failed.reason.clone()),
             None => gone(),
-        })
+        }
     }
 }
 
@@ -170,7 +173,6 @@ fn outcome<T>(
 
 struct Thread {
     connection: Connection,
-    jobs: Receiver<Job>,
     newest: watch::Sender<i64>,
     changes: watch::Sender<u64>,
     failure: Arc<OnceLock<Failed>>,
@@ -181,9 +183,9 @@ struct Thread {
 impl Thread {
     /// Commits what waits, group by group, until nobody is left who could give a job, or a commit
     /// has failed so that nobody knows what of it is on the disk.
-    fn run(self) {
-        while let Ok(first) = self.jobs.recv() {
-            let others = self.jobs.try_iter().take(GROUP - 1);
+    fn run(self, mut jobs: Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let others = std::iter::from_fn(|| jobs.try_recv().ok()).take(GROUP - 1);
             let mut told = Vec::new();
             match self.commit(std::iter::once(first).chain(others), &mut told) {
                 Ok(newest) => {
@@ -289,6 +291,8 @@ fn newest_of(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn writer() -> Writer {
@@ -328,6 +332,44 @@ mod tests {
         assert!(failed.expect_err("it is there").is_nothing_stored());
         assert_eq!(texts(&writer), ["a", "b"]);
         assert_eq!(*newest.borrow(), 2);
+    }
+
+    #[test]
+    fn who_waits_for_the_writer_holds_up_nobody_else() {
+        let (over, ended) = sync_channel(1);
+        // One thread for all; when it is held up, the writer is never let go.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(async {
+                let writer = Arc::new(writer());
+                let (go, held) = sync_channel::<()>(0);
+                let begun = Arc::new(AtomicUsize::new(0));
+                let jobs: Vec<_> = std::iter::once(Some(held))
+                    .chain((0..2 * QUEUE).map(|_| None))
+                    .map(|held| {
+                        let (writer, begun) = (Arc::clone(&writer), Arc::clone(&begun));
+                        tokio::spawn(async move {
+                            begun.fetch_add(1, Ordering::Relaxed);
+                            let wait = move |_: &Connection| {
+                                held.map(|held| held.recv());
+                                Ok(())
+                            };
+                            writer.write(wait).await
+                        })
+                    })
+                    .collect();
+                while begun.load(Ordering::Relaxed) < jobs.len() {
+                    tokio::task::yield_now().await;
+                }
+                go.send(()).expect("the first job");
+                for job in jobs {
+                    job.await.expect("a job").expect("written");
+                }
+            });
+            over.send(()).expect("the test");
+        });
+        let ended = ended.recv_timeout(std::time::Duration::from_secs(60));
+        ended.expect("the end of all jobs");
     }
 
     #[test]

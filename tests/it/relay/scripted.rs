@@ -173,6 +173,43 @@ fn a_copy_that_is_refused_is_told_and_changes_nothing_for_the_recipient() {
 }
 
 #[test]
+fn who_is_on_the_blacklist_gets_no_copy_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FakeSmtp::start();
+    let config = account(&server.url(), "connections = 1\n");
+    let gateway = Gateway::start(folder.path(), &config);
+    for email in ["gone@example.com", "left@xn--w-uga1v8h.pl"] {
+        let body = format!("account={ACCOUNT}&email={email}&reason=unsubscribe");
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let answer = gateway.ask("POST /api/blacklists", kind, &body);
+        assert_eq!(answer.map(|(status, _)| status), Some(200));
+    }
+    for copies in [
+        [("cc", "Gone@Example.com"), ("bcc", "left@żółw.pl")],
+        [("cc", "cc@example.com"), ("bcc", "gone@example.com")],
+    ] {
+        gateway.send("jan@example.com", &copies);
+    }
+    server.wait_for(3);
+    wait_for_rows(folder.path(), QUEUE, &[]);
+    let to: Vec<_> = server.taken().into_iter().map(|mail| mail.to).collect();
+    assert_eq!(
+        to,
+        [["jan@example.com"], ["jan@example.com"], ["cc@example.com"]]
+    );
+    let dropped = "SELECT message, description FROM event WHERE kind = 'dropped' ORDER BY id";
+    let why = "the address is on the blacklist: unsubscribe";
+    let expected = [
+        format!("1|copy to Gone@example.com: {why}"),
+        format!("1|copy to left@xn--w-uga1v8h.pl: {why}"),
+        format!("2|copy to gone@example.com: {why}"),
+    ];
+    assert_eq!(rows(folder.path(), dropped), expected);
+    let expected = ["jan@example.com|ok", "jan@example.com|ok"];
+    assert_eq!(rows(folder.path(), STATUSES), expected);
+}
+
+#[test]
 fn who_is_put_off_for_too_long_is_given_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match moment.stage {

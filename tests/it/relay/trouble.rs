@@ -1,7 +1,8 @@
 //! Connections that break, servers that are not there, slow ones, and the end of the gateway.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, Instant};
 
 use mailrun::clock::Clock;
 use mailrun::gateway::config::Config;
@@ -208,6 +209,40 @@ fn what_is_in_flight_ends_before_the_gateway_does() {
     to.dedup();
     assert_eq!((to.len(), server.taken().len()), (6, 6));
     assert!(!gateway.running.stderr().contains("it may have been taken"));
+}
+
+#[test]
+fn connections_that_rest_are_closed_together_at_the_end() {
+    const CONNECTIONS: usize = 8;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (all, quits) = (Barrier::new(CONNECTIONS), Arc::new(Mutex::new(Vec::new())));
+    let told = Arc::clone(&quits);
+    let server = FakeSmtp::with(move |moment| match moment.stage {
+        Stage::Dot => {
+            all.wait();
+            Act::Go
+        }
+        // It is waited for, for a second.
+        Stage::Quit => {
+            told.lock().expect("a lock").push(Instant::now());
+            Act::Late(Duration::from_secs(60))
+        }
+        _ => Act::Go,
+    });
+    let config = account(&server.url(), &format!("connections = {CONNECTIONS}\n"));
+    let gateway = Gateway::start(folder.path(), &config);
+    for _ in 0..CONNECTIONS {
+        gateway.send("jan@example.com", &[]);
+    }
+    server.wait_for(CONNECTIONS);
+    wait_for_rows(folder.path(), QUEUE, &[]);
+    gateway.running.signal(Signal::TERM);
+    gateway.running.wait().code(0);
+    let quits = quits.lock().expect("a lock");
+    assert_eq!(quits.len(), CONNECTIONS);
+    // One after the other it would be seven seconds.
+    let between = quits[CONNECTIONS - 1] - quits[0];
+    assert!(between < Duration::from_secs(4), "{between:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub enum Stage {
     Data,
     /// The final dot has come.
     Dot,
+    Quit,
 }
 
 /// A moment at which the server is asked what to do.
@@ -218,7 +219,7 @@ impl<'a> Session<'a> {
             } else if upper == "NOOP" {
                 self.say("250 2.0.0 Ok")?;
             } else if upper == "QUIT" {
-                self.say("221 2.0.0 Bye")?;
+                self.act(Stage::Quit, "", "221 2.0.0 Bye")?;
                 return Ok(());
             } else {
                 self.say("500 5.5.2 what?")?;
