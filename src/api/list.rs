@@ -142,6 +142,24 @@ pub fn decode_time(field: &str, text: &str) -> Result<Timestamp, ListError> {
     time.ok_or_else(|| ListError::Time(field.to_owned()))
 }
 
+/// The time in which something was, as a filter has it, from its first moment to the one after it: a
+/// second; of a date with hours and minutes alone the minute, of a date alone the day.
+///
+/// # Errors
+/// As [`decode_time`].
+pub fn decode_span(field: &str, text: &str) -> Result<(Timestamp, Timestamp), ListError> {
+    let time = decode_time(field, text)?;
+    let begin = Timestamp::from_second(time.as_second()).unwrap_or(time);
+    let is_date = text.trim().parse::<i64>().is_err();
+    let seconds = match text.matches(':').count() {
+        0 if is_date => 86_400,
+        1 => 60,
+        _ => 1,
+    };
+    let end = begin.checked_add(SignedDuration::from_secs(seconds));
+    Ok((begin, end.unwrap_or(Timestamp::MAX)))
+}
+
 /// The first moment after the second that a time is in: the end of what is asked for up to it.
 pub fn after_second(time: Timestamp) -> Timestamp {
     let second = Timestamp::from_second(time.as_second()).unwrap_or(time);
@@ -237,6 +255,15 @@ mod tests {
         assert_eq!(encode_time(time), "2026-11-24 10:20:30");
         let day = decode_time("t", "2026-11-24").expect("a time");
         assert_eq!(encode_time(day), "2026-11-24 00:00:00");
+        let span = |text| {
+            let (begin, end) = decode_span("t", text).expect("a time");
+            (encode_time(begin), end.duration_since(begin).as_secs())
+        };
+        let at = |text: &str, seconds| (format!("2026-11-24 {text}"), seconds);
+        assert_eq!(span("1795515630"), at("10:20:30", 1));
+        assert_eq!(span("2026-11-24 10:20:30.5"), at("10:20:30", 1));
+        assert_eq!(span("2026-11-24 10:20"), at("10:20:00", 60));
+        assert_eq!(span("2026-11-24"), at("00:00:00", 86_400));
         let end = after_second(Timestamp::from_millisecond(1_500).expect("a time"));
         assert_eq!(end, Timestamp::from_second(2).expect("a time"));
     }

@@ -21,8 +21,8 @@ pub use limits::{
     MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, check_header_name, is_reserved_header,
 };
 pub use list::{
-    DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_time, encode_done,
-    encode_list, encode_time,
+    DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,
+    encode_done, encode_list, encode_time,
 };
 pub use request::DecodeError;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};

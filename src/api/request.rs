@@ -80,7 +80,55 @@ impl Request<'_> {
     }
 }
 
+impl Request<'_> {
+    /// The same request, without a copy of its texts.
+    pub fn borrowed(&self) -> Request<'_> {
+        Request {
+            to: self.to.iter().map(Recipient::borrowed).collect(),
+            smtp_account: borrowed(&self.smtp_account),
+            subject: borrowed(&self.subject),
+            html: self.html.as_deref().map(Cow::Borrowed),
+            html_form: self.html_form.as_deref().map(Cow::Borrowed),
+            text: self.text.as_deref().map(Cow::Borrowed),
+            from: borrowed(&self.from),
+            from_name: self.from_name.as_deref().map(Cow::Borrowed),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (borrowed(name), borrowed(value)))
+                .collect(),
+            cc: self.cc.iter().map(Copy::borrowed).collect(),
+            bcc: self.bcc.iter().map(Copy::borrowed).collect(),
+            reply_to: self.reply_to.as_deref().map(Cow::Borrowed),
+            tags: self.tags.iter().map(|tag| borrowed(tag)).collect(),
+            files: self.files.iter().map(File::borrowed).collect(),
+            return_path: self.return_path.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+impl Copy<'_> {
+    fn borrowed(&self) -> Copy<'_> {
+        Copy {
+            address: borrowed(&self.address),
+            name: self.name.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+fn borrowed(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
 impl Recipient<'_> {
+    fn borrowed(&self) -> Recipient<'_> {
+        Recipient {
+            address: borrowed(&self.address),
+            name: self.name.as_deref().map(Cow::Borrowed),
+            message_id: self.message_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     fn each_variable(&self, put: &mut impl FnMut(&[&str], &str)) {
         let address: &str = &self.address;
         let id = self.message_id.as_deref().filter(|id| !id.is_empty());
@@ -98,6 +146,15 @@ impl Recipient<'_> {
 }
 
 impl File<'_> {
+    fn borrowed(&self) -> File<'_> {
+        File {
+            name: borrowed(&self.name),
+            mime: borrowed(&self.mime),
+            content: borrowed(&self.content),
+            inline: self.inline,
+        }
+    }
+
     /// Appends this attachment to a body, as `&files[index][name]=…` and so on, base64 and all.
     pub fn encode_into(&self, index: usize, out: &mut Vec<u8>) {
         let index = index.to_string();

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::form::{self, Map, Value};
-use super::{DecodeError, Dialect, Request};
+use super::{DecodeError, Dialect, Recipient, Request};
 
 /// The endpoint's path below the API's base URL.
 pub const SENDMAIL_TEMPLATES: &str = "sendmail_templates";
@@ -22,8 +23,10 @@ pub struct TemplateRequest {
     pub request: Request<'static>,
     /// A template that was added before.
     pub template_id: Option<String>,
-    /// For each recipient of the request the values; those for all have come in already.
-    pub vars: Vec<Vars>,
+    /// The values for all.
+    pub global: Vars,
+    /// For each recipient of the request its own values. Where there is one for all, there is no own one.
+    pub own: Vec<Arc<Vars>>,
 }
 
 /// A template to be kept.
@@ -44,19 +47,17 @@ impl TemplateRequest {
         let mut form = form::nest(pairs.clone())?;
         let template_id = text(&mut form, "template_id")?;
         let global = vars("global_vars", form.take("global_vars"))?;
-        let own = match form.take("to") {
-            Some(Value::Map(to)) => recipients_vars(to)?,
+        let all = match form.take("to") {
+            Some(Value::Map(to)) => recipients_vars(to, &global)?,
             _ => HashMap::new(),
         };
         let request = Request::from_pairs(pairs, Dialect::NewSendmail)?;
-        let vars = request.to.iter().map(|recipient| {
-            let mut vars = own.get(&*recipient.address).cloned().unwrap_or_default();
-            vars.extend(global.clone());
-            vars
-        });
+        let own = |recipient: &Recipient<'_>| all.get(&*recipient.address).cloned();
+        let own = request.to.iter().map(|to| own(to).unwrap_or_default());
         Ok(Self {
-            vars: vars.collect(),
             template_id,
+            global,
+            own: own.collect(),
             request,
         })
     }
@@ -82,46 +83,51 @@ impl Template {
     }
 }
 
-/// A text with its placeholders filled; those without a value stay as they are.
-pub fn fill<'a>(text: &'a str, vars: &Vars) -> Cow<'a, str> {
-    if vars.is_empty() || !text.contains("{{") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
+/// A text with its placeholders filled from the first of `vars` that has a value; those without one stay
+/// as they are. None when it comes out longer than `most` bytes: a short text may hold a long value often.
+pub fn fill<'a>(text: &'a str, vars: [&Vars; 2], most: usize) -> Option<Cow<'a, str>> {
+    let value = |name: &str| vars.iter().find_map(|vars| vars.get(name.trim()));
+    let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("{{") {
-        let (before, placeholder) = rest.split_at(at);
-        out.push_str(before);
-        let name = placeholder[2..].split_once("}}");
-        match name.and_then(|(name, after)| Some((vars.get(name.trim())?, after))) {
-            Some((value, after)) => {
-                out.push_str(value);
-                rest = after;
-            }
-            None => {
-                out.push('{');
-                rest = &placeholder[1..];
-            }
+    while let Some(end) = rest.find("}}") {
+        let begin = rest[..end].rfind("{{");
+        let found = begin.and_then(|begin| Some((begin, value(&rest[begin + 2..end])?)));
+        let (before, value) = match found {
+            Some((begin, value)) => (&rest[..begin], value.as_str()),
+            None => (&rest[..end + 2], ""),
+        };
+        if out.len() + before.len() + value.len() > most {
+            return None;
         }
+        out.push_str(before);
+        out.push_str(value);
+        rest = &rest[end + 2..];
+    }
+    if out.len() + rest.len() > most {
+        return None;
+    }
+    if out.is_empty() && rest.len() == text.len() {
+        return Some(Cow::Borrowed(text));
     }
     out.push_str(rest);
-    Cow::Owned(out)
+    Some(Cow::Owned(out))
 }
 
 /// Each recipient's own values, by its address.
-fn recipients_vars(to: Map) -> Result<HashMap<String, Vars>, DecodeError> {
+fn recipients_vars(to: Map, global: &Vars) -> Result<HashMap<String, Arc<Vars>>, DecodeError> {
     let mut all = HashMap::new();
     for (key, value) in to {
         let Value::Map(mut recipient) = value else {
             continue;
         };
         let name = format!("to[{key}][vars]");
-        let own = vars(&name, recipient.take("vars"))?;
+        let mut own = vars(&name, recipient.take("vars"))?;
+        own.retain(|name, _| !global.contains_key(name));
         let address = match recipient.take("email") {
             Some(Value::Text(email)) if !email.is_empty() => email,
             _ => key,
         };
-        all.insert(address, own);
+        all.insert(address, Arc::new(own));
     }
     Ok(all)
 }
@@ -171,11 +177,37 @@ mod tests {
     #[test]
     fn placeholders_with_a_value_are_filled_once() {
         let vars = vars_of(&[("user", "Jan {{test}}"), ("test", "<b>")]);
-        assert_eq!(fill("{{user}} {{ test }}!", &vars), "Jan {{test}} <b>!");
+        let none = Vars::new();
+        let filled = |text| {
+            fill(text, [&vars, &none], 99)
+                .expect("no more")
+                .into_owned()
+        };
+        assert_eq!(filled("{{user}} {{ test }}!"), "Jan {{test}} <b>!");
         for same in ["{{other}}", "{{", "{{user", "}} {{ {{", "plain"] {
-            assert_eq!(fill(same, &vars), same);
+            assert_eq!(filled(same), same);
         }
-        assert_eq!(fill("{{{user}}}", &vars_of(&[("user", "J")])), "{J}");
+        assert_eq!(filled("{{{test}}}"), "{<b>}");
+        assert_eq!(filled("{{other}}}} {{test}}"), "{{other}}}} <b>");
+    }
+
+    #[test]
+    fn what_comes_out_too_long_does_not_come_out() {
+        let (own, global) = (vars_of(&[("a", "123")]), vars_of(&[("b", "4567")]));
+        let fill = |text, most| fill(text, [&own, &global], most);
+        assert_eq!(fill("{{a}}-{{b}}.", 9).as_deref(), Some("123-4567."));
+        for text in [
+            "{{a}}-{{b}}.",
+            "{{b}}{{b}}.",
+            "0123456789",
+            "{{{{{{{{{",
+            "{{c}}{{d}}",
+        ] {
+            assert_eq!(fill(text, 8).as_deref(), None, "{text}");
+        }
+        // Nothing is looked at twice.
+        let braces = "{{".repeat(500_000);
+        assert_eq!(fill(&braces, usize::MAX).as_deref(), Some(&*braces));
     }
 
     #[test]
@@ -190,8 +222,9 @@ mod tests {
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let read = TemplateRequest::from_pairs(pairs.to_vec()).expect("a request");
         assert_eq!(read.template_id.as_deref(), Some("t"));
-        assert_eq!(read.vars[0], vars_of(&[("n", "all"), ("m", "own")]));
-        assert_eq!(read.vars[1], vars_of(&[("n", "all")]));
+        assert_eq!(read.global, vars_of(&[("n", "all")]));
+        assert_eq!(*read.own[0], vars_of(&[("m", "own")]));
+        assert_eq!(*read.own[1], Vars::new());
         let wrong = [("to[a@x][vars]".to_owned(), "one".to_owned())];
         let error = TemplateRequest::from_pairs(wrong.to_vec()).expect_err("an error");
         assert!(error.to_string().contains("to[a@x][vars]"), "{error}");

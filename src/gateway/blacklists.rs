@@ -13,24 +13,27 @@ const COLUMNS: &str = "account, email, reason, comment, source, created_at";
 
 /// The list, as it is asked for.
 pub(super) fn list(query: &ListQuery) -> Result<Select, ListError> {
-    let field = |name, kind, is_sortable| Field {
+    let field = |name, kind, narrow, sort| Field {
         name,
         column: name,
         kind,
-        is_sortable,
+        narrow,
+        sort,
     };
+    const BY_TIME: &[&str] = &["created_at", "email", "account"];
     let table = Table {
         columns: COLUMNS,
-        from: "blacklist WHERE true",
+        id: "rowid",
+        from: "blacklist WHERE true".to_owned(),
+        read: "blacklist ON blacklist.rowid = chosen.id",
         fields: vec![
-            field("account", Kind::Text, true),
-            field("email", Kind::Address, true),
-            field("reason", Kind::Text, false),
-            field("source", Kind::Text, false),
-            field("created_at", Kind::Time, true),
+            field("account", Kind::Text, 0, Some(&["account", "email"])),
+            field("email", Kind::Address, 1, Some(&["email", "account"])),
+            field("reason", Kind::Text, 0, None),
+            field("source", Kind::Text, 0, None),
+            field("created_at", Kind::Time, 0, Some(BY_TIME)),
         ],
-        sort: ("created_at", true),
-        tie: "email",
+        sort: (BY_TIME, true),
         row,
     };
     Select::new(&table, query)

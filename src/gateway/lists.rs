@@ -5,21 +5,24 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Map, Value, json};
 
-use super::store::{EventKind, Status};
+use super::store::EventKind;
 use crate::address::Address;
-use crate::api::{ListError, ListQuery, Sort, after_second, decode_time, encode_time};
+use crate::api::{ListError, ListQuery, Sort, after_second, decode_span, decode_time, encode_time};
 
-/// A list that can be asked for.
+/// A list that can be asked for. First the IDs of its rows are chosen, then only these are read.
 pub(super) struct Table {
     /// What `row` reads.
     pub(super) columns: &'static str,
-    /// From where, with a condition that more can be added to.
-    pub(super) from: &'static str,
+    /// The ID of a row.
+    pub(super) id: &'static str,
+    /// Where rows are chosen, with a condition that more can be added to.
+    pub(super) from: String,
+    /// Where they are read, by `chosen.id`.
+    pub(super) read: &'static str,
     pub(super) fields: Vec<Field>,
-    /// The order of rows unless another is asked for, and whether the greatest comes first.
-    pub(super) sort: (&'static str, bool),
-    /// What decides between rows that are the same in that.
-    pub(super) tie: &'static str,
+    /// The order of rows unless another is asked for, as in [`Field::sort`], and whether the greatest
+    /// comes first.
+    pub(super) sort: (&'static [&'static str], bool),
     pub(super) row: fn(&Row<'_>) -> rusqlite::Result<Value>,
 }
 
@@ -31,8 +34,11 @@ pub(super) struct Field {
     /// Its column.
     pub(super) column: &'static str,
     pub(super) kind: Kind,
-    /// Whether rows can be sorted by it: an index has them in that order.
-    pub(super) is_sortable: bool,
+    /// By what rows are sorted, if they can be sorted by it. An index has them in that order.
+    pub(super) sort: Option<&'static [&'static str]>,
+    /// How few rows have the same value. Of several filters the one with the greatest is looked up in an
+    /// index: SQLite would take any.
+    pub(super) narrow: u8,
 }
 
 /// How a filter's value is compared.
@@ -43,7 +49,7 @@ pub(super) enum Kind {
     NoCase,
     /// An address, as it is normalized.
     Address,
-    /// `NAME.from` and `NAME.to`, both included.
+    /// `NAME.from` and `NAME.to`, both included; `NAME` alone is that second, minute or day.
     Time,
 }
 
@@ -51,10 +57,26 @@ impl Field {
     /// What can stand in a filter.
     fn filters(self) -> Vec<String> {
         match self.kind {
-            Kind::Time => vec![format!("{}.from", self.name), format!("{}.to", self.name)],
+            Kind::Time => ["", ".from", ".to"]
+                .map(|end| format!("{}{end}", self.name))
+                .into(),
             _ => vec![self.name.to_owned()],
         }
     }
+}
+
+/// The field that a filter is of.
+fn field_of(fields: &[Field], filter: &str) -> Option<Field> {
+    let mut fields = fields.iter();
+    let is_its = |field: &&Field| field.filters().iter().any(|name| name == filter);
+    fields.find(is_its).copied()
+}
+
+/// The greatest [`Field::narrow`] of all filters.
+fn narrowest(fields: &[Field], query: &ListQuery) -> u8 {
+    let filters = query.filters.iter();
+    let fields = filters.filter_map(|(name, _)| field_of(fields, name));
+    fields.map(|field| field.narrow).max().unwrap_or_default()
 }
 
 /// A list as it is asked for.
@@ -68,23 +90,37 @@ impl Select {
     /// # Errors
     /// A filter or an order that there is not, or a value that can't be.
     pub(super) fn new(table: &Table, query: &ListQuery) -> Result<Self, ListError> {
-        let mut sql = format!("SELECT {} FROM {}", table.columns, table.from);
+        let narrowest = narrowest(&table.fields, query);
+        let mut conditions = String::new();
         let mut values = Vec::new();
         for (name, value) in &query.filters {
-            let (condition, value) = condition(&table.fields, name, value)?;
-            sql.push_str(" AND ");
-            sql.push_str(&condition);
-            values.push(value);
+            let (condition, compared) = condition(&table.fields, name, value, narrowest)?;
+            conditions.push_str(" AND ");
+            conditions.push_str(&condition);
+            values.extend(compared);
         }
-        let (column, descending) = match &query.sort {
-            Some(sort) => (sort_column(&table.fields, sort)?, sort.descending),
+        let (columns, descending) = match &query.sort {
+            Some(sort) => (sort_columns(&table.fields, sort)?, sort.descending),
             None => table.sort,
         };
-        let order = if descending { "DESC" } else { "ASC" };
-        let tie = table.tie;
-        sql.push_str(&format!(
-            " ORDER BY {column} {order}, {tie} {order} LIMIT ? OFFSET ?"
-        ));
+        let order = if descending { " DESC" } else { "" };
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|column| format!("{column}{order}"))
+            .collect();
+        let order = columns.join(", ");
+        let Table {
+            columns,
+            id,
+            from,
+            read,
+            ..
+        } = table;
+        let sql = format!(
+            "SELECT {columns} FROM (
+               SELECT {id} AS id FROM {from}{conditions} ORDER BY {order} LIMIT ? OFFSET ?
+             ) AS chosen CROSS JOIN {read} ORDER BY {order}"
+        );
         values.extend([query.limit, query.offset].map(|rows| Sql::Integer(rows.into())));
         Ok(Self {
             sql,
@@ -100,45 +136,52 @@ impl Select {
     }
 }
 
-/// A condition of one filter, in SQL, and its value.
-fn condition(fields: &[Field], name: &str, value: &str) -> Result<(String, Sql), ListError> {
-    let field = fields
-        .iter()
-        .find(|field| field.filters().iter().any(|filter| filter == name));
-    let Some(field) = field else {
+/// A condition of one filter, in SQL, and its values.
+fn condition(
+    fields: &[Field],
+    name: &str,
+    value: &str,
+    narrowest: u8,
+) -> Result<(String, Vec<Sql>), ListError> {
+    let Some(field) = field_of(fields, name) else {
         let known: Vec<_> = fields.iter().flat_map(|field| field.filters()).collect();
         return Err(ListError::UnknownFilter(name.to_owned(), known.join(", ")));
     };
     let column = field.column;
-    let text = |value: &str| Sql::Text(value.to_owned());
+    // With a plus before it SQLite looks it up in no index.
+    let plus = if field.narrow < narrowest { "+" } else { "" };
+    let text = |value: &str| vec![Sql::Text(value.to_owned())];
+    let millis = |time: Timestamp| Sql::Integer(time.as_millisecond());
     Ok(match field.kind {
-        Kind::Text => (format!("{column} = ?"), text(value)),
-        Kind::NoCase => (format!("{column} = ? COLLATE NOCASE"), text(value)),
+        Kind::Text => (format!("{plus}{column} = ?"), text(value)),
+        Kind::NoCase => (format!("{plus}{column} = ? COLLATE NOCASE"), text(value)),
         Kind::Address => {
             let normalized = Address::parse(value).map(|address| address.normalized());
             let value = normalized.unwrap_or_else(|_| value.to_owned());
-            (format!("{column} = ?"), text(&value))
+            (format!("{plus}{column} = ?"), text(&value))
+        }
+        Kind::Time if name.ends_with(".from") => {
+            let begin = decode_time(name, value)?;
+            (format!("{column} >= ?"), vec![millis(begin)])
+        }
+        Kind::Time if name.ends_with(".to") => {
+            let end = after_second(decode_time(name, value)?);
+            (format!("{column} < ?"), vec![millis(end)])
         }
         Kind::Time => {
-            let time = decode_time(name, value)?;
-            if name.ends_with(".from") {
-                (
-                    format!("{column} >= ?"),
-                    Sql::Integer(time.as_millisecond()),
-                )
-            } else {
-                let end = after_second(time).as_millisecond();
-                (format!("{column} < ?"), Sql::Integer(end))
-            }
+            let (begin, end) = decode_span(name, value)?;
+            let condition = format!("{column} >= ? AND {column} < ?");
+            (condition, vec![millis(begin), millis(end)])
         }
     })
 }
 
-fn sort_column(fields: &[Field], sort: &Sort) -> Result<&'static str, ListError> {
-    let mut sortable = fields.iter().filter(|field| field.is_sortable);
-    let found = sortable.clone().find(|field| field.name == sort.field);
-    found.map(|field| field.column).ok_or_else(|| {
-        let known: Vec<_> = sortable.by_ref().map(|field| field.name).collect();
+fn sort_columns(fields: &[Field], sort: &Sort) -> Result<&'static [&'static str], ListError> {
+    let sortable = |field: &Field| Some((field.name, field.sort?));
+    let mut sortable = fields.iter().filter_map(sortable);
+    let found = sortable.clone().find(|(name, _)| *name == sort.field);
+    found.map(|(_, columns)| columns).ok_or_else(|| {
+        let known: Vec<_> = sortable.by_ref().map(|(name, _)| name).collect();
         ListError::UnknownSort(sort.field.clone(), known.join(", "))
     })
 }
@@ -154,19 +197,44 @@ const EVENT_COLUMNS: &str =
     (SELECT json_group_array(json_array(kind, at, description)) FROM event AS other
      WHERE other.message = message.id), event.kind, event.at, event.description";
 
+/// What is newer is greater.
+const BY_TIME: &[&str] = &["message.created_at", "message.id"];
+/// The same, of events.
+const BY_EVENT: &[&str] = &["event.at", "event.id"];
+
 fn message_fields() -> Vec<Field> {
-    let field = |name, column, kind| Field {
+    let field = |name, column, kind, narrow, sort| Field {
         name,
         column,
         kind,
-        is_sortable: true,
+        narrow,
+        sort: Some(sort),
     };
+    let account = &["message.account", "message.created_at", "message.id"];
+    let message_id = &["message.message_id", "message.id"];
+    let to = &[
+        "message.to_address COLLATE NOCASE",
+        "message.created_at",
+        "message.id",
+    ];
     vec![
-        field("account", "message.account", Kind::Text),
-        field("message_id", "message.message_id", Kind::Text),
-        field("to", "message.to_address", Kind::NoCase),
-        field("created_at", "message.created_at", Kind::Time),
-        field("injected_time", "message.created_at", Kind::Time),
+        field("account", "message.account", Kind::Text, 0, account),
+        field(
+            "message_id",
+            "message.message_id",
+            Kind::Text,
+            2,
+            message_id,
+        ),
+        field("to", "message.to_address", Kind::NoCase, 1, to),
+        field("created_at", "message.created_at", Kind::Time, 0, BY_TIME),
+        field(
+            "injected_time",
+            "message.created_at",
+            Kind::Time,
+            0,
+            BY_TIME,
+        ),
     ]
 }
 
@@ -174,10 +242,11 @@ fn message_fields() -> Vec<Field> {
 pub(super) fn emails(query: &ListQuery) -> Result<Select, ListError> {
     let table = Table {
         columns: COLUMNS,
-        from: "message WHERE true",
+        id: "message.id",
+        from: "message WHERE true".to_owned(),
+        read: "message ON message.id = chosen.id",
         fields: message_fields(),
-        sort: ("message.created_at", true),
-        tie: "message.id",
+        sort: (BY_TIME, true),
         row: email,
     };
     Select::new(&table, query)
@@ -189,8 +258,9 @@ pub(super) fn events(kind: EventKind, query: &ListQuery) -> Result<Select, ListE
     let mut fields = message_fields();
     for field in &mut fields {
         // Events are in the order of their time alone.
-        field.is_sortable = field.name == "created_at";
+        field.sort = None;
         if field.name == "created_at" {
+            field.sort = Some(BY_EVENT);
             field.column = "event.at";
         }
     }
@@ -199,36 +269,21 @@ pub(super) fn events(kind: EventKind, query: &ListQuery) -> Result<Select, ListE
         decode_time("from_time", &from)?;
         query.filters.push(("created_at.from".to_owned(), from));
     }
+    // The events of a few messages, else all of a kind in their order.
+    let from = match narrowest(&fields, &query) {
+        1.. => "message CROSS JOIN event ON event.message = message.id WHERE +event.kind",
+        0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
+    };
     let table = Table {
         columns: EVENT_COLUMNS,
-        from: events_of(kind),
+        id: "event.id",
+        from: format!("{from} = '{}'", kind.as_str()),
+        read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
         fields,
-        sort: ("event.at", true),
-        tie: "event.id",
+        sort: (BY_EVENT, true),
         row: event,
     };
     Select::new(&table, &query)
-}
-
-fn events_of(kind: EventKind) -> &'static str {
-    macro_rules! of {
-        ($kind:literal) => {
-            concat!(
-                "event CROSS JOIN message ON message.id = event.message WHERE event.kind = '",
-                $kind,
-                "'"
-            )
-        };
-    }
-    match kind {
-        EventKind::Status(Status::Injected) => of!("injected"),
-        EventKind::Status(Status::Ok) => of!("ok"),
-        EventKind::Status(Status::Softbounce) => of!("softbounce"),
-        EventKind::Status(Status::Hardbounce) => of!("hardbounce"),
-        EventKind::Status(Status::Spambounce) => of!("spambounce"),
-        EventKind::Status(Status::Dropped) => of!("dropped"),
-        EventKind::Feedback => of!("feedback"),
-    }
 }
 
 /// A row of `emails`: a message, and for each status when it got it last, and why.
@@ -304,4 +359,105 @@ pub(super) fn accounts(connection: &Connection) -> rusqlite::Result<Vec<Value>> 
     )?;
     let rows = select.query_map([], |row| Ok(json!({ "account": row.get::<_, String>(0)? })))?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::store::{Status, Store};
+
+    /// How SQLite goes about what a query asks for, up to where the chosen rows are read.
+    fn plan(store: &Store, select: &Select) -> String {
+        let sql = format!("EXPLAIN QUERY PLAN {}", select.sql);
+        let steps = store.read(|connection| {
+            let mut explain = connection.prepare(&sql)?;
+            let values = params_from_iter(select.values.iter());
+            let steps = explain.query_map(values, |row| row.get::<_, String>(3))?;
+            steps.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let steps = steps.expect("a plan").join("\n");
+        let (choice, _) = steps
+            .split_once("SCAN chosen")
+            .expect("IDs are chosen first");
+        choice.to_owned()
+    }
+
+    #[test]
+    fn an_index_serves_every_list() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("a store");
+        let query = |text: &str| ListQuery::decode(text).expect("a query");
+        for (asked, index) in [
+            ("", "SCAN message USING COVERING INDEX message_created"),
+            (
+                "sort=created_at",
+                "SCAN message USING COVERING INDEX message_created",
+            ),
+            (
+                "sort=account",
+                "SCAN message USING COVERING INDEX message_account",
+            ),
+            ("sort=-to", "SCAN message USING COVERING INDEX message_to"),
+            (
+                "sort=message_id",
+                "SCAN message USING COVERING INDEX message_message_id",
+            ),
+            ("filter=account::a", "message_account (account=?)"),
+            ("filter=to::a@x", "message_to (to_address=?)"),
+            ("filter=to::a@x|account::a", "message_to (to_address=?)"),
+            (
+                "filter=injected_time::2026-11-24|account::a",
+                "message_account (account=? AND created_at>? AND created_at<?)",
+            ),
+        ] {
+            let plan = plan(&store, &emails(&query(asked)).expect("a list"));
+            assert!(plan.contains(index), "{asked}: {plan}");
+            for slow in ["SUBQUERY", "TEMP B-TREE"] {
+                assert!(!plan.contains(slow), "{asked}: {plan}");
+            }
+        }
+        // A few have to be sorted; no event is looked at for it.
+        for asked in [
+            "filter=message_id::a",
+            "filter=account::a|message_id::a|to::a@x",
+        ] {
+            let plan = plan(&store, &emails(&query(asked)).expect("a list"));
+            assert!(
+                plan.contains("message_message_id (message_id=?)"),
+                "{asked}: {plan}"
+            );
+            assert!(!plan.contains("SUBQUERY"), "{asked}: {plan}");
+        }
+    }
+
+    #[test]
+    fn events_are_found_by_their_message_or_in_their_order() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("a store");
+        let plan = |text: &str| {
+            let query = ListQuery::decode(text).expect("a query");
+            let kind = EventKind::Status(Status::Ok);
+            plan(&store, &events(kind, &query).expect("a list"))
+        };
+        for (asked, index) in [
+            ("filter=message_id::a", "message_message_id (message_id=?)"),
+            ("filter=to::a@x|account::a", "message_to (to_address=?)"),
+        ] {
+            let plan = plan(asked);
+            assert!(plan.contains(index), "{asked}: {plan}");
+            assert!(
+                plan.contains("event_message (message=?)"),
+                "{asked}: {plan}"
+            );
+        }
+        for asked in [
+            "",
+            "filter=account::a",
+            "sort=created_at&from_time=2026-11-24",
+        ] {
+            let plan = plan(asked);
+            assert!(plan.contains("event_kind (kind=?"), "{asked}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{asked}: {plan}");
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! Requests made into MIME messages.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use mail_builder::headers::address::Address as AddressHeader;
@@ -14,6 +12,7 @@ use mail_builder::mime::MimePart;
 use mail_parser::{Addr, MessageParser};
 
 use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
+use super::sendmail::text;
 use crate::address::{Address, AddressError, Mailbox};
 use crate::api::{Copy, File, Request, form};
 
@@ -62,7 +61,7 @@ impl Draft {
     /// recipients are not looked at.
     pub fn new(request: &Request<'_>) -> Result<Self, MimeError> {
         let from = Address::parse(&request.from).map_err(MimeError::Sender)?;
-        let return_path = match present(&request.return_path) {
+        let return_path = match text(&request.return_path) {
             Some(text) => address("return_path", text)?,
             None => from.clone(),
         };
@@ -157,10 +156,6 @@ pub(super) fn trace<'a>(
     out
 }
 
-fn present<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
-    text.as_deref().filter(|text| !text.is_empty())
-}
-
 fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {
     Address::parse(text).map_err(|error| MimeError::Address { field, error })
 }
@@ -193,7 +188,7 @@ fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
 
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {
     let mailbox = |copy: &Copy<'_>| {
-        let name = present(&copy.name).map(str::to_owned);
+        let name = text(&copy.name).map(str::to_owned);
         Ok(Mailbox {
             name,
             address: address(field, &copy.address)?,
@@ -204,7 +199,7 @@ fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, M
 
 fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u8>, MimeError> {
     let mut out = Vec::with_capacity(request.size() * 3 / 2 + 1024);
-    let name = present(&request.from_name).map(str::to_owned);
+    let name = text(&request.from_name).map(str::to_owned);
     addresses(
         "From",
         &[Mailbox {
@@ -216,7 +211,7 @@ fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u
     if !cc.is_empty() {
         addresses("Cc", cc, &mut out);
     }
-    if let Some(text) = present(&request.reply_to) {
+    if let Some(text) = text(&request.reply_to) {
         addresses("Reply-To", &reply_to(text)?, &mut out);
     }
     header("Subject", &unstructured(&request.subject), &mut out);
@@ -268,7 +263,7 @@ fn addresses(name: &str, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
 /// `mixed` of the text and the attachments; the text is an `alternative` of plain and HTML, the
 /// HTML `related` to its inline files. A level with one part alone is left out.
 fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
-    let html = present(&request.html);
+    let html = text(&request.html);
     let mut inline = Vec::new();
     let mut attached = Vec::new();
     for (index, file) in request.files.iter().enumerate() {
@@ -281,7 +276,7 @@ fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
         }
     }
     let html = html.map(|html| multipart("related", text_part("html", html), inline));
-    let text = present(&request.text).map(|text| text_part("plain", text));
+    let text = text(&request.text).map(|text| text_part("plain", text));
     let body = match (text, html) {
         (Some(text), Some(html)) => multipart("alternative", text, vec![html]),
         (Some(part), None) | (None, Some(part)) => part,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,14 +12,15 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::answers::{Refusal, respond, store_failed, unreadable};
+use super::lists::Select;
 use super::routes::{Asked, read};
 use super::sendmail::Post;
 use super::store::{EventKind, Store};
 use super::{Gateway, blacklists, disposable, lists, templates};
 use crate::address::Address;
 use crate::api::{
-    BlacklistEntry, BlacklistReason, DecodeError, ListQuery, Template, encode_done, encode_list,
-    form,
+    BlacklistEntry, BlacklistReason, DecodeError, ListError, ListQuery, Template, encode_done,
+    encode_list, form,
 };
 
 /// What these endpoints need.
@@ -68,7 +70,27 @@ impl Rest {
             Err(error) => unreadable(&error).answer(&asked.req_id),
         }
     }
+
+    /// Answers with the rows that a URL's query asks for.
+    async fn select(
+        &self,
+        asked: Asked,
+        query: Option<String>,
+        select: impl FnOnce(&ListQuery) -> Result<Select, ListError>,
+    ) -> Response {
+        let query = ListQuery::decode(&query.unwrap_or_default());
+        match query.and_then(|query| select(&query)) {
+            Ok(select) => {
+                self.list(asked, move |connection| select.run(connection))
+                    .await
+            }
+            Err(error) => Refusal::from(error).answer(&asked.req_id),
+        }
+    }
 }
+
+/// The last part of a path. What is not UTF-8 is refused as everything else is.
+type Last = Result<Path<String>, PathRejection>;
 
 fn done(message: &str, data: Value, asked: &Asked) -> Response {
     respond(StatusCode::OK, encode_done(message, data, &asked.req_id))
@@ -88,31 +110,20 @@ async fn emails(
     Extension(asked): Extension<Asked>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match list_query(query).and_then(|query| Ok(lists::emails(&query)?)) {
-        Ok(select) => {
-            rest.list(asked, move |connection| select.run(connection))
-                .await
-        }
-        Err(refusal) => refusal.answer(&asked.req_id),
-    }
+    rest.select(asked, query, lists::emails).await
 }
 
 async fn events(
     State(rest): State<Rest>,
     Extension(asked): Extension<Asked>,
-    Path(kind): Path<String>,
+    kind: Last,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let Some(kind) = EventKind::parse(&kind) else {
+    let Some(kind) = kind.ok().and_then(|Path(kind)| EventKind::parse(&kind)) else {
         return Refusal::unknown_action().answer(&asked.req_id);
     };
-    match list_query(query).and_then(|query| Ok(lists::events(kind, &query)?)) {
-        Ok(select) => {
-            rest.list(asked, move |connection| select.run(connection))
-                .await
-        }
-        Err(refusal) => refusal.answer(&asked.req_id),
-    }
+    rest.select(asked, query, |query| lists::events(kind, query))
+        .await
 }
 
 async fn blacklist(
@@ -120,17 +131,7 @@ async fn blacklist(
     Extension(asked): Extension<Asked>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match list_query(query).and_then(|query| Ok(blacklists::list(&query)?)) {
-        Ok(select) => {
-            rest.list(asked, move |connection| select.run(connection))
-                .await
-        }
-        Err(refusal) => refusal.answer(&asked.req_id),
-    }
-}
-
-fn list_query(query: Option<String>) -> Result<ListQuery, Refusal> {
-    Ok(ListQuery::decode(&query.unwrap_or_default())?)
+    rest.select(asked, query, blacklists::list).await
 }
 
 async fn block(
@@ -156,9 +157,9 @@ async fn block(
 async fn blocked(
     State(rest): State<Rest>,
     Extension(asked): Extension<Asked>,
-    Path(address): Path<String>,
+    address: Last,
 ) -> Response {
-    match email(&address) {
+    match email(address) {
         Ok(address) => {
             let find = move |connection: &Connection| blacklists::of(connection, &address);
             rest.list(asked, find).await
@@ -170,9 +171,9 @@ async fn blocked(
 async fn unblock(
     State(rest): State<Rest>,
     Extension(asked): Extension<Asked>,
-    Path(address): Path<String>,
+    address: Last,
 ) -> Response {
-    let address = match email(&address) {
+    let address = match email(address) {
         Ok(address) => address,
         Err(refusal) => return refusal.answer(&asked.req_id),
     };
@@ -188,8 +189,8 @@ async fn reasons(Extension(asked): Extension<Asked>) -> Response {
     respond(StatusCode::OK, encode_list(names.into(), &asked.req_id))
 }
 
-async fn is_mail_tmp(Extension(asked): Extension<Asked>, Path(address): Path<String>) -> Response {
-    match email(&address) {
+async fn is_mail_tmp(Extension(asked): Extension<Asked>, address: Last) -> Response {
+    match email(address) {
         Ok(address) => {
             let is_tmp = disposable::is_disposable(address.ascii_domain());
             let data = json!({ "email": address.as_str(), "is_tmp": is_tmp });
@@ -200,11 +201,13 @@ async fn is_mail_tmp(Extension(asked): Extension<Asked>, Path(address): Path<Str
 }
 
 /// The address at the end of a path.
-fn email(text: &str) -> Result<Address, Refusal> {
-    Address::parse(text).map_err(|error| {
-        let message = format!("the email is not valid: {error}");
+fn email(last: Last) -> Result<Address, Refusal> {
+    let refused = |reason: &str| {
+        let message = format!("the email is not valid: {reason}");
         Refusal::new(StatusCode::BAD_REQUEST, message)
-    })
+    };
+    let Path(text) = last.map_err(|rejection| refused(&rejection.body_text()))?;
+    Address::parse(&text).map_err(|error| refused(&error.to_string()))
 }
 
 async fn add_template(

@@ -20,8 +20,8 @@ pub(super) struct Post {
 }
 
 /// A request that is taken, and what is to become of each recipient.
-pub(super) struct Prepared {
-    pub(super) request: Request<'static>,
+pub(super) struct Prepared<'a> {
+    pub(super) request: Request<'a>,
     pub(super) draft: Draft,
     pub(super) now: Timestamp,
     /// For each recipient its letter, or the reason why it gets none.
@@ -49,11 +49,11 @@ impl Post {
     ///
     /// # Errors
     /// A refusal of the whole request.
-    pub(super) fn prepare(
+    pub(super) fn prepare<'a>(
         &self,
         dialect: Dialect,
-        request: Request<'static>,
-    ) -> Result<Prepared, Refusal> {
+        request: Request<'a>,
+    ) -> Result<Prepared<'a>, Refusal> {
         if let Some(violation) = request.violations(dialect).first() {
             return Err(violation.into());
         }

@@ -1,6 +1,8 @@
 //! `sendmail_templates` and `add_template`: bodies with placeholders, filled for each recipient.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,8 +13,13 @@ use super::capture::{Captured, Values, capture, fields};
 use super::routes::Asked;
 use super::store::{Store, StoreError};
 use crate::api::{
-    DecodeError, Dialect, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill, form,
+    DecodeError, Dialect, MAX_SIZE, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars,
+    fill, form,
 };
+
+/// The most bytes of the html, the text and the attachments of all messages of a request together, but
+/// what is the same in some counts once. They are all in memory before they are stored.
+const MAX_TOTAL: usize = 8 * MAX_SIZE;
 
 /// Makes a form's body into rows. Recipients whose messages come out the same share one body.
 ///
@@ -43,14 +50,27 @@ pub(super) fn prepare(
     if let Some(violation) = template.request.violations(Dialect::NewSendmail).first() {
         return Err(violation.into());
     }
-    let mut all = Vec::new();
+    let mut all: Vec<Captured> = Vec::new();
     let mut values: Vec<(usize, (String, String))> = Vec::new();
-    for (vars, places) in groups(&template.vars) {
-        let request = filled(&template.request, vars, &places);
+    let whole = template.request.borrowed();
+    let mut left = MAX_TOTAL;
+    for (own, places) in groups(&template.own) {
+        let request = filled(&template.request, &whole, [own, &template.global], &places)?;
+        left = left
+            .checked_sub(request.size())
+            .ok_or_else(too_large_together)?;
         let prepared = gateway.post.prepare(Dialect::NewSendmail, request)?;
-        let (captured, own) =
-            capture(prepared, gateway, asked, SENDMAIL_TEMPLATES, fields.clone())?;
-        all.push(captured);
+        // The request is stored with the first of its messages; no other copy of the form is needed.
+        let fields = if all.is_empty() {
+            fields.clone()
+        } else {
+            String::new()
+        };
+        let (captured, own) = capture(prepared, gateway, asked, SENDMAIL_TEMPLATES, fields)?;
+        let (_, messages) = captured.told();
+        if messages > 0 {
+            all.push(captured);
+        }
         values.extend(places.into_iter().zip(own));
     }
     values.sort_by_key(|(place, _)| *place);
@@ -58,15 +78,23 @@ pub(super) fn prepare(
     Ok((all, values))
 }
 
-fn some(text: String) -> Option<std::borrow::Cow<'static, str>> {
+fn some(text: String) -> Option<Cow<'static, str>> {
     (!text.is_empty()).then(|| text.into())
 }
 
+fn too_large_together() -> Refusal {
+    let message = format!(
+        "With their placeholders filled, the messages are more than {MAX_TOTAL} bytes of html, text and \
+         attachments in base64 together. Send them in several requests"
+    );
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
 /// The places of the recipients that have the same values, by the first of them.
-fn groups(vars: &[Vars]) -> Vec<(&Vars, Vec<usize>)> {
+fn groups(vars: &[Arc<Vars>]) -> Vec<(&Vars, Vec<usize>)> {
     let mut groups: Vec<(&Vars, Vec<usize>)> = Vec::new();
     let mut known = HashMap::new();
-    for (place, vars) in vars.iter().enumerate() {
+    for (place, vars) in vars.iter().map(Arc::as_ref).enumerate() {
         let at = *known.entry(vars).or_insert(groups.len());
         match groups.get_mut(at) {
             Some((_, places)) => places.push(place),
@@ -76,22 +104,31 @@ fn groups(vars: &[Vars]) -> Vec<(&Vars, Vec<usize>)> {
     groups
 }
 
-/// The request to the recipients at these places, with its placeholders filled.
-fn filled(request: &Request<'static>, vars: &Vars, places: &[usize]) -> Request<'static> {
-    let body = |text: &Option<std::borrow::Cow<'static, str>>| {
-        text.as_ref()
-            .map(|text| fill(text, vars).into_owned().into())
+/// The request to the recipients at these places, with its placeholders filled; `borrowed` is the same
+/// as `request`.
+///
+/// # Errors
+/// Bodies that come out too large for one message.
+fn filled<'a>(
+    request: &'a Request<'_>,
+    borrowed: &Request<'a>,
+    vars: [&Vars; 2],
+    places: &[usize],
+) -> Result<Request<'a>, Refusal> {
+    let mut left = MAX_SIZE;
+    let mut body = |text: &'a str| -> Result<Cow<'a, str>, Refusal> {
+        let filled = fill(text, vars, left).ok_or_else(Refusal::too_large)?;
+        left -= filled.len();
+        Ok(filled)
     };
-    Request {
-        to: places
-            .iter()
-            .map(|place| request.to[*place].clone())
-            .collect(),
-        subject: fill(&request.subject, vars).into_owned().into(),
-        html: body(&request.html),
-        text: body(&request.text),
-        ..request.clone()
-    }
+    let to = places.iter().filter_map(|place| borrowed.to.get(*place));
+    Ok(Request {
+        to: to.cloned().collect(),
+        subject: body(&request.subject)?,
+        html: request.html.as_deref().map(&mut body).transpose()?,
+        text: request.text.as_deref().map(&mut body).transpose()?,
+        ..borrowed.clone()
+    })
 }
 
 fn find(connection: &Connection, id: &str) -> rusqlite::Result<Option<Template>> {

@@ -223,6 +223,61 @@ fn placeholders_are_filled_for_each_recipient() {
 }
 
 #[test]
+fn a_small_request_does_not_become_a_large_one() {
+    let gateway = Gateway::start();
+    let send = |fields: &[(&str, &str)]| {
+        let all = [
+            ("smtp_account", "1.acme.smtp"),
+            ("from", "news@acme.example"),
+            ("subject", "Hello"),
+        ];
+        let reply = post(
+            &gateway,
+            "sendmail_templates",
+            &pairs(&[fields, &all].concat()),
+        );
+        let json = reply.json();
+        (reply.status, json["message"].as_str().map(str::to_owned))
+    };
+    let (long, often) = ("x".repeat(1_000_000), "{{A}}".repeat(50_000));
+    let one = [
+        ("to[a@example.com]", ""),
+        ("global_vars[A]", &*long),
+        ("html", &*often),
+    ];
+    let (status, message) = send(&one);
+    let message = message.expect("words");
+    assert_eq!(
+        (status, message.contains("size exceeds")),
+        (413, true),
+        "{message}"
+    );
+    // Each message is small enough, all together are not.
+    let names: Vec<_> = (0..20)
+        .map(|n| format!("to[r{n}@example.com][vars][n]"))
+        .collect();
+    let numbers: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+    let mut many: Vec<_> = names
+        .iter()
+        .zip(&numbers)
+        .map(|(name, n)| (&**name, &**n))
+        .collect();
+    let html = format!("{{{{n}}}}{}", "{{A}}".repeat(10));
+    many.extend([("global_vars[A]", &*long), ("html", &*html)]);
+    let (status, message) = send(&many);
+    let message = message.expect("words");
+    assert_eq!(
+        (status, message.contains("several")),
+        (413, true),
+        "{message}"
+    );
+    assert_eq!(gateway.kept().len(), 0);
+    let few: Vec<_> = many.drain(9..).collect();
+    assert_eq!(send(&few).0, 200);
+    assert_eq!(gateway.kept().len(), 11);
+}
+
+#[test]
 fn a_template_is_kept_and_used_and_can_add_no_header() {
     let gateway = Gateway::start();
     let added = post(
@@ -327,8 +382,15 @@ fn what_was_sent_is_listed_filtered_and_sorted() {
         format!("created_at.from::{}", created.replace(' ', "%20")),
         format!("created_at.from::{unix}|created_at.to::{}", unix + 60),
         format!("injected_time.from::{unix}"),
+        format!("injected_time::{}", &created[.."2026-11-24".len()]),
     ] {
         assert_eq!(to(&format!("filter={filter}")).len(), 3, "{filter}");
+    }
+    for field in ["injected_time", "created_at"] {
+        let then = format!("filter={field}::{unix}|message_id::{}", ids[0]);
+        assert_eq!(to(&then), ["ola@example.com"], "{field}");
+        let before = format!("emails?filter={field}::{}", unix - 1);
+        assert_eq!(get(&gateway, &before).status, 404, "{field}");
     }
     let none = get(
         &gateway,
@@ -436,8 +498,24 @@ fn small_questions_are_answered() {
         let answer = get(&gateway, &format!("is_mail_tmp/email/{address}")).json();
         assert_eq!(answer["data"]["is_tmp"], is_tmp, "{address}");
     }
-    let bad = get(&gateway, "is_mail_tmp/email/nobody");
-    assert_eq!((bad.status, bad.body.contains("email")), (400, true));
+    for (method, path) in [
+        ("GET", "is_mail_tmp/email/nobody"),
+        ("GET", "is_mail_tmp/email/%FF"),
+        ("GET", "blacklists/email/%FF"),
+        ("DELETE", "blacklists/email/%FF"),
+    ] {
+        let bad = gateway.ask(&format!("{method} /api/{path}"), &[], "");
+        let json = bad.json();
+        let message = json["message"].as_str().expect("words");
+        assert_eq!(
+            (bad.status, message.contains("email")),
+            (400, true),
+            "{path}"
+        );
+        bad.req_id();
+    }
+    let kind = get(&gateway, "smtp_events/%FF").json();
+    assert_eq!(kind["message"], "Unknown action");
     let unknown = gateway.ask("PUT /api/emails", &[], "");
     assert_eq!(
         (unknown.status, &unknown.json()["message"]),
@@ -572,11 +650,12 @@ fn everything_can_be_written_into_a_maildir() {
         &[],
         &form(&["a@example.com", "b@example.com"]),
     );
-    let maildir = gateway.data().join("export");
+    let data = gateway.data();
+    let maildir = data.join("export");
     let export = || {
         crate::support::run::Run::new("gateway")
             .arg("--data")
-            .arg(gateway.data())
+            .arg(&data)
             .arg("--export")
             .arg(&maildir)
             .run()
@@ -604,6 +683,9 @@ fn everything_can_be_written_into_a_maildir() {
         "the message as it is kept"
     );
     gateway.stop().code(0);
+    // The index for the search is made anew at the next start; this needs none.
+    std::fs::remove_file(data.join("words.db")).expect("an index");
+    export().code(0).stdout_has("3 messages");
     let nothing = crate::support::run::Run::new("gateway")
         .args(["--data", "nowhere", "--export", "x"])
         .run();

@@ -1,7 +1,5 @@
 //! The gateway at its edge: who may ask, and what a client may cost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -586,60 +584,6 @@ fn a_page_that_listens_does_not_delay_the_end() {
     gateway.stop().code(0).stderr_lacks("cut");
     let events = page.end();
     assert!(events.ends_with(b"\r\n0\r\n\r\n"), "it was cut");
-}
-
-#[test]
-fn what_was_answered_under_load_is_kept_through_the_end() {
-    let mut gateway = Gateway::start();
-    let over = Arc::new(AtomicBool::new(false));
-    let taken: Vec<String> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..8)
-            .map(|client| {
-                let (gateway, over) = (&gateway, Arc::clone(&over));
-                scope.spawn(move || load(gateway, client, &over))
-            })
-            .collect();
-        gateway.running().wait_until("some load", |_| {
-            let metrics = gateway.ask("GET /metrics", &[], "").body;
-            sample(&metrics, "mailrun_gateway_messages_taken_total") > 100.0
-        });
-        gateway.running().signal(Signal::TERM);
-        let all = clients
-            .into_iter()
-            .flat_map(|client| client.join().expect("a client"));
-        all.collect()
-    });
-    gateway.wait().code(0);
-    let mut kept = gateway.message_ids();
-    kept.sort();
-    assert!(kept.windows(2).all(|pair| pair[0] != pair[1]));
-    assert!(taken.len() > 100);
-    for id in &taken {
-        assert!(
-            kept.binary_search(id).is_ok(),
-            "{id} was answered and is not kept"
-        );
-    }
-}
-
-/// Posts until the gateway is gone; gives the message IDs that it was answered.
-fn load(gateway: &Gateway, client: usize, over: &AtomicBool) -> Vec<String> {
-    let mut taken = Vec::new();
-    let mut wire = gateway.connect();
-    for n in 0.. {
-        let body = form(&[&format!("c{client}r{n}@example.com")]);
-        wire.send(&gateway.request("POST /api/sendmail", &[], &body));
-        let Some(reply) = wire.try_reply() else {
-            break;
-        };
-        assert_eq!(reply.status, 200);
-        taken.extend(reply.values());
-        if reply.header("connection") == Some("close") {
-            break;
-        }
-    }
-    over.store(true, Ordering::Relaxed);
-    taken
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Fills the index for the search behind the commits, on a thread of its own and in a database of its
 //! own: nobody who posts a message waits for it.
 
+use std::cell::Cell;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use crate::gateway::text::{cut, folded};
 
 /// How many messages are indexed in one commit at most.
 const BATCH: u32 = 200;
+/// How many entries are looked at in one commit, whether their messages are still there.
+const LOOKED_AT: u32 = 1000;
 /// The most bytes of a message's text that are indexed.
 const MOST: usize = 100_000;
 /// While messages keep coming the indexer rests so many times as long as it worked.
@@ -31,6 +34,7 @@ pub(super) fn start(
     let indexer = Indexer {
         connection,
         committed,
+        looked: Cell::new(0),
         indexed,
     };
     std::thread::Builder::new()
@@ -43,6 +47,8 @@ pub(super) fn start(
 struct Indexer {
     connection: Connection,
     committed: Receiver<()>,
+    /// The last entry of which it was looked whether its message is still there.
+    looked: Cell<i64>,
     /// Changes whenever more can be found.
     indexed: watch::Sender<u64>,
 }
@@ -78,8 +84,11 @@ impl Indexer {
         }
     }
 
-    /// Indexes the next messages; gives how many.
+    /// Indexes the next messages, and forgets some that are gone; gives how many.
     fn batch(&self) -> rusqlite::Result<usize> {
+        // Before anything is read, so that no message goes between. Not IMMEDIATE, which would lock the
+        // messages as well.
+        self.connection.execute_batch("BEGIN")?;
         let mut select = self.connection.prepare_cached(
             "SELECT id FROM kept.message
              WHERE id > (SELECT coalesce(max(id), 0) FROM words_docsize) ORDER BY id LIMIT ?",
@@ -87,12 +96,11 @@ impl Indexer {
         let ids: Vec<i64> = select
             .query_map([BATCH], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        // Not IMMEDIATE, which would lock the messages as well.
-        self.connection.execute_batch("BEGIN")?;
         ids.iter().try_for_each(|id| self.index(*id))?;
-        self.forget()?;
+        let (forgotten, looked) = self.forget()?;
         self.connection.execute_batch("COMMIT")?;
-        Ok(ids.len())
+        self.looked.set(looked);
+        Ok(ids.len() + forgotten)
     }
 
     fn index(&self, id: i64) -> rusqlite::Result<()> {
@@ -116,12 +124,29 @@ impl Indexer {
         Ok(())
     }
 
-    /// Takes out of the index what is older than all messages that are left.
-    fn forget(&self) -> rusqlite::Result<()> {
-        let mut delete = self.connection.prepare_cached(
-            "DELETE FROM words WHERE rowid < (SELECT coalesce(min(id), 9223372036854775807) FROM kept.message)",
+    /// Takes entries out of the index of which the message is gone. Only the next ones are looked at, and
+    /// after the last the first again; gives how many went, and the last that was looked at.
+    fn forget(&self) -> rusqlite::Result<(usize, i64)> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT id, EXISTS (SELECT 1 FROM kept.message WHERE message.id = words_docsize.id)
+             FROM words_docsize WHERE id > ? ORDER BY id LIMIT ?",
         )?;
-        delete.execute([]).map(drop)
+        let entries: Vec<(i64, bool)> = select
+            .query_map(params![self.looked.get(), LOOKED_AT], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM words WHERE rowid = ?")?;
+        let gone = entries.iter().filter(|(_, is_kept)| !is_kept);
+        let forgotten = gone
+            .map(|(id, _)| delete.execute([id]))
+            .sum::<Result<_, _>>()?;
+        let last = entries
+            .last()
+            .filter(|_| entries.len() == LOOKED_AT as usize);
+        Ok((forgotten, last.map_or(0, |(id, _)| *id)))
     }
 }
 
@@ -130,4 +155,85 @@ fn text(source: &[u8]) -> String {
     let message = MessageParser::new().with_mime_headers().parse(source);
     let text = message.as_ref().and_then(|message| message.body_text(0));
     cut(&text.unwrap_or_default(), MOST).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::gateway::store::{FILE_NAME, NewMessage, WORDS, insert_message, open};
+
+    /// An indexer that does nothing by itself, and a connection that writes messages.
+    fn indexer(dir: &std::path::Path) -> (Indexer, Connection) {
+        let path = dir.join(FILE_NAME);
+        let writer = open::writer(&path).expect("a store");
+        let indexer = Indexer {
+            connection: open::words(&path, &dir.join(WORDS)).expect("an index"),
+            committed: std::sync::mpsc::channel().1,
+            indexed: watch::channel(0).0,
+            looked: Cell::new(0),
+        };
+        (indexer, writer)
+    }
+
+    fn insert(writer: &Connection, uid: usize) -> i64 {
+        let message = NewMessage {
+            uid: uid.to_string(),
+            tags: "[]".to_owned(),
+            ..NewMessage::default()
+        };
+        insert_message(writer, &message).expect("written")
+    }
+
+    fn indexed(indexer: &Indexer) -> Vec<i64> {
+        let sql = "SELECT id FROM words_docsize ORDER BY id";
+        let mut select = indexer.connection.prepare(sql).expect("a table");
+        let ids = select.query_map([], |row| row.get(0)).expect("entries");
+        ids.map(|id| id.expect("an ID")).collect()
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_though_something_older_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (indexer, writer) = indexer(dir.path());
+        let many = 2 * LOOKED_AT as usize + 10;
+        writer.execute_batch("BEGIN").expect("begun");
+        (0..many).for_each(|uid| assert_eq!(insert(&writer, uid), uid as i64 + 1));
+        writer.execute_batch("COMMIT").expect("committed");
+        while indexer.batch().expect("a batch") > 0 {}
+        assert_eq!(indexed(&indexer).len(), many);
+        let last = many as i64;
+        let gone = writer.execute("DELETE FROM message WHERE id NOT IN (1, ?)", [last]);
+        assert_eq!(gone.expect("removed"), many - 2);
+        // One more round than it takes, wherever it begins.
+        (0..4).for_each(|_| assert!(indexer.batch().expect("a batch") <= LOOKED_AT as usize));
+        assert_eq!(indexed(&indexer), [1, last]);
+    }
+
+    #[test]
+    fn a_message_may_go_at_any_time() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (indexer, writer) = indexer(dir.path());
+        writer
+            .pragma_update(None, "synchronous", "OFF")
+            .expect("quick");
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let over = &over;
+            scope.spawn(move || {
+                for uid in 0.. {
+                    let id = insert(&writer, uid);
+                    let gone = writer.execute("DELETE FROM message WHERE id = ?", [id]);
+                    assert_eq!(gone.expect("removed"), 1);
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+            let all = (0..3000).try_for_each(|_| indexer.batch().map(drop));
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(all, Ok(()));
+        });
+    }
 }

@@ -65,7 +65,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             writer,
             indexed,
-            readers: Readers::new(path.clone(), dir.join(WORDS)),
+            readers: Readers::new(path.clone(), Some(dir.join(WORDS))),
             path,
             _lock: lock,
         })))

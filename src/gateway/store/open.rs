@@ -114,8 +114,8 @@ fn attach(connection: &Connection, path: &Path, name: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// A connection that reads; the index for the search is `idx` in it.
-pub(super) fn reader(path: &Path, words: &Path) -> Result<Connection, StoreError> {
+/// A connection that reads; the index for the search, where it is needed, is `idx` in it.
+pub(super) fn reader(path: &Path, words: Option<&Path>) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -123,7 +123,9 @@ pub(super) fn reader(path: &Path, words: &Path) -> Result<Connection, StoreError
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "cache_size", -16_000)?;
-    attach(&connection, words, "idx")?;
+    if let Some(words) = words {
+        attach(&connection, words, "idx")?;
+    }
     Ok(connection)
 }
 

@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::{FILE_NAME, StoreError, WORDS, open};
+use super::{FILE_NAME, StoreError, open};
 
 /// How many connections are kept while nobody reads.
 const KEPT: usize = 8;
 
-/// What is kept in a folder, to be read; a gateway may be running there.
+/// What is kept in a folder, to be read without the index for the search; a gateway may be running there.
 pub struct Reader(Readers);
 
 impl Reader {
@@ -19,7 +19,7 @@ impl Reader {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE_NAME);
         open::check_kept(&path)?;
-        Ok(Self(Readers::new(path, dir.join(WORDS))))
+        Ok(Self(Readers::new(path, None)))
     }
 
     /// As [`Store::read`](super::Store::read).
@@ -36,12 +36,12 @@ impl Reader {
 
 pub(super) struct Readers {
     path: PathBuf,
-    words: PathBuf,
+    words: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, words: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, words: Option<PathBuf>) -> Self {
         Self {
             path,
             words,
@@ -57,7 +57,7 @@ impl Readers {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path, &self.words)?,
+            None => open::reader(&self.path, self.words.as_deref())?,
         };
         let transaction = connection.transaction()?;
         let read = f(&transaction)?;

@@ -1,9 +1,10 @@
 //! How much is kept: what is more goes, the oldest first, but nothing that the relay still waits for.
+//! What waits for it does not count: however much that is, nothing else goes for it.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use tokio::time::sleep;
 
 use super::{Store, StoreError};
@@ -17,11 +18,11 @@ const BATCH: i64 = 200;
 /// The most that is kept; nothing of it is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// The most messages.
+    /// The most messages, beside those that wait for the relay.
     pub messages: Option<u64>,
     /// How old they get.
     pub age: Option<Duration>,
-    /// The most bytes of the database.
+    /// The most bytes of the database, beside those of what waits for the relay.
     pub size: Option<u64>,
 }
 
@@ -47,56 +48,93 @@ pub async fn keep(store: Store, limits: Limits, clock: Clock) {
 async fn prune(store: &Store, limits: Limits, now: Timestamp) -> Result<usize, StoreError> {
     let excess = store.read_async(move |connection| excess(connection, limits, now));
     match excess.await? {
-        ..=0 => Ok(0),
-        excess => {
-            let most = excess.min(BATCH);
+        Some(excess) => {
             store
-                .write(move |connection| remove(connection, most))
+                .write(move |connection| remove(connection, excess))
                 .await
         }
+        None => Ok(0),
     }
 }
 
-/// How many messages are too many.
-fn excess(connection: &Connection, limits: Limits, now: Timestamp) -> rusqlite::Result<i64> {
+/// What is to go next.
+#[derive(Clone, Copy)]
+struct Excess {
+    /// How many messages, the oldest first.
+    most: i64,
+    /// Only those that came before this time, in milliseconds.
+    before: i64,
+}
+
+/// What is too much.
+fn excess(
+    connection: &Connection,
+    limits: Limits,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Excess>> {
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let mut excess = 0;
     if let Some(most) = limits.messages {
-        let messages = count("SELECT count(*) FROM message")?;
-        excess = excess.max(messages - signed(most));
-    }
-    if let Some(age) = limits.age {
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        let mut select = connection.prepare_cached(
-            "SELECT count(*) FROM (SELECT 1 FROM message WHERE created_at < ? LIMIT ?)",
+        let messages = count(
+            "SELECT (SELECT count(*) FROM message) - (SELECT count(DISTINCT message) FROM queue)",
         )?;
-        let old = select.query_row(params![oldest.as_millisecond(), BATCH], |row| row.get(0))?;
-        excess = excess.max(old);
+        excess = messages - signed(most);
     }
     if let Some(most) = limits.size {
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let used = number("page_count")? - number("freelist_count")?;
-        if used * number("page_size")? > signed(most) {
+        let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+        // What waits is added up only where it matters.
+        if used > signed(most) && used - count(WAITING)? > signed(most) {
             // How many it takes is seen afterwards. A few at a time, so that not too much goes.
             excess = excess.max(BATCH / 10);
         }
     }
-    Ok(excess)
+    if excess > 0 {
+        return Ok(Some(Excess {
+            most: excess.min(BATCH),
+            before: i64::MAX,
+        }));
+    }
+    if let Some(age) = limits.age {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        let before = oldest.as_millisecond();
+        let mut select = connection.prepare_cached(
+            "SELECT EXISTS (
+               SELECT 1 FROM message WHERE created_at < ?
+               AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id)
+             )",
+        )?;
+        let most = BATCH;
+        let is_old = select.query_row([before], |row| row.get(0))?;
+        return Ok(Some(Excess { most, before }).filter(|_| is_old));
+    }
+    Ok(None)
 }
 
-/// Removes the oldest messages, and the requests of which none is left.
-fn remove(connection: &Connection, most: i64) -> rusqlite::Result<usize> {
+/// The bytes of what waits for the relay.
+const WAITING: &str = "WITH waiting AS MATERIALIZED (
+       SELECT id, request, octet_length(head) AS bytes FROM message
+       WHERE id IN (SELECT message FROM queue)
+     )
+     SELECT (SELECT coalesce(sum(bytes), 0) FROM waiting)
+       + (SELECT coalesce(sum(octet_length(bytes)), 0) FROM body
+          WHERE request IN (SELECT request FROM waiting))
+       + (SELECT coalesce(sum(octet_length(fields)), 0) FROM request
+          WHERE id IN (SELECT request FROM waiting))";
+
+/// Removes messages, and the requests of which none is left.
+fn remove(connection: &Connection, excess: Excess) -> rusqlite::Result<usize> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM message WHERE id IN (
-           SELECT id FROM message AS old
-           WHERE NOT EXISTS (SELECT 1 FROM queue WHERE queue.message = old.id)
-           ORDER BY id LIMIT ?
+           SELECT id FROM message AS old WHERE created_at < ?
+           AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.message = old.id)
+           ORDER BY created_at, id LIMIT ?
          ) RETURNING request",
     )?;
     let requests: Vec<Option<i64>> = delete
-        .query_map([most], |row| row.get(0))?
+        .query_map([excess.before, excess.most], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut last = None;
     for request in requests.iter().flatten() {
@@ -198,24 +236,65 @@ mod tests {
         assert_eq!(ids(&store, "request"), [2]);
     }
 
+    /// Lets messages wait for the relay, with two recipients each.
+    async fn queue(store: &Store, ids: &'static [i64]) {
+        let insert = move |connection: &Connection| {
+            ids.iter().chain(ids).try_for_each(|id| {
+                let sql = "INSERT INTO queue
+                             (message, account, recipient, is_copy, state, due_at, first_at)
+                           VALUES (?, '', '', 0, 'waiting', 0, 0)";
+                connection.execute(sql, [id]).map(drop)
+            })
+        };
+        store.write(insert).await.expect("written");
+    }
+
     #[tokio::test]
     async fn what_waits_for_the_relay_stays() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
-        let queue = |connection: &Connection| {
-            connection.execute(
-                "INSERT INTO queue (message, account, recipient, is_copy, state, due_at, first_at)
-                 VALUES (1, '', '', 0, 'waiting', 0, 0)",
-                [],
-            )
-        };
-        store.write(queue).await.expect("written");
-        let two = Limits {
-            messages: Some(2),
+        queue(&store, &[1]).await;
+        let one = Limits {
+            messages: Some(1),
             ..Limits::default()
         };
-        assert_eq!(pruned(&store, two, at(9)).await, [1, 4]);
+        assert_eq!(pruned(&store, one, at(9)).await, [1, 4]);
         assert_eq!(ids(&store, "body"), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn nothing_else_goes_for_what_waits_for_the_relay() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = store(dir.path()).await;
+        queue(&store, &[1, 2, 3]).await;
+        let none = Limits::default();
+        // The first three are too old.
+        let young = Limits {
+            age: Some(Duration::from_secs(5)),
+            ..none
+        };
+        assert_eq!(pruned(&store, young, at(9)).await, [1, 2, 3, 4]);
+        let one = Limits {
+            messages: Some(1),
+            ..none
+        };
+        assert_eq!(pruned(&store, one, at(9)).await, [1, 2, 3, 4]);
+        // Without what waits there is room.
+        let used = |connection: &Connection| {
+            let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+        };
+        let used = store.read(used).expect("read").cast_unsigned();
+        let small = Limits {
+            size: Some(used - 100_000),
+            ..none
+        };
+        assert_eq!(pruned(&store, small, at(9)).await, [1, 2, 3, 4]);
+        let nothing = Limits {
+            messages: Some(0),
+            ..none
+        };
+        assert_eq!(pruned(&store, nothing, at(9)).await, [1, 2, 3]);
     }
 
     #[tokio::test]
