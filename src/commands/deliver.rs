@@ -13,7 +13,7 @@ use super::local::{self, Local};
 use super::show::Shown;
 use crate::campaign::{Campaign, DomainRate};
 use crate::clock::Clock;
-use crate::delivery::{Delivery, Ending, Feeder, Job, LaneLimit, Settings, Waiting};
+use crate::delivery::{Delivery, Ending, Feeder, Jobs, LaneLimit, Settings, Waiting};
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
 use crate::pace::{Rate, batch_size};
@@ -175,7 +175,7 @@ fn start_feeders(
     deliver: &Deliver<'_>,
     settings: &Settings,
     writer: &Writer,
-) -> Result<(Vec<mpsc::Receiver<Vec<Job>>>, Vec<Feeding>), Failure> {
+) -> Result<(Vec<Jobs>, Vec<Feeding>), Failure> {
     let path = deliver.folder.ledger();
     let last = match deliver.limit {
         Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,

@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::sync::mpsc;
-
-use super::job::Job;
+use super::job::{Job, Jobs};
 use crate::pace::{Now, Pace, Rate, Turn};
 
 /// The limit of a lane.
@@ -24,7 +22,7 @@ pub(super) struct Lanes(Vec<Lane>);
 
 struct Lane {
     /// New requests, in the order of the input.
-    new: mpsc::Receiver<Vec<Job>>,
+    new: Jobs,
     /// Whether there may be more of them.
     open: bool,
     /// Requests that wait for their turn: those that are due again, and new ones that were handed
@@ -45,7 +43,7 @@ pub(super) enum Pick {
 
 impl Lanes {
     /// The first lane has no limit of its own, the others those of `limits`.
-    pub(super) fn new(new: Vec<mpsc::Receiver<Vec<Job>>>, limits: &[LaneLimit]) -> Self {
+    pub(super) fn new(new: Vec<Jobs>, limits: &[LaneLimit]) -> Self {
         let own = limits
             .iter()
             .map(|limit| Pace::new(&[limit.rate], limit.posted.clone()));

@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::campaign::{self, Retry};
@@ -33,7 +33,7 @@ use crate::transport::Transport;
 use breaker::Breaker;
 pub use feed::{Feeder, RowFault};
 use flight::{Flight, Flights};
-pub use job::{Job, JobRow};
+pub use job::{Job, JobRow, Jobs};
 pub use lanes::LaneLimit;
 use lanes::{Lanes, Pick};
 pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
@@ -123,7 +123,7 @@ impl<T: Transport> Delivery<T> {
     /// When the ledger can't be written: nothing is posted after that.
     pub async fn run(
         mut self,
-        jobs: Vec<mpsc::Receiver<Vec<Job>>>,
+        jobs: Vec<Jobs>,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ending, LedgerError> {
         let shared = Arc::clone(&self.shared);
