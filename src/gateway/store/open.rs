@@ -58,6 +58,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "cache_size", -32_000)?;
+    // The log is written back seldom, since whoever posts waits meanwhile; it is as large as it may stay.
+    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.pragma_update(None, "journal_size_limit", 64_000_000)?;
     Ok(connection)
 }
