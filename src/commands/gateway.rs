@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use super::keys::{from_command, variable};
@@ -97,12 +95,7 @@ async fn listen_and_serve(
     limits: Limits,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        let failure = format!("can't listen on {listen}: {error}");
-        Failure::with_help("gateway", failure, "choose another address with --listen")
-    })?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let (listener, mut signals) = super::listen::listen("gateway", listen).await?;
     let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
     let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
     println!("http://{}/", listener.local_addr().map_err(failed)?);
@@ -110,9 +103,9 @@ async fn listen_and_serve(
     let shutdown = async move {
         // A store that can't be written ends it as well.
         let store_fails = async { while changes.changed().await.is_ok() {} };
-        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, () = store_fails => {} }
+        tokio::select! { () = signals.one() => {}, () = store_fails => {} }
         tokio::spawn(async move {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            signals.one().await;
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };

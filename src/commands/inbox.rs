@@ -4,8 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use rand::rngs::StdRng;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::failure::Failure;
@@ -77,12 +75,7 @@ async fn show(
     shown: &Shown,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("inbox", format!("{listen}: {error}"));
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        let failure = format!("can't listen on {listen}: {error}");
-        Failure::with_help("inbox", failure, "choose another address with --listen")
-    })?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let (listener, mut signals) = super::listen::listen("inbox", listen).await?;
     println!("http://{}/", listener.local_addr().map_err(failed)?);
     shown.say("Open it in a browser. Ctrl-C ends it.");
 
@@ -93,7 +86,7 @@ async fn show(
     };
     let (stop, mut stopped) = watch::channel(());
     let shutdown = async move {
-        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = stopped.changed() => {} }
+        tokio::select! { () = signals.one() => {}, _ = stopped.changed() => {} }
     };
     let serving = serve(listener, setup, shutdown);
     let following = async {

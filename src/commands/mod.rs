@@ -10,6 +10,7 @@ mod inbox;
 mod init;
 mod interrupt;
 mod keys;
+mod listen;
 mod local;
 mod open;
 mod prepare;

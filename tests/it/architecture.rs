@@ -198,12 +198,7 @@ fn only_the_transport_and_the_gateway_open_sockets() {
     ];
     only_in(&sockets, |source| {
         ["transport", "gateway"].contains(&source.module())
-            || [
-                "commands/local.rs",
-                "commands/gateway.rs",
-                "commands/inbox.rs",
-            ]
-            .contains(&source.path.as_str())
+            || ["commands/local.rs", "commands/listen.rs"].contains(&source.path.as_str())
     });
 }
 
