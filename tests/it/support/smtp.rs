@@ -1,7 +1,9 @@
 //! An SMTP server that does what it is told, and remembers what it took. It reads the wire strictly.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -64,7 +66,9 @@ type Script = dyn Fn(&Moment) -> Act + Send + Sync;
 struct State {
     script: Box<Script>,
     extensions: Vec<&'static str>,
-    taken: Mutex<Vec<Taken>>,
+    /// In the order they came, by a number that stays.
+    taken: Mutex<BTreeMap<usize, Taken>>,
+    next: AtomicUsize,
     /// The commands of all connections.
     commands: Mutex<Vec<(usize, String)>>,
     times: Mutex<Vec<Stage>>,
@@ -99,6 +103,7 @@ impl FakeSmtp {
             script: Box::new(script),
             extensions: vec!["8BITMIME", "SIZE 50000000", "PIPELINING"],
             taken: Mutex::default(),
+            next: AtomicUsize::new(0),
             commands: Mutex::default(),
             times: Mutex::default(),
             open: Mutex::default(),
@@ -129,7 +134,8 @@ impl FakeSmtp {
 
     /// What it took so far.
     pub fn taken(&self) -> Vec<Taken> {
-        self.state.taken.lock().expect("a lock").clone()
+        let taken = self.state.taken.lock().expect("a lock");
+        taken.values().cloned().collect()
     }
 
     /// The commands so far, with the number of their connection.
@@ -256,19 +262,17 @@ impl<'a> Session<'a> {
             data,
             answered: false,
         };
-        let place = {
-            let mut all = self.state.taken.lock().expect("a lock");
-            all.push(taken);
-            all.len() - 1
-        };
+        let id = self.state.next.fetch_add(1, Ordering::Relaxed);
+        self.state.taken.lock().expect("a lock").insert(id, taken);
         // What is not taken after all is taken out again.
         match self.act(Stage::Dot, &recipient, "250 2.0.0 taken") {
             Ok(true) => {
-                self.state.taken.lock().expect("a lock")[place].answered = true;
+                let mut all = self.state.taken.lock().expect("a lock");
+                all.get_mut(&id).expect("what was taken").answered = true;
                 Ok(())
             }
             Ok(false) => {
-                self.state.taken.lock().expect("a lock").remove(place);
+                self.state.taken.lock().expect("a lock").remove(&id);
                 Ok(())
             }
             Err(Over) => Err(Over),
