@@ -12,6 +12,8 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Something to know.
+    Note,
     /// `send` goes on; a row may be left out, and the results say so.
     Warning,
     /// `send` refuses.
@@ -198,6 +200,7 @@ impl Diagnostic for Finding {
         Some(match self.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
+            Severity::Note => miette::Severity::Advice,
         })
     }
 

@@ -26,6 +26,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) breaker: Breaker,
     #[serde(default)]
+    pub(super) check: Check,
+    #[serde(default)]
     pub(super) vars: BTreeMap<Text, toml::Value>,
 }
 
@@ -90,6 +92,15 @@ pub(super) struct Pace {
     #[serde(default)]
     pub(super) per_domain: BTreeMap<Text, Text>,
     pub(super) batch: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    #[serde(default)]
+    pub(super) off: BTreeMap<Text, Text>,
+    #[serde(default)]
+    pub(super) clients: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

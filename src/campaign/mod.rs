@@ -44,6 +44,8 @@ pub struct Campaign {
     pub retry: Retry,
     /// When to stop because too much goes wrong.
     pub breaker: Breaker,
+    /// What `check` looks for.
+    pub check: Check,
     /// What templates see beside the row's columns.
     pub vars: Vec<(Text, toml::Value)>,
 }
@@ -156,6 +158,15 @@ pub struct Breaker {
     pub messages: NonZeroU32,
     /// The share of them, 0 to 1, that may be refused or in doubt.
     pub share: f64,
+}
+
+/// `[check]`: what `check` looks for.
+#[derive(Debug, Clone, Default)]
+pub struct Check {
+    /// The rules that are turned off, each with the reason.
+    pub off: Vec<(Text, Text)>,
+    /// The families of mail clients to care about, as caniemail names them; without any, all.
+    pub clients: Vec<Text>,
 }
 
 /// `[retry]`: how often.

@@ -54,6 +54,10 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
             pace,
             retry,
             breaker,
+            check: super::Check {
+                off: file.check.off.into_iter().collect(),
+                clients: file.check.clients,
+            },
             vars,
             source,
         })

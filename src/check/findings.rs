@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::lint::Common;
 use crate::finding::{Finding, Place, Severity};
 use crate::recipients::{ReadError, Warning};
 
@@ -23,6 +24,24 @@ pub struct Findings {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(std::cmp::Reverse<Severity>, &'static str, String, String);
 
+impl Key {
+    /// What a finding has in common with others; those of rows are told by what they say, not by
+    /// the row's line.
+    fn of(finding: &Finding) -> Self {
+        let place = Place {
+            row: None,
+            ..finding.place.clone()
+        };
+        let place = if finding.place.row.is_some() && finding.excerpt.is_none() {
+            String::new()
+        } else {
+            place.to_string()
+        };
+        let severity = std::cmp::Reverse(finding.severity);
+        Self(severity, finding.code, place, finding.message.clone())
+    }
+}
+
 /// Findings of one kind.
 #[derive(Debug)]
 pub struct Group {
@@ -37,41 +56,50 @@ pub struct Group {
 impl Findings {
     /// Adds one.
     pub fn add(&mut self, finding: Finding) {
-        let place = Place {
-            row: None,
-            ..finding.place.clone()
-        };
-        let place = if finding.place.row.is_some() && finding.excerpt.is_none() {
-            String::new()
-        } else {
-            place.to_string()
-        };
-        let key = Key(
-            std::cmp::Reverse(finding.severity),
-            finding.code,
-            place,
-            finding.message.clone(),
-        );
+        let rows = finding.place.row;
+        self.add_rows(finding, rows.into_iter(), 1);
+    }
+
+    /// Adds one that `count` rows have, of which these are the first.
+    fn add_rows(&mut self, finding: Finding, rows: impl Iterator<Item = u32>, count: u64) {
+        let key = Key::of(&finding);
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
-            self.beyond += 1;
+            self.beyond += count;
             return;
         }
-        let row = finding.place.row;
         let group = self.groups.entry(key).or_insert_with(|| Group {
             finding: finding.clone(),
             rows: Vec::new(),
             count: 0,
         });
-        group.count += 1;
+        group.count += count;
         // They come from several threads in no order; the first rows are told whatever it is.
-        if let Some(row) = row {
+        for row in rows {
             let place = group.rows.partition_point(|known| *known < row);
             group.rows.insert(place, row);
             group.rows.truncate(MAX_ROWS);
-            if place == 0 {
-                group.finding = finding;
+            if place == 0 && finding.place.row == Some(row) {
+                group.finding = finding.clone();
             }
         }
+    }
+
+    /// Adds what many rows have in common; the rows have their lines in the file `recipients`.
+    pub fn add_common(&mut self, common: Common, recipients: &Path) {
+        let Some((row, line)) = common.rows.first().copied() else {
+            return self.add(common.finding);
+        };
+        let finding = of_row(common.finding, row, line, recipients);
+        self.add_rows(
+            finding,
+            common.rows.iter().map(|(row, _)| *row),
+            common.count,
+        );
+    }
+
+    /// Adds several.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.add(finding));
     }
 
     /// All groups, errors first.

@@ -1,5 +1,22 @@
 //! What is wrong with a campaign, gathered and grouped: the preflight of `send`, and `check`.
+//!
+//! Rules look at three things: the campaign as it is written; each *shape* of its messages, once for
+//! all rows whose HTML is built alike, with marks for the rows' own values; and every row, with its
+//! own values, cheaply. What they know of all rows together is in a tally, one a thread.
 
+mod facts;
 mod findings;
+mod lint;
+mod locate;
+mod out;
+mod page;
+mod pass;
+mod rule;
+mod rules;
+mod settings;
 
 pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
+pub use lint::{Common, Gathered, Inputs, Lint};
+pub use pass::{Pass, RowFinding, pass};
+pub use rule::Rule;
+pub use rules::all as rules;

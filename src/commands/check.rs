@@ -81,6 +81,7 @@ fn inspect(path: &Path, shown: &Shown) -> Result<(Findings, u64), Failure> {
         only: None,
         except_sent: &[],
         preflight: true,
+        least: Severity::Note,
         skip_invalid: false,
     };
     let (mut findings, total) = match prepare(wanted, shown) {

@@ -11,6 +11,7 @@ use crate::campaign::{Campaign, Pace};
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::finding::Severity;
 use crate::ledger::{Ledger, Status};
 use crate::pace::{Per, Rate};
 use crate::preview;
@@ -36,6 +37,7 @@ pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<Exi
         only: only(args),
         except_sent: if args.except_sent { &earlier } else { &[] },
         preflight: !args.no_preflight,
+        least: Severity::Warning,
         skip_invalid: args.skip_invalid,
     };
     let mut ready = prepare(wanted, shown)?;

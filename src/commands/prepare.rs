@@ -10,13 +10,14 @@ use super::failure::Failure;
 use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
-use crate::check::{Findings, of_row, of_warning};
+use crate::check::{self, Findings, Lint, Pass, RowFinding, of_row, of_warning};
+use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
 use crate::recipients::Reader;
 use crate::render::{Engine, Inputs};
 use crate::report;
-use crate::run::{self, Folder, PlanInputs, Planned, Preflight, Previous, RowFinding, Stages};
+use crate::run::{self, Folder, PlanInputs, Planned, Previous, Stages};
 
 /// How a run is prepared.
 pub(super) struct Wanted<'a> {
@@ -32,8 +33,10 @@ pub(super) struct Wanted<'a> {
     pub(super) only: Option<u64>,
     /// Leave out the addresses that these runs have sent to.
     pub(super) except_sent: &'a [Previous],
-    /// Render every row.
+    /// Render every row and look at it.
     pub(super) preflight: bool,
+    /// The least that is looked for.
+    pub(super) least: Severity,
     /// Rows that can't be rendered are left out.
     pub(super) skip_invalid: bool,
 }
@@ -119,9 +122,20 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         recipients: PathBuf::from(name),
         skip_invalid: wanted.skip_invalid,
     };
+    let recipients = rendering.recipients.clone();
+    let lint = Lint::new(&check::Inputs {
+        campaign,
+        engine: &engine,
+        header: &run.header,
+        recipients: &recipients,
+        rows: planned.pending,
+        least: wanted.least,
+        clock: Clock::system(),
+    })?;
+    rendering.findings.extend(lint.campaign());
     if wanted.preflight {
         stages.to_render.store(planned.pending, Ordering::Relaxed);
-        rendering.preflight(&engine, &mut planned, &ledger, &stages)?;
+        rendering.preflight(&lint, &mut planned, &ledger, &stages)?;
         planned.planner.publish()?;
     }
     // After the preflight, so that a file that is missing is not told twice.
@@ -154,18 +168,22 @@ struct Rendering {
 impl Rendering {
     fn preflight(
         &mut self,
-        engine: &Engine,
+        lint: &Lint<'_>,
         planned: &mut Planned,
         ledger: &Path,
         stages: &Stages,
     ) -> Result<(), LedgerError> {
-        let inputs = Preflight {
+        let inputs = Pass {
             ledger,
             last: planned.last,
-            engine,
+            lint,
             stages,
         };
-        run::preflight(&inputs, |found| self.take(found, &mut planned.planner))
+        let common = check::pass(&inputs, |found| self.take(found, &mut planned.planner))?;
+        for one in common {
+            self.findings.add_common(one, &self.recipients);
+        }
+        Ok(())
     }
 
     /// What rows have for attachments of their own is part of the plan.
@@ -202,7 +220,7 @@ impl Rendering {
 
     fn take(&mut self, found: RowFinding, planner: &mut Planner) -> Result<(), LedgerError> {
         let mut finding = of_row(found.finding, found.row, found.line, &self.recipients);
-        if self.skip_invalid {
+        if self.skip_invalid && finding.severity == Severity::Error {
             planner.leave_out(found.row, Status::Invalid, finding.code, &finding.message)?;
             finding.severity = Severity::Warning;
         }

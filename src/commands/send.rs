@@ -16,6 +16,7 @@ use crate::campaign::Campaign;
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::finding::Severity;
 use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
 use crate::report::{counted, grouped, s};
@@ -138,6 +139,7 @@ impl Sending<'_> {
             only: only(args),
             except_sent: if args.except_sent { earlier } else { &[] },
             preflight: !args.no_preflight,
+            least: Severity::Error,
             skip_invalid: args.skip_invalid,
         };
         let ready = prepare(wanted, shown)?;

@@ -82,7 +82,7 @@ impl Shown {
     /// All findings; warnings are left out when quiet.
     pub(super) fn findings(&self, findings: &Findings) {
         for group in findings.groups() {
-            if !(self.quiet && group.finding.severity == Severity::Warning) {
+            if !(self.quiet && group.finding.severity < Severity::Error) {
                 self.group(group);
             }
         }
@@ -100,6 +100,13 @@ impl Shown {
             let place = finding.place.to_string();
             return match finding.severity {
                 Severity::Error => tracing::error!(
+                    code = finding.code,
+                    place,
+                    rows = group.count,
+                    "{}",
+                    finding.message
+                ),
+                Severity::Note => tracing::info!(
                     code = finding.code,
                     place,
                     rows = group.count,
@@ -139,6 +146,7 @@ fn line(group: &Group) -> String {
     let severity = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     };
     let help = finding
         .help

@@ -12,6 +12,8 @@
 
 mod tree;
 
+pub(crate) use tree::parse;
+
 use html2text::{Comment, Document, Element, Handle};
 use html5ever::{Attribute, QualName, local_name, ns};
 use url::Url;

@@ -20,7 +20,7 @@ const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
 const CHUNK: usize = 1024;
 
 /// Parses as a browser does in which scripts are off. False if it had to end before the HTML did.
-pub(super) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
+pub(crate) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
     let options = ParseOpts {
         tree_builder: TreeBuilderOpts {
             // So `<noscript>` is parsed as any other.

@@ -77,10 +77,7 @@ impl Maker {
     /// # Errors
     /// When the HTML can't be worked on.
     pub(super) fn make(&self, rendered: Rendered, to_post: bool) -> Result<Bodies, HtmlError> {
-        let wanted = Wanted {
-            inline_css: self.wanted.inline_css && super::text::has_style(rendered.html()),
-            ..self.wanted
-        };
+        let wanted = self.wanted_of(&rendered);
         if !wanted.inline_css && !wanted.text {
             return Ok(Bodies {
                 html: rendered.into_html(),
@@ -88,14 +85,28 @@ impl Maker {
                 text: None,
             });
         }
-        let skeleton = match self.find(&rendered) {
-            Found::Skeleton(skeleton) => Some(skeleton),
-            Found::Own => None,
-            Found::Nothing => self.learn(&rendered, wanted)?,
-        };
-        match skeleton {
+        match self.skeleton(&rendered)? {
             Some(skeleton) => Ok(skeleton.fill(&rendered, to_post)),
             None => Bodies::of(rendered.html(), wanted),
+        }
+    }
+
+    /// What rows whose HTML is built like this one's have in common; nothing where that can't be told.
+    ///
+    /// # Errors
+    /// When the HTML can't be worked on.
+    pub(super) fn skeleton(&self, rendered: &Rendered) -> Result<Option<Arc<Skeleton>>, HtmlError> {
+        match self.find(rendered) {
+            Found::Skeleton(skeleton) => Ok(Some(skeleton)),
+            Found::Own => Ok(None),
+            Found::Nothing => self.learn(rendered, self.wanted_of(rendered)),
+        }
+    }
+
+    fn wanted_of(&self, rendered: &Rendered) -> Wanted {
+        Wanted {
+            inline_css: self.wanted.inline_css && super::text::has_style(rendered.html()),
+            ..self.wanted
         }
     }
 

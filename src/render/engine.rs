@@ -9,7 +9,8 @@ use tera::{Context, Tera};
 use super::attachments::{Recorded, Shelf};
 use super::bodies::Maker;
 use super::explain::Sources;
-use super::recorder::Recorder;
+use super::look::{Looked, LookedHtml};
+use super::recorder::{Recorder, Rendered};
 use super::skeleton::{Bodies, Wanted};
 use super::slots::{Gather, Slot, Slots, gather_slots};
 use super::templates::load_templates;
@@ -81,6 +82,7 @@ pub struct Engine {
     smtp_account: Arc<str>,
     id_prefix: String,
     test_to: Option<Address>,
+    used_columns: Vec<(usize, String)>,
 }
 
 impl Engine {
@@ -124,6 +126,7 @@ impl Engine {
         Ok(Self {
             html_tera,
             columns: Columns::new(inputs.header, &used),
+            used_columns: variables::used_columns(&sources, &used, inputs.header),
             shelf: Shelf::new(inputs.dir, inputs.own_dir),
             maker: Maker::new(Wanted {
                 inline_css: campaign.message.inline_css,
@@ -154,6 +157,40 @@ impl Engine {
     /// The same.
     pub fn prepare_to_post(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
         self.prepare_for(row, true)
+    }
+
+    /// The same, with what is known of its HTML beside it.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn look(&self, row: &Row) -> Result<Looked, Box<Finding>> {
+        let prepared = self.prepare(row)?;
+        let rendered = self.rendered(&self.columns.context(&row.cells))?;
+        let html = match (rendered, &prepared.message.html) {
+            (Some(rendered), Some(sent)) => {
+                let skeleton = self.maker.skeleton(&rendered);
+                let skeleton = skeleton.map_err(|error| self.broken(&error))?;
+                Some(LookedHtml::new(&rendered, skeleton, sent))
+            }
+            _ => None,
+        };
+        Ok(Looked { prepared, html })
+    }
+
+    /// The files in `templates/` that the messages may be made of, by name and text; that of the
+    /// HTML comes first.
+    pub fn templates(&self) -> Vec<(&str, &str)> {
+        let html = self.slots.html.as_ref();
+        let first = html.and_then(|slot| slot.constant.as_deref());
+        let mut files: Vec<_> = self.sources.files().collect();
+        files.sort_by_key(|(name, _)| Some(*name) != first);
+        files
+    }
+
+    /// The columns that the templates use, by place and name; all of them, where one is looked up
+    /// by a name that only a row tells.
+    pub fn used_columns(&self) -> &[(usize, String)] {
+        &self.used_columns
     }
 
     fn prepare_for(&self, row: &Row, to_post: bool) -> Result<Prepared, Box<Finding>> {
@@ -278,6 +315,15 @@ impl Engine {
 
     /// The HTML body, and the text part made from it, if there is no template for that.
     fn html(&self, context: &Context, to_post: bool) -> Result<Option<Bodies>, Box<Finding>> {
+        let Some(rendered) = self.rendered(context)? else {
+            return Ok(None);
+        };
+        let bodies = self.maker.make(rendered, to_post);
+        bodies.map(Some).map_err(|error| self.broken(&error))
+    }
+
+    /// The HTML as the templates write it.
+    fn rendered(&self, context: &Context) -> Result<Option<Rendered>, Box<Finding>> {
         let Some(slot) = &self.slots.html else {
             return Ok(None);
         };
@@ -286,13 +332,13 @@ impl Engine {
         self.html_tera
             .render_to(&name, context, &mut recorder)
             .map_err(|error| Box::new(self.sources.explain(&name, &error)))?;
-        let broken = |error: &dyn std::fmt::Display| {
-            let place = Place::file(&self.sources.campaign().path);
-            Box::new(Finding::error("html", place, error.to_string()))
-        };
-        let rendered = recorder.finish().map_err(|error| broken(&error))?;
-        let bodies = self.maker.make(rendered, to_post);
-        bodies.map(Some).map_err(|error| broken(&error))
+        let rendered = recorder.finish();
+        rendered.map(Some).map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &dyn std::fmt::Display) -> Box<Finding> {
+        let place = Place::file(&self.sources.campaign().path);
+        Box::new(Finding::error("html", place, error.to_string()))
     }
 
     fn subject(&self, subject: String) -> String {

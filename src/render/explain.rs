@@ -45,6 +45,13 @@ impl Sources {
         &self.campaign
     }
 
+    /// The files in `templates/`, by name and text.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let templates = self.templates.iter();
+        let files = templates.filter(|(_, template)| template.string.is_none());
+        files.map(|(name, template)| (name.as_str(), template.text.as_str()))
+    }
+
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
         self.templates.insert(
             name.to_owned(),
@@ -271,6 +278,14 @@ impl Sources {
             return None;
         }
         places.next().map(|(name, _, span)| (name.clone(), span))
+    }
+
+    /// Whether some `row` of the templates is not the `row["…"]` of one column.
+    pub(super) fn looks_up_any(&self) -> bool {
+        let templates = self.templates.values();
+        let uses =
+            templates.map(|template| identifiers(&template.text, super::values::ROW).count());
+        uses.sum::<usize>() > self.row_lookups().len()
     }
 
     /// Every `row["…"]` of the templates: template, place, column.

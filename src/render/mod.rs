@@ -4,6 +4,8 @@ mod attachments;
 mod bodies;
 mod engine;
 mod explain;
+mod holes;
+mod look;
 mod recorder;
 mod shape;
 mod skeleton;
@@ -15,3 +17,5 @@ mod variables;
 
 pub use attachments::Recorded;
 pub use engine::{Engine, Inputs, Prepared, Row};
+pub use holes::{Hole, before_marks, fill, is_marked};
+pub use look::{Looked, LookedHtml};

@@ -1,12 +1,15 @@
 //! The HTML that many rows have in common, with places for their values.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::holes::{self, Hole};
 use super::recorder::Rendered;
 use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
 use crate::api::form;
 
 /// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
-const MARKS: Marks = Marks {
+pub(super) const MARKS: Marks = Marks {
     begin: '\u{fdd0}',
     end: '\u{fdd1}',
 };
@@ -54,6 +57,12 @@ impl Bodies {
 /// how it is built.
 #[derive(Debug)]
 pub(super) struct Skeleton {
+    /// No other has it.
+    id: u64,
+    /// The HTML as it is sent, with marks for the values.
+    marked: String,
+    /// The attributes that values stand in.
+    holes: Vec<Hole>,
     /// Nothing where the HTML stays as it is rendered.
     html: Option<Pieces>,
     text: Option<Pieces>,
@@ -70,6 +79,7 @@ impl Skeleton {
         shaping: &[bool],
         wanted: Wanted,
     ) -> Result<Option<Self>, HtmlError> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
         let Ok(common) = Bodies::of(&marked(rendered, shaping), wanted) else {
             return Ok(None);
         };
@@ -79,6 +89,9 @@ impl Skeleton {
             return Ok(None);
         }
         let skeleton = Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            holes: holes::in_html(&common.html),
+            marked: common.html,
             html: html.flatten(),
             text: text.flatten(),
         };
@@ -103,10 +116,25 @@ impl Skeleton {
         Bodies { html, form, text }
     }
 
+    /// What tells it from all others.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The HTML as it is sent, with marks for the values.
+    pub(super) fn marked(&self) -> &str {
+        &self.marked
+    }
+
+    /// The attributes that values stand in.
+    pub(super) fn holes(&self) -> &[Hole] {
+        &self.holes
+    }
+
     /// The memory that it takes, about.
     pub(super) fn size(&self) -> usize {
-        let pieces = [&self.html, &self.text];
-        pieces.into_iter().flatten().map(Pieces::size).sum()
+        let pieces = [&self.html, &self.text].into_iter().flatten();
+        self.marked.len() + pieces.map(Pieces::size).sum::<usize>()
     }
 }
 

@@ -20,6 +20,26 @@ pub(super) fn used(tera: &Tera, roots: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
+/// The columns that the templates use, by place and name.
+pub(super) fn used_columns(
+    sources: &Sources,
+    used: &BTreeSet<String>,
+    header: &[String],
+) -> Vec<(usize, String)> {
+    let looked_up: BTreeSet<String> = sources
+        .row_lookups()
+        .into_iter()
+        .map(|(_, _, name)| name)
+        .collect();
+    let all = sources.looks_up_any();
+    let is_used = |name: &str| {
+        all || looked_up.contains(name) || (is_identifier(name) && used.contains(name))
+    };
+    let columns = header.iter().enumerate();
+    let columns = columns.filter(|(_, name)| !name.is_empty() && is_used(name));
+    columns.map(|(index, name)| (index, name.clone())).collect()
+}
+
 /// A finding for each variable that is neither a column nor one of `[vars]`, and for each
 /// `row["…"]` that names no column.
 pub(super) fn unknown(

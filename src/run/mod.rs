@@ -4,14 +4,12 @@ mod folder;
 mod freeze;
 mod lock;
 mod plan;
-mod preflight;
 mod previous;
 
 pub use folder::{Folder, FolderError};
 pub use freeze::freeze;
 pub use lock::{Lock, LockError};
 pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file, suppression_list};
-pub use preflight::{Preflight, RowFinding, preflight};
 pub use previous::{Previous, PreviousError, later, previous, sweep};
 
 use std::sync::atomic::AtomicU64;

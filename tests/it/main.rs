@@ -38,6 +38,7 @@ mod reconcile;
 mod relay;
 mod render;
 mod resume;
+mod rules;
 mod send;
 mod signals;
 mod status;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::findings::check;
+use crate::findings::check_without_looks as check;
 use crate::support::campaign::Campaign;
 use crate::support::mail::{Mail, outbox};
 use crate::support::results::Results;

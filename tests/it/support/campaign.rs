@@ -33,6 +33,24 @@ max_delay = "10ms"
 const HTML: &str = "<!doctype html>\n<html lang=\"en\"><head><title>Hello</title></head>\
                     <body><p>Hello {{ first_name }}</p></body></html>\n";
 
+/// HTML in which `check` finds nothing.
+pub const GOOD_HTML: &str = r#"<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Autumn news for {{ first_name }}</title></head>
+<body style="background-color: #ffffff; color: #222222">
+<div style="display:none">What the new season brings, in two minutes.</div>
+<p>Hello {{ first_name }},</p>
+<p>The autumn letter is here, with three new coffees and the dates of the tastings.
+All of it can be read on <a href="https://sender.example/autumn?who={{ token }}">our page about the autumn</a>.</p>
+<p>The Sender team, Long Street 1, Anytown. <a href="https://sender.example/u/{{ token }}">Unsubscribe</a></p>
+</body>
+</html>
+"#;
+
+/// The recipients of that.
+pub const GOOD_RECIPIENTS: &str = "email,first_name,token\nann@one.example,Ann,a1\n\
+     bob@two.example,Bob,b2\ncleo@one.example,Cleo,c3\n";
+
 const RECIPIENTS: &str =
     "email,first_name\nann@one.example,Ann\nbob@two.example,Bob\ncleo@one.example,Cleo\n";
 
@@ -51,6 +69,31 @@ impl Campaign {
             .write_toml()
             .recipients(RECIPIENTS)
             .template("newsletter.html", HTML)
+    }
+
+    /// A campaign in which `check` finds nothing, to be spoilt by a test.
+    pub fn good() -> Self {
+        Self::new()
+            .set(
+                "message.subject",
+                "The autumn letter is here, {{ first_name }}",
+            )
+            .set(
+                "message.headers.List-Unsubscribe",
+                "<https://sender.example/u/{{ token }}>",
+            )
+            .set(
+                "message.headers.List-Unsubscribe-Post",
+                "List-Unsubscribe=One-Click",
+            )
+            .recipients(GOOD_RECIPIENTS)
+            .template("newsletter.html", GOOD_HTML)
+    }
+
+    /// Replaces a text in the HTML of [`Campaign::good`].
+    pub fn html_with(self, from: &str, to: &str) -> Self {
+        assert!(GOOD_HTML.contains(from), "{from} is not in the HTML");
+        self.template("newsletter.html", &GOOD_HTML.replace(from, to))
     }
 
     /// The campaign's folder.

@@ -1,0 +1,271 @@
+//! All rules, held against a campaign: once against what it says, once against each shape that its
+//! messages have, and against every row.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::facts::{Facts, RowSheet, Sheet};
+use super::locate::Locator;
+use super::out::{Out, Wanted};
+use super::page::Page;
+use super::rules::{self, Tally};
+use super::settings;
+use crate::campaign::Campaign;
+use crate::clock::Clock;
+use crate::finding::{Finding, Severity};
+use crate::render::{Engine, Looked, LookedHtml, Row};
+
+/// How many rows of a shape are named.
+const NAMED: usize = 10;
+
+/// What a lint is made from.
+pub struct Inputs<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// Its templates.
+    pub engine: &'a Engine,
+    /// The names of the recipients' columns.
+    pub header: &'a [String],
+    /// The file of the recipients, as the user would name it.
+    pub recipients: &'a Path,
+    /// How many rows are to be sent to.
+    pub rows: u64,
+    /// The least that is looked for.
+    pub least: Severity,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// All rules, held against a campaign.
+pub struct Lint<'a> {
+    facts: Facts<'a>,
+    wanted: Wanted,
+    /// What is wrong with the messages of a shape.
+    shapes: Mutex<HashMap<u64, Arc<Vec<Finding>>>>,
+}
+
+/// What a thread gathers of the rows that it looked at.
+#[derive(Default)]
+pub struct Gathered {
+    shapes: HashMap<u64, Seen>,
+    tally: Tally,
+}
+
+/// The rows of a shape.
+#[derive(Clone)]
+struct Seen {
+    findings: Arc<Vec<Finding>>,
+    count: u64,
+    /// The first ones, with their lines.
+    rows: Vec<(u32, u64)>,
+}
+
+/// Something that many rows have.
+#[derive(Debug)]
+pub struct Common {
+    /// What it is.
+    pub finding: Finding,
+    /// The first rows that have it, with their lines; none if it is about no row.
+    pub rows: Vec<(u32, u64)>,
+    /// How many rows have it.
+    pub count: u64,
+}
+
+impl<'a> Lint<'a> {
+    /// Gets ready.
+    ///
+    /// # Errors
+    /// What is wrong with the campaign's `[check]`.
+    pub fn new(inputs: &Inputs<'a>) -> Result<Self, Vec<Finding>> {
+        let off = settings::off(inputs.campaign)?;
+        Ok(Self {
+            facts: Facts {
+                campaign: inputs.campaign,
+                engine: inputs.engine,
+                header: inputs.header,
+                recipients: inputs.recipients,
+                rows: inputs.rows,
+                locator: Locator::new(inputs.engine, &inputs.campaign.dir),
+                clock: inputs.clock.clone(),
+            },
+            wanted: Wanted {
+                least: inputs.least,
+                off,
+            },
+            shapes: Mutex::default(),
+        })
+    }
+
+    /// The rules that the campaign turns off, each with the reason.
+    pub fn off(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let off = self.wanted.off.iter();
+        off.map(|(code, reason)| (*code, reason.as_str()))
+    }
+
+    /// What is wrong with the campaign, whoever gets it.
+    pub fn campaign(&self) -> Vec<Finding> {
+        let mut out = Out::new(&self.wanted);
+        rules::campaign(&self.facts, &mut out);
+        out.into_findings()
+    }
+
+    /// Looks at a row, and gives to `take` what is wrong with it that stops it from being sent, or is
+    /// its own; what it has in common with others is gathered.
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn row<E>(
+        &self,
+        row: &Row,
+        line: u64,
+        gathered: &mut Gathered,
+        mut take: impl FnMut(Finding) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let looked = match self.facts.engine.look(row) {
+            Ok(looked) => looked,
+            Err(finding) => return take(*finding),
+        };
+        let shape = match &looked.html {
+            None => Some(u64::MAX),
+            Some(html) => html.shape(),
+        };
+        let values = values(&looked);
+        let sheet = self.row_sheet(row, &looked, &values);
+        let mut out = Out::new(&self.wanted);
+        rules::row(&sheet, &mut out);
+        rules::tally(&sheet, &mut gathered.tally);
+        match shape {
+            None => rules::sheet(&self.sheet(&looked, &values), &mut out),
+            Some(id) => {
+                let seen = gathered.shapes.entry(id).or_insert_with(|| Seen {
+                    findings: self.shape(id, &looked, &values),
+                    count: 0,
+                    rows: Vec::new(),
+                });
+                seen.add(row.number, line);
+                let errors = seen.findings.iter();
+                let errors = errors.filter(|finding| finding.severity == Severity::Error);
+                errors.cloned().try_for_each(&mut take)?;
+            }
+        }
+        out.into_findings().into_iter().try_for_each(take)
+    }
+
+    /// Everything that is wrong with the message of one row.
+    pub fn message(&self, row: &Row) -> Vec<Finding> {
+        let looked = match self.facts.engine.look(row) {
+            Ok(looked) => looked,
+            Err(finding) => return vec![*finding],
+        };
+        let values = values(&looked);
+        let mut out = Out::new(&self.wanted);
+        rules::sheet(&self.sheet(&looked, &values), &mut out);
+        rules::row(&self.row_sheet(row, &looked, &values), &mut out);
+        out.into_findings()
+    }
+
+    /// What many rows have in common, when all have been looked at.
+    pub fn common(&self, gathered: Vec<Gathered>) -> Vec<Common> {
+        let mut all = Gathered::default();
+        for one in gathered {
+            all.merge(one);
+        }
+        let mut common = Vec::new();
+        for seen in all.shapes.into_values() {
+            let findings = seen.findings.iter();
+            let findings = findings.filter(|finding| finding.severity != Severity::Error);
+            common.extend(findings.map(|finding| Common {
+                finding: finding.clone(),
+                rows: seen.rows.clone(),
+                count: seen.count,
+            }));
+        }
+        let mut out = Out::new(&self.wanted);
+        rules::finish(all.tally, &self.facts, &mut out);
+        let alone = out.into_findings().into_iter().map(|finding| Common {
+            finding,
+            rows: Vec::new(),
+            count: 1,
+        });
+        common.extend(alone);
+        common
+    }
+
+    /// What is wrong with the messages of a shape, of which this is one.
+    fn shape(&self, id: u64, looked: &Looked, values: &[Cow<'_, str>]) -> Arc<Vec<Finding>> {
+        let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shapes().get(&id) {
+            return Arc::clone(known);
+        }
+        let mut out = Out::new(&self.wanted);
+        rules::sheet(&self.sheet(looked, values), &mut out);
+        let findings = Arc::new(out.into_findings());
+        // Two threads may have looked at it; they found the same.
+        Arc::clone(shapes().entry(id).or_insert(findings))
+    }
+
+    fn sheet<'b>(&'b self, looked: &'b Looked, values: &'b [Cow<'b, str>]) -> Sheet<'b> {
+        let html = looked.html.as_ref();
+        Sheet {
+            facts: &self.facts,
+            message: &looked.prepared.message,
+            page: html.map(|html| Page::parse(html.marked(), &self.facts.clock)),
+            values,
+        }
+    }
+
+    fn row_sheet<'b>(
+        &'b self,
+        row: &'b Row,
+        looked: &'b Looked,
+        values: &'b [Cow<'b, str>],
+    ) -> RowSheet<'b> {
+        RowSheet {
+            facts: &self.facts,
+            row,
+            message: &looked.prepared.message,
+            html: looked.html.as_ref(),
+            values,
+        }
+    }
+}
+
+fn values(looked: &Looked) -> Vec<Cow<'_, str>> {
+    looked
+        .html
+        .as_ref()
+        .map_or_else(Vec::new, LookedHtml::values)
+}
+
+impl Gathered {
+    fn merge(&mut self, other: Self) {
+        for (id, seen) in other.shapes {
+            match self.shapes.get_mut(&id) {
+                Some(known) => known.merge(seen),
+                None => {
+                    self.shapes.insert(id, seen);
+                }
+            }
+        }
+        self.tally.merge(other.tally);
+    }
+}
+
+impl Seen {
+    fn add(&mut self, row: u32, line: u64) {
+        self.count += 1;
+        // A thread sees rows in their order.
+        if self.rows.len() < NAMED {
+            self.rows.push((row, line));
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.rows.extend(other.rows);
+        self.rows.sort_unstable();
+        self.rows.truncate(NAMED);
+    }
+}

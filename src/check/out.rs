@@ -1,0 +1,53 @@
+//! Where rules put what they find: what is turned off or not bad enough goes no further.
+
+use std::collections::BTreeMap;
+
+use super::rule::Rule;
+use crate::finding::{Finding, Severity};
+
+/// Which findings are wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// The least that is wanted.
+    pub(super) least: Severity,
+    /// The rules that are turned off.
+    pub(super) off: BTreeMap<&'static str, String>,
+}
+
+impl Wanted {
+    fn has(&self, code: &str, severity: Severity) -> bool {
+        severity >= self.least && !self.off.contains_key(code)
+    }
+}
+
+/// What is found.
+#[derive(Debug)]
+pub(super) struct Out<'a> {
+    wanted: &'a Wanted,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Out<'a> {
+    pub(super) fn new(wanted: &'a Wanted) -> Self {
+        Self {
+            wanted,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether what a rule finds is wanted at all: costly ones ask first.
+    pub(super) fn wants(&self, rule: &Rule) -> bool {
+        self.wanted.has(rule.code, rule.severity)
+    }
+
+    /// Takes a finding, if it is wanted.
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.wanted.has(finding.code, finding.severity) {
+            self.findings.push(finding);
+        }
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+}

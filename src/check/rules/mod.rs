@@ -1,0 +1,108 @@
+//! The rules, a file a family.
+
+mod accessibility;
+mod attachments;
+mod bulk;
+mod clients;
+mod contrast;
+mod data;
+mod gaps;
+mod images;
+mod links;
+mod plan;
+mod size;
+mod spam;
+mod subject;
+mod text;
+
+use super::facts::{Facts, RowSheet, Sheet};
+use super::out::Out;
+use super::rule::Rule;
+
+/// All rules.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    let families = [
+        accessibility::RULES,
+        attachments::RULES,
+        bulk::RULES,
+        clients::RULES,
+        contrast::RULES,
+        data::RULES,
+        gaps::RULES,
+        images::RULES,
+        links::RULES,
+        plan::RULES,
+        size::RULES,
+        spam::RULES,
+        subject::RULES,
+        text::RULES,
+    ];
+    families.into_iter().flatten()
+}
+
+/// Holds the campaign against the rules that need no row.
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    bulk::campaign(facts, out);
+    data::campaign(facts, out);
+    gaps::campaign(facts, out);
+    plan::campaign(facts, out);
+}
+
+/// Holds a message of a shape against the rules that look at what all of the shape have.
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    accessibility::sheet(sheet, out);
+    attachments::sheet(sheet, out);
+    clients::sheet(sheet, out);
+    contrast::sheet(sheet, out);
+    gaps::sheet(sheet, out);
+    images::sheet(sheet, out);
+    links::sheet(sheet, out);
+    spam::sheet(sheet, out);
+    subject::sheet(sheet, out);
+    text::sheet(sheet, out);
+}
+
+/// Holds a row's message against the rules that look at its own values.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    bulk::row(row, out);
+    data::row(row, out);
+    gaps::row(row, out);
+    images::row(row, out);
+    links::row(row, out);
+    size::row(row, out);
+    subject::row(row, out);
+}
+
+/// Adds a row to what is known of all.
+pub(super) fn tally(row: &RowSheet<'_>, tally: &mut Tally) {
+    tally.row(row);
+}
+
+/// Holds all rows together against the rules that look at those.
+pub(super) fn finish(tally: Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
+    tally.finish(facts, out);
+}
+
+/// What is known of all rows together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    data: data::Tally,
+    size: size::Tally,
+}
+
+impl Tally {
+    fn row(&mut self, row: &RowSheet<'_>) {
+        self.data.row(row);
+        self.size.row(row);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.data.merge(other.data);
+        self.size.merge(other.size);
+    }
+
+    fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+        self.data.finish(facts, out);
+        self.size.finish(facts, out);
+    }
+}

@@ -1,0 +1,23 @@
+//! How large the HTML is as it is sent.
+
+use super::super::facts::Facts;
+use super::super::facts::RowSheet;
+use super::super::out::Out;
+use super::super::rule::Rule;
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[];
+
+pub(super) fn row(_row: &RowSheet<'_>, _out: &mut Out<'_>) {}
+
+/// What is known of all rows together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {}
+
+impl Tally {
+    pub(super) fn row(&mut self, _row: &RowSheet<'_>) {}
+
+    pub(super) fn merge(&mut self, _other: Self) {}
+
+    pub(super) fn finish(self, _facts: &Facts<'_>, _out: &mut Out<'_>) {}
+}

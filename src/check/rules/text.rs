@@ -1,0 +1,10 @@
+//! The text part.
+
+use super::super::facts::Sheet;
+use super::super::out::Out;
+use super::super::rule::Rule;
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[];
+
+pub(super) fn sheet(_sheet: &Sheet<'_>, _out: &mut Out<'_>) {}

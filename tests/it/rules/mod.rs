@@ -1,0 +1,138 @@
+//! Each rule of `mailrun check`: a change to a good campaign that it finds, and changes that it is
+//! silent about.
+
+mod accessibility;
+mod attachments;
+mod bulk;
+mod clients;
+mod contrast;
+mod data;
+mod gaps;
+mod images;
+mod links;
+mod plan;
+mod size;
+mod spam;
+mod subject;
+mod text;
+
+use std::collections::BTreeSet;
+
+use crate::findings::check;
+use crate::support::campaign::Campaign;
+
+/// A change to a good campaign.
+struct Case {
+    code: &'static str,
+    change: fn(Campaign) -> Campaign,
+    at: Option<&'static str>,
+    rows: Option<&'static [u32]>,
+}
+
+impl Case {
+    const fn new(code: &'static str, change: fn(Campaign) -> Campaign) -> Self {
+        Self {
+            code,
+            change,
+            at: None,
+            rows: None,
+        }
+    }
+
+    /// Where it is found: `FILE:LINE:COLUMN`.
+    const fn at(self, place: &'static str) -> Self {
+        Self {
+            at: Some(place),
+            ..self
+        }
+    }
+
+    /// The rows that have it.
+    const fn rows(self, rows: &'static [u32]) -> Self {
+        Self {
+            rows: Some(rows),
+            ..self
+        }
+    }
+}
+
+/// The cases of all families.
+fn all(of: impl Fn(&Family) -> &'static [Case]) -> impl Iterator<Item = &'static Case> {
+    FAMILIES.iter().flat_map(of)
+}
+
+/// The cases that are found, and those that are not.
+type Family = (&'static [Case], &'static [Case]);
+
+const FAMILIES: &[Family] = &[
+    (accessibility::CASES, accessibility::SILENT),
+    (attachments::CASES, attachments::SILENT),
+    (bulk::CASES, bulk::SILENT),
+    (clients::CASES, clients::SILENT),
+    (contrast::CASES, contrast::SILENT),
+    (data::CASES, data::SILENT),
+    (gaps::CASES, gaps::SILENT),
+    (images::CASES, images::SILENT),
+    (links::CASES, links::SILENT),
+    (plan::CASES, plan::SILENT),
+    (size::CASES, size::SILENT),
+    (spam::CASES, spam::SILENT),
+    (subject::CASES, subject::SILENT),
+    (text::CASES, text::SILENT),
+];
+
+#[test]
+fn a_good_campaign_has_no_findings() {
+    check(&Campaign::good()).is_clean();
+}
+
+#[test]
+fn every_rule_finds_what_it_is_for() {
+    let mut wrong = Vec::new();
+    for case in all(|family| family.0) {
+        let report = check(&(case.change)(Campaign::good()));
+        let found: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|it| it.code == case.code)
+            .collect();
+        let place = |finding: &&&crate::findings::Finding| {
+            let place = format!(
+                "{}:{}:{}",
+                finding.file.as_deref().unwrap_or_default(),
+                finding.line.unwrap_or_default(),
+                finding.column.unwrap_or_default()
+            );
+            case.at.is_none_or(|at| place.ends_with(at))
+                && case.rows.is_none_or(|rows| finding.rows == rows)
+        };
+        if found.iter().find(place).is_none() {
+            wrong.push(format!(
+                "{} {:?} {:?}: {report:#?}",
+                case.code, case.at, case.rows
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_rule_is_silent_where_it_should_be() {
+    let mut wrong = Vec::new();
+    for case in all(|family| family.1) {
+        let report = check(&(case.change)(Campaign::good()));
+        if report.findings.iter().any(|it| it.code == case.code) {
+            wrong.push(format!("{}: {report:#?}", case.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let codes: BTreeSet<_> = all(|family| family.0).map(|case| case.code).collect();
+    let rules: BTreeSet<_> = mailrun::check::rules().map(|rule| rule.code).collect();
+    let without: Vec<_> = rules.difference(&codes).collect();
+    assert!(without.is_empty(), "these have no case: {without:?}");
+    assert_eq!(rules.len(), mailrun::check::rules().count(), "a code twice");
+}

@@ -1,0 +1,5 @@
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];
+
+pub(super) const SILENT: &[Case] = &[];
