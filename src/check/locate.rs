@@ -208,6 +208,6 @@ mod tests {
             })
             .collect();
         let at = |line, column| (Some(line), Some(column));
-        assert_eq!(places, [at(2, 1), at(3, 2), at(3, 28)]);
+        assert_eq!(places, [at(2, 1), at(3, 2), at(3, 29)]);
     }
 }
