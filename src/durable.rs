@@ -1,9 +1,12 @@
-//! What has to outlive a cut of the power: names and files are on the disk only once they are synced.
+//! What has to outlive a cut of the power: names and files are on the disk only once they are synced,
+//! databases are kept with a write-ahead log.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+
+use rusqlite::Connection;
 
 /// Makes the names in a folder durable.
 ///
@@ -52,4 +55,33 @@ pub fn make_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let above = dir.ancestors().skip(1);
     above.take(missing).try_for_each(sync_dir)
+}
+
+/// Why a database is not in write-ahead mode.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteAheadError {
+    /// SQLite stays in this mode, by its name.
+    #[error("SQLite stays in the mode “{0}”")]
+    Stays(String),
+    /// SQLite's own words.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Puts a database into write-ahead mode.
+///
+/// # Errors
+/// Where SQLite can't, it may give no error, and stay in its mode.
+pub fn write_ahead(connection: &Connection) -> Result<(), WriteAheadError> {
+    let mut mode = String::new();
+    // Not `pragma_update`, which looks no further than the first row: the commit comes after it.
+    connection.pragma(None, "journal_mode", "WAL", |row| {
+        mode = row.get(0)?;
+        Ok(())
+    })?;
+    if mode == "wal" {
+        Ok(())
+    } else {
+        Err(WriteAheadError::Stays(mode))
+    }
 }

@@ -242,32 +242,49 @@ fn shown(name: &str) -> String {
     name.chars().take(MOST).map(clean).collect()
 }
 
+/// The value of each hexadecimal digit; [`NO_DIGIT`] of all else.
+const DIGITS: [u8; 256] = digits();
+const NO_DIGIT: u8 = 0xff;
+
+const fn digits() -> [u8; 256] {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        table[digit as usize] = value;
+        table[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    table
+}
+
 /// `+` is a space, `%XX` a byte; a `%` without two hex digits stays.
 fn decode(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = vec![0; text.len()];
+    let mut length = 0;
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%')) {
-        out.extend_from_slice(&rest[..at]);
-        let escape = &rest[at..];
-        let (byte, length) = match escape {
-            [b'+', ..] => (b' ', 1),
-            [_, high, low, ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 3),
-                _ => (b'%', 1),
-            },
-            _ => (b'%', 1),
+    // Escapes stand close together: byte by byte is quicker than a search for the next.
+    while let [byte, after @ ..] = rest {
+        let (byte, after) = match byte {
+            b'+' => (b' ', after),
+            b'%' => escape(after).unwrap_or((b'%', after)),
+            byte => (*byte, after),
         };
-        out.push(byte);
-        rest = &escape[length..];
+        // What is decoded is no longer than what is not.
+        out[length] = byte;
+        (length, rest) = (length + 1, after);
     }
-    out.extend_from_slice(rest);
+    out.truncate(length);
     out
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+/// The byte of two digits, and what comes after them.
+fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, after @ ..] = text else {
+        return None;
+    };
+    let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+    (high != NO_DIGIT && low != NO_DIGIT).then_some((high << 4 | low, after))
 }
 
 /// One level of a field's name.

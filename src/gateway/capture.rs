@@ -1,5 +1,6 @@
 //! Letters made into rows of the store.
 
+use mail_parser::decoders::html::html_to_text;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
@@ -21,6 +22,8 @@ use crate::api::{DecodeError, Dialect, Request, form};
 const SNIPPET: usize = 140;
 /// How many bytes of an HTML body are looked at for them.
 const SNIPPET_SOURCE: usize = 4096;
+/// So many of them are usually enough.
+const SNIPPET_BEGINNING: usize = 512;
 
 /// A request that is taken, as it goes into the store.
 pub(super) struct Captured {
@@ -129,9 +132,9 @@ impl Captured {
 
     /// Inserts everything. A message or a copy to somebody on the blacklist is dropped, others are queued
     /// where they are relayed. The request is inserted unless it is there already, with others of its
-    /// messages; its ID is given back.
+    /// messages; its ID is given back. It can be done again when the transaction was rolled back.
     pub(super) fn insert(
-        self,
+        &mut self,
         connection: &Connection,
         request: Option<i64>,
     ) -> rusqlite::Result<Option<i64>> {
@@ -144,9 +147,9 @@ impl Captured {
         };
         let body = insert_body(connection, request, &self.body)?;
         let at = self.request.at;
-        for captive in self.messages {
+        for captive in &mut self.messages {
             let Captive {
-                mut message,
+                message,
                 address,
                 event,
             } = captive;
@@ -165,7 +168,7 @@ impl Captured {
             message.status = fate
                 .as_ref()
                 .map_or(Status::Injected, |(status, _)| *status);
-            let id = insert_message(connection, &message)?;
+            let id = insert_message(connection, message)?;
             insert_event(connection, id, EventKind::Status(Status::Injected), at, "")?;
             match (fate, &self.relayed_to) {
                 (Some((status, description)), _) => {
@@ -300,7 +303,18 @@ fn fields_but(form: &[(String, String)], left_out: impl Fn(&str) -> bool) -> Str
 pub(super) fn snippet(text: Option<&str>, html: Option<&str>) -> String {
     match (text, html) {
         (Some(text), _) => one_line(text),
-        (None, Some(html)) => one_line(&mail_parser::decoders::html::html_to_text(beginning(html))),
+        (None, Some(html)) => {
+            let html = beginning(html);
+            // Only whole tags: what comes after the cut does not change what is before it.
+            let first = cut(html, SNIPPET_BEGINNING);
+            let first = &first[..first.rfind('<').unwrap_or_default()];
+            let line = one_line(&html_to_text(first));
+            if line.chars().count() == SNIPPET {
+                line
+            } else {
+                one_line(&html_to_text(html))
+            }
+        }
         (None, None) => String::new(),
     }
 }
@@ -344,6 +358,18 @@ mod tests {
             "a b"
         );
         assert_eq!(one_line(&"ż".repeat(500)).chars().count(), SNIPPET);
+    }
+
+    #[test]
+    fn a_snippet_is_of_more_than_the_beginning_where_that_says_little() {
+        let html = format!(
+            "<body><p>a<br{}>b</p>{}",
+            " ".repeat(1000),
+            "<p>c</p>".repeat(200)
+        );
+        let line = snippet(None, Some(&html));
+        assert!(line.starts_with("a b c c"), "{line}");
+        assert_eq!(line.chars().count(), SNIPPET);
     }
 
     #[test]

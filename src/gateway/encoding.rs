@@ -70,6 +70,12 @@ fn quoted_printable(text: &[u8]) -> Vec<u8> {
     let mut column = 0;
     let mut rest = text;
     while let [byte, after @ ..] = rest {
+        let plain = plain_run(rest, FULL.saturating_sub(column));
+        if plain > 0 {
+            out.extend_from_slice(&rest[..plain]);
+            (column, rest) = (column + plain, &rest[plain..]);
+            continue;
+        }
         if let Some(next) = rest.strip_prefix(b"\r\n") {
             out.extend_from_slice(b"\r\n");
             (column, rest) = (0, next);
@@ -103,6 +109,32 @@ fn quoted_printable(text: &[u8]) -> Vec<u8> {
         out.extend_from_slice(b"=\r\n");
     }
     out
+}
+
+/// Bytes that are themselves in quoted-printable wherever they stand, a space at the end of a line aside.
+const PLAIN: [bool; 256] = plain();
+
+const fn plain() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'=' | b'.' | b'F');
+        byte += 1;
+    }
+    table
+}
+
+/// How many of the first bytes are themselves in quoted-printable, when at most `most` go into the line.
+/// There may be more.
+fn plain_run(text: &[u8], most: usize) -> usize {
+    let line = &text[..text.len().min(most)];
+    let end = line.iter().position(|byte| !PLAIN[usize::from(*byte)]);
+    let end = end.unwrap_or(line.len());
+    // A space before the end of a line is none of them.
+    match line.get(..end) {
+        Some([.., b' ']) => end - 1,
+        _ => end,
+    }
 }
 
 #[cfg(test)]

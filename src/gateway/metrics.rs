@@ -6,22 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::histogram::Histogram;
+
 /// The media type of [`Metrics::text`].
 pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The upper ends of the histogram's buckets, in seconds, as they are written.
-const BUCKETS: [(f64, &str); 10] = [
-    (0.001, "0.001"),
-    (0.0025, "0.0025"),
-    (0.005, "0.005"),
-    (0.01, "0.01"),
-    (0.025, "0.025"),
-    (0.1, "0.1"),
-    (0.5, "0.5"),
-    (1.0, "1"),
-    (5.0, "5"),
-    (30.0, "30"),
-];
 
 /// A number that goes up and, for some, down.
 #[derive(Debug, Default)]
@@ -76,15 +64,9 @@ pub(super) struct Metrics {
     connections: Count,
     accepted: Count,
     answers: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    seconds: Mutex<Histogram>,
+    seconds: Histogram,
     watched: Mutex<Vec<Watched>>,
-}
-
-#[derive(Default)]
-struct Histogram {
-    buckets: [u64; BUCKETS.len()],
-    count: u64,
-    sum: f64,
+    histograms: Mutex<Vec<(&'static str, &'static str, Arc<Histogram>)>>,
 }
 
 /// A connection that is counted until this is dropped.
@@ -107,7 +89,7 @@ impl Metrics {
     /// Counts an answer. `endpoint` is one of a few names, never what a client wrote.
     pub(super) fn answered(&self, endpoint: &'static str, code: u16, took: Duration) {
         *locked(&self.answers).entry((endpoint, code)).or_default() += 1;
-        locked(&self.seconds).add(took.as_secs_f64());
+        self.seconds.add(took);
     }
 
     /// Shows a number that another part keeps. It is read each time that the metrics are.
@@ -127,6 +109,16 @@ impl Metrics {
         });
     }
 
+    /// Shows how long something took that another part does.
+    pub(super) fn watch_histogram(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        histogram: Arc<Histogram>,
+    ) {
+        locked(&self.histograms).push((name, help, histogram));
+    }
+
     /// All of it as text.
     pub(super) fn text(&self) -> String {
         let mut text = Text(String::new());
@@ -143,7 +135,14 @@ impl Metrics {
                 *count as f64,
             );
         }
-        locked(&self.seconds).write(&mut text);
+        text.histogram(
+            "request_seconds",
+            "Time from the head of a request to its answer.",
+            &self.seconds,
+        );
+        for (name, help, histogram) in locked(&self.histograms).iter() {
+            text.histogram(name, help, histogram);
+        }
         for (name, help, count) in self.counters() {
             text.metric(Kind::Counter, name, help, count.get() as f64);
         }
@@ -200,38 +199,6 @@ impl Metrics {
     }
 }
 
-impl Histogram {
-    fn add(&mut self, seconds: f64) {
-        self.count += 1;
-        self.sum += seconds;
-        let bucket = BUCKETS.iter().position(|(end, _)| seconds <= *end);
-        if let Some(count) = bucket.and_then(|bucket| self.buckets.get_mut(bucket)) {
-            *count += 1;
-        }
-    }
-
-    fn write(&self, text: &mut Text) {
-        let name = "request_seconds";
-        text.typed(
-            "histogram",
-            name,
-            "Time from the head of a request to its answer.",
-        );
-        let mut below = 0;
-        for ((_, end), count) in BUCKETS.iter().zip(self.buckets) {
-            below += count;
-            text.line(
-                "request_seconds_bucket",
-                &format!("{{le=\"{end}\"}}"),
-                below as f64,
-            );
-        }
-        text.line("request_seconds_bucket", "{le=\"+Inf\"}", self.count as f64);
-        text.line("request_seconds_sum", "", self.sum);
-        text.line("request_seconds_count", "", self.count as f64);
-    }
-}
-
 /// The text of metrics; all names begin alike.
 struct Text(String);
 
@@ -253,6 +220,18 @@ impl Text {
         // A string takes all.
         let _ = writeln!(self.0, "# HELP mailrun_gateway_{name} {help}");
         let _ = writeln!(self.0, "# TYPE mailrun_gateway_{name} {kind}");
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.typed("histogram", name, help);
+        let seen = histogram.seen();
+        let bucket = format!("{name}_bucket");
+        for (end, below) in &seen.below {
+            self.line(&bucket, &format!("{{le=\"{end}\"}}"), *below as f64);
+        }
+        self.line(&bucket, "{le=\"+Inf\"}", seen.count as f64);
+        self.line(&format!("{name}_sum"), "", seen.sum.as_secs_f64());
+        self.line(&format!("{name}_count"), "", seen.count as f64);
     }
 
     fn line(&mut self, name: &str, labels: &str, value: f64) {

@@ -22,6 +22,7 @@ mod encoding;
 mod export;
 mod guard;
 mod health;
+mod histogram;
 mod inbox;
 mod lists;
 pub mod maildir;
@@ -199,6 +200,18 @@ fn watch_store(metrics: &Metrics, store: &Store, relays: bool) {
         "store_commits_total",
         "Commits of the store.",
         move || *commits.borrow() as f64,
+    );
+    metrics.watch_histogram(
+        "store_commit_seconds",
+        "Time that a commit took to be on the disk.",
+        store.commit_seconds(),
+    );
+    let waiting = store.clone();
+    metrics.watch(
+        Kind::Gauge,
+        "store_waiting",
+        "What waits to be written by the store.",
+        move || waiting.waiting() as f64,
     );
     if relays {
         let store = store.clone();

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
+use crate::durable::{self, WriteAheadError};
+
 pub use check::whose;
 pub use plan::{NewRow, Planner};
 pub use read::{Ledger, PlannedRow, ResultRow};
@@ -260,20 +262,14 @@ pub fn path_in(run_dir: &Path) -> PathBuf {
     run_dir.join("ledger.db")
 }
 
-/// Puts a ledger into write-ahead mode. Where SQLite can't, it may give no error, and stay in its mode.
+/// Puts a ledger into write-ahead mode.
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let mut mode = String::new();
-    // Not `pragma_update`, which looks no further than the first row: the commit comes after it.
-    connection.pragma(None, "journal_mode", "WAL", |row| {
-        mode = row.get(0)?;
-        Ok(())
-    })?;
-    if mode == "wal" {
-        return Ok(());
-    }
-    Err(LedgerError::NoWriteAhead {
-        path: path.to_owned(),
-        mode,
+    durable::write_ahead(connection).map_err(|error| match error {
+        WriteAheadError::Stays(mode) => LedgerError::NoWriteAhead {
+            path: path.to_owned(),
+            mode,
+        },
+        WriteAheadError::Sqlite(error) => error.into(),
     })
 }
 

@@ -150,7 +150,7 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "finding", "frame", "pace", "source",
+            "api", "address", "clock", "durable", "finding", "frame", "pace", "source",
         ],
     );
 }

@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rusqlite::types::Value;
 
+use crate::gateway::store::EVERY;
 use crate::gateway::text::folded;
 
 /// The longest query that is looked at.
@@ -81,6 +82,8 @@ enum Is {
 pub(super) struct Condition {
     /// What the index of words is to be asked, if anything.
     pub(super) words: Option<String>,
+    /// What must not be there, in the index's language.
+    without: Vec<String>,
     /// It came at this time or later.
     pub(super) after: Option<i64>,
     /// It came before this time.
@@ -127,6 +130,7 @@ impl Query {
         for Term { not, is } in &self.terms {
             condition.add(*not, is);
         }
+        condition.words = condition.words_without();
         condition
     }
 }
@@ -176,14 +180,25 @@ impl Condition {
     fn words(&mut self, not: bool, phrase: Option<String>) {
         let Some(phrase) = phrase else { return };
         if not {
-            let without = "message.id NOT IN (SELECT rowid FROM idx.words WHERE words MATCH ?)";
-            return self.plain(false, without, [&*phrase]);
+            return self.without.push(phrase);
         }
         let words = self.words.get_or_insert_default();
         if !words.is_empty() {
             words.push_str(" AND ");
         }
         words.push_str(&phrase);
+    }
+
+    /// What the index is to be asked: the words without those that must not be there. The index goes
+    /// through both in the order of the messages, and no message is looked at for it.
+    fn words_without(&mut self) -> Option<String> {
+        let words = self.words.take();
+        if self.without.is_empty() {
+            return words;
+        }
+        let words = words.unwrap_or_else(|| format!("flags : \"{EVERY}\""));
+        let without = std::mem::take(&mut self.without).join(" OR ");
+        Some(format!("({words}) NOT ({without})"))
     }
 
     fn tag(&mut self, not: bool, tag: &str, begins: bool) {
@@ -436,11 +451,16 @@ mod tests {
         assert_eq!(words("\"a\"\"b\" c"), "\"a\"\"b\" AND \"c\" *");
         assert_eq!(words(&quoted("subject", "a\"b")), "subject : \"a\"\"b\"");
         assert_eq!(words("tag:autumn"), "tags : \"autumn\" *");
+        assert_eq!(
+            words("-a b -to:\"c\" d"),
+            "(\"b\" * AND \"d\" *) NOT (\"a\" * OR recipient : \"c\")"
+        );
+        assert_eq!(words("-a"), "(flags : \"\u{e000}\") NOT (\"a\" *)");
     }
 
     #[test]
     fn the_rest_is_conditions_with_parameters() {
-        let condition = parsed("-word -has:attachment -is:unread status:OK … after:2h").condition();
+        let condition = parsed("-has:attachment -is:unread status:OK … after:2h").condition();
         assert_eq!((condition.words, condition.before), (None, None));
         assert_eq!(condition.after, Some(NOW.as_millisecond() - 7_200_000));
         assert_eq!(condition.and.matches('?').count(), condition.values.len());

@@ -17,6 +17,9 @@ use crate::gateway::text::{cut, folded};
 const BATCH: u32 = 200;
 /// How many entries are looked at in one commit, whether their messages are still there.
 const LOOKED_AT: u32 = 1000;
+/// A word of every message's flags, to which a search without a word can be held. It is a letter of
+/// nobody's: in no message, and typed by no one.
+pub const EVERY: &str = "\u{e000}";
 /// The most bytes of a message's text that are indexed.
 const MOST: usize = 100_000;
 /// While messages keep coming the indexer rests so many times as long as it worked.
@@ -107,13 +110,14 @@ impl Indexer {
         let mut select = self.connection.prepare_cached(
             "SELECT subject, from_address || ' ' || from_name, to_address || ' ' || to_name,
                     (SELECT coalesce(group_concat(value, ' / '), '') FROM json_each(tags)),
-                    iif(has_attachment, 'attachment', '')
+                    ? || iif(has_attachment, ' attachment', '')
              FROM kept.message WHERE id = ?",
         )?;
-        let [subject, sender, recipient, tags, flags] = select.query_row([id], |row| {
-            let column = |column| row.get(column).map(|text: String| folded(&text));
-            Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?])
-        })?;
+        let [subject, sender, recipient, tags, flags] =
+            select.query_row(params![EVERY, id], |row| {
+                let column = |column| row.get(column).map(|text: String| folded(&text));
+                Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?])
+            })?;
         let source = source_in(&self.connection, "kept", id)?.unwrap_or_default();
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO words (rowid, subject, sender, recipient, body, tags, flags)

@@ -5,12 +5,14 @@
 
 mod error;
 mod indexer;
+mod job;
 mod messages;
 mod open;
 mod readers;
 pub mod retention;
 mod rows;
 mod writer;
+mod written_back;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,8 +23,11 @@ use tokio::sync::watch;
 
 use self::readers::Readers;
 use self::writer::Writer;
+use self::written_back::Log;
+use super::histogram::Histogram;
 
 pub use self::error::StoreError;
+pub use self::indexer::EVERY;
 pub use self::messages::source;
 pub use self::readers::Reader;
 pub use self::rows::{
@@ -58,9 +63,10 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let lock = open::lock(dir)?;
         let path = dir.join(FILE_NAME);
-        let connection = open::writer(&path)?;
+        let mut connection = open::writer(&path)?;
+        let log = Log::watch(&mut connection, open::behind(&path)?)?;
         let words = open::words(&path, &dir.join(WORDS))?;
-        let (writer, committed) = Writer::start(connection)?;
+        let (writer, committed) = Writer::start(connection, Some(log))?;
         let indexed = indexer::start(words, committed)?;
         Ok(Self(Arc::new(Inner {
             writer,
@@ -88,6 +94,18 @@ impl Store {
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.0.writer.write(f).await
+    }
+
+    /// The same for what can be done again, and does the same then: it costs less. `f` may be called twice,
+    /// and what it did the first time is rolled back. In a commit it comes before what can't.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_again<T: Send + 'static>(
+        &self,
+        f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.0.writer.write_again(f).await
     }
 
     /// The same, where nothing is asynchronous.
@@ -139,6 +157,16 @@ impl Store {
     /// A number that changes whenever more messages can be found by their words.
     pub fn indexed(&self) -> watch::Receiver<u64> {
         self.0.indexed.clone()
+    }
+
+    /// How long commits took to be on the disk.
+    pub(super) fn commit_seconds(&self) -> Arc<Histogram> {
+        self.0.writer.seconds()
+    }
+
+    /// How much waits to be written.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.writer.waiting()
     }
 
     /// A number that changes with each commit. It is closed when the store can be written no more.

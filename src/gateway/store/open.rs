@@ -8,11 +8,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, VERSION};
+use crate::durable::{self, WriteAheadError};
 
 /// Marks a SQLite file as a gateway's, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d72_6777;
 /// The version of the index for the search.
-const WORDS_VERSION: i64 = 1;
+const WORDS_VERSION: i64 = 2;
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 64;
 
@@ -58,9 +59,22 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "cache_size", -32_000)?;
-    // The log is written back seldom, since whoever posts waits meanwhile; it is as large as it may stay.
-    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
-    connection.pragma_update(None, "journal_size_limit", 64_000_000)?;
+    // When the log is written back, `written_back` says. It is as large as it may stay.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", 100_000_000)?;
+    Ok(connection)
+}
+
+/// The connection that writes the log back into the database.
+pub(super) fn behind(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    // As durably as the writer.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
 
@@ -185,18 +199,13 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Puts the database into write-ahead mode. Where SQLite can't, it may give no error, and stay in its mode.
+/// Puts the database into write-ahead mode.
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let mut mode = String::new();
-    connection.pragma(None, "journal_mode", "WAL", |row| {
-        mode = row.get(0)?;
-        Ok(())
-    })?;
-    if mode == "wal" {
-        return Ok(());
-    }
-    Err(StoreError::NoWriteAhead {
-        path: path.to_owned(),
-        mode,
+    durable::write_ahead(connection).map_err(|error| match error {
+        WriteAheadError::Stays(mode) => StoreError::NoWriteAhead {
+            path: path.to_owned(),
+            mode,
+        },
+        WriteAheadError::Sqlite(error) => error.into(),
     })
 }

@@ -60,6 +60,8 @@ fn words_are_found_where_they_stand() {
         ("recipient : \"jan2@example.com\"", vec![3]),
         ("tags : autumn", vec![1, 2, 3]),
         ("flags : attachment", vec![1]),
+        ("flags : \u{e000}", vec![1, 2, 3]),
+        ("(flags : \u{e000}) NOT (world OR attachment)", vec![2]),
     ] {
         assert_eq!(found(&store, words), ids, "{words}");
     }

@@ -2,86 +2,53 @@
 
 use std::sync::mpsc::{self, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::StoreError;
+use super::job::{self, Answer, Failed, Job, Ran, gone};
+use super::written_back::Log;
+use crate::gateway::histogram::Histogram;
 
 /// How many jobs wait for the writer at most; then those who give them wait.
 const QUEUE: usize = 4096;
 /// How many jobs are committed together at most.
 const GROUP: usize = 1024;
 
-/// Tells who gave a job what became of the commit that it was in.
-type Tell = Box<dyn FnOnce(Result<(), &Failed>) + Send>;
-/// Does its work, unless there is no transaction to do it in.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> Done + Send>;
-
-/// A job's work.
-struct Done {
-    /// Whether it is to be kept.
-    keep: bool,
-    /// Whether there was no room for it.
-    full: bool,
-    tell: Tell,
-}
-
-/// Why a commit came to nothing; those who were in it get a copy each.
-#[derive(Clone)]
-struct Failed {
-    /// Whether it may yet come back after a crash.
-    doubtful: bool,
-    full: bool,
-    reason: String,
-}
-
-impl Failed {
-    fn new(error: &rusqlite::Error) -> Self {
-        Self {
-            doubtful: false,
-            full: is_full(error),
-            reason: error.to_string(),
-        }
-    }
-
-    fn error(&self) -> StoreError {
-        match self {
-            Self { full: true, .. } => StoreError::Full,
-            Self { doubtful: true, .. } => StoreError::Doubtful(self.reason.clone()),
-            _ => StoreError::NotStored(self.reason.clone()),
-        }
-    }
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-}
-
 pub(super) struct Writer {
-    jobs: Sender<Job>,
+    jobs: Sender<Box<dyn Job>>,
     newest: watch::Receiver<i64>,
     changes: watch::Receiver<u64>,
+    /// How long commits took.
+    seconds: Arc<Histogram>,
     /// The commit after which nothing is written any more.
     failure: Arc<OnceLock<Failed>>,
 }
 
 impl Writer {
     /// Starts it. The receiver gets something after a commit, and is closed at the end.
-    pub(super) fn start(connection: Connection) -> Result<(Self, mpsc::Receiver<()>), StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        log: Option<Log>,
+    ) -> Result<(Self, mpsc::Receiver<()>), StoreError> {
         let (jobs, received) = channel(QUEUE);
         let (newest, newest_receiver) = watch::channel(newest_of(&connection)?);
         let (changes, changes_receiver) = watch::channel(0);
         let (committed, committed_receiver) = sync_channel(1);
         let thread = Thread {
             connection,
+            log,
             newest,
             changes,
+            seconds: Arc::default(),
             failure: Arc::default(),
             committed,
         };
         let failure = Arc::clone(&thread.failure);
+        let seconds = Arc::clone(&thread.seconds);
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || thread.run(received))
@@ -90,6 +57,7 @@ impl Writer {
             jobs,
             newest: newest_receiver,
             changes: changes_receiver,
+            seconds,
             failure,
         };
         Ok((writer, committed_receiver))
@@ -103,6 +71,15 @@ impl Writer {
         self.changes.clone()
     }
 
+    pub(super) fn seconds(&self) -> Arc<Histogram> {
+        Arc::clone(&self.seconds)
+    }
+
+    /// How many jobs wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     pub(super) fn failure(&self) -> Option<StoreError> {
         self.failure.get().map(Failed::error)
     }
@@ -111,7 +88,17 @@ impl Writer {
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (job, answer) = job(f);
+        self.give(job::once(f)).await
+    }
+
+    pub(super) async fn write_again<T: Send + 'static>(
+        &self,
+        f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.give(job::again(f)).await
+    }
+
+    async fn give<T>(&self, (job, answer): (Box<dyn Job>, Answer<T>)) -> Result<T, StoreError> {
         let given = self.jobs.send(job).await;
         given.map_err(|_| self.not_taken())?;
         answer.await.map_err(|_| gone())?
@@ -121,7 +108,7 @@ impl Writer {
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (job, answer) = job(f);
+        let (job, answer) = job::once(f);
         let given = self.jobs.blocking_send(job);
         given.map_err(|_| self.not_taken())?;
         answer.blocking_recv().map_err(|_| gone())?
@@ -131,70 +118,58 @@ impl Writer {
     fn not_taken(&self) -> StoreError {
         match self.failure.get() {
             // This job was never begun, whatever became of the one that failed.
-            Some(failed) => StoreError::NotStored(failed.reason.clone()),
+            Some(failed) => StoreError::NotStored(failed.reason.to_string()),
             None => gone(),
         }
     }
 }
 
-fn gone() -> StoreError {
-    StoreError::Stopped("its writer is gone".to_owned())
-}
-
-fn job<T: Send + 'static>(
-    f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
-    let (done, answer) = oneshot::channel();
-    let job: Job = Box::new(move |connection| {
-        let result = connection.map(f);
-        let error = result.as_ref().and_then(|result| result.as_ref().err());
-        Done {
-            keep: matches!(result, Some(Ok(_))),
-            full: error.is_some_and(is_full),
-            // Who gave the job may have given up waiting.
-            tell: Box::new(move |committed| drop(done.send(outcome(result, committed)))),
-        }
-    });
-    (job, answer)
-}
-
-fn outcome<T>(
-    result: Option<rusqlite::Result<T>>,
-    committed: Result<(), &Failed>,
-) -> Result<T, StoreError> {
-    match (result, committed) {
-        (Some(Err(error)), _) if is_full(&error) => Err(StoreError::Full),
-        (Some(Err(error)), _) => Err(error.into()),
-        (_, Err(failed)) => Err(failed.error()),
-        (Some(Ok(value)), Ok(())) => Ok(value),
-        (None, Ok(())) => Err(gone()),
-    }
-}
-
 struct Thread {
     connection: Connection,
+    log: Option<Log>,
     newest: watch::Sender<i64>,
     changes: watch::Sender<u64>,
+    seconds: Arc<Histogram>,
     failure: Arc<OnceLock<Failed>>,
     /// Told after each commit; it need not be told twice.
     committed: SyncSender<()>,
 }
 
+/// What is committed together.
+#[derive(Default)]
+struct Group {
+    /// What can be done again.
+    again: Vec<Box<dyn Job>>,
+    /// What can be done once.
+    once: Vec<Box<dyn Job>>,
+}
+
+impl Group {
+    fn tell(self, committed: Result<(), &Failed>) {
+        let all = self.again.into_iter().chain(self.once);
+        all.for_each(|job| job.tell(committed));
+    }
+}
+
 impl Thread {
     /// Commits what waits, group by group, until nobody is left who could give a job, or a commit
     /// has failed so that nobody knows what of it is on the disk.
-    fn run(self, mut jobs: Receiver<Job>) {
+    fn run(mut self, mut jobs: Receiver<Box<dyn Job>>) {
         while let Some(first) = jobs.blocking_recv() {
             let others = std::iter::from_fn(|| jobs.try_recv().ok()).take(GROUP - 1);
-            let mut told = Vec::new();
-            match self.commit(std::iter::once(first).chain(others), &mut told) {
+            let mut group = Group::default();
+            match self.commit(std::iter::once(first).chain(others), &mut group) {
                 Ok(newest) => {
-                    told.into_iter().for_each(|tell| tell(Ok(())));
+                    group.tell(Ok(()));
                     self.announce(newest);
+                    if let Some(log) = &mut self.log {
+                        log.look(&self.connection);
+                    }
                 }
                 Err(failed) => {
-                    tracing::error!(reason = failed.reason, "nothing could be committed");
-                    told.into_iter().for_each(|tell| tell(Err(&failed)));
+                    let reason = &*failed.reason;
+                    tracing::error!(reason, "nothing could be committed");
+                    group.tell(Err(&failed));
                     if failed.doubtful {
                         let _ = self.failure.set(failed);
                         return;
@@ -215,65 +190,88 @@ impl Thread {
     }
 
     /// Gives the ID of the newest message.
-    fn commit(&self, jobs: impl Iterator<Item = Job>, told: &mut Vec<Tell>) -> Result<i64, Failed> {
-        let committed = self.work(jobs, told).and_then(|newest| {
+    fn commit(
+        &self,
+        jobs: impl Iterator<Item = Box<dyn Job>>,
+        group: &mut Group,
+    ) -> Result<i64, Failed> {
+        let committed = self.work(jobs, group).and_then(|newest| {
+            let begun = Instant::now();
             let committed = self.connection.execute_batch("COMMIT");
+            self.seconds.add(begun.elapsed());
             committed.map(|()| newest).map_err(|error| Failed {
                 // With no room the frames of the commit are not complete; else the sync may have failed.
                 doubtful: error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure),
                 ..Failed::new(&error)
             })
         });
-        if !self.connection.is_autocommit() {
-            // Only a failure leaves the transaction open.
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
+        // Only a failure leaves the transaction open.
+        self.roll_back();
         committed
     }
 
-    fn work(&self, jobs: impl Iterator<Item = Job>, told: &mut Vec<Tell>) -> Result<i64, Failed> {
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
-        let mut lost = begun.err().map(|error| Failed::new(&error));
-        for job in jobs {
-            let done = match lost {
-                Some(_) => job(None),
-                None => self.in_savepoint(job).unwrap_or_else(|(done, failed)| {
-                    lost = Some(failed);
-                    done
-                }),
-            };
-            told.push(done.tell);
+    /// Does jobs, those that come meanwhile as well. A savepoint for each would have SQLite copy every
+    /// page that it changes. So what can be done again has none: when some of it fails, all is rolled
+    /// back, and done again with one each. What can be done once comes after it.
+    fn work(
+        &self,
+        jobs: impl Iterator<Item = Box<dyn Job>>,
+        group: &mut Group,
+    ) -> Result<i64, Failed> {
+        let begun = self.statement("BEGIN IMMEDIATE");
+        let mut well = begun.is_ok();
+        for mut job in jobs {
+            if !job.repeats() {
+                group.once.push(job);
+                continue;
+            }
+            // A transaction that is gone would let the next ones commit alone.
+            well = well && job.run(&self.connection) == Ran::Well && self.is_in_transaction();
+            group.again.push(job);
+            if !well {
+                break;
+            }
         }
-        match lost {
-            Some(failed) => Err(failed),
-            None => newest_of(&self.connection).map_err(|error| Failed::new(&error)),
+        begun.map_err(|error| Failed::new(&error))?;
+        if !well {
+            self.roll_back();
+            self.statement("BEGIN IMMEDIATE")
+                .map_err(|error| Failed::new(&error))?;
+            let mut again = group.again.iter_mut();
+            again.try_for_each(|job| self.in_savepoint(&mut **job))?;
+        }
+        let mut once = group.once.iter_mut();
+        once.try_for_each(|job| self.in_savepoint(&mut **job))?;
+        newest_of(&self.connection).map_err(|error| Failed::new(&error))
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    fn roll_back(&self) {
+        if self.is_in_transaction() {
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
-    /// Does a job. With an error, the transaction is lost: SQLite rolls it back by itself when the
-    /// disk fails, and what came after it would be committed alone.
-    fn in_savepoint(&self, job: Job) -> Result<Done, (Done, Failed)> {
-        if let Err(error) = self.statement("SAVEPOINT job") {
-            return Err((job(None), Failed::new(&error)));
-        }
-        let done = job(Some(&self.connection));
-        if self.connection.is_autocommit() {
-            let failed = Failed {
+    /// Does a job that takes nothing else with it when it fails. With an error, the transaction is lost:
+    /// SQLite rolls it back by itself when the disk fails, and what came after it would be committed alone.
+    fn in_savepoint(&self, job: &mut dyn Job) -> Result<(), Failed> {
+        let lost = |error| Failed::new(&error);
+        self.statement("SAVEPOINT job").map_err(lost)?;
+        let ran = job.run(&self.connection);
+        if !self.is_in_transaction() {
+            return Err(Failed {
                 doubtful: false,
-                full: done.full,
-                reason: "SQLite took back the whole transaction".to_owned(),
-            };
-            return Err((done, failed));
+                full: ran == Ran::Full,
+                reason: "SQLite took back the whole transaction".into(),
+            });
         }
-        let back = if done.keep {
-            Ok(())
-        } else {
-            self.statement("ROLLBACK TO job")
-        };
-        match back.and_then(|()| self.statement("RELEASE job")) {
-            Ok(()) => Ok(done),
-            Err(error) => Err((done, Failed::new(&error))),
+        if ran != Ran::Well {
+            self.statement("ROLLBACK TO job").map_err(lost)?;
         }
+        self.statement("RELEASE job").map_err(lost)
     }
 
     fn statement(&self, sql: &str) -> rusqlite::Result<()> {
@@ -300,7 +298,7 @@ mod tests {
         let schema =
             "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE)";
         connection.execute_batch(schema).expect("a schema");
-        Writer::start(connection).expect("a writer").0
+        Writer::start(connection, None).expect("a writer").0
     }
 
     fn insert(connection: &Connection, text: &str) -> rusqlite::Result<i64> {
@@ -332,6 +330,36 @@ mod tests {
         assert!(failed.expect_err("it is there").is_nothing_stored());
         assert_eq!(texts(&writer), ["a", "b"]);
         assert_eq!(*newest.borrow(), 2);
+    }
+
+    #[test]
+    fn of_what_is_written_together_only_what_fails_is_not_stored() {
+        let writer = writer();
+        let (go, held) = sync_channel::<()>(0);
+        let hold = writer.write_again(move |_| Ok(held.recv().is_ok()));
+        let write = |text| writer.write_again(move |connection| insert(connection, text));
+        let twice = writer.write_again(|connection| {
+            insert(connection, "x")?;
+            insert(connection, "x")
+        });
+        let once = writer.write(|connection| insert(connection, "e"));
+        // All of them wait before the first is let go.
+        let go = async move { drop(go) };
+        let all = async {
+            tokio::join!(biased; hold, write("a"), twice, once, write("b"), write("b"), write("c"), go)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let (hold, a, x, e, b, again, c, ()) = runtime.expect("a runtime").block_on(all);
+        hold.expect("written");
+        for written in [a, b, c, e] {
+            assert!(written.expect("written") > 0);
+        }
+        for failed in [x, again] {
+            assert!(failed.expect_err("it is there twice").is_nothing_stored());
+        }
+        let mut texts = texts(&writer);
+        texts.sort();
+        assert_eq!(texts, ["a", "b", "c", "e"]);
     }
 
     #[test]
