@@ -9,8 +9,7 @@ use tera::{Context, Tera};
 use super::attachments::{Recorded, Shelf};
 use super::bodies::Maker;
 use super::explain::Sources;
-use super::recorder::Recorder;
-use super::skeleton::{Bodies, Wanted};
+use super::skeleton::{Bodies, Need, Wanted};
 use super::slots::{Gather, Slot, Slots, gather_slots};
 use super::templates::load_templates;
 use super::values::{self, Columns};
@@ -145,19 +144,27 @@ impl Engine {
     /// Why there is no message for this row: a template's error with its place, an address that is
     /// none, a file that is not there, or every limit that the message is over.
     pub fn prepare(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
-        self.prepare_for(row, false)
+        self.prepare_for(row, Need::Whole)
     }
 
-    /// The same, with the HTML percent-encoded as well, as far as that is known from other rows.
+    /// The same, to post it: where the HTML percent-encoded is known from other rows, that alone is there.
     ///
     /// # Errors
     /// The same.
     pub fn prepare_to_post(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
-        self.prepare_for(row, true)
+        self.prepare_for(row, Need::Form)
     }
 
-    fn prepare_for(&self, row: &Row, to_post: bool) -> Result<Prepared, Box<Finding>> {
-        let message = self.render(row, to_post)?;
+    /// Whether there is a message for this row, without all of it.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check(&self, row: &Row) -> Result<(), Box<Finding>> {
+        self.prepare_for(row, Need::Length).map(drop)
+    }
+
+    fn prepare_for(&self, row: &Row, need: Need) -> Result<Prepared, Box<Finding>> {
+        let message = self.render(row, need)?;
         let recipient = self.recipient(row, &message);
         let envelope = self.envelope(vec![recipient]);
         let violations = message.whole_request(&envelope).violations(self.dialect);
@@ -223,15 +230,15 @@ impl Engine {
         }
     }
 
-    fn render(&self, row: &Row, to_post: bool) -> Result<Message, Box<Finding>> {
+    fn render(&self, row: &Row, need: Need) -> Result<Message, Box<Finding>> {
         let context = self.columns.context(&row.cells);
         let line = |slot: &Slot| self.line(slot, &context);
         let optional = |slot: &Option<Slot>| {
             slot.as_ref()
                 .map_or(Ok(None), |slot| line(slot).map(not_blank))
         };
-        let (html, html_form, made) = match self.html(&context, to_post)? {
-            Some(bodies) => (Some(bodies.html), bodies.form, bodies.text),
+        let (html, encoded, made) = match self.html(&context, need)? {
+            Some(bodies) => (bodies.html, bodies.encoded, bodies.text),
             None => (None, None, None),
         };
         let text = match &self.slots.text {
@@ -247,7 +254,7 @@ impl Engine {
             from: self.sender(optional(&self.slots.from_name)?, &context)?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
-            html_form,
+            encoded_html: encoded,
             text,
             reply_to: match &self.slots.reply_to {
                 Some(slot) => self
@@ -277,22 +284,19 @@ impl Engine {
     }
 
     /// The HTML body, and the text part made from it, if there is no template for that.
-    fn html(&self, context: &Context, to_post: bool) -> Result<Option<Bodies>, Box<Finding>> {
+    fn html(&self, context: &Context, need: Need) -> Result<Option<Bodies>, Box<Finding>> {
         let Some(slot) = &self.slots.html else {
             return Ok(None);
         };
         let name = self.line(slot, context)?;
-        let mut recorder = Recorder::default();
-        self.html_tera
-            .render_to(&name, context, &mut recorder)
-            .map_err(|error| Box::new(self.sources.explain(&name, &error)))?;
-        let broken = |error: &dyn std::fmt::Display| {
+        let bodies = self.maker.make(need, |recorder| {
+            let rendered = self.html_tera.render_to(&name, context, recorder);
+            rendered.map_err(|error| Box::new(self.sources.explain(&name, &error)))
+        })?;
+        bodies.map(Some).map_err(|error| {
             let place = Place::file(&self.sources.campaign().path);
             Box::new(Finding::error("html", place, error.to_string()))
-        };
-        let rendered = recorder.finish().map_err(|error| broken(&error))?;
-        let bodies = self.maker.make(rendered, to_post);
-        bodies.map(Some).map_err(|error| broken(&error))
+        })
     }
 
     fn subject(&self, subject: String) -> String {

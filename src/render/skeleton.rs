@@ -1,9 +1,10 @@
 //! The HTML that many rows have in common, with places for their values.
 
-use super::recorder::Rendered;
+use super::recorder::{Rendered, Values};
 use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
 use crate::api::form;
+use crate::message::EncodedHtml;
 
 /// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
 const MARKS: Marks = Marks {
@@ -20,12 +21,24 @@ pub(super) struct Wanted {
     pub(super) text: bool,
 }
 
+/// What a message is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// To be looked at.
+    Whole,
+    /// To be posted: the HTML percent-encoded, where a skeleton knows it.
+    Form,
+    /// To be held against the limits: the length of the HTML, where a skeleton knows it.
+    Length,
+}
+
 /// A message's bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bodies {
-    pub(super) html: String,
-    /// The HTML percent-encoded, where that was wanted and a skeleton knows it.
-    pub(super) form: Option<Vec<u8>>,
+    /// The HTML, unless there is something in its stead.
+    pub(super) html: Option<String>,
+    /// What stands for the HTML.
+    pub(super) encoded: Option<EncodedHtml>,
     /// The text part, if one was wanted.
     pub(super) text: Option<String>,
 }
@@ -43,8 +56,8 @@ impl Bodies {
         };
         let text = wanted.text.then(|| text::from_html(&html)).transpose()?;
         Ok(Self {
-            html,
-            form: None,
+            html: Some(html),
+            encoded: None,
             text,
         })
     }
@@ -54,8 +67,7 @@ impl Bodies {
 /// how it is built.
 #[derive(Debug)]
 pub(super) struct Skeleton {
-    /// Nothing where the HTML stays as it is rendered.
-    html: Option<Pieces>,
+    html: Pieces,
     text: Option<Pieces>,
 }
 
@@ -73,40 +85,50 @@ impl Skeleton {
         let Ok(common) = Bodies::of(&marked(rendered, shaping), wanted) else {
             return Ok(None);
         };
-        let html = wanted.inline_css.then(|| Pieces::split(&common.html));
+        let html = common.html.as_deref().and_then(Pieces::split);
         let text = common.text.as_deref().map(Pieces::split);
-        if matches!(html, Some(None)) || matches!(text, Some(None)) {
+        let (Some(html), false) = (html, matches!(text, Some(None))) else {
             return Ok(None);
-        }
+        };
         let skeleton = Self {
-            html: html.flatten(),
+            html,
             text: text.flatten(),
         };
+        let filled = skeleton.fill(rendered.values(), Need::Whole);
         let own = Bodies::of(rendered.html(), wanted)?;
-        let same =
-            text::normalized(&skeleton.fill(rendered, false).html)? == text::normalized(&own.html)?;
-        Ok(same.then_some(skeleton))
+        let normalized =
+            |bodies: &Bodies| text::normalized(bodies.html.as_deref().unwrap_or_default());
+        Ok((normalized(&filled)? == normalized(&own)?).then_some(skeleton))
     }
 
-    /// The bodies of a row with this skeleton, with the HTML encoded as well if it is to be posted.
-    pub(super) fn fill(&self, rendered: &Rendered, to_post: bool) -> Bodies {
-        let values: Vec<&str> = rendered.values().collect();
-        let html = match &self.html {
-            Some(pieces) => pieces.fill(|number, out| out.push_str(values[number])),
-            None => rendered.html().to_owned(),
+    /// The bodies of a row with this skeleton.
+    pub(super) fn fill(&self, values: &Values, need: Need) -> Bodies {
+        let values: Vec<&str> = values.iter().collect();
+        let encoded = |form| EncodedHtml {
+            form,
+            length: self.html.length(&values),
         };
         let text = self.text.as_ref().map(|pieces| {
             pieces.fill(|number, out| text::push_words(&text::unescaped(values[number]), out))
         });
-        let pieces = self.html.as_ref().filter(|_| to_post);
-        let form = pieces.map(|pieces| pieces.fill_form(&values));
-        Bodies { html, form, text }
+        let (html, encoded) = match need {
+            Need::Whole => {
+                let html = self.html.fill(|number, out| out.push_str(values[number]));
+                (Some(html), None)
+            }
+            Need::Form => (None, Some(encoded(self.html.fill_form(&values)))),
+            Need::Length => (None, Some(encoded(Vec::new()))),
+        };
+        Bodies {
+            html,
+            encoded,
+            text,
+        }
     }
 
     /// The memory that it takes, about.
     pub(super) fn size(&self) -> usize {
-        let pieces = [&self.html, &self.text];
-        pieces.into_iter().flatten().map(Pieces::size).sum()
+        self.html.size() + self.text.as_ref().map_or(0, Pieces::size)
     }
 }
 
@@ -115,7 +137,7 @@ pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
     if rendered.html().contains([MARKS.begin, MARKS.end]) {
         return None;
     }
-    let none = vec![false; rendered.values().len()];
+    let none = vec![false; rendered.values().iter().len()];
     let free = shape::free_values(&marked(rendered, &none), MARKS, none.len());
     Some(free.into_iter().map(|free| !free).collect())
 }
@@ -123,7 +145,7 @@ pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
 /// The HTML with marks in the place of the values, but for those that shape it.
 fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
     let mut html = String::with_capacity(rendered.html().len());
-    let mut values = rendered.values().enumerate();
+    let mut values = rendered.values().iter().enumerate();
     for fixed in rendered.fixed() {
         html.push_str(fixed);
         match values.next() {
@@ -198,6 +220,12 @@ impl Pieces {
             out.extend_from_slice(&after.form);
         }
         out
+    }
+
+    /// The length of the text with these values, in bytes.
+    fn length(&self, values: &[&str]) -> usize {
+        let filled = self.rest.iter().map(|(number, _)| values[*number].len());
+        self.size() + filled.sum::<usize>()
     }
 
     fn size(&self) -> usize {

@@ -79,7 +79,7 @@ fn work(
         }
         for planned in ledger.pending_between(first, first.saturating_add(PAGE))? {
             inputs.stages.rendered.fetch_add(1, Ordering::Relaxed);
-            let Err(finding) = inputs.engine.prepare(&planned.row) else {
+            let Err(finding) = inputs.engine.check(&planned.row) else {
                 continue;
             };
             let finding = RowFinding {
