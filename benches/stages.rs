@@ -55,7 +55,8 @@ fn render(criterion: &mut Criterion) {
     let row = row(1);
     let mut group = criterion.benchmark_group("render");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("check", |b| b.iter(|| engine.prepare(black_box(&row))));
+    group.bench_function("look", |b| b.iter(|| engine.look(black_box(&row))));
+    group.bench_function("whole", |b| b.iter(|| engine.prepare(black_box(&row))));
     group.bench_function("to post", |b| {
         b.iter(|| engine.prepare_to_post(black_box(&row)));
     });

@@ -160,6 +160,16 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether that is what [`Address::normalized`] gives.
+    pub(crate) fn is_normalized_as(&self, text: &str) -> bool {
+        text.split_once('@').is_some_and(|(local, domain)| {
+            let lower = self.local().bytes().map(|byte| byte.to_ascii_lowercase());
+            domain == self.ascii_domain && local.bytes().eq(lower)
+        })
+    }
+}
+
 fn check_local(local: &str) -> Result<(), AddressError> {
     if let Some(c) = local.chars().find(|c| !c.is_ascii()) {
         return Err(AddressError::NeedsSmtpUtf8(c));

@@ -18,10 +18,10 @@ pub struct Message {
     pub from: Mailbox,
     /// The subject.
     pub subject: String,
-    /// The HTML body.
+    /// The HTML body, unless something stands for it.
     pub html: Option<String>,
-    /// The HTML body percent-encoded, if that was asked for and is known.
-    pub html_form: Option<Vec<u8>>,
+    /// What stands for the HTML body.
+    pub encoded_html: Option<EncodedHtml>,
     /// The text body.
     pub text: Option<String>,
     /// Where replies go.
@@ -36,6 +36,15 @@ pub struct Message {
     pub tags: Vec<String>,
     /// The attachments, shared with other messages.
     pub attachments: Arc<Attachments>,
+}
+
+/// An HTML body that is needed in no other form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedHtml {
+    /// Percent-encoded; empty where a message is only held against the limits.
+    pub form: Vec<u8>,
+    /// The length of the HTML itself, in bytes.
+    pub length: usize,
 }
 
 /// Whom a request is for: the rows that get the same message.
@@ -67,7 +76,7 @@ impl Message {
             smtp_account: Cow::Borrowed(&envelope.smtp_account),
             subject: Cow::Borrowed(&self.subject),
             html: self.html.as_deref().map(Cow::Borrowed),
-            html_form: self.html_form.as_deref().map(Cow::Borrowed),
+            encoded_html: self.encoded_html.as_ref().map(EncodedHtml::as_api),
             text: self.text.as_deref().map(Cow::Borrowed),
             from: Cow::Borrowed(self.from.address.as_str()),
             from_name: self.from.name.as_deref().map(Cow::Borrowed),
@@ -98,6 +107,15 @@ impl Message {
                 .map(|file| file.as_api())
                 .collect(),
             ..self.request(envelope)
+        }
+    }
+}
+
+impl EncodedHtml {
+    fn as_api(&self) -> api::EncodedHtml<'_> {
+        api::EncodedHtml {
+            form: self.form.as_slice().into(),
+            length: self.length,
         }
     }
 }

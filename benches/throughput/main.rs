@@ -145,23 +145,27 @@ fn same(scale: f64) {
 fn preflight_part(scale: f64) {
     let rows = scaled(200_000, scale);
     let campaign = Campaign::newsletter("http://127.0.0.1:9/api/", rows, 8);
-    let (mut plans, mut ratios) = (Vec::new(), Vec::new());
+    let (mut plans, mut ratios, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let took = preflight::measure(campaign.path(), rows);
         let rate = |time: Duration| rows as f64 / time.as_secs_f64();
         let (preflight, tera) = (rate(took.preflight), rate(took.tera));
+        let check = rate(took.check);
         println!(
-            "{rows} rows: planned {:.0}/s; preflight {preflight:.0}/s, Tera alone {tera:.0}/s: {:.2} of it",
+            "{rows} rows: planned {:.0}/s; preflight {preflight:.0}/s, check {check:.0}/s, Tera alone {tera:.0}/s: {:.2} and {:.2} of it",
             rate(took.plan),
             preflight / tera,
+            check / tera,
         );
         plans.push(rate(took.plan));
         ratios.push(preflight / tera);
+        checks.push(check / tera);
     }
     println!(
-        "median of {ROUNDS}: planned {:.0} rows/s; preflight {:.2} of Tera alone",
+        "median of {ROUNDS}: planned {:.0} rows/s; preflight {:.2} of Tera alone, check {:.2}",
         median(plans),
-        median(ratios)
+        median(ratios),
+        median(checks)
     );
 }
 

@@ -8,16 +8,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mailrun::campaign::Campaign;
+use mailrun::check::{self, Lint, Pass};
+use mailrun::clock::Clock;
+use mailrun::finding::Severity;
 use mailrun::ledger::{Run, Target, path_in};
 use mailrun::recipients::Reader;
 use mailrun::render::{Engine, Inputs};
-use mailrun::run::{PlanInputs, Preflight, Stages, plan, preflight};
+use mailrun::run::{PlanInputs, Stages, plan};
 use tera::{Context, Tera, Value};
 
 /// How long each took.
 pub(crate) struct Took {
     pub(crate) plan: Duration,
+    /// The errors alone, as before sending.
     pub(crate) preflight: Duration,
+    /// All rules, as `check` does.
+    pub(crate) check: Duration,
     pub(crate) tera: Duration,
 }
 
@@ -61,23 +67,39 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         id_prefix: &run.id_prefix,
         test_to: None,
     });
-    let began = Instant::now();
-    let inputs = Preflight {
-        ledger: &ledger,
-        last: u32::try_from(rows).expect("few rows"),
-        engine: &engine.expect("an engine"),
-        stages: &Stages::default(),
-    };
-    preflight(&inputs, |found| {
-        panic!("row {}: {:?}", found.row, found.finding)
-    })
-    .expect("a ledger");
-    let preflight = began.elapsed();
+    let engine = engine.expect("an engine");
+    let [preflight, check] = [Severity::Error, Severity::Note].map(|least| {
+        let began = Instant::now();
+        let lint = Lint::new(&check::Inputs {
+            campaign: &campaign,
+            engine: &engine,
+            header: &run.header,
+            recipients: &file,
+            rows,
+            least,
+            clock: Clock::system(),
+        });
+        let inputs = Pass {
+            ledger: &ledger,
+            last: u32::try_from(rows).expect("few rows"),
+            lint: &lint.expect("rules"),
+            stages: &Stages::default(),
+        };
+        let take = |found: check::RowFinding| {
+            let Severity::Error = found.finding.severity else {
+                return Ok(());
+            };
+            panic!("row {}: {:?}", found.row, found.finding)
+        };
+        check::pass(&inputs, take).expect("a ledger");
+        began.elapsed()
+    });
     let tera = tera_alone(dir, rows);
     std::fs::remove_dir_all(ledger.parent().expect("a folder")).expect("a folder");
     Took {
         plan,
         preflight,
+        check,
         tera,
     }
 }

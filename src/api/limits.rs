@@ -217,7 +217,7 @@ impl Request<'_> {
         ];
         let missing = fields.into_iter().filter(|(_, empty)| *empty);
         found.extend(missing.map(|(field, _)| Violation::Missing(field.into())));
-        if is_none(&self.html) && is_none(&self.text) {
+        if self.html_length() == 0 && is_none(&self.text) {
             found.push(Violation::NoBody);
         }
     }
@@ -391,10 +391,10 @@ fn is_message_id(id: &str) -> bool {
 }
 
 fn check_line(text: &str, field: impl FnOnce() -> Cow<'static, str>, found: &mut Vec<Violation>) {
-    if let Some(character) = text.chars().find(|c| matches!(c, '\r' | '\n' | '\0')) {
+    if let Some(byte) = text.bytes().find(|b| matches!(b, b'\r' | b'\n' | 0)) {
         found.push(Violation::Character {
             field: field(),
-            character,
+            character: byte.into(),
         });
     }
 }

@@ -58,8 +58,8 @@ pub struct Request<'a> {
     pub subject: Cow<'a, str>,
     /// The HTML body.
     pub html: Option<Cow<'a, str>>,
-    /// `html` percent-encoded ([`form::encode_into`]), where the sender has that already.
-    pub html_form: Option<Cow<'a, [u8]>>,
+    /// What stands for `html`, where the sender has it encoded already.
+    pub encoded_html: Option<EncodedHtml<'a>>,
     /// The text body; beside `html` it is the alternative.
     pub text: Option<Cow<'a, str>>,
     /// The sender's address.
@@ -80,6 +80,15 @@ pub struct Request<'a> {
     pub files: Vec<File<'a>>,
     /// The envelope sender (`new_sendmail` alone).
     pub return_path: Option<Cow<'a, str>>,
+}
+
+/// An HTML body that was encoded before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EncodedHtml<'a> {
+    /// Percent-encoded ([`form::encode_into`]).
+    pub form: Cow<'a, [u8]>,
+    /// The length of the HTML itself, in bytes.
+    pub length: usize,
 }
 
 /// One of a request's recipients.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::form::{self, FormError, Map, Value};
-use super::{Copy, Dialect, File, Recipient, Request};
+use super::{Copy, Dialect, EncodedHtml, File, Recipient, Request};
 
 impl Request<'_> {
     /// The form's body.
@@ -25,8 +25,8 @@ impl Request<'_> {
                 out.push(b'&');
             }
             encode_key(key, out);
-            match (key, &self.html_form) {
-                (["html"], Some(form)) => out.extend_from_slice(form),
+            match (key, &self.encoded_html) {
+                (["html"], Some(html)) => out.extend_from_slice(&html.form),
                 _ => form::encode_into(value.as_bytes(), out),
             }
         });
@@ -47,7 +47,15 @@ impl Request<'_> {
     pub fn size(&self) -> usize {
         let text = |text: &Option<Cow<'_, str>>| text.as_ref().map_or(0, |text| text.len());
         let files: usize = self.files.iter().map(|file| file.content.len()).sum();
-        text(&self.html) + text(&self.text) + files
+        self.html_length() + text(&self.text) + files
+    }
+
+    /// The bytes of `html`, or of what is encoded in its stead.
+    pub(super) fn html_length(&self) -> usize {
+        match &self.encoded_html {
+            Some(html) => html.length,
+            None => self.html.as_ref().map_or(0, |html| html.len()),
+        }
     }
 
     /// Calls `put` with the levels of the name and the value of every variable but `files`, in the
@@ -69,7 +77,9 @@ impl Request<'_> {
         }
         put_copies(["cc", "cc_name", "multi_cc"], &self.cc, put);
         put_copies(["bcc", "bcc_name", "multi_bcc"], &self.bcc, put);
-        put_option("html", &self.html, put);
+        if self.html_length() > 0 {
+            put(&["html"], self.html.as_deref().unwrap_or_default());
+        }
         put_option("text", &self.text, put);
         for (index, tag) in self.tags.iter().enumerate() {
             put(&["tags", &index.to_string()], tag);
@@ -88,7 +98,10 @@ impl Request<'_> {
             smtp_account: borrowed(&self.smtp_account),
             subject: borrowed(&self.subject),
             html: self.html.as_deref().map(Cow::Borrowed),
-            html_form: self.html_form.as_deref().map(Cow::Borrowed),
+            encoded_html: self.encoded_html.as_ref().map(|html| EncodedHtml {
+                form: Cow::Borrowed(&html.form),
+                length: html.length,
+            }),
             text: self.text.as_deref().map(Cow::Borrowed),
             from: borrowed(&self.from),
             from_name: self.from_name.as_deref().map(Cow::Borrowed),
@@ -262,7 +275,7 @@ impl Request<'static> {
             smtp_account: fields.required("smtp_account")?,
             subject: fields.required("subject")?,
             html: fields.text("html")?,
-            html_form: None,
+            encoded_html: None,
             text: fields.either("text", "txt")?,
             from: fields.required("from")?,
             from_name: fields.text("from_name")?,

@@ -60,7 +60,7 @@ pub fn classify(
 
 fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Outcome {
     let answer = Answer::decode(&reply.body);
-    let words = words(reply, answer.as_ref());
+    let words = || words(reply, answer.as_ref());
     // Where the API puts its code into the body of a 200, the code means what the status would.
     let code = match (&answer, reply.status) {
         (Some(answer), 200) if matches!(answer.code, 401 | 403 | 429) => answer.code,
@@ -68,33 +68,27 @@ fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Out
     };
     match code {
         401 | 403 | 404 | 301 | 307 | 308 => Outcome::Stop {
-            reason: stop_reason(code, reply, &words),
+            reason: stop_reason(code, reply, &words()),
             not_taken: true,
         },
-        408 => not_taken(Blame::Request, words, None),
-        429 => pause(reply, words, now),
-        503 if answer.is_some() || reply.retry_after.is_some() => pause(reply, words, now),
+        408 => not_taken(Blame::Request, words(), None),
+        429 => pause(reply, words(), now),
+        503 if answer.is_some() || reply.retry_after.is_some() => pause(reply, words(), now),
         302 | 303 => Outcome::Stop {
-            reason: stop_reason(code, reply, &words),
+            reason: stop_reason(code, reply, &words()),
             not_taken: false,
         },
-        _ => match answer {
+        _ => match &answer {
             Some(answer) if answer.is_success() => {
-                Outcome::Settled(recipients.iter().map(|to| recipient(&answer, to)).collect())
+                Outcome::Settled(recipients.iter().map(|to| recipient(answer, to)).collect())
             }
-            Some(answer) if answer.is_refusal() => all(recipients, || Settlement::Rejected {
-                code: answer.code,
-                error: words.clone(),
-            }),
+            Some(answer) if answer.is_refusal() => refused(recipients, answer.code, &words()),
             Some(_) => {
-                let words = format!("the answer contradicts itself: {words}");
+                let words = format!("the answer contradicts itself: {}", words());
                 unknown(recipients, &words)
             }
-            None if (400..500).contains(&code) => all(recipients, || Settlement::Rejected {
-                code,
-                error: words.clone(),
-            }),
-            None => unknown(recipients, &words),
+            None if (400..500).contains(&code) => refused(recipients, code, &words()),
+            None => unknown(recipients, &words()),
         },
     }
 }
@@ -156,6 +150,13 @@ fn not_taken(blame: Blame, reason: String, wait: Option<Duration>) -> Outcome {
         reason,
         wait,
     }
+}
+
+fn refused(recipients: &[&Address], code: u16, words: &str) -> Outcome {
+    all(recipients, || Settlement::Rejected {
+        code,
+        error: words.to_owned(),
+    })
 }
 
 fn unknown(recipients: &[&Address], error: &str) -> Outcome {

@@ -452,7 +452,7 @@ fn planned_row(
     let mailbox = Mailbox::parse(email)
         .map_err(|error| LedgerError::Damaged(format!("row {number}: {error}")))?;
     let address = row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?;
-    if mailbox.address.normalized() != address {
+    if !mailbox.address.is_normalized_as(address) {
         return Err(LedgerError::Damaged(format!(
             "row {number} has two different addresses"
         )));

@@ -360,10 +360,7 @@ impl Thread {
     ) -> Result<(), LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
         let mut done = Done::default();
-        for (row, settlement, at) in settled {
-            let to = settle(&transaction, *row, settlement, *at)?;
-            done.moved.push((Status::Sending, to, 1));
-        }
+        settle(&transaction, settled, &mut done)?;
         for order in group {
             apply(&transaction, order, &mut done)?;
         }
@@ -388,14 +385,21 @@ struct Done {
 
 fn apply(connection: &Connection, order: &Order, done: &mut Done) -> Result<(), LedgerError> {
     match order {
-        Order::Claim { claims, at, .. } => claims.iter().try_for_each(|Claim { rows, lane }| {
-            claim(connection, rows, *at)?;
-            let (minute, recipients) = (to_millis(*at).div_euclid(60_000), rows.len() as u64);
-            *done.posted.entry((minute, *lane)).or_default() += recipients;
+        Order::Claim { claims, at, .. } => {
+            let rows: Vec<u32> = claims
+                .iter()
+                .flat_map(|claim| &claim.rows)
+                .copied()
+                .collect();
+            claim(connection, &rows, *at)?;
             done.moved
-                .push((Status::Pending, Status::Sending, recipients));
+                .push((Status::Pending, Status::Sending, rows.len() as u64));
+            let minute = to_millis(*at).div_euclid(60_000);
+            for Claim { rows, lane } in claims {
+                *done.posted.entry((minute, *lane)).or_default() += rows.len() as u64;
+            }
             Ok(())
-        }),
+        }
         Order::LeaveOut {
             row,
             status,
@@ -417,13 +421,21 @@ fn apply(connection: &Connection, order: &Order, done: &mut Done) -> Result<(), 
     }
 }
 
+/// Rows that follow each other, as most do, are claimed at once.
 fn claim(connection: &Connection, rows: &[u32], at: Timestamp) -> Result<(), LedgerError> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET status = 'sending', attempts = attempts + 1, code = NULL, error = NULL, at = ?
-         WHERE row = ? AND status = 'pending'",
+         WHERE row BETWEEN ? AND ? AND status = 'pending'",
     )?;
-    for row in rows {
-        one_row(update.execute(params![to_millis(at), row])?, *row)?;
+    for run in rows.chunk_by(|row, next| row.checked_add(1) == Some(*next)) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let changed = update.execute(params![to_millis(at), first, last])?;
+        if changed != run.len() {
+            return Err(wrong_status(&match run {
+                [row] => format!("row {row}"),
+                _ => format!("one of the rows {first} to {last}"),
+            }));
+        }
     }
     Ok(())
 }
@@ -444,45 +456,47 @@ fn count_posted(
 
 fn settle(
     connection: &Connection,
-    row: u32,
-    settlement: &Settlement,
-    at: Timestamp,
-) -> Result<Status, LedgerError> {
+    settled: &[(u32, Settlement, Timestamp)],
+    done: &mut Done,
+) -> Result<(), LedgerError> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET status = ?, attempts = attempts - ?, message_id = ?, code = ?, error = ?, at = ?
          WHERE row = ? AND status = 'sending'",
     )?;
-    let (status, uncounted, message_id, code, error) = match settlement {
-        Settlement::Accepted { message_id } => {
-            (Status::Accepted, 0, Some(message_id), Some(200), None)
-        }
-        Settlement::Rejected { code, error } => {
-            (Status::Rejected, 0, None, Some(*code), Some(error))
-        }
-        Settlement::Unknown { error } => (Status::Unknown, 0, None, None, Some(error)),
-        Settlement::Failed { code, error } => (Status::Failed, 0, None, *code, Some(error)),
-        Settlement::Again { counted, error } => (
-            Status::Pending,
-            i64::from(!counted),
-            None,
-            None,
-            Some(error),
-        ),
-    };
-    let code = code.map(|code: u16| code.to_string());
-    one_row(
-        update.execute(params![
-            status.as_str(),
-            uncounted,
-            message_id,
-            code,
-            error,
-            to_millis(at),
-            row
-        ])?,
-        row,
-    )?;
-    Ok(status)
+    for (row, settlement, at) in settled {
+        let (status, uncounted, message_id, code, error) = match settlement {
+            Settlement::Accepted { message_id } => {
+                (Status::Accepted, 0, Some(message_id), Some(200), None)
+            }
+            Settlement::Rejected { code, error } => {
+                (Status::Rejected, 0, None, Some(*code), Some(error))
+            }
+            Settlement::Unknown { error } => (Status::Unknown, 0, None, None, Some(error)),
+            Settlement::Failed { code, error } => (Status::Failed, 0, None, *code, Some(error)),
+            Settlement::Again { counted, error } => (
+                Status::Pending,
+                i64::from(!counted),
+                None,
+                None,
+                Some(error),
+            ),
+        };
+        let code = code.map(|code: u16| code.to_string());
+        one_row(
+            update.execute(params![
+                status.as_str(),
+                uncounted,
+                message_id,
+                code,
+                error,
+                to_millis(*at),
+                row
+            ])?,
+            *row,
+        )?;
+        done.moved.push((Status::Sending, status, 1));
+    }
+    Ok(())
 }
 
 /// The rules of the statuses are held by the ledger itself: a row that is not where it should be
@@ -490,8 +504,10 @@ fn settle(
 pub(super) fn one_row(changed: usize, row: u32) -> Result<(), LedgerError> {
     match changed {
         1 => Ok(()),
-        _ => Err(LedgerError::Damaged(format!(
-            "row {row} has not the status that it must have"
-        ))),
+        _ => Err(wrong_status(&format!("row {row}"))),
     }
+}
+
+fn wrong_status(which: &str) -> LedgerError {
+    LedgerError::Damaged(format!("{which} has not the status that it must have"))
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ahash::RandomState;
 
-use super::recorder::Rendered;
-use super::skeleton::{Bodies, Skeleton, Wanted, shaping};
-use super::text::HtmlError;
+use super::look::LookedHtml;
+use super::recorder::{Recorder, Rendered, Values, Written};
+use super::skeleton::{Bodies, Need, Skeleton, Wanted, shaping};
+use super::text::{HtmlError, has_style};
 
 /// The most memory that skeletons take; rows with others are worked on one by one.
 const MOST: usize = 16 << 20;
@@ -18,8 +19,7 @@ pub(super) struct Maker {
     wanted: Wanted,
     hasher: RandomState,
     known: RwLock<Known>,
-    /// The hash of the family that was found last: most rows are of one family, and to compare them
-    /// with it is quicker than to hash them.
+    /// The hash of the family that was found last: most rows are of one family.
     recent: AtomicU64,
 }
 
@@ -34,6 +34,8 @@ struct Known {
 /// Rows that have all the fixed text in common.
 struct Family {
     fixed: Vec<String>,
+    /// Whether all its rows are worked on, whatever their values are.
+    worked_on: bool,
     /// Which values have a say in how the HTML is built; nothing if that can't be told.
     shaping: Option<Vec<bool>>,
     /// The skeletons, by the values that shape them; nothing where a row is worked on by itself.
@@ -46,11 +48,29 @@ impl Known {
         let mut families = self.families.get(&hash)?.iter();
         families.find(|family| family.has(rendered))
     }
+
+    /// A family with this hash, if its skeletons are what all its rows need.
+    fn expected(&self, hash: u64, need: Need) -> Option<&Family> {
+        let families = self.families.get(&hash)?;
+        let mut first = families.first().into_iter();
+        first.find(|family| family.worked_on || need == Need::Look)
+    }
 }
 
 impl Family {
     fn has(&self, rendered: &Rendered) -> bool {
         self.fixed.iter().eq(rendered.fixed())
+    }
+
+    fn find(&self, values: &Values) -> Found {
+        let Some(shaping) = &self.shaping else {
+            return Found::Own;
+        };
+        match self.skeletons.get(&shaped_by(values, shaping)) {
+            Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
+            Some(None) => Found::Own,
+            None => Found::Nothing,
+        }
     }
 }
 
@@ -72,41 +92,63 @@ impl Maker {
         }
     }
 
-    /// The bodies of a row, with the HTML encoded as well if it is to be posted and that is known.
+    /// Renders a row's HTML, and makes the bodies of it.
     ///
     /// # Errors
-    /// When the HTML can't be worked on.
-    pub(super) fn make(&self, rendered: Rendered, to_post: bool) -> Result<Bodies, HtmlError> {
-        let wanted = self.wanted_of(&rendered);
-        if !wanted.inline_css && !wanted.text {
+    /// When it can't be rendered; inside, when it can't be worked on.
+    pub(super) fn make<E>(
+        &self,
+        need: Need,
+        render: impl FnOnce(&mut Recorder<'_>) -> Result<(), E>,
+    ) -> Result<Result<Bodies, HtmlError>, E> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let expected = known.expected(self.recent.load(Ordering::Relaxed), need);
+        let mut recorder = Recorder::expecting(expected.map(|family| &*family.fixed));
+        render(&mut recorder)?;
+        let rendered = match (recorder.finish(), expected) {
+            (Err(error), _) => return Ok(Err(error.into())),
+            (Ok(Written::Other(rendered)), _) => rendered,
+            (Ok(Written::AsExpected(values)), family) => {
+                let (found, fixed) = match family {
+                    Some(family) => (family.find(&values), &*family.fixed),
+                    None => (Found::Nothing, &[][..]),
+                };
+                if let Found::Skeleton(skeleton) = found {
+                    return Ok(Ok(skeleton.fill(values, need)));
+                }
+                Rendered::of(fixed, &values)
+            }
+        };
+        drop(known);
+        Ok(self.work_on(rendered, need))
+    }
+
+    fn work_on(&self, rendered: Rendered, need: Need) -> Result<Bodies, HtmlError> {
+        let wanted = Wanted {
+            inline_css: self.wanted.inline_css && has_style(rendered.html()),
+            ..self.wanted
+        };
+        if !wanted.inline_css && !wanted.text && need != Need::Look {
             return Ok(Bodies {
-                html: rendered.into_html(),
-                form: None,
+                html: Some(rendered.into_html()),
+                encoded: None,
                 text: None,
+                looked: None,
             });
         }
-        match self.skeleton(&rendered)? {
-            Some(skeleton) => Ok(skeleton.fill(&rendered, to_post)),
-            None => Bodies::of(rendered.html(), wanted),
-        }
-    }
-
-    /// What rows whose HTML is built like this one's have in common; nothing where that can't be told.
-    ///
-    /// # Errors
-    /// When the HTML can't be worked on.
-    pub(super) fn skeleton(&self, rendered: &Rendered) -> Result<Option<Arc<Skeleton>>, HtmlError> {
-        match self.find(rendered) {
-            Found::Skeleton(skeleton) => Ok(Some(skeleton)),
-            Found::Own => Ok(None),
-            Found::Nothing => self.learn(rendered, self.wanted_of(rendered)),
-        }
-    }
-
-    fn wanted_of(&self, rendered: &Rendered) -> Wanted {
-        Wanted {
-            inline_css: self.wanted.inline_css && super::text::has_style(rendered.html()),
-            ..self.wanted
+        let skeleton = match self.find(&rendered) {
+            Found::Skeleton(skeleton) => Some(skeleton),
+            Found::Own => None,
+            Found::Nothing => self.learn(&rendered, wanted)?,
+        };
+        match skeleton {
+            Some(skeleton) => Ok(skeleton.fill(rendered.into_values(), need)),
+            None => {
+                let mut bodies = Bodies::of(rendered.html(), wanted)?;
+                let sent = bodies.html.as_ref().filter(|_| need == Need::Look);
+                bodies.looked = sent.cloned().map(LookedHtml::own);
+                Ok(bodies)
+            }
         }
     }
 
@@ -119,25 +161,14 @@ impl Maker {
 
     fn find(&self, rendered: &Rendered) -> Found {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let recent = known.family(self.recent.load(Ordering::Relaxed), rendered);
-        let family = recent.or_else(|| {
-            let hash = self.hash(rendered);
-            let family = known.family(hash, rendered)?;
+        let hash = self.hash(rendered);
+        let found = known.family(hash, rendered).map(|family| {
             self.recent.store(hash, Ordering::Relaxed);
-            Some(family)
+            family.find(rendered.values())
         });
-        match family {
-            None if known.size > MOST => Found::Own,
-            None => Found::Nothing,
-            Some(family) => match &family.shaping {
-                None => Found::Own,
-                Some(shaping) => match family.skeletons.get(&shaped_by(rendered, shaping)) {
-                    Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
-                    Some(None) => Found::Own,
-                    None if known.size > MOST => Found::Own,
-                    None => Found::Nothing,
-                },
-            },
+        match found.unwrap_or(Found::Nothing) {
+            Found::Nothing if known.size > MOST => Found::Own,
+            found => found,
         }
     }
 
@@ -158,21 +189,22 @@ impl Maker {
         let is_it = |family: &Family| family.has(rendered);
         let at = families.iter().position(is_it).unwrap_or_else(|| {
             families.push(Family {
+                worked_on: wanted.text || rendered.fixed().any(has_style),
                 fixed: rendered.fixed().map(str::to_owned).collect(),
                 shaping: shaping.clone(),
                 skeletons: HashMap::new(),
             });
             families.len() - 1
         });
-        let key = shaping.map_or_else(Vec::new, |shaping| shaped_by(rendered, &shaping));
+        let key = shaping.map_or_else(Vec::new, |shaping| shaped_by(rendered.values(), &shaping));
         families[at].skeletons.insert(key, skeleton.clone());
         Ok(skeleton)
     }
 }
 
 /// The values that shape the HTML.
-fn shaped_by(rendered: &Rendered, shaping: &[bool]) -> Vec<String> {
-    let values = rendered.values().zip(shaping);
+fn shaped_by(values: &Values, shaping: &[bool]) -> Vec<String> {
+    let values = values.iter().zip(shaping);
     values
         .filter(|(_, shapes)| **shapes)
         .map(|(value, _)| value.to_owned())
@@ -186,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::render::recorder::{Recorder, escape};
+    use crate::render::recorder::escape;
     use crate::render::text::normalized;
 
     const WANTED: Wanted = Wanted {
@@ -212,19 +244,38 @@ mod tests {
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
-    fn render(template: &str, values: &[String]) -> Rendered {
-        let mut recorder = Recorder::default();
+    fn write(
+        template: &str,
+        values: &[String],
+        recorder: &mut Recorder<'_>,
+    ) -> std::io::Result<()> {
         let mut values = values.iter().cycle();
         for (n, part) in template.split('§').enumerate() {
             if n > 0 {
-                let value = values.next().expect("some values");
-                escape(value, &mut recorder).expect("memory takes all");
+                escape(values.next().expect("some values"), recorder)?;
             }
-            recorder
-                .write_all(part.as_bytes())
-                .expect("memory takes all");
+            recorder.write_all(part.as_bytes())?;
         }
-        recorder.finish().expect("UTF-8")
+        Ok(())
+    }
+
+    fn make(
+        maker: &Maker,
+        need: Need,
+        template: &str,
+        values: &[String],
+    ) -> Result<Bodies, HtmlError> {
+        let made = maker.make(need, |recorder| write(template, values, recorder));
+        made.expect("memory takes all")
+    }
+
+    fn own(template: &str, values: &[String]) -> Result<Bodies, HtmlError> {
+        let mut recorder = Recorder::default();
+        write(template, values, &mut recorder).expect("memory takes all");
+        match recorder.finish().expect("UTF-8") {
+            Written::Other(rendered) => Bodies::of(rendered.html(), WANTED),
+            Written::AsExpected(_) => panic!("nothing was expected"),
+        }
     }
 
     fn value() -> impl Strategy<Value = String> {
@@ -254,19 +305,31 @@ mod tests {
             for template in TEMPLATES {
                 let maker = Maker::new(WANTED);
                 for values in &rows {
-                    let rendered = render(template, values);
-                    let own = Bodies::of(rendered.html(), WANTED);
-                    let made = maker.make(rendered, true);
+                    let own = own(template, values);
+                    let made = make(&maker, Need::Whole, template, values);
                     prop_assert_eq!(made.is_ok(), own.is_ok(), "{} {:?}", template, values);
                     let (Ok(made), Ok(own)) = (made, own) else { continue };
-                    if let Some(form) = &made.form {
-                        let mut encoded = Vec::new();
-                        crate::api::form::encode_into(made.html.as_bytes(), &mut encoded);
-                        prop_assert_eq!(form, &encoded);
+                    let html = made.html.expect("HTML");
+                    let form = make(&maker, Need::Form, template, values).expect("HTML");
+                    let length = make(&maker, Need::Look, template, values).expect("HTML");
+                    prop_assert_eq!(&form.text, &made.text);
+                    prop_assert_eq!(&length.text, &made.text);
+                    match form.encoded {
+                        Some(encoded) => {
+                            let mut form = Vec::new();
+                            crate::api::form::encode_into(html.as_bytes(), &mut form);
+                            prop_assert_eq!(encoded.form, form);
+                            prop_assert_eq!(encoded.length, html.len());
+                        }
+                        None => prop_assert_eq!(form.html.as_ref(), Some(&html)),
+                    }
+                    match length.encoded {
+                        Some(encoded) => prop_assert_eq!(encoded.length, html.len()),
+                        None => prop_assert_eq!(length.html.as_ref(), Some(&html)),
                     }
                     prop_assert_eq!(
-                        normalized(&made.html).expect("HTML"),
-                        normalized(&own.html).expect("HTML"),
+                        normalized(&html).expect("HTML"),
+                        normalized(&own.html.expect("HTML")).expect("HTML"),
                         "{} {:?}", template, values
                     );
                     let (made, own) = (made.text.expect("a text"), own.text.expect("a text"));
@@ -282,7 +345,7 @@ mod tests {
             let maker = Maker::new(WANTED);
             for n in 0..20 {
                 let values: Vec<String> = (0..5).map(|m| format!("{n} and {m}")).collect();
-                maker.make(render(template, &values), false).expect("HTML");
+                make(&maker, Need::Whole, template, &values).expect("HTML");
             }
             let known = maker.known.read().expect("no panic");
             let families = known.families.values().flatten();
@@ -301,9 +364,7 @@ mod tests {
         let long = "x".repeat(MOST / 10);
         for n in 0..100 {
             let template = format!("<style>p{{color:red}}</style><p class=§>{long}</p>");
-            maker
-                .make(render(&template, &[n.to_string()]), false)
-                .expect("HTML");
+            make(&maker, Need::Whole, &template, &[n.to_string()]).expect("HTML");
         }
         assert!(maker.known.read().expect("no panic").size < MOST * 2);
     }

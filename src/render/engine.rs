@@ -10,8 +10,7 @@ use super::attachments::{Recorded, Shelf};
 use super::bodies::Maker;
 use super::explain::Sources;
 use super::look::{Looked, LookedHtml};
-use super::recorder::{Recorder, Rendered};
-use super::skeleton::{Bodies, Wanted};
+use super::skeleton::{Bodies, Need, Wanted};
 use super::slots::{Gather, Slot, Slots, gather_slots};
 use super::templates::load_templates;
 use super::values::{self, Columns};
@@ -148,32 +147,24 @@ impl Engine {
     /// Why there is no message for this row: a template's error with its place, an address that is
     /// none, a file that is not there, or every limit that the message is over.
     pub fn prepare(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
-        self.prepare_for(row, false)
+        self.prepare_for(row, Need::Whole)
     }
 
-    /// The same, with the HTML percent-encoded as well, as far as that is known from other rows.
+    /// The same, to post it: where the HTML percent-encoded is known from other rows, that alone is there.
     ///
     /// # Errors
     /// The same.
     pub fn prepare_to_post(&self, row: &Row) -> Result<Prepared, Box<Finding>> {
-        self.prepare_for(row, true)
+        self.prepare_for(row, Need::Form)
     }
 
-    /// The same, with what is known of its HTML beside it.
+    /// The same, for those who look for what is wrong with it: in the place of the HTML there is
+    /// what is known of it.
     ///
     /// # Errors
     /// The same.
     pub fn look(&self, row: &Row) -> Result<Looked, Box<Finding>> {
-        let prepared = self.prepare(row)?;
-        let rendered = self.rendered(&self.columns.context(&row.cells))?;
-        let html = match (rendered, &prepared.message.html) {
-            (Some(rendered), Some(sent)) => {
-                let skeleton = self.maker.skeleton(&rendered);
-                let skeleton = skeleton.map_err(|error| self.broken(&error))?;
-                Some(LookedHtml::new(&rendered, skeleton, sent))
-            }
-            _ => None,
-        };
+        let (prepared, html) = self.prepare_with(row, Need::Look)?;
         Ok(Looked { prepared, html })
     }
 
@@ -193,8 +184,16 @@ impl Engine {
         &self.used_columns
     }
 
-    fn prepare_for(&self, row: &Row, to_post: bool) -> Result<Prepared, Box<Finding>> {
-        let message = self.render(row, to_post)?;
+    fn prepare_for(&self, row: &Row, need: Need) -> Result<Prepared, Box<Finding>> {
+        self.prepare_with(row, need).map(|(prepared, _)| prepared)
+    }
+
+    fn prepare_with(
+        &self,
+        row: &Row,
+        need: Need,
+    ) -> Result<(Prepared, Option<LookedHtml>), Box<Finding>> {
+        let (message, looked) = self.render(row, need)?;
         let recipient = self.recipient(row, &message);
         let envelope = self.envelope(vec![recipient]);
         let violations = message.whole_request(&envelope).violations(self.dialect);
@@ -206,7 +205,7 @@ impl Engine {
             .into_iter()
             .next()
             .expect("the envelope holds the recipient put into it");
-        Ok(Prepared { message, recipient })
+        Ok((Prepared { message, recipient }, looked))
     }
 
     /// An envelope of the campaign's account.
@@ -260,16 +259,16 @@ impl Engine {
         }
     }
 
-    fn render(&self, row: &Row, to_post: bool) -> Result<Message, Box<Finding>> {
+    fn render(&self, row: &Row, need: Need) -> Result<(Message, Option<LookedHtml>), Box<Finding>> {
         let context = self.columns.context(&row.cells);
         let line = |slot: &Slot| self.line(slot, &context);
         let optional = |slot: &Option<Slot>| {
             slot.as_ref()
                 .map_or(Ok(None), |slot| line(slot).map(not_blank))
         };
-        let (html, html_form, made) = match self.html(&context, to_post)? {
-            Some(bodies) => (Some(bodies.html), bodies.form, bodies.text),
-            None => (None, None, None),
+        let (html, encoded, made, looked) = match self.html(&context, need)? {
+            Some(bodies) => (bodies.html, bodies.encoded, bodies.text, bodies.looked),
+            None => (None, None, None, None),
         };
         let text = match &self.slots.text {
             Some(slot) => Some(self.template(&self.line(slot, &context)?, &context)?),
@@ -280,11 +279,11 @@ impl Engine {
             Some(slot) if !testing => self.mailbox(slot, optional(name)?, &context),
             _ => Ok(None),
         };
-        Ok(Message {
+        let message = Message {
             from: self.sender(optional(&self.slots.from_name)?, &context)?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
-            html_form,
+            encoded_html: encoded,
             text,
             reply_to: match &self.slots.reply_to {
                 Some(slot) => self
@@ -297,7 +296,8 @@ impl Engine {
             headers: self.headers(&context)?,
             tags: self.tags(&context)?,
             attachments: self.attachments(row, &context)?,
-        })
+        };
+        Ok((message, looked))
     }
 
     fn line(&self, slot: &Slot, context: &Context) -> Result<String, Box<Finding>> {
@@ -314,31 +314,19 @@ impl Engine {
     }
 
     /// The HTML body, and the text part made from it, if there is no template for that.
-    fn html(&self, context: &Context, to_post: bool) -> Result<Option<Bodies>, Box<Finding>> {
-        let Some(rendered) = self.rendered(context)? else {
-            return Ok(None);
-        };
-        let bodies = self.maker.make(rendered, to_post);
-        bodies.map(Some).map_err(|error| self.broken(&error))
-    }
-
-    /// The HTML as the templates write it.
-    fn rendered(&self, context: &Context) -> Result<Option<Rendered>, Box<Finding>> {
+    fn html(&self, context: &Context, need: Need) -> Result<Option<Bodies>, Box<Finding>> {
         let Some(slot) = &self.slots.html else {
             return Ok(None);
         };
         let name = self.line(slot, context)?;
-        let mut recorder = Recorder::default();
-        self.html_tera
-            .render_to(&name, context, &mut recorder)
-            .map_err(|error| Box::new(self.sources.explain(&name, &error)))?;
-        let rendered = recorder.finish();
-        rendered.map(Some).map_err(|error| self.broken(&error))
-    }
-
-    fn broken(&self, error: &dyn std::fmt::Display) -> Box<Finding> {
-        let place = Place::file(&self.sources.campaign().path);
-        Box::new(Finding::error("html", place, error.to_string()))
+        let bodies = self.maker.make(need, |recorder| {
+            let rendered = self.html_tera.render_to(&name, context, recorder);
+            rendered.map_err(|error| Box::new(self.sources.explain(&name, &error)))
+        })?;
+        bodies.map(Some).map_err(|error| {
+            let place = Place::file(&self.sources.campaign().path);
+            Box::new(Finding::error("html", place, error.to_string()))
+        })
     }
 
     fn subject(&self, subject: String) -> String {

@@ -11,6 +11,8 @@ mod shape;
 mod skeleton;
 mod slots;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod text;
 mod values;
 mod variables;

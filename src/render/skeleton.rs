@@ -1,12 +1,15 @@
 //! The HTML that many rows have in common, with places for their values.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::holes::{self, Hole};
-use super::recorder::Rendered;
+use super::look::LookedHtml;
+use super::recorder::{Rendered, Values};
 use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
 use crate::api::form;
+use crate::message::EncodedHtml;
 
 /// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
 pub(super) const MARKS: Marks = Marks {
@@ -23,14 +26,29 @@ pub(super) struct Wanted {
     pub(super) text: bool,
 }
 
+/// What a message is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// To be looked at.
+    Whole,
+    /// To be posted: the HTML percent-encoded, where a skeleton knows it.
+    Form,
+    /// To be held against limits and rules: the length of the HTML, and what it has in common with
+    /// that of other rows.
+    Look,
+}
+
 /// A message's bodies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Bodies {
-    pub(super) html: String,
-    /// The HTML percent-encoded, where that was wanted and a skeleton knows it.
-    pub(super) form: Option<Vec<u8>>,
+    /// The HTML, unless there is something in its stead.
+    pub(super) html: Option<String>,
+    /// What stands for the HTML.
+    pub(super) encoded: Option<EncodedHtml>,
     /// The text part, if one was wanted.
     pub(super) text: Option<String>,
+    /// What is known of the HTML, if that was asked for.
+    pub(super) looked: Option<LookedHtml>,
 }
 
 impl Bodies {
@@ -46,9 +64,10 @@ impl Bodies {
         };
         let text = wanted.text.then(|| text::from_html(&html)).transpose()?;
         Ok(Self {
-            html,
-            form: None,
+            html: Some(html),
+            encoded: None,
             text,
+            looked: None,
         })
     }
 }
@@ -63,8 +82,7 @@ pub(super) struct Skeleton {
     marked: String,
     /// The attributes that values stand in.
     holes: Vec<Hole>,
-    /// Nothing where the HTML stays as it is rendered.
-    html: Option<Pieces>,
+    html: Pieces,
     text: Option<Pieces>,
 }
 
@@ -83,37 +101,75 @@ impl Skeleton {
         let Ok(common) = Bodies::of(&marked(rendered, shaping), wanted) else {
             return Ok(None);
         };
-        let html = wanted.inline_css.then(|| Pieces::split(&common.html));
+        let marked = common.html.unwrap_or_default();
+        let html = Pieces::split(&marked);
         let text = common.text.as_deref().map(Pieces::split);
-        if matches!(html, Some(None)) || matches!(text, Some(None)) {
+        let (Some(html), false) = (html, matches!(text, Some(None))) else {
             return Ok(None);
-        }
+        };
         let skeleton = Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
-            holes: holes::in_html(&common.html),
-            marked: common.html,
-            html: html.flatten(),
+            holes: holes::in_html(&marked),
+            marked,
+            html,
             text: text.flatten(),
         };
+        let filled = skeleton.whole(rendered.values());
         let own = Bodies::of(rendered.html(), wanted)?;
-        let same =
-            text::normalized(&skeleton.fill(rendered, false).html)? == text::normalized(&own.html)?;
-        Ok(same.then_some(skeleton))
+        let own = text::normalized(own.html.as_deref().unwrap_or_default())?;
+        Ok((text::normalized(&filled)? == own).then_some(skeleton))
     }
 
-    /// The bodies of a row with this skeleton, with the HTML encoded as well if it is to be posted.
-    pub(super) fn fill(&self, rendered: &Rendered, to_post: bool) -> Bodies {
-        let values: Vec<&str> = rendered.values().collect();
-        let html = match &self.html {
-            Some(pieces) => pieces.fill(|number, out| out.push_str(values[number])),
-            None => rendered.html().to_owned(),
+    /// The HTML of a row with this skeleton.
+    pub(super) fn whole(&self, values: &Values) -> String {
+        let values: Vec<&str> = values.iter().collect();
+        self.html.fill(|number, out| out.push_str(values[number]))
+    }
+
+    /// The bodies of a row with this skeleton.
+    pub(super) fn fill(self: Arc<Self>, values: Values, need: Need) -> Bodies {
+        if need == Need::Look {
+            return self.look(values);
+        }
+        let values: Vec<&str> = values.iter().collect();
+        let encoded = |form| EncodedHtml {
+            form,
+            length: self.html.length(&values),
         };
         let text = self.text.as_ref().map(|pieces| {
             pieces.fill(|number, out| text::push_words(&text::unescaped(values[number]), out))
         });
-        let pieces = self.html.as_ref().filter(|_| to_post);
-        let form = pieces.map(|pieces| pieces.fill_form(&values));
-        Bodies { html, form, text }
+        let (html, encoded) = match need {
+            Need::Form => (None, Some(encoded(self.html.fill_form(&values)))),
+            Need::Whole | Need::Look => {
+                let html = self.html.fill(|number, out| out.push_str(values[number]));
+                (Some(html), None)
+            }
+        };
+        Bodies {
+            html,
+            encoded,
+            text,
+            looked: None,
+        }
+    }
+
+    fn look(self: Arc<Self>, values: Values) -> Bodies {
+        let parts: Vec<&str> = values.iter().collect();
+        let length = self.html.length(&parts);
+        let text = self.text.as_ref().map(|pieces| {
+            pieces.fill(|number, out| text::push_words(&text::unescaped(parts[number]), out))
+        });
+        drop(parts);
+        Bodies {
+            html: None,
+            encoded: Some(EncodedHtml {
+                form: Vec::new(),
+                length,
+            }),
+            text,
+            looked: Some(LookedHtml::shared(self, values, length)),
+        }
     }
 
     /// What tells it from all others.
@@ -133,8 +189,7 @@ impl Skeleton {
 
     /// The memory that it takes, about.
     pub(super) fn size(&self) -> usize {
-        let pieces = [&self.html, &self.text].into_iter().flatten();
-        self.marked.len() + pieces.map(Pieces::size).sum::<usize>()
+        self.marked.len() + self.html.size() + self.text.as_ref().map_or(0, Pieces::size)
     }
 }
 
@@ -143,7 +198,7 @@ pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
     if rendered.html().contains([MARKS.begin, MARKS.end]) {
         return None;
     }
-    let none = vec![false; rendered.values().len()];
+    let none = vec![false; rendered.values().iter().len()];
     let free = shape::free_values(&marked(rendered, &none), MARKS, none.len());
     Some(free.into_iter().map(|free| !free).collect())
 }
@@ -151,7 +206,7 @@ pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
 /// The HTML with marks in the place of the values, but for those that shape it.
 fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
     let mut html = String::with_capacity(rendered.html().len());
-    let mut values = rendered.values().enumerate();
+    let mut values = rendered.values().iter().enumerate();
     for fixed in rendered.fixed() {
         html.push_str(fixed);
         match values.next() {
@@ -226,6 +281,12 @@ impl Pieces {
             out.extend_from_slice(&after.form);
         }
         out
+    }
+
+    /// The length of the text with these values, in bytes.
+    fn length(&self, values: &[&str]) -> usize {
+        let filled = self.rest.iter().map(|(number, _)| values[*number].len());
+        self.size() + filled.sum::<usize>()
     }
 
     fn size(&self) -> usize {

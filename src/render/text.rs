@@ -15,6 +15,8 @@ pub(super) enum HtmlError {
     Css(#[from] css_inline::InlineError),
     #[error("can't make a text part from the HTML: {0}")]
     Text(#[from] html2text::Error),
+    #[error(transparent)]
+    Utf8(#[from] std::string::FromUtf8Error),
 }
 
 /// Puts the CSS of `<style>` into the elements; rules that only a `<style>` can hold, such as

@@ -134,7 +134,7 @@ fn request() -> Request<'static> {
         to: vec![to("jan@example.com"), to("plus+tag@example.com")],
         smtp_account: "1.acme.smtp".into(),
         subject: "Zażółć = 100% & więcej+ 🎉".into(),
-        html_form: None,
+        encoded_html: None,
         html: Some("<p class=\"x\">a&amp;b</p>\r\n<img src=\"cid:logo.png\">".into()),
         text: Some("linia\nlinia2\t€".into()),
         from: "news@acme.example".into(),
@@ -774,7 +774,7 @@ prop_compose! {
     ) -> Request<'static> {
         let return_path = return_path.filter(|_| dialect == Dialect::NewSendmail);
         Request {
-            to, smtp_account, subject, html, html_form: None, text: text_body, from, from_name, headers, cc, bcc,
+            to, smtp_account, subject, html, encoded_html: None, text: text_body, from, from_name, headers, cc, bcc,
             reply_to, tags, files, return_path,
         }
     }
