@@ -1,5 +1,7 @@
 //! Addresses and mailboxes: parsed once, never a bare string after that.
 
+mod disposable;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -143,6 +145,11 @@ impl Address {
     /// The domain as lower-case A-labels.
     pub fn ascii_domain(&self) -> &str {
         &self.ascii_domain
+    }
+
+    /// Whether its domain gives addresses to anybody for a while, as far as it is known.
+    pub fn is_disposable(&self) -> bool {
+        disposable::is_disposable(&self.ascii_domain)
     }
 
     /// The address in ASCII, as a header or an SMTP command has it: the local part as written.
