@@ -33,7 +33,7 @@ pub enum AddressError {
     #[error("not an address: it must look like name@example.com")]
     Shape,
     /// More than one address in one place.
-    #[error("more than one address: a row is one recipient")]
+    #[error("more than one address: a row is one recipient, give each a row of its own")]
     List,
     /// White space, a control character or an invisible character inside.
     #[error("the address holds {}", describe(*.0))]
@@ -107,7 +107,7 @@ impl Address {
         if text.starts_with('"') {
             return Err(AddressError::Quoted);
         }
-        let parts = |c: char| matches!(c, ',' | ';') || c.is_whitespace();
+        let parts = |c: char| matches!(c, ',' | ';' | '/' | '|') || c.is_whitespace();
         if text.matches('@').count() > 1 && text.contains(parts) {
             return Err(AddressError::List);
         }

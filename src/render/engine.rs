@@ -193,6 +193,11 @@ impl Engine {
         &self.used_columns
     }
 
+    /// Whether the templates reckon with a column that is empty: some condition asks for it.
+    pub fn asks_for(&self, column: &str) -> bool {
+        self.sources.asks_for(column)
+    }
+
     fn prepare_for(&self, row: &Row, to_post: bool) -> Result<Prepared, Box<Finding>> {
         let message = self.render(row, to_post)?;
         let recipient = self.recipient(row, &message);
