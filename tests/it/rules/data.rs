@@ -170,6 +170,6 @@ fn a_variable_without_a_column_is_found_in_what_is_included_and_inherited() {
         .helps("did you mean `token`?");
     report
         .about("`first_nam`")
-        .at("templates/newsletter.html", 1, 45)
+        .at("templates/newsletter.html", 1, 42)
         .helps("`first_name`");
 }

@@ -67,14 +67,14 @@ fn a_domain_is_told_with_how_long_it_takes() {
     let campaign = paced(
         Campaign::good(),
         &["1/s"],
-        &[(ONE, 59), ("two.example", 61)],
+        &[(ONE, 59), ("two.example", 70)],
     )
     .set("pace.per_domain", toml::toml! { "two.example" = "1/min" });
     check(&campaign)
         .only()
         .is(
             "plan-domain",
-            "two.example at 1/min holds its 61 messages back: the last ones go in 1h 1m",
+            "two.example at 1/min holds its 70 messages back: the last ones go in 1h 10m",
         )
         .is("plan-domain", "all others take 2m");
 }

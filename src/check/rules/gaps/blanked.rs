@@ -67,5 +67,12 @@ fn told(facts: &Facts<'_>, name: &str, found: &[Finding]) -> Finding {
     let finding = BLANKED.found(message);
     let finding =
         finding.help("reckon with it in the templates: {% if … %}, before a list has such a row");
-    where_printed(facts, finding, name)
+    match &found[0].excerpt {
+        Some(excerpt) => Finding {
+            place: found[0].place.clone(),
+            ..finding
+        }
+        .excerpt(excerpt.clone()),
+        None => where_printed(facts, finding, name),
+    }
 }

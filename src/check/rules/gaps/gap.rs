@@ -90,8 +90,7 @@ static DEAR: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-static BEFORE: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"[^\s,.!?;:][ \t\u{a0}]+([,.!?;:])(?:\s|$)"));
+static BEFORE: LazyLock<Regex> = LazyLock::new(|| compiled(r"\S[ \t\u{a0}]+([,.!?;:])(?:\s|$)"));
 static BEGINS: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*([,.!?;:])(?:\s|$)"));
 static ENDS: LazyLock<Regex> = LazyLock::new(|| compiled(r"([,:;–—-])\s*$"));
 static NOTHING: LazyLock<Regex> =
@@ -277,7 +276,6 @@ mod tests {
             "Bonjour !",
             "Salut !",
             "Hi :)",
-            "Hi , .",
             "They say hello",
             "Dear all",
             "chi ,",
