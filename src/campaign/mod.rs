@@ -1,5 +1,6 @@
 //! A campaign: what `campaign.toml` says, validated once.
 
+mod duration;
 mod file;
 mod limits;
 mod validate;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::locate::Locator;
 use super::page::Page;
+use super::rules;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::message::Message;
-use crate::render::{self, Engine, Hole, LookedHtml, Row};
+use crate::render::{self, Engine, Hole, Looked, LookedHtml, Row};
 
 /// What is known before any row is looked at.
 pub(super) struct Facts<'a> {
@@ -16,6 +17,8 @@ pub(super) struct Facts<'a> {
     pub(super) engine: &'a Engine,
     /// The names of the recipients' columns.
     pub(super) header: &'a [String],
+    /// The place of the address column.
+    pub(super) email: usize,
     /// The file of the recipients, as the user would name it.
     pub(super) recipients: &'a Path,
     /// How many rows are to be sent to.
@@ -23,16 +26,67 @@ pub(super) struct Facts<'a> {
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,
+    /// What empty cells do to messages, as far as it is known.
+    pub(super) known_gaps: rules::KnownGaps,
+}
+
+impl Facts<'_> {
+    /// A row's message as rules of shapes see it.
+    pub(super) fn sheet<'b>(
+        &'b self,
+        row: &'b Row,
+        looked: &'b Looked,
+        values: &'b [Cow<'b, str>],
+    ) -> Sheet<'b> {
+        Sheet {
+            facts: self,
+            row,
+            message: &looked.prepared.message,
+            page: self.page(looked),
+            values,
+        }
+    }
+
+    /// The HTML of a row's message, with marks for its values.
+    pub(super) fn page(&self, looked: &Looked) -> Option<Page> {
+        let html = looked.html.as_ref()?;
+        Some(Page::parse(html.marked(), &self.clock))
+    }
+
+    /// A row's message as rules of rows see it.
+    pub(super) fn row_sheet<'b>(
+        &'b self,
+        row: &'b Row,
+        looked: &'b Looked,
+        values: &'b [Cow<'b, str>],
+    ) -> RowSheet<'b> {
+        RowSheet {
+            facts: self,
+            row,
+            message: &looked.prepared.message,
+            html: looked.html.as_ref(),
+            values,
+        }
+    }
+
+    /// The columns that the templates use, by place and name, but for the address.
+    pub(super) fn used(&self) -> impl Iterator<Item = (usize, &str)> {
+        let used = self.engine.used_columns().iter();
+        used.map(|(place, name)| (*place, name.as_str()))
+            .filter(|(place, _)| *place != self.email)
+    }
 }
 
 /// A message whose HTML is that of all rows of its shape: looked at once for all of them. In `page`
 /// marks stand for the rows' own values ([`render::is_marked`]); rules of rows look at those.
 pub(super) struct Sheet<'a> {
     pub(super) facts: &'a Facts<'a>,
+    /// One of the rows.
+    pub(super) row: &'a Row,
     pub(super) message: &'a Message,
     /// The HTML as it is sent.
     pub(super) page: Option<Page>,
-    /// The values of one of the rows.
+    /// The values of that row.
     pub(super) values: &'a [Cow<'a, str>],
 }
 

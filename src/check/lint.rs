@@ -1,21 +1,19 @@
 //! All rules, held against a campaign: once against what it says, once against each shape that its
 //! messages have, and against every row.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::facts::{Facts, RowSheet, Sheet};
+use super::facts::Facts;
 use super::locate::Locator;
 use super::out::{Out, Wanted};
-use super::page::Page;
 use super::rules::{self, Tally};
 use super::settings;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
-use crate::render::{Engine, Looked, LookedHtml, Row};
+use crate::render::{Engine, Looked, Row};
 
 /// How many rows of a shape are named.
 const NAMED: usize = 10;
@@ -28,6 +26,8 @@ pub struct Inputs<'a> {
     pub engine: &'a Engine,
     /// The names of the recipients' columns.
     pub header: &'a [String],
+    /// The place of the address column, from 0.
+    pub email: usize,
     /// The file of the recipients, as the user would name it.
     pub recipients: &'a Path,
     /// How many rows are to be sent to.
@@ -85,10 +85,12 @@ impl<'a> Lint<'a> {
                 campaign: inputs.campaign,
                 engine: inputs.engine,
                 header: inputs.header,
+                email: inputs.email,
                 recipients: inputs.recipients,
                 rows: inputs.rows,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
+                known_gaps: rules::KnownGaps::default(),
             },
             wanted: Wanted {
                 least: inputs.least,
@@ -131,16 +133,16 @@ impl<'a> Lint<'a> {
             None => Some(u64::MAX),
             Some(html) => html.shape(),
         };
-        let values = values(&looked);
-        let sheet = self.row_sheet(row, &looked, &values);
+        let values = looked.values();
+        let sheet = self.facts.row_sheet(row, &looked, &values);
         let mut out = Out::new(&self.wanted);
         rules::row(&sheet, &mut out);
         rules::tally(&sheet, &mut gathered.tally);
         match shape {
-            None => rules::sheet(&self.sheet(&looked, &values), &mut out),
+            None => rules::sheet(&self.facts.sheet(row, &looked, &values), &mut out),
             Some(id) => {
                 let seen = gathered.shapes.entry(id).or_insert_with(|| Seen {
-                    findings: self.shape(id, &looked, &values),
+                    findings: self.shape(id, row, &looked),
                     count: 0,
                     rows: Vec::new(),
                 });
@@ -155,15 +157,11 @@ impl<'a> Lint<'a> {
 
     /// Everything that is wrong with the message of one row.
     pub fn message(&self, row: &Row) -> Vec<Finding> {
-        let looked = match self.facts.engine.look(row) {
-            Ok(looked) => looked,
-            Err(finding) => return vec![*finding],
-        };
-        let values = values(&looked);
         let mut out = Out::new(&self.wanted);
-        rules::sheet(&self.sheet(&looked, &values), &mut out);
-        rules::row(&self.row_sheet(row, &looked, &values), &mut out);
-        out.into_findings()
+        match rules::message(&self.facts, row, &mut out) {
+            Ok(()) => out.into_findings(),
+            Err(finding) => vec![*finding],
+        }
     }
 
     /// What many rows have in common, when all have been looked at.
@@ -194,49 +192,17 @@ impl<'a> Lint<'a> {
     }
 
     /// What is wrong with the messages of a shape, of which this is one.
-    fn shape(&self, id: u64, looked: &Looked, values: &[Cow<'_, str>]) -> Arc<Vec<Finding>> {
+    fn shape(&self, id: u64, row: &Row, looked: &Looked) -> Arc<Vec<Finding>> {
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shapes().get(&id) {
             return Arc::clone(known);
         }
         let mut out = Out::new(&self.wanted);
-        rules::sheet(&self.sheet(looked, values), &mut out);
+        rules::sheet(&self.facts.sheet(row, looked, &looked.values()), &mut out);
         let findings = Arc::new(out.into_findings());
         // Two threads may have looked at it; they found the same.
         Arc::clone(shapes().entry(id).or_insert(findings))
     }
-
-    fn sheet<'b>(&'b self, looked: &'b Looked, values: &'b [Cow<'b, str>]) -> Sheet<'b> {
-        let html = looked.html.as_ref();
-        Sheet {
-            facts: &self.facts,
-            message: &looked.prepared.message,
-            page: html.map(|html| Page::parse(html.marked(), &self.facts.clock)),
-            values,
-        }
-    }
-
-    fn row_sheet<'b>(
-        &'b self,
-        row: &'b Row,
-        looked: &'b Looked,
-        values: &'b [Cow<'b, str>],
-    ) -> RowSheet<'b> {
-        RowSheet {
-            facts: &self.facts,
-            row,
-            message: &looked.prepared.message,
-            html: looked.html.as_ref(),
-            values,
-        }
-    }
-}
-
-fn values(looked: &Looked) -> Vec<Cow<'_, str>> {
-    looked
-        .html
-        .as_ref()
-        .map_or_else(Vec::new, LookedHtml::values)
 }
 
 impl Gathered {

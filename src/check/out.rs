@@ -47,6 +47,19 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// Takes several, as far as they are wanted.
+    pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// What is wanted, but nothing that is less bad than this.
+    pub(super) fn at_least(&self, least: Severity) -> Wanted {
+        Wanted {
+            least,
+            ..self.wanted.clone()
+        }
+    }
+
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.findings
     }

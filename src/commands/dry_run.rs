@@ -13,7 +13,6 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::{Ledger, Status};
-use crate::pace::{Per, Rate};
 use crate::preview;
 use crate::report::{counted, duration, grouped, reasons};
 use crate::run::Folder;
@@ -109,7 +108,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
 /// The limits, and how long they make it last for so many messages, of which each lane has so many.
 pub(super) fn how_fast(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> String {
     let limits = limits(pace);
-    match at_least(pace, messages, by_lane) {
+    match pace.least_time(messages, by_lane) {
         Some(time) if time < Duration::from_millis(500) => format!("{limits}, in under a second"),
         Some(time) => format!("{limits}, in about {}", duration(time)),
         None => limits,
@@ -127,23 +126,4 @@ fn limits(pace: &Pace) -> String {
         words.push_str(&format!(", {} at {}", limit.domain, limit.rate));
     }
     words
-}
-
-/// The shortest time that the limits allow.
-fn at_least(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> Option<Duration> {
-    let all = pace.rate.iter().map(|rate| time(*rate, messages));
-    let domains = by_lane.iter().filter_map(|(lane, rows)| {
-        let limit = pace.per_domain.get(lane.checked_sub(1)? as usize)?;
-        Some(time(limit.rate, messages.min(*rows)))
-    });
-    all.chain(domains).max()
-}
-
-fn time(rate: Rate, messages: u64) -> Duration {
-    let recipients = u64::from(rate.recipients.get());
-    match rate.per {
-        Per::Day => Duration::from_secs(messages.saturating_sub(1) / recipients * 86_400),
-        Per::Minute => Duration::from_secs_f64(messages as f64 * 60.0 / recipients as f64),
-        Per::Second => Duration::from_secs_f64(messages as f64 / recipients as f64),
-    }
 }

@@ -127,6 +127,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         campaign,
         engine: &engine,
         header: &run.header,
+        email: reader.header().email(),
         recipients: &recipients,
         rows: planned.pending,
         least: wanted.least,

@@ -17,7 +17,6 @@ mod blacklists;
 mod capture;
 pub mod chaos;
 pub mod config;
-mod disposable;
 mod encoding;
 mod export;
 mod guard;

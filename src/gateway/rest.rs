@@ -16,7 +16,7 @@ use super::lists::Select;
 use super::routes::{Asked, read};
 use super::sendmail::Post;
 use super::store::{EventKind, Store};
-use super::{Gateway, blacklists, disposable, lists, templates};
+use super::{Gateway, blacklists, lists, templates};
 use crate::address::Address;
 use crate::api::{
     BlacklistEntry, BlacklistReason, DecodeError, ListError, ListQuery, Template, encode_done,
@@ -192,7 +192,7 @@ async fn reasons(Extension(asked): Extension<Asked>) -> Response {
 async fn is_mail_tmp(Extension(asked): Extension<Asked>, address: Last) -> Response {
     match email(address) {
         Ok(address) => {
-            let is_tmp = disposable::is_disposable(address.ascii_domain());
+            let is_tmp = address.is_disposable();
             let data = json!({ "email": address.as_str(), "is_tmp": is_tmp });
             done("OK", data, &asked)
         }

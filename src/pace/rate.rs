@@ -35,6 +35,17 @@ impl Rate {
         };
         Some(period / self.recipients.get())
     }
+
+    /// The shortest time in which so many recipients can go. A rate per day lets a day's worth go at
+    /// once, and the next a day later.
+    pub fn least_time(self, recipients: u64) -> Duration {
+        let most = u64::from(self.recipients.get());
+        match self.per {
+            Per::Day => Duration::from_secs(recipients.saturating_sub(1) / most * 86_400),
+            Per::Minute => Duration::from_secs_f64(recipients as f64 * 60.0 / most as f64),
+            Per::Second => Duration::from_secs_f64(recipients as f64 / most as f64),
+        }
+    }
 }
 
 /// A rate that can't be read.
@@ -67,5 +78,24 @@ impl fmt::Display for Rate {
             Per::Day => "day",
         };
         write!(f, "{}/{unit}", self.recipients)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_tells_how_long_so_many_take() {
+        let time = |rate: &str, recipients| {
+            let rate: Rate = rate.parse().expect("a rate");
+            rate.least_time(recipients).as_secs()
+        };
+        assert_eq!(time("10/s", 1000), 100);
+        assert_eq!(time("600/min", 1000), 100);
+        assert_eq!(time("20/day", 20), 0);
+        assert_eq!(time("20/day", 21), 86_400);
+        assert_eq!(time("20/day", 60), 2 * 86_400);
+        assert_eq!(time("20/day", 0), 0);
     }
 }

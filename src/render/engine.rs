@@ -184,6 +184,11 @@ impl Engine {
         &self.used_columns
     }
 
+    /// Whether the templates reckon with a column that is empty: some condition asks for it.
+    pub fn asks_for(&self, column: &str) -> bool {
+        self.sources.asks_for(column)
+    }
+
     fn prepare_for(&self, row: &Row, need: Need) -> Result<Prepared, Box<Finding>> {
         self.prepare_with(row, need).map(|(prepared, _)| prepared)
     }

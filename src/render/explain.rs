@@ -280,6 +280,19 @@ impl Sources {
         places.next().map(|(name, _, span)| (name.clone(), span))
     }
 
+    /// Whether the templates reckon with a column that is empty: it stands in a condition, or before
+    /// an `or`, somewhere.
+    pub(super) fn asks_for(&self, column: &str) -> bool {
+        let lookups = self.row_lookups();
+        self.templates.iter().any(|(name, template)| {
+            let looked_up = lookups.iter().filter(|(_, _, of)| of == column);
+            let looked_up = looked_up.filter(|(of, _, _)| of == name);
+            let looked_up = looked_up.map(|(_, span, _)| span.clone());
+            let mut places = identifiers(&template.text, column).chain(looked_up);
+            places.any(|span| is_condition(&template.text, &span))
+        })
+    }
+
     /// Whether some `row` of the templates is not the `row["…"]` of one column.
     pub(super) fn looks_up_any(&self) -> bool {
         let templates = self.templates.values();
@@ -312,6 +325,16 @@ impl Sources {
         }
         lookups
     }
+}
+
+/// Whether what stands at a place inside a tag is asked whether it is there.
+fn is_condition(text: &str, span: &Range<usize>) -> bool {
+    let before = &text[..span.start];
+    let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
+    let tag = tag.trim_start_matches(['{', '%', '-']).trim_start();
+    let after = text[span.end..].trim_start();
+    let inside = tag.contains(" if ") || after.starts_with("or ");
+    inside || ["if ", "elif "].iter().any(|word| tag.starts_with(word))
 }
 
 /// Where an identifier stands as one inside the tags of a template, not as a part of another, a

@@ -19,6 +19,13 @@ pub struct Looked {
     pub html: Option<LookedHtml>,
 }
 
+impl Looked {
+    /// The row's own values in the HTML, as they are read: not escaped.
+    pub fn values(&self) -> Vec<Cow<'_, str>> {
+        self.html.as_ref().map_or_else(Vec::new, LookedHtml::values)
+    }
+}
+
 /// What is known of a message's HTML.
 #[derive(Debug)]
 pub struct LookedHtml {

@@ -15,9 +15,13 @@ mod spam;
 mod subject;
 mod text;
 
+pub(super) use gaps::Known as KnownGaps;
+
 use super::facts::{Facts, RowSheet, Sheet};
 use super::out::Out;
 use super::rule::Rule;
+use crate::finding::Finding;
+use crate::render::Row;
 
 /// All rules.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
@@ -45,7 +49,6 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
     bulk::campaign(facts, out);
     data::campaign(facts, out);
     gaps::campaign(facts, out);
-    plan::campaign(facts, out);
 }
 
 /// Holds a message of a shape against the rules that look at what all of the shape have.
@@ -83,26 +86,51 @@ pub(super) fn finish(tally: Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
     tally.finish(facts, out);
 }
 
+/// Everything that the rules say of the message of one row.
+///
+/// # Errors
+/// Why there is no message.
+pub(super) fn message(facts: &Facts<'_>, one: &Row, out: &mut Out<'_>) -> Result<(), Box<Finding>> {
+    let looked = facts.engine.look(one)?;
+    let values = looked.values();
+    sheet(&facts.sheet(one, &looked, &values), out);
+    row(&facts.row_sheet(one, &looked, &values), out);
+    Ok(())
+}
+
+/// Adds counts to counts, place by place.
+fn add_up(counts: &mut Vec<u64>, more: &[u64]) {
+    counts.resize(counts.len().max(more.len()), 0);
+    for (count, more) in counts.iter_mut().zip(more) {
+        *count += more;
+    }
+}
+
 /// What is known of all rows together.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     data: data::Tally,
+    plan: plan::Tally,
     size: size::Tally,
 }
 
 impl Tally {
     fn row(&mut self, row: &RowSheet<'_>) {
         self.data.row(row);
+        self.plan.row(row);
         self.size.row(row);
     }
 
     pub(super) fn merge(&mut self, other: Self) {
         self.data.merge(other.data);
+        self.plan.merge(other.plan);
         self.size.merge(other.size);
     }
 
     fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+        gaps::finish(&self.data, facts, out);
         self.data.finish(facts, out);
+        self.plan.finish(facts, out);
         self.size.finish(facts, out);
     }
 }

@@ -1,5 +1,80 @@
+use std::fmt::Write;
+
 use super::Case;
+use crate::findings::check;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+/// The good campaign at these rates, with rows of these domains, so many each.
+fn paced(good: Campaign, rates: &[&str], rows: &[(&str, usize)]) -> Campaign {
+    let mut csv = String::from("email,first_name,token\n");
+    for (domain, count) in rows {
+        for n in 0..*count {
+            writeln!(csv, "r{n}@{domain},Ann,t{n}").expect("a string takes all");
+        }
+    }
+    good.set("pace.rate", rates.to_vec()).recipients(csv)
+}
 
-pub(super) const SILENT: &[Case] = &[];
+const ONE: &str = "one.example";
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("plan-long", |good| paced(good, &["1/min"], &[(ONE, 61)])),
+    Case::new("plan-days", |good| {
+        paced(good, &["100/s", "20/day"], &[(ONE, 41)])
+    }),
+    Case::new("plan-domain", |good| {
+        paced(good, &["100/s"], &[(ONE, 10), ("two.example", 61)])
+            .set("pace.per_domain", toml::toml! { "two.example" = "1/min" })
+    }),
+];
+
+pub(super) const SILENT: &[Case] = &[
+    Case::new("plan-long", |good| paced(good, &["1/min"], &[(ONE, 50)])),
+    // Told by the days.
+    Case::new("plan-long", |good| paced(good, &["20/day"], &[(ONE, 41)])),
+    Case::new("plan-days", |good| paced(good, &["20/day"], &[(ONE, 20)])),
+    Case::new("plan-domain", |good| {
+        paced(good, &["1/min"], &[(ONE, 61), ("two.example", 61)])
+            .set("pace.per_domain", toml::toml! { "two.example" = "1/min" })
+    }),
+    Case::new("plan-domain", |good| {
+        paced(good, &["100/s"], &[(ONE, 100), ("sub.two.example", 61)])
+            .set("pace.per_domain", toml::toml! { "two.example" = "1/min" })
+    }),
+];
+
+#[test]
+fn days_are_counted_and_their_end_is_told() {
+    let report = check(&paced(Campaign::good(), &["20/day"], &[(ONE, 41)]));
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48);
+    let finding = report.only();
+    finding.is(
+        "plan-days",
+        "20/day makes it 3 days: 20 messages today, the last ones in 2d, on ",
+    );
+    let near = |minutes| {
+        let end = end - jiff::SignedDuration::from_mins(minutes);
+        finding
+            .message
+            .contains(&end.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    };
+    assert!(near(0) || near(1), "{finding:#?}");
+    assert_eq!(finding.severity, "warning");
+}
+
+#[test]
+fn a_domain_is_told_with_how_long_it_takes() {
+    let campaign = paced(
+        Campaign::good(),
+        &["1/s"],
+        &[(ONE, 59), ("two.example", 70)],
+    )
+    .set("pace.per_domain", toml::toml! { "two.example" = "1/min" });
+    check(&campaign)
+        .only()
+        .is(
+            "plan-domain",
+            "two.example at 1/min holds its 70 messages back: the last ones go in 1h 10m",
+        )
+        .is("plan-domain", "all others take 2m");
+}

@@ -39,7 +39,7 @@ pub const GOOD_HTML: &str = r#"<!doctype html>
 <head><meta charset="utf-8"><title>Autumn news for {{ first_name }}</title></head>
 <body style="background-color: #ffffff; color: #222222">
 <div style="display:none">What the new season brings, in two minutes.</div>
-<p>Hello {{ first_name }},</p>
+<p>{% if first_name %}Hello {{ first_name }},{% else %}Hello,{% endif %}</p>
 <p>The autumn letter is here, with three new coffees and the dates of the tastings.
 All of it can be read on <a href="https://sender.example/autumn?who={{ token }}">our page about the autumn</a>.</p>
 <p>The Sender team, Long Street 1, Anytown. <a href="https://sender.example/u/{{ token }}">Unsubscribe</a></p>
@@ -76,7 +76,7 @@ impl Campaign {
         Self::new()
             .set(
                 "message.subject",
-                "The autumn letter is here, {{ first_name }}",
+                "The autumn letter is here{% if first_name %}, {{ first_name }}{% endif %}",
             )
             .set(
                 "message.headers.List-Unsubscribe",

@@ -1,5 +1,7 @@
 //! Addresses and mailboxes: parsed once, never a bare string after that.
 
+mod disposable;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -31,7 +33,7 @@ pub enum AddressError {
     #[error("not an address: it must look like name@example.com")]
     Shape,
     /// More than one address in one place.
-    #[error("more than one address: a row is one recipient")]
+    #[error("more than one address: a row is one recipient, give each a row of its own")]
     List,
     /// White space, a control character or an invisible character inside.
     #[error("the address holds {}", describe(*.0))]
@@ -105,7 +107,7 @@ impl Address {
         if text.starts_with('"') {
             return Err(AddressError::Quoted);
         }
-        let parts = |c: char| matches!(c, ',' | ';') || c.is_whitespace();
+        let parts = |c: char| matches!(c, ',' | ';' | '/' | '|') || c.is_whitespace();
         if text.matches('@').count() > 1 && text.contains(parts) {
             return Err(AddressError::List);
         }
@@ -143,6 +145,11 @@ impl Address {
     /// The domain as lower-case A-labels.
     pub fn ascii_domain(&self) -> &str {
         &self.ascii_domain
+    }
+
+    /// Whether its domain gives addresses to anybody for a while, as far as it is known.
+    pub fn is_disposable(&self) -> bool {
+        disposable::is_disposable(&self.ascii_domain)
     }
 
     /// The address in ASCII, as a header or an SMTP command has it: the local part as written.

@@ -1,0 +1,102 @@
+//! Addresses that can be posted to, and had better not be.
+
+use super::super::super::out::Out;
+use super::super::super::rule::Rule;
+use super::slips;
+use crate::address::Address;
+use crate::finding::Severity;
+
+pub(super) const SLIP: Rule = Rule {
+    code: "address-slip",
+    severity: Severity::Warning,
+    finds: "a slip of the pen in the domain of a big mailbox provider",
+    source: "the domains of the big providers, one letter off",
+    example: "`ann@gmial.com`, `jan@wp.lp`",
+};
+
+pub(super) const ROLE: Rule = Rule {
+    code: "address-role",
+    severity: Severity::Warning,
+    finds: "an address of a role that reads no newsletters: programs and complaints write to it",
+    source: "RFC 2142; large lists of such addresses count against the sender",
+    example: "`noreply@shop.example`, `postmaster@shop.example`",
+};
+
+pub(super) const SHARED: Rule = Rule {
+    code: "address-shared",
+    severity: Severity::Note,
+    finds: "an address that is an office's, not a person's",
+    source: "RFC 2142 3",
+    example: "`info@shop.example`",
+};
+
+pub(super) const DISPOSABLE: Rule = Rule {
+    code: "address-disposable",
+    severity: Severity::Warning,
+    finds: "an address of a service that gives them to anybody for some minutes",
+    source: "a list of the best known",
+    example: "`x7@mailinator.com`",
+};
+
+/// Nobody who subscribes has these.
+const ROLES: [&str; 21] = [
+    "abuse",
+    "bounce",
+    "bounces",
+    "daemon",
+    "do-not-reply",
+    "donotreply",
+    "ftp",
+    "hostmaster",
+    "mailer-daemon",
+    "no-reply",
+    "no.reply",
+    "noc",
+    "noreply",
+    "nobody",
+    "postmaster",
+    "root",
+    "security",
+    "usenet",
+    "uucp",
+    "webmaster",
+    "www",
+];
+
+/// Several people read these, and they may well have subscribed.
+const OFFICES: [&str; 6] = ["admin", "info", "marketing", "news", "sales", "support"];
+
+pub(super) fn row(address: &Address, out: &mut Out<'_>) {
+    let domain = address.ascii_domain();
+    if let Some(meant) = slips::meant(domain) {
+        let message = format!("“{domain}” looks like a slip for {meant}");
+        let finding = SLIP.found(message);
+        out.add(finding.help(
+            "ask the recipient, or correct it if you are sure: it may well be somebody else's domain",
+        ));
+    }
+    if address.is_disposable() {
+        let message = format!("{domain} gives out addresses that are gone after a while");
+        let help = "leave it out: nobody reads it any more";
+        out.add(DISPOSABLE.found(message).help(help));
+    }
+    role(address.local(), out);
+}
+
+fn role(local: &str, out: &mut Out<'_>) {
+    let name = local.split('+').next().unwrap_or(local);
+    let is = |known: &&&str| known.eq_ignore_ascii_case(name);
+    if let Some(role) = ROLES.iter().find(is) {
+        let message = format!("{role}@ is no reader's address");
+        out.add(
+            ROLE.found(message)
+                .help("leave it out, unless somebody asked for the letter at this very address"),
+        );
+    }
+    if let Some(office) = OFFICES.iter().find(is) {
+        let message = format!("{office}@ is an office's address, not a person's");
+        out.add(SHARED.found(message).help(
+            "make sure that somebody there asked for it: others who read there may complain",
+        ));
+    }
+}

@@ -1,0 +1,31 @@
+//! The recipients: columns that are empty or used by nobody, odd addresses.
+
+mod addresses;
+mod columns;
+mod slips;
+
+use super::super::facts::Facts;
+use super::super::facts::RowSheet;
+use super::super::out::Out;
+use super::super::rule::Rule;
+
+pub(super) use columns::{Tally, is_blank};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[
+    columns::UNUSED,
+    columns::GAPS,
+    columns::SPARSE,
+    addresses::SLIP,
+    addresses::ROLE,
+    addresses::SHARED,
+    addresses::DISPOSABLE,
+];
+
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    columns::unused(facts, out);
+}
+
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    addresses::row(&row.row.mailbox.address, out);
+}

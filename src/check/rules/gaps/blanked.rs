@@ -1,0 +1,78 @@
+//! Each column emptied once, to see what breaks: this list has it in every row, the next may not.
+
+use std::collections::BTreeSet;
+
+use super::super::super::facts::Facts;
+use super::super::super::out::Out;
+use super::super::super::rule::Rule;
+use super::super::data;
+use super::blanks::where_printed;
+use crate::finding::{Finding, Severity};
+use crate::render::Row;
+
+pub(super) const BLANKED: Rule = Rule {
+    code: "gap-blanked",
+    severity: Severity::Note,
+    finds: "what would go wrong with the message of a row that has nothing in a column",
+    source: "the first row, rendered once without each column; columns that have gaps are told by those",
+    example: "`Hello {{ first_name }},` and no row without a first name, so far",
+};
+
+/// How many things that go wrong are told of a column.
+const TOLD: usize = 3;
+
+pub(super) fn finish(columns: &data::Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
+    let Some(row) = columns.first.as_ref().filter(|_| out.wants(&BLANKED)) else {
+        return;
+    };
+    let wanted = out.at_least(Severity::Warning);
+    let look = |row: &Row| {
+        let mut out = Out::new(&wanted);
+        match super::super::message(facts, row, &mut out) {
+            Ok(()) => out.into_findings(),
+            Err(finding) => vec![*finding],
+        }
+    };
+    let before: BTreeSet<String> = look(row).into_iter().map(|it| it.message).collect();
+    for (place, name) in facts.used().filter(|(place, _)| columns.is_full(*place)) {
+        let mut found = look(&without(row, place));
+        found.retain(|finding| !before.contains(&finding.message));
+        if !found.is_empty() {
+            out.add(told(facts, name, &found));
+        }
+    }
+}
+
+fn without(row: &Row, place: usize) -> Row {
+    let mut row = row.clone();
+    if let Some(cell) = row.cells.get_mut(place) {
+        cell.clear();
+    }
+    row
+}
+
+fn told(facts: &Facts<'_>, name: &str, found: &[Finding]) -> Finding {
+    let mut messages: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
+    messages.dedup();
+    let more = messages.len().saturating_sub(TOLD);
+    let more = match more {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    messages.truncate(TOLD);
+    let message = format!(
+        "the column `{name}` is never empty here; if it were: {}{more}",
+        messages.join("; ")
+    );
+    let finding = BLANKED.found(message);
+    let finding =
+        finding.help("reckon with it in the templates: {% if … %}, before a list has such a row");
+    match &found[0].excerpt {
+        Some(excerpt) => Finding {
+            place: found[0].place.clone(),
+            ..finding
+        }
+        .excerpt(excerpt.clone()),
+        None => where_printed(facts, finding, name),
+    }
+}

@@ -1,0 +1,332 @@
+//! Gaps: what a text looks like where a value that is empty was meant to be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::super::super::page::{Kind, Page};
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    Subject,
+    Html,
+    Text,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Subject => "the subject",
+            Self::Html => "the HTML",
+            Self::Text => "the text part",
+        })
+    }
+}
+
+/// A gap.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Gap {
+    /// A greeting that greets nobody, as it reads: `Hello ,`.
+    Greeting(String),
+    /// White space before a punctuation mark.
+    Before(char),
+    /// A line that begins with a punctuation mark.
+    Begins(char),
+    /// A subject that ends with a mark after which something should come.
+    Ends(char),
+    /// Brackets or quotes with nothing in them.
+    Nothing(String),
+    /// Two spaces between words.
+    Doubled,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Greeting(text) => write!(f, "“{text}”"),
+            Self::Before(mark) => write!(f, "a space before a “{mark}”"),
+            Self::Begins(mark) => write!(f, "a “{mark}” with nothing before it"),
+            Self::Ends(mark) => write!(f, "a “{mark}” with nothing after it"),
+            Self::Nothing(text) => write!(f, "an empty “{text}”"),
+            Self::Doubled => f.write_str("two spaces in a row"),
+        }
+    }
+}
+
+/// How often each gap is in a part of a message.
+pub(super) type Gaps = BTreeMap<Gap, usize>;
+
+/// Words of greeting before a comma or an exclamation mark.
+static GREETING: LazyLock<Regex> = LazyLock::new(|| {
+    let words = [
+        "hi|hi there|hello|hello there|hey|dear|greetings|welcome|good (?:morning|afternoon|evening|day)",
+        "cześć|czesc|hej|witaj|witam|drogi|droga|drodzy|dzień dobry|dobry wieczór",
+        "szanown[yai](?: panie| pani| państwo)?|panie|pani",
+        "hallo|liebe[rs]?|guten (?:tag|morgen|abend)|grüß gott|servus|moin",
+        "sehr geehrte[rs]?(?: frau| herr)?|werte[rs]?",
+        "hola|querid[oa]|estimad[oa]|apreciad[oa]|buenos días|buenas tardes",
+        "ciao|salve|buongiorno|buonasera|car[oa]|gentile|egregi[oa]",
+    ];
+    compiled(&format!(
+        r"(?i)(?:^|[^\p{{L}}\d])((?:{})[ \t\u{{a0}}]+[,!])(?:$|[^\p{{P}}])",
+        words.join("|")
+    ))
+});
+
+/// French has a space before its exclamation marks.
+static GREETING_FR: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:^|[^\p{L}\d])((?:bonjour|bonsoir|salut|coucou|chère?s?|cher (?:monsieur|client)|chère (?:madame|cliente)|madame|monsieur)[ \t\u{a0}]+,)",
+    )
+});
+
+/// Words that can't end a line: somebody must be dear.
+static DEAR: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)^\s*(dear|drogi|droga|szanown[ya]|liebe[rs]?|sehr geehrte[rs]?|chère?|querid[oa]|estimad[oa]|car[oa]|gentile|egregi[oa])\s*$",
+    )
+});
+
+static BEFORE: LazyLock<Regex> = LazyLock::new(|| compiled(r"\S[ \t\u{a0}]+([,.!?;:])(?:\s|$)"));
+static BEGINS: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*([,.!?;:])(?:\s|$)"));
+static ENDS: LazyLock<Regex> = LazyLock::new(|| compiled(r"([,:;–—-])\s*$"));
+static NOTHING: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"\(\s*\)|\[\s*\]|“\s*”|„\s*”|«\s*»|"\s?""#));
+static DOUBLED: LazyLock<Regex> = LazyLock::new(|| compiled(r"\S {2}\S"));
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the patterns of the rules are right")
+}
+
+/// The gaps in a subject.
+pub(super) fn in_subject(subject: &str) -> Gaps {
+    let mut gaps = Gaps::new();
+    in_line(subject, &mut gaps);
+    doubled(subject, &mut gaps);
+    if let Some(mark) = mark(&ENDS, subject) {
+        count(&mut gaps, Gap::Ends(mark));
+    }
+    gaps
+}
+
+/// The gaps in a text part.
+pub(super) fn in_text(text: &str) -> Gaps {
+    let mut gaps = Gaps::new();
+    for line in text.lines() {
+        in_line(line, &mut gaps);
+        doubled(line, &mut gaps);
+    }
+    gaps
+}
+
+/// The gaps in what is read of a page.
+pub(super) fn in_page(page: &Page) -> Gaps {
+    let mut gaps = Gaps::new();
+    for paragraph in paragraphs(page) {
+        in_line(&paragraph, &mut gaps);
+    }
+    gaps
+}
+
+/// The gaps in both, and in the one alone.
+pub(super) fn more_than(gaps: &Gaps, others: &Gaps) -> Gaps {
+    let more = gaps.iter().filter_map(|(gap, count)| {
+        let more = count.checked_sub(others.get(gap).copied().unwrap_or_default())?;
+        (more > 0).then(|| (gap.clone(), more))
+    });
+    more.collect()
+}
+
+fn count(gaps: &mut Gaps, gap: Gap) {
+    *gaps.entry(gap).or_default() += 1;
+}
+
+fn mark(pattern: &Regex, text: &str) -> Option<char> {
+    pattern.captures(text)?.get(1)?.as_str().chars().next()
+}
+
+fn in_line(line: &str, gaps: &mut Gaps) {
+    for greeting in [&GREETING, &GREETING_FR] {
+        for found in greeting.captures_iter(line) {
+            count(gaps, Gap::Greeting(words(&found[1])));
+        }
+    }
+    if let Some(found) = DEAR.captures(line) {
+        count(gaps, Gap::Greeting(words(&found[1])));
+    }
+    for found in BEFORE.captures_iter(line) {
+        // A greeting is told as one.
+        let upto = found.get(1).map_or(0, |mark| mark.end());
+        let greets = [&GREETING, &GREETING_FR].into_iter().any(|greeting| {
+            let mut all = greeting.captures_iter(line);
+            all.any(|greeting| greeting.get(1).is_some_and(|it| it.end() == upto))
+        });
+        if !greets {
+            found[1]
+                .chars()
+                .for_each(|mark| count(gaps, Gap::Before(mark)));
+        }
+    }
+    if let Some(mark) = mark(&BEGINS, line) {
+        count(gaps, Gap::Begins(mark));
+    }
+    for found in NOTHING.find_iter(line) {
+        let text = found.as_str().chars().filter(|c| !c.is_whitespace());
+        count(gaps, Gap::Nothing(text.collect()));
+    }
+}
+
+fn doubled(line: &str, gaps: &mut Gaps) {
+    let found = DOUBLED.find_iter(line.trim()).count();
+    (0..found).for_each(|_| count(gaps, Gap::Doubled));
+}
+
+/// A text with one space for each run of white space.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Elements that stand in a line of text.
+const INLINE: [&str; 33] = [
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
+    "font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike",
+    "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+];
+
+/// The texts of a page that are read in one go.
+fn paragraphs(page: &Page) -> Vec<String> {
+    let mut paragraphs = Vec::new();
+    let mut text = String::new();
+    let mut of = None;
+    for (index, node) in page.nodes.iter().enumerate() {
+        match &node.kind {
+            Kind::Comment(_) => {}
+            // An image stands there like a word.
+            Kind::Element(element) if element.name == "img" => text.push('\u{fffc}'),
+            Kind::Element(element) if INLINE.contains(&element.name.as_str()) => {}
+            Kind::Element(_) => of = None,
+            Kind::Text(part) => {
+                let block = page
+                    .ancestors(index)
+                    .find(|(_, it)| !INLINE.contains(&it.name.as_str()));
+                if block.is_some_and(|(_, it)| it.name == "style" || it.name == "script") {
+                    continue;
+                }
+                let block = block.map(|(at, _)| at);
+                if of.is_none() || of != block {
+                    paragraphs.push(words(&std::mem::take(&mut text)));
+                    of = block;
+                }
+                text.push_str(part);
+            }
+        }
+    }
+    paragraphs.push(words(&text));
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn greeting(text: &str) -> Option<String> {
+        let gaps = in_text(text);
+        gaps.into_keys().find_map(|gap| match gap {
+            Gap::Greeting(text) => Some(text),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn greetings_of_nobody_are_told_in_six_languages() {
+        for text in [
+            "Hi ,",
+            "Hello !",
+            "Dear ,",
+            "Good morning , all",
+            "Cześć ,",
+            "Dzień dobry !",
+            "Droga ,",
+            "Szanowny Panie ,",
+            "Hallo ,",
+            "Liebe ,",
+            "Sehr geehrte Frau ,",
+            "Guten Tag !",
+            "Bonjour ,",
+            "Chère ,",
+            "Hola ,",
+            "Estimado ,",
+            "Ciao ,",
+            "Gentile ,",
+            "HELLO\u{a0},",
+            "Dear",
+            "Oh, hi ,",
+        ] {
+            assert!(greeting(text).is_some(), "{text}");
+        }
+        for text in [
+            "Hi Ann,",
+            "Hello,",
+            "Hello!",
+            "Bonjour !",
+            "Salut !",
+            "Hi :)",
+            "They say hello",
+            "Dear all",
+            "chi ,",
+            "Hey ...",
+            "Hello …",
+            "Dear Ann ,",
+        ] {
+            assert_eq!(greeting(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_counted() {
+        let gaps = in_subject(", your order for  ( ) and “” is here :");
+        let told: Vec<_> = gaps.keys().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "a space before a “:”",
+                "a “,” with nothing before it",
+                "a “:” with nothing after it",
+                "an empty “()”",
+                "an empty ““””",
+                "two spaces in a row",
+            ]
+        );
+        assert_eq!(in_text("a , b , c\n, d").get(&Gap::Before(',')), Some(&2));
+        assert!(
+            in_subject("3 . 5 . and .example, 10:30: a.b")
+                .get(&Gap::Before('.'))
+                .is_some()
+        );
+        assert!(in_text("One, two; three.\n  - four (4)\n\nx ... y .NET").is_empty());
+    }
+
+    #[test]
+    fn what_is_read_in_one_go_is_a_paragraph() {
+        let html = "<p>Hi <b></b>\n ,<br>one <a href=x>two</a>, <img src=x> ,</p>three<div>four</div><style>a , b</style>";
+        let page = Page::parse(html, &Clock::system());
+        assert_eq!(
+            paragraphs(&page),
+            ["Hi ,", "one two, \u{fffc} ,", "three", "four"]
+        );
+    }
+
+    #[test]
+    fn gaps_that_others_have_too_are_no_gaps() {
+        let filled = in_text("Bonjour Ann !\nsee you in Oslo , Ann");
+        let blank = in_text("Bonjour !\nsee you in , Ann");
+        assert_eq!(more_than(&blank, &filled), Gaps::new());
+        let filled = in_text("Hello Ann!");
+        assert_eq!(more_than(&in_text("Hello !"), &filled).len(), 1);
+    }
+}

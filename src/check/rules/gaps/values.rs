@@ -1,0 +1,190 @@
+//! Values that a program left, and no reader should see.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::super::super::facts::RowSheet;
+use super::super::super::out::Out;
+use super::super::super::rule::Rule;
+use super::tags;
+use crate::finding::Severity;
+
+pub(super) const NULL: Rule = Rule {
+    code: "value-null",
+    severity: Severity::Warning,
+    finds: "a cell with what programs write for nothing, or for an error, in a column that is used",
+    source: "SQL, JavaScript, Python and spreadsheets in English, Polish, German, French, Spanish and Italian",
+    example: "a first name `null`, a price `#N/A`",
+};
+
+pub(super) const MANGLED: Rule = Rule {
+    code: "value-mangled",
+    severity: Severity::Warning,
+    finds: "a number that a spreadsheet has shortened, so that its digits are lost",
+    source: "Excel shows numbers of 12 digits and more like this, and saves what it shows",
+    example: "`1,23E+09`",
+};
+
+/// What stands alone in a cell, in this case: a person may be called Null, but none is called null.
+const NULLS: [&str; 33] = [
+    "null",
+    "NULL",
+    "(null)",
+    "<null>",
+    "nil",
+    "NaN",
+    "nan",
+    "None",
+    "undefined",
+    "N/A",
+    "n/a",
+    "NaT",
+    "#N/A",
+    "#REF!",
+    "#VALUE!",
+    "#NAME?",
+    "#DIV/0!",
+    "#NUM!",
+    "#NULL!",
+    "#N/D",
+    "#ADR!",
+    "#ARG!",
+    "#NAZWA?",
+    "#DZIEL/0!",
+    "#LICZBA!",
+    "#ZERO!",
+    "#NV",
+    "#BEZUG!",
+    "#WERT!",
+    "#VALEUR!",
+    "#NOM?",
+    "#VALOR!",
+    "#VALORE!",
+];
+
+/// What does so as a word beside others.
+const NULL_WORDS: [&str; 3] = ["null", "undefined", "NaN"];
+
+/// More words are prose, which may well speak of nothing.
+const FEW: usize = 3;
+
+/// What a script makes of an object.
+const OBJECT: &str = "[object Object]";
+
+static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^-?[1-9](?:[.,][0-9]{1,14})?E\+[0-9]{2}$")
+        .expect("the pattern of the rule is right")
+});
+
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    for (place, name) in row.facts.used() {
+        let Some(cell) = row.row.cells.get(place) else {
+            continue;
+        };
+        let cell = cell.trim();
+        if is_null(cell) {
+            let message = format!("`{name}` is “{cell}”, which a program wrote for nothing");
+            out.add(NULL.found(message).help(
+                "empty these cells, and say in the templates what is to stand there: {% if … %}",
+            ));
+        }
+        if is_shortened(cell) {
+            let message = format!("`{name}` is “{cell}”: a spreadsheet has shortened the number");
+            out.add(MANGLED.found(message).help(
+                "make the column one of text in the spreadsheet, fill it again, and save it",
+            ));
+        }
+        if let Some((tag, whose)) = tags::in_value(cell) {
+            let message = format!("`{name}` holds `{tag}`, {whose}: readers would see it");
+            let help = "empty the cell, or put in what was meant: cells are no templates";
+            out.add(tags::IN_VALUE.found(message).help(help));
+        }
+    }
+}
+
+fn is_null(cell: &str) -> bool {
+    // Most cells are told by their first letter.
+    let Some(first) = cell.bytes().next() else {
+        return false;
+    };
+    if matches!(first, b'n' | b'N' | b'u' | b'#' | b'(' | b'<') && NULLS.contains(&cell) {
+        return true;
+    }
+    if cell.len() > 40 {
+        return false;
+    }
+    let words = || cell.split_ascii_whitespace();
+    cell.contains(OBJECT)
+        || (words().any(|word| NULL_WORDS.contains(&word)) && words().count() <= FEW)
+}
+
+fn is_shortened(cell: &str) -> bool {
+    // "1E+09" at least, and a sign near the end.
+    let bytes = cell.as_bytes();
+    bytes.len() >= 5 && bytes[bytes.len() - 3] == b'+' && SHORTENED.is_match(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_write_for_nothing() {
+        for cell in [
+            "null",
+            "NULL",
+            "NaN",
+            "nan",
+            "None",
+            "undefined",
+            "N/A",
+            "#N/A",
+            "#REF!",
+            "#ARG!",
+            "[object Object]",
+            "null null",
+            "Ann null",
+            "Hello [object Object]",
+        ] {
+            assert!(is_null(cell), "{cell}");
+        }
+        for cell in [
+            "",
+            "Null",
+            "Nan",
+            "Nil",
+            "Ann",
+            "Jan Null",
+            "none",
+            "nobody",
+            "a pointer may be null",
+            "#1",
+            "NA",
+            "Undefined Ltd",
+            "Nulla",
+        ] {
+            assert!(!is_null(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_were_shortened() {
+        for cell in ["1,23E+09", "4.8123E+11", "1E+10", "-2,5E+12"] {
+            assert!(is_shortened(cell), "{cell}");
+        }
+        for cell in [
+            "1234",
+            "E+09",
+            "AE+09",
+            "C++",
+            "1.5e+09",
+            "12E+05",
+            "+48 12 345",
+            "1,23E-09",
+            "ł+12",
+        ] {
+            assert!(!is_shortened(cell), "{cell}");
+        }
+    }
+}
