@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::clients::Clients;
 use super::locate::Locator;
 use super::page::Page;
 use crate::campaign::Campaign;
@@ -23,6 +24,8 @@ pub(super) struct Facts<'a> {
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,
+    /// The mail clients to care about.
+    pub(super) clients: Clients,
 }
 
 /// A message whose HTML is that of all rows of its shape: looked at once for all of them. In `page`
