@@ -120,11 +120,10 @@ fn of_piece(piece: &Piece<'_>) -> Option<Colour> {
         Piece::Function(name, text) if name != "url" => text,
         _ => return None,
     };
-    // A word of hexadecimal digits is none in CSS.
+    // A word of hexadecimal digits alone is a colour in attributes only; no name is one.
     let bare = text.bytes().all(|b| b.is_ascii_hexdigit());
-    let named = || Color::from_html(text).is_ok();
     let parsed = csscolorparser::parse(text).ok();
-    parsed.filter(|_| !bare || named()).map(Colour)
+    parsed.filter(|_| !bare).map(Colour)
 }
 
 #[cfg(test)]

@@ -72,9 +72,9 @@ fn look(sheet: &Sheet<'_>, feature: &Feature, used: &Use) -> Option<Finding> {
             format!("{name} is not supported by {}", in_words(&without)),
         )
     } else {
-        // Nobody misses a part of what is minor.
-        let in_part = clients.lacking(feature, Lack::Part, used.mso_sees);
-        if in_part.is_empty() || feature.minor {
+        let in_part = clients.lacking(feature, Lack::Part, true);
+        // Nobody misses a part of what is minor, and who has something else for Outlook knows.
+        if in_part.is_empty() || feature.minor || !used.mso_sees {
             return None;
         }
         let rule = if css { CSS_MINOR } else { HTML_MINOR };
