@@ -98,17 +98,24 @@ impl Background {
     /// That of `background` or `background-color`.
     pub(super) fn of_css(value: &str) -> Self {
         let pieces = pieces(value);
-        let image = |it: &Piece<'_>| {
-            matches!(it, Piece::Function(name, _) if name == "url" || name == "var"
-                || name == "image-set" || name.ends_with("gradient"))
-        };
         let gradient =
             |it: &Piece<'_>| matches!(it, Piece::Function(name, _) if name.ends_with("gradient"));
-        // The colours of a gradient are among the pieces.
-        let plain = !pieces.iter().any(gradient);
+        let image = |it: &Piece<'_>| {
+            let known = ["url", "image-set", "var"];
+            matches!(it, Piece::Function(name, _) if known.contains(&name.as_str()))
+        };
+        if pieces.iter().any(gradient) {
+            // The colours of a gradient are among the pieces.
+            return Self {
+                colour: None,
+                other: true,
+            };
+        }
+        let colour = pieces.iter().find_map(of_piece);
+        let nothing = ["none", "inherit", "initial", "unset"].contains(&value);
         Self {
-            colour: pieces.iter().filter(|_| plain).find_map(of_piece),
-            other: is_marked(value) || pieces.iter().any(image),
+            colour,
+            other: is_marked(value) || pieces.iter().any(image) || (colour.is_none() && !nothing),
         }
     }
 }
@@ -182,5 +189,6 @@ mod tests {
         assert_eq!(of("white url(a.png) no-repeat"), (white, true));
         assert_eq!(of("linear-gradient(red, blue)"), (None, true));
         assert_eq!(of("none"), (None, false));
+        assert_eq!(of("somehow"), (None, true));
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::colour::Background;
 use super::super::page::{Element, Kind, Page};
-use super::super::style::{Declaration, Piece, Style, pieces};
+use super::super::style::{Piece, Style};
 use crate::render::is_marked;
 
 /// A feature that a mail client may lack. `features.toml` says what the fields mean.
@@ -69,28 +69,22 @@ impl Feature {
         self.element.is_none() && self.attribute.is_none()
     }
 
-    /// Whether a declaration uses it; `coloured` if the element has a plain background beside it.
-    pub(super) fn is_in(&self, declaration: &Declaration, coloured: bool) -> bool {
+    /// Whether a declaration uses it; `coloured` if there is a plain background as well.
+    pub(super) fn is_in(&self, property: &str, pieces: &[Piece<'_>], coloured: bool) -> bool {
         let has = |names: &[String], name: &str| names.iter().any(|it| it == name);
-        let named = has(&self.property, &declaration.property);
-        if !(self.property.is_empty() || named) || !self.is_of_values() && !named {
+        if !has(&self.property, property) && !(self.property.is_empty() && self.is_of_values())
+            || self.unless == Some(Unless::Background) && coloured
+        {
             return false;
         }
-        if self.unless == Some(Unless::Background) && coloured {
-            return false;
-        }
-        let mut pieces = pieces(&declaration.value).into_iter();
-        match (self.value.is_empty(), self.is_of_values()) {
-            (false, _) => {
-                pieces.any(|it| matches!(it, Piece::Word(word) if has(&self.value, &word)))
-            }
-            (true, true) => pieces.any(|it| match it {
-                Piece::Function(name, _) => has(&self.function, &name),
-                Piece::Unit(unit) => has(&self.unit, &unit),
-                _ => false,
-            }),
-            (true, false) => true,
-        }
+        let any_property_value = self.value.is_empty() && !self.is_of_values();
+        any_property_value
+            || pieces.iter().any(|it| match it {
+                Piece::Word(word) => has(&self.value, word),
+                Piece::Function(name, _) => has(&self.function, name),
+                Piece::Unit(unit) => has(&self.unit, unit),
+                Piece::Hash(_) => false,
+            })
     }
 
     fn is_of_values(&self) -> bool {

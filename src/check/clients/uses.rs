@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::page::{Element, Kind, Page};
-use super::super::style::{Item, Style, items};
+use super::super::style::{Item, Style, items, pieces};
 use super::feature::{FEATURES, Feature, is_coloured};
 use crate::render::is_marked;
 
@@ -49,11 +49,27 @@ pub(in super::super) fn is_style_for_all(element: &Element) -> bool {
     element.name == "style" && ["all", "screen", ""].contains(&media.as_str())
 }
 
+/// Whether nobody misses what a property does, or it is for one kind of client alone.
+fn is_cosmetic(property: &str) -> bool {
+    let begins = [
+        "-",
+        "animation",
+        "box-shadow",
+        "cursor",
+        "outline",
+        "text-shadow",
+        "transition",
+    ];
+    property.ends_with("-radius") || begins.iter().any(|begin| property.starts_with(begin))
+}
+
 #[derive(Default)]
 struct Found {
     node: usize,
     /// Whether Outlook for Windows does not see what comes.
     not_for_mso: bool,
+    /// Whether there is a drawing for Outlook for Windows: it has the background images.
+    vml: bool,
     uses: BTreeMap<usize, Use>,
 }
 
@@ -61,6 +77,7 @@ impl Found {
     /// `<!--[if !mso]><!-->` and `<!--<![endif]-->`.
     fn comment(&mut self, text: &str) {
         let text = text.trim().to_ascii_lowercase();
+        self.vml |= text.contains("<v:");
         if text.starts_with("[if !") && text.contains("mso") {
             self.not_for_mso = true;
         } else if text.starts_with("<![endif]") || text.starts_with("[endif]") {
@@ -103,23 +120,20 @@ impl Found {
         if style.hides() {
             return;
         }
-        let all: Vec<_> = style
-            .declarations()
-            .filter(|it| !is_marked(&it.value))
-            .collect();
-        for (at, declaration) in all.iter().enumerate() {
-            let earlier = || {
-                all[..at]
-                    .iter()
-                    .filter(|it| it.property == declaration.property)
-            };
+        let coloured = coloured || self.vml;
+        let all = style.declarations();
+        let all = all.filter(|it| !is_marked(&it.value) && !is_cosmetic(&it.property));
+        let all: Vec<_> = all.map(|it| (it, pieces(&it.value))).collect();
+        for (at, (declaration, value)) in all.iter().enumerate() {
+            let property = &declaration.property;
             let uses = |feature: &Feature| {
-                feature.is_in(declaration, coloured)
-                    // Clients that don't know it keep to what was declared before.
-                    && !earlier().any(|it| !feature.is_in(it, coloured))
+                // Clients that don't know it keep to what was declared before.
+                let earlier = || all[..at].iter().filter(|(it, _)| it.property == *property);
+                feature.is_in(property, value, coloured)
+                    && !earlier().any(|(_, value)| !feature.is_in(property, value, coloured))
             };
-            let (property, value) = (&declaration.property, &declaration.value);
             self.all(uses, || {
+                let value = &declaration.value;
                 let ways = [": ", ":"].map(|colon| format!("{property}{colon}{value}"));
                 ways.into_iter().chain([format!("{property}:")]).collect()
             });
@@ -220,6 +234,8 @@ mod tests {
             "<p style='display:block;border-radius:3px;position:relative'>",
             "<p style='padding:\u{fdd0}0\u{fdd1}rem'>",
             "<style>@import url(https://fonts.example/css?family=Inter);</style>",
+            "<p style='border-radius:1rem;--x:1rem;box-shadow:0 0 1rem red'>",
+            "<!--[if mso]><v:rect><v:fill src=a.png /><![endif]--><p style='background:url(a.png)'>",
             "<video><img src=a.png></video><a href='#'>x</a><link rel=icon href=x>",
             "<p title='display:flex' style='content:\"calc(1rem)\"'>display:flex",
         ] {
