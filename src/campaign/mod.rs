@@ -166,7 +166,8 @@ pub struct Breaker {
 pub struct Check {
     /// The rules that are turned off, each with the reason.
     pub off: Vec<(Text, Text)>,
-    /// The families of mail clients to care about, as caniemail names them; without any, all.
+    /// The families of mail clients to care about, as caniemail names them; without any, those
+    /// that most people have.
     pub clients: Vec<Text>,
 }
 

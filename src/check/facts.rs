@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::clients::Clients;
 use super::locate::Locator;
 use super::page::Page;
 use super::rules;
@@ -26,6 +27,8 @@ pub(super) struct Facts<'a> {
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,
+    /// The mail clients to care about.
+    pub(super) clients: Clients,
     /// What empty cells do to messages, as far as it is known.
     pub(super) known_gaps: rules::KnownGaps,
 }

@@ -80,6 +80,7 @@ impl<'a> Lint<'a> {
     /// What is wrong with the campaign's `[check]`.
     pub fn new(inputs: &Inputs<'a>) -> Result<Self, Vec<Finding>> {
         let off = settings::off(inputs.campaign)?;
+        let clients = settings::clients(inputs.campaign)?;
         Ok(Self {
             facts: Facts {
                 campaign: inputs.campaign,
@@ -90,6 +91,7 @@ impl<'a> Lint<'a> {
                 rows: inputs.rows,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
+                clients,
                 known_gaps: rules::KnownGaps::default(),
             },
             wanted: Wanted {

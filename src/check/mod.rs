@@ -4,6 +4,8 @@
 //! all rows whose HTML is built alike, with marks for the rows' own values; and every row, with its
 //! own values, cheaply. What they know of all rows together is in a tally, one a thread.
 
+mod clients;
+mod colour;
 mod facts;
 mod findings;
 mod lint;
@@ -13,7 +15,9 @@ mod page;
 mod pass;
 mod rule;
 mod rules;
+mod seen;
 mod settings;
+mod style;
 
 pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
 pub use lint::{Common, Gathered, Inputs, Lint};

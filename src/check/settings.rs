@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clients::{self, Clients};
 use super::rules;
 use crate::campaign::Campaign;
 use crate::finding::{Finding, nearest};
@@ -37,4 +38,32 @@ pub(super) fn off(campaign: &Campaign) -> Result<BTreeMap<&'static str, String>,
     } else {
         Err(findings)
     }
+}
+
+/// The families of mail clients to care about.
+///
+/// # Errors
+/// Names that no family has.
+pub(super) fn clients(campaign: &Campaign) -> Result<Clients, Vec<Finding>> {
+    let names = &campaign.check.clients;
+    let named = Clients::named(names.iter().map(|name| name.get_ref().as_str()));
+    named.ok_or_else(|| {
+        let unknown = names
+            .iter()
+            .filter(|name| !clients::families().any(|family| family == name.get_ref()));
+        unknown
+            .map(|name| {
+                let family = name.get_ref();
+                let message = format!("there is no family of mail clients `{family}`");
+                let finding = campaign.source.error("bad-value", name.span(), message);
+                finding.help(match nearest(family, clients::families()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => {
+                        let all: Vec<_> = clients::families().collect();
+                        format!("the families are: {}", all.join(", "))
+                    }
+                })
+            })
+            .collect()
+    })
 }

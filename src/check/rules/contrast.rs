@@ -1,10 +1,114 @@
 //! Contrast of text and background (WCAG).
 
+use super::super::clients::is_style_for_all;
+use super::super::colour::Colour;
 use super::super::facts::Sheet;
 use super::super::out::Out;
+use super::super::page::{Kind, Page};
 use super::super::rule::Rule;
+use super::super::seen::{Seen, seen};
+use super::super::style::{Item, items};
+use crate::finding::Severity;
+
+const LOW: Rule = Rule {
+    code: "contrast-low",
+    severity: Severity::Warning,
+    finds: "text that is hard to tell from its background: a contrast below 4.5:1, or 3:1 if it is large",
+    source: "WCAG 2.2, 1.4.3",
+    example: "`color: #999999` on white",
+};
+
+/// The least contrast of text, and of large text.
+const LEAST: f32 = 4.5;
+const LEAST_OF_LARGE: f32 = 3.0;
+/// What large text is, in CSS pixels: 18 points, or 14 if it is bold.
+const LARGE: f32 = 24.0;
+const LARGE_IF_BOLD: f32 = 18.66;
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[LOW];
 
-pub(super) fn sheet(_sheet: &Sheet<'_>, _out: &mut Out<'_>) {}
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    let Some(page) = &sheet.page else { return };
+    if !out.wants(&LOW) || is_coloured_elsewhere(page) {
+        return;
+    }
+    let mut told = Vec::new();
+    for (at, seen) in seen(page).into_iter().enumerate() {
+        let Some(low) = low(page, at, &seen) else {
+            continue;
+        };
+        let pair = (low.text.hex(), low.behind.hex(), low.least);
+        if told.contains(&pair) {
+            continue;
+        }
+        told.push(pair);
+        let finding = LOW.found(low.message()).help(low.help());
+        let locator = &sheet.facts.locator;
+        let place = page.nodes[at].parent.unwrap_or(at);
+        out.add(locator.at_element(finding, page, place, Some("style")));
+    }
+}
+
+/// Text that is hard to tell from what is behind it.
+struct Low {
+    text: Colour,
+    behind: Colour,
+    least: f32,
+}
+
+fn low(page: &Page, at: usize, seen: &Seen) -> Option<Low> {
+    let Kind::Text(text) = &page.nodes[at].kind else {
+        return None;
+    };
+    // A dash or a bullet is there to look good.
+    if seen.hidden || !text.chars().any(char::is_alphanumeric) {
+        return None;
+    }
+    let behind = seen.behind?;
+    let text = seen.colour?.on(behind);
+    let large = if seen.bold { LARGE_IF_BOLD } else { LARGE };
+    let is_large = seen.size.is_none_or(|size| size >= large);
+    let least = if is_large { LEAST_OF_LARGE } else { LEAST };
+    (text.contrast(behind) < least).then_some(Low {
+        text,
+        behind,
+        least,
+    })
+}
+
+impl Low {
+    fn message(&self) -> String {
+        let (text, behind) = (self.text.hex(), self.behind.hex());
+        // Rounded down: what is too low must not look like enough.
+        let contrast = (self.text.contrast(self.behind) * 10.0).floor() / 10.0;
+        let least = self.least;
+        format!(
+            "text in {text} on {behind} is hard to read: its contrast is {contrast}:1, and should be {least}:1 at least"
+        )
+    }
+
+    fn help(&self) -> String {
+        let enough = self.text.readable(self.behind, self.least);
+        format!("{} would be enough", enough.hex())
+    }
+}
+
+/// Whether a `<style>` gives colours to elements: what they come to is not known here.
+fn is_coloured_elsewhere(page: &Page) -> bool {
+    let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
+    let mut texts = styles.flat_map(|(at, _)| page.inside(at));
+    texts.any(|at| match &page.nodes[at].kind {
+        Kind::Text(text) => items(text).iter().any(gives_colours),
+        _ => false,
+    })
+}
+
+fn gives_colours(item: &Item) -> bool {
+    let Item::Rule { selector, style } = item else {
+        return false;
+    };
+    let property = |it: &str| it == "color" || it.starts_with("background");
+    // What is so only for a while, such as under the pointer, is not what is looked at.
+    !selector.contains(":hover") && style.declarations().any(|it| property(&it.property))
+}

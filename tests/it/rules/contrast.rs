@@ -1,5 +1,76 @@
 use super::Case;
+use crate::findings::check;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+pub(super) const CASES: &[Case] = &[
+    Case::new("contrast-low", |good| {
+        good.html_with("<p>The Sender", "<p style=\"color: #999999\">The Sender")
+    })
+    .at("newsletter.html:9:1"),
+    // Links are blue unless they are given a colour.
+    Case::new("contrast-low", |good| {
+        good.html_with("background-color: #ffffff; color: #222222", "background: #123; color: #fff")
+    })
+    .at("newsletter.html:8:26"),
+    Case::new("contrast-low", |good| {
+        good.html_with("</head>", "<style>p { color: #aaa }</style></head>")
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>Hello",
+            "<table role=\"presentation\" bgcolor=\"#eeeeee\"><tr><td><font color=\"gray\">Offer</font></td></tr></table><p>Hello",
+        )
+    })
+    .at("newsletter.html:6:54"),
+];
 
-pub(super) const SILENT: &[Case] = &[];
+pub(super) const SILENT: &[Case] = &[
+    // Large text need not have as much.
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"font-size: 24px; color: #888888\">The Sender",
+        )
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: url(https://x.example/a.png); color: #fff\">The Sender",
+        )
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with("display:none", "display:none;color:#ffffff")
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p><span style=\"color: #dddddd\">|</span> The Sender",
+        )
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"color: #{{ token }}\">The Sender",
+        )
+    }),
+    // With rules in a <style>, the colours are not known.
+    Case::new("contrast-low", |good| {
+        good.set("message.inline_css", false)
+            .html_with(
+                "</head>",
+                "<style>body { background: black !important }</style></head>",
+            )
+            .html_with("<p>The Sender", "<p style=\"color: #999999\">The Sender")
+    }),
+];
+
+#[test]
+fn a_pair_of_colours_is_told_once() {
+    let grey = "<p style=\"color: #999\">The Sender";
+    let campaign = Campaign::good().html_with("<p>The Sender", &format!("{grey} team</p>{grey}"));
+    let report = check(&campaign);
+    report
+        .only()
+        .is("contrast-low", "text in #999999 on #ffffff is hard to read: its contrast is 2.8:1, and should be 4.5:1")
+        .helps("would be enough");
+}

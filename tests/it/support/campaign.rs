@@ -90,10 +90,12 @@ impl Campaign {
             .template("newsletter.html", GOOD_HTML)
     }
 
-    /// Replaces a text in the HTML of [`Campaign::good`].
+    /// Replaces a text in the HTML.
     pub fn html_with(self, from: &str, to: &str) -> Self {
-        assert!(GOOD_HTML.contains(from), "{from} is not in the HTML");
-        self.template("newsletter.html", &GOOD_HTML.replace(from, to))
+        let file = self.path().join("templates/newsletter.html");
+        let html = std::fs::read_to_string(file).expect("the HTML");
+        assert!(html.contains(from), "{from} is not in the HTML");
+        self.template("newsletter.html", &html.replace(from, to))
     }
 
     /// The campaign's folder.

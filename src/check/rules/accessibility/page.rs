@@ -1,0 +1,206 @@
+//! The page as a whole: its language, its title, the size of its text.
+
+use super::super::super::out::Out;
+use super::super::super::page::{Kind, Page};
+use super::super::super::rule::Rule;
+use super::Look;
+use crate::finding::Severity;
+use crate::render::is_marked;
+
+use icu_locale_core::Locale;
+
+pub(super) const LANGUAGE: Rule = Rule {
+    code: "html-lang",
+    severity: Severity::Warning,
+    finds: "a message that does not say which language it is in, or not as it is to be said",
+    source: "WCAG 2.2, 3.1.1; BCP 47",
+    example: "`<html>`, `<html lang=\"polish\">`",
+};
+
+pub(super) const TITLE: Rule = Rule {
+    code: "html-title",
+    severity: Severity::Note,
+    finds: "a message without a title, or with an empty one",
+    source: "WCAG 2.2, 2.4.2",
+    example: "`<title></title>`",
+};
+
+pub(super) const ZOOM: Rule = Rule {
+    code: "zoom-blocked",
+    severity: Severity::Warning,
+    finds: "a message that can't be made larger on a telephone",
+    source: "WCAG 2.2, 1.4.4",
+    example: "`<meta name=\"viewport\" content=\"user-scalable=no\">`",
+};
+
+pub(super) const SMALL: Rule = Rule {
+    code: "text-small",
+    severity: Severity::Note,
+    finds: "text below 12 pixels",
+    source: "Lighthouse, “legible font sizes”",
+    example: "`font-size: 10px`",
+};
+
+/// The least size of text, in CSS pixels.
+const LEAST: f32 = 12.0;
+/// How much larger a page must be able to become.
+const ZOOM_AT_LEAST: f32 = 2.0;
+
+/// The language, of the page or of what is all of it: some clients leave `<html>` out.
+pub(super) fn language(look: &Look<'_>, out: &mut Out<'_>) {
+    let page = look.page;
+    let html = page.named("html").next().map(|(at, _)| at);
+    let body = page.named("body").next().map(|(at, _)| at);
+    let outer = page.elements().filter(|(at, _)| {
+        let parent = page.nodes[*at].parent;
+        Some(*at) == html || Some(*at) == body || (parent.is_some() && parent == body)
+    });
+    let mut named = outer.filter_map(|(at, it)| Some((at, it.get("lang")?.trim())));
+    let help =
+        "say it with its code, such as `<html lang=\"en\">`: screen readers choose the voice by it";
+    let Some((at, lang)) = named.find(|(_, lang)| !lang.is_empty()) else {
+        let message = "the message does not say which language it is in";
+        let finding = LANGUAGE.found(message).help(help);
+        out.add(
+            look.locator
+                .at_element(finding, page, html.unwrap_or(0), None),
+        );
+        return;
+    };
+    if !is_marked(lang) && !is_language(lang) {
+        let message = format!("`{lang}` is no code of a language");
+        let finding = LANGUAGE.found(message).help(help);
+        out.add(look.locator.at_element(finding, page, at, Some("lang")));
+    }
+}
+
+/// Whether a text is made as BCP 47 says: `pl`, `pt-BR`.
+fn is_language(text: &str) -> bool {
+    !text.contains('_') && Locale::try_from_str(text).is_ok()
+}
+
+pub(super) fn title(look: &Look<'_>, out: &mut Out<'_>) {
+    let page = look.page;
+    let title = page.raw_text("title");
+    let message = match title.as_deref().map(str::trim) {
+        None => "the message has no title",
+        Some("") => "the title of the message is empty",
+        Some(_) => return,
+    };
+    let finding = TITLE.found(message).help(
+        "put a `<title>` into the `<head>`: it names the message where it is opened in a browser, and for screen readers",
+    );
+    let at = page
+        .named("title")
+        .next()
+        .or_else(|| page.named("head").next());
+    out.add(match at {
+        Some((at, _)) => look.locator.at_element(finding, page, at, None),
+        None => look.locator.somewhere(finding),
+    });
+}
+
+pub(super) fn zoom(look: &Look<'_>, out: &mut Out<'_>) {
+    let viewport = look.page.named("meta").find(|(_, meta)| {
+        let name = meta.get("name").unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("viewport")
+    });
+    let Some((at, meta)) = viewport else { return };
+    if meta.get("content").is_some_and(blocks_zoom) {
+        let finding = ZOOM
+            .found("the message can't be made larger on a telephone")
+            .help("take `user-scalable` and `maximum-scale` out of the viewport");
+        out.add(
+            look.locator
+                .at_element(finding, look.page, at, Some("name")),
+        );
+    }
+}
+
+fn blocks_zoom(content: &str) -> bool {
+    let content = content.to_ascii_lowercase();
+    content.split([',', ';']).any(|part| {
+        let Some((name, value)) = part.split_once('=') else {
+            return false;
+        };
+        let value = value.trim();
+        match name.trim() {
+            "user-scalable" => ["no", "0"].contains(&value),
+            "maximum-scale" => value.parse().is_ok_and(|scale: f32| scale < ZOOM_AT_LEAST),
+            _ => false,
+        }
+    })
+}
+
+pub(super) fn small(look: &Look<'_>, out: &mut Out<'_>) {
+    let mut told: Vec<f32> = Vec::new();
+    for (at, seen) in look.seen.iter().enumerate() {
+        let Some(size) = seen.size.filter(|size| *size < LEAST && !seen.hidden) else {
+            continue;
+        };
+        if told.contains(&size) || !is_running_text(look.page, at) {
+            continue;
+        }
+        told.push(size);
+        let size = (size * 10.0).round() / 10.0;
+        let finding = SMALL
+            .found(format!("text of {size} pixels is hard to read for many"))
+            .help("make it 12 pixels at least, and 14 to 16 where it is to be read");
+        let parent = look.page.nodes[at].parent.unwrap_or(at);
+        out.add(
+            look.locator
+                .at_element(finding, look.page, parent, Some("style")),
+        );
+    }
+}
+
+/// Whether a node is text that is to be read, and no mark such as that of a footnote.
+fn is_running_text(page: &Page, at: usize) -> bool {
+    let Kind::Text(text) = &page.nodes[at].kind else {
+        return false;
+    };
+    let mark = |name: &str| name == "sup" || name == "sub";
+    text.chars().any(char::is_alphanumeric) && !page.ancestors(at).any(|(_, it)| mark(&it.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_languages_are_made_as_bcp_47_says() {
+        for code in [
+            "en",
+            "pl",
+            "PL",
+            "pt-BR",
+            "zh-Hans-CN",
+            "de-1996",
+            "sr-Latn",
+        ] {
+            assert!(is_language(code), "{code}");
+        }
+        for word in ["polish", "en_US", "e", "english (us)", "en-", "-"] {
+            assert!(!is_language(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_viewport_may_not_keep_the_page_small() {
+        for content in [
+            "width=device-width, user-scalable=no",
+            "initial-scale=1,maximum-scale=1.0",
+            "User-Scalable = 0",
+        ] {
+            assert!(blocks_zoom(content), "{content}");
+        }
+        for content in [
+            "width=device-width, initial-scale=1",
+            "maximum-scale=5",
+            "user-scalable=yes",
+            "",
+        ] {
+            assert!(!blocks_zoom(content), "{content}");
+        }
+    }
+}
