@@ -8,12 +8,16 @@ mod contrast;
 mod data;
 mod gaps;
 mod images;
+mod inline;
 mod links;
 mod plan;
 mod size;
 mod spam;
 mod subject;
+mod targets;
 mod text;
+mod unsubscribe;
+mod written;
 
 use super::facts::{Facts, RowSheet, Sheet};
 use super::out::Out;
@@ -30,12 +34,14 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         data::RULES,
         gaps::RULES,
         images::RULES,
+        inline::RULES,
         links::RULES,
         plan::RULES,
         size::RULES,
         spam::RULES,
         subject::RULES,
         text::RULES,
+        unsubscribe::RULES,
     ];
     families.into_iter().flatten()
 }
@@ -64,13 +70,14 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
 
 /// Holds a row's message against the rules that look at its own values.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    attachments::row(row, out);
     bulk::row(row, out);
     data::row(row, out);
     gaps::row(row, out);
     images::row(row, out);
     links::row(row, out);
-    size::row(row, out);
     subject::row(row, out);
+    text::row(row, out);
 }
 
 /// Adds a row to what is known of all.
@@ -88,21 +95,29 @@ pub(super) fn finish(tally: Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
 pub(super) struct Tally {
     data: data::Tally,
     size: size::Tally,
+    subject: subject::Tally,
+    unsubscribe: unsubscribe::Tally,
 }
 
 impl Tally {
     fn row(&mut self, row: &RowSheet<'_>) {
         self.data.row(row);
         self.size.row(row);
+        self.subject.row(row);
+        self.unsubscribe.row(row);
     }
 
     pub(super) fn merge(&mut self, other: Self) {
         self.data.merge(other.data);
         self.size.merge(other.size);
+        self.subject.merge(other.subject);
+        self.unsubscribe.merge(other.unsubscribe);
     }
 
     fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
         self.data.finish(facts, out);
         self.size.finish(facts, out);
+        self.subject.finish(facts, out);
+        self.unsubscribe.finish(facts, out);
     }
 }
