@@ -87,7 +87,7 @@ const ALT: Rule = Rule {
 
 const WIDTH: Rule = Rule {
     code: "image-width",
-    severity: Severity::Warning,
+    severity: Severity::Note,
     finds: "an image without a width: Outlook shows it as wide as its file is",
     source: "caniemail.com/features/css-max-width: none in Outlook on Windows",
     example: "`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`",
@@ -267,7 +267,9 @@ fn has_width(element: &Element) -> bool {
     let named = |name: &str| {
         let style = element.get("style").unwrap_or_default();
         let mut properties = style.split(';').filter_map(|one| one.split_once(':'));
-        properties.any(|(own, _)| own.trim().eq_ignore_ascii_case(name))
+        properties.any(|(own, value)| {
+            own.trim().eq_ignore_ascii_case(name) && !value.trim().eq_ignore_ascii_case("auto")
+        })
     };
     // One that has a height is as wide as that makes it.
     element.has("width") || element.has("height") || named("width") || named("height")

@@ -124,18 +124,19 @@ fn preheader(sheet: &Sheet<'_>, page: &Page, out: &mut Out<'_>) {
         out.add(locator.somewhere(finding));
         return;
     };
-    let place = |finding| match page.ancestors(index).next() {
-        Some((element, _)) => locator.at_element(finding, page, element, None),
+    let around = page.ancestors(index).next().map(|(element, _)| element);
+    let place = |finding, element: Option<usize>| match element {
+        Some(element) => locator.at_element(finding, page, element, None),
         None => locator.at_text(finding, first, 0),
     };
-    if page
+    let link = page
         .ancestors(index)
-        .any(|(_, element)| element.name == "a")
-    {
+        .find(|(_, element)| element.name == "a");
+    if let Some((link, _)) = link {
         let finding = LINK
             .found("the HTML begins with a link: inboxes show its text beside the subject")
             .help("put a sentence before it, hidden or not, that says what comes");
-        out.add(place(finding));
+        out.add(place(finding, Some(link)));
         return;
     }
     let rest = texts.map(|(_, text)| text);
@@ -144,7 +145,7 @@ fn preheader(sheet: &Sheet<'_>, page: &Page, out: &mut Out<'_>) {
         let finding = SAME
             .found("the HTML begins with the subject: inboxes show it twice")
             .help("begin with a sentence, hidden or not, that goes on from the subject");
-        out.add(place(finding));
+        out.add(place(finding, around));
     }
 }
 
