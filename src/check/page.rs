@@ -129,6 +129,15 @@ impl Page {
         texts.collect()
     }
 
+    /// The texts, in the order of the document; that of `<style>`, `<script>` and `<title>` is none.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(index, node)| match &node.kind {
+            Kind::Text(text) if !self.is_raw(index) => Some((index, text.as_str())),
+            _ => None,
+        })
+    }
+
     fn is_raw(&self, index: usize) -> bool {
         let parent = self.ancestors(index).next();
         parent.is_some_and(|(_, element)| {

@@ -1,13 +1,280 @@
-//! What mailbox providers ask of those who send to many.
+//! What mailbox providers ask of those who send to many: the sender's address and the headers that
+//! say what kind of message it is.
 
-use super::super::facts::Facts;
-use super::super::facts::RowSheet;
+use super::super::facts::{Facts, RowSheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
+use super::unsubscribe;
+use super::written::{at_text, varies};
+use crate::address::Address;
+use crate::finding::{Finding, Severity};
+
+const FREE_FROM: Rule = Rule {
+    code: "from-freemail",
+    severity: Severity::Warning,
+    finds: "a sender's address at a provider of free mailboxes: what others send in its name is refused or filed as spam",
+    source: "RFC 7489 6.3; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers",
+    example: "`from = \"acme@gmail.com\"`",
+};
+
+const FREE_REPLY: Rule = Rule {
+    code: "reply-freemail",
+    severity: Severity::Warning,
+    finds: "replies to a free mailbox, for a sender's address that is none",
+    source: "SpamAssassin FREEMAIL_FORGED_REPLYTO (2.1)",
+    example: "`from = \"news@acme.example\"` and `reply_to = \"acme@gmail.com\"`",
+};
+
+const FEEDBACK: Rule = Rule {
+    code: "feedback-id",
+    severity: Severity::Warning,
+    finds: "a `Feedback-ID` that Gmail can't read: up to three fields and the sender's, of 5 to 15 characters, with colons between them",
+    source: "support.google.com/mail/answer/6254652",
+    example: "`Feedback-ID = \"autumn:acme:\"`",
+};
+
+const AUTOMATIC: Rule = Rule {
+    code: "header-automatic",
+    severity: Severity::Warning,
+    finds: "an `Auto-Submitted` or a `Precedence` that says what the message is not",
+    source: "RFC 3834 5, RFC 2076 3.9",
+    example: "`Auto-Submitted = \"auto-replied\"`, `Precedence = \"urgent\"`",
+};
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[FREE_FROM, FREE_REPLY, FEEDBACK, AUTOMATIC];
 
-pub(super) fn campaign(_facts: &Facts<'_>, _out: &mut Out<'_>) {}
+/// Domains of free mailboxes, most of them in SpamAssassin's list (20_freemail_domains.cf); beside
+/// these, `yahoo.*`, `hotmail.*`, `outlook.*`, `live.*`, `gmx.*` and `yandex.*`.
+const FREE: [&str; 34] = [
+    "163.com",
+    "aol.com",
+    "free.fr",
+    "freenet.de",
+    "gazeta.pl",
+    "gmail.com",
+    "go2.pl",
+    "googlemail.com",
+    "icloud.com",
+    "interia.eu",
+    "interia.pl",
+    "laposte.net",
+    "libero.it",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "o2.pl",
+    "onet.eu",
+    "onet.pl",
+    "op.pl",
+    "orange.fr",
+    "poczta.fm",
+    "poczta.onet.pl",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rocketmail.com",
+    "seznam.cz",
+    "t-online.de",
+    "web.de",
+    "wp.pl",
+    "ymail.com",
+];
+/// Providers with domains in many countries.
+const FREE_ANYWHERE: [&str; 6] = ["gmx", "hotmail", "live", "outlook", "yahoo", "yandex"];
 
-pub(super) fn row(_row: &RowSheet<'_>, _out: &mut Out<'_>) {}
+/// The headers that say what kind of message it is.
+const KINDS: [&str; 3] = ["Feedback-ID", "Auto-Submitted", "Precedence"];
+
+/// What is the same for all rows.
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    unsubscribe::campaign(facts, out);
+    let message = &facts.campaign.message;
+    for (name, value) in &message.headers {
+        if !varies(value)
+            && let Some(finding) = kind(name, value.get_ref())
+        {
+            out.add(at_text(facts, finding, value));
+        }
+    }
+    if own_addresses(facts) {
+        return;
+    }
+    let Ok(from) = Address::parse(message.from.get_ref()) else {
+        return;
+    };
+    let reply = message.reply_to.as_ref();
+    let reply_to = reply.and_then(|reply| Address::parse(reply.get_ref()).ok());
+    if let Some(finding) = addresses(&from, reply_to.as_ref()) {
+        let place = match reply {
+            Some(reply) if finding.code == FREE_REPLY.code => reply,
+            _ => &message.from,
+        };
+        out.add(at_text(facts, finding, place));
+    }
+}
+
+/// What is the row's own.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    unsubscribe::row(row, out);
+    let facts = row.facts;
+    for (name, value) in &facts.campaign.message.headers {
+        if varies(value)
+            && KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(name))
+            && let Some((_, own)) = row.message.headers.iter().find(|(own, _)| own == name)
+            && let Some(finding) = kind(name, own)
+        {
+            out.add(at_text(facts, finding, value));
+        }
+    }
+    if own_addresses(facts) {
+        let found = addresses(&row.message.from.address, row.message.reply_to.as_ref());
+        found.into_iter().for_each(|finding| out.add(finding));
+    }
+}
+
+/// Whether rows may have senders of their own.
+fn own_addresses(facts: &Facts<'_>) -> bool {
+    let message = &facts.campaign.message;
+    varies(&message.from) || message.reply_to.as_ref().is_some_and(varies)
+}
+
+fn addresses(from: &Address, reply_to: Option<&Address>) -> Option<Finding> {
+    if is_free(from.ascii_domain()) {
+        let message = format!(
+            "the sender's address is at {}: what others send in its name is refused or filed as spam",
+            from.ascii_domain()
+        );
+        return Some(
+            FREE_FROM
+                .found(message)
+                .help("send from a domain of your own, and take replies where you like: reply_to"),
+        );
+    }
+    let reply_to = reply_to.filter(|reply_to| is_free(reply_to.ascii_domain()))?;
+    let message = format!(
+        "replies go to {}, but the sender is none of its addresses: SpamAssassin gives 2.1 points of 5 (FREEMAIL_FORGED_REPLYTO)",
+        reply_to.ascii_domain()
+    );
+    Some(
+        FREE_REPLY
+            .found(message)
+            .help("take replies at the sender's domain, and have them passed on"),
+    )
+}
+
+fn is_free(domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let name = domain.split('.').next().unwrap_or_default();
+    // Such as outlook.com, hotmail.fr and yahoo.co.uk; not yahoo.acme.example.
+    let anywhere = || match domain.split('.').count() {
+        2 => true,
+        3 => domain.contains(".co.") || domain.contains(".com."),
+        _ => false,
+    };
+    FREE.binary_search(&&*domain).is_ok() || FREE_ANYWHERE.contains(&name) && anywhere()
+}
+
+/// What is wrong with a header that says what kind of message it is.
+fn kind(name: &str, value: &str) -> Option<Finding> {
+    let value = value.trim();
+    if value.is_empty() {
+        return None;
+    }
+    if name.eq_ignore_ascii_case("Feedback-ID") {
+        return feedback(value);
+    }
+    let known: &[&str] = if name.eq_ignore_ascii_case("Auto-Submitted") {
+        &["no", "auto-generated"]
+    } else if name.eq_ignore_ascii_case("Precedence") {
+        &["bulk", "list"]
+    } else {
+        return None;
+    };
+    let first = value.split(';').next().unwrap_or_default().trim();
+    let is_known = known.iter().any(|known| known.eq_ignore_ascii_case(first));
+    (!is_known).then(|| {
+        AUTOMATIC
+            .found(format!(
+                "{name} says that the message is “{first}”, which a letter to many is not"
+            ))
+            .help(format!("leave {name} out, or write {}", known.join(" or ")))
+    })
+}
+
+fn feedback(value: &str) -> Option<Finding> {
+    let fields: Vec<&str> = value.split(':').collect();
+    let sender = fields
+        .last()
+        .map_or(0, |sender| sender.trim().chars().count());
+    let wrong = if fields.len() > 4 {
+        format!(
+            "it has {} fields, and Gmail reads the last four",
+            fields.len()
+        )
+    } else if sender == 0 {
+        "its last field, the sender's, is empty, and Gmail makes no report".to_owned()
+    } else if !(5..=15).contains(&sender) {
+        format!("its last field, the sender's, has {sender} characters, not 5 to 15")
+    } else {
+        return None;
+    };
+    let help =
+        "write campaign:customer:kind:sender, where the sender is the same in all your messages";
+    Some(
+        FEEDBACK
+            .found(format!("the Feedback-ID is not as Gmail reads it: {wrong}"))
+            .help(help),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_mailboxes_are_known() {
+        assert!(FREE.is_sorted());
+        for domain in [
+            "gmail.com",
+            "WP.pl",
+            "yahoo.co.uk",
+            "outlook.com",
+            "hotmail.fr",
+        ] {
+            assert!(is_free(domain), "{domain}");
+        }
+        for domain in [
+            "acme.example",
+            "live.acme.example",
+            "mail.acme.com",
+            "notgmail.com",
+        ] {
+            assert!(!is_free(domain), "{domain}");
+        }
+    }
+
+    #[test]
+    fn headers_say_what_a_message_is() {
+        for (name, value) in [
+            ("Feedback-ID", "autumn:acme:"),
+            ("Feedback-ID", "a:b:c:d:sender"),
+            ("Feedback-ID", "autumn:abc"),
+            ("auto-submitted", "auto-replied"),
+            ("Precedence", "first-class"),
+        ] {
+            assert!(kind(name, value).is_some(), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("Feedback-ID", "autumn:acme:letter:mailrun"),
+            ("Feedback-ID", "::autumn:sender"),
+            ("Auto-Submitted", "auto-generated; owner-email=a@b.example"),
+            ("Precedence", "Bulk"),
+            ("X-Other", "urgent"),
+        ] {
+            assert!(kind(name, value).is_none(), "{name}: {value}");
+        }
+    }
+}

@@ -1,13 +1,316 @@
-//! Images.
+//! Images: those that don't show, or not as they should.
 
-use super::super::facts::RowSheet;
-use super::super::facts::Sheet;
+use url::Url;
+
+use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
+use super::super::page::{Element, Page};
 use super::super::rule::Rule;
+use super::inline;
+use super::targets::{
+    Reach, has_leftover, is_no_scheme, is_settled, named, reach, settled, with_scheme,
+};
+use crate::finding::{Finding, Severity};
+use crate::render::fill;
+
+const EMPTY: Rule = Rule {
+    code: "image-empty",
+    severity: Severity::Error,
+    finds: "an image without a `src`",
+    source: "HTML 4.8.3",
+    example: "`<img src=\"\">`",
+};
+
+const RELATIVE: Rule = Rule {
+    code: "image-relative",
+    severity: Severity::Error,
+    finds: "an image without `https://`: a message has no page that it could be relative to",
+    source: "RFC 3986 5.1, RFC 2557 5",
+    example: "`<img src=\"images/logo.png\">`",
+};
+
+const LEFTOVER: Rule = Rule {
+    code: "image-leftover",
+    severity: Severity::Error,
+    finds: "an image with a placeholder in its address that nothing filled",
+    source: "the templates' syntax: Tera's, Mailchimp's `*|…|*`",
+    example: "`<img src=\"*|IMAGE:LOGO|*\">`",
+};
+
+const BROKEN: Rule = Rule {
+    code: "image-broken",
+    severity: Severity::Error,
+    finds: "an image whose `src` is no address, or none that mail programs load",
+    source: "WHATWG URL 4.4",
+    example: "`<img src=\"https://\">`, `<img src=\"blob:…\">`",
+};
+
+const LOCAL: Rule = Rule {
+    code: "image-local",
+    severity: Severity::Error,
+    finds: "an image on the writer's own machine: `file:`, `C:\\`, `localhost`",
+    source: "RFC 8089, RFC 6761 6.3",
+    example: "`<img src=\"file:///home/me/logo.png\">`",
+};
+
+const PRIVATE: Rule = Rule {
+    code: "image-private",
+    severity: Severity::Warning,
+    finds: "an image on a host that only one network knows",
+    source: "RFC 1918, RFC 6762, RFC 8375",
+    example: "`<img src=\"https://10.0.0.5/logo.png\">`",
+};
+
+const PLAIN: Rule = Rule {
+    code: "image-http",
+    severity: Severity::Warning,
+    finds: "an image without encryption, which mail programs on the web may not load",
+    source: "W3C Mixed Content 4",
+    example: "`<img src=\"http://acme.example/logo.png\">`",
+};
+
+const DATA: Rule = Rule {
+    code: "image-data",
+    severity: Severity::Warning,
+    finds: "an image inside the HTML: Gmail and Outlook don't show it",
+    source: "caniemail.com/features/image-base64",
+    example: "`<img src=\"data:image/png;base64,…\">`",
+};
+
+const ALT: Rule = Rule {
+    code: "image-alt",
+    severity: Severity::Warning,
+    finds: "an image without an `alt`, which stands for it where images are off; `alt=\"\"` is for decoration",
+    source: "WCAG 1.1.1",
+    example: "`<img src=\"https://acme.example/logo.png\" width=\"120\">`",
+};
+
+const WIDTH: Rule = Rule {
+    code: "image-width",
+    severity: Severity::Note,
+    finds: "an image without a width: Outlook shows it as wide as its file is",
+    source: "caniemail.com/features/css-max-width: none in Outlook on Windows",
+    example: "`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`",
+};
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[
+    EMPTY, RELATIVE, LEFTOVER, BROKEN, LOCAL, PRIVATE, PLAIN, DATA, ALT, WIDTH,
+];
 
-pub(super) fn sheet(_sheet: &Sheet<'_>, _out: &mut Out<'_>) {}
+/// The images whose host is the same for all rows of the shape.
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    inline::sheet(sheet, out);
+    let Some(page) = &sheet.page else { return };
+    let locator = &sheet.facts.locator;
+    for (index, element) in page.elements() {
+        let Some(attribute) = source_attribute(element) else {
+            continue;
+        };
+        if let Some(finding) = address(sheet, element, attribute) {
+            out.add(locator.at_element(finding, page, index, Some(attribute)));
+        }
+        if element.name == "img" && !is_spacer(element) {
+            let found = [
+                (!has_alt(page, index, element)).then(alt),
+                (!has_width(element)).then(width),
+            ];
+            for finding in found.into_iter().flatten() {
+                out.add(locator.at_element(finding, page, index, Some("src")));
+            }
+        }
+    }
+}
 
-pub(super) fn row(_row: &RowSheet<'_>, _out: &mut Out<'_>) {}
+/// The images whose address is the row's own.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    inline::row(row, out);
+    let Some(html) = row.html else { return };
+    let odd = row.values.iter().any(|value| has_leftover(value));
+    for hole in html.holes() {
+        let is_source =
+            hole.attribute == "src" && hole.element == "img" || hole.attribute == "background";
+        if !is_source {
+            continue;
+        }
+        let is_settled = is_settled(&hole.value);
+        if is_settled && !odd {
+            continue;
+        }
+        let src = fill(&hole.value, row.values);
+        let what = named("image", &hole.value);
+        let found = if is_settled {
+            has_leftover(&src).then(|| leftover(&what))
+        } else {
+            look(&src, &what)
+        };
+        found.into_iter().for_each(|finding| out.add(finding));
+    }
+}
+
+/// The attribute of an element that has the address of an image.
+fn source_attribute(element: &Element) -> Option<&'static str> {
+    if element.name == "img" {
+        return Some("src");
+    }
+    element.has("background").then_some("background")
+}
+
+fn address(sheet: &Sheet<'_>, element: &Element, attribute: &str) -> Option<Finding> {
+    match element.get(attribute) {
+        None if element.has("srcset") => None,
+        None => look("", "an image"),
+        // An empty background is none.
+        Some("") if attribute == "background" => None,
+        Some(src) => look(&settled(src, sheet)?, "an image"),
+    }
+}
+
+/// What is wrong with the address of an image, which is named `what`.
+fn look(src: &str, what: &str) -> Option<Finding> {
+    let src = src.trim();
+    if src.is_empty() {
+        return Some(
+            EMPTY
+                .found(format!("{what} has no `src`"))
+                .help("give it an address, or take it away where there is none: {% if … %}"),
+        );
+    }
+    if has_leftover(src) {
+        return Some(leftover(what));
+    }
+    match Url::parse(src) {
+        Err(url::ParseError::RelativeUrlWithoutBase) => Some(relative(src, what)),
+        Err(error) => Some(broken(what, &error.to_string())),
+        Ok(url) if url.scheme().len() == 1 => Some(local(what)),
+        Ok(url) if is_no_scheme(url.scheme()) => Some(relative(src, what)),
+        Ok(url) => match url.scheme() {
+            "http" | "https" => web(&url, what),
+            "file" => Some(local(what)),
+            "data" => Some(
+                DATA.found(format!(
+                    "{what} is inside the HTML (data:), which Gmail and Outlook don't show"
+                ))
+                .help("attach it with `inline = true`, or put it on the web"),
+            ),
+            "cid" => None,
+            scheme => Some(broken(what, &format!("no mail program loads {scheme}:"))),
+        },
+    }
+}
+
+fn web(url: &Url, what: &str) -> Option<Finding> {
+    match reach(url) {
+        Reach::Loopback => return Some(local(what)),
+        Reach::Private => {
+            let finding = PRIVATE.found(format!("{what} is on a host of a private network"));
+            return Some(
+                finding.help("put it where readers can reach it, if they are not all inside"),
+            );
+        }
+        Reach::Public => {}
+    }
+    (url.scheme() == "http").then(|| {
+        PLAIN
+            .found(format!("{what} begins with http://"))
+            .help("write https://")
+    })
+}
+
+fn leftover(what: &str) -> Finding {
+    LEFTOVER
+        .found(format!("{what} has a placeholder that nothing filled"))
+        .help("write {{ column }}, and look for placeholders in the recipients' cells as well")
+}
+
+fn relative(src: &str, what: &str) -> Finding {
+    RELATIVE
+        .found(format!("{what} is relative: no reader has the file"))
+        .help(format!(
+            "{}, or attach the file with `inline = true` and write cid: and its name",
+            with_scheme(src)
+        ))
+}
+
+fn broken(what: &str, why: &str) -> Finding {
+    BROKEN
+        .found(format!("{what} can't be loaded: {why}"))
+        .help("write its address as https://host/path")
+}
+
+fn local(what: &str) -> Finding {
+    LOCAL
+        .found(format!("{what} is on the writer's own machine"))
+        .help("put it on the web, or attach it with `inline = true` and write cid: and its name")
+}
+
+fn alt() -> Finding {
+    ALT.found("an image has no `alt`: where images are off nothing stands for it")
+        .help("say in a few words what it shows, or write alt=\"\" if it is decoration")
+}
+
+fn width() -> Finding {
+    WIDTH
+        .found("an image has no width: Outlook shows it as wide as its file is")
+        .help("write width=\"…\", in pixels")
+}
+
+fn has_alt(page: &Page, index: usize, element: &Element) -> bool {
+    let hidden = |element: &Element| {
+        element.get("aria-hidden") == Some("true")
+            || matches!(element.get("role"), Some("presentation" | "none")) && element.name == "img"
+    };
+    element.has("alt") || hidden(element) || page.ancestors(index).any(|(_, it)| hidden(it))
+}
+
+fn has_width(element: &Element) -> bool {
+    let named = |name: &str| {
+        let style = element.get("style").unwrap_or_default();
+        let mut properties = style.split(';').filter_map(|one| one.split_once(':'));
+        properties.any(|(own, value)| {
+            own.trim().eq_ignore_ascii_case(name) && !value.trim().eq_ignore_ascii_case("auto")
+        })
+    };
+    // One that has a height is as wide as that makes it.
+    element.has("width") || element.has("height") || named("width") || named("height")
+}
+
+/// An image that counts openings or makes room.
+fn is_spacer(element: &Element) -> bool {
+    let tiny = |name: &str| {
+        let size = element.get(name).map(|value| value.trim_end_matches("px"));
+        size.and_then(|size| size.trim().parse().ok())
+            .is_some_and(|size: u32| size <= 2)
+    };
+    tiny("width") || tiny("height")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_image_is_told() {
+        for (src, wanted) in [
+            ("", "image-empty"),
+            ("images/logo.png", "image-relative"),
+            ("//acme.example/logo.png", "image-relative"),
+            ("acme.example:80/logo.png", "image-relative"),
+            ("*|IMAGE|*", "image-leftover"),
+            ("https://", "image-broken"),
+            ("blob:https://x/1", "image-broken"),
+            ("file:///tmp/a.png", "image-local"),
+            ("C:\\a.png", "image-local"),
+            ("http://localhost/a.png", "image-local"),
+            ("https://10.0.0.1/a.png", "image-private"),
+            ("http://acme.example/a.png", "image-http"),
+            ("data:image/gif;base64,R0lG", "image-data"),
+        ] {
+            let found = look(src, "an image").map(|finding| finding.code);
+            assert_eq!(found, Some(wanted), "{src}");
+        }
+        for src in ["https://acme.example/a b.png", "cid:logo.png"] {
+            assert!(look(src, "an image").is_none(), "{src}");
+        }
+    }
+}

@@ -1,10 +1,17 @@
-//! Links.
+//! Links: those that lead nowhere, or not where they seem to.
+
+use percent_encoding::percent_decode_str;
+use url::{ParseError, Url};
 
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
-use crate::finding::Severity;
-use crate::render::is_marked;
+use super::targets::{
+    Reach, has_leftover, is_no_scheme, is_settled, named, reach, settled, with_scheme,
+};
+use crate::address::Address;
+use crate::finding::{Finding, Severity};
+use crate::render::fill;
 
 const EMPTY: Rule = Rule {
     code: "link-empty",
@@ -14,39 +21,359 @@ const EMPTY: Rule = Rule {
     example: "`<a href=\"\">`",
 };
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[EMPTY];
+const PLACEHOLDER: Rule = Rule {
+    code: "link-placeholder",
+    severity: Severity::Warning,
+    finds: "a link to `#`, as templates have them until somebody puts the address in",
+    source: "HTML 4.6.3: to the top of the page, which a message is not",
+    example: "`<a href=\"#\">`",
+};
 
-/// The links that are the same for all rows of the shape.
+const RELATIVE: Rule = Rule {
+    code: "link-relative",
+    severity: Severity::Error,
+    finds: "a link without `https://`: a message has no page that it could be relative to",
+    source: "RFC 3986 5.1, RFC 2557 5",
+    example: "`<a href=\"/shop\">`, `<a href=\"www.acme.example\">`",
+};
+
+const LEFTOVER: Rule = Rule {
+    code: "link-leftover",
+    severity: Severity::Error,
+    finds: "a link with a placeholder that nothing filled, such as another mailer's",
+    source: "the templates' syntax: Tera's, Mailchimp's `*|…|*`",
+    example: "`<a href=\"*|UNSUB|*\">`",
+};
+
+const BROKEN: Rule = Rule {
+    code: "link-broken",
+    severity: Severity::Error,
+    finds: "a link that is no address",
+    source: "WHATWG URL 4.4",
+    example: "`<a href=\"https://\">`, `<a href=\"https:/acme.example\">`",
+};
+
+const SCRIPT: Rule = Rule {
+    code: "link-script",
+    severity: Severity::Error,
+    finds: "a link that runs a script or holds a page: mail programs take them out",
+    source: "RFC 2854 7; what Gmail and Outlook strip",
+    example: "`<a href=\"javascript:print()\">`",
+};
+
+const LOCAL: Rule = Rule {
+    code: "link-local",
+    severity: Severity::Error,
+    finds: "a link to the reader's own machine: `localhost`, `127.0.0.1`, `file:`",
+    source: "RFC 6761 6.3, RFC 1122 3.2.1.3",
+    example: "`<a href=\"http://localhost:3000/shop\">`",
+};
+
+const PRIVATE: Rule = Rule {
+    code: "link-private",
+    severity: Severity::Warning,
+    finds: "a link to a host that only one network knows",
+    source: "RFC 1918, RFC 6762, RFC 8375",
+    example: "`<a href=\"https://staging.internal/\">`",
+};
+
+const PLAIN: Rule = Rule {
+    code: "link-http",
+    severity: Severity::Note,
+    finds: "a link without encryption",
+    source: "RFC 9110 4.2.2; browsers warn of such pages",
+    example: "`<a href=\"http://acme.example/\">`",
+};
+
+const TEXT: Rule = Rule {
+    code: "link-text",
+    severity: Severity::Warning,
+    finds: "a link whose text is an address of another site than the one it leads to",
+    source: "SpamAssassin HTTPS_HTTP_MISMATCH (0.1); mail programs take it for phishing",
+    example: "`<a href=\"https://track.example/1\">https://acme.example</a>`",
+};
+
+const MAILTO: Rule = Rule {
+    code: "link-mailto",
+    severity: Severity::Warning,
+    finds: "a `mailto:` link without a good address",
+    source: "RFC 6068 2",
+    example: "`<a href=\"mailto:hello at acme.example\">`",
+};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[
+    EMPTY,
+    PLACEHOLDER,
+    RELATIVE,
+    LEFTOVER,
+    BROKEN,
+    SCRIPT,
+    LOCAL,
+    PRIVATE,
+    PLAIN,
+    TEXT,
+    MAILTO,
+];
+
+/// The links whose site is the same for all rows of the shape.
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let Some(page) = &sheet.page else { return };
-    for (index, link) in page.named("a") {
-        let Some(href) = link.get("href").filter(|href| !is_marked(href)) else {
+    let links = page.elements();
+    let links = links.filter(|(_, element)| is_link(&element.name));
+    for (index, link) in links {
+        let Some(href) = link.get("href").and_then(|href| settled(href, sheet)) else {
             continue;
         };
-        if let Some(finding) = look(href) {
+        let text = page.text(index);
+        let differs = || settled(&text, sheet).and_then(|text| differs(&text, &href));
+        if let Some(finding) = look(&href, "a link").or_else(differs) {
             let locator = &sheet.facts.locator;
             out.add(locator.at_element(finding, page, index, Some("href")));
         }
     }
 }
 
-/// The links that have values of the row.
+/// The links whose site is the row's own, and those that the row's values leave something over in.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    for (hole, href) in row.holes() {
-        if hole.element == "a"
-            && hole.attribute == "href"
-            && let Some(finding) = look(&href)
-        {
-            out.add(finding);
+    let Some(html) = row.html else { return };
+    let odd = row.values.iter().any(|value| has_leftover(value));
+    for hole in html.holes() {
+        if !is_link(&hole.element) || hole.attribute != "href" {
+            continue;
         }
+        let is_settled = is_settled(&hole.value);
+        if is_settled && !odd {
+            continue;
+        }
+        let href = fill(&hole.value, row.values);
+        let found = if is_settled {
+            has_leftover(&href).then(|| leftover(&named("link", &hole.value)))
+        } else {
+            look(&href, &named("link", &hole.value))
+        };
+        found.into_iter().for_each(|finding| out.add(finding));
     }
 }
 
-fn look(href: &str) -> Option<crate::finding::Finding> {
-    href.trim().is_empty().then(|| {
-        EMPTY
-            .found("a link leads nowhere: its `href` is empty")
-            .help("give it an address, or take the link away where there is none: {% if … %}")
+fn is_link(element: &str) -> bool {
+    element == "a" || element == "area"
+}
+
+/// What is wrong with the address of a link, which is named `what`.
+fn look(href: &str, what: &str) -> Option<Finding> {
+    let href = href.trim();
+    if href.is_empty() {
+        return Some(
+            EMPTY
+                .found(format!("{what} leads nowhere: its `href` is empty"))
+                .help("give it an address, or take the link away where there is none: {% if … %}"),
+        );
+    }
+    if href.starts_with('#') {
+        return (href == "#").then(|| {
+            PLACEHOLDER
+                .found(format!("{what} leads to `#`, which is nowhere"))
+                .help("put the address in, or take the link away")
+        });
+    }
+    if has_leftover(href) {
+        return Some(leftover(what));
+    }
+    match Url::parse(href) {
+        Err(ParseError::RelativeUrlWithoutBase) => Some(relative(href, what)),
+        Err(error) => Some(broken(what, &error.to_string())),
+        Ok(url) if is_no_scheme(url.scheme()) => Some(relative(href, what)),
+        Ok(url) => match url.scheme() {
+            "http" | "https" => web(&url, href, what),
+            "mailto" => mailto(&url, what),
+            "javascript" | "vbscript" | "data" => Some(
+                SCRIPT
+                    .found(format!("{what} runs a script or holds a page"))
+                    .help("mail programs take such links out: link to a page on the web"),
+            ),
+            "file" => Some(local(what)),
+            _ => None,
+        },
+    }
+}
+
+fn leftover(what: &str) -> Finding {
+    LEFTOVER
+        .found(format!("{what} has a placeholder that nothing filled"))
+        .help("write {{ column }}, and look for placeholders in the recipients' cells as well")
+}
+
+fn relative(href: &str, what: &str) -> Finding {
+    RELATIVE
+        .found(format!("{what} is relative: it has no https://"))
+        .help(with_scheme(href))
+}
+
+fn broken(what: &str, why: &str) -> Finding {
+    BROKEN
+        .found(format!("{what} is no address: {why}"))
+        .help("write it as https://host/path")
+}
+
+fn local(what: &str) -> Finding {
+    LOCAL
+        .found(format!("{what} leads to the reader's own machine"))
+        .help("write the address that the page has on the web")
+}
+
+fn web(url: &Url, href: &str, what: &str) -> Option<Finding> {
+    let after = href.get(url.scheme().len() + 1..);
+    if !after.is_some_and(|after| after.starts_with("//")) {
+        return Some(broken(what, "behind the scheme there must be ://"));
+    }
+    match reach(url) {
+        Reach::Loopback => return Some(local(what)),
+        Reach::Private => {
+            let finding = PRIVATE.found(format!("{what} leads to a host of a private network"));
+            return Some(
+                finding.help("write an address that readers can reach, if they are not all inside"),
+            );
+        }
+        Reach::Public => {}
+    }
+    (url.scheme() == "http").then(|| {
+        PLAIN
+            .found(format!("{what} begins with http://"))
+            .help("write https:// if the site has it")
     })
+}
+
+fn mailto(url: &Url, what: &str) -> Option<Finding> {
+    let decoded = percent_decode_str(url.path()).decode_utf8_lossy();
+    if decoded.trim().is_empty() {
+        // One that leaves the address to the reader, to pass something on.
+        return url.query().is_none().then(|| {
+            let message = format!("{what} is a mailto: without an address");
+            MAILTO.found(message).help("write mailto:name@example.com")
+        });
+    }
+    let wrong = decoded.split(',').find_map(|one| Address::parse(one).err());
+    wrong.map(|error| {
+        MAILTO
+            .found(format!("{what} is a mailto: with a bad address: {error}"))
+            .help("write mailto:name@example.com")
+    })
+}
+
+/// A link whose text is the address of another site.
+fn differs(text: &str, href: &str) -> Option<Finding> {
+    let text = text.trim();
+    if text.contains(char::is_whitespace) {
+        return None;
+    }
+    let start = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let shown = if start.starts_with("www.") {
+        Url::parse(&format!("https://{text}"))
+    } else if start.starts_with("https://") || start.starts_with("http://") {
+        Url::parse(text)
+    } else {
+        return None;
+    };
+    let (shown, href) = (shown.ok()?, Url::parse(href.trim()).ok()?);
+    let (shown, leads) = (shown.host_str()?, href.host_str()?);
+    (!same_site(shown, leads)).then(|| {
+        TEXT.found(format!(
+            "a link shows {shown}, but leads to {leads}: mail programs take it for phishing"
+        ))
+        .help("give it words for a text, or the address that it leads to")
+    })
+}
+
+fn same_site(one: &str, other: &str) -> bool {
+    let (one, other) = (site(one), site(other));
+    one == other
+}
+
+/// The part of a host's name that is somebody's, as nearly as it can be told without a list.
+fn site(host: &str) -> &str {
+    let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
+    let label = |from: usize, to: usize| &host[from + 1..to];
+    // As in example.co.uk and example.com.pl.
+    let is_long = match dots[..] {
+        [last, second, ..] => host.len() - last == 3 && label(second, last).len() <= 3,
+        _ => false,
+    };
+    match dots.get(if is_long { 2 } else { 1 }) {
+        Some(at) => &host[at + 1..],
+        None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(href: &str) -> Option<&'static str> {
+        look(href, "a link").map(|finding| finding.code)
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_link_is_told() {
+        for (href, wanted) in [
+            (" ", "link-empty"),
+            ("#", "link-placeholder"),
+            ("/shop", "link-relative"),
+            ("//acme.example/", "link-relative"),
+            ("www.acme.example", "link-relative"),
+            ("acme.example:80/x", "link-relative"),
+            ("localhost:80/x", "link-relative"),
+            ("hello@acme.example", "link-relative"),
+            ("https://acme.example/{{ x }}", "link-leftover"),
+            ("https://", "link-broken"),
+            ("https:/acme.example", "link-broken"),
+            ("https://acme .example/", "link-broken"),
+            ("javascript:void(0)", "link-script"),
+            ("file:///home/me/a.html", "link-local"),
+            ("http://localhost/", "link-local"),
+            ("https://192.168.1.7/", "link-private"),
+            ("http://acme.example/", "link-http"),
+            ("mailto:", "link-mailto"),
+            ("mailto:hello", "link-mailto"),
+            ("mailto:a@acme.example,b", "link-mailto"),
+        ] {
+            assert_eq!(code(href), Some(wanted), "{href}");
+        }
+    }
+
+    #[test]
+    fn good_links_are_left_alone() {
+        for href in [
+            "https://acme.example",
+            "https://acme.example/a b?c=%20#d",
+            "https://zażółć.example/",
+            "#top",
+            "tel:+48123456789",
+            "sms:+48123456789",
+            "mailto:hello@acme.example?subject=Hi",
+            "mailto:?body=look",
+            "mailto:a%40acme.example",
+            "whatsapp://send?text=x",
+        ] {
+            assert_eq!(code(href), None, "{href}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_an_address_is_of_the_same_site() {
+        let href = "https://links.acme.example/1";
+        for text in [
+            "https://www.acme.example/",
+            "www.acme.example",
+            "acme.other",
+            "Read https://b.example now",
+        ] {
+            assert!(differs(text, href).is_none(), "{text}");
+        }
+        for text in ["https://b.example", "www.acme.other", "HTTP://acme.com"] {
+            assert!(differs(text, href).is_some(), "{text}");
+        }
+        assert!(differs("https://a.co.uk", "https://b.co.uk").is_some());
+        assert!(differs("https://www.a.com.pl", "https://a.com.pl/x").is_none());
+    }
 }

@@ -8,12 +8,16 @@ mod contrast;
 mod data;
 mod gaps;
 mod images;
+mod inline;
 mod links;
 mod plan;
 mod size;
 mod spam;
 mod subject;
+mod targets;
 mod text;
+mod unsubscribe;
+mod written;
 
 pub(super) use gaps::Known as KnownGaps;
 
@@ -34,12 +38,14 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         data::RULES,
         gaps::RULES,
         images::RULES,
+        inline::RULES,
         links::RULES,
         plan::RULES,
         size::RULES,
         spam::RULES,
         subject::RULES,
         text::RULES,
+        unsubscribe::RULES,
     ];
     families.into_iter().flatten()
 }
@@ -67,13 +73,14 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
 
 /// Holds a row's message against the rules that look at its own values.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    attachments::row(row, out);
     bulk::row(row, out);
     data::row(row, out);
     gaps::row(row, out);
     images::row(row, out);
     links::row(row, out);
-    size::row(row, out);
     subject::row(row, out);
+    text::row(row, out);
 }
 
 /// Adds a row to what is known of all.
@@ -112,6 +119,8 @@ pub(super) struct Tally {
     data: data::Tally,
     plan: plan::Tally,
     size: size::Tally,
+    subject: subject::Tally,
+    unsubscribe: unsubscribe::Tally,
 }
 
 impl Tally {
@@ -119,12 +128,16 @@ impl Tally {
         self.data.row(row);
         self.plan.row(row);
         self.size.row(row);
+        self.subject.row(row);
+        self.unsubscribe.row(row);
     }
 
     pub(super) fn merge(&mut self, other: Self) {
         self.data.merge(other.data);
         self.plan.merge(other.plan);
         self.size.merge(other.size);
+        self.subject.merge(other.subject);
+        self.unsubscribe.merge(other.unsubscribe);
     }
 
     fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
@@ -132,5 +145,7 @@ impl Tally {
         self.data.finish(facts, out);
         self.plan.finish(facts, out);
         self.size.finish(facts, out);
+        self.subject.finish(facts, out);
+        self.unsubscribe.finish(facts, out);
     }
 }

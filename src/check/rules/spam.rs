@@ -1,10 +1,190 @@
-//! The structural rules of spam filters.
+//! The structural rules of SpamAssassin, with its scores for when Bayes and network tests are on
+//! (50_scores.cf of 4.0.1, the fourth column); 5 points are spam unless a server says otherwise.
 
 use super::super::facts::Sheet;
 use super::super::out::Out;
+use super::super::page::Page;
 use super::super::rule::Rule;
+use crate::finding::{Finding, Severity};
+use crate::render::is_marked;
+
+const IMAGE_ONLY: Rule = Rule {
+    code: "spam-image-only",
+    severity: Severity::Warning,
+    finds: "an image in HTML of less than 2,800 bytes, as those have that say it all in a picture",
+    source: "SpamAssassin HTML_IMAGE_ONLY_04 to _28 (1.1 to 2.1)",
+    example: "`<a href=\"…\"><img src=\"…\"></a>` and nothing more",
+};
+
+const TITLE: Rule = Rule {
+    code: "spam-title",
+    severity: Severity::Warning,
+    finds: "a `<title>` more than three and a half times as long as the subject",
+    source: "SpamAssassin HTML_TITLE_SUBJ_DIFF (2.0)",
+    example: "the title of a web page, with the subject “News”",
+};
+
+const DEAR: Rule = Rule {
+    code: "spam-dear",
+    severity: Severity::Warning,
+    finds: "a salutation that spam has: Dear Friend, Dear Sir, Dear Madam",
+    source: "SpamAssassin DEAR_FRIEND (2.6), DEAR_SOMETHING (2.0), DEAR_WINNER (3.1)",
+    example: "`Dear {% if first_name %}{{ first_name }}{% else %}Friend{% endif %}`",
+};
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[IMAGE_ONLY, TITLE, DEAR];
 
-pub(super) fn sheet(_sheet: &Sheet<'_>, _out: &mut Out<'_>) {}
+/// The most bytes of HTML with an image, the rule's name, its score.
+const IMAGE_ONLY_SCORES: [(usize, &str, &str); 7] = [
+    (400, "HTML_IMAGE_ONLY_04", "1.2"),
+    (800, "HTML_IMAGE_ONLY_08", "1.7"),
+    (1200, "HTML_IMAGE_ONLY_12", "2.1"),
+    (1600, "HTML_IMAGE_ONLY_16", "1.1"),
+    (2000, "HTML_IMAGE_ONLY_20", "1.5"),
+    (2400, "HTML_IMAGE_ONLY_24", "1.6"),
+    (2800, "HTML_IMAGE_ONLY_28", "1.4"),
+];
+
+/// The words of DEAR_SOMETHING.
+const SOMETHING: [&str; 11] = [
+    "it",
+    "internet",
+    "candidate",
+    "sir",
+    "sirs",
+    "madam",
+    "investor",
+    "traveler",
+    "traveller",
+    "car shopper",
+    "web",
+];
+
+/// What all rows of the shape have.
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    let Some(page) = &sheet.page else { return };
+    let locator = &sheet.facts.locator;
+    let bytes = sheet.message.html.as_ref().map_or(0, String::len);
+    if let Some((index, _)) = page.named("img").next()
+        && let Some(finding) = image_only(bytes)
+    {
+        out.add(locator.at_element(finding, page, index, Some("src")));
+    }
+    if let Some(finding) = title(sheet, page) {
+        let index = page.named("title").next().map_or(0, |(index, _)| index);
+        out.add(locator.at_element(finding, page, index, None));
+    }
+    if let Some((text, finding)) = dear(page) {
+        out.add(locator.at_text(finding, &text, 0));
+    }
+}
+
+fn image_only(bytes: usize) -> Option<Finding> {
+    let (_, name, score) = IMAGE_ONLY_SCORES
+        .iter()
+        .find(|(most, _, _)| bytes <= *most)?;
+    let message = format!(
+        "an image in HTML of {bytes} bytes: SpamAssassin gives {score} points of 5 ({name})"
+    );
+    Some(IMAGE_ONLY.found(message).help(
+        "say in words what the image says; 2,800 bytes of HTML and more are no spam for that",
+    ))
+}
+
+/// SpamAssassin does not look at messages with attachments.
+fn title(sheet: &Sheet<'_>, page: &Page) -> Option<Finding> {
+    if sheet
+        .message
+        .attachments
+        .files
+        .iter()
+        .any(|file| !file.inline)
+    {
+        return None;
+    }
+    let title = page.raw_text("title")?;
+    let title = sheet.fill(title.trim());
+    let (title, subject) = (title.chars().count(), sheet.message.subject.chars().count());
+    (subject > 0 && title * 2 > subject * 7).then(|| {
+        TITLE
+            .found("the <title> is more than three and a half times as long as the subject: SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
+            .help("write the subject into it, or what the letter is called")
+    })
+}
+
+/// A salutation that spam has, as it is written.
+fn dear(page: &Page) -> Option<(String, Finding)> {
+    let found = |text: &str, name: &str, score: &str| {
+        let message =
+            format!("“{text}” stands in spam: SpamAssassin gives {score} points of 5 ({name})");
+        let help = "write the name, and where there is none a greeting without one: {% if … %}";
+        (text.to_owned(), DEAR.found(message).help(help))
+    };
+    page.texts().find_map(|(_, text)| {
+        // Lower case for ASCII leaves the places as they are.
+        let lower = text.to_ascii_lowercase();
+        lower.match_indices("dear ").find_map(|(at, dear)| {
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            if lower[..at].ends_with(is_word) {
+                return None;
+            }
+            let rest = &lower[at + dear.len()..];
+            let begins = |word: &str| {
+                let after = rest.strip_prefix(word);
+                after.is_some_and(|after| !after.starts_with(is_word))
+            };
+            let shown = |length: usize| &text[at..at + dear.len() + length];
+            if lower[..at].trim().is_empty() && begins("friend") {
+                return Some(found(shown(6), "DEAR_FRIEND", "2.6"));
+            }
+            if let Some(word) = SOMETHING.iter().find(|word| begins(word)) {
+                return Some(found(shown(word.len()), "DEAR_SOMETHING", "2.0"));
+            }
+            let winner = rest.find("winner").filter(|at| *at <= 20);
+            let winner = winner.filter(|at| !is_marked(&rest[..*at]));
+            winner.map(|at| found(shown(at + 6), "DEAR_WINNER", "3.1"))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn small_html_with_an_image_has_the_score_of_its_size() {
+        let said = |bytes| image_only(bytes).map(|finding| finding.message);
+        assert!(said(400).is_some_and(|it| it.contains("1.2 points of 5 (HTML_IMAGE_ONLY_04)")));
+        assert!(said(401).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_08")));
+        assert!(said(2800).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_28")));
+        assert_eq!(said(2801), None);
+    }
+
+    #[test]
+    fn salutations_are_those_of_spamassassin() {
+        let text = |body: &str| {
+            let page = Page::parse(&format!("<p>{body}</p>"), &Clock::system());
+            dear(&page).map(|(text, _)| text)
+        };
+        for (body, wanted) in [
+            ("Dear Friend,", "Dear Friend"),
+            ("\n dear sir or madam", "dear sir"),
+            ("Oh Dear Investor!", "Dear Investor"),
+            ("Dear lucky winner", "Dear lucky winner"),
+        ] {
+            assert_eq!(text(body).as_deref(), Some(wanted), "{body}");
+        }
+        for body in [
+            "Dear Friends,",
+            "my dear friend Ann",
+            "Dear Siri",
+            "endear sir",
+            "Dear \u{fdd0}0\u{fdd1}",
+            "Dear Ann",
+        ] {
+            assert_eq!(text(body), None, "{body}");
+        }
+    }
+}

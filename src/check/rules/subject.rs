@@ -1,13 +1,267 @@
-//! The subject and the preheader.
+//! The subject and the preheader: what an inbox shows of a message.
 
-use super::super::facts::RowSheet;
-use super::super::facts::Sheet;
+use super::super::facts::{Facts, RowSheet, Sheet};
 use super::super::out::Out;
+use super::super::page::Page;
 use super::super::rule::Rule;
+use super::written::{at_text, varies};
+use crate::finding::{Finding, Severity};
+use crate::report::counted;
+
+const EMPTY: Rule = Rule {
+    code: "subject-empty",
+    severity: Severity::Error,
+    finds: "a subject of spaces alone",
+    source: "SpamAssassin MISSING_SUBJECT (1.8)",
+    example: "`subject = \"{{ topic }} \"` where the topic is empty",
+};
+
+const LONG: Rule = Rule {
+    code: "subject-long",
+    severity: Severity::Note,
+    finds: "a subject of more than 50 characters, which phones cut",
+    source: "emailtooltester.com/en/blog/email-subject-lines-character-limit: 33 to 48 are shown",
+    example: "`subject = \"The autumn letter of the roastery, with three new coffees\"`",
+};
+
+const CAPITALS: Rule = Rule {
+    code: "subject-capitals",
+    severity: Severity::Warning,
+    finds: "a subject in capitals alone",
+    source: "SpamAssassin SUBJ_ALL_CAPS (0.5)",
+    example: "`subject = \"AUTUMN IS HERE\"`",
+};
+
+const NO_PREHEADER: Rule = Rule {
+    code: "preheader-missing",
+    severity: Severity::Warning,
+    finds: "HTML without any text, so that inboxes show nothing beside the subject",
+    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
+    example: "a message that is one image",
+};
+
+const LINK: Rule = Rule {
+    code: "preheader-link",
+    severity: Severity::Note,
+    finds: "HTML that begins with a link, whose text inboxes show beside the subject",
+    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
+    example: "`<a href=\"…\">Read it in the browser</a>` before all else",
+};
+
+const SAME: Rule = Rule {
+    code: "preheader-subject",
+    severity: Severity::Warning,
+    finds: "HTML that begins with the subject, so that inboxes show it twice",
+    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
+    example: "the subject again as the heading, and nothing before it",
+};
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, NO_PREHEADER, LINK, SAME];
 
-pub(super) fn sheet(_sheet: &Sheet<'_>, _out: &mut Out<'_>) {}
+/// The most characters that phones show, the best of them.
+const MOST: usize = 50;
+/// How many all phones show.
+const SHOWN: usize = 33;
 
-pub(super) fn row(_row: &RowSheet<'_>, _out: &mut Out<'_>) {}
+/// What stands in the HTML, and a subject that is the same for all.
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    let subject = &sheet.facts.campaign.message.subject;
+    if !varies(subject)
+        && let Some(finding) = look(&sheet.message.subject)
+    {
+        out.add(at_text(sheet.facts, finding, subject));
+    }
+    if let Some(page) = &sheet.page {
+        preheader(sheet, page, out);
+    }
+}
+
+/// A subject that is the row's own.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    let subject = &row.facts.campaign.message.subject;
+    if let Some(finding) = look(&row.message.subject)
+        && varies(subject)
+    {
+        out.add(at_text(row.facts, finding, subject));
+    }
+}
+
+fn look(subject: &str) -> Option<Finding> {
+    if subject.trim().is_empty() {
+        return Some(
+            EMPTY
+                .found("the subject is empty")
+                .help("give it words that are there whatever the row has: {% if … %}…{% else %}"),
+        );
+    }
+    is_capitals(subject).then(|| {
+        CAPITALS
+            .found("the subject is in capitals alone: SpamAssassin gives it 0.5 points of 5")
+            .help("write it as other sentences")
+    })
+}
+
+/// As SpamAssassin has it, but for letters of all scripts: one word alone, or a short one, is none.
+fn is_capitals(subject: &str) -> bool {
+    let subject = subject.trim();
+    let mut cased = subject
+        .chars()
+        .filter(|c| c.is_lowercase() || c.is_uppercase());
+    subject.len() >= 10
+        && subject.contains(char::is_whitespace)
+        && cased.next().is_some_and(char::is_uppercase)
+        && cased.all(char::is_uppercase)
+}
+
+fn preheader(sheet: &Sheet<'_>, page: &Page, out: &mut Out<'_>) {
+    let locator = &sheet.facts.locator;
+    let mut texts = page.texts().filter(|(_, text)| !is_blank(text));
+    let Some((index, first)) = texts.next() else {
+        let finding = NO_PREHEADER
+            .found("the HTML has no text: inboxes show nothing beside the subject")
+            .help("begin the body with a sentence, hidden or not, that says what comes");
+        out.add(locator.somewhere(finding));
+        return;
+    };
+    let around = page.ancestors(index).next().map(|(element, _)| element);
+    let place = |finding, element: Option<usize>| match element {
+        Some(element) => locator.at_element(finding, page, element, None),
+        None => locator.at_text(finding, first, 0),
+    };
+    let link = page
+        .ancestors(index)
+        .find(|(_, element)| element.name == "a");
+    if let Some((link, _)) = link {
+        let finding = LINK
+            .found("the HTML begins with a link: inboxes show its text beside the subject")
+            .help("put a sentence before it, hidden or not, that says what comes");
+        out.add(place(finding, Some(link)));
+        return;
+    }
+    let rest = texts.map(|(_, text)| text);
+    let begins: String = std::iter::once(first).chain(rest).take(10).collect();
+    if begins_with(&sheet.fill(&begins), &sheet.message.subject) {
+        let finding = SAME
+            .found("the HTML begins with the subject: inboxes show it twice")
+            .help("begin with a sentence, hidden or not, that goes on from the subject");
+        out.add(place(finding, around));
+    }
+}
+
+/// Whether there is nothing to see in a text: what pads a preheader is that, too.
+fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    text.chars().all(|c| c.is_whitespace() || unseen(c))
+}
+
+/// Whether a text has the letters of the subject first.
+fn begins_with(text: &str, subject: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let subject = letters(subject);
+    !subject.is_empty() && letters(text).starts_with(&subject)
+}
+
+/// What is known of all rows together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// The longest subject, its characters and its row.
+    longest: Option<(usize, u32, String)>,
+    /// How many are too long.
+    over: u64,
+}
+
+impl Tally {
+    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
+        let subject = &row.message.subject;
+        // Bytes are quicker to count, and there are no fewer of them.
+        if subject.len() <= MOST {
+            return;
+        }
+        let length = subject.chars().count();
+        if length > MOST {
+            self.over += 1;
+            self.take(length, row.row.number, subject);
+        }
+    }
+
+    /// Keeps the first of the longest.
+    fn take(&mut self, length: usize, row: u32, subject: &str) {
+        let longer = |(known, of, _): &(usize, u32, String)| {
+            length > *known || length == *known && row < *of
+        };
+        if self.longest.as_ref().is_none_or(longer) {
+            self.longest = Some((length, row, subject.to_owned()));
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.over += other.over;
+        if let Some((length, row, subject)) = other.longest {
+            self.take(length, row, &subject);
+        }
+    }
+
+    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+        let Some((length, row, subject)) = self.longest else {
+            return;
+        };
+        let written = &facts.campaign.message.subject;
+        let shown: String = subject.chars().take(SHOWN).collect();
+        let of = if varies(written) {
+            format!(
+                "the longest of {} that phones cut, that of row {row},",
+                counted(self.over, "subject")
+            )
+        } else {
+            "the subject".to_owned()
+        };
+        let message = format!(
+            "{of} has {length} characters; all phones show “{}…”",
+            shown.trim_end()
+        );
+        let finding = LONG
+            .found(message)
+            .help("put what matters first; most show no more than 48");
+        let mut finding = at_text(facts, finding, written);
+        if varies(written) {
+            finding.place.row = Some(row);
+        }
+        out.add(finding);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capitals_are_told_as_spamassassin_does() {
+        for subject in ["AUTUMN IS HERE!", "ŻÓŁĆ NA JESIEŃ 2026", "BIG SALE: 50% 🎉"] {
+            assert!(is_capitals(subject), "{subject}");
+        }
+        for subject in [
+            "AUTUMN-IS-HERE",
+            "NEW! ABC",
+            "Autumn IS HERE",
+            "2026: 50% – 70%",
+            "秋の手紙 です でした",
+        ] {
+            assert!(!is_capitals(subject), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_text_begins_with_the_subject_whatever_is_between_its_letters() {
+        assert!(begins_with(
+            "Autumn is here.  And so are we",
+            "Autumn is here!"
+        ));
+        assert!(!begins_with("Autumn is near", "Autumn is here!"));
+        assert!(!begins_with("Autumn", "!"));
+        assert!(is_blank(" \u{200c}\u{a0}\u{34f}\u{ad}\n"));
+    }
+}

@@ -1,5 +1,129 @@
+use std::fmt::Write;
+
 use super::Case;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+const LIST: &str = "message.headers.List-Unsubscribe";
+const POST: &str = "message.headers.List-Unsubscribe-Post";
 
-pub(super) const SILENT: &[Case] = &[];
+/// The same to 100 recipients.
+fn to_many(good: Campaign) -> Campaign {
+    let mut csv = String::from("email,first_name,token\n");
+    for n in 1..=100 {
+        writeln!(csv, "r{n}@one.example,Ann,t{n}").expect("a string takes all");
+    }
+    good.recipients(csv)
+}
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("unsubscribe-missing", |good| {
+        to_many(good.unset(LIST).unset(POST))
+    }),
+    Case::new("unsubscribe-missing", |good| {
+        to_many(good.set(
+            LIST,
+            "{% if token != 't5' %}<https://sender.example/{{ token }}>{% endif %}",
+        ))
+    })
+    .rows(&[5]),
+    Case::new("unsubscribe-value", |good| {
+        good.set(LIST, "https://sender.example/u/{{ token }}")
+    })
+    .at("campaign.toml:12:20")
+    .rows(&[1, 2, 3]),
+    Case::new("unsubscribe-value", |good| {
+        good.set(LIST, "leave@sender.example")
+    }),
+    Case::new("unsubscribe-https", |good| {
+        to_many(good.set(LIST, "<mailto:leave@sender.example>").unset(POST))
+    }),
+    Case::new("unsubscribe-https", |good| {
+        good.set(LIST, "<http://sender.example/u/{{ token }}>")
+            .unset(POST)
+    }),
+    Case::new("unsubscribe-several", |good| {
+        good.set(
+            LIST,
+            "<https://sender.example/{{ token }}>, <https://sender.example/all>",
+        )
+    }),
+    Case::new("unsubscribe-post", |good| good.unset(POST)),
+    Case::new("unsubscribe-post", |good| good.set(POST, "One-Click")),
+    Case::new("unsubscribe-post", |good| good.unset(LIST)),
+    Case::new("unsubscribe-shared", |good| {
+        good.set(LIST, "<https://sender.example/leave>")
+    })
+    .at("campaign.toml:12:20"),
+    Case::new("unsubscribe-shared", |good| {
+        good.set(
+            LIST,
+            "<https://sender.example/u/{% if token == 'c3' %}a1{% else %}{{ token }}{% endif %}>",
+        )
+    })
+    .rows(&[3]),
+    Case::new("from-freemail", |good| {
+        good.set("message.from", "sender@wp.pl")
+    })
+    .at("campaign.toml:4:8"),
+    Case::new("from-freemail", |good| {
+        good.set(
+            "message.from",
+            "{{ token }}@{% if token == 'b2' %}yahoo.co.uk{% else %}sender.example{% endif %}",
+        )
+    })
+    .rows(&[2]),
+    Case::new("reply-freemail", |good| {
+        good.set("message.reply_to", "sender@gmail.com")
+    }),
+    Case::new("feedback-id", |good| {
+        good.set("message.headers.Feedback-ID", "autumn:sender:")
+    }),
+    Case::new("feedback-id", |good| {
+        good.set("message.headers.Feedback-ID", "{{ first_name }}:abc")
+    }),
+    Case::new("header-automatic", |good| {
+        good.set("message.headers.Auto-Submitted", "auto-replied")
+    }),
+    Case::new("header-automatic", |good| {
+        good.set("message.headers.Precedence", "{{ token }}")
+    }),
+];
+
+pub(super) const SILENT: &[Case] = &[
+    Case::new("unsubscribe-missing", |good| good.unset(LIST).unset(POST)),
+    Case::new("unsubscribe-missing", to_many),
+    Case::new("unsubscribe-shared", to_many),
+    Case::new("unsubscribe-https", |good| {
+        good.set(LIST, "<mailto:leave@sender.example>").unset(POST)
+    }),
+    Case::new("unsubscribe-value", |good| {
+        good.set(
+            LIST,
+            "<mailto:leave@sender.example>, <https://sender.example/u/{{ token }}>",
+        )
+    }),
+    Case::new("unsubscribe-several", |good| {
+        good.set(
+            LIST,
+            "<mailto:leave@sender.example>, <https://sender.example/u/{{ token }}>",
+        )
+    }),
+    Case::new("unsubscribe-shared", |good| {
+        good.set(LIST, "<mailto:leave@sender.example>").unset(POST)
+    }),
+    Case::new("from-freemail", |good| {
+        good.set("message.from", "news@live.sender.example")
+    }),
+    Case::new("reply-freemail", |good| {
+        good.set("message.reply_to", "hello@sender.example")
+    }),
+    Case::new("feedback-id", |good| {
+        good.set(
+            "message.headers.Feedback-ID",
+            "autumn:sender:letter:mailrun",
+        )
+    }),
+    Case::new("header-automatic", |good| {
+        good.set("message.headers.Precedence", "bulk")
+    }),
+];

@@ -1,5 +1,122 @@
 use super::Case;
+use super::attachments::attaching;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+/// The good campaign with an image in line 7.
+fn image(good: Campaign, image: &str) -> Campaign {
+    good.html_with("<p>Hello", &format!("{image}\n<p>Hello"))
+}
 
-pub(super) const SILENT: &[Case] = &[];
+fn source(good: Campaign, src: &str) -> Campaign {
+    image(
+        good,
+        &format!("<img src=\"{src}\" alt=\"Autumn\" width=\"600\">"),
+    )
+}
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("image-empty", |good| source(good, "")).at("templates/newsletter.html:7:1"),
+    Case::new("image-relative", |good| source(good, "images/a.png"))
+        .at("templates/newsletter.html:7:1"),
+    Case::new("image-relative", |good| source(good, "{{ token }}.png")).rows(&[1, 2, 3]),
+    Case::new("image-leftover", |good| source(good, "*|IMAGE|*")),
+    Case::new("image-broken", |good| source(good, "https://")),
+    Case::new("image-local", |good| source(good, "C:\\autumn.png")),
+    Case::new("image-private", |good| {
+        source(good, "https://10.0.0.7/{{ token }}.png")
+    })
+    .at("templates/newsletter.html:7:1"),
+    Case::new("image-http", |good| {
+        source(good, "http://sender.example/a.png")
+    })
+    .at("templates/newsletter.html:7:1"),
+    Case::new("image-http", |good| {
+        image(
+            good,
+            "<table><tr><td background=\"http://sender.example/a.png\">x</td></tr></table>",
+        )
+    }),
+    Case::new("image-data", |good| {
+        source(good, "data:image/gif;base64,R0lGODlhAQABAAAAACw=")
+    }),
+    Case::new("image-alt", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" width=\"600\">",
+        )
+    })
+    .at("templates/newsletter.html:7:1"),
+    Case::new("image-width", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" alt=\"Autumn\" style=\"max-width: 100%\">",
+        )
+    })
+    .at("templates/newsletter.html:7:1"),
+    Case::new("image-cid-missing", |good| source(good, "cid:autumn.png"))
+        .at("templates/newsletter.html:7:1"),
+    Case::new("image-cid-missing", |good| {
+        source(attaching(good, &[("{{ token }}.png", true)]), "cid:a1.png")
+            .file("a1.png", "1")
+            .file("b2.png", "2")
+            .file("c3.png", "3")
+    })
+    .rows(&[2, 3]),
+    Case::new("image-cid-unused", |good| {
+        attaching(good, &[("autumn.png", true)]).file("autumn.png", "a picture")
+    })
+    .at("campaign.toml:10:8"),
+    Case::new("image-heavy", |good| {
+        source(attaching(good, &[("autumn.png", true)]), "cid:autumn.png")
+            .file("autumn.png", vec![7; 500_001])
+    }),
+];
+
+pub(super) const SILENT: &[Case] = &[
+    Case::new("image-empty", |good| {
+        source(good, "https://sender.example/{{ token }}.png")
+    }),
+    Case::new("image-alt", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" width=\"600\" alt=\"\">",
+        )
+    }),
+    Case::new("image-alt", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/open?{{ token }}\" width=\"1\" height=\"1\">",
+        )
+    }),
+    Case::new("image-width", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" alt=\"\" style=\"width: 100%\">",
+        )
+    }),
+    Case::new("image-cid-missing", |good| {
+        source(
+            attaching(good, &[("my autumn.png", true)]),
+            "cid:my%20autumn.png",
+        )
+        .file("my autumn.png", "a picture")
+    }),
+    Case::new("image-cid-missing", |good| {
+        source(
+            attaching(good, &[("{{ token }}.png", true)]),
+            "cid:{{ token }}.png",
+        )
+        .file("a1.png", "1")
+        .file("b2.png", "2")
+        .file("c3.png", "3")
+    }),
+    Case::new("image-cid-unused", |good| {
+        image(
+            attaching(good, &[("autumn.png", true)]).file("autumn.png", "a picture"),
+            "<div style=\"background-image: url('cid:autumn.png')\">x</div>",
+        )
+    }),
+    Case::new("image-heavy", |good| {
+        attaching(good, &[("photos.zip", false)]).file("photos.zip", vec![7; 600_000])
+    }),
+];

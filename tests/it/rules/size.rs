@@ -1,5 +1,14 @@
 use super::Case;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+/// The good campaign with a paragraph of so many bytes for the second row.
+fn large(good: Campaign, bytes: usize) -> Campaign {
+    let text = "Autumn is here. ".repeat(bytes / 16);
+    let block = format!("{{% if token == 'b2' %}}<p>{text}</p>{{% endif %}}<p>Hello");
+    good.html_with("<p>Hello", &block)
+}
 
-pub(super) const SILENT: &[Case] = &[];
+pub(super) const CASES: &[Case] =
+    &[Case::new("html-clipped", |good| large(good, 103 * 1024)).rows(&[2])];
+
+pub(super) const SILENT: &[Case] = &[Case::new("html-clipped", |good| large(good, 100 * 1024))];

@@ -1,5 +1,46 @@
 use super::Case;
+use crate::support::campaign::Campaign;
 
-pub(super) const CASES: &[Case] = &[];
+/// A campaign whose HTML has so many bytes, an image among them.
+fn with_image(good: Campaign, bytes: usize) -> Campaign {
+    let image =
+        "<p>Autumn</p><img src=\"https://sender.example/a.png\" alt=\"\" width=\"600\"><!--";
+    let html = format!("{image}{}-->", "x".repeat(bytes - image.len() - 3));
+    good.template("newsletter.html", &html)
+}
 
-pub(super) const SILENT: &[Case] = &[];
+pub(super) const CASES: &[Case] = &[
+    Case::new("spam-image-only", |good| with_image(good, 2800))
+        .at("templates/newsletter.html:1:14"),
+    Case::new("spam-title", |good| {
+        good.html_with(
+            "<title>Autumn news for {{ first_name }}",
+            &format!("<title>{}", "News ".repeat(30)),
+        )
+    })
+    .at("templates/newsletter.html:3:29"),
+    Case::new("spam-dear", |good| {
+        good.html_with(
+            "Hello {{ first_name }}",
+            "Dear {% if token == 'c3' %}Friend{% else %}{{ first_name }}{% endif %}",
+        )
+    })
+    .rows(&[3]),
+    Case::new("spam-dear", |good| {
+        good.html_with("Hello {{ first_name }}", "Dear Sir or Madam")
+    })
+    .at("templates/newsletter.html:6:4"),
+];
+
+pub(super) const SILENT: &[Case] = &[
+    Case::new("spam-image-only", |good| with_image(good, 2801)),
+    Case::new("spam-title", |good| {
+        good.html_with(
+            "<title>Autumn news for {{ first_name }}",
+            &format!("<title>{}", "News ".repeat(20)),
+        )
+    }),
+    Case::new("spam-dear", |good| {
+        good.html_with("Hello {{ first_name }}", "Dear {{ first_name }}")
+    }),
+];

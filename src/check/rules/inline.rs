@@ -1,0 +1,196 @@
+//! Images that come with the message: attached with `inline = true`, shown by `cid:` and the name.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::super::facts::{Facts, RowSheet, Sheet};
+use super::super::out::Out;
+use super::super::rule::Rule;
+use super::written;
+use crate::finding::{Finding, Severity, nearest};
+use crate::message::Message;
+
+const MISSING: Rule = Rule {
+    code: "image-cid-missing",
+    severity: Severity::Error,
+    finds: "a `cid:` that no attachment with `inline = true` has for a name",
+    source: "RFC 2392 2",
+    example: "`<img src=\"cid:logo.png\">` without that attachment",
+};
+
+const UNUSED: Rule = Rule {
+    code: "image-cid-unused",
+    severity: Severity::Warning,
+    finds: "an attachment with `inline = true` that nothing in the HTML shows",
+    source: "RFC 2387 3.4: readers show it as a file, or not at all",
+    example: "`inline = true`, and no `cid:` with its name",
+};
+
+const HEAVY: Rule = Rule {
+    code: "image-heavy",
+    severity: Severity::Warning,
+    finds: "attached images of more than 500 KB in all, in every message",
+    source: "a measure: at 3 Mbit/s that is more than a second and a half",
+    example: "`inline = true` for a photograph of 2 MB",
+};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY];
+
+/// The most bytes of images that nobody minds.
+const MOST: u64 = 500_000;
+
+/// The attachments that are the same for all rows.
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    let Some(page) = &sheet.page else { return };
+    let facts = sheet.facts;
+    if facts.engine.has_own_attachments() {
+        return;
+    }
+    let locator = &facts.locator;
+    for (index, element) in page.elements() {
+        for attribute in ["src", "background"] {
+            let Some(cid) = element.get(attribute).and_then(cid) else {
+                continue;
+            };
+            let cid = sheet.fill(cid);
+            if let Some(finding) = missing(&cid, sheet.message) {
+                out.add(locator.at_element(finding, page, index, Some(attribute)));
+            }
+        }
+    }
+    for finding in unused(sheet.message).chain(heavy(sheet.message)) {
+        out.add(in_campaign(facts, finding));
+    }
+}
+
+/// The attachments that are a row's own.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    if !row.facts.engine.has_own_attachments() || row.html.is_none() {
+        return;
+    }
+    let html = row.message.html.as_deref().unwrap_or_default();
+    let missing = cids(html).filter_map(|cid| missing(cid, row.message));
+    let found = missing.chain(unused(row.message)).chain(heavy(row.message));
+    found.for_each(|finding| out.add(finding));
+}
+
+/// The name in a `cid:` address.
+fn cid(address: &str) -> Option<&str> {
+    let address = address.trim();
+    let scheme = address.get(..4)?;
+    scheme.eq_ignore_ascii_case("cid:").then(|| &address[4..])
+}
+
+/// The names in the `cid:` addresses of HTML, wherever they stand.
+fn cids(html: &str) -> impl Iterator<Item = &str> {
+    let begins = html.match_indices("cid:").filter(|(at, _)| {
+        let before = html[..*at].chars().next_back();
+        before.is_some_and(|c| matches!(c, '"' | '\'' | '=' | '('))
+    });
+    begins.map(|(at, _)| {
+        let name = &html[at + 4..];
+        name.split(['"', '\'', ')', '>']).next().unwrap_or_default()
+    })
+}
+
+/// Whether a `cid:` is for an attachment: by its name, percent-encoded or not.
+fn is_for(cid: &str, name: &str) -> bool {
+    cid == name || percent_decode_str(cid).decode_utf8_lossy() == name
+}
+
+fn inline(message: &Message) -> impl Iterator<Item = &crate::message::Attachment> {
+    let files = message.attachments.files.iter();
+    files.map(|file| &**file).filter(|file| file.inline)
+}
+
+fn missing(cid: &str, message: &Message) -> Option<Finding> {
+    if inline(message).any(|file| is_for(cid, &file.name)) {
+        return None;
+    }
+    let files = &message.attachments.files;
+    let help = if files.iter().any(|file| is_for(cid, &file.name)) {
+        "the attachment is there: give it `inline = true`".to_owned()
+    } else {
+        match nearest(cid, inline(message).map(|file| file.name.as_str())) {
+            Some(near) => format!("did you mean cid:{near}?"),
+            None => {
+                "attach it: [[message.attachments]] with its path and `inline = true`".to_owned()
+            }
+        }
+    };
+    let message = format!("no attachment is named “{cid}”, so that the image is not there");
+    Some(MISSING.found(message).help(help))
+}
+
+fn unused(message: &Message) -> impl Iterator<Item = Finding> {
+    let html = message.html.as_deref().unwrap_or_default();
+    // Names in the HTML may have entities in them.
+    let shown: Vec<Cow<'_, str>> = match inline(message).next() {
+        Some(_) => cids(html).map(entities).collect(),
+        None => Vec::new(),
+    };
+    let unused =
+        inline(message).filter(move |file| !shown.iter().any(|cid| is_for(cid, &file.name)));
+    unused.map(|file| {
+        let message = format!(
+            "{} is attached with `inline = true`, but nothing shows it",
+            file.name
+        );
+        UNUSED.found(message).help(format!(
+            "write <img src=\"cid:{}\"> where it belongs, or take `inline` away",
+            file.name
+        ))
+    })
+}
+
+fn entities(text: &str) -> Cow<'_, str> {
+    if text.contains('&') {
+        Cow::Owned(text.replace("&amp;", "&"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn heavy(message: &Message) -> impl Iterator<Item = Finding> {
+    let bytes: u64 = inline(message).map(|file| file.size).sum();
+    let heavy = (bytes > MOST).then(|| {
+        let message = format!("the attached images are {} KB in all", bytes / 1000);
+        HEAVY
+            .found(message)
+            .help("every recipient gets them: make them smaller, or put them on the web")
+    });
+    heavy.into_iter()
+}
+
+/// The place of the first inline attachment in the campaign.
+fn in_campaign(facts: &Facts<'_>, finding: Finding) -> Finding {
+    let mut attachments = facts.campaign.message.attachments.iter();
+    let is_named = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        finding.message.starts_with(name)
+    };
+    let first = attachments
+        .clone()
+        .find(|it| it.inline && is_named(it.path.get_ref()));
+    match first.or_else(|| attachments.find(|it| it.inline)) {
+        Some(attachment) => written::at_text(facts, finding, &attachment.path),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        let html = "<img src='cid:a.png'><td style=\"background:url(cid:b.png)\"><p>cid:no</p><img src=cid:c.png>";
+        assert_eq!(cids(html).collect::<Vec<_>>(), ["a.png", "b.png", "c.png"]);
+        assert!(is_for("my%20logo.png", "my logo.png"));
+        assert!(is_for("100%.png", "100%.png"));
+        assert!(!is_for("Logo.png", "logo.png"));
+        assert_eq!(cid(" CID:x"), Some("x"));
+    }
+}

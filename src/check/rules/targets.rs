@@ -1,0 +1,174 @@
+//! Where an address in a message leads: what links and images have in common.
+
+use std::borrow::Cow;
+
+use url::{Host, Url};
+
+use super::super::facts::Sheet;
+use crate::render::{before_marks, fill, is_marked};
+
+/// From where an address can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// From everywhere, as far as the name tells.
+    Public,
+    /// From one network only.
+    Private,
+    /// From the machine of whoever reads it, which is another one.
+    Loopback,
+}
+
+/// Names that no public server has (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and what
+/// networks use without asking).
+const PRIVATE: [&str; 9] = [
+    ".local",
+    ".lan",
+    ".internal",
+    ".intranet",
+    ".corp",
+    ".home",
+    ".home.arpa",
+    ".localdomain",
+    ".test",
+];
+
+/// From where the host of an address can be reached.
+pub(super) fn reach(url: &Url) -> Reach {
+    let private = |is: bool| if is { Reach::Private } else { Reach::Public };
+    match url.host() {
+        Some(Host::Ipv4(ip)) if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
+        Some(Host::Ipv4(ip)) => private(ip.is_private() || ip.is_link_local()),
+        Some(Host::Ipv6(ip)) if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
+        Some(Host::Ipv6(ip)) => private(ip.is_unique_local() || ip.is_unicast_link_local()),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            if name == "localhost" || name.ends_with(".localhost") {
+                return Reach::Loopback;
+            }
+            let private_name = PRIVATE.iter().any(|end| name.ends_with(end));
+            private(private_name || !name.contains('.'))
+        }
+        None => Reach::Public,
+    }
+}
+
+/// Whether a text has a placeholder of a template, of ours or of another mailer, that nothing filled.
+pub(super) fn has_leftover(text: &str) -> bool {
+    let begins = |byte: u8| matches!(byte, b'{' | b'*' | b'%');
+    text.bytes().any(begins)
+        && (["{{", "{%", "*|"].iter().any(|begin| text.contains(begin))
+            || text.to_ascii_lowercase().contains("%7b%7b"))
+}
+
+/// Whether an address is for all rows of a shape of the same scheme and host: their values come
+/// after those.
+pub(super) fn is_settled(address: &str) -> bool {
+    if !is_marked(address) {
+        return true;
+    }
+    let fixed = before_marks(address).split_once("://");
+    fixed.is_some_and(|(_, rest)| rest.contains(['/', '?', '#']))
+}
+
+/// A settled address with letters in the place of the values.
+pub(super) fn settled<'a>(address: &'a str, sheet: &Sheet<'_>) -> Option<Cow<'a, str>> {
+    let letters = || vec![Cow::Borrowed("x"); sheet.values.len()];
+    is_settled(address).then(|| {
+        if is_marked(address) {
+            fill(address, &letters())
+        } else {
+            Cow::Borrowed(address)
+        }
+    })
+}
+
+/// How a row's address is named for all rows that have it: by what is the same for them.
+pub(super) fn named(what: &str, address: &str) -> String {
+    let fixed = before_marks(address).trim();
+    if fixed.is_empty() {
+        format!("a {what}")
+    } else {
+        format!("the {what} “{fixed}…”")
+    }
+}
+
+/// What an address is that has no scheme: with the way to write it.
+pub(super) fn with_scheme(address: &str) -> String {
+    if address.contains('@') && !address.contains('/') {
+        return "for an e-mail address write mailto: before it".to_owned();
+    }
+    let host = address.trim_start_matches('/');
+    let is_host = address.starts_with("//") || address.starts_with("www.");
+    if is_host {
+        return format!("write https://{host}");
+    }
+    "a message has no page that it could be relative to: write the whole address, with https://"
+        .to_owned()
+}
+
+/// Whether what is written before the first colon is no scheme but the name of a host, a drive or
+/// nothing known: `example.com:80/`, `C:\logo.png`.
+pub(super) fn is_no_scheme(scheme: &str) -> bool {
+    scheme.len() == 1 || scheme.contains('.') || scheme == "localhost"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_reached_from_where_they_are() {
+        let reached = |url: &str| reach(&url.parse().expect("a URL"));
+        for url in [
+            "https://acme.example/x",
+            "https://8.8.8.8/",
+            "https://local.example/",
+        ] {
+            assert_eq!(reached(url), Reach::Public, "{url}");
+        }
+        for url in [
+            "https://intranet/x",
+            "https://10.1.2.3/",
+            "https://192.168.0.1/",
+            "https://wiki.corp/",
+            "https://[fd00::1]/",
+        ] {
+            assert_eq!(reached(url), Reach::Private, "{url}");
+        }
+        for url in [
+            "http://localhost:8000/",
+            "http://127.0.0.1/",
+            "http://[::1]/",
+        ] {
+            assert_eq!(reached(url), Reach::Loopback, "{url}");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_told_from_addresses() {
+        for text in [
+            "https://x/{{ token }}",
+            "https://x/%7b%7Btoken%7D%7D",
+            "*|UNSUB|*",
+            "{% url %}",
+        ] {
+            assert!(has_leftover(text), "{text}");
+        }
+        for text in [
+            "https://x/?q=%7B1%7D",
+            "https://x/*/a",
+            "https://x/{id}",
+            "100%",
+        ] {
+            assert!(!has_leftover(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_settled_when_values_come_after_its_host() {
+        assert!(is_settled("anything"));
+        assert!(is_settled("https://x.example/\u{fdd0}0\u{fdd1}"));
+        assert!(!is_settled("https://x.example\u{fdd0}0\u{fdd1}"));
+        assert!(!is_settled("\u{fdd0}0\u{fdd1}/a"));
+    }
+}

@@ -1,0 +1,350 @@
+//! The header by which mail programs unsubscribe (RFC 2369, RFC 8058).
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+
+use ahash::RandomState;
+use url::Url;
+
+use super::super::facts::{Facts, RowSheet};
+use super::super::out::Out;
+use super::super::rule::Rule;
+use super::written::{at_text, header, in_file, varies};
+use crate::finding::{Finding, Severity};
+use crate::report::counted;
+
+const MISSING: Rule = Rule {
+    code: "unsubscribe-missing",
+    severity: Severity::Warning,
+    finds: "no `List-Unsubscribe` in a message to 100 recipients or more",
+    source: "Gmail and Yahoo ask for it of who sends 5,000 a day: support.google.com/mail/answer/81126",
+    example: "no `[message.headers]`",
+};
+
+const VALUE: Rule = Rule {
+    code: "unsubscribe-value",
+    severity: Severity::Warning,
+    finds: "a `List-Unsubscribe` that is not a list of addresses in angle brackets",
+    source: "RFC 2369 2",
+    example: "`List-Unsubscribe = \"https://acme.example/u/{{ token }}\"`",
+};
+
+const ONE_CLICK: Rule = Rule {
+    code: "unsubscribe-https",
+    severity: Severity::Warning,
+    finds: "a `List-Unsubscribe` without an `https:` address, for 100 recipients or more",
+    source: "RFC 8058 3.1; Gmail and Yahoo ask for one click of who sends 5,000 a day",
+    example: "`List-Unsubscribe = \"<mailto:leave@acme.example>\"`",
+};
+
+const SEVERAL: Rule = Rule {
+    code: "unsubscribe-several",
+    severity: Severity::Warning,
+    finds: "a `List-Unsubscribe` with more than one `https:` address",
+    source: "RFC 8058 3.1",
+    example: "`<https://acme.example/u/1>, <https://acme.example/settings>`",
+};
+
+const POST: Rule = Rule {
+    code: "unsubscribe-post",
+    severity: Severity::Warning,
+    finds: "a `List-Unsubscribe` without `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, or that one alone",
+    source: "RFC 8058 3.1",
+    example: "`List-Unsubscribe-Post = \"One-Click\"`",
+};
+
+const SHARED: Rule = Rule {
+    code: "unsubscribe-shared",
+    severity: Severity::Warning,
+    finds: "recipients with the same address to unsubscribe: nobody can tell who did",
+    source: "RFC 8058 3.1",
+    example: "`<https://acme.example/unsubscribe>`",
+};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED];
+
+const HEADER: &str = "List-Unsubscribe";
+const POST_HEADER: &str = "List-Unsubscribe-Post";
+/// The only value that there is.
+const POST_VALUE: &str = "List-Unsubscribe=One-Click";
+/// Fewer are taken for people who know the sender.
+const MANY: u64 = 100;
+
+/// Headers that are the same for all rows.
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    let (list, post) = (header(facts, HEADER), header(facts, POST_HEADER));
+    let Some(list) = list else {
+        if facts.rows >= MANY {
+            out.add(in_file(facts, missing()));
+        }
+        if let Some(post) = post {
+            let finding = POST
+                .found("List-Unsubscribe-Post does nothing without List-Unsubscribe")
+                .help("give List-Unsubscribe an https: address, a recipient's own");
+            out.add(at_text(facts, finding, post));
+        }
+        return;
+    };
+    if own(facts) {
+        return;
+    }
+    let uris = Uris::of(list.get_ref());
+    let post = post.map(|post| post.get_ref().as_str());
+    look(facts, &uris, post, &mut |finding| {
+        out.add(at_text(facts, finding, list))
+    });
+    if uris.https.is_some() && facts.rows > 1 {
+        let finding = SHARED
+            .found("all recipients have the same address to unsubscribe: nobody can tell who did")
+            .help("put something of the recipient in it, such as {{ token }}");
+        out.add(at_text(facts, finding, list));
+    }
+}
+
+/// Headers that are the row's own.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    let facts = row.facts;
+    if !own(facts) {
+        return;
+    }
+    let mut add = |finding| match header(facts, HEADER) {
+        Some(list) => out.add(at_text(facts, finding, list)),
+        None => out.add(finding),
+    };
+    match value(row, HEADER) {
+        Some(list) => look(facts, &Uris::of(list), value(row, POST_HEADER), &mut add),
+        None if facts.rows >= MANY => add(missing()),
+        None => {}
+    }
+}
+
+/// Whether rows may have headers of their own.
+fn own(facts: &Facts<'_>) -> bool {
+    header(facts, HEADER)
+        .is_some_and(|list| varies(list) || header(facts, POST_HEADER).is_some_and(varies))
+}
+
+fn value<'a>(row: &'a RowSheet<'_>, name: &str) -> Option<&'a str> {
+    let mut headers = row.message.headers.iter();
+    let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+    Some(value)
+}
+
+/// The addresses of a header.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Uris<'a> {
+    /// The first with `https:`.
+    https: Option<&'a str>,
+    /// How many have that.
+    secure: usize,
+    /// Whether one has `http:`.
+    plain: bool,
+    /// Whether all are addresses in angle brackets.
+    good: bool,
+}
+
+impl<'a> Uris<'a> {
+    fn of(value: &'a str) -> Self {
+        let mut uris = Self {
+            good: true,
+            ..Self::default()
+        };
+        let mut count = 0;
+        let mut rest = value;
+        while let Some((before, after)) = rest.split_once('<') {
+            let Some((uri, next)) = after.split_once('>') else {
+                uris.good = false;
+                break;
+            };
+            uris.good &= is_between(before);
+            uris.take(uri.trim());
+            (rest, count) = (next, count + 1);
+        }
+        uris.good &= count > 0 && is_between(rest);
+        uris
+    }
+
+    fn take(&mut self, uri: &'a str) {
+        let begins = |scheme: &str| {
+            let start = uri.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        if begins("https:") {
+            self.secure += 1;
+            self.https = self.https.or(Some(uri));
+            self.good &= has_host(uri);
+        } else if begins("http:") {
+            self.plain = true;
+        } else if !begins("mailto:") {
+            self.good = false;
+        }
+    }
+}
+
+/// Whether an address has a host; the short way for what is plainly so.
+fn has_host(uri: &str) -> bool {
+    let host = uri.get(6..).and_then(|rest| rest.strip_prefix("//"));
+    let plain = host.is_some_and(|rest| {
+        rest.as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_alphanumeric)
+    });
+    plain && !uri.contains(char::is_whitespace) && (uri.is_ascii() || Url::parse(uri).is_ok())
+}
+
+/// What may stand between two addresses: a comma, white space, a comment.
+fn is_between(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c == ',' || c.is_whitespace());
+    text.is_empty() || (text.starts_with('(') && text.ends_with(')'))
+}
+
+fn missing() -> Finding {
+    MISSING
+        .found("there is no List-Unsubscribe: Gmail and Yahoo ask for one of who sends to many")
+        .help("put List-Unsubscribe and List-Unsubscribe-Post into [message.headers]; letters that nobody can leave, such as bills, need none: turn the rule off with the reason")
+}
+
+fn look(facts: &Facts<'_>, uris: &Uris<'_>, post: Option<&str>, add: &mut impl FnMut(Finding)) {
+    if !uris.good {
+        let finding = VALUE.found("List-Unsubscribe is not a list of addresses in angle brackets");
+        return add(finding.help("write <https://…>, or <https://…>, <mailto:…>"));
+    }
+    if uris.https.is_none() && (uris.plain || facts.rows >= MANY) {
+        let finding = ONE_CLICK
+            .found("List-Unsubscribe has no https: address, so that one click does not do");
+        add(finding.help("add <https://…>, a recipient's own, that unsubscribes by POST"));
+    }
+    if uris.secure > 1 {
+        let finding = SEVERAL.found("List-Unsubscribe has more than one https: address");
+        add(finding.help("leave the one that unsubscribes by POST"));
+    }
+    let message = match post {
+        None if uris.https.is_some() => {
+            "List-Unsubscribe-Post is missing, without which one click does not do"
+        }
+        Some(_) if uris.https.is_none() => {
+            "List-Unsubscribe-Post does nothing without an https: address"
+        }
+        Some(value) if value.trim() != POST_VALUE => {
+            "List-Unsubscribe-Post has a value that no mail program knows"
+        }
+        _ => return,
+    };
+    add(POST.found(message).help(format!(
+        "write {POST_HEADER} = \"{POST_VALUE}\", and an address that takes a POST"
+    )));
+}
+
+/// What is known of all rows together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// The hashes of the addresses.
+    seen: HashSet<u64>,
+    /// How many rows have one that was there before.
+    again: u64,
+    /// The first of those.
+    row: Option<u32>,
+}
+
+impl Tally {
+    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
+        if !header(row.facts, HEADER).is_some_and(varies) {
+            return;
+        }
+        let https = value(row, HEADER).and_then(|list| Uris::of(list).https);
+        if let Some(uri) = https {
+            self.take(hash(uri), row.row.number);
+        }
+    }
+
+    fn take(&mut self, hash: u64, row: u32) {
+        if !self.seen.insert(hash) {
+            self.again += 1;
+            self.row = Some(self.row.map_or(row, |known| known.min(row)));
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        let (mut large, small) = if self.seen.len() < other.seen.len() {
+            (other.seen, std::mem::take(&mut self.seen))
+        } else {
+            (std::mem::take(&mut self.seen), other.seen)
+        };
+        let both = small
+            .into_iter()
+            .filter(|hash| !large.insert(*hash))
+            .count();
+        self.seen = large;
+        self.again += other.again + both as u64;
+        self.row = self.row.into_iter().chain(other.row).min();
+    }
+
+    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+        if self.again == 0 {
+            return;
+        }
+        let has = if self.again == 1 { "has" } else { "have" };
+        let such = self
+            .row
+            .map(|row| format!(", such as row {row}"))
+            .unwrap_or_default();
+        let message = format!(
+            "{} {has} the address to unsubscribe of another{such}: nobody can tell who did",
+            counted(self.again, "recipient")
+        );
+        let finding = SHARED
+            .found(message)
+            .help("put something in it that no two recipients have in common");
+        let mut finding = match header(facts, HEADER) {
+            Some(list) => at_text(facts, finding, list),
+            None => finding,
+        };
+        finding.place.row = self.row;
+        out.add(finding);
+    }
+}
+
+/// The same in all threads. Two of 1,000,000 addresses have the same by chance once in 37 million runs.
+fn hash(uri: &str) -> u64 {
+    let mut hasher = RandomState::with_seeds(2369, 8058, 5322, 2045).build_hasher();
+    hasher.write(uri.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_stand_in_angle_brackets() {
+        let uris = Uris::of("<mailto:leave@x.example?subject=a,b>, <https://x.example/u,1>");
+        assert!(uris.good && !uris.plain && uris.secure == 1);
+        assert_eq!(uris.https, Some("https://x.example/u,1"));
+        assert!(Uris::of("(by post) <HTTPS://x.example/> (in the browser)").good);
+        assert!(Uris::of("<http://x.example/>").plain);
+        for value in [
+            "",
+            "https://x.example/",
+            "<https://x.example/",
+            "<https://x.example/> or <mailto:a@x.example>",
+            "<https://>",
+            "<leave@x.example>",
+            "<https://x.example/a b>",
+        ] {
+            assert!(!Uris::of(value).good, "{value}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_counted_across_threads() {
+        let tally = |rows: &[(u64, u32)]| {
+            let mut tally = Tally::default();
+            rows.iter().for_each(|(hash, row)| tally.take(*hash, *row));
+            tally
+        };
+        let mut one = tally(&[(1, 1), (2, 2), (1, 3)]);
+        one.merge(tally(&[(2, 4), (5, 5), (6, 6), (6, 7), (1, 8)]));
+        assert_eq!((one.again, one.row, one.seen.len()), (4, Some(3), 4));
+    }
+}
