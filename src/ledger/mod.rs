@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use check::whose;
 pub use plan::{NewRow, Planner};
-pub use read::{Ledger, PlannedRow, ResultRow};
+pub use read::{InvalidRows, Ledger, PlannedRow, ResultRow};
 pub use reopen::{Found, resolve_accepted, resolve_resend, retry, skip_sent_later};
 pub use writer::{Claim, LiveCounts, Settlement, Writer};
 
