@@ -98,12 +98,6 @@ impl<'a> Lint<'a> {
         })
     }
 
-    /// The rules that the campaign turns off, each with the reason.
-    pub fn off(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let off = self.wanted.off.iter();
-        off.map(|(code, reason)| (*code, reason.as_str()))
-    }
-
     /// What is wrong with the campaign, whoever gets it.
     pub fn campaign(&self) -> Vec<Finding> {
         let mut out = Out::new(&self.wanted);

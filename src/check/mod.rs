@@ -4,8 +4,10 @@
 //! all rows whose HTML is built alike, with marks for the rows' own values; and every row, with its
 //! own values, cheaply. What they know of all rows together is in a tally, one a thread.
 
+mod codes;
 mod facts;
 mod findings;
+mod format;
 mod lint;
 mod locate;
 mod out;
@@ -15,8 +17,11 @@ mod rule;
 mod rules;
 mod settings;
 
+pub use codes::{Code, codes};
 pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
+pub use format::{Report, github, json, sarif};
 pub use lint::{Common, Gathered, Inputs, Lint};
 pub use pass::{Pass, RowFinding, pass};
 pub use rule::Rule;
 pub use rules::all as rules;
+pub use settings::{Off, off};
