@@ -117,6 +117,9 @@ pub struct Check {
     /// Exit 1 for warnings as well
     #[arg(long)]
     pub strict: bool,
+    /// Look up where links and images lead, and the sender's domain; everything else stays offline
+    #[arg(long)]
+    pub net: bool,
 }
 
 /// `mailrun preview`

@@ -1,7 +1,5 @@
 //! `mailrun check`.
 
-use std::path::Path;
-
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -19,7 +17,7 @@ use crate::report::{counted, printable_line};
 use crate::run::Folder;
 
 pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
-    let checked = checked(&args.campaign, shown);
+    let checked = checked(args, shown);
     let base = std::env::current_dir().unwrap_or_default();
     let report = Report {
         findings: &checked.findings,
@@ -89,8 +87,8 @@ struct Checked {
     off: Off,
 }
 
-fn checked(path: &Path, shown: &Shown) -> Checked {
-    let campaign = match Campaign::load(path) {
+fn checked(args: &Check, shown: &Shown) -> Checked {
+    let campaign = match Campaign::load(&args.campaign) {
         Ok(campaign) => campaign,
         Err(findings) => {
             return Checked {
@@ -101,7 +99,7 @@ fn checked(path: &Path, shown: &Shown) -> Checked {
     };
     // What is wrong with it is among the findings.
     let off = check::off(&campaign).unwrap_or_default();
-    let (findings, rows) = match inspect(&campaign, shown) {
+    let (findings, rows) = match inspect(&campaign, args.net, shown) {
         Ok((findings, rows)) => (findings, Some(rows)),
         Err(failure) => (failure.findings, None),
     };
@@ -112,7 +110,7 @@ fn checked(path: &Path, shown: &Shown) -> Checked {
     }
 }
 
-fn inspect(campaign: &Campaign, shown: &Shown) -> Result<(Findings, u64), Failure> {
+fn inspect(campaign: &Campaign, net: bool, shown: &Shown) -> Result<(Findings, u64), Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let mut rng = StdRng::seed_from_u64(0);
@@ -132,6 +130,7 @@ fn inspect(campaign: &Campaign, shown: &Shown) -> Result<(Findings, u64), Failur
         except_sent: &[],
         preflight: true,
         least: Severity::Note,
+        net,
         skip_invalid: false,
     };
     let (mut findings, total) = match prepare(wanted, shown) {

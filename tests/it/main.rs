@@ -31,6 +31,7 @@ mod init;
 mod kills;
 mod ledgers;
 mod matrix;
+mod net;
 mod pace;
 mod power;
 mod preflight;

@@ -16,6 +16,7 @@ mod subject;
 mod text;
 
 use super::facts::{Facts, RowSheet, Sheet};
+use super::net;
 use super::out::Out;
 use super::rule::Rule;
 
@@ -36,6 +37,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         spam::RULES,
         subject::RULES,
         text::RULES,
+        net::RULES,
     ];
     families.into_iter().flatten()
 }
