@@ -57,6 +57,19 @@ pub enum Format {
     Json,
 }
 
+/// How the findings of `check` are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -99,11 +112,14 @@ pub struct Check {
     /// A folder with a campaign.toml, or the file itself
     pub campaign: PathBuf,
     /// How the findings are written
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: CheckFormat,
     /// Exit 1 for warnings as well
     #[arg(long)]
     pub strict: bool,
+    /// Look up where links and images lead, and the sender's domain; everything else stays offline
+    #[arg(long)]
+    pub net: bool,
 }
 
 /// `mailrun preview`

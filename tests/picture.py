@@ -41,7 +41,8 @@ def main():
             done = subprocess.run([mailrun, *words], cwd=here, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True)
             lines.append("$ mailrun " + " ".join(words))
-            lines.extend(done.stdout.rstrip().splitlines())
+            # The temporary folder is called otherwise every time.
+            lines.extend(done.stdout.replace(f"{here.resolve()}/", "").rstrip().splitlines())
             lines.append("")
 
         template = campaign / "templates" / "newsletter.txt"

@@ -76,7 +76,9 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             header: &run.header,
             recipients: &file,
             rows,
+            email: 0,
             least,
+            net: false,
             clock: Clock::system(),
         });
         let inputs = Pass {

@@ -198,12 +198,17 @@ impl Campaign {
         Self::read(dir, true)
     }
 
-    fn read(path: &Path, frozen: bool) -> Result<Self, Vec<Finding>> {
-        let path = if path.is_dir() {
+    /// The file of the campaign at `path`, whether it is there or not.
+    pub fn file(path: &Path) -> PathBuf {
+        if path.is_dir() {
             path.join(FILE_NAME)
         } else {
             path.to_owned()
-        };
+        }
+    }
+
+    fn read(path: &Path, frozen: bool) -> Result<Self, Vec<Finding>> {
+        let path = Self::file(path);
         let text =
             std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
         let source = Source { path, text };

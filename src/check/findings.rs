@@ -53,6 +53,19 @@ pub struct Group {
     pub count: u64,
 }
 
+impl Group {
+    /// The first rows that have it, with `…` behind them if there are more.
+    pub fn named_rows(&self) -> String {
+        let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
+        let more = if self.count > rows.len() as u64 {
+            " …"
+        } else {
+            ""
+        };
+        format!("{}{more}", rows.join(", "))
+    }
+}
+
 impl Findings {
     /// Adds one.
     pub fn add(&mut self, finding: Finding) {
@@ -102,9 +115,11 @@ impl Findings {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// All groups, errors first.
-    pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.values()
+    /// All groups, the worst first; of those that are as bad, what most rows have.
+    pub fn groups(&self) -> Vec<&Group> {
+        let mut groups: Vec<_> = self.groups.values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse((group.finding.severity, group.count)));
+        groups
     }
 
     /// How many findings of a severity there are.
@@ -114,7 +129,8 @@ impl Findings {
         } else {
             0
         };
-        self.groups()
+        self.groups
+            .values()
             .filter(|group| group.finding.severity == severity)
             .map(|group| group.count)
             .sum::<u64>()

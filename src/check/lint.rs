@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::facts::Facts;
+use super::facts::{Facts, Sheet};
 use super::locate::Locator;
+use super::net::{self, Network, Targets};
 use super::out::{Out, Wanted};
 use super::rules::{self, Tally};
 use super::settings;
@@ -34,6 +35,8 @@ pub struct Inputs<'a> {
     pub rows: u64,
     /// The least that is looked for.
     pub least: Severity,
+    /// Gather what can be looked up ([`Lint::look_up`]).
+    pub net: bool,
     /// The clock.
     pub clock: Clock,
 }
@@ -44,6 +47,8 @@ pub struct Lint<'a> {
     wanted: Wanted,
     /// What is wrong with the messages of a shape.
     shapes: Mutex<HashMap<u64, Arc<Vec<Finding>>>>,
+    /// What the messages lead to, if that is wanted.
+    targets: Option<Mutex<Targets>>,
 }
 
 /// What a thread gathers of the rows that it looked at.
@@ -99,13 +104,8 @@ impl<'a> Lint<'a> {
                 off,
             },
             shapes: Mutex::default(),
+            targets: inputs.net.then(Mutex::default),
         })
-    }
-
-    /// The rules that the campaign turns off, each with the reason.
-    pub fn off(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let off = self.wanted.off.iter();
-        off.map(|(code, reason)| (*code, reason.as_str()))
     }
 
     /// What is wrong with the campaign, whoever gets it.
@@ -141,7 +141,7 @@ impl<'a> Lint<'a> {
         rules::row(&sheet, &mut out);
         rules::tally(&sheet, &mut gathered.tally);
         match shape {
-            None => rules::sheet(&self.facts.sheet(row, &looked, &values), &mut out),
+            None => self.look_at(&self.facts.sheet(row, &looked, &values), &mut out),
             Some(id) => {
                 let seen = gathered.shapes.entry(id).or_insert_with(|| Seen {
                     findings: self.shape(id, row, &looked),
@@ -200,10 +200,33 @@ impl<'a> Lint<'a> {
             return Arc::clone(known);
         }
         let mut out = Out::new(&self.wanted);
-        rules::sheet(&self.facts.sheet(row, looked, &looked.values()), &mut out);
+        self.look_at(&self.facts.sheet(row, looked, &looked.values()), &mut out);
         let findings = Arc::new(out.into_findings());
         // Two threads may have looked at it; they found the same.
         Arc::clone(shapes().entry(id).or_insert(findings))
+    }
+
+    /// Holds a message of a shape against the rules, and notes what it leads to.
+    fn look_at(&self, sheet: &Sheet<'_>, out: &mut Out<'_>) {
+        rules::sheet(sheet, out);
+        if let Some(targets) = &self.targets {
+            let mut targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
+            targets.add(sheet);
+        }
+    }
+
+    /// What is wrong with what the messages that were looked at lead to, and whom they are from.
+    pub async fn look_up(&self, network: &Network) -> Vec<Finding> {
+        let Some(targets) = &self.targets else {
+            return Vec::new();
+        };
+        let targets = {
+            let targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
+            targets.clone()
+        };
+        let mut out = Out::new(&self.wanted);
+        net::look(&targets, self.facts.campaign, network, &mut out).await;
+        out.into_findings()
     }
 }
 

@@ -73,6 +73,13 @@ impl Locator {
         self.put(finding, found)
     }
 
+    /// Whether a text stands in a template as it is, but for the escaping of `&`.
+    pub(super) fn has(&self, text: &str) -> bool {
+        let escaped = text.replace('&', "&amp;");
+        let mut files = self.files.iter();
+        files.any(|file| file.text.contains(text) || file.text.contains(&escaped))
+    }
+
     /// A finding in the template of the HTML.
     pub(super) fn somewhere(&self, finding: Finding) -> Finding {
         self.put(finding, None)

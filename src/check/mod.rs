@@ -5,11 +5,14 @@
 //! own values, cheaply. What they know of all rows together is in a tally, one a thread.
 
 mod clients;
+mod codes;
 mod colour;
 mod facts;
 mod findings;
+mod format;
 mod lint;
 mod locate;
+mod net;
 mod out;
 mod page;
 mod pass;
@@ -19,8 +22,12 @@ mod seen;
 mod settings;
 mod style;
 
+pub use codes::{Code, codes};
 pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
+pub use format::{Report, github, json, sarif};
 pub use lint::{Common, Gathered, Inputs, Lint};
+pub use net::Network;
 pub use pass::{Pass, RowFinding, pass};
 pub use rule::Rule;
 pub use rules::all as rules;
+pub use settings::{Off, off};

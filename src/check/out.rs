@@ -1,8 +1,7 @@
 //! Where rules put what they find: what is turned off or not bad enough goes no further.
 
-use std::collections::BTreeMap;
-
 use super::rule::Rule;
+use super::settings::Off;
 use crate::finding::{Finding, Severity};
 
 /// Which findings are wanted.
@@ -11,7 +10,7 @@ pub(super) struct Wanted {
     /// The least that is wanted.
     pub(super) least: Severity,
     /// The rules that are turned off.
-    pub(super) off: BTreeMap<&'static str, String>,
+    pub(super) off: Off,
 }
 
 impl Wanted {

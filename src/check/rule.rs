@@ -1,5 +1,6 @@
 //! A rule: what `check` looks for, under a code that scripts and campaigns can rely on.
 
+use super::net;
 use crate::finding::{Finding, Place, Severity};
 
 /// What `check` looks for.
@@ -18,6 +19,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it looks only with `--net`.
+    pub fn needs_network(&self) -> bool {
+        net::RULES.iter().any(|rule| rule.code == self.code)
+    }
+
     /// Found at a place.
     pub(super) fn at(&self, place: Place, message: impl Into<String>) -> Finding {
         Finding {

@@ -3,41 +3,56 @@
 use std::collections::BTreeMap;
 
 use super::clients::{self, Clients};
-use super::rules;
-use crate::campaign::Campaign;
+use super::{codes, rules};
+use crate::campaign::{Campaign, Text};
 use crate::finding::{Finding, nearest};
 
 /// The rules that are turned off, each with the reason.
+pub type Off = BTreeMap<&'static str, String>;
+
+/// The rules that the campaign turns off.
 ///
 /// # Errors
 /// Names that no rule has, and reasons that are none.
-pub(super) fn off(campaign: &Campaign) -> Result<BTreeMap<&'static str, String>, Vec<Finding>> {
-    let mut off = BTreeMap::new();
+pub fn off(campaign: &Campaign) -> Result<Off, Vec<Finding>> {
+    let mut off = Off::new();
     let mut findings = Vec::new();
-    let error = |span, message: String| campaign.source.error("bad-value", span, message);
     for (code, reason) in &campaign.check.off {
-        let name = code.get_ref();
-        let Some(rule) = rules::all().find(|rule| rule.code == name) else {
-            let finding = error(code.span(), format!("there is no rule `{name}`"));
-            let near = nearest(name, rules::all().map(|rule| rule.code));
-            findings.push(match near {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help("the codes of the rules stand in brackets behind findings"),
-            });
-            continue;
-        };
-        if reason.get_ref().trim().is_empty() {
-            let message = format!("`{name}` is turned off without a reason");
-            let help = "say why, for whoever reads the campaign next";
-            findings.push(error(reason.span(), message).help(help));
+        match rules::all().find(|rule| rule.code == code.get_ref()) {
+            None => findings.push(no_rule(campaign, code)),
+            Some(_) if reason.get_ref().trim().is_empty() => {
+                findings.push(no_reason(campaign, code, reason));
+            }
+            Some(rule) => {
+                off.insert(rule.code, reason.get_ref().trim().to_owned());
+            }
         }
-        off.insert(rule.code, reason.get_ref().clone());
     }
     if findings.is_empty() {
         Ok(off)
     } else {
         Err(findings)
     }
+}
+
+fn no_rule(campaign: &Campaign, code: &Text) -> Finding {
+    let name = code.get_ref();
+    let error = |message: String| campaign.source.error("bad-value", code.span(), message);
+    if codes().any(|known| known.code == name) {
+        return error(format!("`{name}` can't be turned off: it is no rule"))
+            .help("what has this code can't be read or sent at all; mend it, or take the row out");
+    }
+    let finding = error(format!("there is no rule `{name}`"));
+    match nearest(name, rules::all().map(|rule| rule.code)) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding.help("the codes of the rules stand in brackets behind findings"),
+    }
+}
+
+fn no_reason(campaign: &Campaign, code: &Text, reason: &Text) -> Finding {
+    let message = format!("`{}` is turned off without a reason", code.get_ref());
+    let error = campaign.source.error("bad-value", reason.span(), message);
+    error.help("say why, for whoever reads the campaign next")
 }
 
 /// The families of mail clients to care about.

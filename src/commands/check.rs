@@ -1,51 +1,44 @@
 //! `mailrun check`.
 
-use std::path::Path;
-
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use serde_json::json;
 
 use super::failure::Failure;
 use super::prepare::{Wanted, invalid_rows, new_run, prepare};
 use super::show::Shown;
 use crate::campaign::Campaign;
-use crate::check::{Findings, Group};
-use crate::cli::{Check, Format};
+use crate::check::{self, Findings, Off, Report};
+use crate::cli::{Check, CheckFormat};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::Target;
-use crate::report::counted;
+use crate::report::{counted, printable_line};
 use crate::run::Folder;
 
 pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
-    let (findings, rows) = findings(&args.campaign, shown);
-    let (errors, warnings) = (
-        findings.count(Severity::Error),
-        findings.count(Severity::Warning),
-    );
+    let checked = checked(args, shown);
+    let base = std::env::current_dir().unwrap_or_default();
+    let report = Report {
+        findings: &checked.findings,
+        rows: checked.rows,
+        off: &checked.off,
+        campaign: &Campaign::file(&args.campaign),
+        base: &base,
+    };
     match args.format {
-        Format::Json => println!("{}", as_json(&findings, rows)),
-        Format::Text => {
-            for group in findings.groups() {
-                println!("{}", shown.text(group));
-            }
-            if findings.beyond > 0 {
-                println!(
-                    "and {} of other kinds",
-                    counted(findings.beyond, "more finding")
-                );
-            }
-            println!(
-                "{}, {}, {}",
-                rows.map_or_else(|| "? rows".to_owned(), |rows| counted(rows, "row")),
-                counted(errors, "error"),
-                counted(warnings, "warning")
-            );
+        CheckFormat::Json => println!("{}", check::json(&report)),
+        CheckFormat::Sarif => println!("{}", check::sarif(&report)),
+        CheckFormat::Github => {
+            let lines = check::github(&report);
+            let lines = lines.lines().map(printable_line);
+            lines.for_each(|line| println!("{line}"));
+            println!("{}", totals(&report));
         }
+        CheckFormat::Text => text(&report, shown),
     }
-    let failed = errors > 0 || (args.strict && warnings > 0);
+    let count = |severity| report.findings.count(severity);
+    let failed = count(Severity::Error) > 0 || (args.strict && count(Severity::Warning) > 0);
     Ok(if failed {
         ExitCode::Error
     } else {
@@ -53,25 +46,80 @@ pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Everything that is wrong, and the number of rows if they could be read.
-fn findings(campaign: &Path, shown: &Shown) -> (Findings, Option<u64>) {
-    match inspect(campaign, shown) {
+fn text(report: &Report<'_>, shown: &Shown) {
+    for group in report.findings.groups() {
+        println!("{}", shown.text(group));
+    }
+    if report.findings.beyond > 0 {
+        println!(
+            "and {} of other kinds",
+            counted(report.findings.beyond, "more finding")
+        );
+    }
+    for (code, reason) in report.off {
+        println!("off: {code}: {}", printable_line(reason));
+    }
+    println!("{}", totals(report));
+}
+
+/// The last line: how many there are.
+fn totals(report: &Report<'_>) -> String {
+    let count = |severity, noun| counted(report.findings.count(severity), noun);
+    let rows = report.rows;
+    let mut totals = format!(
+        "{}, {}, {}",
+        rows.map_or_else(|| "? rows".to_owned(), |rows| counted(rows, "row")),
+        count(Severity::Error, "error"),
+        count(Severity::Warning, "warning")
+    );
+    if report.findings.count(Severity::Note) > 0 {
+        totals = format!("{totals}, {}", count(Severity::Note, "note"));
+    }
+    totals
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Checked {
+    findings: Findings,
+    /// How many rows there are, if they could be read.
+    rows: Option<u64>,
+    off: Off,
+}
+
+fn checked(args: &Check, shown: &Shown) -> Checked {
+    let campaign = match Campaign::load(&args.campaign) {
+        Ok(campaign) => campaign,
+        Err(findings) => {
+            return Checked {
+                findings: findings.into_iter().collect(),
+                ..Checked::default()
+            };
+        }
+    };
+    // What is wrong with it is among the findings.
+    let off = check::off(&campaign).unwrap_or_default();
+    let (findings, rows) = match inspect(&campaign, args.net, shown) {
         Ok((findings, rows)) => (findings, Some(rows)),
         Err(failure) => (failure.findings, None),
+    };
+    Checked {
+        findings,
+        rows,
+        off,
     }
 }
 
-fn inspect(path: &Path, shown: &Shown) -> Result<(Findings, u64), Failure> {
-    let campaign = Campaign::load(path)?;
+fn inspect(campaign: &Campaign, net: bool, shown: &Shown) -> Result<(Findings, u64), Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let mut rng = StdRng::seed_from_u64(0);
     let wanted = Wanted {
-        campaign: &campaign,
+        campaign,
         folder: &folder,
         freeze: false,
         run: new_run(
-            &campaign,
+            campaign,
             Target::Local,
             None,
             Clock::system().now(),
@@ -82,6 +130,7 @@ fn inspect(path: &Path, shown: &Shown) -> Result<(Findings, u64), Failure> {
         except_sent: &[],
         preflight: true,
         least: Severity::Note,
+        net,
         skip_invalid: false,
     };
     let (mut findings, total) = match prepare(wanted, shown) {
@@ -94,32 +143,6 @@ fn inspect(path: &Path, shown: &Shown) -> Result<(Findings, u64), Failure> {
         None if planned.is_file() => crate::ledger::Ledger::open(&planned)?.counts()?.total(),
         None => return Err(findings.into()),
     };
-    invalid_rows(&planned, &campaign, &mut findings)?;
+    invalid_rows(&planned, campaign, &mut findings)?;
     Ok((findings, total))
-}
-
-fn as_json(findings: &Findings, rows: Option<u64>) -> String {
-    let list: Vec<_> = findings.groups().map(group_as_json).collect();
-    let report = json!({
-        "rows": rows,
-        "errors": findings.count(Severity::Error),
-        "warnings": findings.count(Severity::Warning),
-        "findings": list,
-    });
-    format!("{report:#}")
-}
-
-fn group_as_json(group: &Group) -> serde_json::Value {
-    let finding = &group.finding;
-    json!({
-        "severity": finding.severity,
-        "code": finding.code,
-        "message": finding.message,
-        "help": finding.help,
-        "file": finding.place.file,
-        "line": finding.place.line,
-        "column": finding.place.column,
-        "rows": group.rows,
-        "count": group.count,
-    })
 }

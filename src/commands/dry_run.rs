@@ -37,6 +37,7 @@ pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<Exi
         except_sent: if args.except_sent { &earlier } else { &[] },
         preflight: !args.no_preflight,
         least: Severity::Warning,
+        net: false,
         skip_invalid: args.skip_invalid,
     };
     let mut ready = prepare(wanted, shown)?;

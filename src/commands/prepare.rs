@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
-use crate::check::{self, Findings, Lint, Pass, RowFinding, of_row, of_warning};
+use crate::check::{self, Findings, Lint, Network, Pass, RowFinding, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
@@ -37,6 +37,8 @@ pub(super) struct Wanted<'a> {
     pub(super) preflight: bool,
     /// The least that is looked for.
     pub(super) least: Severity,
+    /// Look up what the messages lead to.
+    pub(super) net: bool,
     /// Rows that can't be rendered are left out.
     pub(super) skip_invalid: bool,
 }
@@ -131,6 +133,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         recipients: &recipients,
         rows: planned.pending,
         least: wanted.least,
+        net: wanted.net,
         clock: Clock::system(),
     })?;
     rendering.findings.extend(lint.campaign());
@@ -138,6 +141,9 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         stages.to_render.store(planned.pending, Ordering::Relaxed);
         rendering.preflight(&lint, &mut planned, &ledger, &stages)?;
         planned.planner.publish()?;
+    }
+    if wanted.net {
+        rendering.findings.extend(look_up(&lint)?);
     }
     // After the preflight, so that a file that is missing is not told twice.
     if engine.has_own_attachments() && !rendering.findings.has_errors() {
@@ -156,6 +162,20 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         findings: rendering.findings,
         planner: planned.planner,
         blank: planned.blank.count,
+    })
+}
+
+/// What is wrong with what the messages lead to, and whom they are from.
+fn look_up(lint: &Lint<'_>) -> Result<Vec<Finding>, Failure> {
+    let no_network =
+        |error: String| Failure::new("net", format!("nothing can be looked up: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_network(error.to_string()))?;
+    runtime.block_on(async {
+        let network = Network::system().map_err(no_network)?;
+        Ok(lint.look_up(&network).await)
     })
 }
 

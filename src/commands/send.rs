@@ -140,6 +140,7 @@ impl Sending<'_> {
             except_sent: if args.except_sent { earlier } else { &[] },
             preflight: !args.no_preflight,
             least: Severity::Error,
+            net: false,
             skip_invalid: args.skip_invalid,
         };
         let ready = prepare(wanted, shown)?;

@@ -172,17 +172,11 @@ fn with_place(group: &Group) -> String {
         _ => finding.message.clone(),
     };
     if group.count > 1 {
-        let rows: Vec<String> = group.rows.iter().map(ToString::to_string).collect();
-        let more = if group.count > rows.len() as u64 {
-            " …"
-        } else {
-            ""
-        };
         let _ = write!(
             message,
-            " ({} rows: {}{more})",
+            " ({} rows: {})",
             grouped(group.count),
-            rows.join(", ")
+            group.named_rows()
         );
     }
     message

@@ -20,7 +20,7 @@ use crate::durable::{self, WriteAheadError};
 
 pub use check::whose;
 pub use plan::{NewRow, Planner};
-pub use read::{Ledger, PlannedRow, ResultRow};
+pub use read::{InvalidRows, Ledger, PlannedRow, ResultRow};
 pub use reopen::{Found, resolve_accepted, resolve_resend, retry, skip_sent_later};
 pub use writer::{Claim, LiveCounts, Settlement, Writer};
 

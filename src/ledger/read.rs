@@ -60,6 +60,17 @@ pub struct ResultRow {
     pub at: Option<Timestamp>,
 }
 
+/// Rows that are invalid for the same reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvalidRows {
+    /// The code of the reason.
+    pub code: String,
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub rows: Vec<u32>,
+}
+
 impl ResultRow {
     /// The row as it looks from outside: unless `live`, nobody works on the run, and what was in
     /// flight is unknown.
@@ -194,6 +205,36 @@ impl Ledger {
             ));
         }
         Ok(reasons)
+    }
+
+    /// The rows that are invalid by their codes, what most have first; of each the first `named`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn invalid_by_code(&self, named: usize) -> Result<Vec<InvalidRows>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT row, ifnull(code, '') FROM delivery WHERE status = 'invalid' ORDER BY row",
+        )?;
+        let mut rows = select.query([])?;
+        let mut invalid: Vec<InvalidRows> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let code = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            let known = invalid.iter().position(|one| one.code == code);
+            let index = known.unwrap_or_else(|| {
+                invalid.push(InvalidRows {
+                    code: code.to_owned(),
+                    ..InvalidRows::default()
+                });
+                invalid.len() - 1
+            });
+            let one = &mut invalid[index];
+            one.count += 1;
+            if one.rows.len() < named {
+                one.rows.push(row.get(0)?);
+            }
+        }
+        invalid.sort_by_key(|one| std::cmp::Reverse(one.count));
+        Ok(invalid)
     }
 
     /// The pending rows after `after`, at most `most`, in the order of the input.

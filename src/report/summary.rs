@@ -6,10 +6,12 @@ use std::path::Path;
 use super::face::{grouped, printable, printable_line, s};
 use crate::api::Dialect;
 use crate::delivery::Ending;
-use crate::ledger::{Counts, Ledger, LedgerError, Run, Status, Target};
+use crate::ledger::{Counts, InvalidRows, Ledger, LedgerError, Run, Status, Target};
 
 /// How many reasons are shown.
 const REASONS: u32 = 12;
+/// How many rows of a code are named.
+const NAMED: usize = 5;
 
 /// What a summary is about.
 pub struct Summary<'a> {
@@ -19,6 +21,8 @@ pub struct Summary<'a> {
     pub counts: Counts,
     /// The reasons.
     pub reasons: Vec<(Status, String, String, u64)>,
+    /// The invalid rows by their codes.
+    pub invalid: Vec<InvalidRows>,
     /// The run's folder.
     pub folder: &'a Path,
     /// How it ended.
@@ -42,6 +46,7 @@ pub fn summary<'a>(
         run,
         counts: ledger.counts()?.without_holder(),
         reasons: reasons(ledger)?,
+        invalid: ledger.invalid_by_code(NAMED)?,
         folder,
         ending,
         dialect,
@@ -77,6 +82,23 @@ fn general(code: &str, error: String) -> String {
     }
 }
 
+/// The rows of a code: `2 link-empty (rows 4, 9)`.
+fn by_code(invalid: &InvalidRows) -> String {
+    let rows: Vec<_> = invalid.rows.iter().map(ToString::to_string).collect();
+    let more = if invalid.count > rows.len() as u64 {
+        " …"
+    } else {
+        ""
+    };
+    format!(
+        "{} {} (row{} {}{more})",
+        grouped(invalid.count),
+        printable_line(&invalid.code),
+        s(invalid.count),
+        rows.join(", ")
+    )
+}
+
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -89,7 +111,12 @@ impl fmt::Display for Summary<'_> {
             .into_iter()
             .filter(|status| self.counts.of(*status) > 0)
         {
-            writeln!(text, "{:>12}  {status}", grouped(self.counts.of(status)))?;
+            write!(text, "{:>12}  {status}", grouped(self.counts.of(status)))?;
+            if status == Status::Invalid && !self.invalid.is_empty() {
+                let codes: Vec<_> = self.invalid.iter().map(by_code).collect();
+                write!(text, ": {}", codes.join(", "))?;
+            }
+            writeln!(text)?;
             for (_, _, error, rows) in self
                 .reasons
                 .iter()
@@ -148,6 +175,12 @@ impl Summary<'_> {
             }
             next.push(format!(
                 "mailrun resolve {folder} --how accepted|resend   # settles the unknown rows"
+            ));
+        }
+        if some(Status::Invalid) {
+            next.push(format!(
+                "mailrun check {}   # explains the invalid rows",
+                self.run.campaign.display()
             ));
         }
         if some(Status::Failed) {

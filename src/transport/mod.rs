@@ -1,6 +1,7 @@
 //! Posting a request and getting its answer. Nothing is retried in here.
 
 mod http;
+pub mod lookup;
 
 use std::future::Future;
 

@@ -195,6 +195,7 @@ fn only_the_transport_and_the_gateway_open_sockets() {
         "TcpStream",
         "UdpSocket",
         "hyper::",
+        "hickory_resolver::",
     ];
     only_in(&sockets, |source| {
         ["transport", "gateway"].contains(&source.module())

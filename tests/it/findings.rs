@@ -14,7 +14,16 @@ pub(crate) struct Report {
     pub(crate) rows: Option<u64>,
     pub(crate) errors: u64,
     pub(crate) warnings: u64,
+    pub(crate) notes: u64,
+    pub(crate) off: Vec<Off>,
     pub(crate) findings: Vec<Finding>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Off {
+    pub(crate) code: String,
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,8 +55,12 @@ pub(crate) fn check_without_looks(campaign: &Campaign) -> Report {
         .findings
         .into_iter()
         .partition(|finding| finding.severity == "error" || !looks(&finding.code));
-    let warnings = dropped.iter().filter(|it| it.severity == "warning");
-    report.warnings -= warnings.map(|finding| finding.count).sum::<u64>();
+    let dropped = |severity: &str| {
+        let of = dropped.iter().filter(|it| it.severity == severity);
+        of.map(|finding| finding.count).sum::<u64>()
+    };
+    report.warnings -= dropped("warning");
+    report.notes -= dropped("note");
     report.findings = kept;
     report
 }
@@ -69,7 +82,7 @@ impl Report {
     #[track_caller]
     pub(crate) fn is_clean(&self) -> &Self {
         assert!(self.findings.is_empty(), "{self:#?}");
-        assert_eq!((self.errors, self.warnings), (0, 0));
+        assert_eq!((self.errors, self.warnings, self.notes), (0, 0, 0));
         self
     }
 

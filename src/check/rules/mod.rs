@@ -22,6 +22,7 @@ mod written;
 pub(super) use gaps::Known as KnownGaps;
 
 use super::facts::{Facts, RowSheet, Sheet};
+use super::net;
 use super::out::Out;
 use super::rule::Rule;
 use crate::finding::Finding;
@@ -46,6 +47,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         subject::RULES,
         text::RULES,
         unsubscribe::RULES,
+        net::RULES,
     ];
     families.into_iter().flatten()
 }

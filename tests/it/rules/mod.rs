@@ -132,7 +132,10 @@ fn every_rule_is_silent_where_it_should_be() {
 fn every_rule_has_a_case() {
     let codes: BTreeSet<_> = all(|family| family.0).map(|case| case.code).collect();
     let rules: BTreeSet<_> = mailrun::check::rules().map(|rule| rule.code).collect();
+    assert_eq!(rules.len(), mailrun::check::rules().count(), "a code twice");
+    // Those of `--net` have theirs beside them: they need servers.
+    let offline = mailrun::check::rules().filter(|rule| !rule.needs_network());
+    let rules: BTreeSet<_> = offline.map(|rule| rule.code).collect();
     let without: Vec<_> = rules.difference(&codes).collect();
     assert!(without.is_empty(), "these have no case: {without:?}");
-    assert_eq!(rules.len(), mailrun::check::rules().count(), "a code twice");
 }

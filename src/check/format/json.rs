@@ -1,0 +1,40 @@
+//! JSON; docs/results.md has its fields.
+
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::check::findings::Group;
+use crate::finding::Severity;
+
+/// The report as an object.
+pub fn json(report: &Report<'_>) -> String {
+    let findings: Vec<_> = report.findings.groups().into_iter().map(group).collect();
+    let off = report.off.iter();
+    let off: Vec<_> = off
+        .map(|(code, reason)| json!({"code": code, "reason": reason}))
+        .collect();
+    let report = json!({
+        "rows": report.rows,
+        "errors": report.findings.count(Severity::Error),
+        "warnings": report.findings.count(Severity::Warning),
+        "notes": report.findings.count(Severity::Note),
+        "off": off,
+        "findings": findings,
+    });
+    format!("{report:#}")
+}
+
+fn group(group: &Group) -> Value {
+    let finding = &group.finding;
+    json!({
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "help": finding.help,
+        "file": finding.place.file,
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "rows": group.rows,
+        "count": group.count,
+    })
+}

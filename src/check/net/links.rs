@@ -1,0 +1,146 @@
+//! What the answers for links and images mean.
+
+use super::super::rule::Rule;
+use super::UNKNOWN;
+use super::collect::{Kind, Target};
+use crate::finding::{Finding, Severity};
+use crate::transport::lookup::{DnsError, LookError, Seen};
+
+/// The most bytes that an image should have.
+const HEAVY: u64 = 1_000_000;
+
+const fn warning(
+    code: &'static str,
+    finds: &'static str,
+    source: &'static str,
+    example: &'static str,
+) -> Rule {
+    Rule {
+        code,
+        severity: Severity::Warning,
+        finds,
+        source,
+        example,
+    }
+}
+
+pub(super) const DEAD: Rule = warning(
+    "link-dead",
+    "with `--net`: a link to what is not there: its host does not exist, or it answers 404, 410 or 5xx, or redirects without end",
+    "RFC 9110 15",
+    "a page that has been moved",
+);
+pub(super) const NOT_PUBLIC: Rule = warning(
+    "link-not-public",
+    "with `--net`: a link or an image at an address that is not of the public internet",
+    "RFC 6890",
+    "`http://192.168.1.5/offer`",
+);
+pub(super) const DOWNGRADED: Rule = warning(
+    "link-downgraded",
+    "with `--net`: a link with `https:` that redirects to one with `http:`",
+    "RFC 9110 4.2.2",
+    "`https://acme.example/` that redirects to `http://www.acme.example/`",
+);
+pub(super) const TLS: Rule = warning(
+    "link-tls",
+    "with `--net`: a link or an image whose server has no good certificate",
+    "RFC 9110 4.3.4",
+    "a certificate that has expired",
+);
+pub(super) const IMAGE_DEAD: Rule = warning(
+    "image-dead",
+    "with `--net`: an image that is not there, or is none",
+    "RFC 9110 15",
+    "an image that has been renamed on the server",
+);
+pub(super) const IMAGE_HEAVY: Rule = warning(
+    "image-too-heavy",
+    "with `--net`: an image of more than a megabyte",
+    "half a minute of a slow mobile connection (GPRS, 0.3 Mbit/s)",
+    "a photograph as the camera made it",
+);
+
+/// What is wrong with a link or an image, by the answer; nothing was asked of a server for `None`.
+pub(super) fn judge(target: &Target, answer: &Result<Option<Seen>, LookError>) -> Vec<Finding> {
+    match answer {
+        Ok(None) => Vec::new(),
+        Ok(Some(seen)) => judge_seen(target, seen),
+        Err(error) => vec![judge_error(target, error)],
+    }
+}
+
+fn judge_seen(target: &Target, seen: &Seen) -> Vec<Finding> {
+    let url = shown(target);
+    let mut findings = Vec::new();
+    match seen.status {
+        404 | 410 | 500.. => {
+            return vec![dead(target, &format!("it answers {}", seen.status))];
+        }
+        // Others, such as 403 and 429, are often said to programs alone.
+        400.. => return findings,
+        _ => {}
+    }
+    if seen.insecure {
+        let finding = DOWNGRADED.found(format!("{url} redirects to {}, without https", seen.url));
+        findings.push(finding.help("link to where it should end, with https"));
+    }
+    if target.kind == Kind::Image {
+        findings.extend(judge_image(target, seen));
+    }
+    findings
+}
+
+fn judge_image(target: &Target, seen: &Seen) -> Option<Finding> {
+    let url = shown(target);
+    let media_type = seen.media_type.as_deref().unwrap_or("image/");
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.starts_with("image/") && media_type != "application/octet-stream" {
+        return Some(dead(target, &format!("it is {media_type}, and no image")));
+    }
+    let size = seen.size.filter(|size| *size > HEAVY)?;
+    let megabytes = size as f64 / 1e6;
+    let finding = IMAGE_HEAVY.found(format!("the image {url} has {megabytes:.1} MB"));
+    Some(finding.help("make it smaller: of the size at which it is shown, and at most twice that"))
+}
+
+fn judge_error(target: &Target, error: &LookError) -> Finding {
+    let url = shown(target);
+    match error {
+        LookError::NotPublic(address) => NOT_PUBLIC
+            .found(format!(
+                "{url} leads to {address}, which is not a public address"
+            ))
+            .help("give the address that recipients can get to"),
+        LookError::Tls(_) => TLS
+            .found(format!("{url}: {error}"))
+            .help("mend the certificate of the server, or link to its right name"),
+        LookError::Dns(DnsError::NoName | DnsError::NoRecord) => {
+            let host = target.url.host_str().unwrap_or_default();
+            dead(target, &format!("there is no host {host}"))
+        }
+        LookError::Redirect(why) => dead(target, why),
+        LookError::NotAllowed(_) | LookError::Dns(_) | LookError::Unanswered(_) => UNKNOWN
+            .found(format!("{url} was not looked up: {error}"))
+            .help("open it in a browser"),
+    }
+}
+
+fn dead(target: &Target, why: &str) -> Finding {
+    let url = shown(target);
+    let (rule, what) = match target.kind {
+        Kind::Link => (DEAD, "link"),
+        Kind::Image => (IMAGE_DEAD, "image"),
+    };
+    let finding = rule.found(format!("the {what} {url} leads to nothing: {why}"));
+    finding.help("mend the address, or what is there")
+}
+
+/// A URL as it is told: of those that are not asked for only the host is known.
+fn shown(target: &Target) -> String {
+    let url = target.url.as_str();
+    match url.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &url[..end]),
+        None => url.to_owned(),
+    }
+}

@@ -1,0 +1,262 @@
+//! What the DNS says of the sender's domain. DKIM is not looked at: its records are found only by a
+//! selector, which the server puts into the message when it signs it.
+
+use super::super::rule::Rule;
+use super::UNKNOWN;
+use super::spf::{LOOKUPS, is_spf, lookups, passes_all};
+use crate::finding::{Finding, Severity};
+use crate::transport::lookup::{Dns, DnsError};
+
+const fn rule(
+    code: &'static str,
+    severity: Severity,
+    finds: &'static str,
+    source: &'static str,
+    example: &'static str,
+) -> Rule {
+    Rule {
+        code,
+        severity,
+        finds,
+        source,
+        example,
+    }
+}
+
+const W: Severity = Severity::Warning;
+
+pub(super) const NO_DOMAIN: Rule = rule(
+    "sender-no-domain",
+    W,
+    "with `--net`: a sender whose domain does not exist",
+    "RFC 5321 2.3.5",
+    "`from = \"news@acmee.example\"`",
+);
+pub(super) const FREE_MAIL: Rule = rule(
+    "dmarc-free-mail",
+    W,
+    "with `--net`: a sender at a free mail provider whose DMARC refuses what others send in its name",
+    "RFC 7489 6.3",
+    "`from = \"acme@yahoo.com\"`",
+);
+pub(super) const SPF_MISSING: Rule = rule(
+    "spf-missing",
+    W,
+    "with `--net`: a sender's domain without SPF",
+    "RFC 7208; Google's and Yahoo's requirements for bulk senders",
+    "no TXT record with `v=spf1`",
+);
+pub(super) const SPF_SEVERAL: Rule = rule(
+    "spf-several",
+    W,
+    "with `--net`: a sender's domain with more than one SPF record, so that none counts",
+    "RFC 7208 4.5",
+    "two TXT records with `v=spf1`",
+);
+pub(super) const SPF_LOOKUPS: Rule = rule(
+    "spf-lookups",
+    W,
+    "with `--net`: an SPF record that costs more than 10 lookups, so that it does not count",
+    "RFC 7208 4.6.4",
+    "`v=spf1 include:… include:…` and so on",
+);
+pub(super) const SPF_ALL: Rule = rule(
+    "spf-all",
+    W,
+    "with `--net`: an SPF record that lets everybody send",
+    "RFC 7208 5.1",
+    "`v=spf1 +all`",
+);
+pub(super) const DMARC_MISSING: Rule = rule(
+    "dmarc-missing",
+    W,
+    "with `--net`: a sender's domain without DMARC",
+    "RFC 7489; Google's and Yahoo's requirements for bulk senders",
+    "no TXT record at `_dmarc.acme.example`",
+);
+pub(super) const DMARC_NONE: Rule = rule(
+    "dmarc-none",
+    Severity::Note,
+    "with `--net`: a DMARC record that asks receivers to do nothing",
+    "RFC 7489 6.3",
+    "`v=DMARC1; p=none`",
+);
+
+/// Providers at which anybody can have an address.
+const FREE: &[&str] = &[
+    "gmail.com",
+    "googlemail.com",
+    "yahoo.com",
+    "yahoo.co.uk",
+    "ymail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "msn.com",
+    "icloud.com",
+    "me.com",
+    "aol.com",
+    "gmx.de",
+    "gmx.net",
+    "gmx.com",
+    "web.de",
+    "mail.ru",
+    "yandex.ru",
+    "proton.me",
+    "protonmail.com",
+    "wp.pl",
+    "o2.pl",
+    "onet.pl",
+    "op.pl",
+    "interia.pl",
+    "gazeta.pl",
+    "tlen.pl",
+    "poczta.onet.pl",
+];
+
+/// What is wrong with the domain of a sender.
+pub(super) async fn look(domain: &str, dns: &Dns) -> Vec<Finding> {
+    let spf = match dns.texts(domain).await {
+        Ok(texts) => texts,
+        Err(DnsError::NoRecord) => Vec::new(),
+        Err(DnsError::NoName) => {
+            let finding = NO_DOMAIN.found(format!("the sender's domain {domain} does not exist"));
+            return vec![finding.help("send from a domain of your own")];
+        }
+        Err(error) => return vec![unknown(domain, &error)],
+    };
+    let dmarc = dmarc(domain, dns).await;
+    if FREE.contains(&domain) {
+        return dmarc
+            .ok()
+            .and_then(|known| free_mail(domain, known))
+            .into_iter()
+            .collect();
+    }
+    let spf: Vec<_> = spf.iter().filter(|text| is_spf(text)).collect();
+    let mut findings: Vec<_> = match spf.as_slice() {
+        [] => vec![no_spf(domain)],
+        [record] => judge_spf(domain, record, dns).await,
+        records => vec![several_spf(domain, records.len())],
+    };
+    match dmarc {
+        Ok(known) => findings.extend(judge_dmarc(domain, known.as_ref())),
+        Err(error) => findings.push(unknown(&format!("_dmarc.{domain}"), &error)),
+    }
+    findings
+}
+
+fn unknown(name: &str, error: &DnsError) -> Finding {
+    let finding = UNKNOWN.found(format!("{name} was not looked up: {error}"));
+    finding.help("check again when the network is there")
+}
+
+fn no_spf(domain: &str) -> Finding {
+    SPF_MISSING
+        .found(format!("the sender's domain {domain} has no SPF record"))
+        .help("publish the TXT record with `v=spf1` that your provider gives you")
+}
+
+fn several_spf(domain: &str, count: usize) -> Finding {
+    SPF_SEVERAL
+        .found(format!(
+            "{domain} has {count} SPF records, and so none counts"
+        ))
+        .help("put them together into one")
+}
+
+async fn judge_spf(domain: &str, record: &str, dns: &Dns) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if passes_all(record) {
+        let finding = SPF_ALL.found(format!(
+            "the SPF record of {domain} lets everybody send for it"
+        ));
+        findings.push(finding.help("end it with `~all` or `-all`"));
+    }
+    if lookups(record, dns).await > LOOKUPS {
+        let message = format!("the SPF record of {domain} costs more than {LOOKUPS} lookups");
+        let help = "take out the includes of services that you don't use any more";
+        findings.push(SPF_LOOKUPS.found(message).help(help));
+    }
+    findings
+}
+
+/// A record of DMARC, and the domain that has it.
+struct Dmarc {
+    domain: String,
+    record: String,
+}
+
+/// The record of DMARC that goes for a domain: its own, or that of the nearest domain above it.
+async fn dmarc(domain: &str, dns: &Dns) -> Result<Option<Dmarc>, DnsError> {
+    let mut name = domain;
+    loop {
+        match dns.texts(&format!("_dmarc.{name}")).await {
+            Ok(texts) => {
+                let mut records = texts.into_iter().filter(|text| is_dmarc(text));
+                // Of several none counts.
+                if let (Some(record), None) = (records.next(), records.next()) {
+                    let domain = name.to_owned();
+                    return Ok(Some(Dmarc { domain, record }));
+                }
+            }
+            Err(DnsError::NoName | DnsError::NoRecord) => {}
+            Err(error) => return Err(error),
+        }
+        match name.split_once('.') {
+            Some((_, above)) if above.contains('.') => name = above,
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn is_dmarc(text: &str) -> bool {
+    let version = text.split(';').next().unwrap_or_default();
+    version.replace(' ', "").eq_ignore_ascii_case("v=DMARC1")
+}
+
+impl Dmarc {
+    fn tag(&self, name: &str) -> Option<String> {
+        let tags = self.record.split(';').filter_map(|tag| tag.split_once('='));
+        let mut tags = tags.filter(|(own, _)| own.trim().eq_ignore_ascii_case(name));
+        Some(tags.next()?.1.trim().to_ascii_lowercase())
+    }
+
+    /// What receivers are asked to do with what fails.
+    fn policy(&self, domain: &str) -> Option<String> {
+        let own = self.tag("p");
+        if self.domain == domain {
+            own
+        } else {
+            self.tag("sp").or(own)
+        }
+    }
+}
+
+fn judge_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Option<Finding> {
+    let Some(dmarc) = dmarc else {
+        let finding =
+            DMARC_MISSING.found(format!("the sender's domain {domain} has no DMARC record"));
+        return Some(finding.help(format!(
+            "publish a TXT record at `_dmarc.{domain}`; `v=DMARC1; p=none; rua=mailto:…` is a beginning"
+        )));
+    };
+    (dmarc.policy(domain)? == "none").then(|| {
+        let message = format!(
+            "the DMARC record of {} asks receivers to do nothing",
+            dmarc.domain
+        );
+        let help = "when its reports show that all of your mail passes, go on to p=quarantine";
+        DMARC_NONE.found(message).help(help)
+    })
+}
+
+fn free_mail(domain: &str, dmarc: Option<Dmarc>) -> Option<Finding> {
+    let policy = dmarc?.policy(domain)?;
+    (policy != "none").then(|| {
+        let message = format!("{domain} has receivers {policy} what others send in its name");
+        FREE_MAIL
+            .found(message)
+            .help("send from a domain of your own")
+    })
+}

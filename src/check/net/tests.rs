@@ -1,0 +1,157 @@
+use std::collections::BTreeSet;
+
+use super::collect::{Kind, Targets};
+use super::*;
+use crate::transport::lookup::fake::{Site, Zone, dns, reply};
+
+/// A domain with all that it should have.
+fn zone() -> Zone {
+    let text = |text: &str| (Vec::new(), vec![text.to_owned()]);
+    let mut zone = Zone::from([
+        (
+            "good.example",
+            text("v=spf1 include:_spf.good.example -all"),
+        ),
+        ("_spf.good.example", text("v=spf1 ip4:192.0.2.0/24 -all")),
+        ("_dmarc.good.example", text("v=DMARC1; p=reject")),
+        ("news.good.example", text("v=spf1 -all")),
+        ("bare.example", (Vec::new(), Vec::new())),
+        ("all.example", text("v=spf1 +all")),
+        ("_dmarc.all.example", text("v=DMARC1;p=none")),
+        ("round.example", text("v=spf1 include:round.example -all")),
+        ("_dmarc.round.example", text("v=DMARC1; p=quarantine")),
+        ("gmx.de", text("v=spf1 -all")),
+        ("_dmarc.gmx.de", text("v=DMARC1; p=quarantine")),
+        ("gmail.com", text("v=spf1 -all")),
+        ("_dmarc.gmail.com", text("v=DMARC1; p=none; sp=quarantine")),
+    ]);
+    let two = vec!["v=spf1 -all".to_owned(), "v=spf1 mx -all".to_owned()];
+    zone.insert("two.example", (Vec::new(), two));
+    zone.insert("_dmarc.two.example", text("v=DMARC1; p=reject"));
+    zone
+}
+
+async fn of_sender(domain: &str) -> Vec<&'static str> {
+    let findings = sender::look(domain, &dns(zone()).await).await;
+    assert!(findings.iter().all(|finding| finding.help.is_some()));
+    findings.iter().map(|finding| finding.code).collect()
+}
+
+/// Each domain, and what is wrong with it.
+const SENDERS: &[(&str, &[&str])] = &[
+    ("good.example", &[]),
+    // Its DMARC is that of the domain above.
+    ("news.good.example", &[]),
+    ("nowhere.example", &["sender-no-domain"]),
+    ("bare.example", &["spf-missing", "dmarc-missing"]),
+    ("two.example", &["spf-several"]),
+    ("all.example", &["spf-all", "dmarc-none"]),
+    ("round.example", &["spf-lookups"]),
+    ("gmx.de", &["dmarc-free-mail"]),
+    ("gmail.com", &[]),
+    ("silent.example", &["lookup-failed"]),
+];
+
+#[tokio::test]
+async fn the_domain_of_the_sender_is_looked_up() {
+    for (domain, codes) in SENDERS {
+        assert_eq!(of_sender(domain).await, *codes, "{domain}");
+    }
+}
+
+/// Each path of a link or an image, and what is wrong with it.
+const PATHS: &[(Kind, &str, &[&str])] = &[
+    (Kind::Link, "/page", &[]),
+    (Kind::Link, "/forbidden", &[]),
+    (Kind::Link, "/gone", &["link-dead"]),
+    (Kind::Link, "/nothing", &["link-dead"]),
+    (Kind::Link, "/broken", &["link-dead"]),
+    (Kind::Link, "/round", &["link-dead"]),
+    (Kind::Link, "/inside", &["link-not-public"]),
+    (Kind::Link, "/large", &[]),
+    (Kind::Image, "/image", &[]),
+    (Kind::Image, "/large", &["image-too-heavy"]),
+    (Kind::Image, "/page", &["image-dead"]),
+    (Kind::Image, "/nothing", &["image-dead"]),
+];
+
+async fn site() -> Site {
+    Site::start(|request, _| match request.uri().path() {
+        "/page" => reply(200, &[("content-type", "text/html; charset=utf-8")]),
+        "/image" => reply(200, &[("content-type", "image/png")]),
+        "/large" if request.method() == "GET" => reply(
+            206,
+            &[
+                ("content-type", "image/jpeg"),
+                ("content-range", "bytes 0-1023/1000001"),
+            ],
+        ),
+        "/large" => reply(405, &[]),
+        "/forbidden" => reply(403, &[]),
+        "/gone" => reply(410, &[]),
+        "/broken" => reply(503, &[]),
+        "/round" => reply(301, &[("location", "/round")]),
+        "/inside" => reply(302, &[("location", "http://10.0.0.1/")]),
+        _ => reply(404, &[]),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn links_and_images_are_looked_up() {
+    let site = site().await;
+    let dns = dns(zone()).await;
+    let network = Network {
+        web: site.web(dns.clone()),
+        dns,
+    };
+    for (kind, path, codes) in PATHS {
+        let target = Targets::target(*kind, &site.url(path), true);
+        let findings = links::judge(&target, &network.ask(&target).await);
+        let found: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(found, *codes, "{kind:?} {path}");
+        assert!(findings.iter().all(|finding| finding.help.is_some()));
+    }
+    let asked = site.asked().len();
+    let target = Targets::target(Kind::Link, &site.url("/gone"), false);
+    assert!(links::judge(&target, &network.ask(&target).await).is_empty());
+    assert_eq!(site.asked().len(), asked, "only the host is looked up");
+}
+
+#[test]
+fn what_an_answer_means_needs_no_network() {
+    let target = Targets::target(Kind::Link, "https://a.example/", true);
+    let seen = Seen {
+        status: 200,
+        url: "http://a.example/".parse().expect("a URL"),
+        insecure: true,
+        size: None,
+        media_type: None,
+    };
+    for (answer, code) in [
+        (Ok(Some(seen)), "link-downgraded"),
+        (Err(LookError::Tls("expired".to_owned())), "link-tls"),
+        (
+            Err(LookError::NotAllowed("a login".to_owned())),
+            "lookup-failed",
+        ),
+        (
+            Err(LookError::Unanswered("refused".to_owned())),
+            "lookup-failed",
+        ),
+    ] {
+        let findings = links::judge(&target, &answer);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].code, code);
+    }
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let here = ["link-downgraded", "link-tls"];
+    let cases = SENDERS.iter().flat_map(|(_, codes)| *codes);
+    let cases = cases.chain(PATHS.iter().flat_map(|(_, _, codes)| *codes));
+    let cases: BTreeSet<_> = cases.copied().chain(here).collect();
+    let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.code).collect();
+    assert_eq!(cases, rules);
+}

@@ -1,0 +1,121 @@
+//! `check --net`, as users run it: nothing that is not public is ever connected to. What is found out there
+//! is tested beside the code, with servers that may be connected to.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
+use crate::findings::Report;
+use crate::support::campaign::Campaign;
+use crate::support::run::Run;
+
+/// A server that notices whether somebody connects.
+struct Trap(TcpListener);
+
+impl Trap {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        Self(listener)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0.local_addr().expect("an address"))
+    }
+
+    #[track_caller]
+    fn is_untouched(&self) {
+        let error = self.0.accept().expect_err("nobody may connect");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+/// A campaign with these links.
+fn linking(links: &[&str]) -> Campaign {
+    let links: String = links
+        .iter()
+        .map(|link| format!("<a href=\"{link}\">The offer of this week</a>\n"))
+        .collect();
+    Campaign::good().html_with("</body>", &format!("{links}</body>"))
+}
+
+fn checked(campaign: &Campaign, options: &[&str]) -> Report {
+    let ran = Run::new("check").arg(campaign.path()).args(options);
+    let ran = ran.args(["--format", "json"]).run();
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr))
+}
+
+#[test]
+fn what_is_not_public_is_told_and_not_connected_to() {
+    let trap = Trap::new();
+    let here = trap.url("/offer");
+    let links = [
+        here.as_str(),
+        "http://localhost/",
+        "http://10.0.0.1/",
+        "https://192.168.1.5/offer",
+        "http://[::1]/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+    ];
+    let report = checked(&linking(&links), &["--net"]);
+    let private: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code == "link-not-public")
+        .collect();
+    // The last two are one: 127.0.0.1.
+    assert_eq!(private.len(), links.len() - 1, "{report:#?}");
+    for finding in private {
+        assert_eq!(finding.severity, "warning");
+        assert!(finding.line >= Some(10), "{finding:#?}");
+    }
+    trap.is_untouched();
+}
+
+#[test]
+fn images_are_looked_up_as_well() {
+    let trap = Trap::new();
+    let image = format!(
+        "<img src=\"{}\" alt=\"A cup\" width=\"1\">",
+        trap.url("/a.png")
+    );
+    let campaign = Campaign::good().html_with("</body>", &format!("{image}</body>"));
+    let report = checked(&campaign, &["--net"]);
+    report
+        .about("/a.png leads to 127.0.0.1")
+        .is("link-not-public", "");
+    trap.is_untouched();
+}
+
+#[test]
+fn links_that_mean_one_recipient_are_not_told_whole() {
+    let trap = Trap::new();
+    let link = trap.url("/confirm?who={{ token }}");
+    let report = checked(&linking(&[&link]), &["--net"]);
+    let finding = report.about("leads to 127.0.0.1");
+    assert!(!finding.message.contains("who="), "{finding:#?}");
+    trap.is_untouched();
+}
+
+#[test]
+fn without_the_option_nothing_is_looked_up() {
+    let trap = Trap::new();
+    let report = checked(&linking(&[&trap.url("/offer")]), &[]);
+    for rule in mailrun::check::rules().filter(|rule| rule.needs_network()) {
+        assert!(report.findings.iter().all(|it| it.code != rule.code));
+    }
+    trap.is_untouched();
+}
+
+#[test]
+fn its_rules_can_be_turned_off() {
+    let campaign = linking(&["http://10.0.0.1/"]).set("check.off.link-not-public", "our intranet");
+    let report = checked(&campaign, &["--net"]);
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|it| it.code != "link-not-public")
+    );
+}
