@@ -159,11 +159,22 @@ impl<'a> Lint<'a> {
             Ok(looked) => looked,
             Err(finding) => return vec![*finding],
         };
+        let shape = match &looked.html {
+            None => Some(u64::MAX),
+            Some(html) => html.shape(),
+        };
         let values = values(&looked);
         let mut out = Out::new(&self.wanted);
-        rules::sheet(&self.sheet(&looked, &values), &mut out);
+        let mut findings = match shape {
+            Some(id) => self.shape(id, &looked, &values).to_vec(),
+            None => Vec::new(),
+        };
+        if shape.is_none() {
+            rules::sheet(&self.sheet(&looked, &values), &mut out);
+        }
         rules::row(&self.row_sheet(row, &looked, &values), &mut out);
-        out.into_findings()
+        findings.extend(out.into_findings());
+        findings
     }
 
     /// What many rows have in common, when all have been looked at.
