@@ -8,6 +8,7 @@ mod guard;
 mod mail;
 mod paced;
 mod server;
+mod text;
 mod timed;
 
 pub(crate) use answers::{Failed, Fields, json, plain};
@@ -19,3 +20,4 @@ pub(crate) use mail::{Header, Mail};
 pub(crate) use paced::{Received, TooSlow};
 pub use server::Limits;
 pub(crate) use server::{Cut, Peer, Server, Stopping, Watcher};
+pub(crate) use text::cut;
