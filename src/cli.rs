@@ -139,6 +139,15 @@ pub struct Preview {
     /// Write 00001.eml, 00001.html and 00001.txt and so on into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Show any message in a browser, on an address of this machine; a free port unless given
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:0",
+        conflicts_with_all = ["limit", "out"]
+    )]
+    pub web: Option<SocketAddr>,
 }
 
 /// `mailrun send`

@@ -102,6 +102,18 @@ impl Excerpt {
             span,
         }
     }
+
+    /// The lines that it is in, in three parts: what is before it, it, and what is after it.
+    pub fn line(&self) -> (&str, &str, &str) {
+        let text = self.source.inner();
+        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+        let end = self.span.end.min(text.len());
+        let begin = self.span.start.min(end);
+        let from = part(0..begin).rfind('\n').map_or(0, |at| at + 1);
+        let to = part(end..text.len()).find('\n');
+        let to = to.map_or(text.len(), |at| end + at);
+        (part(from..begin), part(begin..end), part(end..to))
+    }
 }
 
 /// Something wrong with a campaign, its recipients, its templates or a rendered message.

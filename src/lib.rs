@@ -34,3 +34,4 @@ pub mod report;
 pub mod run;
 pub mod source;
 pub mod transport;
+mod web;

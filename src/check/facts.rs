@@ -10,7 +10,7 @@ use super::rules;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::message::Message;
-use crate::render::{self, Engine, Hole, Looked, LookedHtml, Row};
+use crate::render::{self, Engine, Looked, LookedHtml, Row};
 
 /// What is known before any row is looked at.
 pub(super) struct Facts<'a> {
@@ -108,14 +108,4 @@ pub(super) struct RowSheet<'a> {
     pub(super) html: Option<&'a LookedHtml>,
     /// The row's own values in the HTML, not escaped.
     pub(super) values: &'a [Cow<'a, str>],
-}
-
-impl RowSheet<'_> {
-    /// The attributes of the HTML that have values of the row, filled in.
-    pub(super) fn holes(&self) -> impl Iterator<Item = (&Hole, Cow<'_, str>)> {
-        let holes = self.html.map_or(&[][..], LookedHtml::holes);
-        holes
-            .iter()
-            .map(|hole| (hole, render::fill(&hole.value, self.values)))
-    }
 }

@@ -131,16 +131,12 @@ impl<'a> Lint<'a> {
             Ok(looked) => looked,
             Err(finding) => return take(*finding),
         };
-        let shape = match &looked.html {
-            None => Some(u64::MAX),
-            Some(html) => html.shape(),
-        };
         let values = looked.values();
         let sheet = self.facts.row_sheet(row, &looked, &values);
         let mut out = Out::new(&self.wanted);
         rules::row(&sheet, &mut out);
         rules::tally(&sheet, &mut gathered.tally);
-        match shape {
+        match shape(&looked) {
             None => self.look_at(&self.facts.sheet(row, &looked, &values), &mut out),
             Some(id) => {
                 let seen = gathered.shapes.entry(id).or_insert_with(|| Seen {
@@ -159,11 +155,22 @@ impl<'a> Lint<'a> {
 
     /// Everything that is wrong with the message of one row.
     pub fn message(&self, row: &Row) -> Vec<Finding> {
+        let looked = match self.facts.engine.look(row) {
+            Ok(looked) => looked,
+            Err(finding) => return vec![*finding],
+        };
+        let values = looked.values();
         let mut out = Out::new(&self.wanted);
-        match rules::message(&self.facts, row, &mut out) {
-            Ok(()) => out.into_findings(),
-            Err(finding) => vec![*finding],
-        }
+        let mut findings = match shape(&looked) {
+            Some(id) => self.shape(id, row, &looked).to_vec(),
+            None => {
+                self.look_at(&self.facts.sheet(row, &looked, &values), &mut out);
+                Vec::new()
+            }
+        };
+        rules::row(&self.facts.row_sheet(row, &looked, &values), &mut out);
+        findings.extend(out.into_findings());
+        findings
     }
 
     /// What many rows have in common, when all have been looked at.
@@ -227,6 +234,14 @@ impl<'a> Lint<'a> {
         let mut out = Out::new(&self.wanted);
         net::look(&targets, self.facts.campaign, network, &mut out).await;
         out.into_findings()
+    }
+}
+
+/// What tells messages that are built alike from others. Those without HTML are.
+fn shape(looked: &Looked) -> Option<u64> {
+    match &looked.html {
+        None => Some(u64::MAX),
+        Some(html) => html.shape(),
     }
 }
 

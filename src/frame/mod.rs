@@ -10,8 +10,10 @@
 //! left that is parsed by other rules than HTML's (SVG, MathML, raw text but `<style>`), so that
 //! what a browser reads is what was written.
 
+mod look;
 mod tree;
 
+pub use look::Look;
 pub(crate) use tree::parse;
 
 use html2text::{Comment, Document, Element, Handle};
@@ -102,16 +104,28 @@ pub fn headers(images: bool) -> [(&'static str, String); 6] {
 /// such as a `data:` URL; it is given the ID as it is written. HTML that takes too long to be worked
 /// on is cut, which the page says.
 pub fn page(html: &str, inline: &dyn Fn(&str) -> Option<String>, clock: &Clock) -> String {
+    page_as(html, inline, Look::Own, clock)
+}
+
+/// The same in certain colours.
+pub fn page_as(
+    html: &str,
+    inline: &dyn Fn(&str) -> Option<String>,
+    look: Look,
+    clock: &Clock,
+) -> String {
     let (dom, whole) = tree::parse(html, clock);
     let mut images = Images {
         inline,
         left: MAX_INLINED,
     };
+    let mut dark = false;
     let mut nodes = vec![dom.document.clone()];
     while let Some(node) = nodes.pop() {
         node.children.borrow_mut().retain(stays);
         if let Element { name, attrs, .. } = &node.data {
             amend(name, &mut attrs.borrow_mut(), &mut images);
+            dark |= colour(name, &mut attrs.borrow_mut(), look);
         }
         nodes.extend(node.children.borrow().iter().cloned());
     }
@@ -119,10 +133,36 @@ pub fn page(html: &str, inline: &dyn Fn(&str) -> Option<String>, clock: &Clock) 
     // Writing to memory can't fail.
     let _ = dom.serialize(&mut page);
     let mut page = String::from_utf8_lossy(&page).into_owned();
+    if look != Look::Own {
+        page = look.in_sheets(&page, &mut dark);
+        // After the end of the body it still counts, and nothing in the message comes after it.
+        page.push_str(&format!("<style>{}</style>", look.sheet(dark)));
+    }
     if !whole {
         page.push_str(CUT);
     }
     page
+}
+
+/// Answers what an element's attributes ask about the reader's colours. True if they say that the
+/// message has dark ones.
+fn colour(name: &QualName, attributes: &mut [Attribute], look: Look) -> bool {
+    let mut dark = false;
+    for attribute in attributes.iter_mut() {
+        match &*attribute.name.local {
+            "media" => {
+                if let Some(answered) = look.answered(&attribute.value) {
+                    attribute.value = answered.into();
+                }
+            }
+            "content" if name.local == local_name!("meta") => {
+                dark |= attribute.value.to_ascii_lowercase().contains("dark");
+            }
+            "style" => dark |= look::is_for_dark(&attribute.value),
+            _ => {}
+        }
+    }
+    dark
 }
 
 fn stays(node: &Handle) -> bool {
@@ -320,6 +360,26 @@ mod tests {
         });
         assert_eq!(page.matches("src=\"\"").count(), 1);
         assert!(page.len() < MAX_INLINED + 1000);
+    }
+
+    #[test]
+    fn colours_are_those_that_are_asked_for() {
+        let html = "<html><head><meta name=color-scheme content=\"light dark\"><style media=\"(prefers-color-scheme:dark)\">p{}</style>\
+                    <style>@media (prefers-color-scheme: dark){p{color:red}}</style></head><body><p>x</p></body></html>";
+        let as_look = |look| page_as(html, &|_| None, look, &Clock::system());
+        assert_eq!(as_look(Look::Own), page(html, &|_| None));
+        let dark = as_look(Look::Dark);
+        assert_eq!(dark.matches("(min-width:0px)").count(), 2, "{dark}");
+        assert!(dark.ends_with("<style>:root{color-scheme:dark!important}</style>"));
+        let light = as_look(Look::Light);
+        assert_eq!(light.matches("(max-width:0px)").count(), 2, "{light}");
+        assert!(light.ends_with("<style>:root{color-scheme:light!important}</style>"));
+        let none = page_as("<p>x", &|_| None, Look::Dark, &Clock::system());
+        assert!(
+            none.ends_with("<style>:root{color-scheme:light!important}</style>"),
+            "{none}"
+        );
+        assert!(as_look(Look::Inverted).contains("invert(1)"));
     }
 
     #[test]

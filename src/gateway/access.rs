@@ -11,9 +11,8 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
-use super::paced::Received;
 use super::routes::Asked;
-use super::server::{Cut, Peer};
+use crate::web::{Cut, Peer, Received};
 
 /// The most characters of a path in the log.
 const MAX_PATH: usize = 120;

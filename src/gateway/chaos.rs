@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::answers::Refusal;
 use super::metrics::Metrics;
 use super::routes::{self, Asked};
-use super::server::{Cut, Stopping};
+use crate::web::{Cut, Stopping};
 
 pub(super) use self::magic::{Fate, fate};
 pub use self::spec::{Spec, SpecError};

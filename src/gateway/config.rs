@@ -12,10 +12,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::relay::{self, config::Account};
-use super::server;
 use super::store::retention::Limits;
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
+use crate::web;
 
 /// A string with its place in the file.
 pub(super) type Text = Spanned<String>;
@@ -73,7 +73,7 @@ pub struct Config {
     /// The environment variables with the login, if there is to be one.
     pub login: Option<LoginNames>,
     /// What a client may cost.
-    pub limits: server::Limits,
+    pub limits: web::Limits,
     /// How much is kept.
     pub keep: Limits,
     /// The accounts whose messages go on to an SMTP server. With any, there are no others.
@@ -96,7 +96,7 @@ impl Default for Config {
             data: None,
             hosts: Vec::new(),
             login: None,
-            limits: server::Limits::default(),
+            limits: web::Limits::default(),
             keep: Limits::default(),
             accounts: Vec::new(),
         }
@@ -160,13 +160,13 @@ impl Check<'_> {
         }
     }
 
-    fn limits(&mut self, limits: &LimitsFile) -> server::Limits {
-        let default = server::Limits::default();
+    fn limits(&mut self, limits: &LimitsFile) -> web::Limits {
+        let default = web::Limits::default();
         let mut time = |text: &Option<Text>, default| {
             let duration = text.as_ref().and_then(|text| self.duration(text));
             duration.unwrap_or(default)
         };
-        server::Limits {
+        web::Limits {
             connections: limits.connections.map_or(default.connections, Into::into),
             head: time(&limits.head, default.head),
             body: time(&limits.body, default.body),
@@ -290,7 +290,7 @@ mod tests {
                 app_key_env: "A".to_owned(),
                 secret_key_env: "B".to_owned(),
             }),
-            limits: server::Limits {
+            limits: web::Limits {
                 connections: 3,
                 head: Duration::from_secs(1),
                 body: Duration::from_secs(2),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::histogram::Histogram;
+use crate::web::Watcher;
 
 /// The media type of [`Metrics::text`].
 pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -69,23 +70,26 @@ pub(super) struct Metrics {
     histograms: Mutex<Vec<(&'static str, &'static str, Arc<Histogram>)>>,
 }
 
-/// A connection that is counted until this is dropped.
-pub(super) struct Connected(Arc<Metrics>);
+impl Watcher for Metrics {
+    fn connected(&self) {
+        self.accepted.add(1);
+        self.connections.add(1);
+    }
 
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.connections.take(1);
+    fn ended(&self) {
+        self.connections.take(1);
+    }
+
+    fn turned_away(&self) {
+        self.turned_away.add(1);
+    }
+
+    fn unreadable(&self) {
+        self.unreadable.add(1);
     }
 }
 
 impl Metrics {
-    /// Counts a connection while the value lives.
-    pub(super) fn connected(self: &Arc<Self>) -> Connected {
-        self.accepted.add(1);
-        self.connections.add(1);
-        Connected(Arc::clone(self))
-    }
-
     /// Counts an answer. `endpoint` is one of a few names, never what a client wrote.
     pub(super) fn answered(&self, endpoint: &'static str, code: u16, took: Duration) {
         *locked(&self.answers).entry((endpoint, code)).or_default() += 1;
@@ -246,6 +250,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -270,12 +276,12 @@ mod tests {
 
     #[test]
     fn a_connection_is_counted_while_it_lives() {
-        let metrics = Arc::new(Metrics::default());
-        let first = metrics.connected();
-        let second = metrics.connected();
-        drop(first);
+        let metrics = Metrics::default();
+        metrics.connected();
+        metrics.connected();
+        metrics.ended();
         assert!(metrics.text().contains("mailrun_gateway_connections 1\n"));
-        drop(second);
+        metrics.ended();
         let text = metrics.text();
         assert!(text.contains("mailrun_gateway_connections 0\n"));
         assert!(text.contains("mailrun_gateway_connections_accepted_total 2\n"));

@@ -19,7 +19,6 @@ pub mod chaos;
 pub mod config;
 mod encoding;
 mod export;
-mod guard;
 mod health;
 mod histogram;
 mod inbox;
@@ -28,17 +27,14 @@ pub mod maildir;
 mod metrics;
 pub mod mime;
 mod outbox;
-mod paced;
 pub mod relay;
 mod rest;
 mod room;
 mod routes;
 mod sendmail;
-mod server;
 pub mod store;
 mod templates;
 mod text;
-mod timed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,22 +47,20 @@ use tokio::net::TcpListener;
 
 use self::access::Access;
 use self::chaos::Chaos;
-use self::guard::Guard;
 use self::health::Health;
 use self::inbox::Inbox;
 use self::maildir::Maildir;
 use self::metrics::{Kind, Metrics};
 use self::relay::Permits;
 use self::sendmail::Post;
-use self::server::Server;
 use self::store::Store;
 use crate::api::Answer;
 use crate::clock::Clock;
+use crate::web::{Guard, Server, Watcher};
 
 pub use self::export::{ExportError, export};
-pub use self::guard::{Login, Open};
 pub use self::inbox::{FollowError, follow};
-pub use self::server::Limits;
+pub use crate::web::{Limits, Login, Open};
 
 /// What a gateway needs to run.
 pub struct Setup {
@@ -118,7 +112,7 @@ pub async fn serve(
     let server = Server {
         router: routes::router(Arc::clone(&gateway)),
         limits,
-        metrics: Arc::clone(&gateway.access.metrics),
+        watcher: Arc::clone(&gateway.access.metrics) as Arc<dyn Watcher>,
         too_many: Box::new(move || gateway.too_many()),
     };
     server.serve(listener, shutdown).await;

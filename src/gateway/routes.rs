@@ -19,10 +19,10 @@ use tokio::task::spawn_blocking;
 use super::access::Noted;
 use super::answers::{Refusal, in_doubt, respond, store_failed};
 use super::capture::{self, Captured, Values};
-use super::paced::TooSlow;
 use super::room::{Posted, Room};
 use super::{Gateway, Kept, inbox, metrics, outbox, rest, templates};
 use crate::api::{Answer, Dialect, MAX_SIZE};
+use crate::web::TooSlow;
 
 /// The most bytes of a body: a message of the greatest size, every byte of it percent-encoded, and
 /// a million for the other fields.
@@ -89,7 +89,8 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    gateway.guard.pass(&asked, request, next).await
+    let refuse = |status, message| Refusal::new(status, message).answer(&asked.req_id);
+    gateway.guard.pass(request, next, refuse).await
 }
 
 /// Makes trouble on demand.

@@ -1,5 +1,7 @@
 //! Rendered messages, to look at: in the terminal, and as files.
 
+pub mod web;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io;

@@ -340,6 +340,18 @@ pub enum RowFault {
     Address(#[from] AddressError),
 }
 
+impl RowFault {
+    /// A short name that scripts can rely on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TextAfterQuote { .. } => "text-after-quote",
+            Self::Nul { .. } => "nul",
+            Self::FieldCount { .. } => "field-count",
+            Self::Address(_) => "bad-address",
+        }
+    }
+}
+
 fn since(opened: u64, line: u64) -> String {
     if opened == line {
         return String::new();

@@ -35,7 +35,7 @@ pub use reader::{Format, Reader, Row};
 pub use suppress::SuppressionList;
 
 /// What the user says of a file of recipients; what is left out is found by itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// The name of the address column. Left out, it is the one called `email` in any case, with
     /// or without hyphen, underscore and spaces (`E-Mail`).

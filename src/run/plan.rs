@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use crate::address::Mailbox;
 use crate::campaign::Campaign;
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
-use crate::recipients::{Lines, ReadError, Reader, RowFault, SuppressionList, Warning};
+use crate::recipients::{Lines, ReadError, Reader, SuppressionList, Warning};
 
 use super::Stages;
 
@@ -81,7 +81,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
             .ok()
             .map(|mailbox| mailbox.address.normalized());
         let left_out = match &row.recipient {
-            Err(fault) => Some((Status::Invalid, fault_code(fault), fault.to_string())),
+            Err(fault) => Some((Status::Invalid, fault.code(), fault.to_string())),
             Ok(mailbox) => match suppressed.file_of(&mailbox.address) {
                 Some(file) => Some((
                     Status::Skipped,
@@ -170,15 +170,6 @@ fn write_cells(cells: &csv::StringRecord, out: &mut String) {
     let cells: Vec<&str> = cells.iter().collect();
     // Strings always have a JSON form.
     out.push_str(&serde_json::to_string(&cells).unwrap_or_default());
-}
-
-fn fault_code(fault: &RowFault) -> &'static str {
-    match fault {
-        RowFault::TextAfterQuote { .. } => "text-after-quote",
-        RowFault::Nul { .. } => "nul",
-        RowFault::FieldCount { .. } => "field-count",
-        RowFault::Address(_) => "bad-address",
-    }
 }
 
 /// The addresses that were planned: nine bytes each, whatever they are.

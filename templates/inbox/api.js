@@ -1,28 +1,9 @@
-// What the server is asked. Every answer is JSON or text, and is shown as text.
+// What the server is asked.
+
+import { ask, query } from "./ask.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-/** An answer that is no success; its message is for people. */
-export class Refused extends Error {}
-
-async function ask(path, options = {}) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refused("The gateway can't be reached.");
-  }
-  if (answer.ok) return answer;
-  const said = await answer.json().catch(() => ({}));
-  const words = said.error || said.message;
-  throw new Refused(typeof words === "string" ? words : `The gateway answered ${answer.status}.`);
-}
-
-const query = (fields) => {
-  const set = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
-  return new URLSearchParams(set).toString();
-};
 const path = (uid, rest = "") => `/inbox/m/${encodeURIComponent(uid)}${rest}`;
 // A page of another origin can't send this header.
 const change = (method) => ({ method, headers: { "X-Mailrun": "inbox" } });

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as dialog from "./dialog.js";
 import { byId, el, number } from "./dom.js";
 import * as groups from "./groups.js";
+import { help } from "./help.js";
 import * as list from "./list.js";
 import * as message from "./message.js";
 import { nextTheme, nextWidth, set, state, TABS, watch } from "./state.js";
@@ -56,7 +57,7 @@ const KEYS = {
   Home: () => list.open(0),
   Enter: enter,
   "/": () => search.select(),
-  "?": dialog.help,
+  "?": help,
   u: () => message.setUnread(!message.current()?.unread),
   d: remove,
   Delete: remove,

@@ -150,7 +150,7 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "durable", "finding", "frame", "pace", "source",
+            "api", "address", "clock", "durable", "finding", "frame", "pace", "source", "web",
         ],
     );
 }
@@ -158,6 +158,11 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
 #[test]
 fn the_contract_knows_nothing_of_ours_but_addresses() {
     imports_only("api", &["address"]);
+}
+
+#[test]
+fn what_serves_pages_knows_nothing_of_what_is_on_them() {
+    imports_only("web", &["api", "clock", "frame"]);
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn only_the_commands_see_the_command_line_and_print() {
 }
 
 #[test]
-fn only_the_transport_and_the_gateway_open_sockets() {
+fn only_the_transport_the_gateway_and_the_pages_open_sockets() {
     let sockets = [
         "reqwest::",
         "axum::",
@@ -198,7 +203,8 @@ fn only_the_transport_and_the_gateway_open_sockets() {
         "hickory_resolver::",
     ];
     only_in(&sockets, |source| {
-        ["transport", "gateway"].contains(&source.module())
+        ["transport", "gateway", "web"].contains(&source.module())
+            || source.path.starts_with("preview/web/")
             || ["commands/local.rs", "commands/listen.rs"].contains(&source.path.as_str())
     });
 }

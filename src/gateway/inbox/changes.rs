@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Inbox;
-use crate::gateway::server::Stopping;
+use crate::web::Stopping;
 
 /// How often a page is told at most.
 const SELDOM: Duration = Duration::from_millis(200);

@@ -11,9 +11,9 @@ use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::mail::{Header, Mail};
 use crate::gateway::capture::snippet;
 use crate::gateway::store::{NewMessage, Status, Store, StoreError, insert_message};
+use crate::web::{Header, Mail};
 
 /// How many messages are put into the store in one commit: so many appear at a time.
 const BATCH: usize = 500;

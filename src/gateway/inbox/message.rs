@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
@@ -15,11 +13,10 @@ use tokio::task::spawn_blocking;
 
 use super::Inbox;
 use super::answers::{Failed, Fields, json};
-use super::download::{attachment, file_name};
 use super::list::array;
-use super::mail::Mail;
 use crate::frame;
 use crate::gateway::text::cut;
+use crate::web::{Mail, attachment, file_name, plain};
 
 /// The most bytes of a text, or of a source, that are shown.
 const MAX_SHOWN: usize = 1_000_000;
@@ -184,13 +181,7 @@ pub(super) async fn source(
         bytes.truncate(MAX_SHOWN);
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     });
-    let headers = [
-        (CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    Ok((headers, source.await?).into_response())
+    Ok(plain(source.await?))
 }
 
 pub(super) async fn eml(

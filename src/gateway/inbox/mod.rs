@@ -24,10 +24,8 @@
 
 mod answers;
 mod changes;
-mod download;
 mod files;
 mod list;
-mod mail;
 mod maildir;
 mod message;
 mod query;

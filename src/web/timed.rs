@@ -15,27 +15,27 @@ use tokio::time::{Sleep, sleep};
 ///
 /// The number is odd from the end of a request's head to its answer.
 #[derive(Debug, Default)]
-pub(super) struct Requests(AtomicU64);
+pub(crate) struct Requests(AtomicU64);
 
 impl Requests {
     /// A head has been read.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its answer is known.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a request has begun.
-    pub(super) fn has_any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
 /// A stream with a limit for each head, and one for every wait until an answer is taken.
-pub(super) struct Timed {
+pub(crate) struct Timed {
     stream: TcpStream,
     requests: Arc<Requests>,
     /// What `requests` was when `head` was last looked at.
@@ -47,7 +47,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: TcpStream,
         requests: Arc<Requests>,
         head_limit: Duration,
@@ -65,7 +65,7 @@ impl Timed {
     }
 
     /// When it is dropped the client sees a reset.
-    pub(super) fn reset_when_dropped(self) -> io::Result<()> {
+    pub(crate) fn reset_when_dropped(self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }
 

@@ -13,7 +13,7 @@ use crate::api::form;
 const MAX_NAME: usize = 120;
 
 /// An answer that a browser saves as a file.
-pub(super) fn attachment(name: &str, bytes: impl Into<Body>) -> Response {
+pub(crate) fn attachment(name: &str, bytes: impl Into<Body>) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
         (CONTENT_DISPOSITION, disposition(name)),
@@ -47,7 +47,7 @@ fn disposition(name: &str) -> String {
 
 /// A file's name out of what a message says: the last part of a path, without what controls or turns
 /// around text; `other` if nothing is left.
-pub(super) fn file_name(said: Option<&str>, other: &str) -> String {
+pub(crate) fn file_name(said: Option<&str>, other: &str) -> String {
     let last = said
         .unwrap_or_default()
         .rsplit(['/', '\\'])

@@ -28,7 +28,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::metrics::Metrics;
 use super::paced::{Paced, Received};
 use super::timed::{Requests, Timed};
 
@@ -75,14 +74,14 @@ impl Default for Limits {
     }
 }
 
-/// Tells, as an extension of a request, when the gateway is about to end: what has no end of its own
+/// Tells, as an extension of a request, when the server is about to end: what has no end of its own
 /// ends then.
 #[derive(Clone)]
-pub(super) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
-    /// Waits for the end of the gateway.
-    pub(super) async fn wait(mut self) {
+    /// Waits for the end of the server.
+    pub(crate) async fn wait(mut self) {
         // A sender that is gone means the same.
         let _ = self.0.wait_for(|stopping| *stopping).await;
     }
@@ -90,7 +89,7 @@ impl Stopping {
 
 /// As an extension of an answer: it is not given, and the connection ends instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// As if the client's answer was lost on the way.
     Close,
     /// By a reset.
@@ -104,21 +103,52 @@ struct Unanswered;
 
 /// Where a request came from, as an extension of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Who is told what becomes of connections.
+pub(crate) trait Watcher: Send + Sync {
+    /// One begins.
+    fn connected(&self) {}
+    /// It ends.
+    fn ended(&self) {}
+    /// One too many was turned away.
+    fn turned_away(&self) {}
+    /// What came was not HTTP, or its head was too large.
+    fn unreadable(&self) {}
+}
+
+/// Nobody.
+impl Watcher for () {}
+
+/// A connection that lasts, for its watcher.
+struct Connected(Arc<dyn Watcher>);
+
+impl Connected {
+    fn new(watcher: &Arc<dyn Watcher>) -> Self {
+        watcher.connected();
+        Self(Arc::clone(watcher))
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}
 
 /// A router behind a listener.
-pub(super) struct Server {
-    pub(super) router: Router,
-    pub(super) limits: Limits,
-    pub(super) metrics: Arc<Metrics>,
+pub(crate) struct Server {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) watcher: Arc<dyn Watcher>,
     /// What is said to a connection beyond the most: a body of JSON.
-    pub(super) too_many: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+    pub(crate) too_many: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
 }
 
 impl Server {
     /// Serves until `shutdown` is done. Connections that rest are closed then; what is being asked
     /// or answered goes on to its end, for as long as the limit lets it.
-    pub(super) async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub(crate) async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
         let mut crowd = Crowd {
             server: self,
@@ -179,7 +209,7 @@ impl Crowd {
     }
 
     fn turn_away(&mut self, stream: TcpStream) {
-        self.server.metrics.turned_away.add(1);
+        self.server.watcher.turned_away();
         tracing::warn!(
             connections = self.server.limits.connections,
             "a connection too many was answered 503"
@@ -249,7 +279,7 @@ async fn turn_away(mut stream: TcpStream, body: &[u8]) -> io::Result<()> {
 struct Connection {
     router: TowerToHyperService<Router>,
     limits: Limits,
-    metrics: Arc<Metrics>,
+    watcher: Arc<dyn Watcher>,
     stopping: watch::Receiver<bool>,
     peer: SocketAddr,
 }
@@ -259,15 +289,14 @@ impl Connection {
         Self {
             router: TowerToHyperService::new(server.router.clone()),
             limits: server.limits.clone(),
-            metrics: Arc::clone(&server.metrics),
+            watcher: Arc::clone(&server.watcher),
             stopping,
             peer,
         }
     }
 
     async fn serve(self, stream: TcpStream) {
-        let _counted = self.metrics.connected();
-        let metrics = Arc::clone(&self.metrics);
+        let connected = Connected::new(&self.watcher);
         let requests = Arc::new(Requests::default());
         let timed = Timed::new(
             stream,
@@ -307,7 +336,7 @@ impl Connection {
         };
         if let Err(error) = ended {
             if error.is_parse() {
-                metrics.unreadable.add(1);
+                connected.0.unreadable();
             }
             tracing::debug!(%error, "a connection ended");
         }

@@ -18,10 +18,10 @@ const BYTES_A_SECOND: u64 = 64 * 1024;
 
 /// How many bytes of a body have come; as an extension of its request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Received(Arc<AtomicU64>);
+pub(crate) struct Received(Arc<AtomicU64>);
 
 impl Received {
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -29,11 +29,11 @@ impl Received {
 /// A body did not come in time.
 #[derive(Debug, thiserror::Error)]
 #[error("The body came too slowly")]
-pub(super) struct TooSlow;
+pub(crate) struct TooSlow;
 
 impl TooSlow {
     /// Whether this is why a body could not be read.
-    pub(super) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
+    pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
         let mut error = Some(error);
         while let Some(found) = error {
             if found.is::<Self>() {
@@ -46,7 +46,7 @@ impl TooSlow {
 }
 
 /// A body with a limit on its time, which grows with what has come.
-pub(super) struct Paced {
+pub(crate) struct Paced {
     body: Incoming,
     begun: Instant,
     limit: Duration,
@@ -55,7 +55,7 @@ pub(super) struct Paced {
 }
 
 impl Paced {
-    pub(super) fn new(body: Incoming, limit: Duration, received: Received) -> Self {
+    pub(crate) fn new(body: Incoming, limit: Duration, received: Received) -> Self {
         Self {
             body,
             begun: Instant::now(),

@@ -9,43 +9,43 @@ use crate::clock::Clock;
 use crate::frame;
 
 /// A message that has been read.
-pub(super) struct Mail<'a>(Message<'a>);
+pub(crate) struct Mail<'a>(Message<'a>);
 
 /// A header.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Header {
-    pub(super) name: String,
+pub(crate) struct Header {
+    pub(crate) name: String,
     /// As it stands, in one line.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// The same with its encoded words decoded, where it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) decoded: Option<String>,
+    pub(crate) decoded: Option<String>,
 }
 
 /// A part of the message that is a file.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Its name, if it has one. It is a text and no path.
-    pub(super) name: Option<String>,
-    pub(super) mime: String,
-    pub(super) size: usize,
-    pub(super) inline: bool,
-    pub(super) content_id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) mime: String,
+    pub(crate) size: usize,
+    pub(crate) inline: bool,
+    pub(crate) content_id: Option<String>,
 }
 
 impl<'a> Mail<'a> {
     /// Reads a message; nothing if it is none.
-    pub(super) fn read(raw: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(raw: &'a [u8]) -> Option<Self> {
         MessageParser::default().parse(raw).map(Self)
     }
 
     /// The HTML, if it has any.
-    pub(super) fn html(&self) -> Option<&str> {
+    pub(crate) fn html(&self) -> Option<&str> {
         self.body("html", self.0.html_bodies())
     }
 
     /// The plain text, if it has any.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         self.body("plain", self.0.text_bodies())
     }
 
@@ -63,7 +63,7 @@ impl<'a> Mail<'a> {
     }
 
     /// The HTML as a page for the frame, with the inline images in it.
-    pub(super) fn page(&self, clock: &Clock) -> Option<String> {
+    pub(crate) fn page(&self, clock: &Clock) -> Option<String> {
         let image = |id: &str| self.image(id);
         Some(frame::page(self.html()?, &image, clock))
     }
@@ -87,7 +87,7 @@ impl<'a> Mail<'a> {
     }
 
     /// The files that go with it, in their order.
-    pub(super) fn files(&self) -> Vec<File> {
+    pub(crate) fn files(&self) -> Vec<File> {
         let file = |part: &MessagePart<'_>| File {
             name: part.attachment_name().map(str::to_owned),
             mime: mime(part),
@@ -101,18 +101,18 @@ impl<'a> Mail<'a> {
     }
 
     /// A file's name and its bytes.
-    pub(super) fn file(&self, number: u32) -> Option<(Option<&str>, &[u8])> {
+    pub(crate) fn file(&self, number: u32) -> Option<(Option<&str>, &[u8])> {
         let part = self.0.attachment(number)?;
         Some((part.attachment_name(), part.contents()))
     }
 
     /// All headers, in their order.
-    pub(super) fn headers(&self) -> Vec<Header> {
+    pub(crate) fn headers(&self) -> Vec<Header> {
         headers(&self.0)
     }
 
     /// The parser's own view of it.
-    pub(super) fn message(&self) -> &Message<'a> {
+    pub(crate) fn message(&self) -> &Message<'a> {
         &self.0
     }
 }
@@ -133,7 +133,7 @@ fn unescaped(id: &str) -> String {
 
 impl Header {
     /// The value for people.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.decoded.as_deref().unwrap_or(&self.value)
     }
 }

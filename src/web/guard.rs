@@ -19,17 +19,14 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::answers::Refusal;
-use super::routes::Asked;
-
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-/// What the gateway's own page sends with its actions. A page of another origin can't, without
+/// What the server's own page sends with its actions. A page of another origin can't, without
 /// being let first.
 const OWN_HEADER: HeaderName = HeaderName::from_static("x-mailrun");
 
-/// What a page may load when its own answer does not say: nothing but the gateway's own files.
+/// What a page may load when its own answer does not say: nothing but the server's own files.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'self'";
@@ -43,7 +40,7 @@ pub struct Login {
     pub secret_key: SecretString,
 }
 
-/// The gateway would be open to everybody.
+/// The server would be open to everybody.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} can be reached from other machines, and there is no login")]
 pub struct Open(SocketAddr);
@@ -63,7 +60,7 @@ impl Open {
 
 /// Lets requests pass, or says why not.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     /// The digest of the login; without it any passes, and none as well.
     login: Option<[u8; 32]>,
     listening: SocketAddr,
@@ -103,14 +100,14 @@ struct Head<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Stop {
     #[error(
-        "The Host header is not this gateway's: use localhost, its address or a name in `hosts`"
+        "The Host header is not this server's: use localhost, its address or a name in `hosts`"
     )]
     Host,
-    #[error("A page of another origin may not ask this gateway")]
+    #[error("A page of another origin may not ask this server")]
     Origin,
     #[error("Error: App Key is invalid")]
     Login { page: bool },
-    #[error("An action needs the header X-Mailrun, or an Origin that is this gateway's")]
+    #[error("An action needs the header X-Mailrun, or an Origin that is this server's")]
     Action,
 }
 
@@ -119,7 +116,7 @@ impl Guard {
     ///
     /// # Errors
     /// Without a login, when others than this machine could connect.
-    pub(super) fn new(
+    pub(crate) fn new(
         login: Option<&Login>,
         listening: SocketAddr,
         hosts: Vec<String>,
@@ -135,8 +132,13 @@ impl Guard {
         })
     }
 
-    /// Has a request answered, or refuses it.
-    pub(super) async fn pass(&self, asked: &Asked, request: Request, next: Next) -> Response {
+    /// Has a request answered, or has `refuse` make the answer of a status and of words for people.
+    pub(crate) async fn pass(
+        &self,
+        request: Request,
+        next: Next,
+        refuse: impl FnOnce(StatusCode, String) -> Response,
+    ) -> Response {
         let uri = request.uri().clone();
         let checked = self.check(Head {
             method: request.method(),
@@ -145,7 +147,7 @@ impl Guard {
         });
         let mut response = match checked {
             Ok(()) => next.run(request).await,
-            Err(stop) => stop.answer(&asked.req_id),
+            Err(stop) => stop.answer(refuse),
         };
         secure(&uri, response.headers_mut());
         response
@@ -170,7 +172,7 @@ impl Guard {
         Ok(())
     }
 
-    /// The host that is asked, if it is this gateway.
+    /// The host that is asked, if it is this server.
     fn meant(&self, head: Head<'_>) -> Option<Authority> {
         let mut hosts = head.headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -226,7 +228,7 @@ fn basic(header: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(credentials.trim_ascii()).ok()
 }
 
-/// Whether a browser says that a page asks which is not the gateway's own. To follow a link to here, in
+/// Whether a browser says that a page asks which is not the server's own. To follow a link to here, in
 /// a tab of its own, is no asking: who made the link sees nothing of it.
 fn is_of_another_origin(head: Head<'_>, host: &Authority) -> bool {
     if let Some(origin) = head.headers.get(ORIGIN) {
@@ -245,7 +247,7 @@ fn is_visit(head: Head<'_>) -> bool {
         && text(head.headers, &SEC_FETCH_DEST) == Some("document")
 }
 
-/// Whether `origin` is that of `host`. Which scheme is not compared: TLS may end before the gateway.
+/// Whether `origin` is that of `host`. Which scheme is not compared: TLS may end before the server.
 fn is_origin(origin: &HeaderValue, host: &Authority) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     let authority = origin
@@ -258,7 +260,7 @@ fn is_safe(method: &Method) -> bool {
     [Method::GET, Method::HEAD].contains(method)
 }
 
-/// Whether it is shown that no other page asks. An `Origin` that is here is the gateway's own: another
+/// Whether it is shown that no other page asks. An `Origin` that is here is the server's own: another
 /// has been refused.
 fn is_of_own_page(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN)
@@ -272,12 +274,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 impl Stop {
     /// What is said to who asked. A browser asks for the login where people look.
-    fn answer(self, req_id: &str) -> Response {
+    fn answer(self, refuse: impl FnOnce(StatusCode, String) -> Response) -> Response {
         let status = match self {
             Self::Login { .. } => StatusCode::UNAUTHORIZED,
             Self::Host | Self::Origin | Self::Action => StatusCode::FORBIDDEN,
         };
-        let mut response = Refusal::new(status, self.to_string()).answer(req_id);
+        let mut response = refuse(status, self.to_string());
         if self == (Self::Login { page: true }) {
             let basic = HeaderValue::from_static("Basic realm=\"mailrun\", charset=\"UTF-8\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, basic);

@@ -1,0 +1,33 @@
+//! The page and its files, as they are in `templates/preview`.
+
+use axum::extract::Path;
+use axum::response::Response;
+
+use crate::web::{self, Failed, File};
+
+macro_rules! files {
+    ($($name:literal),*) => {
+        [$(($name, include_str!(concat!("../../../templates/preview/", $name)))),*]
+    };
+}
+
+const PAGE: &str = include_str!("../../../templates/preview/preview.html");
+const FILES: [File; 9] = files![
+    "preview.css",
+    "preview.js",
+    "api.js",
+    "frame.js",
+    "help.js",
+    "list.js",
+    "message.js",
+    "panels.js",
+    "state.js"
+];
+
+pub(super) async fn page() -> Response {
+    web::page(PAGE)
+}
+
+pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failed> {
+    web::file(&FILES, &name)
+}

@@ -1,0 +1,215 @@
+//! A campaign as it was saved: its templates, its recipients, and what they make together.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+
+use super::query::Query;
+use super::search::{Found, search};
+use super::spool::{Spool, Stored};
+use crate::address::Mailbox;
+use crate::campaign::Campaign;
+use crate::check::{self, Lint, of_row};
+use crate::clock::Clock;
+use crate::finding::{Finding, Place, Severity};
+use crate::recipients::RowFault;
+use crate::render::{Engine, Inputs, Row};
+
+/// What message IDs begin with: no run's.
+const ID_PREFIX: &str = "00000000000000000000";
+/// How many searches are remembered.
+const REMEMBERED: usize = 8;
+
+/// A campaign as it was saved.
+pub(super) struct Loaded {
+    pub(super) campaign: Campaign,
+    pub(super) engine: Engine,
+    pub(super) spool: Arc<Spool>,
+    pub(super) started: Timestamp,
+    pub(super) clock: Clock,
+    /// The recipients' file, as the user would name it.
+    recipients: PathBuf,
+    common: OnceLock<Vec<Finding>>,
+    searches: Mutex<Vec<(String, Arc<Found>)>>,
+}
+
+/// A recipient's row, or why it can't be sent.
+pub(super) struct Recipient {
+    pub(super) number: u32,
+    pub(super) stored: Stored,
+    pub(super) row: Result<Row, Box<Finding>>,
+}
+
+impl Loaded {
+    /// Reads a campaign; its recipients only if they are not those of `known`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn load(
+        path: &Path,
+        known: Option<&Self>,
+        clock: &Clock,
+    ) -> Result<Self, Vec<Finding>> {
+        let campaign = Campaign::load(path)?;
+        let spool = Spool::of(&campaign, known.map(|known| &known.spool))?;
+        let started = clock.now();
+        let engine = Engine::new(&Inputs {
+            campaign: &campaign,
+            dir: &campaign.dir,
+            own_dir: &campaign.dir,
+            header: &spool.header,
+            started,
+            id_prefix: ID_PREFIX,
+            test_to: None,
+        })?;
+        let loaded = Self {
+            recipients: PathBuf::from(&spool.name),
+            campaign,
+            engine,
+            spool,
+            started,
+            clock: clock.clone(),
+            common: OnceLock::new(),
+            searches: Mutex::default(),
+        };
+        // What is wrong with `[check]` is told at once.
+        loaded.lint()?;
+        Ok(loaded)
+    }
+
+    /// The rules, ready to be held against messages.
+    ///
+    /// # Errors
+    /// What is wrong with the campaign's `[check]`.
+    pub(super) fn lint(&self) -> Result<Lint<'_>, Vec<Finding>> {
+        Lint::new(&check::Inputs {
+            campaign: &self.campaign,
+            engine: &self.engine,
+            header: &self.spool.header,
+            email: self.spool.email,
+            recipients: &self.recipients,
+            rows: u64::from(self.spool.count()),
+            least: Severity::Note,
+            net: false,
+            clock: self.clock.clone(),
+        })
+    }
+
+    /// What is wrong whoever gets the message.
+    pub(super) fn common(&self) -> &[Finding] {
+        self.common.get_or_init(|| {
+            let mut findings = self.spool.warnings.clone();
+            match self.lint() {
+                Ok(lint) => findings.extend(lint.campaign()),
+                Err(wrong) => findings.extend(wrong),
+            }
+            findings
+        })
+    }
+
+    /// The recipient of a number, with other values in some of its cells; nothing where there is
+    /// none.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read.
+    pub(super) fn recipient(
+        &self,
+        number: u32,
+        set: &[(String, String)],
+    ) -> io::Result<Option<Recipient>> {
+        let Some(mut stored) = self.spool.row(number)? else {
+            return Ok(None);
+        };
+        if !set.is_empty() && stored.cells.len() == self.spool.header.len() {
+            for (column, value) in set {
+                let place = self.spool.header.iter().position(|name| name == column);
+                if let Some(cell) = place.and_then(|place| stored.cells.get_mut(place)) {
+                    // As a NUL in the file is shown.
+                    *cell = value.replace('\0', "\u{2400}");
+                }
+            }
+            stored.fault = None;
+        }
+        let row = self.row(number, &mut stored);
+        Ok(Some(Recipient {
+            number,
+            stored,
+            row,
+        }))
+    }
+
+    fn row(&self, number: u32, stored: &mut Stored) -> Result<Row, Box<Finding>> {
+        let parsed = || {
+            let cell = stored.cells.get(self.spool.email);
+            let mailbox = Mailbox::parse(cell.map_or("", String::as_str));
+            let fault = |error| {
+                let fault = RowFault::Address(error);
+                (fault.code().to_owned(), fault.to_string())
+            };
+            mailbox.map_err(fault)
+        };
+        let mailbox = match stored.fault.clone() {
+            Some(fault) => Err(fault),
+            None => parsed(),
+        };
+        match mailbox {
+            Ok(mailbox) => Ok(Row {
+                number,
+                mailbox,
+                cells: stored.cells.clone(),
+                resends: 0,
+                recorded: Vec::new(),
+            }),
+            Err(fault) => {
+                let finding = Finding::error(code(&fault.0), Place::default(), &fault.1);
+                stored.fault = Some(fault);
+                Err(Box::new(self.at(finding, number, stored.line)))
+            }
+        }
+    }
+
+    /// Everything that is wrong with a recipient's message.
+    pub(super) fn findings(&self, lint: &Lint<'_>, recipient: &Recipient) -> Vec<Finding> {
+        match &recipient.row {
+            Err(finding) => vec![(**finding).clone()],
+            Ok(row) => {
+                let found = lint.message(row).into_iter();
+                found
+                    .map(|finding| self.at(finding, recipient.number, recipient.stored.line))
+                    .collect()
+            }
+        }
+    }
+
+    /// A finding with its row.
+    pub(super) fn at(&self, finding: Finding, number: u32, line: u64) -> Finding {
+        of_row(finding, number, line, &self.recipients)
+    }
+
+    /// The rows that a search means.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read.
+    pub(super) fn found(&self, text: &str, query: &Query) -> io::Result<Arc<Found>> {
+        let known = || self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = known().iter().find(|(known, _)| known == text) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(search(&self.spool, query)?);
+        let mut searches = known();
+        searches.insert(0, (text.to_owned(), Arc::clone(&found)));
+        searches.truncate(REMEMBERED);
+        Ok(found)
+    }
+}
+
+/// The code of a row's fault, which is kept as text.
+fn code(code: &str) -> &'static str {
+    let known = ["bad-address", "field-count", "nul", "text-after-quote"];
+    known
+        .into_iter()
+        .find(|known| *known == code)
+        .unwrap_or("bad-row")
+}

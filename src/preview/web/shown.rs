@@ -1,0 +1,77 @@
+//! Findings and recipients as JSON.
+
+use serde_json::{Value, json};
+
+use super::loaded::{Loaded, Recipient};
+use super::preheader::preheader;
+use crate::address::Mailbox;
+use crate::finding::Finding;
+use crate::web::cut;
+
+/// The most bytes of a subject, or of a cell, in the list.
+const MAX_LINE: usize = 300;
+
+/// A finding, with the text at its place.
+pub(super) fn finding(finding: &Finding) -> Value {
+    let excerpt = finding.excerpt.as_ref().map(|excerpt| {
+        let (before, marked, after) = excerpt.line();
+        json!([before, marked, after])
+    });
+    json!({
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "help": finding.help,
+        "place": finding.place.to_string(),
+        "excerpt": excerpt,
+    })
+}
+
+/// Several findings, the worst first.
+pub(super) fn findings(all: &[Finding]) -> Value {
+    let mut sorted: Vec<&Finding> = all.iter().collect();
+    sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    sorted.into_iter().map(finding).collect()
+}
+
+pub(super) fn mailbox(mailbox: &Mailbox) -> Value {
+    json!({ "name": mailbox.name, "address": mailbox.address.as_str() })
+}
+
+/// What the list shows of a recipient.
+pub(super) fn line(loaded: &Loaded, recipient: &Recipient) -> Value {
+    let stored = &recipient.stored;
+    let cell = stored.cells.get(loaded.spool.email);
+    let cell = cell.map_or("", String::as_str);
+    let mut line = json!({
+        "row": recipient.number,
+        "to": { "name": null, "address": cut(cell, MAX_LINE) },
+        "subject": "",
+        "from": "",
+        "preheader": "",
+        "error": null,
+    });
+    let prepared = match &recipient.row {
+        Ok(row) => {
+            line["to"] = mailbox(&row.mailbox);
+            loaded.engine.prepare(row)
+        }
+        Err(finding) => Err(finding.clone()),
+    };
+    match prepared {
+        Err(finding) => line["error"] = cut(&finding.message, MAX_LINE).into(),
+        Ok(prepared) => {
+            let message = &prepared.message;
+            let from = &message.from;
+            let sender = from.name.as_deref().unwrap_or(from.address.as_str());
+            line["from"] = cut(sender, MAX_LINE).into();
+            line["subject"] = cut(&message.subject, MAX_LINE).into();
+            line["preheader"] = match (&message.html, &message.text) {
+                (Some(html), _) => preheader(html).into(),
+                (None, Some(text)) => cut(text.trim(), MAX_LINE).into(),
+                (None, None) => "".into(),
+            };
+        }
+    }
+    line
+}

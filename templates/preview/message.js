@@ -1,0 +1,149 @@
+// One message: its head, its frame, and the tabs beside it.
+
+import * as api from "./api.js";
+import { byId, data, el, fill, mailbox, number } from "./dom.js";
+import * as frame from "./frame.js";
+import { finding, PANELS } from "./panels.js";
+import { set, state, TABS, watch } from "./state.js";
+
+const pane = byId("message");
+const side = byId("side");
+const NAMES = { checks: "Checks", text: "Text", source: "Source", headers: "Headers", data: "Data", diff: "Diff" };
+
+let about = { common: [], saved: false, version: "" };
+let view = null;
+let asking = new AbortController();
+
+/** What is known of the campaign. */
+export function know(it) {
+  about = it;
+}
+
+/** Asks for the message that is looked at. With `fresh`, the frame is made anew whatever it shows. */
+export async function load({ keep = false } = {}) {
+  asking.abort();
+  asking = new AbortController();
+  const { row, set: values } = state();
+  document.body.dataset.view = row ? "message" : "list";
+  if (!row) {
+    view = null;
+    pane.replaceChildren(el("p", { class: "nothing" }, "No message is open. ", el("kbd", {}, "j"), " opens the first, ", el("kbd", {}, "?"), " shows all keys."));
+    side.replaceChildren();
+    return;
+  }
+  try {
+    view = await api.message(row, values, asking.signal);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    view = null;
+    pane.replaceChildren(back(), el("p", { class: "nothing", role: "alert" }, error.message));
+    side.replaceChildren();
+    return;
+  }
+  draw();
+  drawTabs();
+  if (!(keep && state().tab === "data")) show();
+}
+
+const back = () => el("button", { type: "button", class: "quiet back", onclick: () => set({ row: 0 }, true) }, "← All recipients");
+
+function draw() {
+  const { message, error } = view;
+  const tried = Object.keys(state().set).length > 0;
+  const whatIf = tried && el("p", { class: "what-if" }, "With other data than in the file", el("button", { type: "button", class: "quiet", id: "reset", onclick: () => set({ set: {} }) }, "As in the file"));
+  if (!message) {
+    fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("p", {}, "There is no message for this recipient."), finding(error)));
+    return;
+  }
+  const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, data(value)));
+  const files = message.files.map((file) => file.name).join(", ");
+  const stage = el("div", { class: "stage" });
+  fill(
+    pane,
+    el(
+      "header",
+      { class: "head" },
+      back(),
+      el("h1", {}, data(message.subject || "(no subject)")),
+      message.preheader && el("p", { class: "preheader" }, data(message.preheader)),
+      el("dl", {}, line("From", mailbox(message.from)), line("To", mailbox(message.to)), line("Tags", message.tags.join(", ")), line("Files", files)),
+    ),
+    whatIf,
+    frame.tools(message),
+    stage,
+  );
+  if (message.html === null) fill(stage, el("p", { class: "nothing" }, "This message has no HTML; its text is on tab 2."));
+  else fill(stage, frame.framed(view.row, about.version), frame.grip(() => byId("frame")));
+}
+
+function drawTabs() {
+  const own = state().tab;
+  const wrong = view.findings;
+  const worst = wrong.some((it) => it.severity === "error") ? "error" : wrong.some((it) => it.severity === "warning") ? "warning" : "note";
+  const button = (name, place) =>
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `tab-${name}`,
+        "aria-selected": name === own ? "true" : "false",
+        "aria-controls": "panel",
+        tabindex: name === own ? "0" : "-1",
+        onclick: () => set({ tab: name }),
+        onkeydown: (event) => turn(event, place),
+      },
+      NAMES[name],
+      name === "checks" && wrong.length > 0 && el("span", { class: `badge ${worst}` }, number(wrong.length)),
+      el("kbd", { "aria-hidden": "true" }, String(place + 1)),
+    );
+  const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "About the message" }, ...TABS.map(button));
+  const panel = byId("panel") ?? el("div", { id: "panel", role: "tabpanel", tabindex: "0" });
+  panel.setAttribute("aria-labelledby", `tab-${own}`);
+  const focused = document.activeElement?.id;
+  const old = side.querySelector(".tabs");
+  if (old) old.replaceWith(tabs);
+  else side.replaceChildren(tabs, panel);
+  if (focused?.startsWith("tab-")) byId(`tab-${own}`)?.focus();
+}
+
+/** The arrows go from tab to tab. */
+function turn(event, place) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  event.stopPropagation();
+  set({ tab: TABS[(place + by + TABS.length) % TABS.length] });
+  byId(`tab-${state().tab}`)?.focus();
+}
+
+/** Fills the panel. */
+async function show() {
+  const [mine, panel, { tab }] = [view, byId("panel"), state()];
+  let content;
+  try {
+    content = await PANELS[tab]({ view, about, signal: asking.signal });
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    content = el("p", { class: "nothing", role: "alert" }, error.message);
+  }
+  if (view !== mine || state().tab !== tab) return;
+  panel.className = tab;
+  panel.replaceChildren(content);
+}
+
+watch((now, old) => {
+  const others = JSON.stringify(now.set) !== JSON.stringify(old.set);
+  if (now.row !== old.row) load();
+  else if (others) load({ keep: document.activeElement?.dataset?.column !== undefined });
+  else if (!view) return;
+  else if (now.tab !== old.tab) {
+    drawTabs();
+    show();
+  } else if (now.tab === "diff" && (now.against !== old.against || now.of !== old.of)) show();
+  if (view && now.row === old.row && !others && (now.w !== old.w || now.look !== old.look || now.images !== old.images)) {
+    const focused = document.activeElement?.id;
+    draw();
+    if (focused) byId(focused)?.focus();
+  }
+});
