@@ -87,6 +87,7 @@ impl<'a> Lint<'a> {
                 header: inputs.header,
                 recipients: inputs.recipients,
                 rows: inputs.rows,
+                least: inputs.least,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
             },
