@@ -44,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
         attached(good, &[("a.pdf", 4_000_000), ("b.pdf", 3_600_000)])
     }),
     Case::new("attachment-twice", |good| {
-        attached(good, &[("a.pdf", 10), ("b/a.pdf", 10)])
+        attached(good, &[("a.pdf", 10), ("copy.pdf", 10)])
     })
     .at("campaign.toml:19:8"),
     Case::new("attachment-empty", |good| attached(good, &[("a.pdf", 0)])),
