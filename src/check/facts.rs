@@ -9,6 +9,7 @@ use super::page::Page;
 use super::rules;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
+use crate::finding::Severity;
 use crate::message::Message;
 use crate::render::{self, Engine, Looked, LookedHtml, Row};
 
@@ -24,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) recipients: &'a Path,
     /// How many rows are to be sent to.
     pub(super) rows: u64,
+    /// The least that is looked for: what is less need not be gathered.
+    pub(super) least: Severity,
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,

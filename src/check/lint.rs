@@ -94,6 +94,7 @@ impl<'a> Lint<'a> {
                 email: inputs.email,
                 recipients: inputs.recipients,
                 rows: inputs.rows,
+                least: inputs.least,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
                 clients,

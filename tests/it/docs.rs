@@ -444,10 +444,9 @@ fn the_full_campaign_is_right() {
         fs::write(path, content).expect("a file");
     };
     put("campaign.toml", &campaign.expect("the full example"));
-    put(
-        "templates/newsletter.html",
-        "<p>{{ first_name }}, {{ issue }}, {{ site }}</p>",
-    );
+    let words = "<p>{{ first_name }}, {{ issue }}, {{ site }}</p>".repeat(150);
+    let logo = "<img src=\"cid:logo.png\" alt=\"Acme\" width=\"120\">";
+    put("templates/newsletter.html", &format!("{words}{logo}"));
     put("templates/newsletter.txt", "{{ first_name }}");
     put("logo.png", "a picture");
     put("autumn.pdf", "a price list");

@@ -119,6 +119,9 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
 /// What is the row's own.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     unsubscribe::row(row, out);
+    if !RULES.iter().any(|rule| out.wants(rule)) {
+        return;
+    }
     let facts = row.facts;
     for (name, value) in &facts.campaign.message.headers {
         if varies(value)

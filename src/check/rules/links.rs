@@ -58,7 +58,7 @@ const SCRIPT: Rule = Rule {
     severity: Severity::Error,
     finds: "a link that runs a script or holds a page: mail programs take them out",
     source: "RFC 2854 7; what Gmail and Outlook strip",
-    example: "`<a href=\"javascript:print()\">`",
+    example: "`<a href=\"javascript:void(0)\">`",
 };
 
 const LOCAL: Rule = Rule {

@@ -4,6 +4,7 @@ use super::super::facts::{Facts, RowSheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
 use crate::finding::Severity;
+use crate::render::LookedHtml;
 use crate::report::counted;
 
 const CLIPPED: Rule = Rule {
@@ -21,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[CLIPPED];
 const MOST: usize = 102 * 1024;
 
 /// What is known of all rows together.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Tally {
     /// The largest, with its row.
     largest: (usize, u32),
@@ -31,7 +32,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        let size = row.html.map_or(0, |html| html.size());
+        let size = row.html.map_or(0, LookedHtml::size);
         self.take(size, row.row.number);
         self.over += u64::from(size > MOST);
     }

@@ -81,11 +81,11 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
 }
 
 fn image_only(bytes: usize) -> Option<Finding> {
-    let (_, name, score) = IMAGE_ONLY_SCORES
+    let (most, name, score) = IMAGE_ONLY_SCORES
         .iter()
         .find(|(most, _, _)| bytes <= *most)?;
     let message = format!(
-        "an image in HTML of {bytes} bytes: SpamAssassin gives {score} points of 5 ({name})"
+        "an image in HTML of no more than {most} bytes: SpamAssassin gives {score} points of 5 ({name})"
     );
     Some(IMAGE_ONLY.found(message).help(
         "say in words what the image says; 2,800 bytes of HTML and more are no spam for that",

@@ -105,7 +105,7 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
 /// Headers that are the row's own.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     let facts = row.facts;
-    if !own(facts) {
+    if !RULES.iter().any(|rule| out.wants(rule)) || !own(facts) {
         return;
     }
     let mut add = |finding| match header(facts, HEADER) {
@@ -249,7 +249,8 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        if !header(row.facts, HEADER).is_some_and(varies) {
+        let wanted = row.facts.least <= SHARED.severity;
+        if !wanted || !header(row.facts, HEADER).is_some_and(varies) {
             return;
         }
         let https = value(row, HEADER).and_then(|list| Uris::of(list).https);

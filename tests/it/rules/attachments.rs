@@ -38,15 +38,15 @@ pub(super) const CASES: &[Case] = &[
     Case::new("attachment-risky", |good| {
         attached(good, &[("a.pdf", 10), ("Setup.EXE", 20)])
     })
-    .at("campaign.toml:14:8"),
+    .at("campaign.toml:19:8"),
     Case::new("attachment-risky", own).rows(&[3]),
     Case::new("attachment-heavy", |good| {
         attached(good, &[("a.pdf", 4_000_000), ("b.pdf", 3_600_000)])
     }),
     Case::new("attachment-twice", |good| {
-        attached(good, &[("a.pdf", 10), ("b/a.pdf", 10)])
+        attached(good, &[("a.pdf", 10), ("copy.pdf", 10)])
     })
-    .at("campaign.toml:14:8"),
+    .at("campaign.toml:19:8"),
     Case::new("attachment-empty", |good| attached(good, &[("a.pdf", 0)])),
 ];
 

@@ -29,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unsubscribe-value", |good| {
         good.set(LIST, "https://sender.example/u/{{ token }}")
     })
-    .at("campaign.toml:12:20")
+    .at("campaign.toml:14:20")
     .rows(&[1, 2, 3]),
     Case::new("unsubscribe-value", |good| {
         good.set(LIST, "leave@sender.example")
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unsubscribe-shared", |good| {
         good.set(LIST, "<https://sender.example/leave>")
     })
-    .at("campaign.toml:12:20"),
+    .at("campaign.toml:14:20"),
     Case::new("unsubscribe-shared", |good| {
         good.set(
             LIST,
@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("from-freemail", |good| {
         good.set("message.from", "sender@wp.pl")
     })
-    .at("campaign.toml:4:8"),
+    .at("campaign.toml:8:8"),
     Case::new("from-freemail", |good| {
         good.set(
             "message.from",

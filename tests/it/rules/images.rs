@@ -2,7 +2,7 @@ use super::Case;
 use super::attachments::attaching;
 use crate::support::campaign::Campaign;
 
-/// The good campaign with an image in line 7.
+/// The good campaign with an image in line 6.
 fn image(good: Campaign, image: &str) -> Campaign {
     good.html_with("<p>Hello", &format!("{image}\n<p>Hello"))
 }
@@ -15,9 +15,9 @@ fn source(good: Campaign, src: &str) -> Campaign {
 }
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("image-empty", |good| source(good, "")).at("templates/newsletter.html:7:1"),
+    Case::new("image-empty", |good| source(good, "")).at("templates/newsletter.html:6:1"),
     Case::new("image-relative", |good| source(good, "images/a.png"))
-        .at("templates/newsletter.html:7:1"),
+        .at("templates/newsletter.html:6:1"),
     Case::new("image-relative", |good| source(good, "{{ token }}.png")).rows(&[1, 2, 3]),
     Case::new("image-leftover", |good| source(good, "*|IMAGE|*")),
     Case::new("image-broken", |good| source(good, "https://")),
@@ -25,11 +25,11 @@ pub(super) const CASES: &[Case] = &[
     Case::new("image-private", |good| {
         source(good, "https://10.0.0.7/{{ token }}.png")
     })
-    .at("templates/newsletter.html:7:1"),
+    .at("templates/newsletter.html:6:1"),
     Case::new("image-http", |good| {
         source(good, "http://sender.example/a.png")
     })
-    .at("templates/newsletter.html:7:1"),
+    .at("templates/newsletter.html:6:1"),
     Case::new("image-http", |good| {
         image(
             good,
@@ -45,16 +45,16 @@ pub(super) const CASES: &[Case] = &[
             "<img src=\"https://sender.example/a.png\" width=\"600\">",
         )
     })
-    .at("templates/newsletter.html:7:1"),
+    .at("templates/newsletter.html:6:1"),
     Case::new("image-width", |good| {
         image(
             good,
             "<img src=\"https://sender.example/a.png\" alt=\"Autumn\" style=\"max-width: 100%\">",
         )
     })
-    .at("templates/newsletter.html:7:1"),
+    .at("templates/newsletter.html:6:1"),
     Case::new("image-cid-missing", |good| source(good, "cid:autumn.png"))
-        .at("templates/newsletter.html:7:1"),
+        .at("templates/newsletter.html:6:1"),
     Case::new("image-cid-missing", |good| {
         source(attaching(good, &[("{{ token }}.png", true)]), "cid:a1.png")
             .file("a1.png", "1")
@@ -65,7 +65,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("image-cid-unused", |good| {
         attaching(good, &[("autumn.png", true)]).file("autumn.png", "a picture")
     })
-    .at("campaign.toml:10:8"),
+    .at("campaign.toml:15:8"),
     Case::new("image-heavy", |good| {
         source(attaching(good, &[("autumn.png", true)]), "cid:autumn.png")
             .file("autumn.png", vec![7; 500_001])
