@@ -9,6 +9,7 @@ use super::rules;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::message::Message;
+use crate::recipients::Lines;
 use crate::render::{self, Engine, Hole, Looked, LookedHtml, Row};
 
 /// What is known before any row is looked at.
@@ -23,6 +24,8 @@ pub(super) struct Facts<'a> {
     pub(super) recipients: &'a Path,
     /// How many rows are to be sent to.
     pub(super) rows: u64,
+    /// The rows that are left out because an earlier one has their address.
+    pub(super) duplicates: &'a Lines,
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,

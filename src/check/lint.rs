@@ -13,6 +13,7 @@ use super::settings;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
+use crate::recipients::Lines;
 use crate::render::{Engine, Looked, Row};
 
 /// How many rows of a shape are named.
@@ -32,6 +33,8 @@ pub struct Inputs<'a> {
     pub recipients: &'a Path,
     /// How many rows are to be sent to.
     pub rows: u64,
+    /// The rows that are left out because an earlier one has their address.
+    pub duplicates: &'a Lines,
     /// The least that is looked for.
     pub least: Severity,
     /// The clock.
@@ -88,6 +91,7 @@ impl<'a> Lint<'a> {
                 email: inputs.email,
                 recipients: inputs.recipients,
                 rows: inputs.rows,
+                duplicates: inputs.duplicates,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
                 known_gaps: rules::KnownGaps::default(),

@@ -123,6 +123,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
+    let duplicates = planned.duplicates.clone();
     let lint = Lint::new(&check::Inputs {
         campaign,
         engine: &engine,
@@ -130,6 +131,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         email: reader.header().email(),
         recipients: &recipients,
         rows: planned.pending,
+        duplicates: &duplicates,
         least: wanted.least,
         clock: Clock::system(),
     })?;

@@ -21,6 +21,9 @@ fn with_cities(good: Campaign, cities: [&str; 4]) -> Campaign {
 }
 
 pub(super) const CASES: &[Case] = &[
+    Case::new("address-duplicate", |good| {
+        with_row(good, "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5")
+    }),
     Case::new("column-unused", |good| {
         good.recipients("email,first_name,token,city\nann@one.example,Ann,a1,Oslo\n")
     }),
@@ -124,6 +127,18 @@ fn slips_of_one_kind_are_told_once() {
 }
 
 #[test]
+fn rows_that_are_left_out_are_counted() {
+    let report = check(&with_row(
+        Campaign::good(),
+        "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5",
+    ));
+    report.only().is(
+        "address-duplicate",
+        "2 rows are left out: earlier ones have their addresses (lines 5, 6)",
+    );
+}
+
+#[test]
 fn a_column_is_told_with_how_empty_it_is() {
     let report = check(&with_cities(Campaign::good(), ["Oslo", "", "Rome", "Bern"]));
     report.about("`city` is empty in 1 of 4 rows (25 %)");
@@ -143,7 +158,7 @@ fn several_addresses_in_a_cell_are_told_with_a_way_out() {
         let finding = report.only();
         finding.is(
             "bad-address",
-            "more than one address: a row is one recipient, give each a row of its own",
+            "more than one address: give each a row of its own",
         );
         assert_eq!(finding.rows, [4], "{cell}");
     }
