@@ -86,6 +86,21 @@ pub(super) const SILENT: &[Case] = &[
     }),
     // A template that asks for it reckons with its being empty.
     Case::new("column-gaps", |good| with_row(good, "dan@one.example,,d4")),
+    Case::new("column-gaps", |good| {
+        good.recipients(
+            "email,first_name,token,Home town\na@one.example,Ann,a1,Oslo\nb@one.example,Bob,b2,\n",
+        )
+        .html_with(
+            "with three new coffees",
+            "{% if row[\"Home town\"] %}in {{ row[\"Home town\"] }}{% endif %}",
+        )
+    }),
+    Case::new("column-gaps", |good| {
+        with_cities(good, ["Oslo", "", "Rome", "Bern"]).html_with(
+            "with three new coffees",
+            "{% set x = city %}{% if x %}in {{ city }}{% endif %}",
+        )
+    }),
     Case::new("column-sparse", |good| {
         good.recipients(
             "email,first_name,token\na@one.example,Ann,a1\nb@one.example,,a2\nc@one.example,,a3\n",
