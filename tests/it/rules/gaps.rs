@@ -85,6 +85,14 @@ pub(super) const CASES: &[Case] = &[
         good.html_with("/u/{{ token }}\">", "/u/{{ token | int }}\">")
             .recipients("email,first_name,token\nann@one.example,Ann,1\n")
     }),
+    // What other families find then is told as well.
+    Case::new("gap-blanked", |good| {
+        good.html_with(
+            "href=\"https://sender.example/u/{{ token }}\"",
+            "href=\"{{ token }}\"",
+        )
+    })
+    .at("templates/newsletter.html:9:45"),
     Case::new("tag-left", |good| good.html_with(HELLO, "Hello *|FNAME|*,"))
         .at("templates/newsletter.html:6:10"),
     Case::new("tag-left", |good| {
