@@ -33,7 +33,7 @@ pub enum AddressError {
     #[error("not an address: it must look like name@example.com")]
     Shape,
     /// More than one address in one place.
-    #[error("more than one address: a row is one recipient, give each a row of its own")]
+    #[error("more than one address: give each a row of its own")]
     List,
     /// White space, a control character or an invisible character inside.
     #[error("the address holds {}", describe(*.0))]

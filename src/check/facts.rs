@@ -11,6 +11,7 @@ use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Severity;
 use crate::message::Message;
+use crate::recipients::Lines;
 use crate::render::{self, Engine, Looked, LookedHtml, Row};
 
 /// What is known before any row is looked at.
@@ -27,6 +28,8 @@ pub(super) struct Facts<'a> {
     pub(super) rows: u64,
     /// The least that is looked for: what is less need not be gathered.
     pub(super) least: Severity,
+    /// The rows that are left out because an earlier one has their address.
+    pub(super) duplicates: &'a Lines,
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,

@@ -14,6 +14,7 @@ use super::settings;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
+use crate::recipients::Lines;
 use crate::render::{Engine, Looked, Row};
 
 /// How many rows of a shape are named.
@@ -33,6 +34,8 @@ pub struct Inputs<'a> {
     pub recipients: &'a Path,
     /// How many rows are to be sent to.
     pub rows: u64,
+    /// The rows that are left out because an earlier one has their address.
+    pub duplicates: &'a Lines,
     /// The least that is looked for.
     pub least: Severity,
     /// Gather what can be looked up ([`Lint::look_up`]).
@@ -95,6 +98,7 @@ impl<'a> Lint<'a> {
                 recipients: inputs.recipients,
                 rows: inputs.rows,
                 least: inputs.least,
+                duplicates: inputs.duplicates,
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
                 clients,

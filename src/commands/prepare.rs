@@ -125,6 +125,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
+    let duplicates = planned.duplicates.clone();
     let lint = Lint::new(&check::Inputs {
         campaign,
         engine: &engine,
@@ -132,6 +133,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         email: reader.header().email(),
         recipients: &recipients,
         rows: planned.pending,
+        duplicates: &duplicates,
         least: wanted.least,
         net: wanted.net,
         clock: Clock::system(),

@@ -327,14 +327,16 @@ impl Sources {
     }
 }
 
-/// Whether what stands at a place inside a tag is asked whether it is there.
+/// Whether what stands at a place inside a tag is asked whether it is there, or handed on to where
+/// that may be asked.
 fn is_condition(text: &str, span: &Range<usize>) -> bool {
     let before = &text[..span.start];
     let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
     let tag = tag.trim_start_matches(['{', '%', '-']).trim_start();
     let after = text[span.end..].trim_start();
     let inside = tag.contains(" if ") || after.starts_with("or ");
-    inside || ["if ", "elif "].iter().any(|word| tag.starts_with(word))
+    let handed_on = tag.trim_end().ends_with('=');
+    inside || handed_on || ["if ", "elif "].iter().any(|word| tag.starts_with(word))
 }
 
 /// Where an identifier stands as one inside the tags of a template, not as a part of another, a

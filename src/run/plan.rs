@@ -35,6 +35,8 @@ pub struct Planned {
     pub planner: Planner,
     /// The rows with nothing in them.
     pub blank: Lines,
+    /// The rows whose address an earlier one has.
+    pub duplicates: Lines,
     /// What is odd about the files.
     pub warnings: Vec<Warning>,
     /// The rows planned.
@@ -70,6 +72,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
     let lanes = lanes(inputs);
     let mut seen: Seen = Seen::default();
     let (mut rows, mut pending, mut last) = (0, 0, 0);
+    let mut duplicates = Lines::default();
     let mut cells = String::new();
     while inputs.only.is_none_or(|most| pending < most) {
         let Some(row) = reader.next().transpose()? else {
@@ -102,6 +105,12 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
         if inputs.only.is_some() && left_out.is_some() {
             continue;
         }
+        if left_out
+            .as_ref()
+            .is_some_and(|(_, code, _)| *code == "duplicate")
+        {
+            duplicates.add(row.line);
+        }
         cells.clear();
         write_cells(&row.cells, &mut cells);
         planner.add(&NewRow {
@@ -125,6 +134,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
     Ok(Planned {
         planner,
         blank: reader.blank().clone(),
+        duplicates,
         warnings,
         rows,
         pending,

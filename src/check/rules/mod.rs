@@ -136,7 +136,7 @@ impl Tally {
 
     pub(super) fn merge(&mut self, other: Self) {
         self.data.merge(other.data);
-        self.plan.merge(other.plan);
+        self.plan.merge(&other.plan);
         self.size.merge(other.size);
         self.subject.merge(other.subject);
         self.unsubscribe.merge(other.unsubscribe);

@@ -60,7 +60,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         add_up(&mut self.rows, &other.rows);
     }
 

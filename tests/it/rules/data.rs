@@ -21,6 +21,9 @@ fn with_cities(good: Campaign, cities: [&str; 4]) -> Campaign {
 }
 
 pub(super) const CASES: &[Case] = &[
+    Case::new("address-duplicate", |good| {
+        with_row(good, "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5")
+    }),
     Case::new("column-unused", |good| {
         good.recipients("email,first_name,token,city\nann@one.example,Ann,a1,Oslo\n")
     }),
@@ -83,6 +86,21 @@ pub(super) const SILENT: &[Case] = &[
     }),
     // A template that asks for it reckons with its being empty.
     Case::new("column-gaps", |good| with_row(good, "dan@one.example,,d4")),
+    Case::new("column-gaps", |good| {
+        good.recipients(
+            "email,first_name,token,Home town\na@one.example,Ann,a1,Oslo\nb@one.example,Bob,b2,\n",
+        )
+        .html_with(
+            "with three new coffees",
+            "{% if row[\"Home town\"] %}in {{ row[\"Home town\"] }}{% endif %}",
+        )
+    }),
+    Case::new("column-gaps", |good| {
+        with_cities(good, ["Oslo", "", "Rome", "Bern"]).html_with(
+            "with three new coffees",
+            "{% set x = city %}{% if x %}in {{ city }}{% endif %}",
+        )
+    }),
     Case::new("column-sparse", |good| {
         good.recipients(
             "email,first_name,token\na@one.example,Ann,a1\nb@one.example,,a2\nc@one.example,,a3\n",
@@ -124,6 +142,18 @@ fn slips_of_one_kind_are_told_once() {
 }
 
 #[test]
+fn rows_that_are_left_out_are_counted() {
+    let report = check(&with_row(
+        Campaign::good(),
+        "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5",
+    ));
+    report.only().is(
+        "address-duplicate",
+        "2 rows are left out: earlier ones have their addresses (lines 5, 6)",
+    );
+}
+
+#[test]
 fn a_column_is_told_with_how_empty_it_is() {
     let report = check(&with_cities(Campaign::good(), ["Oslo", "", "Rome", "Bern"]));
     report.about("`city` is empty in 1 of 4 rows (25 %)");
@@ -143,7 +173,7 @@ fn several_addresses_in_a_cell_are_told_with_a_way_out() {
         let finding = report.only();
         finding.is(
             "bad-address",
-            "more than one address: a row is one recipient, give each a row of its own",
+            "more than one address: give each a row of its own",
         );
         assert_eq!(finding.rows, [4], "{cell}");
     }

@@ -85,6 +85,14 @@ pub(super) const CASES: &[Case] = &[
         good.html_with("/u/{{ token }}\">", "/u/{{ token | int }}\">")
             .recipients("email,first_name,token\nann@one.example,Ann,1\n")
     }),
+    // What other families find then is told as well.
+    Case::new("gap-blanked", |good| {
+        good.html_with(
+            "href=\"https://sender.example/u/{{ token }}\"",
+            "href=\"{{ token }}\"",
+        )
+    })
+    .at("templates/newsletter.html:9:45"),
     Case::new("tag-left", |good| good.html_with(HELLO, "Hello *|FNAME|*,"))
         .at("templates/newsletter.html:6:10"),
     Case::new("tag-left", |good| {
@@ -225,7 +233,7 @@ fn the_column_that_is_empty_is_named() {
     assert_eq!(hello.rows, [2, 3]);
     hello.helps("{% if first_name %}");
     report
-        .about("if it were: an empty `street` leaves a space before a “?” in the HTML")
+        .about("if it were, it would leave a space before a “?” in the HTML")
         .is("gap-blanked", "the column `street` is never empty here");
     assert!(
         !report
@@ -252,7 +260,8 @@ fn what_does_not_render_without_a_column_is_told() {
     let campaign = Campaign::good()
         .html_with(HELLO, "{{ first_name | int }}")
         .recipients("email,first_name,token\nann@one.example,1,a1\n");
-    check(&campaign).about("the column `first_name` is never empty here; if it were: ");
+    check(&campaign)
+        .about("the column `first_name` is never empty here; if it were, this would be found: “");
 }
 
 #[test]

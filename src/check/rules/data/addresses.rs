@@ -1,10 +1,20 @@
 //! Addresses that can be posted to, and had better not be.
 
+use super::super::super::facts::Facts;
 use super::super::super::out::Out;
 use super::super::super::rule::Rule;
 use super::slips;
 use crate::address::Address;
-use crate::finding::Severity;
+use crate::finding::{Place, Severity};
+use crate::report::grouped;
+
+pub(super) const DUPLICATE: Rule = Rule {
+    code: "address-duplicate",
+    severity: Severity::Note,
+    finds: "rows that are left out because an earlier row has their address",
+    source: "the whole address, whatever its case",
+    example: "`ann@one.example` and, further down, `Ann@one.example`",
+};
 
 pub(super) const SLIP: Rule = Rule {
     code: "address-slip",
@@ -65,6 +75,23 @@ const ROLES: [&str; 21] = [
 
 /// Several people read these, and they may well have subscribed.
 const OFFICES: [&str; 6] = ["admin", "info", "marketing", "news", "sales", "support"];
+
+/// Tells of the rows that get nothing of their own.
+pub(super) fn duplicates(facts: &Facts<'_>, out: &mut Out<'_>) {
+    let lines = facts.duplicates;
+    let message = match lines.count {
+        0 => return,
+        1 => format!("one row is left out: an earlier one has its address ({lines})"),
+        rows => format!(
+            "{} rows are left out: earlier ones have their addresses ({lines})",
+            grouped(rows)
+        ),
+    };
+    let finding = DUPLICATE.at(Place::file(facts.recipients), message);
+    out.add(finding.help(
+        "nobody gets it twice; if the rows differ, see to it that the right one comes first",
+    ));
+}
 
 pub(super) fn row(address: &Address, out: &mut Out<'_>) {
     let domain = address.ascii_domain();

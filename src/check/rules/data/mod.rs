@@ -13,6 +13,7 @@ pub(super) use columns::{Tally, is_blank};
 
 /// The rules.
 pub(super) const RULES: &[Rule] = &[
+    addresses::DUPLICATE,
     columns::UNUSED,
     columns::GAPS,
     columns::SPARSE,
@@ -24,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
 
 pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
     columns::unused(facts, out);
+    addresses::duplicates(facts, out);
 }
 
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {

@@ -52,17 +52,9 @@ fn without(row: &Row, place: usize) -> Row {
 }
 
 fn told(facts: &Facts<'_>, name: &str, found: &[Finding]) -> Finding {
-    let mut messages: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
-    messages.dedup();
-    let more = messages.len().saturating_sub(TOLD);
-    let more = match more {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    messages.truncate(TOLD);
     let message = format!(
-        "the column `{name}` is never empty here; if it were: {}{more}",
-        messages.join("; ")
+        "the column `{name}` is never empty here; if it were, {}",
+        what_breaks(name, found)
     );
     let finding = BLANKED.found(message);
     let finding =
@@ -75,4 +67,29 @@ fn told(facts: &Facts<'_>, name: &str, found: &[Finding]) -> Finding {
         .excerpt(excerpt.clone()),
         None => where_printed(facts, finding, name),
     }
+}
+
+/// What goes wrong, in one sentence: what the column leaves, and what else is found.
+fn what_breaks(name: &str, found: &[Finding]) -> String {
+    let leaves = format!("an empty `{name}` leaves ");
+    let (mut left, mut others) = (Vec::new(), Vec::new());
+    for finding in found {
+        match finding.message.strip_prefix(&leaves) {
+            Some(gap) => left.push(gap.to_owned()),
+            None => others.push(format!("“{}”", finding.message)),
+        }
+    }
+    let mut words = Vec::new();
+    for (verb, mut things) in [("it would leave", left), ("this would be found:", others)] {
+        things.dedup();
+        let more = things.len().saturating_sub(TOLD);
+        things.truncate(TOLD);
+        if more > 0 {
+            things.push(format!("{more} more"));
+        }
+        if !things.is_empty() {
+            words.push(format!("{verb} {}", things.join(", ")));
+        }
+    }
+    words.join("; ")
 }

@@ -43,7 +43,7 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let empty = empty_columns(sheet.facts, sheet.row);
     if let Some(page) = &sheet.page {
         let gaps = gap::in_page(page);
-        for (gap, _) in &gaps {
+        for gap in gaps.keys() {
             out.extend(judge(
                 sheet.facts,
                 sheet.row,

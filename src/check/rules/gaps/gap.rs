@@ -303,11 +303,7 @@ mod tests {
             ]
         );
         assert_eq!(in_text("a , b , c\n, d").get(&Gap::Before(',')), Some(&2));
-        assert!(
-            in_subject("3 . 5 . and .example, 10:30: a.b")
-                .get(&Gap::Before('.'))
-                .is_some()
-        );
+        assert!(in_subject("3 . 5 . and .example, 10:30: a.b").contains_key(&Gap::Before('.')));
         assert!(in_text("One, two; three.\n  - four (4)\n\nx ... y .NET").is_empty());
     }
 

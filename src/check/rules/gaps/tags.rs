@@ -43,7 +43,7 @@ static TAGS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?P<freshmail>\$\$[A-Za-z_]{2,40}\$\$)",
         r"(?P<mailerlite>\{\$[A-Za-z_][A-Za-z0-9_.]{0,60}\})",
         r"(?P<fallback>\[[A-Za-z_]{2,40},\s?fallback=[^\]\n]{0,60}\])",
-        r"(?P<template>\{\{[^{}\n]{1,80}\}\}?|\{%[^{}%\n]{1,80}%\}|\{[^{}\n]{1,60}\}\})",
+        r"(?P<template>\{\{[^{}\n]{1,80}\}\}?|\{%[^{}%\n]{1,80}%\}|\{ ?[A-Za-z_][A-Za-z0-9_.]{0,60} ?\}\})",
     ];
     compiled(&pattern.join("|"))
 });
@@ -318,7 +318,7 @@ mod tests {
         for text in [
             "100 % of 5%, %20, [1], [1]: x, $5, $$$, ** a | b **, {a}, <b>, 50 %!",
             "https://x.example/%C5%81%C3%93D%C5%BB?a=%C5%BBABA%20",
-            "{ \"a\": { \"b\": 1 } }",
+            "{\"a\":{\"b\":1}}, {\"a\":{\"b\":true}}",
             "*|*, [[1]], ${}, %%, <% %",
             "We save you 20%off of [[ ]]",
         ] {
