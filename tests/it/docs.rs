@@ -440,7 +440,8 @@ fn the_full_campaign_is_right() {
     put("campaign.toml", &campaign.expect("the full example"));
     put(
         "templates/newsletter.html",
-        "<p>{{ first_name }}, {{ issue }}, {{ site }}</p>",
+        "<html lang=\"en\"><head><title>Autumn</title></head>\
+         <body><p>{{ first_name }}, {{ issue }}, {{ site }}</p></body></html>",
     );
     put("templates/newsletter.txt", "{{ first_name }}");
     put("logo.png", "a picture");
