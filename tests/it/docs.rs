@@ -446,7 +446,9 @@ fn the_full_campaign_is_right() {
     put("campaign.toml", &campaign.expect("the full example"));
     let words = "<p>{{ first_name }}, {{ issue }}, {{ site }}</p>".repeat(150);
     let logo = "<img src=\"cid:logo.png\" alt=\"Acme\" width=\"120\">";
-    put("templates/newsletter.html", &format!("{words}{logo}"));
+    let head = "<html lang=\"en\"><head><title>Autumn</title></head>";
+    let html = format!("{head}<body>{words}{logo}</body></html>");
+    put("templates/newsletter.html", &html);
     put("templates/newsletter.txt", "{{ first_name }}");
     put("logo.png", "a picture");
     put("autumn.pdf", "a price list");

@@ -72,13 +72,13 @@ impl Feature {
     /// Whether a declaration uses it; `coloured` if there is a plain background as well.
     pub(super) fn is_in(&self, property: &str, pieces: &[Piece<'_>], coloured: bool) -> bool {
         let has = |names: &[String], name: &str| names.iter().any(|it| it == name);
-        if !has(&self.property, property) && !(self.property.is_empty() && self.is_of_values())
-            || self.unless == Some(Unless::Background) && coloured
-        {
+        let anywhere = self.property.is_empty() && self.is_of_values();
+        let made_up_for = coloured && self.unless == Some(Unless::Background);
+        if made_up_for || !(anywhere || has(&self.property, property)) {
             return false;
         }
-        let any_property_value = self.value.is_empty() && !self.is_of_values();
-        any_property_value
+        let whatever = self.value.is_empty() && !self.is_of_values();
+        whatever
             || pieces.iter().any(|it| match it {
                 Piece::Word(word) => has(&self.value, word),
                 Piece::Function(name, _) => has(&self.function, name),
@@ -123,11 +123,9 @@ impl Feature {
                 return false;
             }
         }
-        let other = element
-            .attributes
-            .iter()
-            .any(|(_, value)| self.is_other(value));
-        !other && !(self.unless == Some(Unless::Content) && has_content(page, index))
+        let mut values = element.attributes.iter().map(|(_, value)| value);
+        let made_up_for = self.unless == Some(Unless::Content) && has_content(page, index);
+        !made_up_for && !values.any(|value| self.is_other(value))
     }
 
     fn is_other(&self, text: &str) -> bool {
