@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_means_something_to_the_runner_is_escaped() {
-        let place = Place::file("a,b:c%.html").at_line(2).at_column(7);
+        let place = Place::file("news/a,b:c%.html").at_line(2).at_column(7);
         let findings = Findings::from_iter([
             Finding::warning("x-y", place, "50%\r\n::error::no").help("do, this: now"),
             Finding::error("z", Place::default(), "bad"),
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             github(&report),
             "::error file=news/campaign.toml,title=z::bad\n\
-             ::warning file=a%2Cb%3Ac%25.html,line=2,col=7,title=x-y::50%25%0D%0A::error::no%0Ado, this: now"
+             ::warning file=news/a%2Cb%3Ac%25.html,line=2,col=7,title=x-y::50%25%0D%0A::error::no%0Ado, this: now"
         );
     }
 }

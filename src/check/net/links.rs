@@ -57,7 +57,7 @@ pub(super) const IMAGE_DEAD: Rule = warning(
 pub(super) const IMAGE_HEAVY: Rule = warning(
     "image-too-heavy",
     "with `--net`: an image of more than a megabyte",
-    "half a minute of a slow mobile connection (GPRS, 0.3 Mbit/s)",
+    "about half a minute at 0.3 Mbit/s",
     "a photograph as the camera made it",
 );
 
