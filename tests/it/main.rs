@@ -32,6 +32,8 @@ mod matrix;
 mod pace;
 mod power;
 mod preview;
+mod preview_page;
+mod preview_web;
 mod recipients;
 mod recipients_run;
 mod reconcile;
