@@ -61,7 +61,7 @@ export function grip(frame) {
   handle.addEventListener("pointerdown", (event) => {
     from = { x: event.clientX, width: width() };
     handle.setPointerCapture(event.pointerId);
-    event.preventDefault();
+    handle.focus();
   });
   handle.addEventListener("pointermove", (event) => {
     if (!from) return;

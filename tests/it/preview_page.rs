@@ -91,7 +91,8 @@ fn hostile_rows_do_nothing_and_load_nothing() {
     };
     let mut names = hostile_names();
     names.extend(hostile_html("out.example"));
-    let preview = Preview::start(campaign(&names).path());
+    let campaign = campaign(&names);
+    let preview = Preview::start(campaign.path());
     browser
         .go(&preview.site.url("/"))
         .until("document.querySelectorAll('.row[role=option]').length > 5");
@@ -275,8 +276,9 @@ fn what_is_saved_or_tried_is_seen_at_once() {
     let frame = |wanted: &str| {
         let begun = std::time::Instant::now();
         loop {
-            browser.until("document.querySelector('#frame')");
-            let text = browser.eval_in("#frame", "return document.body?.innerText ?? ''");
+            // It is put in the place of the one before at any time.
+            let text = browser.try_eval_in("#frame", "return document.body?.innerText ?? ''");
+            let text = text.unwrap_or_default();
             if text.as_str().unwrap_or_default().contains(wanted) {
                 return;
             }

@@ -68,7 +68,8 @@ fn rows_are_listed_as_an_inbox_shows_them() {
 
 #[test]
 fn rows_are_searched_and_filtered() {
-    let preview = Preview::start(campaign().path());
+    let campaign = campaign();
+    let preview = Preview::start(campaign.path());
     for (query, rows) in [
         ("", &[1, 2, 3, 4, 5][..]),
         ("cleo", &[3]),
@@ -105,7 +106,8 @@ fn rows_are_searched_and_filtered() {
 
 #[test]
 fn those_with_findings_are_looked_for_from_a_row_on() {
-    let preview = Preview::start(campaign().path());
+    let campaign = campaign();
+    let preview = Preview::start(campaign.path());
     let scan = |fields: &str| preview.json(&format!("/preview/scan?q=has:errors{fields}"));
     assert_eq!(
         scan(""),
@@ -163,7 +165,8 @@ fn a_message_is_shown_with_all_that_is_known_of_it() {
 
 #[test]
 fn a_row_that_cannot_be_sent_says_why() {
-    let preview = Preview::start(campaign().path());
+    let campaign = campaign();
+    let preview = Preview::start(campaign.path());
     let view = preview.json("/preview/m/2");
     assert_eq!(view["message"], Value::Null);
     assert_eq!(view["findings"].as_array().expect("findings").len(), 1);
@@ -404,7 +407,8 @@ fn a_save_is_told_at_once() {
 
 #[test]
 fn others_are_refused() {
-    let preview = Preview::start(campaign().path());
+    let campaign = campaign();
+    let preview = Preview::start(campaign.path());
     let site = &preview.site;
     for path in [
         "/",
