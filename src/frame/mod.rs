@@ -58,6 +58,8 @@ const DROPPED: [&str; 21] = [
 ];
 /// The `<meta>`s that stay: they are about how the page looks.
 const METAS: [&str; 3] = ["viewport", "color-scheme", "supported-color-schemes"];
+/// Those of them that say whether the message has dark colours.
+const SCHEMES_OF_COLOURS: [&str; 2] = ["color-scheme", "supported-color-schemes"];
 /// Attributes that go, beside those that begin with `on`: they act, tell where the reader is, or
 /// take the keyboard.
 const ACTS: [&str; 14] = [
@@ -148,6 +150,11 @@ pub fn page_as(
 /// message has dark ones.
 fn colour(name: &QualName, attributes: &mut [Attribute], look: Look) -> bool {
     let mut dark = false;
+    let named = attributes
+        .iter()
+        .find(|attribute| attribute.name.local == local_name!("name"));
+    let schemes = name.local == local_name!("meta")
+        && named.is_some_and(|named| is_one_of(&SCHEMES_OF_COLOURS, &named.value));
     for attribute in attributes.iter_mut() {
         match &*attribute.name.local {
             "media" => {
@@ -155,7 +162,7 @@ fn colour(name: &QualName, attributes: &mut [Attribute], look: Look) -> bool {
                     attribute.value = answered.into();
                 }
             }
-            "content" if name.local == local_name!("meta") => {
+            "content" if schemes => {
                 dark |= attribute.value.to_ascii_lowercase().contains("dark");
             }
             "style" => dark |= look::is_for_dark(&attribute.value),

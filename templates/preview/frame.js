@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { el, size } from "./dom.js";
 import { LOOKS, set, state, WIDTHS } from "./state.js";
 
-const NAMES = { light: "Light", inverted: "Inverted", dark: "Dark styles" };
+const NAMES = { light: "Light", inverted: "Inverted", dark: "Dark" };
 const TITLES = { light: "As in light mode", inverted: "As mail clients turn colours around", dark: "The message's own styles for dark mode" };
 const LEAST = 200;
 const MOST = 3000;
@@ -61,7 +61,7 @@ export function grip(frame) {
   handle.addEventListener("pointerdown", (event) => {
     from = { x: event.clientX, width: width() };
     handle.setPointerCapture(event.pointerId);
-    event.preventDefault();
+    handle.focus();
   });
   handle.addEventListener("pointermove", (event) => {
     if (!from) return;

@@ -49,6 +49,8 @@ function goTo(wanted) {
   const y = Math.max(0, Math.min(mostTop(), wanted));
   const near = Math.abs(y - top()) < list.clientHeight && y - offset >= 0 && y - offset <= most();
   const at = near ? y - offset : mostTop() ? (y / mostTop()) * most() : 0;
+  // It can be scrolled no further than it is high.
+  rows.style.height = `${virtual()}px`;
   scrolled = Math.round(at);
   offset = y - scrolled;
   list.scrollTop = scrolled;

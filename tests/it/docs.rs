@@ -24,6 +24,7 @@ const PAGES: [&str; 14] = [
     "docs/results.md",
     "docs/gateway.md",
     "docs/inbox.md",
+    "docs/preview-web.md",
     "docs/relay.md",
     "docs/gateway-operations.md",
     "docs/clients.md",

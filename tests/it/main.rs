@@ -36,6 +36,8 @@ mod pace;
 mod power;
 mod preflight;
 mod preview;
+mod preview_page;
+mod preview_web;
 mod recipients;
 mod recipients_run;
 mod reconcile;

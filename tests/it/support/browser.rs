@@ -263,6 +263,21 @@ impl Browser {
         value
     }
 
+    /// The same, if the frame stays there for so long.
+    pub fn try_eval_in(&self, selector: &str, script: &str) -> Option<Value> {
+        let post = |command: &str, body: Value| {
+            let path = format!("/session/{}{command}", self.session);
+            let reply = self.try_call("POST", &path, &body);
+            (reply.status == 200).then(|| reply.json()["value"].clone())
+        };
+        let wanted = json!({ "using": "css selector", "value": selector });
+        let element = post("/element", wanted)?;
+        let value = post("/frame", json!({ "id": element }))
+            .and_then(|_| post("/execute/sync", json!({ "script": script, "args": [] })));
+        self.post("/frame", &json!({ "id": null }));
+        value
+    }
+
     /// How wide and how high the window is.
     pub fn size(&self, width: u32, height: u32) -> &Self {
         self.post("/window/rect", &json!({ "width": width, "height": height }));

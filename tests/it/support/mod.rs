@@ -19,6 +19,7 @@ pub mod mail;
 pub mod parallel;
 pub mod postfix;
 pub mod power;
+pub mod preview;
 pub mod promises;
 pub mod results;
 pub mod run;
