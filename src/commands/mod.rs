@@ -15,6 +15,7 @@ mod local;
 mod open;
 mod prepare;
 mod preview;
+mod preview_terminal;
 mod question;
 mod reconcile;
 mod resolve;
@@ -36,7 +37,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, &shown),
-        Command::Preview(args) => preview::run(&args),
+        Command::Preview(args) => preview::run(&args, &shown),
         Command::Send(args) => send::run(&args, &shown),
         Command::Resume(args) => resume::run(&args, &shown),
         Command::Retry(args) => retry::run(&args, &shown),
