@@ -59,17 +59,17 @@ fn size() -> (usize, usize) {
 
 /// Lets the user go through the messages.
 pub(super) fn browse(mut browser: Browser<'_>) -> Result<ExitCode, Failure> {
-    let screen = Screen::enter().map_err(failed)?;
+    let screen = Screen::enter().map_err(|error| failed(&error))?;
     let ended = serve(&mut browser);
     drop(screen);
-    let exit = ended.map_err(failed)?;
+    let exit = ended.map_err(|error| failed(&error))?;
     match browser.into_rows().into_error() {
         Some(error) => Err(error.into()),
         None => Ok(exit),
     }
 }
 
-fn failed(error: io::Error) -> Failure {
+fn failed(error: &io::Error) -> Failure {
     Failure::new("io", format!("can't show the messages: {error}"))
 }
 

@@ -38,7 +38,9 @@ pub(super) fn source(html: &str, look: &Look) -> Vec<String> {
 }
 
 fn cut(text: &str, width: usize, look: &Look) -> Vec<String> {
-    let end = text.floor_char_boundary(LONGEST);
+    let mut ends = (0..=LONGEST.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    let end = end.unwrap_or_default();
     let mut lines = wrapped(&text[..end], width);
     if end < text.len() {
         lines.push(look.dim("(cut here: it is too long to be shown)"));
@@ -59,10 +61,22 @@ fn rich(html: &str, width: usize, clock: &Clock) -> Option<Vec<TaggedLine<Vec<Ri
 }
 
 fn painted(line: &TaggedLine<Vec<RichAnnotation>>, look: &Look) -> String {
+    let heading = is_heading(line);
+    let style = |tags: &[RichAnnotation]| match heading {
+        true => style(tags).bold(),
+        false => style(tags),
+    };
     let pieces = line.tagged_strings();
     pieces
         .map(|piece| look.paint(&style(&piece.tag), &piece.s))
         .collect()
+}
+
+/// Whether a line begins with the marks of a heading, such as `## `.
+fn is_heading(line: &TaggedLine<Vec<RichAnnotation>>) -> bool {
+    let first = line.tagged_strings().next();
+    let rest = first.map(|piece| (piece.s.len(), piece.s.trim_start_matches('#')));
+    rest.is_some_and(|(whole, rest)| rest.len() < whole && rest.starts_with(' '))
 }
 
 /// A line that is too wide all the same, such as one with a long link, in several.

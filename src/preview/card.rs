@@ -16,8 +16,9 @@ use crate::report::{grouped, printable, printable_line};
 
 /// How wide the line of an inbox is at most.
 const WIDEST_CARD: usize = 76;
-/// How wide the names of headers are.
+/// How wide the names of headers are, and where there is room.
 const NAMES: usize = 12;
+const WIDE_NAMES: usize = 21;
 
 /// A message, for a terminal or for whatever reads it. Nothing in it controls the terminal. `told` is
 /// what is wrong with it, if that is to be shown too.
@@ -99,7 +100,11 @@ pub(super) fn headers(prepared: &Prepared, look: &Look) -> Vec<String> {
 /// A value with its name in front.
 pub(super) fn labelled(name: &str, value: &str, look: &Look) -> Vec<String> {
     let value = printable(value).replace('\n', "␊");
-    let name = format!("{:>NAMES$}:", printable_line(name));
+    let names = match look.terminal && look.width >= 80 {
+        true => WIDE_NAMES,
+        false => NAMES,
+    };
+    let name = format!("{:>names$}:", printable_line(name));
     if !look.terminal {
         return vec![format!("{name} {value}")];
     }

@@ -361,7 +361,7 @@ impl<'a> Browser<'a> {
 
     fn help(&self) -> Vec<String> {
         let keys = HELP.iter();
-        keys.flat_map(|(keys, does)| card::labelled(keys, does, &self.look))
+        keys.map(|(keys, does)| format!("{keys:>10}  {does}"))
             .collect()
     }
 

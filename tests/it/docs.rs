@@ -13,10 +13,11 @@ use crate::support::gateway::Gateway;
 use crate::support::run::Run;
 use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
+    "docs/preview.md",
     "docs/campaign.md",
     "docs/guarantees.md",
     "docs/performance.md",
@@ -230,9 +231,13 @@ fn the_commands_of_the_guide_run() {
 #[test]
 fn the_commands_of_the_other_pages_run() {
     let api = FakeApi::taking_all();
-    let lines =
-        ["docs/campaign.md", "docs/results.md", "docs/gateway.md"].map(|name| run_page(name, &api));
-    assert_eq!(lines, [0, 3, 2]);
+    let pages = [
+        "docs/campaign.md",
+        "docs/results.md",
+        "docs/gateway.md",
+        "docs/preview.md",
+    ];
+    assert_eq!(pages.map(|name| run_page(name, &api)), [0, 3, 2, 6]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
 }
 

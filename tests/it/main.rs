@@ -32,6 +32,8 @@ mod matrix;
 mod pace;
 mod power;
 mod preview;
+mod preview_sheet;
+mod preview_terminal;
 mod recipients;
 mod recipients_run;
 mod reconcile;

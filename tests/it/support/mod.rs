@@ -22,6 +22,7 @@ pub mod power;
 pub mod promises;
 pub mod results;
 pub mod run;
+pub mod screen;
 pub mod shim;
 pub mod smtp;
 pub mod snapshot;
