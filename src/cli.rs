@@ -77,7 +77,7 @@ pub enum Command {
     Init(Init),
     /// Find what is wrong with a campaign, its recipients, its templates and every rendered message
     Check(Check),
-    /// Show rendered messages
+    /// Show rendered messages: on a terminal to go through with keys, else the first
     Preview(Preview),
     /// Plan a run and send it
     Send(Send),
@@ -127,16 +127,16 @@ pub struct Check {
 pub struct Preview {
     /// A folder with a campaign.toml, or the file itself
     pub campaign: PathBuf,
-    /// The message of this row
+    /// Print the message of this row
     #[arg(long, value_name = "N", conflicts_with = "email")]
     pub row: Option<u32>,
-    /// The message of this recipient
+    /// Print the message of this recipient
     #[arg(long, value_name = "A")]
     pub email: Option<Address>,
-    /// How many messages; 1 on the terminal, all with --out
+    /// Print so many messages, or write so many with --out; 1 or all unless set
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// Write 00001.eml, 00001.html and 00001.txt and so on into this folder
+    /// Write 00001.eml, 00001.html and 00001.txt and so on into this folder, and a contact sheet
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Show any message in a browser, on an address of this machine; a free port unless given

@@ -12,7 +12,7 @@ use mailrun::check::{self, Lint, Pass};
 use mailrun::clock::Clock;
 use mailrun::finding::Severity;
 use mailrun::ledger::{Run, Target, path_in};
-use mailrun::recipients::Reader;
+use mailrun::recipients::{Lines, Reader};
 use mailrun::render::{Engine, Inputs};
 use mailrun::run::{PlanInputs, Stages, plan};
 use tera::{Context, Tera, Value};
@@ -77,6 +77,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             recipients: &file,
             rows,
             email: 0,
+            duplicates: Lines::default(),
             least,
             net: false,
             clock: Clock::system(),

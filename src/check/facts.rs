@@ -29,7 +29,7 @@ pub(super) struct Facts<'a> {
     /// The least that is looked for: what is less need not be gathered.
     pub(super) least: Severity,
     /// The rows that are left out because an earlier one has their address.
-    pub(super) duplicates: &'a Lines,
+    pub(super) duplicates: Lines,
     /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,

@@ -35,7 +35,7 @@ pub struct Inputs<'a> {
     /// How many rows are to be sent to.
     pub rows: u64,
     /// The rows that are left out because an earlier one has their address.
-    pub duplicates: &'a Lines,
+    pub duplicates: Lines,
     /// The least that is looked for.
     pub least: Severity,
     /// Gather what can be looked up ([`Lint::look_up`]).
@@ -98,7 +98,7 @@ impl<'a> Lint<'a> {
                 recipients: inputs.recipients,
                 rows: inputs.rows,
                 least: inputs.least,
-                duplicates: inputs.duplicates,
+                duplicates: inputs.duplicates.clone(),
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
                 clock: inputs.clock.clone(),
                 clients,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::prepare::{Ready, Wanted, invalid_rows, new_run, prepare};
+use super::preview_terminal::look;
 use super::send::{earlier, only, target};
 use super::show::Shown;
 use crate::campaign::{Campaign, Pace};
@@ -100,7 +101,7 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
         return Ok(());
     };
     match ready.engine.prepare(&first.row) {
-        Ok(prepared) => println!("\n{}", preview::terminal(&prepared)),
+        Ok(prepared) => println!("\n{}", preview::shown(&prepared, None, &look())),
         Err(finding) => println!("\nthe first message does not render: {finding}"),
     }
     Ok(())

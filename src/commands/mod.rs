@@ -15,6 +15,7 @@ mod local;
 mod open;
 mod prepare;
 mod preview;
+mod preview_terminal;
 mod preview_web;
 mod question;
 mod reconcile;
@@ -39,7 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args, &shown),
         Command::Preview(args) => match args.web {
             Some(listen) => preview_web::run(&args, listen, &shown),
-            None => preview::run(&args),
+            None => preview::run(&args, &shown),
         },
         Command::Send(args) => send::run(&args, &shown),
         Command::Resume(args) => resume::run(&args, &shown),

@@ -125,7 +125,6 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
-    let duplicates = planned.duplicates.clone();
     let lint = Lint::new(&check::Inputs {
         campaign,
         engine: &engine,
@@ -133,7 +132,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         email: reader.header().email(),
         recipients: &recipients,
         rows: planned.pending,
-        duplicates: &duplicates,
+        duplicates: planned.duplicates.clone(),
         least: wanted.least,
         net: wanted.net,
         clock: Clock::system(),

@@ -1,66 +1,66 @@
 //! `mailrun preview`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::deliver::rng;
 use super::failure::Failure;
 use super::prepare::new_run;
+use super::preview_terminal as terminal;
+use super::show::Shown;
+use crate::address::{Address, Mailbox};
 use crate::campaign::Campaign;
-use crate::check::of_row;
+use crate::check::{self, Findings, Lint, of_row};
 use crate::cli::Preview;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::finding::{Finding, Place, Severity};
 use crate::ledger::{Run, Target};
-use crate::preview;
-use crate::recipients::{Reader, Row};
-use crate::render::{self, Engine, Inputs, Prepared};
+use crate::preview::{self, Browser, Kept, Page, Rows, Sheet, SheetError, Told};
+use crate::recipients::{Lines, Reader, Row};
+use crate::render::{self, Engine, Inputs};
 use crate::run::recipients_file;
 
-pub(super) fn run(args: &Preview) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
     let (path, name, _spooled) = recipients_file(&campaign)?;
-    let mut reader = Reader::open(&path, &name, &campaign.recipients.settings)?;
-    let run = new_run(
-        &campaign,
-        Target::Local,
-        None,
-        Clock::system().now(),
-        &mut rng(),
-    );
+    let reader = Reader::open(&path, &name, &campaign.recipients.settings)?;
+    let clock = Clock::system();
+    let run = new_run(&campaign, Target::Local, None, clock.now(), &mut rng());
     let run = Run {
         header: reader.header().columns().to_vec(),
         ..run
     };
     let engine = engine(&campaign, &run)?;
-    let wanted = Wanted {
-        row: args.row,
-        email: args.email.as_ref().map(crate::address::Address::normalized),
+    let lint = Lint::new(&check::Inputs {
+        campaign: &campaign,
+        engine: &engine,
+        header: &run.header,
+        email: reader.header().email(),
+        recipients: Path::new(&name),
+        // One message is looked at by itself.
+        rows: 1,
+        duplicates: Lines::default(),
+        least: Severity::Note,
+        net: false,
+        clock,
+    })?;
+    let maker = Maker {
+        engine: &engine,
+        lint: &lint,
+        file: Path::new(&name),
+        shown,
     };
-    let mut left = match (args.limit, wanted.one(), &args.out) {
-        (Some(limit), _, _) => limit,
-        (None, false, Some(_)) => u64::MAX,
-        _ => 1,
-    };
-    let mut shown = 0;
-    while left > 0 {
-        let Some(row) = reader.next().transpose()? else {
-            break;
-        };
-        let Some(row) = wanted.take(row, &name)? else {
-            continue;
-        };
-        let (number, line) = (row.0.number, row.1);
-        let prepared = engine
-            .prepare(&row.0)
-            .map_err(|finding| of_row(*finding, number, line, &PathBuf::from(&name)))?;
-        show(args, &prepared, shown > 0, &run)?;
-        shown += 1;
-        left -= 1;
+    if terminal::is_wanted(args) {
+        let email = reader.header().email();
+        let rows = Rows::new(reader).map_err(|error| (std::env::temp_dir(), error))?;
+        let make = |kept: &Kept, width| maker.page(kept, email, width);
+        return terminal::browse(Browser::new(rows, &run.header, terminal::look(), &make));
     }
-    match shown {
-        0 => Err(wanted.nobody(&name)),
-        _ => Ok(ExitCode::Done),
-    }
+    let sheet = args.out.as_deref().map(|dir| {
+        let clock = Clock::system();
+        (dir, Sheet::new(dir, &campaign.name, run.started, clock))
+    });
+    maker.once(reader, args, sheet)
 }
 
 fn engine(campaign: &Campaign, run: &Run) -> Result<Engine, Failure> {
@@ -75,21 +75,157 @@ fn engine(campaign: &Campaign, run: &Run) -> Result<Engine, Failure> {
     })?)
 }
 
-fn show(args: &Preview, prepared: &Prepared, not_first: bool, run: &Run) -> Result<(), Failure> {
-    match &args.out {
-        Some(dir) => {
-            let files =
-                preview::write(dir, prepared, run.started).map_err(|error| (dir.clone(), error))?;
-            println!("{}", files.display());
-        }
-        None => {
-            if not_first {
-                println!();
+/// Makes messages of rows, with what is wrong with them.
+struct Maker<'a> {
+    engine: &'a Engine,
+    lint: &'a Lint<'a>,
+    /// The file of the recipients, as the user would name it.
+    file: &'a Path,
+    shown: &'a Shown,
+}
+
+impl Maker<'_> {
+    /// Shows the messages that are asked for, or writes them into files.
+    fn once(
+        &self,
+        mut reader: Reader,
+        args: &Preview,
+        mut sheet: Option<(&Path, Sheet)>,
+    ) -> Result<ExitCode, Failure> {
+        let wanted = Wanted {
+            row: args.row,
+            email: args.email.as_ref().map(Address::normalized),
+        };
+        let mut left = match (args.limit, wanted.one(), &sheet) {
+            (Some(limit), _, _) => limit,
+            (None, false, Some(_)) => u64::MAX,
+            _ => 1,
+        };
+        let mut count = 0;
+        while left > 0 {
+            let Some(row) = reader.next().transpose()? else {
+                break;
+            };
+            let Some((row, line)) = wanted.take(row, self.file)? else {
+                continue;
+            };
+            match &mut sheet {
+                Some((dir, sheet)) => self.write(&row, line, dir, sheet)?,
+                None => self.print(&row, line, count > 0)?,
             }
-            println!("{}", preview::terminal(prepared));
+            count += 1;
+            left -= 1;
         }
+        if count == 0 {
+            return Err(wanted.nobody(self.file));
+        }
+        if let Some((dir, sheet)) = sheet {
+            let index = sheet.finish().map_err(|error| match error {
+                SheetError::Io(error) => (dir.to_owned(), error).into(),
+                other => Failure::new("io", other.to_string()),
+            })?;
+            self.shown
+                .say(&format!("contact sheet: {}", index.display()));
+        }
+        Ok(ExitCode::Done)
     }
-    Ok(())
+
+    fn print(&self, row: &render::Row, line: u64, not_first: bool) -> Result<(), Failure> {
+        let prepared = self
+            .engine
+            .prepare(row)
+            .map_err(|finding| of_row(*finding, row.number, line, self.file))?;
+        let look = terminal::look();
+        let told = self.told(&self.findings(row, line), look.width);
+        if not_first {
+            println!();
+        }
+        println!("{}", preview::shown(&prepared, Some(&told), &look));
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        row: &render::Row,
+        line: u64,
+        dir: &Path,
+        sheet: &mut Sheet,
+    ) -> Result<(), Failure> {
+        let prepared = self
+            .engine
+            .prepare(row)
+            .map_err(|finding| of_row(*finding, row.number, line, self.file))?;
+        let findings = match sheet.has_room() {
+            true => self.findings(row, line),
+            false => Findings::default(),
+        };
+        let eml = sheet
+            .add(&prepared, &findings)
+            .map_err(|error| (dir.to_owned(), error))?;
+        println!("{}", eml.display());
+        Ok(())
+    }
+
+    /// A row as it is shown on the screen.
+    fn page(&self, kept: &Kept, email: usize, width: usize) -> Page {
+        let cell = kept.cells.get(email).map_or("", String::as_str);
+        let mailbox = match &kept.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Mailbox::parse(cell).map_err(|error| error.to_string()),
+        };
+        let (prepared, findings) = match mailbox {
+            Err(fault) => {
+                let finding = bad_row(fault, kept.number, kept.line, self.file);
+                (None, Findings::from_iter([finding]))
+            }
+            Ok(mailbox) => {
+                let row = row(kept.number, mailbox, kept.cells.clone());
+                match self.engine.prepare(&row) {
+                    Ok(prepared) => (Some(prepared), self.findings(&row, kept.line)),
+                    Err(finding) => {
+                        let finding = of_row(*finding, kept.number, kept.line, self.file);
+                        (None, Findings::from_iter([finding]))
+                    }
+                }
+            }
+        };
+        let told = self.told(&findings, width);
+        Page { prepared, told }
+    }
+
+    fn findings(&self, row: &render::Row, line: u64) -> Findings {
+        let found = self.lint.message(row).into_iter();
+        // What is in a template has its place.
+        found
+            .map(|finding| match finding.place.file {
+                Some(_) => finding,
+                None => of_row(finding, row.number, line, self.file),
+            })
+            .collect()
+    }
+
+    fn told(&self, findings: &Findings, width: usize) -> Told {
+        let text = findings.groups();
+        let text = text
+            .into_iter()
+            .map(|group| self.shown.text_within(group, width));
+        Told::new(findings, text.collect())
+    }
+}
+
+fn row(number: u32, mailbox: Mailbox, cells: Vec<String>) -> render::Row {
+    render::Row {
+        number,
+        mailbox,
+        cells,
+        resends: 0,
+        recorded: Vec::new(),
+    }
+}
+
+fn bad_row(fault: String, row: u32, line: u64, file: &Path) -> Finding {
+    let finding = Finding::error("bad-row", Place::default(), fault);
+    of_row(finding, row, line, file)
 }
 
 /// Which rows are to be shown.
@@ -104,19 +240,14 @@ impl Wanted {
     }
 
     /// The row as the engine needs it, with its line, if it is one that is wanted and can be sent.
-    fn take(&self, row: Row, file: &str) -> Result<Option<(render::Row, u64)>, Failure> {
+    fn take(&self, row: Row, file: &Path) -> Result<Option<(render::Row, u64)>, Failure> {
         if self.row.is_some_and(|number| number != row.number) {
             return Ok(None);
         }
         let mailbox = match row.recipient {
             Ok(mailbox) => mailbox,
             Err(fault) if self.row.is_some() => {
-                let finding = crate::finding::Finding::error(
-                    "bad-row",
-                    crate::finding::Place::default(),
-                    fault.to_string(),
-                );
-                return Err(of_row(finding, row.number, row.line, &PathBuf::from(file)).into());
+                return Err(bad_row(fault.to_string(), row.number, row.line, file).into());
             }
             Err(_) => return Ok(None),
         };
@@ -128,19 +259,12 @@ impl Wanted {
             return Ok(None);
         }
         let cells = row.cells.iter().map(str::to_owned).collect();
-        Ok(Some((
-            render::Row {
-                number: row.number,
-                mailbox,
-                cells,
-                resends: 0,
-                recorded: Vec::new(),
-            },
-            row.line,
-        )))
+        Ok(Some((self::row(row.number, mailbox, cells), row.line)))
     }
 
-    fn nobody(&self, file: &str) -> Failure {
+    fn nobody(&self, file: &Path) -> Failure {
+        let file = PathBuf::from(file);
+        let file = file.display();
         let what = match (self.row, &self.email) {
             (Some(row), _) => format!("there is no row {row} in {file}"),
             (_, Some(email)) => format!("{email} is not among the recipients in {file}"),

@@ -12,6 +12,9 @@ use crate::cli::{Cli, Command, Format, Global};
 use crate::finding::Severity;
 use crate::report::{Face, counted, grouped, printable};
 
+/// How wide findings with an excerpt are.
+const WIDTH: usize = 100;
+
 /// How things are shown.
 pub(super) struct Shown {
     pub(super) face: Face,
@@ -35,7 +38,7 @@ impl Shown {
             GraphicalTheme::unicode_nocolor()
         };
         let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(100)
+            .with_width(WIDTH)
             .with_wrap_lines(true);
         Self {
             face,
@@ -127,17 +130,33 @@ impl Shown {
 
     /// A group of findings as text.
     pub(super) fn text(&self, group: &Group) -> String {
-        if group.finding.excerpt.is_none() {
-            return printable(&line(group)).into_owned();
+        match group.finding.excerpt {
+            None => printable(&line(group)).into_owned(),
+            Some(_) => with_excerpt(&self.handler, group),
         }
-        let mut finding = group.finding.clone();
-        finding.message = with_place(group);
-        let mut text = String::new();
-        if self.handler.render_report(&mut text, &finding).is_err() {
-            let _ = write!(text, "{}", finding.message);
-        }
-        printable_but_colours(&text)
     }
+
+    /// The same in so many columns, if that is fewer.
+    pub(super) fn text_within(&self, group: &Group, width: usize) -> String {
+        let width = width.clamp(20, WIDTH);
+        match group.finding.excerpt {
+            None => {
+                let options = textwrap::Options::new(width).subsequent_indent("  ");
+                textwrap::fill(&printable(&line(group)), options)
+            }
+            Some(_) => with_excerpt(&self.handler.clone().with_width(width), group),
+        }
+    }
+}
+
+fn with_excerpt(handler: &GraphicalReportHandler, group: &Group) -> String {
+    let mut finding = group.finding.clone();
+    finding.message = with_place(group);
+    let mut text = String::new();
+    if handler.render_report(&mut text, &finding).is_err() {
+        let _ = write!(text, "{}", finding.message);
+    }
+    printable_but_colours(&text)
 }
 
 /// A finding that has no text to show, in a line or two.

@@ -106,7 +106,7 @@ pub fn headers(images: bool) -> [(&'static str, String); 6] {
 /// such as a `data:` URL; it is given the ID as it is written. HTML that takes too long to be worked
 /// on is cut, which the page says.
 pub fn page(html: &str, inline: &dyn Fn(&str) -> Option<String>, clock: &Clock) -> String {
-    page_as(html, inline, Look::Own, clock)
+    written(html, inline, Look::Own, clock, &[])
 }
 
 /// The same in certain colours.
@@ -115,6 +115,34 @@ pub fn page_as(
     inline: &dyn Fn(&str) -> Option<String>,
     look: Look,
     clock: &Clock,
+) -> String {
+    written(html, inline, look, clock, &[])
+}
+
+/// The same as a file to be opened from the disk, where no header tells a browser what it may do:
+/// its policy stands in it. Nothing is loaded from anywhere.
+pub fn file(html: &str, inline: &dyn Fn(&str) -> Option<String>, clock: &Clock) -> String {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
+                  base-uri 'none'";
+    let metas = [
+        vec![("charset", "utf-8")],
+        vec![
+            ("http-equiv", "Content-Security-Policy"),
+            ("content", policy),
+        ],
+        vec![("http-equiv", "x-dns-prefetch-control"), ("content", "off")],
+        vec![("name", "referrer"), ("content", "no-referrer")],
+    ];
+    written(html, inline, Look::Own, clock, &metas)
+}
+
+/// `metas` are put first into the head, each by its attributes.
+fn written(
+    html: &str,
+    inline: &dyn Fn(&str) -> Option<String>,
+    look: Look,
+    clock: &Clock,
+    metas: &[Vec<(&str, &str)>],
 ) -> String {
     let (dom, whole) = tree::parse(html, clock);
     let mut images = Images {
@@ -131,6 +159,7 @@ pub fn page_as(
         }
         nodes.extend(node.children.borrow().iter().cloned());
     }
+    tree::put_into_head(&dom, metas);
     let mut page = Vec::with_capacity(html.len() + 1024);
     // Writing to memory can't fail.
     let _ = dom.serialize(&mut page);
@@ -387,6 +416,23 @@ mod tests {
             "{none}"
         );
         assert!(as_look(Look::Inverted).contains("invert(1)"));
+    }
+
+    #[test]
+    fn a_file_has_its_policy_in_it_before_all_else() {
+        for html in [
+            "<p>x",
+            "<!DOCTYPE html><html><head class=a><title>T</title></head><body>x",
+            "<frameset><frame src=//x.example></frameset>",
+            "",
+        ] {
+            let file = file(html, &|_| None, &Clock::system());
+            let head = file.split_once("<head").expect("a head").1;
+            let first = head.split_once('>').expect("its end").1;
+            let begin = "<meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" \
+                         content=\"default-src 'none';";
+            assert!(first.starts_with(begin), "{file}");
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use html2text::{Handle, RcDom};
+use html2text::{Element, Handle, RcDom};
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::tree_builder::TreeBuilderOpts;
-use html5ever::{Attribute, ExpandedName, ParseOpts, QualName, parse_document};
+use html5ever::{
+    Attribute, ExpandedName, LocalName, ParseOpts, QualName, local_name, ns, parse_document,
+};
 use jiff::SignedDuration;
 
 use crate::clock::Clock;
@@ -50,6 +52,31 @@ fn boundary(text: &str) -> usize {
     ends.into_iter()
         .find(|at| text.is_char_boundary(*at))
         .unwrap_or(text.len())
+}
+
+/// Puts `<meta>`s first into the head, each by its attributes.
+pub(super) fn put_into_head(dom: &RcDom, metas: &[Vec<(&str, &str)>]) {
+    let child = |parent: &Handle, wanted: &LocalName| {
+        let children = parent.children.borrow();
+        let is_it =
+            |node: &&Handle| matches!(&node.data, Element { name, .. } if name.local == *wanted);
+        children.iter().find(is_it).cloned()
+    };
+    // The parser makes both whatever it is given.
+    let html = child(&dom.document, &local_name!("html"));
+    let Some(head) = html.and_then(|html| child(&html, &local_name!("head"))) else {
+        return;
+    };
+    let html = |name| QualName::new(None, ns!(html), name);
+    for attributes in metas.iter().rev() {
+        let attributes = attributes.iter().map(|(name, value)| Attribute {
+            name: QualName::new(None, ns!(), (*name).into()),
+            value: (*value).into(),
+        });
+        let name = html(local_name!("meta"));
+        let meta = dom.create_element(name, attributes.collect(), ElementFlags::default());
+        head.children.borrow_mut().insert(0, meta);
+    }
 }
 
 /// A tree that counts its elements.

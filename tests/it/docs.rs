@@ -13,10 +13,11 @@ use crate::support::gateway::Gateway;
 use crate::support::run::Run;
 use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
+    "docs/preview.md",
     "docs/campaign.md",
     "docs/check.md",
     "docs/guarantees.md",
@@ -237,9 +238,10 @@ fn the_commands_of_the_other_pages_run() {
         "docs/check.md",
         "docs/results.md",
         "docs/gateway.md",
+        "docs/preview.md",
     ];
     let lines = pages.map(|name| run_page(name, &api));
-    assert_eq!(lines, [0, 1, 3, 2]);
+    assert_eq!(lines, [0, 1, 3, 2, 6]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
 }
 

@@ -10,7 +10,7 @@ use crate::support::browser::{Beacon, Browser};
 use crate::support::inbox::Gateway;
 
 /// The names of the hostile recipients that other tests use too.
-pub fn hostile_names() -> Vec<String> {
+pub(crate) fn hostile_names() -> Vec<String> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/recipients/20_xss.csv"
@@ -41,7 +41,7 @@ fn hostile_texts(out: &str) -> Vec<String> {
 }
 
 /// HTML that tries to run, to load, to post or to go somewhere.
-pub fn hostile_html(out: &str) -> Vec<String> {
+pub(crate) fn hostile_html(out: &str) -> Vec<String> {
     let run = format!(
         "top.__xss=1;window.__xss=1;fetch('http://{out}/run');new Image().src='http://{out}/run'"
     );
@@ -111,7 +111,7 @@ fn look_at_all(browser: &Browser, gateway: &Gateway, uid: &str, what: &str) {
 
 /// Asserts that nothing has connected to anywhere but the gateway.
 #[track_caller]
-pub fn assert_nothing_left(browser: &Browser, beacon: &Beacon) {
+pub(crate) fn assert_nothing_left(browser: &Browser, beacon: &Beacon) {
     // The beacon sees what leaves; and what was asked before is there before this.
     browser.go("http://out.example/control");
     let seen = beacon.seen();
@@ -211,7 +211,7 @@ fn hostile_texts_are_texts_wherever_they_stand() {
 }
 
 #[test]
-pub fn hostile_html_does_nothing_and_loads_nothing() {
+fn hostile_html_does_nothing_and_loads_nothing() {
     let beacon = Beacon::start();
     let Some(browser) = Browser::start(&beacon) else {
         return;

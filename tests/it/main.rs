@@ -37,6 +37,8 @@ mod power;
 mod preflight;
 mod preview;
 mod preview_page;
+mod preview_sheet;
+mod preview_terminal;
 mod preview_web;
 mod recipients;
 mod recipients_run;

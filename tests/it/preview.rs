@@ -12,10 +12,7 @@ fn preview(campaign: &Campaign) -> Run {
 
 #[test]
 fn shows_the_first_message_and_nothing_else() {
-    let campaign = Campaign::new()
-        .template("newsletter.txt", "Dear {{ first_name }}")
-        .set("message.text", "newsletter.txt")
-        .set("message.headers.X-Test", "for {{ first_name }}");
+    let campaign = Campaign::good().set("message.headers.X-Test", "for {{ first_name }}");
     let ran = preview(&campaign).run();
     ran.code(0).stderr_is("");
     insta::assert_snapshot!(ran.stdout);
@@ -104,7 +101,26 @@ fn writes_what_will_be_sent_into_files() {
             (&mail.subject, &mail.from, &mail.html, &mail.text)
         );
     }
-    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 9);
+    // And a copy for the contact sheet each, and the sheet.
+    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 13);
+    ran.stderr_is(&format!(
+        "contact sheet: {}\n",
+        out.join("index.html").display()
+    ));
+}
+
+#[test]
+fn what_is_wrong_with_the_message_is_told_below_it() {
+    let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
+    let ran = preview(&campaign).args(["--row", "2"]).run();
+    ran.code(0)
+        .stdout_has("[link-empty]")
+        .stdout_has(" · 1 error")
+        .stdout_lacks("\u{1b}")
+        .stderr_is("");
+    let row = "email,first_name,token\nann@one.example,Ann,a1\nbob@two.example,Bob,\n";
+    let campaign = Campaign::good().recipients(row);
+    preview(&campaign).run().stdout_lacks("warning");
 }
 
 #[test]

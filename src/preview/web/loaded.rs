@@ -14,7 +14,7 @@ use crate::campaign::Campaign;
 use crate::check::{self, Lint, of_row};
 use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
-use crate::recipients::RowFault;
+use crate::recipients::{Lines, RowFault};
 use crate::render::{Engine, Inputs, Row};
 
 /// What message IDs begin with: no run's.
@@ -91,6 +91,7 @@ impl Loaded {
             email: self.spool.email,
             recipients: &self.recipients,
             rows: u64::from(self.spool.count()),
+            duplicates: Lines::default(),
             least: Severity::Note,
             net: false,
             clock: self.clock.clone(),

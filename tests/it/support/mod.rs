@@ -23,6 +23,7 @@ pub mod preview;
 pub mod promises;
 pub mod results;
 pub mod run;
+pub mod screen;
 pub mod shim;
 pub mod smtp;
 pub mod snapshot;

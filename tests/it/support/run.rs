@@ -115,6 +115,11 @@ impl Run {
         self
     }
 
+    /// The command as it is, and its home folder, which is gone when that is dropped.
+    pub(super) fn into_command(self) -> (Command, TempDir) {
+        (self.command, self.home)
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Ran {
         self.spawn().wait()
@@ -153,7 +158,7 @@ impl Run {
 }
 
 /// A terminal, with what would be typed on it.
-fn keyboard() -> (OwnedFd, File) {
+pub(super) fn keyboard() -> (OwnedFd, File) {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&keyboard).expect("its owner");
     unlockpt(&keyboard).expect("its lock");

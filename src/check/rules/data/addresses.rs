@@ -78,7 +78,7 @@ const OFFICES: [&str; 6] = ["admin", "info", "marketing", "news", "sales", "supp
 
 /// Tells of the rows that get nothing of their own.
 pub(super) fn duplicates(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let lines = facts.duplicates;
+    let lines = &facts.duplicates;
     let message = match lines.count {
         0 => return,
         1 => format!("one row is left out: an earlier one has its address ({lines})"),

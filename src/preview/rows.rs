@@ -1,0 +1,210 @@
+//! Rows to go to and fro in: read once, as far as they are needed, and kept in a temporary file.
+//! Memory has eight bytes a row.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipients::{ReadError, Reader};
+
+/// A row as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its line in the file.
+    pub line: u64,
+    /// Its cells.
+    pub cells: Vec<String>,
+    /// Why it can't be sent, if so.
+    pub fault: Option<String>,
+}
+
+/// The rows.
+pub struct Rows {
+    reader: Reader,
+    spool: File,
+    /// Where each ends in the spool.
+    ends: Vec<u64>,
+    done: bool,
+    error: Option<ReadError>,
+}
+
+impl Rows {
+    /// Those that a reader has yet to give.
+    ///
+    /// # Errors
+    /// When there can be no temporary file.
+    pub fn new(reader: Reader) -> io::Result<Self> {
+        Ok(Self {
+            reader,
+            spool: tempfile::tempfile()?,
+            ends: Vec::new(),
+            done: false,
+            error: None,
+        })
+    }
+
+    /// How many have been read.
+    pub fn known(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether these are all.
+    pub fn done(&self) -> bool {
+        self.done
+    }
+
+    /// Why they can't be read on, if so.
+    pub fn error(&self) -> Option<&ReadError> {
+        self.error.as_ref()
+    }
+
+    /// The same, to be told at the end.
+    pub fn into_error(self) -> Option<ReadError> {
+        self.error
+    }
+
+    /// Reads so many more.
+    ///
+    /// # Errors
+    /// When the temporary file can't be written.
+    pub fn read_on(&mut self, count: usize) -> io::Result<()> {
+        let mut text = Vec::new();
+        let begin = self.ends.last().copied().unwrap_or_default();
+        for _ in 0..count {
+            let row = match self.reader.next() {
+                Some(Ok(row)) => row,
+                other => {
+                    self.done = true;
+                    self.error = other.and_then(Result::err);
+                    break;
+                }
+            };
+            let kept = Kept {
+                number: row.number,
+                line: row.line,
+                cells: row.cells.iter().map(str::to_owned).collect(),
+                fault: row.recipient.err().map(|fault| fault.to_string()),
+            };
+            serde_json::to_writer(&mut text, &kept)?;
+            self.ends.push(begin + text.len() as u64);
+        }
+        self.spool.write_all_at(&text, begin)
+    }
+
+    /// The row at a place, from 0; none behind the last.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read or written.
+    pub fn get(&mut self, index: usize) -> io::Result<Option<Kept>> {
+        while index >= self.known() && !self.done {
+            self.read_on(index + 1 - self.known())?;
+        }
+        let Some(end) = self.ends.get(index).copied() else {
+            return Ok(None);
+        };
+        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let mut text = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
+        self.spool.read_exact_at(&mut text, begin)?;
+        Ok(Some(serde_json::from_slice(&text)?))
+    }
+
+    /// The place of the next row with a cell that has a text in it, in any case, after one, and from
+    /// the first on behind the last.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read or written.
+    pub fn find(&mut self, text: &str, after: usize) -> io::Result<Option<usize>> {
+        let text = text.to_lowercase();
+        let has = |row: &Kept| {
+            row.cells
+                .iter()
+                .any(|cell| cell.to_lowercase().contains(&text))
+        };
+        let mut index = after + 1;
+        while let Some(row) = self.get_ahead(index)? {
+            if has(&row) {
+                return Ok(Some(index));
+            }
+            index += 1;
+        }
+        for index in 0..=after.min(self.known().saturating_sub(1)) {
+            if self.get(index)?.is_some_and(|row| has(&row)) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same as [`Rows::get`], for one who will want those behind it as well.
+    fn get_ahead(&mut self, index: usize) -> io::Result<Option<Kept>> {
+        if index >= self.known() && !self.done {
+            self.read_on(index + 1 - self.known() + 1000)?;
+        }
+        self.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipients::Settings;
+
+    fn rows(csv: &str) -> Rows {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("r.csv");
+        std::fs::write(&path, csv).expect("a file");
+        Rows::new(Reader::open(&path, "r.csv", &Settings::default()).expect("a reader"))
+            .expect("a temporary file")
+    }
+
+    fn numbered(count: usize) -> Rows {
+        let lines: String = (1..=count)
+            .map(|n| format!("r{n}@a.example,Name {n}\n"))
+            .collect();
+        rows(&format!("email,name\n{lines}"))
+    }
+
+    #[test]
+    fn rows_are_found_in_any_order() {
+        let mut rows = numbered(3000);
+        for index in [5, 2999, 0, 1500] {
+            let row = rows.get(index).expect("it is read").expect("it is there");
+            assert_eq!(row.cells[1], format!("Name {}", index + 1));
+            assert_eq!(
+                (row.number as usize, row.line as usize),
+                (index + 1, index + 2)
+            );
+        }
+        assert_eq!(rows.get(3000).expect("it is read"), None);
+        assert!(rows.done());
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_wanted() {
+        let mut rows = numbered(3000);
+        rows.get(0).expect("it is read");
+        assert_eq!((rows.known(), rows.done()), (1, false));
+    }
+
+    #[test]
+    fn a_text_is_found_in_any_cell_and_from_the_first_row_again() {
+        let mut rows = rows("email,name\nann@a.example,Łucja\nbob@b.example,B\ncleo@c.example,C\n");
+        assert_eq!(rows.find("B.EXAMPLE", 0).expect("it is read"), Some(1));
+        assert_eq!(rows.find("łuc", 1).expect("it is read"), Some(0));
+        assert_eq!(rows.find("cleo", 2).expect("it is read"), Some(2));
+        assert_eq!(rows.find("dan", 0).expect("it is read"), None);
+    }
+
+    #[test]
+    fn a_row_with_a_fault_is_kept_and_a_file_that_breaks_off_says_why() {
+        let mut rows = rows("email,name\nann at a,A\nbob@b.example,\"B\n");
+        let first = rows.get(0).expect("it is read").expect("it is there");
+        assert!(first.fault.is_some());
+        assert_eq!(rows.get(1).expect("it is read"), None);
+        assert!(rows.error().is_some());
+    }
+}

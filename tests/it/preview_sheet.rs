@@ -1,0 +1,172 @@
+//! The contact sheet of `mailrun preview --out`, opened from the disk.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::browser::{Beacon, Browser};
+use crate::support::campaign::Campaign;
+use crate::support::run::{Ran, Run};
+
+/// Values that would run, load or break out.
+const HOSTILE: [&str; 9] = [
+    "<script>window.__xss=1;top.__xss=1</script>",
+    "<img src=x onerror=\"top.__xss=1\">",
+    "\"><svg onload=top.__xss=1>",
+    "</title></style><script>top.__xss=1</script>",
+    "</textarea></iframe><script>top.__xss=1</script>",
+    "<iframe srcdoc=\"<script>top.__xss=1</script>\"></iframe>",
+    "<link rel=stylesheet href=http://out.example/a.css><link rel=preconnect href=http://out.example>",
+    "<meta http-equiv=refresh content=\"0;url=http://out.example/b\"><base href=http://out.example/>",
+    "<p style=\"background:url(http://out.example/c.png)\"><img src=http://out.example/d.png>{{ name }}",
+];
+/// A picture of one dot.
+const DOT: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+fn preview(campaign: &Campaign, out: &Path) -> Ran {
+    Run::new("preview")
+        .arg(campaign.path())
+        .arg("--out")
+        .arg(out)
+        .run()
+}
+
+/// A campaign of rows whose data is in the subject, in the HTML as text, and in it as HTML too.
+fn hostile() -> Campaign {
+    let quoted = |value: &&str| format!("r@one.example,\"{}\"\n", value.replace('"', "\"\""));
+    let rows: String = HOSTILE.iter().map(quoted).collect();
+    Campaign::new()
+        .recipients(format!("email,first_name\n{rows}"))
+        .set("message.subject", "{{ first_name }}")
+        .set("message.headers.X-Name", "{{ first_name }}")
+        .template(
+            "newsletter.html",
+            "<!doctype html><p>{{ first_name }}</p>{{ first_name | safe }}<img src=\"cid:dot.gif\" id=\"dot\"><p id=\"end\">The end.</p>",
+        )
+        .file("dot.gif", DOT)
+        .set("message.attachments", vec![toml::Value::Table(
+            toml::from_str("path = 'dot.gif'\ninline = true").expect("a table"),
+        )])
+}
+
+#[test]
+fn nothing_runs_and_nothing_is_fetched() {
+    let beacon = Beacon::start();
+    let Some(browser) = Browser::start(&beacon) else {
+        return;
+    };
+    let campaign = hostile();
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    let url = format!("file://{}/index.html", out.display());
+    browser.go(&url).until("document.readyState == 'complete'");
+    assert_eq!(
+        browser.eval("return document.querySelectorAll('article').length"),
+        json!(9)
+    );
+    let subjects =
+        browser.eval("return [...document.querySelectorAll('h2')].map(h => h.textContent)");
+    assert_eq!(subjects, json!(HOSTILE));
+    // All frames are in sight one after the other.
+    for number in 1..=9 {
+        let frame = format!("iframe[src='{number:05}.preview.html']");
+        browser.eval(&format!(
+            "document.querySelector(\"{frame}\").scrollIntoView()"
+        ));
+        let shown = "return [!!document.querySelector('#end'), document.querySelector('#dot')?.naturalWidth, \
+                     document.scripts.length, document.querySelector('meta[http-equiv]')?.httpEquiv]";
+        let wanted = json!([true, 1, 0, "Content-Security-Policy"]);
+        // A frame is loaded when it comes into sight.
+        let begun = std::time::Instant::now();
+        let mut seen = browser.eval_in(&frame, shown);
+        while seen != wanted && begun.elapsed().as_secs() < 20 {
+            seen = browser.eval_in(&frame, shown);
+        }
+        assert_eq!(seen, wanted, "{number}");
+    }
+    assert_eq!(
+        browser.eval("return [window.__xss, document.scripts.length]"),
+        json!([null, 0])
+    );
+    assert_eq!((browser.url(), browser.windows()), (url, 1));
+    assert_eq!(beacon.seen(), Vec::<String>::new());
+}
+
+#[test]
+fn a_page_by_itself_does_nothing_either() {
+    let beacon = Beacon::start();
+    let Some(browser) = Browser::start(&beacon) else {
+        return;
+    };
+    let campaign = hostile();
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    for number in 1..=9 {
+        let url = format!("file://{}/{number:05}.preview.html", out.display());
+        browser
+            .go(&url)
+            .until("document.querySelector('#dot').naturalWidth == 1");
+        assert_eq!(
+            browser.eval("return [window.__xss, document.characterSet]"),
+            json!([null, "UTF-8"])
+        );
+        assert_eq!(browser.url(), url);
+    }
+    assert_eq!(beacon.seen(), Vec::<String>::new());
+}
+
+#[test]
+fn a_card_says_what_the_message_is_and_what_is_wrong_with_it() {
+    let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    for text in [
+        "<h1>test</h1>",
+        "3 messages",
+        "Sender &lt;news@sender.example&gt;",
+        "<h2>The autumn letter is here, Ann</h2>",
+        "What the new season brings, in two minutes.",
+        "bob@two.example",
+        "<strong class=\"error\">1 error</strong>",
+        "<code>link-empty</code>",
+        "href=\"00003.eml\"",
+        "href=\"00003.html\"",
+        "href=\"00003.txt\"",
+        "src=\"00003.preview.html\"",
+        "sandbox=\"\"",
+        "referrerpolicy=\"no-referrer\"",
+    ] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
+    }
+    assert!(
+        !page.contains("<script") && !page.contains("unsafe-inline"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_message_without_html_is_shown_as_text() {
+    let campaign = Campaign::new()
+        .unset("message.html")
+        .template("newsletter.txt", "Dear {{ first_name }} <b>")
+        .set("message.text", "newsletter.txt");
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    assert!(page.contains(">Dear Ann &lt;b&gt;"), "{page}");
+    assert!(!page.contains("<iframe"), "{page}");
+    assert!(!out.join("00001.preview.html").exists());
+}
+
+#[test]
+fn a_long_sheet_ends_and_says_so() {
+    let campaign = Campaign::new().rows(510);
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0).stdout_has("00510.eml");
+    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    assert_eq!(page.matches("<article>").count(), 500);
+    assert!(page.contains("510 messages") && page.contains("The sheet ends after 500 messages"));
+    assert!(out.join("00510.html").exists() && !out.join("00510.preview.html").exists());
+}
