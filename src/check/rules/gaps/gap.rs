@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::super::super::page::{Kind, Page};
+use super::super::super::page::Page;
+use super::paragraphs::{paragraphs, words};
 
 /// A part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -184,55 +185,9 @@ fn doubled(line: &str, gaps: &mut Gaps) {
     (0..found).for_each(|_| count(gaps, Gap::Doubled));
 }
 
-/// A text with one space for each run of white space.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Elements that stand in a line of text.
-const INLINE: [&str; 33] = [
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
-    "font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike",
-    "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-];
-
-/// The texts of a page that are read in one go.
-fn paragraphs(page: &Page) -> Vec<String> {
-    let mut paragraphs = Vec::new();
-    let mut text = String::new();
-    let mut of = None;
-    for (index, node) in page.nodes.iter().enumerate() {
-        match &node.kind {
-            Kind::Comment(_) => {}
-            // An image stands there like a word.
-            Kind::Element(element) if element.name == "img" => text.push('\u{fffc}'),
-            Kind::Element(element) if INLINE.contains(&element.name.as_str()) => {}
-            Kind::Element(_) => of = None,
-            Kind::Text(part) => {
-                let block = page
-                    .ancestors(index)
-                    .find(|(_, it)| !INLINE.contains(&it.name.as_str()));
-                if block.is_some_and(|(_, it)| it.name == "style" || it.name == "script") {
-                    continue;
-                }
-                let block = block.map(|(at, _)| at);
-                if of.is_none() || of != block {
-                    paragraphs.push(words(&std::mem::take(&mut text)));
-                    of = block;
-                }
-                text.push_str(part);
-            }
-        }
-    }
-    paragraphs.push(words(&text));
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
-    paragraphs
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
 
     fn greeting(text: &str) -> Option<String> {
         let gaps = in_text(text);
@@ -305,16 +260,6 @@ mod tests {
         assert_eq!(in_text("a , b , c\n, d").get(&Gap::Before(',')), Some(&2));
         assert!(in_subject("3 . 5 . and .example, 10:30: a.b").contains_key(&Gap::Before('.')));
         assert!(in_text("One, two; three.\n  - four (4)\n\nx ... y .NET").is_empty());
-    }
-
-    #[test]
-    fn what_is_read_in_one_go_is_a_paragraph() {
-        let html = "<p>Hi <b></b>\n ,<br>one <a href=x>two</a>, <img src=x> ,</p>three<div>four</div><style>a , b</style>";
-        let page = Page::parse(html, &Clock::system());
-        assert_eq!(
-            paragraphs(&page),
-            ["Hi ,", "one two, \u{fffc} ,", "three", "four"]
-        );
     }
 
     #[test]

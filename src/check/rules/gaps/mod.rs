@@ -3,6 +3,8 @@
 mod blanked;
 mod blanks;
 mod gap;
+mod left;
+mod paragraphs;
 mod tags;
 mod values;
 
@@ -19,24 +21,24 @@ pub(in super::super) use blanks::Known;
 pub(super) const RULES: &[Rule] = &[
     blanks::GAP,
     blanked::BLANKED,
-    tags::LEFT,
-    tags::IN_VALUE,
+    left::LEFT,
+    values::IN_VALUE,
     values::NULL,
     values::MANGLED,
 ];
 
 pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    tags::campaign(facts, out);
+    left::campaign(facts, out);
 }
 
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    tags::sheet(sheet, out);
+    left::sheet(sheet, out);
     blanks::sheet(sheet, out);
 }
 
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     values::row(row, out);
-    tags::row(row, out);
+    left::row(row, out);
     blanks::row(row, out);
 }
 

@@ -6,30 +6,6 @@ use std::sync::LazyLock;
 use memchr::memchr3_iter;
 use regex::Regex;
 
-use super::super::super::facts::{Facts, RowSheet, Sheet};
-use super::super::super::out::Out;
-use super::super::super::page::{Element, Kind, Page};
-use super::super::super::rule::Rule;
-use crate::campaign::Text;
-use crate::finding::{Finding, Place, Severity};
-use crate::render::Row;
-
-pub(super) const LEFT: Rule = Rule {
-    code: "tag-left",
-    severity: Severity::Error,
-    finds: "a merge tag that everybody would read as it stands: of another program, or of a template",
-    source: "the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others",
-    example: "`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`",
-};
-
-pub(super) const IN_VALUE: Rule = Rule {
-    code: "tag-in-value",
-    severity: Severity::Warning,
-    finds: "a merge tag in a cell of a column that is used",
-    source: "the same tags",
-    example: "a first name `*|FNAME|*`",
-};
-
 /// What is looked for; the name of a group tells whose it is.
 static TAGS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = [
@@ -73,13 +49,14 @@ const WHOSE: [(&str, &str); 10] = [
         "fallback",
         "a merge tag as Campaign Monitor and Sendy have them",
     ),
-    (TEMPLATE, "a template's tag that was not rendered"),
+    ("template", TEMPLATE),
 ];
 
-const TEMPLATE: &str = "template";
+/// Whose a tag is that is written as templates have them.
+pub(super) const TEMPLATE: &str = "a template's tag that was not rendered";
 
 /// Whether a text may have a tag: one of the pairs that they begin with. This is quick.
-fn may_have(text: &str) -> bool {
+pub(super) fn may_have(text: &str) -> bool {
     let bytes = text.as_bytes();
     let pair = |at: usize, with: &[u8]| bytes.get(at + 1).is_some_and(|next| with.contains(next));
     let first = memchr3_iter(b'{', b'[', b'*', bytes).any(|at| match bytes[at] {
@@ -96,7 +73,7 @@ fn may_have(text: &str) -> bool {
 }
 
 /// The tags of a text, each with whose it is.
-fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
+pub(super) fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     let found = may_have(text).then(|| TAGS.captures_iter(text));
     found.into_iter().flatten().filter_map(|found| {
         let mut groups = WHOSE.iter();
@@ -132,9 +109,9 @@ fn named<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
 }
 
 /// The tags of a text that stands in the templates.
-fn all<'a>(text: &'a str, facts: &Facts<'_>) -> Vec<(&'a str, &'static str)> {
+pub(super) fn all<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
     let mut all: Vec<_> = tags(text).collect();
-    for (tag, whose) in named(text, facts.header) {
+    for (tag, whose) in named(text, header) {
         if !all.iter().any(|(known, _)| known.contains(tag)) {
             all.push((tag, whose));
         }
@@ -142,154 +119,11 @@ fn all<'a>(text: &'a str, facts: &Facts<'_>) -> Vec<(&'a str, &'static str)> {
     all
 }
 
-fn found(tag: &str, whose: &str, part: &str) -> Finding {
-    let message = format!("`{tag}` in {part}, {whose}: everybody would read it as it stands");
-    LEFT.found(message).help(
-        "a column is written {{ first_name }}, or {{ row[\"First name\"] }} if its name is no word",
-    )
-}
-
-/// The strings of `[message]`: there what is rendered is no tag that was left.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let message = &facts.campaign.message;
-    let one = |part: &'static str, text: &'_ Text| look(facts, part, text);
-    out.extend(one("the subject", &message.subject));
-    if let Some(name) = &message.from_name {
-        out.extend(one("the sender's name", name));
-    }
-    for (_, value) in &message.headers {
-        out.extend(one("a header", value));
-    }
-    for tag in &message.tags {
-        out.extend(one("a tag", tag));
-    }
-}
-
-fn look(facts: &Facts<'_>, part: &str, text: &Text) -> Vec<Finding> {
-    let template = WHOSE[WHOSE.len() - 1].1;
-    let source = &facts.campaign.source;
-    let outside = outside_tags(text.get_ref());
-    let mut findings = Vec::new();
-    for (tag, whose) in all(&outside, facts) {
-        if whose != template {
-            let mut finding = found(tag, whose, part);
-            finding.place = Place::file(&source.path);
-            findings.push(finding.excerpt(source.excerpt(text.span())));
-        }
-    }
-    findings
-}
-
 /// A template's text without its own tags, in which `${…}` or `%…%` may stand for something else.
-fn outside_tags(template: &str) -> String {
+pub(super) fn outside_tags(template: &str) -> String {
     static OWN: LazyLock<Regex> =
         LazyLock::new(|| compiled(r"(?s)\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"));
     OWN.replace_all(template, "\u{fffc}").into_owned()
-}
-
-/// The HTML that all rows of the shape have.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    for value in sheet.values {
-        // What is in no cell is one of [vars].
-        for (tag, whose) in tags(value) {
-            if !is_in_cell(sheet.row, tag) {
-                out.add(
-                    sheet
-                        .facts
-                        .locator
-                        .at_text(found(tag, whose, "the HTML"), tag, 0),
-                );
-            }
-        }
-    }
-    let Some(page) = &sheet.page else { return };
-    for (index, node) in page.nodes.iter().enumerate() {
-        match &node.kind {
-            Kind::Text(text) if !is_code(page, index) => in_text(sheet, text, out),
-            // What a client's condition shows is read as well.
-            Kind::Comment(text)
-                if text.trim_start().starts_with("[if") && !text.contains("<style") =>
-            {
-                in_text(sheet, text, out);
-            }
-            Kind::Element(element) => in_element(sheet, page, (index, element), out),
-            _ => {}
-        }
-    }
-}
-
-fn in_text(sheet: &Sheet<'_>, text: &str, out: &mut Out<'_>) {
-    for (tag, whose) in all(text, sheet.facts) {
-        if !is_of_row(sheet, tag) {
-            let finding = found(tag, whose, "the HTML");
-            out.add(sheet.facts.locator.at_text(finding, tag, 0));
-        }
-    }
-}
-
-fn in_element(
-    sheet: &Sheet<'_>,
-    page: &Page,
-    (index, element): (usize, &Element),
-    out: &mut Out<'_>,
-) {
-    let attributes = element.attributes.iter();
-    let read = attributes.filter(|(name, _)| READ.contains(&name.as_str()));
-    for (name, value) in read {
-        for (tag, whose) in tags(value) {
-            if !is_of_row(sheet, tag) {
-                let finding = found(tag, whose, &format!("`{name}`"));
-                let locator = &sheet.facts.locator;
-                out.add(locator.at_element(finding, page, index, Some(name)));
-            }
-        }
-    }
-}
-
-/// The attributes that are read or followed.
-const READ: [&str; 6] = ["href", "src", "alt", "title", "content", "background"];
-
-/// Whether a text is code, which may well have such signs, or no text of the page at all.
-fn is_code(page: &Page, index: usize) -> bool {
-    let code = ["style", "script", "code", "pre", "kbd", "samp", "tt"];
-    let mut around = page.ancestors(index);
-    around.any(|(_, element)| code.contains(&element.name.as_str()))
-}
-
-/// Whether a tag is one of the row's own values, about which its cell is told.
-fn is_of_row(sheet: &Sheet<'_>, tag: &str) -> bool {
-    sheet.values.iter().any(|value| value.contains(tag)) || is_in_cell(sheet.row, tag)
-}
-
-fn is_in_cell(row: &Row, tag: &str) -> bool {
-    row.cells.iter().any(|cell| cell.contains(tag))
-}
-
-/// The subject, and the text part if it has a template of its own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if !out.wants(&LEFT) {
-        return;
-    }
-    let message = row.message;
-    let left = |tag: &str| !is_in_cell(row.row, tag);
-    let template = WHOSE[WHOSE.len() - 1].1;
-    for (tag, whose) in tags(&message.subject) {
-        if whose == template && left(tag) {
-            let source = &row.facts.campaign.source;
-            let mut finding = found(tag, whose, "the subject");
-            finding.place = Place::file(&source.path);
-            let span = row.facts.campaign.message.subject.span();
-            out.add(finding.excerpt(source.excerpt(span)));
-        }
-    }
-    let own = row.facts.campaign.message.text.is_some();
-    let text = message.text.as_deref().filter(|text| own && may_have(text));
-    for (tag, whose) in text.map(|text| all(text, row.facts)).unwrap_or_default() {
-        if left(tag) {
-            let finding = found(tag, whose, "the text part");
-            out.add(row.facts.locator.at_text(finding, tag, 0));
-        }
-    }
 }
 
 #[cfg(test)]

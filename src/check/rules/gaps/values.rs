@@ -26,6 +26,14 @@ pub(super) const MANGLED: Rule = Rule {
     example: "`1,23E+09`",
 };
 
+pub(super) const IN_VALUE: Rule = Rule {
+    code: "tag-in-value",
+    severity: Severity::Warning,
+    finds: "a merge tag in a cell of a column that is used",
+    source: "the same tags",
+    example: "a first name `*|FNAME|*`",
+};
+
 /// What stands alone in a cell, in this case: a person may be called Null, but none is called null.
 const NULLS: [&str; 33] = [
     "null",
@@ -98,7 +106,7 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
         if let Some((tag, whose)) = tags::in_value(cell) {
             let message = format!("`{name}` holds `{tag}`, {whose}: readers would see it");
             let help = "empty the cell, or put in what was meant: cells are no templates";
-            out.add(tags::IN_VALUE.found(message).help(help));
+            out.add(IN_VALUE.found(message).help(help));
         }
     }
 }
