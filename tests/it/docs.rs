@@ -13,7 +13,7 @@ use crate::support::gateway::Gateway;
 use crate::support::run::Run;
 use crate::support::{client, has_program, has_requests, real_part};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
