@@ -17,8 +17,8 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# What somebody has broken, so that there is something to find: a link without a scheme, an image without a text.
-BROKEN = ("</body>", '<p><a href="shop.acme.example/autumn">Shop</a> <img src="http://acme.example/a.png"></p></body>')
+# What somebody has broken, so that there is something to find: a link that leads nowhere.
+BROKEN = ("</body>", '<p><a href="">To the shop</a></p></body>')
 
 
 def main():
@@ -28,7 +28,7 @@ def main():
         shutil.copytree(ROOT / "examples" / "newsletter", campaign)
         html = next(path for path in sorted((campaign / "templates").glob("*.html")) if BROKEN[0] in path.read_text())
         html.write_text(html.read_text().replace(*BROKEN))
-        preview = subprocess.Popen([mailrun, "preview", campaign, "--web"], stdout=subprocess.PIPE,
+        preview = subprocess.Popen([mailrun, "preview", campaign.name, "--web"], cwd=folder, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         try:
             url = preview.stdout.readline().strip()
