@@ -1,6 +1,7 @@
 //! Findings, grouped: what is wrong with many rows in the same way is told once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::lint::Common;
@@ -80,20 +81,26 @@ impl Findings {
             self.beyond += count;
             return;
         }
-        let group = self.groups.entry(key).or_insert_with(|| Group {
-            finding: finding.clone(),
-            rows: Vec::new(),
-            count: 0,
-        });
+        let group = match self.groups.entry(key) {
+            Entry::Vacant(entry) => entry.insert(Group {
+                finding,
+                rows: Vec::new(),
+                count: 0,
+            }),
+            Entry::Occupied(entry) => {
+                let group = entry.into_mut();
+                // They come from several threads in no order; the first row is told whatever it is.
+                if finding.place.row.is_some() && finding.place.row < group.finding.place.row {
+                    group.finding = finding;
+                }
+                group
+            }
+        };
         group.count += count;
-        // They come from several threads in no order; the first rows are told whatever it is.
         for row in rows {
             let place = group.rows.partition_point(|known| *known < row);
             group.rows.insert(place, row);
             group.rows.truncate(MAX_ROWS);
-            if place == 0 && finding.place.row == Some(row) {
-                group.finding = finding.clone();
-            }
         }
     }
 

@@ -48,7 +48,7 @@ fn the_rows_that_have_it_can_be_left_out() {
     let api = FakeApi::taking_all();
     let campaign = with_empty_links(&api);
     let ran = Run::send(campaign.path()).arg("--skip-invalid").run();
-    let results = Results::of(&ran.code(3).run_dir());
+    let results = Results::of(ran.code(3).run_dir());
     let codes: Vec<_> = results.rows.iter().map(|row| &*row["code"]).collect();
     assert_eq!(
         codes,
@@ -70,7 +70,7 @@ fn what_all_rows_have_leaves_nobody_to_send_to() {
     let api = FakeApi::taking_all();
     let campaign = with_an_empty_link(&api);
     let ran = Run::send(campaign.path()).arg("--skip-invalid").run();
-    let results = Results::of(&ran.code(3).run_dir());
+    let results = Results::of(ran.code(3).run_dir());
     assert_eq!(results.counts(), [("invalid", 3)].into());
     assert_eq!(api.requests().len(), 0);
 }
@@ -80,7 +80,7 @@ fn without_the_preflight_no_row_is_looked_at() {
     let api = FakeApi::taking_all();
     let campaign = with_empty_links(&api);
     let ran = Run::send(campaign.path()).arg("--no-preflight").run();
-    let results = Results::of(&ran.code(3).stderr_lacks("link-empty").run_dir());
+    let results = Results::of(ran.code(3).stderr_lacks("link-empty").run_dir());
     assert_eq!(results.counts(), [("accepted", 4), ("invalid", 1)].into());
 }
 

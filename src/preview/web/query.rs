@@ -37,7 +37,7 @@ struct Term {
 
 #[derive(Debug, Clone)]
 enum Test {
-    Anywhere(Finder<'static>),
+    Anywhere(Box<Finder<'static>>),
     Cell(usize, Vec<u8>),
     Beginning(usize, Vec<u8>),
     Missing(usize),
@@ -74,7 +74,7 @@ impl Query {
         let Some(name) = &word.name else {
             self.push(
                 word,
-                Test::Anywhere(Finder::new(&folded(value)).into_owned()),
+                Test::Anywhere(Box::new(Finder::new(&folded(value)).into_owned())),
             );
             return Ok(());
         };
@@ -108,7 +108,7 @@ impl Query {
             },
             None => match nearest(name, columns.iter().map(String::as_str)) {
                 Some(near) => return Err(QueryError::Near(name.to_owned(), near.to_owned())),
-                None => Test::Anywhere(Finder::new(&folded(&word.whole())).into_owned()),
+                None => Test::Anywhere(Box::new(Finder::new(&folded(&word.whole())).into_owned())),
             },
         };
         self.push(word, test);
