@@ -51,6 +51,7 @@ impl Facts<'_> {
             facts: self,
             row,
             message: &looked.prepared.message,
+            html: looked.html.as_ref(),
             page: self.page(looked),
             values,
         }
@@ -92,7 +93,9 @@ pub(super) struct Sheet<'a> {
     pub(super) facts: &'a Facts<'a>,
     /// One of the rows.
     pub(super) row: &'a Row,
+    /// The message; its HTML is in `html` and `page`.
     pub(super) message: &'a Message,
+    pub(super) html: Option<&'a LookedHtml>,
     /// The HTML as it is sent.
     pub(super) page: Option<Page>,
     /// The values of that row.

@@ -114,7 +114,7 @@ fn what_is_wrong_with_the_message_is_told_below_it() {
     let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
     let ran = preview(&campaign).args(["--row", "2"]).run();
     ran.code(0)
-        .stdout_has("[link-empty]")
+        .stdout_has("link-empty\n")
         .stdout_has(" · 1 error")
         .stdout_lacks("\u{1b}")
         .stderr_is("");

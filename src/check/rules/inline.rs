@@ -10,6 +10,7 @@ use super::super::rule::Rule;
 use super::written;
 use crate::finding::{Finding, Severity, nearest};
 use crate::message::Message;
+use crate::render::LookedHtml;
 
 const MISSING: Rule = Rule {
     code: "image-cid-missing",
@@ -60,19 +61,22 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
             }
         }
     }
-    for finding in unused(sheet.message).chain(heavy(sheet.message)) {
+    let html = sheet.html.map_or(Cow::Borrowed(""), LookedHtml::sent);
+    for finding in unused(&html, sheet.message).chain(heavy(sheet.message)) {
         out.add(in_campaign(facts, finding));
     }
 }
 
 /// The attachments that are a row's own.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if !row.facts.engine.has_own_attachments() || row.html.is_none() {
+    let Some(html) = row.html.filter(|_| row.facts.engine.has_own_attachments()) else {
         return;
-    }
-    let html = row.message.html.as_deref().unwrap_or_default();
-    let missing = cids(html).filter_map(|cid| missing(cid, row.message));
-    let found = missing.chain(unused(row.message)).chain(heavy(row.message));
+    };
+    let html = html.sent();
+    let missing = cids(&html).filter_map(|cid| missing(cid, row.message));
+    let found = missing
+        .chain(unused(&html, row.message))
+        .chain(heavy(row.message));
     found.for_each(|finding| out.add(finding));
 }
 
@@ -124,8 +128,7 @@ fn missing(cid: &str, message: &Message) -> Option<Finding> {
     Some(MISSING.found(message).help(help))
 }
 
-fn unused(message: &Message) -> impl Iterator<Item = Finding> {
-    let html = message.html.as_deref().unwrap_or_default();
+fn unused<'a>(html: &'a str, message: &'a Message) -> impl Iterator<Item = Finding> + 'a {
     // Names in the HTML may have entities in them.
     let shown: Vec<Cow<'_, str>> = match inline(message).next() {
         Some(_) => cids(html).map(entities).collect(),

@@ -6,6 +6,7 @@ use super::super::out::Out;
 use super::super::page::Page;
 use super::super::rule::Rule;
 use crate::finding::{Finding, Severity};
+use crate::render::LookedHtml;
 use crate::render::is_marked;
 
 const IMAGE_ONLY: Rule = Rule {
@@ -65,7 +66,7 @@ const SOMETHING: [&str; 11] = [
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let Some(page) = &sheet.page else { return };
     let locator = &sheet.facts.locator;
-    let bytes = sheet.message.html.as_ref().map_or(0, String::len);
+    let bytes = sheet.html.map_or(0, LookedHtml::size);
     if let Some((index, _)) = page.named("img").next()
         && let Some(finding) = image_only(bytes)
     {
