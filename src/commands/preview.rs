@@ -203,7 +203,7 @@ impl Maker<'_> {
 
     fn told(&self, findings: &Findings, width: usize) -> Told {
         let text = findings.groups();
-        let text = text.map(|group| self.shown.text_within(group, width));
+        let text = text.map(|group| self.shown.text_within(group, width).trim_end().to_owned());
         Told::new(findings, text.collect())
     }
 }
