@@ -208,7 +208,7 @@ impl Maker<'_> {
         let text = findings.groups();
         let text = text
             .into_iter()
-            .map(|group| self.shown.text_within(group, width));
+            .map(|group| self.shown.text_within(group, width).trim_end().to_owned());
         Told::new(findings, text.collect())
     }
 }

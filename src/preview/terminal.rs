@@ -140,6 +140,9 @@ impl<'a> Browser<'a> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return Ok(self.control(key.code));
         }
+        if key.modifiers.contains(KeyModifiers::ALT) {
+            return Ok(Step::Stay);
+        }
         if let Some(typed) = self.typed.take() {
             self.type_on(typed, key.code)?;
             return Ok(Step::Stay);

@@ -107,7 +107,12 @@ fn a_search_finds_any_cell_and_goes_on() {
         .until("# Hello Ann");
     screen.keys("/\r").until("3/3").until("# Hello Cleo");
     screen.keys("/nobody\r").until("no row has “nobody”");
-    screen.keys("/x\u{1b}").keys("p").until("2/3");
+    screen
+        .keys("/x")
+        .until(" /x▏")
+        .keys("\u{1b}")
+        .until("? help");
+    screen.keys("p").until("2/3");
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn long_messages_are_scrolled() {
 fn findings_are_shown_and_counted() {
     let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
     let mut screen = screen(&campaign);
-    screen.until("[link-empty]").until("· 1 error");
+    screen.until("a link leads nowhere").until("· 1 error");
     let checked = Run::new("check").arg(campaign.path()).run();
     checked.code(1).stdout_has("link-empty");
 }
@@ -198,11 +203,17 @@ fn data_does_not_control_the_terminal() {
             &format!("{HTML}<p>&#27;]52;c;eA==&#7;&#x202e;{{{{ first_name }}}}"),
         );
     let mut screen = screen(&campaign);
-    for key in ["h", "t", "s", "d", "?", "h", "/"] {
-        screen.keys(key);
+    screen.until("A␛[31m");
+    for (key, part) in [
+        ("t", "text part"),
+        ("s", "source"),
+        ("d", "data"),
+        ("?", "help"),
+    ] {
+        screen.keys(key).until(&format!("· {part}"));
     }
-    screen.keys(&format!("{hostile}\r")).until("A␛[31m");
-    screen.keys("qq");
+    screen.keys("/\u{202e}\u{2066}nobody\r").until("no row has");
+    screen.keys("q");
     let written = screen.wait_until("the end", Screen::is_restored).written();
     for control in [
         "\u{1b}[31mnn",
@@ -225,7 +236,7 @@ fn narrow_terminals_and_other_sizes_do() {
         "A subject that is longer than the terminal is wide, {{ first_name }}",
     );
     let mut screen = Screen::start(preview(&campaign), 24, 40);
-    screen.until("1/3").until("is wide, Ann");
+    screen.until("1/3").until("than the terminal is wide,");
     let shown = screen.contents();
     assert!(
         shown
@@ -235,7 +246,7 @@ fn narrow_terminals_and_other_sizes_do() {
         "{shown}"
     );
     assert!(
-        shown.contains("A subject that is longer than the te…"),
+        shown.contains("A subject that is longer than the t…"),
         "{shown}"
     );
     screen
