@@ -148,10 +148,14 @@ fn hostile_errors_are_texts() {
 fn six() -> Campaign {
     let rows = "email,first_name\nann@one.example,Ann\nbob@two.example,Bob\ncleo@one.example,Cleo\n\
                 dan@one.example,Dan\neve at one,Eve\nfay@one.example,Fay\n";
-    Campaign::new().recipients(rows).template(
+    let campaign = Campaign::new()
+        .set("check.off.image-http", "the test sees what is loaded")
+        .set("check.off.spam-image-only", "it is a small message")
+        .set("check.off.preheader-subject", "it is a small message");
+    campaign.recipients(rows).template(
         "newsletter.html",
-        "<style>:root{color-scheme:light dark} @media (prefers-color-scheme:dark){p{color:rgb(1,2,3)}}</style>\
-         <p>Hello {{ first_name }}</p><img id=far src=http://out.example/image>",
+        "<html lang=en><style>:root{color-scheme:light dark} @media (prefers-color-scheme:dark){p{color:rgb(1,2,3)}}</style>\
+         <p>Hello {{ first_name }}</p><img id=far alt=x src=http://out.example/image>",
     )
 }
 
