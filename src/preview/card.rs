@@ -59,7 +59,7 @@ pub(super) fn in_inbox(prepared: &Prepared, look: &Look) -> Vec<String> {
         .name
         .as_deref()
         .unwrap_or(message.from.address.as_str());
-    let words = preheader(message, &look.clock);
+    let words = preheader(message);
     let dim = Style::new().dim();
     let line = |style: &Style, text: &str| {
         let text = printable_line(text);

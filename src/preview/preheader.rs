@@ -1,78 +1,148 @@
-//! What an inbox shows behind the subject: the first words of the message.
+//! What an inbox shows beside the subject: the first words of the message.
 
-use html2text::config;
-use html2text::render::TrivialDecorator;
+use std::cell::{Cell, RefCell};
 
-use crate::clock::Clock;
-use crate::frame;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::{Rawtext, Rcdata};
+use html5ever::tokenizer::{
+    BufferQueue, CharacterTokens, EndTag, StartTag, Tag, TagToken, Token, TokenSink,
+    TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+
 use crate::message::Message;
+use crate::web::cut;
 
-/// How many characters an inbox shows at most.
-const LONGEST: usize = 140;
-/// How wide lines are before they are joined.
-const LINE: usize = 1000;
+/// How many bytes of it are shown.
+const SHOWN: usize = 160;
+/// How far it is looked for, in bytes of HTML.
+const FAR: usize = 64 * 1024;
+/// How much is read at a time.
+const CHUNK: usize = 2048;
+/// Elements whose text is not read.
+const UNREAD: [&str; 4] = ["style", "script", "title", "textarea"];
+
+/// Elements that do not end a word.
+const INLINE: [&str; 14] = [
+    "a", "abbr", "b", "big", "code", "em", "font", "i", "s", "small", "span", "strong", "sub", "u",
+];
 
 /// The first words of a message, those that are hidden in the HTML included: that is how a preheader
-/// is written.
-pub(super) fn preheader(message: &Message, clock: &Clock) -> String {
+/// is written. White space is one space each.
+pub(super) fn preheader(message: &Message) -> String {
     match (&message.html, &message.text) {
-        (Some(html), _) => of_html(html, clock),
-        (None, Some(text)) => first_words(text),
+        (Some(html), _) => of_html(html),
+        (None, Some(text)) => {
+            let words = Words::default();
+            words.add(cut(text, FAR));
+            words.finish()
+        }
         (None, None) => String::new(),
     }
 }
 
-fn of_html(html: &str, clock: &Clock) -> String {
-    let (dom, _) = frame::parse(html, clock);
-    // Without the CSS, so that nothing is hidden.
-    let config = config::with_decorator(TrivialDecorator::new()).raw_mode(true);
-    let text = config
-        .dom_to_render_tree(&dom)
-        .and_then(|tree| config.render_to_string(tree, LINE));
-    first_words(&text.unwrap_or_default())
+fn of_html(html: &str) -> String {
+    let tokenizer = Tokenizer::new(Words::default(), TokenizerOpts::default());
+    let input = BufferQueue::default();
+    let mut rest = cut(html, FAR);
+    while !rest.is_empty() && tokenizer.sink.text.borrow().len() < SHOWN {
+        let chunk = cut(rest, CHUNK);
+        rest = &rest[chunk.len()..];
+        input.push_back(StrTendril::from(chunk));
+        while !input.is_empty() {
+            let _ = tokenizer.feed(&input);
+        }
+    }
+    tokenizer.end();
+    tokenizer.sink.finish()
 }
 
-/// The beginning of a text with single spaces, without the invisible characters that fill it up.
-fn first_words(text: &str) -> String {
-    let seen: String = text.chars().filter(|c| !is_filler(*c)).collect();
-    let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(LONGEST).collect()
+/// Gathers the words of a text.
+#[derive(Default)]
+struct Words {
+    text: RefCell<String>,
+    unread: Cell<bool>,
 }
 
-fn is_filler(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-    )
+impl TokenSink for Words {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            CharacterTokens(text) if !self.unread.get() => self.add(&text),
+            TagToken(tag) => return self.tag(&tag),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+impl Words {
+    fn finish(&self) -> String {
+        cut(&self.text.take(), SHOWN).trim().to_owned()
+    }
+
+    fn tag(&self, tag: &Tag) -> TokenSinkResult<()> {
+        let unread = UNREAD.contains(&&*tag.name);
+        match tag.kind {
+            StartTag if unread => {
+                self.unread.set(true);
+                let is_text = ["title", "textarea"].contains(&&*tag.name);
+                let kind = if is_text { Rcdata } else { Rawtext };
+                return TokenSinkResult::RawData(kind);
+            }
+            EndTag if unread => self.unread.set(false),
+            StartTag | EndTag if INLINE.contains(&&*tag.name) => {}
+            StartTag | EndTag => self.add(" "),
+        }
+        TokenSinkResult::Continue
+    }
+
+    fn add(&self, text: &str) {
+        let mut out = self.text.borrow_mut();
+        if out.len() >= SHOWN {
+            return;
+        }
+        for c in text.chars() {
+            // Senders fill the line with characters of no width.
+            let is_nothing = matches!(
+                c,
+                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            );
+            if is_nothing || (c.is_whitespace() && (out.is_empty() || out.ends_with(' '))) {
+                continue;
+            }
+            out.push(if c.is_whitespace() { ' ' } else { c });
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(html: &str) -> String {
-        of_html(html, &Clock::system())
-    }
-
     #[test]
-    fn the_first_words_are_those_of_the_body() {
-        let html = "<html><head><title>T</title><style>p{}</style></head><body>\
-                    <div style='display:none'>Two&nbsp;minutes &amp; more.</div><p>He<b>ll</b>o</p><p>x</p>";
-        assert_eq!(of(html), "Two minutes & more. Hello x");
+    fn the_first_words_are_shown_hidden_ones_too() {
+        let html = "<!doctype html><html><head><title>T &amp; t</title><style>p > b{}</style></head><body>\
+                    <!-- no --><div style=display:none>Only\n today &amp;&nbsp;now\u{200c}\u{200c}</div><p>He<b>ll</b>o<p>x";
+        assert_eq!(of_html(html), "Only today & now Hello x");
+        assert_eq!(of_html("<textarea>x</textarea>y <scr"), "y");
     }
 
     #[test]
     fn fillers_are_not_seen() {
-        let html = format!(
-            "<p>News</p>{}<p>Then",
-            "&zwnj;&nbsp;&#847;&shy;".repeat(500)
-        );
-        assert_eq!(of(&html), "News Then");
-        assert_eq!(of("<img src=x>"), "");
+        let filler = "&zwnj;&nbsp;&#847;&shy;".repeat(500);
+        assert_eq!(of_html(&format!("<p>News</p>{filler}<p>Then")), "News Then");
+        assert_eq!(of_html("<img src=x>"), "");
+        assert_eq!(of_html(""), "");
     }
 
     #[test]
     fn it_ends() {
-        assert_eq!(of(&"word ".repeat(100_000)).chars().count(), LONGEST);
+        let long = of_html(&format!("<p>{}</p>", "żółw ".repeat(10_000)));
+        assert!(
+            long.len() <= SHOWN && long.starts_with("żółw żółw"),
+            "{long}"
+        );
+        assert_eq!(of_html(&"<br>".repeat(100_000)), "");
     }
 }

@@ -106,7 +106,7 @@ impl Sheet {
         let eml = super::write(&self.dir, prepared, self.date)?;
         self.count += 1;
         if self.has_room() {
-            let card = Card::new(prepared, findings, &self.clock);
+            let card = Card::new(prepared, findings);
             if let Some(html) = &prepared.message.html {
                 let page = frame::file(html, &|id| inline(&prepared.message, id), &self.clock);
                 fs::write(self.dir.join(format!("{}.preview.html", card.file)), page)?;
@@ -141,7 +141,7 @@ impl Sheet {
 }
 
 impl Card {
-    fn new(prepared: &Prepared, findings: &Findings, clock: &Clock) -> Self {
+    fn new(prepared: &Prepared, findings: &Findings) -> Self {
         let message = &prepared.message;
         let told = Told::new(findings, Vec::new());
         let body = match (&message.html, &message.text) {
@@ -154,7 +154,7 @@ impl Card {
             from: printable_line(&mailbox(&message.from)),
             to: printable_line(&mailbox(&prepared.recipient.mailbox)),
             subject: printable_line(&message.subject),
-            preheader: printable_line(&preheader(message, clock)),
+            preheader: printable_line(&preheader(message)),
             size: size(message),
             html: message.html.is_some(),
             text: message.text.is_some(),

@@ -8,10 +8,10 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::super::preheader::preheader;
 use super::differences::differences;
 use super::list::broken;
 use super::loaded::{Loaded, Recipient};
-use super::preheader::preheader;
 use super::shown;
 use super::site::Site;
 use crate::frame::{self, Look};
@@ -129,7 +129,7 @@ fn message(prepared: &Prepared) -> Value {
         "from": shown::mailbox(&message.from),
         "to": shown::mailbox(&prepared.recipient.mailbox),
         "subject": message.subject,
-        "preheader": message.html.as_deref().map(preheader),
+        "preheader": message.html.as_ref().map(|_| preheader(message)),
         "html": size(&message.html),
         "text": message.text.as_deref().map(|text| cut(text, MAX_SHOWN)),
         "tags": message.tags,

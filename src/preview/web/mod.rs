@@ -25,7 +25,6 @@ mod files;
 mod list;
 mod loaded;
 mod message;
-mod preheader;
 mod query;
 mod search;
 mod shown;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::preheader::preheader;
 use super::loaded::{Loaded, Recipient};
-use super::preheader::preheader;
 use crate::address::Mailbox;
 use crate::finding::Finding;
 use crate::web::cut;
@@ -66,11 +66,7 @@ pub(super) fn line(loaded: &Loaded, recipient: &Recipient) -> Value {
             let sender = from.name.as_deref().unwrap_or(from.address.as_str());
             line["from"] = cut(sender, MAX_LINE).into();
             line["subject"] = cut(&message.subject, MAX_LINE).into();
-            line["preheader"] = match (&message.html, &message.text) {
-                (Some(html), _) => preheader(html).into(),
-                (None, Some(text)) => cut(text.trim(), MAX_LINE).into(),
-                (None, None) => "".into(),
-            };
+            line["preheader"] = preheader(message).into();
         }
     }
     line
