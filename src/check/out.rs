@@ -39,6 +39,11 @@ impl<'a> Out<'a> {
         self.wanted.has(rule.code, rule.severity)
     }
 
+    /// The same of several: whether what one of them finds is wanted.
+    pub(super) fn wants_any(&self, rules: &[Rule]) -> bool {
+        rules.iter().any(|rule| self.wants(rule))
+    }
+
     /// Takes a finding, if it is wanted.
     pub(super) fn add(&mut self, finding: Finding) {
         if self.wanted.has(finding.code, finding.severity) {

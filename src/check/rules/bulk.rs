@@ -119,7 +119,7 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
 /// What is the row's own.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     unsubscribe::row(row, out);
-    if !RULES.iter().any(|rule| out.wants(rule)) {
+    if !out.wants_any(RULES) {
         return;
     }
     let facts = row.facts;

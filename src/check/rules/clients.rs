@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[CSS, CSS_MINOR, HTML, HTML_MINOR];
 
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let Some(page) = &sheet.page else { return };
-    if !RULES.iter().any(|rule| out.wants(rule)) {
+    if !out.wants_any(RULES) {
         return;
     }
     for (feature, used) in uses(page) {

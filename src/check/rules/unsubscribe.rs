@@ -105,7 +105,7 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
 /// Headers that are the row's own.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     let facts = row.facts;
-    if !RULES.iter().any(|rule| out.wants(rule)) || !own(facts) {
+    if !out.wants_any(RULES) || !own(facts) {
         return;
     }
     let mut add = |finding| match header(facts, HEADER) {

@@ -2,10 +2,13 @@ use super::Case;
 use crate::findings::check;
 use crate::support::campaign::Campaign;
 
-const FLEX: &str = "<div style=\"display: flex\">Hello";
+const FLEX: &str = "<div style=\"display: flex\">{% if first_name %}Hello";
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("client-css", |good| good.html_with("<p>Hello", FLEX)).at("newsletter.html:6:13"),
+    Case::new("client-css", |good| {
+        good.html_with("<p>{% if first_name %}Hello", FLEX)
+    })
+    .at("newsletter.html:6:13"),
     // It is put into the elements, and found where it is written.
     Case::new("client-css", |good| {
         good.html_with(
@@ -29,33 +32,36 @@ pub(super) const CASES: &[Case] = &[
     .rows(&[2]),
     Case::new("client-css-minor", |good| {
         good.html_with(
-            "<p>Hello",
-            "<p style=\"background-image: url(https://x.example/a.png)\">Hello",
+            "<p>{% if first_name %}Hello",
+            "<p style=\"background-image: url(https://x.example/a.png)\">{% if first_name %}Hello",
         )
     })
     .at("newsletter.html:6:11"),
     // Supported in part by those who are cared about.
     Case::new("client-css-minor", |good| {
         good.set("check.clients", vec!["gmail"])
-            .html_with("<p>Hello", FLEX)
+            .html_with("<p>{% if first_name %}Hello", FLEX)
     }),
     Case::new("client-html", |good| {
         good.html_with(
-            "<p>Hello",
-            "<form action=\"https://x.example\"></form><p>Hello",
+            "<p>{% if first_name %}Hello",
+            "<form action=\"https://x.example\"></form><p>{% if first_name %}Hello",
         )
     })
     .at("newsletter.html:6:1"),
     Case::new("client-html-minor", |good| {
-        good.html_with("<p>Hello", "<p><a href=\"#end\">The dates</a> Hello")
-            .html_with("<p>The Sender", "<p id=\"end\">The Sender")
+        good.html_with(
+            "<p>{% if first_name %}Hello",
+            "<p><a href=\"#end\">The dates</a> {% if first_name %}Hello",
+        )
+        .html_with("<p>The Sender", "<p id=\"end\">The Sender")
     }),
 ];
 
 pub(super) const SILENT: &[Case] = &[
     Case::new("client-css", |good| {
         good.set("check.clients", vec!["apple-mail", "gmail"])
-            .html_with("<p>Hello", FLEX)
+            .html_with("<p>{% if first_name %}Hello", FLEX)
     }),
     Case::new("client-css", |good| {
         good.html_with(
@@ -65,27 +71,27 @@ pub(super) const SILENT: &[Case] = &[
     }),
     Case::new("client-css", |good| {
         good.html_with(
-            "<p>Hello",
-            "<!--[if !mso]><!--><div style=\"display: flex\"></div><!--<![endif]--><p>Hello",
+            "<p>{% if first_name %}Hello",
+            "<!--[if !mso]><!--><div style=\"display: flex\"></div><!--<![endif]--><p>{% if first_name %}Hello",
         )
     }),
     Case::new("client-css-minor", |good| {
         good.html_with(
-            "<p>Hello",
-            "<p style=\"background: #eee url(https://x.example/a.png); border-radius: 4px\">Hello",
+            "<p>{% if first_name %}Hello",
+            "<p style=\"background: #eee url(https://x.example/a.png); border-radius: 4px\">{% if first_name %}Hello",
         )
     }),
     Case::new("client-html", |good| {
         good.html_with(
-            "<p>Hello",
-            "<video src=\"a.mp4\"><a href=\"https://x.example/film\">The film</a></video><p>Hello",
+            "<p>{% if first_name %}Hello",
+            "<video src=\"a.mp4\"><a href=\"https://x.example/film\">The film</a></video><p>{% if first_name %}Hello",
         )
     }),
 ];
 
 #[test]
 fn clients_that_lack_it_are_named() {
-    let report = check(&Campaign::good().html_with("<p>Hello", FLEX));
+    let report = check(&Campaign::good().html_with("<p>{% if first_name %}Hello", FLEX));
     let finding = report.only();
     finding
         .is(

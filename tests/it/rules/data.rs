@@ -132,7 +132,7 @@ pub(super) const SILENT: &[Case] = &[
 #[test]
 fn slips_of_one_kind_are_told_once() {
     let rows: String = (1..=30)
-        .map(|n| format!("r{n}@gmial.com,Ann,t{n}\nr{n}@onte.pl,Ann,t{n}\n"))
+        .map(|n| format!("r{n}@gmial.com,Ann,t{n}\nr{n}@onte.pl,Ann,u{n}\n"))
         .collect();
     let report = check(&Campaign::good().recipients(format!("email,first_name,token\n{rows}")));
     assert_eq!(report.findings.len(), 2, "{report:#?}");

@@ -4,7 +4,7 @@ use crate::support::campaign::Campaign;
 
 /// The good campaign with an image in line 6.
 fn image(good: Campaign, image: &str) -> Campaign {
-    good.html_with("<p>Hello", &format!("{image}\n<p>Hello"))
+    good.html_with("<p>{%", &format!("{image}\n<p>{{%"))
 }
 
 fn source(good: Campaign, src: &str) -> Campaign {

@@ -9,7 +9,7 @@ fn paced(good: Campaign, rates: &[&str], rows: &[(&str, usize)]) -> Campaign {
     let mut csv = String::from("email,first_name,token\n");
     for (domain, count) in rows {
         for n in 0..*count {
-            writeln!(csv, "r{n}@{domain},Ann,t{n}").expect("a string takes all");
+            writeln!(csv, "r{n}@{domain},Ann,{domain}-{n}").expect("a string takes all");
         }
     }
     good.set("pace.rate", rates.to_vec()).recipients(csv)

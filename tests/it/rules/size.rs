@@ -4,8 +4,8 @@ use crate::support::campaign::Campaign;
 /// The good campaign with a paragraph of so many bytes for the second row.
 fn large(good: Campaign, bytes: usize) -> Campaign {
     let text = "Autumn is here. ".repeat(bytes / 16);
-    let block = format!("{{% if token == 'b2' %}}<p>{text}</p>{{% endif %}}<p>Hello");
-    good.html_with("<p>Hello", &block)
+    let block = format!("{{% if token == 'b2' %}}<p>{text}</p>{{% endif %}}<p>{{%");
+    good.html_with("<p>{%", &block)
 }
 
 pub(super) const CASES: &[Case] =

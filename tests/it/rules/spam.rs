@@ -29,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("spam-dear", |good| {
         good.html_with("Hello {{ first_name }}", "Dear Sir or Madam")
     })
-    .at("templates/newsletter.html:6:4"),
+    .at("templates/newsletter.html:6:23"),
 ];
 
 pub(super) const SILENT: &[Case] = &[

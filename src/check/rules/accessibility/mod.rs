@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
 
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let Some(page) = &sheet.page else { return };
-    if !RULES.iter().any(|rule| out.wants(rule)) {
+    if !out.wants_any(RULES) {
         return;
     }
     let seen = seen(page);

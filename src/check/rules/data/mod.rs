@@ -29,5 +29,7 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
 }
 
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    addresses::row(&row.row.mailbox.address, out);
+    if out.wants_any(RULES) {
+        addresses::row(&row.row.mailbox.address, out);
+    }
 }

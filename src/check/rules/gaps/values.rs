@@ -86,6 +86,9 @@ static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    if !out.wants_any(&[NULL, MANGLED, IN_VALUE]) {
+        return;
+    }
     for (place, name) in row.facts.used() {
         let Some(cell) = row.row.cells.get(place) else {
             continue;
