@@ -50,14 +50,25 @@ impl Interrupt {
         })
     }
 
-    /// The run's folder, while an interrupt is to remove it; none from the first request on. This
-    /// does not return when an interrupt has come before, or is about to remove it.
-    pub(super) fn unfinished(&self, folder: Option<Folder>) {
+    /// Makes the run's folder, which an interrupt is to remove. One that comes meanwhile waits, so that
+    /// it finds the folder; after one that came before this does not return.
+    ///
+    /// # Errors
+    /// What `make` says.
+    pub(super) fn making<E>(&self, make: impl FnOnce() -> Result<Folder, E>) -> Result<Folder, E> {
         let mut unfinished = lock(&self.unfinished);
-        match folder {
-            Some(folder) if *self.interrupted.borrow() => leave_no_run(&folder),
-            folder => *unfinished = folder,
+        let folder = make()?;
+        if *self.interrupted.borrow() {
+            leave_no_run(&folder);
         }
+        *unfinished = Some(folder.clone());
+        Ok(folder)
+    }
+
+    /// From now on an interrupt leaves the run's folder. This does not return when one is about to
+    /// remove it.
+    pub(super) fn planned(&self) {
+        *lock(&self.unfinished) = None;
     }
 }
 

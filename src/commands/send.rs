@@ -43,13 +43,9 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     let earlier = earlier(args, &campaign)?;
     refuse_twice(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
-    let folder = Folder::create(
-        &campaign,
-        args.run_dir.as_deref(),
-        Clock::system().now(),
-        &mut rng(),
-    )?;
-    interrupt.unfinished(Some(folder.clone()));
+    let now = Clock::system().now();
+    let folder =
+        interrupt.making(|| Folder::create(&campaign, args.run_dir.as_deref(), now, &mut rng()))?;
     if let Some(lock) = &sending {
         lock.note(&folder);
     }
@@ -62,11 +58,11 @@ pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
     };
     match run.plan(keys.is_some(), &earlier, shown) {
         Ok((lock, engine, planned)) => {
-            interrupt.unfinished(None);
+            interrupt.planned();
             run.start(keys, lock.and(sending), engine, &planned, shown)
         }
         Err(failure) => {
-            interrupt.unfinished(None);
+            interrupt.planned();
             folder.remove();
             Err(failure)
         }
