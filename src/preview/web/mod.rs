@@ -15,7 +15,7 @@
 //! GET /preview/m/ROW/eml    to be saved
 //! ```
 //!
-//! `q` is the language of [`query`]. With `set.COLUMN=VALUE` a message is made with another value in a
+//! `q` is the language of `query`. With `set.COLUMN=VALUE` a message is made with another value in a
 //! cell. Nothing here changes anything, and nothing is rendered that is not asked for. Errors are
 //! `{error}`, for people.
 
