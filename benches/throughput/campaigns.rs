@@ -27,7 +27,10 @@ impl Campaign {
             fs::copy(entry.path(), target).expect("a copy");
         }
         let toml = fs::read_to_string(example.join("campaign.toml")).expect("the example");
-        let table = toml.parse().expect("the example is TOML");
+        let mut table: toml::Table = toml.parse().expect("the example is TOML");
+        let off = "[off]\nimage-cid-missing = \"the logo is left out\"";
+        let check: toml::Table = off.parse().expect("TOML");
+        table.insert("check".to_owned(), check.into());
         let mut file = fs::File::create(dir.path().join("recipients.csv")).expect("a file");
         let mut csv = std::io::BufWriter::new(&mut file);
         csv.write_all(b"email,first_name,city,segment,points,token\n")
