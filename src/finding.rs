@@ -103,6 +103,20 @@ impl Excerpt {
         }
     }
 
+    /// Another piece of the same text, which is not copied.
+    #[must_use]
+    pub fn at(&self, span: Range<usize>) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            span,
+        }
+    }
+
+    /// All of the text.
+    pub fn text(&self) -> &str {
+        self.source.inner()
+    }
+
     /// The lines that it is in, in three parts: what is before it, it, and what is after it.
     pub fn line(&self) -> (&str, &str, &str) {
         let text = self.source.inner();

@@ -11,24 +11,37 @@ use crate::render::{Engine, before_marks};
 /// Finds what is in a message in the templates that it is made of.
 #[derive(Debug)]
 pub(super) struct Locator {
-    /// Path, and text in lower case for ASCII, and text; the template of the HTML is the first.
+    /// The template of the HTML is the first.
     files: Vec<File>,
 }
 
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    text: String,
+    /// All of it: findings are pieces of this, so that they don't hold a copy each.
+    whole: Excerpt,
+    /// Its text, in small letters as far as they are ASCII.
     lower: String,
+}
+
+impl File {
+    fn new(path: PathBuf, text: &str) -> Self {
+        Self {
+            whole: Excerpt::new(&path.display().to_string(), text, 0..0),
+            lower: text.to_ascii_lowercase(),
+            path,
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.whole.text()
+    }
 }
 
 impl Locator {
     pub(super) fn new(engine: &Engine, dir: &Path) -> Self {
-        let files = engine.templates().into_iter().map(|(name, text)| File {
-            path: dir.join(TEMPLATES).join(name),
-            text: text.to_owned(),
-            lower: text.to_ascii_lowercase(),
-        });
+        let files = engine.templates().into_iter();
+        let files = files.map(|(name, text)| File::new(dir.join(TEMPLATES).join(name), text));
         Self {
             files: files.collect(),
         }
@@ -77,7 +90,7 @@ impl Locator {
     pub(super) fn has(&self, text: &str) -> bool {
         let escaped = text.replace('&', "&amp;");
         let mut files = self.files.iter();
-        files.any(|file| file.text.contains(text) || file.text.contains(&escaped))
+        files.any(|file| file.text().contains(text) || file.text().contains(&escaped))
     }
 
     /// A finding in the template of the HTML.
@@ -89,9 +102,8 @@ impl Locator {
         match found {
             Some((file, span)) => {
                 let file = &self.files[file];
-                let name = file.path.display().to_string();
                 finding.place.file = Some(file.path.clone());
-                finding.excerpt(Excerpt::new(&name, &file.text, span))
+                finding.excerpt(file.whole.at(span))
             }
             None => {
                 finding.place = match self.files.first() {
@@ -117,10 +129,10 @@ impl Locator {
                 let after = content.lower[at + open.len()..].chars().next();
                 after.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-')
             });
-            let tags = starts.map(|start| start..tag_end(&content.text, start));
+            let tags = starts.map(|start| start..tag_end(content.text(), start));
             tags.filter(|tag| {
                 attribute.is_none_or(|(name, value)| {
-                    has_attribute(&content.text[tag.clone()], name, value)
+                    has_attribute(&content.text()[tag.clone()], name, value)
                 })
             })
             .map(move |tag| (file, tag))
@@ -193,11 +205,7 @@ mod tests {
 
     fn locator(text: &str) -> Locator {
         Locator {
-            files: vec![File {
-                path: PathBuf::from("a.html"),
-                text: text.to_owned(),
-                lower: text.to_ascii_lowercase(),
-            }],
+            files: vec![File::new(PathBuf::from("a.html"), text)],
         }
     }
 

@@ -14,7 +14,7 @@ use crate::check::{self, Findings, Lint, Network, Pass, RowFinding, of_row, of_w
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
-use crate::recipients::Reader;
+use crate::recipients::{Reader, RowFault};
 use crate::render::{Engine, Inputs};
 use crate::report;
 use crate::run::{self, Folder, PlanInputs, Planned, Previous, Stages};
@@ -266,7 +266,7 @@ pub(super) fn invalid_rows(
         .clone()
         .unwrap_or_else(|| PathBuf::from("standard input"));
     Ledger::open(ledger)?.invalid_rows(|row| {
-        let code = known_code(row.code.as_deref().unwrap_or_default());
+        let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
         let finding = Finding::warning(
             code,
             crate::finding::Place::default(),
@@ -275,15 +275,6 @@ pub(super) fn invalid_rows(
         findings.add(of_row(finding, row.number, row.line, &file));
         Ok(())
     })
-}
-
-/// The codes that the plan gives to rows.
-fn known_code(code: &str) -> &'static str {
-    let known = ["bad-address", "field-count", "nul", "text-after-quote"];
-    known
-        .into_iter()
-        .find(|known| *known == code)
-        .unwrap_or("bad-row")
 }
 
 /// What is said of a new run.

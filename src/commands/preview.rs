@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::prepare::new_run;
 use super::preview_terminal as terminal;
 use super::show::Shown;
-use crate::address::{Address, Mailbox};
+use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Findings, Lint, of_row};
 use crate::cli::Preview;
@@ -15,8 +15,8 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Place, Severity};
 use crate::ledger::{Run, Target};
-use crate::preview::{self, Browser, Kept, Page, Rows, Sheet, SheetError, Told};
-use crate::recipients::{Lines, Reader, Row};
+use crate::preview::{self, Browser, Fault, Kept, Page, Rows, Sheet, SheetError, Told};
+use crate::recipients::{Lines, Reader, Row, RowFault};
 use crate::render::{self, Engine, Inputs};
 use crate::run::recipients_file;
 
@@ -168,26 +168,16 @@ impl Maker<'_> {
 
     /// A row as it is shown on the screen.
     fn page(&self, kept: &Kept, email: usize, width: usize) -> Page {
-        let cell = kept.cells.get(email).map_or("", String::as_str);
-        let mailbox = match &kept.fault {
-            Some(fault) => Err(fault.clone()),
-            None => Mailbox::parse(cell).map_err(|error| error.to_string()),
+        let alone = |finding| {
+            let finding = of_row(finding, kept.number, kept.line, self.file);
+            (None, Findings::from_iter([finding]))
         };
-        let (prepared, findings) = match mailbox {
-            Err(fault) => {
-                let finding = bad_row(fault, kept.number, kept.line, self.file);
-                (None, Findings::from_iter([finding]))
-            }
-            Ok(mailbox) => {
-                let row = row(kept.number, mailbox, kept.cells.clone());
-                match self.engine.prepare(&row) {
-                    Ok(prepared) => (Some(prepared), self.findings(&row, kept.line)),
-                    Err(finding) => {
-                        let finding = of_row(*finding, kept.number, kept.line, self.file);
-                        (None, Findings::from_iter([finding]))
-                    }
-                }
-            }
+        let (prepared, findings) = match kept.to_row(email) {
+            Err(fault) => alone(bad_row(&fault)),
+            Ok(row) => match self.engine.prepare(&row) {
+                Ok(prepared) => (Some(prepared), self.findings(&row, kept.line)),
+                Err(finding) => alone(*finding),
+            },
         };
         let told = self.told(&findings, width);
         Page { prepared, told }
@@ -213,19 +203,9 @@ impl Maker<'_> {
     }
 }
 
-fn row(number: u32, mailbox: Mailbox, cells: Vec<String>) -> render::Row {
-    render::Row {
-        number,
-        mailbox,
-        cells,
-        resends: 0,
-        recorded: Vec::new(),
-    }
-}
-
-fn bad_row(fault: String, row: u32, line: u64, file: &Path) -> Finding {
-    let finding = Finding::error("bad-row", Place::default(), fault);
-    of_row(finding, row, line, file)
+fn bad_row(fault: &Fault) -> Finding {
+    let code = RowFault::known_code(&fault.code);
+    Finding::error(code, Place::default(), &fault.words)
 }
 
 /// Which rows are to be shown.
@@ -247,7 +227,8 @@ impl Wanted {
         let mailbox = match row.recipient {
             Ok(mailbox) => mailbox,
             Err(fault) if self.row.is_some() => {
-                return Err(bad_row(fault.to_string(), row.number, row.line, file).into());
+                let finding = bad_row(&Fault::from(&fault));
+                return Err(of_row(finding, row.number, row.line, file).into());
             }
             Err(_) => return Ok(None),
         };
@@ -258,8 +239,14 @@ impl Wanted {
         {
             return Ok(None);
         }
-        let cells = row.cells.iter().map(str::to_owned).collect();
-        Ok(Some((self::row(row.number, mailbox, cells), row.line)))
+        let wanted = render::Row {
+            number: row.number,
+            mailbox,
+            cells: row.cells.iter().map(str::to_owned).collect(),
+            resends: 0,
+            recorded: Vec::new(),
+        };
+        Ok(Some((wanted, row.line)))
     }
 
     fn nobody(&self, file: &Path) -> Failure {

@@ -6,6 +6,7 @@ mod look;
 mod preheader;
 mod rows;
 mod sheet;
+mod store;
 mod terminal;
 mod told;
 
@@ -24,8 +25,9 @@ use crate::render::Prepared;
 
 pub use card::shown;
 pub use look::Look;
-pub use rows::{Kept, Rows};
+pub use rows::Rows;
 pub use sheet::{Sheet, SheetError};
+pub use store::{Fault, Kept};
 pub use terminal::{Browser, Page, Step};
 pub use told::Told;
 

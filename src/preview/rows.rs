@@ -1,33 +1,14 @@
-//! Rows to go to and fro in: read once, as far as they are needed, and kept in a temporary file.
-//! Memory has eight bytes a row.
+//! Rows to go to and fro in, read once, as far as they are needed.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use serde::{Deserialize, Serialize};
-
+use super::store::{Kept, Store};
 use crate::recipients::{ReadError, Reader};
-
-/// A row as it was read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    /// Its number, from 1.
-    pub number: u32,
-    /// Its line in the file.
-    pub line: u64,
-    /// Its cells.
-    pub cells: Vec<String>,
-    /// Why it can't be sent, if so.
-    pub fault: Option<String>,
-}
 
 /// The rows.
 pub struct Rows {
     reader: Reader,
-    spool: File,
-    /// Where each ends in the spool.
-    ends: Vec<u64>,
+    store: Store,
     done: bool,
     error: Option<ReadError>,
 }
@@ -40,8 +21,7 @@ impl Rows {
     pub fn new(reader: Reader) -> io::Result<Self> {
         Ok(Self {
             reader,
-            spool: tempfile::tempfile()?,
-            ends: Vec::new(),
+            store: Store::new()?,
             done: false,
             error: None,
         })
@@ -49,7 +29,7 @@ impl Rows {
 
     /// How many have been read.
     pub fn known(&self) -> usize {
-        self.ends.len()
+        self.store.len()
     }
 
     /// Whether these are all.
@@ -72,27 +52,17 @@ impl Rows {
     /// # Errors
     /// When the temporary file can't be written.
     pub fn read_on(&mut self, count: usize) -> io::Result<()> {
-        let mut text = Vec::new();
-        let begin = self.ends.last().copied().unwrap_or_default();
         for _ in 0..count {
-            let row = match self.reader.next() {
-                Some(Ok(row)) => row,
+            match self.reader.next() {
+                Some(Ok(row)) => self.store.push(&row)?,
                 other => {
                     self.done = true;
                     self.error = other.and_then(Result::err);
                     break;
                 }
-            };
-            let kept = Kept {
-                number: row.number,
-                line: row.line,
-                cells: row.cells.iter().map(str::to_owned).collect(),
-                fault: row.recipient.err().map(|fault| fault.to_string()),
-            };
-            serde_json::to_writer(&mut text, &kept)?;
-            self.ends.push(begin + text.len() as u64);
+            }
         }
-        self.spool.write_all_at(&text, begin)
+        Ok(())
     }
 
     /// The row at a place, from 0; none behind the last.
@@ -103,13 +73,7 @@ impl Rows {
         while index >= self.known() && !self.done {
             self.read_on(index + 1 - self.known())?;
         }
-        let Some(end) = self.ends.get(index).copied() else {
-            return Ok(None);
-        };
-        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let mut text = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
-        self.spool.read_exact_at(&mut text, begin)?;
-        Ok(Some(serde_json::from_slice(&text)?))
+        self.store.get(index)
     }
 
     /// The place of the next row with a cell that has a text in it, in any case, after one, and from

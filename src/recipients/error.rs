@@ -341,6 +341,13 @@ pub enum RowFault {
 }
 
 impl RowFault {
+    /// The code of a fault that was kept as text; `bad-row` for one of another version.
+    pub fn known_code(code: &str) -> &'static str {
+        let known = ["bad-address", "field-count", "nul", "text-after-quote"];
+        let mut known = known.into_iter();
+        known.find(|known| *known == code).unwrap_or("bad-row")
+    }
+
     /// A short name that scripts can rely on.
     pub fn code(&self) -> &'static str {
         match self {

@@ -18,11 +18,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub(crate) type File = (&'static str, &'static str);
 
 /// The files that all pages have.
-pub(crate) const SHARED: [File; 4] = [
+pub(crate) const SHARED: [File; 6] = [
     ("base.css", include_str!("../../templates/web/base.css")),
     ("ask.js", include_str!("../../templates/web/ask.js")),
     ("dialog.js", include_str!("../../templates/web/dialog.js")),
     ("dom.js", include_str!("../../templates/web/dom.js")),
+    ("keys.js", include_str!("../../templates/web/keys.js")),
+    ("kept.js", include_str!("../../templates/web/kept.js")),
 ];
 
 /// A page.

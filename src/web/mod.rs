@@ -3,6 +3,7 @@
 
 mod answers;
 mod download;
+mod events;
 mod files;
 mod guard;
 mod mail;
@@ -13,6 +14,7 @@ mod timed;
 
 pub(crate) use answers::{Failed, Fields, json, plain};
 pub(crate) use download::{attachment, file_name};
+pub(crate) use events::{Watched, events};
 pub(crate) use files::{File, file, page};
 pub(crate) use guard::Guard;
 pub use guard::{Login, Open};

@@ -5,6 +5,7 @@ import * as dialog from "./dialog.js";
 import { byId, el, number } from "./dom.js";
 import * as groups from "./groups.js";
 import { help } from "./help.js";
+import { applyTheme, onKeys, searchAs } from "./keys.js";
 import * as list from "./list.js";
 import * as message from "./message.js";
 import { nextTheme, nextWidth, set, state, TABS, watch } from "./state.js";
@@ -12,26 +13,9 @@ import { nextTheme, nextWidth, set, state, TABS, watch } from "./state.js";
 const search = byId("search");
 let writable = false;
 
-function applyTheme() {
-  const { theme } = state();
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-}
-
 // ---- what is typed
 
-let typing = 0;
-search.addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(() => set({ q: search.value.trim() }), 120);
-});
-search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") {
-    clearTimeout(typing);
-    set({ q: search.value.trim() }, true);
-    byId("list").focus();
-  }
-});
+searchAs(search, set);
 
 function enter() {
   if (!state().m) list.move(1);
@@ -80,18 +64,7 @@ function isTaken(event) {
   return event.key === "Enter" && on.matches("button, a, summary");
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || dialog.isOpen()) return;
-  if (event.key === "Escape") {
-    event.preventDefault();
-    escape();
-    return;
-  }
-  const action = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
-  if (!action || isTaken(event)) return;
-  event.preventDefault();
-  action();
-});
+onKeys(KEYS, escape, isTaken);
 
 // ---- deleting
 
@@ -169,14 +142,20 @@ function nothingYet() {
 // ---- what arrives
 
 const live = byId("live");
-let waiting = 0;
+let refreshing = false;
+/** Something has changed since what is being fetched was asked for. */
+let stale = false;
 let grouped = 0;
 
 function arrived() {
-  if (waiting) return;
-  waiting = setTimeout(async () => {
+  stale = true;
+  if (refreshing) return;
+  refreshing = true;
+  setTimeout(async () => {
+    stale = false;
     await Promise.allSettled([list.refresh(), message.refresh()]);
-    waiting = 0;
+    refreshing = false;
+    if (stale) arrived();
   }, 150);
   // Groups are counted over all messages: seldom.
   if (!grouped) {
@@ -207,7 +186,7 @@ function listen() {
 }
 
 watch((now, before) => {
-  if (now.theme !== before.theme) applyTheme();
+  if (now.theme !== before.theme) applyTheme(state());
   if (now.q !== before.q && document.activeElement !== search) search.value = now.q;
 });
 
@@ -215,7 +194,7 @@ document.addEventListener("visibilitychange", listen);
 window.addEventListener("pagehide", () => events?.close());
 window.addEventListener("pageshow", (event) => event.persisted && listen());
 
-applyTheme();
+applyTheme(state());
 search.value = state().q;
 listen();
 const it = await api.about().catch(() => null);

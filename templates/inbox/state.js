@@ -1,11 +1,11 @@
-// What is looked at. All of it is in the page's URL, and nowhere else.
+// What is looked at: the page's URL says all of it.
+
+import { after, keep, one } from "./kept.js";
 
 export const TABS = ["html", "text", "source", "headers", "attachments", "request"];
 export const WIDTHS = ["375", "600", "full"];
 export const GROUPS = ["tag", "run", "request"];
 const THEMES = ["auto", "light", "dark"];
-
-const one = (values, value) => (values.includes(value) ? value : values[0]);
 
 /** The state that a URL means; what it does not say, or says wrongly, is as at first. */
 export function read(url = location.href) {
@@ -35,31 +35,7 @@ function write(state) {
   return text ? `/?${text}` : "/";
 }
 
-let now = read();
-const watchers = [];
+export const { state, watch, set } = keep(read, write);
 
-/** What is looked at now. */
-export const state = () => now;
-
-/** Calls `watcher(state, before)` after every change. */
-export const watch = (watcher) => watchers.push(watcher);
-
-function become(next) {
-  const before = now;
-  now = next;
-  for (const watcher of watchers) watcher(now, before);
-}
-
-/** Changes a part of it. With `step`, Back comes here again. */
-export function set(change, step = false) {
-  const next = { ...now, ...change };
-  const url = write(next);
-  if (url === write(now)) return;
-  history[step ? "pushState" : "replaceState"](null, "", url);
-  become(next);
-}
-
-export const nextTheme = () => set({ theme: THEMES[(THEMES.indexOf(now.theme) + 1) % THEMES.length] });
-export const nextWidth = () => set({ w: WIDTHS[(WIDTHS.indexOf(now.w) + 1) % WIDTHS.length] });
-
-window.addEventListener("popstate", () => become(read()));
+export const nextTheme = () => set({ theme: after(THEMES, state().theme) });
+export const nextWidth = () => set({ w: after(WIDTHS, state().w) });

@@ -1,9 +1,9 @@
 // The page put together: what it starts with, its keys, and what is saved.
 
 import * as api from "./api.js";
-import * as dialog from "./dialog.js";
 import { byId, el, fill } from "./dom.js";
 import { help } from "./help.js";
+import { applyTheme, onKeys, searchAs } from "./keys.js";
 import * as list from "./list.js";
 import * as message from "./message.js";
 import { copy, finding } from "./panels.js";
@@ -12,26 +12,9 @@ import { nextLook, nextTheme, nextWidth, set, state, TABS, turnImages, watch } f
 const search = byId("search");
 const filter = byId("filter");
 
-function applyTheme() {
-  const { theme } = state();
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-}
-
 // ---- what is typed
 
-let typing = 0;
-search.addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(() => set({ q: search.value.trim() }), 150);
-});
-search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") {
-    clearTimeout(typing);
-    set({ q: search.value.trim() }, true);
-    byId("list").focus();
-  }
-});
+searchAs(search, set);
 
 function escape() {
   const typed = document.activeElement === search;
@@ -74,18 +57,7 @@ function isTaken(event) {
   return event.key === "Enter" && on.matches("button, a, summary");
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || dialog.isOpen()) return;
-  if (event.key === "Escape") {
-    event.preventDefault();
-    escape();
-    return;
-  }
-  const action = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
-  if (!action || isTaken(event)) return;
-  event.preventDefault();
-  action();
-});
+onKeys(KEYS, escape, isTaken);
 
 // ---- filters to choose
 
@@ -156,7 +128,7 @@ function listen() {
 }
 
 watch((now, old) => {
-  if (now.theme !== old.theme) applyTheme();
+  if (now.theme !== old.theme) applyTheme(state());
   if (now.q !== old.q && document.activeElement !== search) search.value = now.q;
 });
 
@@ -165,7 +137,7 @@ window.addEventListener("pagehide", () => events?.close());
 window.addEventListener("pageshow", (event) => event.persisted && listen());
 byId("theme-button").addEventListener("click", nextTheme);
 
-applyTheme();
+applyTheme(state());
 search.value = state().q;
 await refresh();
 listen();

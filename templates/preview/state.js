@@ -1,4 +1,6 @@
-// What is looked at. All of it is in the page's URL, and nowhere else.
+// What is looked at: the page's URL says all of it.
+
+import { after, keep, one } from "./kept.js";
 
 export const TABS = ["checks", "text", "source", "headers", "data", "diff"];
 export const WIDTHS = ["375", "600", "full"];
@@ -6,8 +8,6 @@ export const LOOKS = ["light", "inverted", "dark"];
 const THEMES = ["auto", "light", "dark"];
 /** What stands before a column's name, as in what the server is asked. */
 const SET = "set.";
-
-const one = (values, value) => (values.includes(value) ? value : values[0]);
 
 /** The state that a URL means; what it does not say, or says wrongly, is as at first. */
 export function read(url = location.href) {
@@ -51,35 +51,14 @@ function write(state) {
   return text ? `/?${text}` : "/";
 }
 
-let now = read();
-const watchers = [];
-
-/** What is looked at now. */
-export const state = () => now;
-
-/** Calls `watcher(state, before)` after every change. */
-export const watch = (watcher) => watchers.push(watcher);
-
-function become(next) {
-  const before = now;
-  now = next;
-  for (const watcher of watchers) watcher(now, before);
-}
-
-/** Changes a part of it. With `step`, Back comes here again. Another row is as it is in the file. */
-export function set(change, step = false) {
-  const next = { ...now, ...change };
+/** Another row is as it is in the file. */
+function goes(now, next, change) {
   if (next.row !== now.row && !change.set) next.set = {};
-  const url = write(next);
-  if (url === write(now)) return;
-  history[step ? "pushState" : "replaceState"](null, "", url);
-  become(next);
 }
 
-const after = (values, value) => values[(values.indexOf(value) + 1) % values.length];
-export const nextTheme = () => set({ theme: after(THEMES, now.theme) });
-export const nextWidth = () => set({ w: after(WIDTHS, now.w) });
-export const nextLook = () => set({ look: after(LOOKS, now.look) });
-export const turnImages = () => set({ images: !now.images });
+export const { state, watch, set } = keep(read, write, goes);
 
-window.addEventListener("popstate", () => become(read()));
+export const nextTheme = () => set({ theme: after(THEMES, state().theme) });
+export const nextWidth = () => set({ w: after(WIDTHS, state().w) });
+export const nextLook = () => set({ look: after(LOOKS, state().look) });
+export const turnImages = () => set({ images: !state().images });

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
+use super::super::store::Kept;
 use super::query::Query;
 use super::search::{Found, search};
-use super::spool::{Spool, Stored};
-use crate::address::Mailbox;
+use super::spool::Spool;
 use crate::campaign::Campaign;
 use crate::check::{self, Lint, of_row};
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ pub(super) struct Loaded {
 /// A recipient's row, or why it can't be sent.
 pub(super) struct Recipient {
     pub(super) number: u32,
-    pub(super) stored: Stored,
+    pub(super) stored: Kept,
     pub(super) row: Result<Row, Box<Finding>>,
 }
 
@@ -133,7 +133,7 @@ impl Loaded {
             }
             stored.fault = None;
         }
-        let row = self.row(number, &mut stored);
+        let row = self.row(&mut stored);
         Ok(Some(Recipient {
             number,
             stored,
@@ -141,34 +141,13 @@ impl Loaded {
         }))
     }
 
-    fn row(&self, number: u32, stored: &mut Stored) -> Result<Row, Box<Finding>> {
-        let parsed = || {
-            let cell = stored.cells.get(self.spool.email);
-            let mailbox = Mailbox::parse(cell.map_or("", String::as_str));
-            let fault = |error| {
-                let fault = RowFault::Address(error);
-                (fault.code().to_owned(), fault.to_string())
-            };
-            mailbox.map_err(fault)
-        };
-        let mailbox = match stored.fault.clone() {
-            Some(fault) => Err(fault),
-            None => parsed(),
-        };
-        match mailbox {
-            Ok(mailbox) => Ok(Row {
-                number,
-                mailbox,
-                cells: stored.cells.clone(),
-                resends: 0,
-                recorded: Vec::new(),
-            }),
-            Err(fault) => {
-                let finding = Finding::error(code(&fault.0), Place::default(), &fault.1);
-                stored.fault = Some(fault);
-                Err(Box::new(self.at(finding, number, stored.line)))
-            }
-        }
+    fn row(&self, stored: &mut Kept) -> Result<Row, Box<Finding>> {
+        stored.to_row(self.spool.email).map_err(|fault| {
+            let code = RowFault::known_code(&fault.code);
+            let finding = Finding::error(code, Place::default(), &fault.words);
+            stored.fault = Some(fault);
+            Box::new(self.at(finding, stored.number, stored.line))
+        })
     }
 
     /// Everything that is wrong with a recipient's message.
@@ -204,13 +183,4 @@ impl Loaded {
         searches.truncate(REMEMBERED);
         Ok(found)
     }
-}
-
-/// The code of a row's fault, which is kept as text.
-fn code(code: &str) -> &'static str {
-    let known = ["bad-address", "field-count", "nul", "text-after-quote"];
-    known
-        .into_iter()
-        .find(|known| *known == code)
-        .unwrap_or("bad-row")
 }

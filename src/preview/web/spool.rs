@@ -1,5 +1,4 @@
-//! The recipients, read once: every row decoded into a temporary file, and beside it the text that is
-//! searched. What stays in memory is eight bytes a row.
+//! The recipients, read once and kept, with the text that is searched in a temporary file beside them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::super::store::{Kept, Store};
 use crate::campaign::Campaign;
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
@@ -23,17 +22,6 @@ const PIECE: u64 = 1 << 20;
 const BUFFER: usize = 1 << 18;
 /// What stands between two cells in the searched text.
 pub(super) const BETWEEN: u8 = 0x1f;
-
-/// A row as it was read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stored {
-    /// The line that it starts in.
-    pub(super) line: u64,
-    /// Why it can't be sent, as the code of a finding and in words.
-    pub(super) fault: Option<(String, String)>,
-    /// Its cells, as typed.
-    pub(super) cells: Vec<String>,
-}
 
 /// A part of the searched text: some whole rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +53,7 @@ pub(super) struct Spool {
     pub(super) email: usize,
     /// What is odd about the file.
     pub(super) warnings: Vec<Finding>,
-    rows: File,
-    /// Where each row begins in `rows`, and where the last one ends.
-    offsets: Vec<u64>,
+    rows: Store,
     folded: File,
     pieces: Vec<Piece>,
 }
@@ -126,7 +112,7 @@ impl Spool {
             let row = row.map_err(|error| vec![of_read_error(&error)])?;
             writing.add(&row).map_err(unwritable)?;
         }
-        let (rows, offsets, folded, pieces) = writing.finish().map_err(unwritable)?;
+        let (rows, folded, pieces) = writing.finish().map_err(unwritable)?;
         Ok(Self {
             stamp,
             input,
@@ -135,7 +121,6 @@ impl Spool {
             email: reader.header().email(),
             warnings: reader.warnings().iter().map(of_warning).collect(),
             rows,
-            offsets,
             folded,
             pieces,
         })
@@ -144,24 +129,18 @@ impl Spool {
     /// How many rows there are; their numbers begin at 1.
     pub(super) fn count(&self) -> u32 {
         // There are no more than that, or it would not have been read.
-        u32::try_from(self.offsets.len() - 1).unwrap_or(u32::MAX)
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
     }
 
     /// The row of a number, if there is one.
     ///
     /// # Errors
     /// When the temporary file can't be read.
-    pub(super) fn row(&self, number: u32) -> io::Result<Option<Stored>> {
-        let place = number as usize;
-        let (Some(from), Some(to)) = (
-            place.checked_sub(1).and_then(|at| self.offsets.get(at)),
-            self.offsets.get(place),
-        ) else {
-            return Ok(None);
-        };
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
-        self.rows.read_exact_at(&mut bytes, *from)?;
-        Ok(Some(serde_json::from_slice(&bytes)?))
+    pub(super) fn row(&self, number: u32) -> io::Result<Option<Kept>> {
+        match (number as usize).checked_sub(1) {
+            Some(index) => self.rows.get(index),
+            None => Ok(None),
+        }
     }
 
     /// The parts of the searched text.
@@ -208,8 +187,7 @@ pub(super) fn fold(text: &str, out: &mut Vec<u8>) {
 
 /// Two files that are being written.
 struct Writing {
-    rows: BufWriter<File>,
-    offsets: Vec<u64>,
+    rows: Store,
     folded: BufWriter<File>,
     folded_to: u64,
     pieces: Vec<Piece>,
@@ -218,11 +196,9 @@ struct Writing {
 
 impl Writing {
     fn new() -> io::Result<Self> {
-        let file = || tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
         Ok(Self {
-            rows: file()?,
-            offsets: vec![0],
-            folded: file()?,
+            rows: Store::new()?,
+            folded: BufWriter::with_capacity(BUFFER, tempfile::tempfile()?),
             folded_to: 0,
             pieces: Vec::new(),
             bytes: Vec::new(),
@@ -230,17 +206,7 @@ impl Writing {
     }
 
     fn add(&mut self, row: &Row) -> io::Result<()> {
-        let fault = row.recipient.as_ref().err();
-        let stored = Stored {
-            line: row.line,
-            fault: fault.map(|fault| (fault.code().to_owned(), fault.to_string())),
-            cells: row.cells.iter().map(str::to_owned).collect(),
-        };
-        self.bytes.clear();
-        serde_json::to_writer(&mut self.bytes, &stored)?;
-        self.rows.write_all(&self.bytes)?;
-        let from = self.offsets.last().copied().unwrap_or_default();
-        self.offsets.push(from + self.bytes.len() as u64);
+        self.rows.push(row)?;
         self.add_folded(row)
     }
 
@@ -266,14 +232,9 @@ impl Writing {
         Ok(())
     }
 
-    fn finish(self) -> io::Result<(File, Vec<u64>, File, Vec<Piece>)> {
-        let file = |buffered: BufWriter<File>| buffered.into_inner().map_err(io::Error::from);
-        Ok((
-            file(self.rows)?,
-            self.offsets,
-            file(self.folded)?,
-            self.pieces,
-        ))
+    fn finish(self) -> io::Result<(Store, File, Vec<Piece>)> {
+        let folded = self.folded.into_inner().map_err(io::Error::from)?;
+        Ok((self.rows, folded, self.pieces))
     }
 }
 
@@ -305,9 +266,9 @@ pub(super) mod tests {
         assert_eq!((first.line, first.fault), (2, None));
         let second = row(2).expect("a row");
         assert_eq!(second.cells, ["nobody", "B, \"C\""]);
-        assert_eq!(second.fault.expect("a fault").0, "bad-address");
+        assert_eq!(second.fault.expect("a fault").code, "bad-address");
         assert_eq!(
-            row(3).expect("a row").fault.expect("a fault").0,
+            row(3).expect("a row").fault.expect("a fault").code,
             "field-count"
         );
         assert_eq!((row(0), row(4)), (None, None));

@@ -57,15 +57,10 @@ fn look(facts: &Facts<'_>, part: &str, text: &Text) -> Vec<Finding> {
 /// The HTML that all rows of the shape have.
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     for value in sheet.values {
-        // What is in no cell is one of [vars].
         for (tag, whose) in tags(value) {
-            if !is_in_cell(sheet.row, tag) {
-                out.add(
-                    sheet
-                        .facts
-                        .locator
-                        .at_text(found(tag, whose, "the HTML"), tag, 0),
-                );
+            if is_written(sheet.facts, tag) && !is_in_cell(sheet.row, tag) {
+                let finding = found(tag, whose, "the HTML");
+                out.add(sheet.facts.locator.at_text(finding, tag, 0));
             }
         }
     }
@@ -126,6 +121,12 @@ fn is_code(page: &Page, index: usize) -> bool {
 /// Whether a tag is one of the row's own values, about which its cell is told.
 fn is_of_row(sheet: &Sheet<'_>, tag: &str) -> bool {
     sheet.values.iter().any(|value| value.contains(tag)) || is_in_cell(sheet.row, tag)
+}
+
+/// Whether a tag stands in `[vars]` or in a template: a filter may have made it of what a cell holds.
+fn is_written(facts: &Facts<'_>, tag: &str) -> bool {
+    let mut vars = facts.campaign.vars.iter();
+    vars.any(|(_, value)| value.to_string().contains(tag)) || facts.locator.has(tag)
 }
 
 fn is_in_cell(row: &Row, tag: &str) -> bool {

@@ -1,0 +1,45 @@
+// What is typed, and the theme.
+
+import * as dialog from "./dialog.js";
+import { byId } from "./dom.js";
+
+/** How long after a letter the search begins, in milliseconds. */
+const PAUSE = 150;
+
+/** Does what a key is for, unless it has a meaning of its own where the focus is. */
+export function onKeys(keys, escape, isTaken) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || dialog.isOpen()) return;
+    if (event.key === "Escape") {
+      event.preventDefault();
+      escape();
+      return;
+    }
+    const action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
+    if (!action || isTaken(event)) return;
+    event.preventDefault();
+    action();
+  });
+}
+
+/** What is typed into the search becomes `q`. */
+export function searchAs(search, set) {
+  let typing = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => set({ q: search.value.trim() }), PAUSE);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      clearTimeout(typing);
+      set({ q: search.value.trim() }, true);
+      byId("list").focus();
+    }
+  });
+}
+
+/** The page in a theme: `auto` is as the system has it. */
+export function applyTheme({ theme }) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
