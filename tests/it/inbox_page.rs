@@ -481,6 +481,38 @@ fn what_arrives_is_shown_at_once() {
 }
 
 #[test]
+fn what_arrives_while_the_list_is_fetched_is_shown_too() {
+    let beacon = Beacon::start();
+    let Some(browser) = Browser::start(&beacon) else {
+        return;
+    };
+    let gateway = Gateway::start();
+    browser.go(&gateway.site.url("/")).until("!document.querySelector('#empty').hidden && document.querySelector('#live').dataset.live === 'yes'");
+    // Answers for the list come a while after they were made; the page says when one was.
+    browser.eval(
+        "window.made = 0; const real = window.fetch; window.fetch = async (...given) => {
+           const answer = await real(...given);
+           if (String(given[0]).includes('/inbox/messages')) {
+             window.made += 1;
+             await new Promise((done) => setTimeout(done, 1500));
+           }
+           return answer;
+         }; return 0",
+    );
+    let send = |subject| {
+        gateway.sendmail(&[
+            ("to[0]", "jan@example.com"),
+            ("subject", subject),
+            ("text", "x"),
+        ]);
+    };
+    send("One");
+    browser.until("window.made > 0");
+    send("Two");
+    browser.until("document.querySelector('.row .subject')?.textContent === 'Two'");
+}
+
+#[test]
 fn a_long_list_is_scrolled_and_drawn_in_part() {
     let beacon = Beacon::start();
     let Some(browser) = Browser::start(&beacon) else {

@@ -204,6 +204,13 @@ pub(super) const SILENT: &[Case] = &[
         good.set("message.subject", "{{ first_name ~ '%%' }} of %")
     }),
     Case::new("tag-left", |good| named(good, "*|FNAME|*")),
+    // What a filter makes of a cell is a cell's still, also in the row that is looked at for all.
+    Case::new("tag-left", |good| {
+        good.html_with(HELLO, "Hello {{ first_name | upper }}, welcome.")
+            .recipients(
+                "email,first_name,token\nann@one.example,*|fname|*,a1\nbob@two.example,Bob,b2\n",
+            )
+    }),
     Case::new("tag-left", |good| {
         text(named(good, "[[x]]"), "For {{ first_name }}")
     }),
