@@ -8,7 +8,7 @@ use super::super::page::{Element, Page};
 use super::super::rule::Rule;
 use super::inline;
 use super::targets::{
-    Reach, has_leftover, is_no_scheme, is_settled, named, reach, settled, with_scheme,
+    Reach, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach, settled, with_scheme,
 };
 use crate::finding::{Finding, Severity};
 use crate::render::fill;
@@ -138,11 +138,11 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
             continue;
         }
         let src = fill(&hole.value, row.values);
-        let what = named("image", &hole.value);
+        let what = || named("image", &hole.value);
         let found = if is_settled {
-            has_leftover(&src).then(|| leftover(&what))
+            has_leftover(&src).then(|| leftover(&what()))
         } else {
-            look(&src, &what)
+            look_at_site(&src, || look(&src, &what()))
         };
         found.into_iter().for_each(|finding| out.add(finding));
     }

@@ -7,7 +7,7 @@ use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
 use super::targets::{
-    Reach, has_leftover, is_no_scheme, is_settled, named, reach, settled, with_scheme,
+    Reach, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach, settled, with_scheme,
 };
 use crate::address::Address;
 use crate::finding::{Finding, Severity};
@@ -150,7 +150,7 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
         let found = if is_settled {
             has_leftover(&href).then(|| leftover(&named("link", &hole.value)))
         } else {
-            look(&href, &named("link", &hole.value))
+            look_at_site(&href, || look(&href, &named("link", &hole.value)))
         };
         found.into_iter().for_each(|finding| out.add(finding));
     }

@@ -1,10 +1,13 @@
 //! Where an address in a message leads: what links and images have in common.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashSet;
 
 use url::{Host, Url};
 
 use super::super::facts::Sheet;
+use crate::finding::Finding;
 use crate::render::{before_marks, fill, is_marked};
 
 /// From where an address can be reached.
@@ -54,8 +57,7 @@ pub(super) fn reach(url: &Url) -> Reach {
 
 /// Whether a text has a placeholder of a template, of ours or of another mailer, that nothing filled.
 pub(super) fn has_leftover(text: &str) -> bool {
-    let begins = |byte: u8| matches!(byte, b'{' | b'*' | b'%');
-    text.bytes().any(begins)
+    memchr::memchr3(b'{', b'*', b'%', text.as_bytes()).is_some()
         && (["{{", "{%", "*|"].iter().any(|begin| text.contains(begin))
             || text.to_ascii_lowercase().contains("%7b%7b"))
 }
@@ -80,6 +82,43 @@ pub(super) fn settled<'a>(address: &'a str, sheet: &Sheet<'_>) -> Option<Cow<'a,
             Cow::Borrowed(address)
         }
     })
+}
+
+thread_local! {
+    /// Sites about which nothing is wrong. What is wrong goes by the name alone, and rows have few.
+    static GOOD_SITES: RefCell<HashSet<String>> = RefCell::default();
+}
+/// How many sites are remembered.
+const MOST_SITES: usize = 256;
+
+/// What is wrong with a row's own address: `look` tells, unless nothing is wrong with its site and
+/// nothing is left over in it.
+pub(super) fn look_at_site(
+    address: &str,
+    look: impl FnOnce() -> Option<Finding>,
+) -> Option<Finding> {
+    let site = site(address).filter(|_| !has_leftover(address));
+    let is_good = |site| GOOD_SITES.with_borrow(|sites| sites.contains(site));
+    if site.is_some_and(is_good) {
+        return None;
+    }
+    let found = look();
+    if let (Some(site), None) = (site, &found) {
+        GOOD_SITES.with_borrow_mut(|sites| {
+            if sites.len() < MOST_SITES {
+                sites.insert(site.to_owned());
+            }
+        });
+    }
+    found
+}
+
+/// The scheme and the host of a web address, if something comes after them.
+fn site(address: &str) -> Option<&str> {
+    let begin = "https://";
+    let rest = address.strip_prefix(begin)?;
+    let end = rest.find(['/', '?', '#'])?;
+    Some(&address[..begin.len() + end])
 }
 
 /// How a row's address is named for all rows that have it: by what is the same for them.
@@ -161,6 +200,37 @@ mod tests {
             "100%",
         ] {
             assert!(!has_leftover(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_site_is_looked_at_once_until_something_is_wrong_with_the_address() {
+        let looks = std::cell::Cell::new(0);
+        let look = |address: &str, found: bool| {
+            look_at_site(address, || {
+                looks.set(looks.get() + 1);
+                found.then(|| Finding::error("x", crate::finding::Place::default(), "x"))
+            })
+            .is_some()
+        };
+        for address in [
+            "https://a.example/1",
+            "https://a.example/2",
+            "https://a.example?3",
+        ] {
+            assert!(!look(address, false), "{address}");
+        }
+        assert_eq!(looks.get(), 1);
+        // Another host, another scheme, a name that goes on, and what was left over.
+        for address in [
+            "https://b.example/1",
+            "http://a.example/1",
+            "https://a.example.internal/",
+            "https://a.example",
+            "https://a.example/{{ token }}",
+        ] {
+            assert!(look(address, true), "{address}");
+            assert!(look(address, true), "{address}: again");
         }
     }
 
