@@ -1,13 +1,14 @@
 //! Makes bodies of rendered HTML: once for all rows whose HTML is built alike.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ahash::RandomState;
 
 use super::look::LookedHtml;
-use super::recorder::{Recorder, Rendered, Values, Written};
+use super::mould::Cast;
+use super::recorder::{Rendered, Values};
 use super::skeleton::{Bodies, Need, Skeleton, Wanted, shaping};
 use super::text::{HtmlError, has_style};
 
@@ -18,60 +19,21 @@ const MOST: usize = 16 << 20;
 pub(super) struct Maker {
     wanted: Wanted,
     hasher: RandomState,
-    known: RwLock<Known>,
-    /// The hash of the family that was found last: most rows are of one family.
-    recent: AtomicU64,
-}
-
-/// The skeletons that were made.
-#[derive(Default)]
-struct Known {
-    /// By the hash of the fixed text.
-    families: HashMap<u64, Vec<Family>>,
-    size: usize,
+    /// The families, by the hash of their fixed text.
+    families: RwLock<HashMap<u64, Vec<Arc<Family>>>>,
+    /// The memory that is taken.
+    size: AtomicUsize,
 }
 
 /// Rows that have all the fixed text in common.
-struct Family {
+pub(super) struct Family {
     fixed: Vec<String>,
-    /// Whether all its rows are worked on, whatever their values are.
-    worked_on: bool,
-    /// Which values have a say in how the HTML is built; nothing if that can't be told.
-    shaping: Option<Vec<bool>>,
+    /// What is to be made of their HTML.
+    wanted: Wanted,
+    /// Which values have a say in how the HTML is built.
+    shaping: Vec<bool>,
     /// The skeletons, by the values that shape them; nothing where a row is worked on by itself.
-    skeletons: HashMap<Vec<String>, Option<Arc<Skeleton>>>,
-}
-
-impl Known {
-    /// The family of a row's HTML, if it is among those with this hash.
-    fn family(&self, hash: u64, rendered: &Rendered) -> Option<&Family> {
-        let mut families = self.families.get(&hash)?.iter();
-        families.find(|family| family.has(rendered))
-    }
-
-    /// A family with this hash, if its skeletons are what all its rows need.
-    fn expected(&self, hash: u64, need: Need) -> Option<&Family> {
-        let families = self.families.get(&hash)?;
-        let mut first = families.first().into_iter();
-        first.find(|family| family.worked_on || need == Need::Look)
-    }
-}
-
-impl Family {
-    fn has(&self, rendered: &Rendered) -> bool {
-        self.fixed.iter().eq(rendered.fixed())
-    }
-
-    fn find(&self, values: &Values) -> Found {
-        let Some(shaping) = &self.shaping else {
-            return Found::Own;
-        };
-        match self.skeletons.get(&shaped_by(values, shaping)) {
-            Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
-            Some(None) => Found::Own,
-            None => Found::Nothing,
-        }
-    }
+    skeletons: RwLock<HashMap<Vec<String>, Option<Arc<Skeleton>>>>,
 }
 
 /// What is known of a row's HTML.
@@ -82,73 +44,117 @@ enum Found {
     Nothing,
 }
 
+impl Family {
+    fn has(&self, rendered: &Rendered) -> bool {
+        self.fixed.iter().eq(rendered.fixed())
+    }
+
+    /// The HTML of a row of this family with these values.
+    pub(super) fn rendered(&self, values: &Values) -> Rendered {
+        Rendered::of(&self.fixed, values)
+    }
+
+    /// Whether there is nothing to be made of the HTML that others could have a use for.
+    fn is_plain(&self, need: Need) -> bool {
+        let Wanted { inline_css, text } = self.wanted;
+        need != Need::Look && !inline_css && !text && self.shaping.contains(&true)
+    }
+
+    fn find(&self, values: &Values) -> Found {
+        let skeletons = self.skeletons.read();
+        let skeletons = skeletons.unwrap_or_else(PoisonError::into_inner);
+        match skeletons.get(&shaped_by(values, &self.shaping)) {
+            Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
+            Some(None) => Found::Own,
+            None => Found::Nothing,
+        }
+    }
+}
+
 impl Maker {
     pub(super) fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
             hasher: RandomState::new(),
-            known: RwLock::default(),
-            recent: AtomicU64::new(0),
+            families: RwLock::default(),
+            size: AtomicUsize::new(0),
         }
     }
 
-    /// Renders a row's HTML, and makes the bodies of it.
+    /// Makes the bodies of a row's HTML.
     ///
     /// # Errors
-    /// When it can't be rendered; inside, when it can't be worked on.
-    pub(super) fn make<E>(
-        &self,
-        need: Need,
-        render: impl FnOnce(&mut Recorder<'_>) -> Result<(), E>,
-    ) -> Result<Result<Bodies, HtmlError>, E> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let expected = known.expected(self.recent.load(Ordering::Relaxed), need);
-        let mut recorder = Recorder::expecting(expected.map(|family| &*family.fixed));
-        render(&mut recorder)?;
-        let rendered = match (recorder.finish(), expected) {
-            (Err(error), _) => return Ok(Err(error.into())),
-            (Ok(Written::Other(rendered)), _) => rendered,
-            (Ok(Written::AsExpected(values)), family) => {
-                let (found, fixed) = match family {
-                    Some(family) => (family.find(&values), &*family.fixed),
-                    None => (Found::Nothing, &[][..]),
-                };
-                if let Found::Skeleton(skeleton) = found {
-                    return Ok(Ok(skeleton.fill(values, need)));
-                }
-                Rendered::of(fixed, &values)
+    /// When it can't be worked on.
+    pub(super) fn make(&self, rendered: Rendered, need: Need) -> Result<Bodies, HtmlError> {
+        match self.family(&rendered) {
+            Some(family) => {
+                let values = rendered.into_values();
+                self.cast(Cast { family, values }, need)
             }
-        };
-        drop(known);
-        Ok(self.work_on(rendered, need))
+            None => own(&rendered, self.wanted_of(&rendered), need),
+        }
     }
 
-    fn work_on(&self, rendered: Rendered, need: Need) -> Result<Bodies, HtmlError> {
-        let wanted = Wanted {
-            inline_css: self.wanted.inline_css && has_style(rendered.html()),
-            ..self.wanted
-        };
-        if !wanted.inline_css && !wanted.text && need != Need::Look {
-            return Ok(Bodies {
-                html: Some(rendered.into_html()),
-                encoded: None,
-                text: None,
-                looked: None,
-            });
+    /// Makes the bodies of a row's HTML that is known already.
+    ///
+    /// # Errors
+    /// When it can't be worked on.
+    pub(super) fn cast(&self, cast: Cast, need: Need) -> Result<Bodies, HtmlError> {
+        let Cast { family, values } = cast;
+        if family.is_plain(need) {
+            return own(&family.rendered(&values), family.wanted, need);
         }
-        let skeleton = match self.find(&rendered) {
+        let skeleton = match family.find(&values) {
             Found::Skeleton(skeleton) => Some(skeleton),
-            Found::Own => None,
-            Found::Nothing => self.learn(&rendered, wanted)?,
+            Found::Nothing if self.has_room() => self.learn(&family, &values)?,
+            Found::Nothing | Found::Own => None,
         };
         match skeleton {
-            Some(skeleton) => Ok(skeleton.fill(rendered.into_values(), need)),
-            None => {
-                let mut bodies = Bodies::of(rendered.html(), wanted)?;
-                let sent = bodies.html.as_ref().filter(|_| need == Need::Look);
-                bodies.looked = sent.cloned().map(LookedHtml::own);
-                Ok(bodies)
-            }
+            Some(skeleton) => Ok(skeleton.fill(values, need)),
+            None => own(&family.rendered(&values), family.wanted, need),
+        }
+    }
+
+    /// The family of a row's HTML. Nothing if it can have none, or there is no room for another.
+    pub(super) fn family(&self, rendered: &Rendered) -> Option<Arc<Family>> {
+        let hash = self.hash(rendered);
+        let find = |families: &HashMap<u64, Vec<Arc<Family>>>| {
+            let mut families = families.get(&hash)?.iter();
+            families.find(|family| family.has(rendered)).map(Arc::clone)
+        };
+        let known = self.families.read();
+        if let Some(family) = find(&known.unwrap_or_else(PoisonError::into_inner)) {
+            return Some(family);
+        }
+        if !self.has_room() {
+            return None;
+        }
+        let family = Arc::new(Family {
+            wanted: self.wanted_of(rendered),
+            fixed: rendered.fixed().map(str::to_owned).collect(),
+            shaping: shaping(rendered)?,
+            skeletons: RwLock::default(),
+        });
+        let known = self.families.write();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have come first.
+        if let Some(family) = find(&known) {
+            return Some(family);
+        }
+        let size = family.fixed.iter().map(String::len).sum();
+        self.size.fetch_add(size, Ordering::Relaxed);
+        known.entry(hash).or_default().push(Arc::clone(&family));
+        Some(family)
+    }
+
+    fn has_room(&self) -> bool {
+        self.size.load(Ordering::Relaxed) <= MOST
+    }
+
+    fn wanted_of(&self, rendered: &Rendered) -> Wanted {
+        Wanted {
+            inline_css: self.wanted.inline_css && has_style(rendered.html()),
+            ..self.wanted
         }
     }
 
@@ -159,47 +165,26 @@ impl Maker {
         hasher.finish()
     }
 
-    fn find(&self, rendered: &Rendered) -> Found {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let hash = self.hash(rendered);
-        let found = known.family(hash, rendered).map(|family| {
-            self.recent.store(hash, Ordering::Relaxed);
-            family.find(rendered.values())
-        });
-        match found.unwrap_or(Found::Nothing) {
-            Found::Nothing if known.size > MOST => Found::Own,
-            found => found,
-        }
+    fn learn(&self, family: &Family, values: &Values) -> Result<Option<Arc<Skeleton>>, HtmlError> {
+        let rendered = family.rendered(values);
+        let skeleton = Skeleton::new(&rendered, &family.shaping, family.wanted)?.map(Arc::new);
+        let size = skeleton.as_ref().map_or(0, |skeleton| skeleton.size());
+        let key = shaped_by(values, &family.shaping);
+        let keys = key.iter().map(String::len).sum::<usize>();
+        self.size.fetch_add(size + keys, Ordering::Relaxed);
+        let skeletons = family.skeletons.write();
+        let mut skeletons = skeletons.unwrap_or_else(PoisonError::into_inner);
+        // Two threads may have made it: all rows get the same one.
+        Ok(skeletons.entry(key).or_insert(skeleton).clone())
     }
+}
 
-    fn learn(
-        &self,
-        rendered: &Rendered,
-        wanted: Wanted,
-    ) -> Result<Option<Arc<Skeleton>>, HtmlError> {
-        let hash = self.hash(rendered);
-        let shaping = shaping(rendered);
-        let skeleton = match &shaping {
-            Some(shaping) => Skeleton::new(rendered, shaping, wanted)?.map(Arc::new),
-            None => None,
-        };
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.size += rendered.html().len() + skeleton.as_ref().map_or(0, |it| it.size());
-        let families = known.families.entry(hash).or_default();
-        let is_it = |family: &Family| family.has(rendered);
-        let at = families.iter().position(is_it).unwrap_or_else(|| {
-            families.push(Family {
-                worked_on: wanted.text || rendered.fixed().any(has_style),
-                fixed: rendered.fixed().map(str::to_owned).collect(),
-                shaping: shaping.clone(),
-                skeletons: HashMap::new(),
-            });
-            families.len() - 1
-        });
-        let key = shaping.map_or_else(Vec::new, |shaping| shaped_by(rendered.values(), &shaping));
-        families[at].skeletons.insert(key, skeleton.clone());
-        Ok(skeleton)
-    }
+/// Makes the bodies of one row's HTML, whatever others have.
+fn own(rendered: &Rendered, wanted: Wanted, need: Need) -> Result<Bodies, HtmlError> {
+    let mut bodies = Bodies::of(rendered.html(), wanted)?;
+    let sent = bodies.html.as_ref().filter(|_| need == Need::Look);
+    bodies.looked = sent.cloned().map(LookedHtml::own);
+    Ok(bodies)
 }
 
 /// The values that shape the HTML.
@@ -218,7 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::render::recorder::escape;
+    use crate::render::recorder::{Recorder, escape};
     use crate::render::text::normalized;
 
     const WANTED: Wanted = Wanted {
@@ -244,19 +229,16 @@ mod tests {
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
-    fn write(
-        template: &str,
-        values: &[String],
-        recorder: &mut Recorder<'_>,
-    ) -> std::io::Result<()> {
+    fn write(template: &str, values: &[String]) -> std::io::Result<Rendered> {
+        let mut recorder = Recorder::default();
         let mut values = values.iter().cycle();
         for (n, part) in template.split('§').enumerate() {
             if n > 0 {
-                escape(values.next().expect("some values"), recorder)?;
+                escape(values.next().expect("some values"), &mut recorder)?;
             }
             recorder.write_all(part.as_bytes())?;
         }
-        Ok(())
+        Ok(recorder.finish().expect("UTF-8"))
     }
 
     fn make(
@@ -265,17 +247,12 @@ mod tests {
         template: &str,
         values: &[String],
     ) -> Result<Bodies, HtmlError> {
-        let made = maker.make(need, |recorder| write(template, values, recorder));
-        made.expect("memory takes all")
+        maker.make(write(template, values).expect("memory takes all"), need)
     }
 
     fn own(template: &str, values: &[String]) -> Result<Bodies, HtmlError> {
-        let mut recorder = Recorder::default();
-        write(template, values, &mut recorder).expect("memory takes all");
-        match recorder.finish().expect("UTF-8") {
-            Written::Other(rendered) => Bodies::of(rendered.html(), WANTED),
-            Written::AsExpected(_) => panic!("nothing was expected"),
-        }
+        let rendered = write(template, values).expect("memory takes all");
+        Bodies::of(rendered.html(), WANTED)
     }
 
     fn value() -> impl Strategy<Value = String> {
@@ -347,10 +324,12 @@ mod tests {
                 let values: Vec<String> = (0..5).map(|m| format!("{n} and {m}")).collect();
                 make(&maker, Need::Whole, template, &values).expect("HTML");
             }
-            let known = maker.known.read().expect("no panic");
-            let families = known.families.values().flatten();
-            let made = families.flat_map(|family| family.skeletons.values());
-            made.filter(|skeleton| skeleton.is_some()).count()
+            let known = maker.families.read().expect("no panic");
+            let made = known.values().flatten().map(|family| {
+                let skeletons = family.skeletons.read().expect("no panic");
+                skeletons.values().flatten().count()
+            });
+            made.sum::<usize>()
         };
         assert_eq!(
             TEMPLATES.map(skeletons),
@@ -366,6 +345,6 @@ mod tests {
             let template = format!("<style>p{{color:red}}</style><p class=§>{long}</p>");
             make(&maker, Need::Whole, &template, &[n.to_string()]).expect("HTML");
         }
-        assert!(maker.known.read().expect("no panic").size < MOST * 2);
+        assert!(maker.size.load(Ordering::Relaxed) < MOST * 2);
     }
 }

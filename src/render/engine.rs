@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tera::{Context, Tera};
+use tera::Tera;
 
 use super::attachments::{Recorded, Shelf};
 use super::bodies::Maker;
 use super::explain::Sources;
 use super::look::{Looked, LookedHtml};
+use super::mould::{FoundHtml, Moulds};
+use super::recorder::{Recorder, Rendered};
 use super::skeleton::{Bodies, Need, Wanted};
 use super::slots::{Gather, Slot, Slots, gather_slots};
 use super::templates::load_templates;
-use super::values::{self, Columns};
+use super::text::HtmlError;
+use super::values::{self, Columns, View};
 use super::variables;
 use crate::address::{Address, Mailbox};
 use crate::api::{Dialect, MAX_NAME, Violation};
@@ -76,6 +79,7 @@ pub struct Engine {
     columns: Columns,
     slots: Slots,
     shelf: Shelf,
+    moulds: Moulds,
     maker: Maker,
     dialect: Dialect,
     smtp_account: Arc<str>,
@@ -127,6 +131,7 @@ impl Engine {
             columns: Columns::new(inputs.header, &used),
             used_columns: variables::used_columns(&sources, &used, inputs.header),
             shelf: Shelf::new(inputs.dir, inputs.own_dir),
+            moulds: Moulds::new(&tera, &sources.all().collect::<Vec<_>>(), inputs.header),
             maker: Maker::new(Wanted {
                 inline_css: campaign.message.inline_css,
                 text: slots.html.is_some() && slots.text.is_none(),
@@ -226,7 +231,7 @@ impl Engine {
     /// # Errors
     /// When the sender's address does not render.
     pub fn message_id(&self, row: &Row) -> Result<String, Box<Finding>> {
-        let from = self.sender(None, &self.columns.context(&row.cells))?;
+        let from = self.sender(None, &self.columns.view(&row.cells))?;
         Ok(message_id(&self.id_prefix, row, &from))
     }
 
@@ -243,8 +248,8 @@ impl Engine {
     /// # Errors
     /// When a path does not render, or a file can't be attached.
     pub fn record_attachments(&self, row: &Row) -> Result<Vec<Recorded>, Box<Finding>> {
-        let context = self.columns.context(&row.cells);
-        self.shelf.record(&self.attachment_paths(&context)?)
+        let view = self.columns.view(&row.cells);
+        self.shelf.record(&self.attachment_paths(&view)?)
     }
 
     fn recipient(&self, row: &Row, message: &Message) -> Recipient {
@@ -265,73 +270,97 @@ impl Engine {
     }
 
     fn render(&self, row: &Row, need: Need) -> Result<(Message, Option<LookedHtml>), Box<Finding>> {
-        let context = self.columns.context(&row.cells);
-        let line = |slot: &Slot| self.line(slot, &context);
+        let view = self.columns.view(&row.cells);
+        let line = |slot: &Slot| self.line(slot, &view);
         let optional = |slot: &Option<Slot>| {
             slot.as_ref()
                 .map_or(Ok(None), |slot| line(slot).map(not_blank))
         };
-        let (html, encoded, made, looked) = match self.html(&context, need)? {
+        let (html, encoded, made, looked) = match self.html(&view, need)? {
             Some(bodies) => (bodies.html, bodies.encoded, bodies.text, bodies.looked),
             None => (None, None, None, None),
         };
         let text = match &self.slots.text {
-            Some(slot) => Some(self.template(&self.line(slot, &context)?, &context)?),
+            Some(slot) => Some(self.template(&self.line(slot, &view)?, &view)?),
             None => made,
         };
         let testing = self.test_to.is_some();
         let copy = |address: &Option<Slot>, name: &Option<Slot>| match address {
-            Some(slot) if !testing => self.mailbox(slot, optional(name)?, &context),
+            Some(slot) if !testing => self.mailbox(slot, optional(name)?, &view),
             _ => Ok(None),
         };
         let message = Message {
-            from: self.sender(optional(&self.slots.from_name)?, &context)?,
+            from: self.sender(optional(&self.slots.from_name)?, &view)?,
             subject: self.subject(line(&self.slots.subject)?),
             html,
             encoded_html: encoded,
             text,
             reply_to: match &self.slots.reply_to {
                 Some(slot) => self
-                    .mailbox(slot, None, &context)?
+                    .mailbox(slot, None, &view)?
                     .map(|mailbox| mailbox.address),
                 None => None,
             },
             cc: copy(&self.slots.cc, &self.slots.cc_name)?,
             bcc: copy(&self.slots.bcc, &self.slots.bcc_name)?,
-            headers: self.headers(&context)?,
-            tags: self.tags(&context)?,
-            attachments: self.attachments(row, &context)?,
+            headers: self.headers(&view)?,
+            tags: self.tags(&view)?,
+            attachments: self.attachments(row, &view)?,
         };
         Ok((message, looked))
     }
 
-    fn line(&self, slot: &Slot, context: &Context) -> Result<String, Box<Finding>> {
+    fn line(&self, slot: &Slot, view: &View<'_>) -> Result<String, Box<Finding>> {
         match &slot.constant {
             Some(value) => Ok(value.clone()),
-            None => self.template(&slot.name, context),
+            None => self.template(&slot.name, view),
         }
     }
 
-    fn template(&self, name: &str, context: &Context) -> Result<String, Box<Finding>> {
-        self.tera
-            .render(name, context)
-            .map_err(|error| Box::new(self.sources.explain(name, &error)))
+    fn template(&self, name: &str, view: &View<'_>) -> Result<String, Box<Finding>> {
+        self.moulds.text(name, view, || {
+            let rendered = self.tera.render(name, view.context());
+            rendered.map_err(|error| Box::new(self.sources.explain(name, &error)))
+        })
     }
 
     /// The HTML body, and the text part made from it, if there is no template for that.
-    fn html(&self, context: &Context, need: Need) -> Result<Option<Bodies>, Box<Finding>> {
+    fn html(&self, view: &View<'_>, need: Need) -> Result<Option<Bodies>, Box<Finding>> {
         let Some(slot) = &self.slots.html else {
             return Ok(None);
         };
-        let name = self.line(slot, context)?;
-        let bodies = self.maker.make(need, |recorder| {
-            let rendered = self.html_tera.render_to(&name, context, recorder);
-            rendered.map_err(|error| Box::new(self.sources.explain(&name, &error)))
-        })?;
+        let bodies = self.bodies(&self.line(slot, view)?, view, need)?;
         bodies.map(Some).map_err(|error| {
             let place = Place::file(&self.sources.campaign().path);
             Box::new(Finding::error("html", place, error.to_string()))
         })
+    }
+
+    fn bodies(
+        &self,
+        name: &str,
+        view: &View<'_>,
+        need: Need,
+    ) -> Result<Result<Bodies, HtmlError>, Box<Finding>> {
+        let new = match self.moulds.html(name, view) {
+            FoundHtml::Cast(cast) => return Ok(self.maker.cast(cast, need)),
+            FoundHtml::New(new) => Some(new),
+            FoundHtml::Own => None,
+        };
+        let mut recorder = Recorder::default();
+        let rendered = self
+            .html_tera
+            .render_to(name, view.context(), &mut recorder);
+        rendered.map_err(|error| Box::new(self.sources.explain(name, &error)))?;
+        let rendered = match recorder.finish() {
+            Ok(rendered) => rendered,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let family = |rendered: &Rendered| self.maker.family(rendered);
+        match new.and_then(|new| new.make(view, &rendered, family)) {
+            Some(cast) => Ok(self.maker.cast(cast, need)),
+            None => Ok(self.maker.make(rendered, need)),
+        }
     }
 
     fn subject(&self, subject: String) -> String {
@@ -349,12 +378,12 @@ impl Engine {
         &self,
         slot: &Slot,
         name: Option<String>,
-        context: &Context,
+        view: &View<'_>,
     ) -> Result<Option<Mailbox>, Box<Finding>> {
         if let Some(address) = slot.address.clone() {
             return Ok(Some(Mailbox { name, address }));
         }
-        let value = self.line(slot, context)?;
+        let value = self.line(slot, view)?;
         if value.trim().is_empty() {
             return Ok(None);
         }
@@ -368,8 +397,8 @@ impl Engine {
         Ok(Some(Mailbox { name, address }))
     }
 
-    fn sender(&self, name: Option<String>, context: &Context) -> Result<Mailbox, Box<Finding>> {
-        self.mailbox(&self.slots.from, name, context)?
+    fn sender(&self, name: Option<String>, view: &View<'_>) -> Result<Mailbox, Box<Finding>> {
+        self.mailbox(&self.slots.from, name, view)?
             .ok_or_else(|| self.no_sender())
     }
 
@@ -381,22 +410,22 @@ impl Engine {
         ))
     }
 
-    fn headers(&self, context: &Context) -> Result<Vec<(String, String)>, Box<Finding>> {
+    fn headers(&self, view: &View<'_>) -> Result<Vec<(String, String)>, Box<Finding>> {
         let mut headers = Vec::with_capacity(self.slots.headers.len());
         for (name, slot) in &self.slots.headers {
-            if let Some(value) = not_blank(self.line(slot, context)?) {
+            if let Some(value) = not_blank(self.line(slot, view)?) {
                 headers.push((name.clone(), value));
             }
         }
         Ok(headers)
     }
 
-    fn tags(&self, context: &Context) -> Result<Vec<String>, Box<Finding>> {
+    fn tags(&self, view: &View<'_>) -> Result<Vec<String>, Box<Finding>> {
         let tags = self
             .slots
             .tags
             .iter()
-            .map(|slot| self.line(slot, context).map(not_blank));
+            .map(|slot| self.line(slot, view).map(not_blank));
         Ok(tags
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
@@ -406,11 +435,11 @@ impl Engine {
 
     fn attachment_paths(
         &self,
-        context: &Context,
+        view: &View<'_>,
     ) -> Result<Vec<super::attachments::Wanted>, Box<Finding>> {
         let mut wanted = Vec::with_capacity(self.slots.attachments.len());
         for (position, (slot, inline)) in self.slots.attachments.iter().enumerate() {
-            if let Some(path) = not_blank(self.line(slot, context)?) {
+            if let Some(path) = not_blank(self.line(slot, view)?) {
                 let own = slot.constant.is_none();
                 wanted.push(super::attachments::Wanted {
                     position,
@@ -423,12 +452,11 @@ impl Engine {
         Ok(wanted)
     }
 
-    fn attachments(&self, row: &Row, context: &Context) -> Result<Arc<Attachments>, Box<Finding>> {
+    fn attachments(&self, row: &Row, view: &View<'_>) -> Result<Arc<Attachments>, Box<Finding>> {
         if self.slots.attachments.is_empty() {
             return Ok(self.shelf.none());
         }
-        self.shelf
-            .get(&self.attachment_paths(context)?, &row.recorded)
+        self.shelf.get(&self.attachment_paths(view)?, &row.recorded)
     }
 }
 

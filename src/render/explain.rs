@@ -52,6 +52,12 @@ impl Sources {
         files.map(|(name, template)| (name.as_str(), template.text.as_str()))
     }
 
+    /// All templates, by name and text: the files, and the strings of `[message]`.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let templates = self.templates.iter();
+        templates.map(|(name, template)| (name.as_str(), template.text.as_str()))
+    }
+
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
         self.templates.insert(
             name.to_owned(),

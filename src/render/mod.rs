@@ -6,6 +6,7 @@ mod engine;
 mod explain;
 mod holes;
 mod look;
+mod mould;
 mod recorder;
 mod shape;
 mod skeleton;

@@ -39,6 +39,12 @@ impl Marks {
         format!("{}{number}{}", self.begin, self.end)
     }
 
+    /// The number of the value that a text stands for, if it is a mark and nothing else.
+    pub(super) fn number(self, text: &str) -> Option<usize> {
+        let inner = text.strip_prefix(self.begin)?.strip_suffix(self.end)?;
+        inner.parse().ok()
+    }
+
     /// The values that stand in a text.
     fn numbers(self, text: &str) -> impl Iterator<Item = usize> {
         let parts = text.split(self.begin).skip(1);

@@ -220,7 +220,7 @@ fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
 
 /// A text with places for values.
 #[derive(Debug)]
-struct Pieces {
+pub(super) struct Pieces {
     start: Piece,
     /// The number of each value, with what comes after it.
     rest: Vec<(usize, Piece)>,
@@ -247,7 +247,7 @@ impl Piece {
 
 impl Pieces {
     /// Splits a text at its marks; nothing if one of them is broken.
-    fn split(text: &str) -> Option<Self> {
+    pub(super) fn split(text: &str) -> Option<Self> {
         let mut parts = text.split(MARKS.begin);
         let start = parts.next()?;
         let rest = parts.map(|part| {
@@ -262,7 +262,13 @@ impl Pieces {
         })
     }
 
-    fn fill(&self, put: impl Fn(usize, &mut String)) -> String {
+    /// Whether so many values are enough for its places.
+    pub(super) fn fits(&self, count: usize) -> bool {
+        self.rest.iter().all(|(number, _)| *number < count)
+    }
+
+    /// The text with what `put` puts in the place of each value.
+    pub(super) fn fill(&self, put: impl Fn(usize, &mut String)) -> String {
         let mut text = String::with_capacity(self.size() + 32 * self.rest.len());
         text.push_str(&self.start.text);
         for (number, after) in &self.rest {

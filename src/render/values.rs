@@ -1,6 +1,7 @@
 //! What templates see: the row's columns, `[vars]`, and functions that give the same on every attempt.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -106,8 +107,17 @@ impl Columns {
         }
     }
 
-    /// What the templates see of a row. A cell is text, never a number and never a template.
-    pub(super) fn context(&self, cells: &[String]) -> Context {
+    /// What the templates see of a row.
+    pub(super) fn view<'a>(&'a self, cells: &'a [String]) -> View<'a> {
+        View {
+            columns: self,
+            cells,
+            context: OnceCell::new(),
+        }
+    }
+
+    /// A cell is text, never a number and never a template.
+    fn context(&self, cells: &[String]) -> Context {
         let cell = |index: usize| Value::from(cells.get(index).map_or("", String::as_str));
         let mut context = Context::new();
         for (index, name) in &self.variables {
@@ -121,5 +131,25 @@ impl Columns {
             context.insert_value(ROW, Value::from(entries.collect::<tera::Map>()));
         }
         context
+    }
+}
+
+/// What the templates see of a row.
+pub(super) struct View<'a> {
+    columns: &'a Columns,
+    cells: &'a [String],
+    context: OnceCell<Context>,
+}
+
+impl View<'_> {
+    /// A cell, by the place of its column.
+    pub(super) fn cell(&self, place: usize) -> &str {
+        self.cells.get(place).map_or("", String::as_str)
+    }
+
+    /// All of it, as the engine needs it.
+    pub(super) fn context(&self) -> &Context {
+        self.context
+            .get_or_init(|| self.columns.context(self.cells))
     }
 }
