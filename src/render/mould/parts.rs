@@ -275,7 +275,9 @@ mod tests {
     use super::*;
 
     /// A template taken apart: what is left, its values, its conditions, and the columns in it.
-    fn apart(template: &str) -> Option<(String, Vec<String>, Vec<String>, Vec<String>)> {
+    type Apart = (String, Vec<String>, Vec<String>, Vec<String>);
+
+    fn apart(template: &str) -> Option<Apart> {
         let header = ["a", "b", "First name"].map(str::to_owned);
         let names = Names {
             header: &header,
