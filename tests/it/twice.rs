@@ -76,12 +76,13 @@ fn the_second_send_refuses_while_the_first_plans() {
     let campaign = campaign(&api);
     let running = planning(&campaign, &[]);
     let run = campaign.only_run();
-    whole(&campaign);
     for more in ["-v", "--again", "--except-sent"] {
         refused(send(&campaign).arg(more), &running, &run);
     }
     assert_eq!(api.requests().len(), 0);
     running.kill();
+    // Not before: a `send` that has not come to it yet would go on without it.
+    whole(&campaign);
     send(&campaign).run().code(0);
     assert_eq!(api.taken().len(), 3);
 }
