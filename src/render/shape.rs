@@ -39,6 +39,11 @@ impl Marks {
         format!("{}{number}{}", self.begin, self.end)
     }
 
+    /// Whether a text has one of the characters, be it a mark or not.
+    pub(super) fn are_in(self, text: &str) -> bool {
+        text.contains([self.begin, self.end])
+    }
+
     /// The number of the value that a text stands for, if it is a mark and nothing else.
     pub(super) fn number(self, text: &str) -> Option<usize> {
         let inner = text.strip_prefix(self.begin)?.strip_suffix(self.end)?;

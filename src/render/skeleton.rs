@@ -195,7 +195,7 @@ impl Skeleton {
 
 /// Which values of rendered HTML have a say in how it is built. Nothing if that can't be told.
 pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
-    if rendered.html().contains([MARKS.begin, MARKS.end]) {
+    if MARKS.are_in(rendered.html()) {
         return None;
     }
     let none = vec![false; rendered.values().iter().len()];

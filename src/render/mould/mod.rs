@@ -7,6 +7,7 @@
 //! mould is held against what the engine writes for the first row that it is made for, and is not
 //! used if there is a difference.
 
+mod html;
 mod parts;
 mod plan;
 mod tags;
@@ -14,14 +15,14 @@ mod tags;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use tera::{Context, Tera};
 
+pub(super) use self::html::{Cast, FoundHtml};
+use self::html::{HtmlMould, NewHtml};
 use self::parts::{Expression, Expressions, Names, Parts, Plain};
 use self::plan::{Answers, Found, Plan};
-use super::bodies::Family;
-use super::recorder::{Recorder, Rendered, Values};
+use super::recorder::{Recorder, Values};
 use super::skeleton::{MARKS, Pieces};
 use super::values::View;
 
@@ -50,45 +51,6 @@ enum Question {
     NotEqual(usize, String),
     /// By the template of this name, which writes something if it is true.
     Rendered(String),
-}
-
-/// HTML with places for values.
-struct HtmlMould {
-    /// The rows with this fixed text.
-    family: Arc<Family>,
-    places: Vec<Place>,
-}
-
-/// What stands between the fixed texts.
-enum Place {
-    /// A value of the row's, by its place in the answers.
-    Own(usize),
-    /// A value that all rows of the mould have.
-    Common(String),
-}
-
-/// What is known of a row's HTML.
-pub(super) enum FoundHtml<'a> {
-    /// All of it.
-    Cast(Cast),
-    /// A mould can be made of it.
-    New(NewHtml<'a>),
-    /// It is to be rendered by itself.
-    Own,
-}
-
-/// A row's HTML out of a mould: what it has in common with others', and all values in it.
-pub(super) struct Cast {
-    pub(super) family: Arc<Family>,
-    pub(super) values: Values,
-}
-
-/// A mould to be made.
-pub(super) struct NewHtml<'a> {
-    moulds: &'a Moulds,
-    plan: &'a Plan<HtmlMould>,
-    name: &'a str,
-    answers: Answers,
 }
 
 impl Moulds {
@@ -183,6 +145,10 @@ impl Moulds {
             Found::Own => render(),
             Found::New => {
                 let own = render()?;
+                // One odd row is not to decide for all that answer alike.
+                if MARKS.are_in(&own) {
+                    return Ok(own);
+                }
                 let mould = self.text_mould(name, plan, view, &answers, &own);
                 plan.keep(answers.key, mould.map(|it| (it, own.len() * 2)));
                 Ok(own)
@@ -198,9 +164,6 @@ impl Moulds {
         answers: &Answers,
         own: &str,
     ) -> Option<Pieces> {
-        if own.contains([MARKS.begin, MARKS.end]) {
-            return None;
-        }
         let context = marked_context(plan, view, answers);
         let marked = self.tera.render(name, &context).ok()?;
         let mould = Pieces::split(&marked)?;
@@ -220,12 +183,7 @@ impl Moulds {
         match plan.find(&answers.key) {
             Found::Mould(mould) => FoundHtml::Cast(mould.cast(answers)),
             Found::Own => FoundHtml::Own,
-            Found::New => FoundHtml::New(NewHtml {
-                moulds: self,
-                plan,
-                name,
-                answers,
-            }),
+            Found::New => FoundHtml::New(NewHtml::new(self, plan, name, answers)),
         }
     }
 
@@ -284,106 +242,6 @@ impl Moulds {
         let is_harmless = !html.contains(['<', '>', '&', '"', '\'']);
         (is_escaped || is_harmless).then(|| out.value(html))
     }
-}
-
-impl NewHtml<'_> {
-    /// Makes a mould for all rows that answer as this one does, whose HTML is `own`. Nothing if they
-    /// are to be rendered by themselves.
-    pub(super) fn make(
-        self,
-        view: &View<'_>,
-        own: &Rendered,
-        family: impl FnOnce(&Rendered) -> Option<Arc<Family>>,
-    ) -> Option<Cast> {
-        let mould = self.mould(view, own, family);
-        let mould = self.plan.keep(self.answers.key.clone(), mould)?;
-        Some(mould.cast(self.answers))
-    }
-
-    fn mould(
-        &self,
-        view: &View<'_>,
-        own: &Rendered,
-        family: impl FnOnce(&Rendered) -> Option<Arc<Family>>,
-    ) -> Option<(HtmlMould, usize)> {
-        if own.html().contains([MARKS.begin, MARKS.end]) {
-            return None;
-        }
-        let context = marked_context(self.plan, view, &self.answers);
-        let mut recorder = Recorder::default();
-        let rendered = self
-            .moulds
-            .html_tera
-            .render_to(self.name, &context, &mut recorder);
-        rendered.ok()?;
-        let rendered = recorder.finish().ok()?;
-        if rendered
-            .fixed()
-            .any(|fixed| fixed.contains([MARKS.begin, MARKS.end]))
-        {
-            return None;
-        }
-        let values = rendered
-            .values()
-            .iter()
-            .map(|value| match MARKS.number(value) {
-                Some(number) => (number < self.answers.values.len()).then_some(Place::Own(number)),
-                None if value.contains([MARKS.begin, MARKS.end]) => None,
-                None => Some(Place::Common(value.to_owned())),
-            });
-        let places: Vec<Place> = values.collect::<Option<_>>()?;
-        let fixed: Vec<String> = rendered.fixed().map(str::to_owned).collect();
-        // What all rows have is fixed text. Where columns are used whole, it may be theirs.
-        let (fixed, places) = match self.plan.whole.is_empty() {
-            true => without_common(fixed, places),
-            false => (fixed, places),
-        };
-        let filled = Rendered::of(&fixed, &fill_in(&places, self.answers.values.clone()));
-        if filled.html() != own.html() {
-            return None;
-        }
-        let family = family(&filled)?;
-        let size = own.values().iter().map(str::len).sum();
-        Some((HtmlMould { family, places }, size))
-    }
-}
-
-impl HtmlMould {
-    /// The HTML of a row with these answers.
-    fn cast(&self, answers: Answers) -> Cast {
-        Cast {
-            family: Arc::clone(&self.family),
-            values: fill_in(&self.places, answers.values),
-        }
-    }
-}
-
-fn fill_in(places: &[Place], mut values: Values) -> Values {
-    values.rearrange(places.iter().map(|place| match place {
-        Place::Own(number) => Ok(*number),
-        Place::Common(value) => Err(value.as_str()),
-    }));
-    values
-}
-
-/// The same with the values that all rows have as fixed text.
-fn without_common(fixed: Vec<String>, places: Vec<Place>) -> (Vec<String>, Vec<Place>) {
-    let mut fixed = fixed.into_iter();
-    let mut merged = vec![fixed.next().unwrap_or_default()];
-    let mut own = Vec::new();
-    for (place, after) in places.into_iter().zip(fixed) {
-        match (place, merged.last_mut()) {
-            (Place::Common(value), Some(last)) => {
-                last.push_str(&value);
-                last.push_str(&after);
-            }
-            (place, _) => {
-                own.push(place);
-                merged.push(after);
-            }
-        }
-    }
-    (merged, own)
 }
 
 impl Value {

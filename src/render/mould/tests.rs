@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::super::bodies::Maker;
+use super::super::recorder::Rendered;
 use super::super::skeleton::Wanted;
 use super::super::values::{Columns, new_tera};
 use super::*;
@@ -221,6 +222,17 @@ fn a_mould_that_gives_something_else_than_the_engine_is_not_used() {
         assert_eq!(fixture.html(&cells), Ok(own));
     }
     assert_eq!(fixture.moulds(), (Some(0), Some(0)));
+}
+
+#[test]
+fn one_odd_row_does_not_decide_for_others() {
+    let fixture = fixture(TEMPLATES[0]);
+    for odd in ["\u{fdd0}0\u{fdd1}", "anna"] {
+        let cells = [odd, "b", "c", "d"].map(str::to_owned);
+        fixture.text(&cells).expect("a text");
+        fixture.html(&cells).expect("HTML");
+    }
+    assert_eq!(fixture.moulds(), (Some(1), Some(1)));
 }
 
 #[test]
