@@ -6,27 +6,31 @@ use std::sync::LazyLock;
 use memchr::memchr3_iter;
 use regex::Regex;
 
+/// The longest that a tag is, in bytes. The patterns have no limits of their own: those would make
+/// them so large that compiling them takes longer than all else before the first request.
+const LONGEST: usize = 100;
+
 /// What is looked for; the name of a group tells whose it is.
 static TAGS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = [
-        r"(?P<mailchimp>\*\|[A-Za-z][^|\s<>]{0,60}\|\*)",
-        r"(?P<salesforce>%%[A-Za-z_=][A-Za-z0-9_ .:()@=-]{0,60}%%)",
-        r"(?P<getresponse>\[\[[A-Za-z_][A-Za-z0-9_ .:'-]{0,60}\]\])",
-        r"(?P<script>\$\{[A-Za-z_][A-Za-z0-9_.]{0,60}\})",
+        r"(?P<mailchimp>\*\|[A-Za-z][^|\s<>]*\|\*)",
+        r"(?P<salesforce>%%[A-Za-z_=][A-Za-z0-9_ .:()@=-]*%%)",
+        r"(?P<getresponse>\[\[[A-Za-z_][A-Za-z0-9_ .:'-]*\]\])",
+        r"(?P<script>\$\{[A-Za-z_][A-Za-z0-9_.]*\})",
         // The first two letters are not both digits of %C4%85.
-        r"(?P<activecampaign>%(?:[A-Z][G-Z_]|[G-Z][A-Z_])[A-Z_]{1,40}%)",
-        r"(?P<ruby><%=?[^%<>]{1,80}%>)",
-        r"(?P<freshmail>\$\$[A-Za-z_]{2,40}\$\$)",
-        r"(?P<mailerlite>\{\$[A-Za-z_][A-Za-z0-9_.]{0,60}\})",
-        r"(?P<fallback>\[[A-Za-z_]{2,40},\s?fallback=[^\]\n]{0,60}\])",
-        r"(?P<template>\{\{[^{}\n]{1,80}\}\}?|\{%[^{}%\n]{1,80}%\}|\{ ?[A-Za-z_][A-Za-z0-9_.]{0,60} ?\}\})",
+        r"(?P<activecampaign>%(?:[A-Z][G-Z_]|[G-Z][A-Z_])[A-Z_]+%)",
+        r"(?P<ruby><%=?[^%<>]+%>)",
+        r"(?P<freshmail>\$\$[A-Za-z_]{2,}\$\$)",
+        r"(?P<mailerlite>\{\$[A-Za-z_][A-Za-z0-9_.]*\})",
+        r"(?P<fallback>\[[A-Za-z_]{2,},\s?fallback=[^\]\n]*\])",
+        r"(?P<template>\{\{[^{}\n]+\}\}?|\{%[^{}%\n]+%\}|\{ ?[A-Za-z_][A-Za-z0-9_.]* ?\}\})",
     ];
     compiled(&pattern.join("|"))
 });
 
 /// A name in single braces or per cent signs: a tag if a column is called so.
 static NAMED: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"\{([A-Za-z_][\w -]{0,40})\}|%([A-Za-z_][\w-]{0,40})%"));
+    LazyLock::new(|| compiled(r"\{([A-Za-z_][\w -]*)\}|%([A-Za-z_][\w-]*)%"));
 
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns of the rules are right")
@@ -78,7 +82,8 @@ pub(super) fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     found.into_iter().flatten().filter_map(|found| {
         let mut groups = WHOSE.iter();
         let (group, whose) = groups.find(|(group, _)| found.name(group).is_some())?;
-        Some((found.name(group)?.as_str(), *whose))
+        let tag = found.name(group)?.as_str();
+        (tag.len() <= LONGEST).then_some((tag, *whose))
     })
 }
 
@@ -129,6 +134,13 @@ pub(super) fn outside_tags(template: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_long_is_no_tag() {
+        let tag = |length: usize| format!("a {{{{{}}}}} b", "x".repeat(length));
+        assert_eq!(tags(&tag(80)).count(), 1);
+        assert_eq!(tags(&tag(97)).count(), 0);
+    }
 
     #[test]
     fn tags_of_other_programs_are_told() {
