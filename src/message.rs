@@ -22,8 +22,8 @@ pub struct Message {
     pub html: Option<String>,
     /// What stands for the HTML body.
     pub encoded_html: Option<EncodedHtml>,
-    /// The text body.
-    pub text: Option<String>,
+    /// The text body, shared with other messages that have the same.
+    pub text: Option<Arc<String>>,
     /// Where replies go.
     pub reply_to: Option<Address>,
     /// Who gets a copy.
@@ -41,8 +41,9 @@ pub struct Message {
 /// An HTML body that is needed in no other form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedHtml {
-    /// Percent-encoded; empty where a message is only held against the limits.
-    pub form: Vec<u8>,
+    /// Percent-encoded, shared with other messages that have the same; empty where a message is only
+    /// held against the limits.
+    pub form: Arc<Vec<u8>>,
     /// The length of the HTML itself, in bytes.
     pub length: usize,
 }
@@ -68,6 +69,11 @@ pub struct Recipient {
 }
 
 impl Message {
+    /// The text body.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_ref().map(|text| text.as_str())
+    }
+
     /// The request that posts this message, without its attachments: those are encoded once and
     /// shared ([`Attachments::form`]).
     pub fn request<'a>(&'a self, envelope: &'a Envelope) -> api::Request<'a> {
@@ -77,7 +83,7 @@ impl Message {
             subject: Cow::Borrowed(&self.subject),
             html: self.html.as_deref().map(Cow::Borrowed),
             encoded_html: self.encoded_html.as_ref().map(EncodedHtml::as_api),
-            text: self.text.as_deref().map(Cow::Borrowed),
+            text: self.text().map(Cow::Borrowed),
             from: Cow::Borrowed(self.from.address.as_str()),
             from_name: self.from.name.as_deref().map(Cow::Borrowed),
             headers: self

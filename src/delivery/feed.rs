@@ -196,13 +196,12 @@ impl Open {
     }
 
     fn takes(&self, prepared: &Prepared, job: &JobRow, batch: u32) -> bool {
-        let alone = job.alone || self.rows.iter().any(|row| row.alone);
+        // All rows in here are alike in this.
+        let alike = |row: &JobRow| !row.alone && !job.alone && row.attempts == job.attempts;
         let copies = self.message.cc.is_some() || self.message.bcc.is_some();
-        let as_often = self.rows.iter().all(|row| row.attempts == job.attempts);
         self.rows.len() < batch as usize
-            && !alone
+            && self.rows.first().is_some_and(alike)
             && !copies
-            && as_often
             && self.message == prepared.message
     }
 }

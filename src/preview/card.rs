@@ -32,7 +32,7 @@ pub fn shown(prepared: &Prepared, told: Option<&Told>, look: &Look) -> String {
     match (&prepared.message.html, look.terminal) {
         (Some(html), true) => lines.extend(body::html(html, look)),
         _ => {
-            let body = prepared.message.text.as_deref().unwrap_or_default();
+            let body = prepared.message.text().unwrap_or_default();
             lines.push(printable(body).trim_end().to_owned());
         }
     }
@@ -154,19 +154,20 @@ pub(super) fn mailbox(mailbox: &Mailbox) -> String {
 }
 
 fn sizes(message: &Message) -> String {
-    let size = |part: &Option<String>| part.as_ref().map_or(0, String::len) as u64;
+    let size = |part: Option<&str>| part.map_or(0, str::len) as u64;
     format!(
         "html {} bytes, text {} bytes, attachments {} bytes in base64",
-        grouped(size(&message.html)),
-        grouped(size(&message.text)),
+        grouped(size(message.html.as_deref())),
+        grouped(size(message.text())),
         grouped(message.attachments.base64_len() as u64)
     )
 }
 
 /// How large a message is, for people: what counts against the API's limit.
 pub(super) fn size(message: &Message) -> String {
-    let part = |part: &Option<String>| part.as_ref().map_or(0, String::len);
-    let bytes = part(&message.html) + part(&message.text) + message.attachments.base64_len();
+    let part = |part: Option<&str>| part.map_or(0, str::len);
+    let bodies = part(message.html.as_deref()) + part(message.text());
+    let bytes = bodies + message.attachments.base64_len();
     match bytes as u64 {
         bytes @ ..1000 => format!("{bytes} B"),
         bytes @ ..1_000_000 => format!("{} KB", (bytes + 500) / 1000),

@@ -295,7 +295,7 @@ mod tests {
                         Some(encoded) => {
                             let mut form = Vec::new();
                             crate::api::form::encode_into(html.as_bytes(), &mut form);
-                            prop_assert_eq!(encoded.form, form);
+                            prop_assert_eq!(&*encoded.form, &form);
                             prop_assert_eq!(encoded.length, html.len());
                         }
                         None => prop_assert_eq!(form.html.as_ref(), Some(&html)),

@@ -313,11 +313,11 @@ impl Engine {
     fn line(&self, slot: &Slot, view: &View<'_>) -> Result<String, Box<Finding>> {
         match &slot.constant {
             Some(value) => Ok(value.clone()),
-            None => self.template(&slot.name, view),
+            None => self.template(&slot.name, view).map(Arc::unwrap_or_clone),
         }
     }
 
-    fn template(&self, name: &str, view: &View<'_>) -> Result<String, Box<Finding>> {
+    fn template(&self, name: &str, view: &View<'_>) -> Result<Arc<String>, Box<Finding>> {
         self.moulds.text(name, view, || {
             let rendered = self.tera.render(name, view.context());
             rendered.map_err(|error| Box::new(self.sources.explain(name, &error)))

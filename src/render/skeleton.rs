@@ -46,7 +46,7 @@ pub(super) struct Bodies {
     /// What stands for the HTML.
     pub(super) encoded: Option<EncodedHtml>,
     /// The text part, if one was wanted.
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Arc<String>>,
     /// What is known of the HTML, if that was asked for.
     pub(super) looked: Option<LookedHtml>,
 }
@@ -62,7 +62,11 @@ impl Bodies {
         } else {
             html.to_owned()
         };
-        let text = wanted.text.then(|| text::from_html(&html)).transpose()?;
+        let text = wanted
+            .text
+            .then(|| text::from_html(&html))
+            .transpose()?
+            .map(Arc::new);
         Ok(Self {
             html: Some(html),
             encoded: None,
@@ -103,7 +107,7 @@ impl Skeleton {
         };
         let marked = common.html.unwrap_or_default();
         let html = Pieces::split(&marked);
-        let text = common.text.as_deref().map(Pieces::split);
+        let text = common.text.as_ref().map(|text| Pieces::split(text));
         let (Some(html), false) = (html, matches!(text, Some(None))) else {
             return Ok(None);
         };
@@ -123,7 +127,8 @@ impl Skeleton {
     /// The HTML of a row with this skeleton.
     pub(super) fn whole(&self, values: &Values) -> String {
         let values: Vec<&str> = values.iter().collect();
-        self.html.fill(|number, out| out.push_str(values[number]))
+        self.html
+            .fill_in(|number, out| out.push_str(values[number]))
     }
 
     /// The bodies of a row with this skeleton.
@@ -142,7 +147,9 @@ impl Skeleton {
         let (html, encoded) = match need {
             Need::Form => (None, Some(encoded(self.html.fill_form(&values)))),
             Need::Whole | Need::Look => {
-                let html = self.html.fill(|number, out| out.push_str(values[number]));
+                let html = self
+                    .html
+                    .fill_in(|number, out| out.push_str(values[number]));
                 (Some(html), None)
             }
         };
@@ -164,7 +171,7 @@ impl Skeleton {
         Bodies {
             html: None,
             encoded: Some(EncodedHtml {
-                form: Vec::new(),
+                form: Arc::default(),
                 length,
             }),
             text,
@@ -229,9 +236,9 @@ pub(super) struct Pieces {
 /// A fixed part of a text.
 #[derive(Debug)]
 struct Piece {
-    text: String,
+    text: Arc<String>,
     /// The same percent-encoded.
-    form: Vec<u8>,
+    form: Arc<Vec<u8>>,
 }
 
 impl Piece {
@@ -239,8 +246,8 @@ impl Piece {
         let mut form = Vec::new();
         form::encode_into(text.as_bytes(), &mut form);
         Self {
-            text: text.to_owned(),
-            form,
+            text: Arc::new(text.to_owned()),
+            form: Arc::new(form),
         }
     }
 }
@@ -267,8 +274,16 @@ impl Pieces {
         self.rest.iter().all(|(number, _)| *number < count)
     }
 
-    /// The text with what `put` puts in the place of each value.
-    pub(super) fn fill(&self, put: impl Fn(usize, &mut String)) -> String {
+    /// The text with what `put` puts in the place of each value; without places, it is the same one
+    /// for all.
+    pub(super) fn fill(&self, put: impl Fn(usize, &mut String)) -> Arc<String> {
+        match self.rest.is_empty() {
+            true => Arc::clone(&self.start.text),
+            false => Arc::new(self.fill_in(put)),
+        }
+    }
+
+    fn fill_in(&self, put: impl Fn(usize, &mut String)) -> String {
         let mut text = String::with_capacity(self.size() + 32 * self.rest.len());
         text.push_str(&self.start.text);
         for (number, after) in &self.rest {
@@ -278,7 +293,10 @@ impl Pieces {
         text
     }
 
-    fn fill_form(&self, values: &[&str]) -> Vec<u8> {
+    fn fill_form(&self, values: &[&str]) -> Arc<Vec<u8>> {
+        if self.rest.is_empty() {
+            return Arc::clone(&self.start.form);
+        }
         let fixed: usize = self.rest.iter().map(|(_, after)| after.form.len()).sum();
         let mut out = Vec::with_capacity(self.start.form.len() + fixed + 64 * self.rest.len());
         out.extend_from_slice(&self.start.form);
@@ -286,7 +304,7 @@ impl Pieces {
             form::encode_into(values[*number].as_bytes(), &mut out);
             out.extend_from_slice(&after.form);
         }
-        out
+        Arc::new(out)
     }
 
     /// The length of the text with these values, in bytes.

@@ -115,14 +115,14 @@ fn a_message_is_too_large_from_the_first_byte_over_the_limit() {
         engine.prepare(&row).expect("a message").message
     };
     let message = prepared(1);
-    let size = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let fixed = size(&message.html) + message.attachments.base64_len() - 1;
+    let size = |text: Option<&str>| text.map_or(0, str::len);
+    let fixed = size(message.html.as_deref()) + message.attachments.base64_len() - 1;
     // The text part has the value as well, and breaks its lines where it likes.
     let most = (0..LEFT)
         .take_while(|length| with(*length).is_none())
         .last();
     let most = most.expect("a short one is not too large");
-    let text = size(&prepared(most).text);
+    let text = size(prepared(most).text());
     assert!(fixed + most + text <= MAX_SIZE, "{most}");
     let (code, words) = with(most + 1).expect("too large");
     assert_eq!(code, "over-limit");

@@ -42,7 +42,7 @@ const FEWEST: usize = 20;
 /// The text that is made from the HTML, and what a template's has of it.
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     let Some(page) = &sheet.page else { return };
-    let text = sheet.message.text.as_deref().unwrap_or_default();
+    let text = sheet.message.text().unwrap_or_default();
     match &sheet.facts.campaign.message.text {
         None => {
             if text.trim().is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     let Some(written) = &row.facts.campaign.message.text else {
         return;
     };
-    let text = row.message.text.as_deref().unwrap_or_default();
+    let text = row.message.text().unwrap_or_default();
     if text.trim().is_empty() && row.html.is_some() {
         let finding = EMPTY
             .found("the text part is empty, and the message goes out as HTML alone")

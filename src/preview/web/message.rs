@@ -131,7 +131,7 @@ fn message(prepared: &Prepared) -> Value {
         "subject": message.subject,
         "preheader": message.html.as_ref().map(|_| preheader(message)),
         "html": size(&message.html),
-        "text": message.text.as_deref().map(|text| cut(text, MAX_SHOWN)),
+        "text": message.text().map(|text| cut(text, MAX_SHOWN)),
         "tags": message.tags,
         "files": files.map(|file| json!({
             "name": file.name,
@@ -229,7 +229,8 @@ pub(super) async fn diff(
         let body = |loaded: &Loaded, row, set: &[(String, String)]| {
             let recipient = recipient(loaded, row, set)?;
             let message = prepared(loaded, &recipient)?.message;
-            let body = if is_text { message.text } else { message.html };
+            let text = message.text.map(Arc::unwrap_or_clone);
+            let body = if is_text { text } else { message.html };
             Ok::<_, Failed>(body.unwrap_or_default())
         };
         let other = match fields

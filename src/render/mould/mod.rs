@@ -15,6 +15,7 @@ mod tags;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use tera::{Context, Tera};
 
@@ -132,19 +133,20 @@ impl Moulds {
         name: &str,
         view: &View<'_>,
         render: impl FnOnce() -> Result<String, E>,
-    ) -> Result<String, E> {
+    ) -> Result<Arc<String>, E> {
+        let own = || render().map(Arc::new);
         let Some(plan) = self.texts.get(name) else {
-            return render();
+            return own();
         };
         let Some(answers) = self.ask(plan, view, |value, view, out| self.value(value, view, out))
         else {
-            return render();
+            return own();
         };
         match plan.find(&answers.key) {
             Found::Mould(mould) => Ok(fill(&mould, &answers.values)),
-            Found::Own => render(),
+            Found::Own => own(),
             Found::New => {
-                let own = render()?;
+                let own = own()?;
                 // One odd row is not to decide for all that answer alike.
                 if MARKS.are_in(&own) {
                     return Ok(own);
@@ -167,7 +169,7 @@ impl Moulds {
         let context = marked_context(plan, view, answers);
         let marked = self.tera.render(name, &context).ok()?;
         let mould = Pieces::split(&marked)?;
-        (mould.fits(answers.values.len()) && fill(&mould, &answers.values) == own).then_some(mould)
+        (mould.fits(answers.values.len()) && *fill(&mould, &answers.values) == own).then_some(mould)
     }
 
     /// What is known of the HTML that a template writes for a row.
@@ -317,6 +319,6 @@ fn marked_context<M>(plan: &Plan<M>, view: &View<'_>, answers: &Answers) -> Cont
     context
 }
 
-fn fill(mould: &Pieces, values: &Values) -> String {
+fn fill(mould: &Pieces, values: &Values) -> Arc<String> {
     mould.fill(|number, out| out.push_str(values.get(number)))
 }

@@ -88,8 +88,10 @@ impl Fixture {
     fn text(&self, cells: &[String]) -> Result<String, String> {
         let view = self.columns.view(cells);
         let own = || self.tera.render(NAME, view.context());
-        self.moulds
-            .text(NAME, &view, || own().map_err(|error| error.to_string()))
+        let text = self
+            .moulds
+            .text(NAME, &view, || own().map_err(|error| error.to_string()));
+        text.map(Arc::unwrap_or_clone)
     }
 
     fn own_html(&self, view: &View<'_>) -> Result<Rendered, String> {

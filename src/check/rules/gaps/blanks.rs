@@ -102,7 +102,7 @@ fn empty_columns(facts: &Facts<'_>, row: &Row) -> Vec<usize> {
 /// The gaps in the subject, and in the text part if it has a template of its own.
 fn texts(facts: &Facts<'_>, message: &Message) -> impl Iterator<Item = (Part, Gaps)> {
     let own = facts.campaign.message.text.is_some();
-    let text = message.text.as_deref().filter(|_| own);
+    let text = message.text().filter(|_| own);
     let text = text.map(|text| (Part::Text, gap::in_text(text)));
     std::iter::once((Part::Subject, gap::in_subject(&message.subject))).chain(text)
 }
@@ -156,7 +156,7 @@ fn gaps_of(facts: &Facts<'_>, row: &Row, part: Part) -> Option<Gaps> {
     let message = &looked.prepared.message;
     match part {
         Part::Subject => Some(gap::in_subject(&message.subject)),
-        Part::Text => message.text.as_deref().map(gap::in_text),
+        Part::Text => message.text().map(gap::in_text),
         Part::Html => facts.page(&looked).as_ref().map(gap::in_page),
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
         }
     }
     let own = row.facts.campaign.message.text.is_some();
-    let text = message.text.as_deref().filter(|text| own && may_have(text));
+    let text = message.text().filter(|text| own && may_have(text));
     for (tag, whose) in text
         .map(|text| all(text, row.facts.header))
         .unwrap_or_default()
