@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -13,7 +13,7 @@ use super::local::{self, Local};
 use super::show::Shown;
 use crate::campaign::{Campaign, DomainRate};
 use crate::clock::Clock;
-use crate::delivery::{Delivery, Ending, Feeder, Jobs, LaneLimit, Settings, Waiting};
+use crate::delivery::{Delivery, Ending, Feeder, Jobs, LaneLimit, Queue, Settings, Waiting};
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
 use crate::pace::{Rate, batch_size};
@@ -200,10 +200,10 @@ fn start_feeders(
             last,
             clock: settings.clock.clone(),
         };
-        let (sender, jobs) = mpsc::channel(Feeder::ahead(deliver.concurrency));
+        let (queue, jobs) = Queue::new(deliver.concurrency, batch);
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
-            .spawn(move || feeder.run(&sender));
+            .spawn(move || feeder.run(queue));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
         started.0.push(jobs);

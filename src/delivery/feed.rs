@@ -1,14 +1,12 @@
 //! A feeder: reads the pending rows of a lane in order, renders them, and makes requests of them, on
-//! a thread of its own, so far ahead as the channel holds.
-//!
-//! Requests are handed over several at a time: waking a thread costs as much as rendering a row.
+//! a thread of its own, so far ahead as the queue holds.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::job::{Job, JobRow};
+use super::queue::Queue;
 use crate::api::Dialect;
 use crate::finding::Finding;
 use crate::ledger::{Ledger, LedgerError, PlannedRow, Status, Writer};
@@ -18,11 +16,6 @@ use crate::transport::Body;
 
 /// How many rows are read from the ledger at once.
 const PAGE: u32 = 500;
-/// How many rows are handed over at once; a request with more goes alone.
-const HANDED_OVER: usize = 32;
-/// How many bytes of bodies are handed over at once, about.
-const HANDED_OVER_BYTES: usize = 512 << 10;
-
 /// What the feeder needs.
 pub struct Feeder {
     /// The ledger, for reading.
@@ -72,9 +65,8 @@ impl Feeder {
     ///
     /// # Errors
     /// When the ledger can't be read or written.
-    pub fn run(self, jobs: &mpsc::Sender<Vec<Job>>) -> Result<(), LedgerError> {
+    pub fn run(self, mut queue: Queue) -> Result<(), LedgerError> {
         let mut open: Option<Open> = None;
-        let mut ready = Ready::default();
         let mut after = 0;
         loop {
             let page = self
@@ -100,25 +92,16 @@ impl Feeder {
                     }
                 };
                 if let Some(full) = Open::put(&mut open, prepared, &row, self.batch)
-                    && let Some(full) = ready.put(self.close(full))
-                    && jobs.blocking_send(full).is_err()
+                    && queue.put(self.close(full)).is_err()
                 {
                     return Ok(());
                 }
             }
         }
-        ready.jobs.extend(open.map(|last| self.close(last)));
-        if !ready.jobs.is_empty() {
-            // Who takes the requests may have stopped; the rows stay pending.
-            let _ = jobs.blocking_send(ready.jobs);
-        }
+        let last = open.map_or(Ok(()), |last| queue.put(self.close(last)));
+        // Who takes the requests may have stopped; the rows stay pending.
+        let _ = last.and_then(|()| queue.hand_over());
         Ok(())
-    }
-
-    /// How many times requests can be handed over before somebody takes them, so that there are about
-    /// two for each connection.
-    pub fn ahead(concurrency: std::num::NonZeroU32) -> usize {
-        (2 * concurrency.get() as usize / HANDED_OVER).max(2)
     }
 
     fn close(&self, open: Open) -> Job {
@@ -137,25 +120,6 @@ impl Feeder {
             lane: self.lane,
             again: false,
         }
-    }
-}
-
-/// Requests to be handed over.
-#[derive(Default)]
-struct Ready {
-    jobs: Vec<Job>,
-    rows: usize,
-    bytes: usize,
-}
-
-impl Ready {
-    /// Adds a request; gives all when they are enough.
-    fn put(&mut self, job: Job) -> Option<Vec<Job>> {
-        self.rows += job.rows.len();
-        self.bytes += job.body.0.iter().map(Bytes::len).sum::<usize>();
-        self.jobs.push(job);
-        let enough = self.rows >= HANDED_OVER || self.bytes >= HANDED_OVER_BYTES;
-        enough.then(|| std::mem::take(self).jobs)
     }
 }
 

@@ -1,12 +1,7 @@
 //! A request on its way.
 
-use tokio::sync::mpsc;
-
 use crate::address::Address;
 use crate::transport::Body;
-
-/// Where the requests of a lane come from: many at a time, so that threads are seldom woken.
-pub type Jobs = mpsc::Receiver<Vec<Job>>;
 
 /// A request, rendered and encoded, with the rows that it carries.
 #[derive(Debug, Clone)]

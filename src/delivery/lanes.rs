@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::job::{Job, Jobs};
+use super::job::Job;
+use super::queue::Jobs;
 use crate::pace::{Now, Pace, Rate, Turn};
 
 /// The limit of a lane.
@@ -104,7 +105,7 @@ impl Lanes {
             for lane in self.0.iter_mut().filter(|lane| lane.wants_new()) {
                 match lane.new.poll_recv(context) {
                     Poll::Pending => continue,
-                    Poll::Ready(Some(jobs)) => lane.waiting.extend(jobs),
+                    Poll::Ready(Some(handed)) => lane.waiting.extend(handed.jobs),
                     Poll::Ready(None) => lane.open = false,
                 }
                 news = Poll::Ready(());

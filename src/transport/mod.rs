@@ -15,6 +15,18 @@ pub use http::{HttpSettings, HttpTransport, SetupError};
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Vec<Bytes>);
 
+impl Body {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What came back, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
