@@ -132,11 +132,11 @@ impl Taking<'_> {
             // A component may write markup, and does so elsewhere.
             return match texts.contains(&"<") {
                 true => None,
-                false => self.value(&tag.tokens),
+                false => self.expression(tag.kind, &tag.tokens),
             };
         }
         match first {
-            "if" | "elif" => self.condition(&tag.tokens[1..]),
+            "if" | "elif" => self.expression(tag.kind, &tag.tokens[1..]),
             "else" | "endif" | "for" | "endfor" | "break" | "continue" => self.other(&tag.tokens),
             "block" | "endblock" => Some(()),
             "set" | "set_global" if texts.contains(&"=") => self.other(&tag.tokens),
@@ -150,25 +150,23 @@ impl Taking<'_> {
         }
     }
 
-    fn value(&mut self, tokens: &[Token]) -> Option<()> {
+    /// Puts a name in the place of an expression that is the row's own.
+    fn expression(&mut self, kind: Kind, tokens: &[Token]) -> Option<()> {
         if !self.is_own(tokens)? {
             return self.other(tokens);
         }
-        let expression = self.expression(tokens);
-        let number = number(&mut self.expressions.values, expression);
-        self.parts.values.insert(number);
-        self.put(&span(tokens), &value_name(number));
-        Some(())
-    }
-
-    fn condition(&mut self, tokens: &[Token]) -> Option<()> {
-        if !self.is_own(tokens)? {
-            return self.other(tokens);
-        }
-        let expression = self.expression(tokens);
-        let number = number(&mut self.expressions.questions, expression);
-        self.parts.questions.insert(number);
-        self.put(&span(tokens), &question_name(number));
+        let expression = Expression {
+            text: self.text[span(tokens)].to_owned(),
+            plain: self.plain(tokens),
+        };
+        let (parts, all) = (&mut self.parts, &mut *self.expressions);
+        let name = match kind {
+            Kind::Print => value_name(number(&mut all.values, &mut parts.values, expression)),
+            Kind::Statement => {
+                question_name(number(&mut all.questions, &mut parts.questions, expression))
+            }
+        };
+        self.put(&span(tokens), &name);
         Some(())
     }
 
@@ -215,13 +213,6 @@ impl Taking<'_> {
         self.copied = span.end;
     }
 
-    fn expression(&self, tokens: &[Token]) -> Expression {
-        Expression {
-            text: self.text[span(tokens)].to_owned(),
-            plain: self.plain(tokens),
-        }
-    }
-
     fn plain(&self, tokens: &[Token]) -> Option<Plain> {
         let texts: Vec<&str> = tokens.iter().map(|it| it.text(self.text)).collect();
         let (column, rest) = match *texts {
@@ -261,13 +252,19 @@ fn span(tokens: &[Token]) -> Range<usize> {
     start..end
 }
 
-/// The number of an expression among those that are known.
-fn number(known: &mut Vec<Expression>, expression: Expression) -> usize {
+/// The number of an expression among those that are known, noted for the template that it is in.
+fn number(
+    known: &mut Vec<Expression>,
+    here: &mut BTreeSet<usize>,
+    expression: Expression,
+) -> usize {
     let found = known.iter().position(|one| *one == expression);
-    found.unwrap_or_else(|| {
+    let number = found.unwrap_or(known.len());
+    if found.is_none() {
         known.push(expression);
-        known.len() - 1
-    })
+    }
+    here.insert(number);
+    number
 }
 
 #[cfg(test)]
