@@ -6,6 +6,39 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+/// What readers are called; of some it is not known.
+const NAMES: [&str; 13] = [
+    "Zofia",
+    "Józef",
+    "Anna",
+    "Łukasz",
+    "Maria",
+    "Jan",
+    "Ewa",
+    "O'Neil",
+    "Krzysztof",
+    "Ada",
+    "Bartłomiej",
+    "Iga",
+    "",
+];
+/// Where they live.
+const CITIES: [&str; 7] = [
+    "Kraków",
+    "Warszawa",
+    "Gdańsk",
+    "Łódź",
+    "Bielsko-Biała",
+    "Kraków",
+    "",
+];
+/// What they are.
+const SEGMENTS: [&str; 5] = ["home", "home", "cafe", "home", "office & co"];
+
+fn of<'a>(names: &[&'a str], number: u64) -> &'a str {
+    names[(number % names.len() as u64) as usize]
+}
+
 /// A campaign to be bent.
 pub(crate) struct Campaign {
     dir: TempDir,
@@ -37,9 +70,12 @@ impl Campaign {
             .expect("a file");
         for row in 1..=rows {
             let points = row % 300;
+            let name = of(&NAMES, row);
+            let city = of(&CITIES, row / 3);
+            let segment = of(&SEGMENTS, row / 7);
             writeln!(
                 csv,
-                "reader{row}@list.example,Zofia,Kraków,home,{points},{row:016x}"
+                "reader{row}@list.example,{name},{city},{segment},{points},{row:016x}"
             )
             .expect("a file");
         }

@@ -101,6 +101,8 @@ pub(super) struct Check {
     pub(super) off: BTreeMap<Text, Text>,
     #[serde(default)]
     pub(super) clients: Vec<Text>,
+    #[serde(default)]
+    pub(super) dkim: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

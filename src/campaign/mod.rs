@@ -169,6 +169,8 @@ pub struct Check {
     /// The families of mail clients to care about, as caniemail names them; without any, those
     /// that most people have.
     pub clients: Vec<Text>,
+    /// The selectors of the DKIM keys that the messages are signed with.
+    pub dkim: Vec<String>,
 }
 
 /// `[retry]`: how often.

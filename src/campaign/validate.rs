@@ -44,6 +44,7 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
     let retry = check.retry(&file.retry);
     let breaker = check.breaker(&file.breaker);
     let vars = check.vars(file.vars);
+    let dkim = check.selectors(file.check.dkim);
     if check.findings.is_empty() {
         Ok(Campaign {
             dir,
@@ -57,6 +58,7 @@ pub(super) fn validate(source: Source, file: File, frozen: bool) -> Result<Campa
             check: super::Check {
                 off: file.check.off.into_iter().collect(),
                 clients: file.check.clients,
+                dkim,
             },
             vars,
             source,
@@ -94,6 +96,28 @@ impl Check<'_> {
             self.bad(span, error.to_string(), "");
             default
         })
+    }
+
+    /// Selectors of DKIM (RFC 6376 3.1).
+    fn selectors(&mut self, selectors: Vec<Text>) -> Vec<String> {
+        let is_label = |label: &str| {
+            let sides = [label.bytes().next(), label.bytes().last()];
+            let mut bytes = label.bytes();
+            bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+                && sides.iter().flatten().filter(|side| **side != b'-').count() == 2
+                && label.len() <= 63
+        };
+        for selector in &selectors {
+            if !selector.get_ref().split('.').all(is_label) {
+                let message = format!("“{}” is no selector of DKIM", selector.get_ref());
+                let help = "it is the `s=` in the header DKIM-Signature of a message that you have got, such as \"s1\"";
+                self.bad(selector.span(), message, help);
+            }
+        }
+        selectors
+            .into_iter()
+            .map(toml::Spanned::into_inner)
+            .collect()
     }
 
     fn name(&mut self, name: &Text) -> String {

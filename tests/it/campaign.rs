@@ -214,6 +214,16 @@ fn a_url_must_be_one_over_tls_or_to_this_machine_and_holds_no_keys() {
 }
 
 #[test]
+fn selectors_of_dkim_are_names_in_the_dns() {
+    for bad in ["", "s1.", "a b", "-s1", "s1._domainkey.ł"] {
+        let help = "the `s=` in the header DKIM-Signature";
+        refused("check.dkim", vec![bad], "is no selector of DKIM", help);
+    }
+    let good = vec!["s1", "2026_11.mail-a"];
+    check(&Campaign::new().set("check.dkim", good)).is_clean();
+}
+
+#[test]
 fn limits_per_domain_are_rates_of_domains() {
     let refuse = |toml: &str, found: &str, help: &str| {
         let limits: toml::Table = toml.parse().expect("TOML");

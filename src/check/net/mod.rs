@@ -1,6 +1,7 @@
 //! `check --net`: what the messages lead to and whom they are from, looked up.
 
 mod collect;
+mod dkim;
 mod links;
 mod sender;
 mod spf;
@@ -49,6 +50,10 @@ pub(super) const RULES: &[Rule] = &[
     sender::SPF_ALL,
     sender::DMARC_MISSING,
     sender::DMARC_NONE,
+    dkim::MISSING,
+    dkim::REVOKED,
+    dkim::WEAK,
+    dkim::TESTING,
 ];
 
 /// The DNS and the web.
@@ -95,8 +100,15 @@ pub(super) async fn look(
         .excerpt(excerpt)
     };
     for domain in &targets.senders {
-        for finding in sender::look(domain, &network.dns).await {
-            out.add(place(finding));
+        let findings = sender::look(domain, &network.dns).await;
+        let exists = findings
+            .iter()
+            .all(|one| one.code != sender::NO_DOMAIN.code);
+        findings.into_iter().for_each(|one| out.add(place(one)));
+        let selectors = campaign.check.dkim.iter().filter(|_| exists);
+        for selector in selectors {
+            let finding = dkim::look(domain, selector, &network.dns).await;
+            finding.into_iter().for_each(|one| out.add(place(one)));
         }
     }
     look_at_urls(targets, network, out).await;

@@ -1,5 +1,4 @@
-//! What the DNS says of the sender's domain. DKIM is not looked at: its records are found only by a
-//! selector, which the server puts into the message when it signs it.
+//! What the DNS says of the sender's domain.
 
 use super::super::rule::Rule;
 use super::UNKNOWN;
@@ -7,7 +6,7 @@ use super::spf::{LOOKUPS, is_spf, lookups, passes_all};
 use crate::finding::{Finding, Severity};
 use crate::transport::lookup::{Dns, DnsError};
 
-const fn rule(
+pub(super) const fn rule(
     code: &'static str,
     severity: Severity,
     finds: &'static str,
@@ -23,7 +22,7 @@ const fn rule(
     }
 }
 
-const W: Severity = Severity::Warning;
+pub(super) const W: Severity = Severity::Warning;
 
 pub(super) const NO_DOMAIN: Rule = rule(
     "sender-no-domain",
@@ -146,7 +145,7 @@ pub(super) async fn look(domain: &str, dns: &Dns) -> Vec<Finding> {
     findings
 }
 
-fn unknown(name: &str, error: &DnsError) -> Finding {
+pub(super) fn unknown(name: &str, error: &DnsError) -> Finding {
     let finding = UNKNOWN.found(format!("{name} was not looked up: {error}"));
     finding.help("check again when the network is there")
 }

@@ -31,6 +31,85 @@ fn zone() -> Zone {
     zone
 }
 
+/// The bytes of a key of so many in base64, none of which are read.
+fn key(bytes: usize) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(vec![1; bytes])
+}
+
+/// The name of each key, its record, and what is wrong with it.
+fn keys() -> Vec<(&'static str, Option<String>, &'static [&'static str])> {
+    let long = key(294);
+    let (first, rest) = long.split_at(100);
+    vec![
+        (
+            "rsa._domainkey.good.example",
+            Some(format!("v=DKIM1; k=rsa; p={first} {rest}")),
+            &[],
+        ),
+        (
+            "bare._domainkey.good.example",
+            Some(format!("p={}", key(162))),
+            &[],
+        ),
+        (
+            "ed25519._domainkey.good.example",
+            Some(format!("v=DKIM1;k=ed25519;p={}", key(32))),
+            &[],
+        ),
+        (
+            "short._domainkey.good.example",
+            Some(format!("v=DKIM1; p={}", key(94))),
+            &["dkim-weak"],
+        ),
+        (
+            "trial._domainkey.good.example",
+            Some(format!("v=DKIM1; t=y:s; p={long}")),
+            &["dkim-testing"],
+        ),
+        (
+            "strict._domainkey.good.example",
+            Some(format!("v=DKIM1; t=s; p={long}")),
+            &[],
+        ),
+        (
+            "revoked._domainkey.good.example",
+            Some("v=DKIM1; p=".to_owned()),
+            &["dkim-revoked"],
+        ),
+        (
+            "broken._domainkey.good.example",
+            Some("v=DKIM1; p=MIIB…".to_owned()),
+            &["dkim-revoked"],
+        ),
+        (
+            "other._domainkey.good.example",
+            Some("something else".to_owned()),
+            &["dkim-missing"],
+        ),
+        ("none._domainkey.good.example", None, &["dkim-missing"]),
+    ]
+}
+
+#[tokio::test]
+async fn the_keys_of_the_sender_are_looked_up() {
+    let mut zone = zone();
+    for (name, record, _) in keys() {
+        let texts = record.into_iter().collect();
+        zone.insert(name, (Vec::new(), texts));
+    }
+    let dns = dns(zone).await;
+    for (name, _, codes) in keys() {
+        let (selector, _) = name.split_once('.').expect("a selector");
+        let finding = dkim::look("good.example", selector, &dns).await;
+        assert!(finding.iter().all(|finding| finding.help.is_some()));
+        let found: Vec<_> = finding.iter().map(|finding| finding.code).collect();
+        assert_eq!(found, codes, "{name}");
+    }
+    let silent = dkim::look("good.example", "silent", &dns).await;
+    assert_eq!(silent.map(|finding| finding.code), Some("lookup-failed"));
+}
+
 async fn of_sender(domain: &str) -> Vec<&'static str> {
     let findings = sender::look(domain, &dns(zone()).await).await;
     assert!(findings.iter().all(|finding| finding.help.is_some()));
@@ -151,7 +230,8 @@ fn every_rule_has_a_case() {
     let here = ["link-downgraded", "link-tls"];
     let cases = SENDERS.iter().flat_map(|(_, codes)| *codes);
     let cases = cases.chain(PATHS.iter().flat_map(|(_, _, codes)| *codes));
-    let cases: BTreeSet<_> = cases.copied().chain(here).collect();
+    let keys = keys().into_iter().flat_map(|(_, _, codes)| codes);
+    let cases: BTreeSet<_> = cases.chain(keys).copied().chain(here).collect();
     let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.code).collect();
     assert_eq!(cases, rules);
 }

@@ -63,7 +63,7 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
                 RecordType::A => addresses.iter().map(|it| RData::A(A(*it))).collect(),
                 RecordType::TXT => texts
                     .iter()
-                    .map(|it| RData::TXT(TXT::new(vec![it.clone()])))
+                    .map(|it| RData::TXT(TXT::from_bytes(it.as_bytes().chunks(255).collect())))
                     .collect(),
                 _ => Vec::new(),
             };
