@@ -3,7 +3,8 @@
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 
-use super::query::{Condition, Query, QueryError};
+use super::condition::Condition;
+use super::query::{Query, QueryError};
 use crate::clock::Clock;
 use crate::gateway::store::StoreError;
 
@@ -12,9 +13,23 @@ pub(super) use crate::web::{Failed, Fields, json};
 impl Fields {
     /// What is searched for.
     pub(super) fn condition(&self, clock: &Clock) -> Result<Condition, Failed> {
+        Ok(Condition::from(&self.query(clock)?))
+    }
+
+    /// What is searched for, where something is done to all of it: nothing that is half typed.
+    pub(super) fn finished(&self, clock: &Clock) -> Result<Condition, Failed> {
+        let query = self.query(clock)?;
+        if query.is_unfinished {
+            let words = "Something in the search says nothing yet, such as `subject:` with nothing after it. \
+                         Finish it, or take it out.";
+            return Err(Failed(StatusCode::BAD_REQUEST, words.to_owned()));
+        }
+        Ok(Condition::from(&query))
+    }
+
+    fn query(&self, clock: &Clock) -> Result<Query, QueryError> {
         let zone = TimeZone::get(self.get("zone")).unwrap_or(TimeZone::UTC);
-        let query = Query::parse(self.get("q"), clock.now(), &zone)?;
-        Ok(query.condition())
+        Query::parse(self.get("q"), clock.now(), &zone)
     }
 }
 

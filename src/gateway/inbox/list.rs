@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Inbox;
 use super::answers::{Failed, Fields, json};
-use super::query::{Condition, quoted};
+use super::condition::Condition;
+use super::query::quoted;
 
 /// The most messages of one answer.
 const MAX_LIMIT: i64 = 500;

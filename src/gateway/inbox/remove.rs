@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::Inbox;
 use super::answers::{Failed, Fields, json};
+use super::condition::Condition;
 use super::list::from;
-use super::query::Condition;
 
 /// How many are deleted in one commit: those who send messages wait for it.
 const BATCH: i64 = 500;
@@ -64,7 +64,7 @@ pub(super) async fn all(
     fields: Fields,
 ) -> Result<Response, Failed> {
     inbox.check_writable()?;
-    let condition = fields.condition(&inbox.clock)?;
+    let condition = fields.finished(&inbox.clock)?;
     let (mut before, mut deleted, mut kept) = (*inbox.store.newest().borrow() + 1, 0, 0);
     loop {
         let found = {
