@@ -175,13 +175,13 @@ mod tests {
     use super::super::query::quoted;
     use super::*;
 
-    fn condition(text: &str) -> Condition {
+    fn sql(text: &str) -> Condition {
         let query = Query::parse(text, Timestamp::UNIX_EPOCH, &TimeZone::UTC);
         Condition::from(&query.expect("a query"))
     }
 
     fn words(text: &str) -> String {
-        condition(text).words.unwrap_or_default()
+        sql(text).words.unwrap_or_default()
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_conditions_with_parameters() {
-        let condition = condition("-has:attachment -is:unread status:OK after:1970-01-01");
+        let condition = sql("-has:attachment -is:unread status:OK after:1970-01-01");
         assert_eq!((condition.words, condition.before), (None, None));
         assert_eq!(condition.after, Some(0));
         assert_eq!(condition.and.matches('?').count(), condition.values.len());
@@ -227,7 +227,7 @@ mod tests {
             "request:x",
             "account:y",
         ] {
-            let condition = condition(text);
+            let condition = sql(text);
             assert_eq!(
                 condition.and.matches('?').count(),
                 condition.values.len(),
@@ -245,11 +245,11 @@ mod tests {
             ("text:%", "snippet"),
             ("🅰", "tags"),
         ] {
-            let condition = condition(text);
+            let condition = sql(text);
             assert_eq!(condition.words, None, "{text}");
             assert!(condition.and.contains(column), "{}", condition.and);
             assert_eq!(condition.values.len(), 1, "{text}");
         }
-        assert!(condition("-🎉").and.starts_with(" AND NOT instr("));
+        assert!(sql("-🎉").and.starts_with(" AND NOT instr("));
     }
 }
