@@ -372,6 +372,22 @@ fn what_is_not_there_is_told() {
 }
 
 #[test]
+fn an_address_that_can_name_nothing_is_answered_as_the_page_expects() {
+    let gateway = Gateway::start();
+    let path = letter(&gateway);
+    let parts = format!("{path}/parts/99999999999");
+    for path in ["/inbox/m/%ff", "/inbox/m/%ff/html", "/inbox/%ff", &parts] {
+        let reply = gateway.site.get(path).code(400);
+        assert!(reply.json()["error"].is_string(), "{path}");
+    }
+    gateway
+        .site
+        .change("DELETE", "/inbox/m/%ff")
+        .code(400)
+        .json();
+}
+
+#[test]
 fn messages_are_read_and_deleted() {
     let gateway = Gateway::start();
     for subject in ["One", "Two", "Three"] {

@@ -1,7 +1,10 @@
 //! What the page's requests bring, and how they are answered.
 
+use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
 
 use super::condition::Condition;
 use super::query::{Query, QueryError};
@@ -9,6 +12,22 @@ use crate::clock::Clock;
 use crate::gateway::store::StoreError;
 
 pub(super) use crate::web::{Failed, Fields, json};
+
+/// What an address of the page names: a message, one of its files. What can name none is told as all
+/// else is.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(named)| Self(named)).map_err(|_| {
+            let words = "This address can name nothing that is here.";
+            Failed(StatusCode::BAD_REQUEST, words.to_owned())
+        })
+    }
+}
 
 impl Fields {
     /// What is searched for.

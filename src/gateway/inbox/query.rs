@@ -18,7 +18,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-/// The longest query that is looked at.
+/// The most characters of a query that is looked at.
 pub(super) const MAX_QUERY: usize = 2000;
 /// The most terms of one query.
 const MAX_TERMS: usize = 50;
@@ -118,7 +118,7 @@ impl Query {
     /// # Errors
     /// A time that is none, or a word that a key does not know.
     pub(super) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Self, QueryError> {
-        if text.len() > MAX_QUERY {
+        if text.chars().count() > MAX_QUERY {
             return Err(QueryError::TooLong);
         }
         let words = split(text);
@@ -363,6 +363,11 @@ mod tests {
             let error = Query::parse(wrong, NOW, &TimeZone::UTC).expect_err("it is wrong");
             assert!(error.to_string().starts_with(said), "{error}");
         }
+        assert!(Query::parse(&"ż".repeat(MAX_QUERY), NOW, &TimeZone::UTC).is_ok());
+        assert_eq!(
+            Query::parse(&"ż".repeat(MAX_QUERY + 1), NOW, &TimeZone::UTC),
+            Err(QueryError::TooLong)
+        );
         assert_eq!(
             Query::parse(&"a ".repeat(600), NOW, &TimeZone::UTC),
             Err(QueryError::TooLong)

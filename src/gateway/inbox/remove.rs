@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::json;
 
 use super::Inbox;
-use super::answers::{Failed, Fields, json};
+use super::answers::{Failed, Fields, Named, json};
 use super::condition::Condition;
 use super::list::from;
 use crate::gateway::store::remove_request;
@@ -32,7 +32,7 @@ impl Inbox {
 
 pub(super) async fn one(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     inbox.check_writable()?;
     let find = move |connection: &Connection| {
@@ -165,18 +165,18 @@ mod tests {
     async fn a_message_goes_with_its_request_and_no_other_is_looked_at() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(dir.path()).expect("a store");
-        let fill = |connection: &Connection| {
-            (0..2000).try_for_each(|uid| insert(connection, uid))
-        };
+        let fill = |connection: &Connection| (0..2000).try_for_each(|uid| insert(connection, uid));
         store.write(fill).await.expect("written");
-        let connection = Connection::open(dir.path().join("gateway.db")).expect("a database");
+        let mut connection = Connection::open(dir.path().join("gateway.db")).expect("a database");
         connection
             .pragma_update(None, "foreign_keys", "ON")
             .expect("as the store has it");
         let steps = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&steps);
         let count = move || counted.fetch_add(1, Ordering::Relaxed) == u32::MAX;
-        connection.progress_handler(1, Some(count)).expect("a count");
+        connection
+            .progress_handler(1, Some(count))
+            .expect("a count");
         delete(&connection, &[1]).expect("deleted");
         let steps = steps.load(Ordering::Relaxed);
         assert!(steps < 1000, "{steps} steps");
