@@ -157,6 +157,12 @@ impl Address {
         format!("{}@{}", self.local(), self.ascii_domain)
     }
 
+    /// The address with its domain as people write it: the local part as written.
+    pub fn to_unicode(&self) -> String {
+        let (domain, _) = idna::domain_to_unicode(&self.ascii_domain);
+        format!("{}@{domain}", self.local())
+    }
+
     /// What two spellings of one address have in common: lower case, the domain as A-labels.
     pub fn normalized(&self) -> String {
         format!(

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 use super::request::is_number;
+use super::violation::Violation;
 use super::{Copy, Dialect, File, Recipient, Request, form};
 
 /// The longest subject, name of a sender, and name of a copy, in characters (the vendor's page).
@@ -15,6 +15,14 @@ pub const MAX_TAGS: usize = 128;
 pub const MAX_RECIPIENTS: usize = 200;
 /// The most bytes of `html`, `text` and the base64 of the attachments (the vendor's 15 MB).
 pub const MAX_SIZE: usize = 15_000_000;
+
+/// The longest name of an extra header: beside it there must be room in a line for a long word.
+pub(super) const MAX_HEADER_NAME: usize = 90;
+/// The most bytes of an attachment's name and of its type, which go into lines of headers that have at
+/// most 998.
+const MAX_FILE_FIELD: usize = 255;
+/// The longest message ID, for the same reason.
+const MAX_MESSAGE_ID: usize = 980;
 
 /// The headers that come from a request's own fields or from the server.
 const RESERVED: [&str; 11] = [
@@ -71,138 +79,27 @@ pub fn check_header_name(name: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Something in a request that the API does not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Violation {
-    /// A field that has to be there is not; its name.
-    Missing(Cow<'static, str>),
-    /// Neither `html` nor `text`.
-    NoBody,
-    /// A field with too many characters.
-    TooLong {
-        /// The field's name.
-        field: &'static str,
-        /// Its characters (Unicode scalar values).
-        found: usize,
-        /// The most it can have.
-        most: usize,
-    },
-    /// More recipients than one request can have; their number.
-    TooManyRecipients(usize),
-    /// A field that can have one address has several.
-    TooManyCopies {
-        /// The field's name.
-        field: &'static str,
-        /// The addresses in it.
-        found: usize,
-    },
-    /// A message too large; its bytes, as [`Request::size`] counts them.
-    TooLarge(usize),
-    /// More variables than PHP reads of one form; their number.
-    TooManyVariables(usize),
-    /// A field that goes into a header holds CR, LF or NUL.
-    Character {
-        /// The field's name.
-        field: Cow<'static, str>,
-        /// The first of them.
-        character: char,
-    },
-    /// Not a header's name (RFC 5322 2.2), or none that the API can take; the name.
-    HeaderName(String),
-    /// A header that cannot be an extra one; its name.
-    ReservedHeader(String),
-    /// A header given twice, of which the API keeps one; its name.
-    HeaderTwice(String),
-    /// Not a message ID: printable ASCII without white space and angle brackets.
-    MessageId(String),
-    /// An address that the dialect cannot carry; the address.
-    Uncarried(String),
-    /// An address that is there twice, of which the dialect keeps one; the address.
-    Twice(String),
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(field) => write!(f, "the {field} is missing"),
-            Self::NoBody => f.write_str("there is neither an html nor a text"),
-            Self::TooLong { field, found, most } => {
-                let verb = if *field == "tags" {
-                    "are together"
-                } else {
-                    "is"
-                };
-                write!(
-                    f,
-                    "the {field} {verb} {found} characters long, the most is {most}"
-                )
-            }
-            Self::TooManyRecipients(found) => {
-                write!(
-                    f,
-                    "there are {found} recipients, the most is {MAX_RECIPIENTS}"
-                )
-            }
-            Self::TooManyCopies { field, found } => {
-                write!(f, "there are {found} addresses in {field}, the most is 1")
-            }
-            Self::TooLarge(found) => {
-                write!(
-                    f,
-                    "the html, the text and the attachments in base64 are {found} bytes, \
-                     the most is {MAX_SIZE}"
-                )
-            }
-            Self::TooManyVariables(found) => {
-                write!(
-                    f,
-                    "the form has {found} variables, the most is {}",
-                    form::MAX_VARIABLES
-                )
-            }
-            Self::Character {
-                field,
-                character: '\0',
-            } => write!(f, "the {field} holds a NUL"),
-            Self::Character { field, .. } => write!(f, "the {field} holds a line break"),
-            Self::HeaderName(name) => write!(f, "{name:?} cannot be the name of a header"),
-            Self::ReservedHeader(name) => write!(
-                f,
-                "the header {name} cannot be among the extra headers: the message has it already"
-            ),
-            Self::HeaderTwice(name) => write!(f, "the header {name} is there twice"),
-            Self::MessageId(id) => write!(
-                f,
-                "{id:?} cannot be a message ID: it must be printable ASCII without spaces and \
-                 angle brackets"
-            ),
-            Self::Uncarried(address) => {
-                write!(
-                    f,
-                    "the address {address:?} cannot be posted to new_sendmail"
-                )
-            }
-            Self::Twice(address) => {
-                write!(
-                    f,
-                    "the address {address} is there twice, which new_sendmail cannot carry"
-                )
-            }
-        }
-    }
-}
-
 impl Request<'_> {
-    /// Everything in the request that the API does not take. Whether an address is one is not
-    /// looked at: see [`Address`](crate::address::Address).
+    /// Everything in the request that the API does not take, or that its dialect cannot carry there.
+    /// Whether an address is one is not looked at: see [`Address`](crate::address::Address).
     pub fn violations(&self, dialect: Dialect) -> Vec<Violation> {
+        let mut found = self.faults(dialect);
+        self.check_carried(dialect, &mut found);
+        found
+    }
+
+    /// What the API refuses a whole request for, as it has got there. For an address that is none it
+    /// does not, nor for one that is there twice.
+    pub fn faults(&self, dialect: Dialect) -> Vec<Violation> {
         let mut found = Vec::new();
         self.check_presence(&mut found);
         self.check_numbers(dialect, &mut found);
         self.check_lengths(&mut found);
         self.check_lines(&mut found);
         self.check_headers(&mut found);
-        self.check_recipients(dialect, &mut found);
+        for recipient in &self.to {
+            recipient.check(&mut found);
+        }
         self.check_copies(dialect, &mut found);
         self.check_files(&mut found);
         found
@@ -293,10 +190,17 @@ impl Request<'_> {
         }
     }
 
-    fn check_recipients(&self, dialect: Dialect, found: &mut Vec<Violation>) {
-        for recipient in &self.to {
-            recipient.check(dialect, found);
+    fn check_carried(&self, dialect: Dialect, found: &mut Vec<Violation>) {
+        let carried = |address: &&Cow<'_, str>| dialect.can_carry(address);
+        let to = self.to.iter().map(|recipient| &recipient.address);
+        let mut uncarried: Vec<_> = to.filter(|address| !carried(address)).collect();
+        for copies in [&self.cc, &self.bcc] {
+            let in_keys = copies.iter().filter(|_| copies.len() > 1);
+            let addresses = in_keys.map(|copy| &copy.address);
+            uncarried.extend(addresses.filter(|address| !is_key(address)));
         }
+        let uncarried = uncarried.into_iter();
+        found.extend(uncarried.map(|address| Violation::Uncarried(address.to_string())));
         if dialect == Dialect::NewSendmail && self.to.len() > 1 {
             let mut seen = HashSet::with_capacity(self.to.len());
             let twice = self
@@ -309,15 +213,14 @@ impl Request<'_> {
 
     fn check_copies(&self, dialect: Dialect, found: &mut Vec<Violation>) {
         for (field, copies) in [("cc", &self.cc), ("bcc", &self.bcc)] {
-            let several = copies.len() > 1;
-            if several && dialect == Dialect::Sendmail {
+            if copies.len() > 1 && dialect == Dialect::Sendmail {
                 found.push(Violation::TooManyCopies {
                     field,
                     found: copies.len(),
                 });
             }
             for copy in copies {
-                copy.check(field, several, found);
+                copy.check(field, found);
             }
         }
     }
@@ -330,41 +233,51 @@ impl Request<'_> {
 }
 
 impl Recipient<'_> {
-    fn check(&self, dialect: Dialect, found: &mut Vec<Violation>) {
-        if !dialect.can_carry(&self.address) {
-            found.push(Violation::Uncarried(self.address.to_string()));
-        }
+    fn check(&self, found: &mut Vec<Violation>) {
+        let field = |name| format!("to[{}][{name}]", self.address);
         if let Some(name) = &self.name {
-            check_line(name, || "reciver_name".into(), found);
+            check_line(name, || field("reciver_name").into(), found);
         }
-        if let Some(id) = self.message_id.as_deref().filter(|id| !is_message_id(id)) {
-            found.push(Violation::MessageId(id.to_owned()));
+        let id = self.message_id.as_deref().unwrap_or_default();
+        if id.len() > MAX_MESSAGE_ID {
+            found.push(Violation::TooManyBytes {
+                field: field("message_id"),
+                found: id.len(),
+                most: MAX_MESSAGE_ID,
+            });
+        } else if self.message_id.is_some() && !is_message_id(id) {
+            let (to, id) = (self.address.to_string(), id.to_owned());
+            found.push(Violation::MessageId { to, id });
         }
     }
 }
 
 impl Copy<'_> {
-    fn check(&self, field: &'static str, in_key: bool, found: &mut Vec<Violation>) {
+    fn check(&self, field: &'static str, found: &mut Vec<Violation>) {
         check_line(&self.address, || field.into(), found);
         check_line(
             self.name.as_deref().unwrap_or(""),
             || format!("{field}_name").into(),
             found,
         );
-        if in_key && !is_key(&self.address) {
-            found.push(Violation::Uncarried(self.address.to_string()));
-        }
     }
 }
 
 impl File<'_> {
     fn check(&self, index: usize, found: &mut Vec<Violation>) {
         for (field, text) in [("name", &self.name), ("mime", &self.mime)] {
-            let name = || Cow::from(format!("files[{index}][{field}]"));
+            let name = || format!("files[{index}][{field}]");
             if text.is_empty() {
-                found.push(Violation::Missing(name()));
+                found.push(Violation::Missing(name().into()));
             }
-            check_line(text, name, found);
+            if text.len() > MAX_FILE_FIELD {
+                found.push(Violation::TooManyBytes {
+                    field: name(),
+                    found: text.len(),
+                    most: MAX_FILE_FIELD,
+                });
+            }
+            check_line(text, || name().into(), found);
         }
     }
 }
@@ -380,7 +293,7 @@ fn length(text: &str) -> usize {
 /// Whether a text is a header's name (RFC 5322 2.2 `ftext`) and reaches the server as one.
 fn is_header_name(name: &str) -> bool {
     let ftext = |byte: u8| matches!(byte, 33..=126) && byte != b':';
-    name.bytes().all(ftext) && is_key(name) && !is_number(name)
+    name.len() <= MAX_HEADER_NAME && name.bytes().all(ftext) && is_key(name) && !is_number(name)
 }
 
 fn is_message_id(id: &str) -> bool {

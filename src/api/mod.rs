@@ -11,6 +11,7 @@ mod limits;
 mod list;
 mod request;
 mod template;
+mod violation;
 
 use std::borrow::Cow;
 
@@ -18,7 +19,7 @@ pub use answer::{Answer, Data, Values};
 pub use blacklist::{BlacklistEntry, BlacklistReason};
 pub use emails::{EMAILS, emails_in, emails_query};
 pub use limits::{
-    MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, Violation, check_header_name, is_reserved_header,
+    MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, check_header_name, is_reserved_header,
 };
 pub use list::{
     DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,
@@ -26,6 +27,7 @@ pub use list::{
 };
 pub use request::DecodeError;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
+pub use violation::Violation;
 
 /// Which of the API's endpoints is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]

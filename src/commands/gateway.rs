@@ -237,6 +237,9 @@ impl From<StoreError> for Failure {
                 message,
                 "stop the other gateway, or name another folder with --data",
             ),
+            StoreError::NotThere(_) => {
+                Self::with_help("store", message, "name the folder of a gateway with --data")
+            }
             StoreError::NotAStore(_) | StoreError::Version { .. } => {
                 Self::with_help("store", message, "name another folder with --data")
             }

@@ -12,6 +12,7 @@
 
 mod look;
 mod tree;
+mod write;
 
 pub use look::Look;
 pub(crate) use tree::parse;
@@ -144,7 +145,7 @@ fn written(
     clock: &Clock,
     metas: &[Vec<(&str, &str)>],
 ) -> String {
-    let (dom, whole) = tree::parse(html, clock);
+    let (dom, read) = tree::parse(html, clock);
     let mut images = Images {
         inline,
         left: MAX_INLINED,
@@ -160,16 +161,13 @@ fn written(
         nodes.extend(node.children.borrow().iter().cloned());
     }
     tree::put_into_head(&dom, metas);
-    let mut page = Vec::with_capacity(html.len() + 1024);
-    // Writing to memory can't fail.
-    let _ = dom.serialize(&mut page);
-    let mut page = String::from_utf8_lossy(&page).into_owned();
+    let (mut page, wrote) = write::page(&dom, clock);
     if look != Look::Own {
         page = look.in_sheets(&page, &mut dark);
         // After the end of the body it still counts, and nothing in the message comes after it.
         page.push_str(&format!("<style>{}</style>", look.sheet(dark)));
     }
-    if !whole {
+    if !(read && wrote) {
         page.push_str(CUT);
     }
     page
@@ -283,16 +281,22 @@ impl Images<'_> {
         if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid:")) {
             return;
         }
-        let found = (self.inline)(&attribute.value.trim()[4..]);
-        let found = found.filter(|image| image.len() <= self.left);
+        let found = match self.left {
+            0 => None,
+            _ => (self.inline)(&attribute.value.trim()[4..]),
+        };
         let image = found.unwrap_or_default();
-        self.left -= image.len();
-        attribute.value = image.into();
+        let fits = image.len() <= self.left;
+        // After one that does not fit none is read: to read each again and again takes time.
+        self.left = self.left.saturating_sub(image.len());
+        attribute.value = if fits { image.into() } else { "".into() };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn page(html: &str, inline: &dyn Fn(&str) -> Option<String>) -> String {
@@ -391,10 +395,13 @@ mod tests {
             "<img src=\"data:a.png\"><table background=\"data:b\"></table>"
         );
         let large = "x".repeat(MAX_INLINED / 2);
-        let page = page("<img src=cid:a><img src=cid:a><img src=cid:a>", &|_| {
+        let read = Cell::new(0);
+        let page = page(&"<img src=cid:a>".repeat(10), &|_| {
+            read.set(read.get() + 1);
             Some(large.clone())
         });
-        assert_eq!(page.matches("src=\"\"").count(), 1);
+        assert_eq!(page.matches("src=\"\"").count(), 8);
+        assert!(read.get() <= 3, "it was read {} times", read.get());
         assert!(page.len() < MAX_INLINED + 1000);
     }
 

@@ -16,8 +16,8 @@ use crate::clock::Clock;
 
 /// The most elements; a long newsletter has some thousands.
 const MAX_ELEMENTS: u32 = 200_000;
-/// The longest time that parsing takes.
-const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
+/// The longest time that parsing takes, and that writing does.
+pub(super) const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
 /// How much is parsed between two looks at the bounds.
 const CHUNK: usize = 1024;
 

@@ -82,6 +82,10 @@ impl From<&Violation> for Refusal {
     fn from(violation: &Violation) -> Self {
         match violation {
             Violation::TooLarge(_) => Self::too_large(),
+            Violation::HeaderName(_) | Violation::ReservedHeader(_) | Violation::HeaderTwice(_) => {
+                let message = format!("the headers[…]: {violation}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+            }
             other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
         }
     }

@@ -12,7 +12,7 @@ use super::routes::Asked;
 use super::sendmail::{Letter, Prepared, text};
 use super::store::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
-    insert_request,
+    insert_request, of_copy,
 };
 use super::text::cut;
 use crate::address::Address;
@@ -184,7 +184,7 @@ impl Captured {
                         match blocked(connection, account, &copy.normalized())? {
                             None => sent.push(to),
                             Some(reason) => {
-                                let words = format!("copy to {to}: {}", on_the_blacklist(&reason));
+                                let words = of_copy(&to, &on_the_blacklist(&reason));
                                 let kind = EventKind::Status(Status::Dropped);
                                 insert_event(connection, id, kind, at, &words)?;
                             }

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::maildir::Maildir;
 use super::mime::trace;
 use super::store::{Reader, StoreError, source};
+use crate::address::Address;
 
 /// How many messages are looked up at a time.
 const CHUNK: u32 = 500;
@@ -61,8 +62,13 @@ struct Message {
 
 impl Message {
     fn trace(&self) -> Vec<u8> {
+        // As SMTP has them.
+        let ascii = |text: &String| {
+            Address::parse(text).map_or_else(|_| text.clone(), |address| address.to_ascii())
+        };
         let to = std::iter::once(&self.to).chain(&self.copies);
-        trace(&self.envelope_from, to, &self.account, &self.tags)
+        let to: Vec<_> = to.map(ascii).collect();
+        trace(&ascii(&self.envelope_from), &to, &self.account, &self.tags)
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Map, Value, json};
 
-use super::store::EventKind;
+use super::store::{EventKind, is_of_copy};
 use crate::address::Address;
 use crate::api::{ListError, ListQuery, Sort, after_second, decode_span, decode_time, encode_time};
 
@@ -45,8 +45,9 @@ pub(super) struct Field {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
-    /// Upper and lower case are the same.
-    NoCase,
+    /// An address as it was written: upper and lower case are the same, and so are both spellings of its
+    /// domain.
+    Recipient,
     /// An address, as it is normalized.
     Address,
     /// `NAME.from` and `NAME.to`, both included; `NAME` alone is that second, minute or day.
@@ -154,7 +155,17 @@ fn condition(
     let millis = |time: Timestamp| Sql::Integer(time.as_millisecond());
     Ok(match field.kind {
         Kind::Text => (format!("{plus}{column} = ?"), text(value)),
-        Kind::NoCase => (format!("{plus}{column} = ? COLLATE NOCASE"), text(value)),
+        Kind::Recipient => {
+            let spellings = spellings(value);
+            let condition = match spellings.len() {
+                1 => format!("{plus}{column} = ? COLLATE NOCASE"),
+                many => {
+                    let any = vec!["?"; many].join(", ");
+                    format!("{plus}{column} COLLATE NOCASE IN ({any})")
+                }
+            };
+            (condition, spellings.into_iter().map(Sql::Text).collect())
+        }
         Kind::Address => {
             let normalized = Address::parse(value).map(|address| address.normalized());
             let value = normalized.unwrap_or_else(|_| value.to_owned());
@@ -174,6 +185,22 @@ fn condition(
             (condition, vec![millis(begin), millis(end)])
         }
     })
+}
+
+/// How an address can be written: as it is, and with its domain in both spellings.
+fn spellings(value: &str) -> Vec<String> {
+    let mut spellings = vec![value.to_owned()];
+    if let Ok(address) = Address::parse(value) {
+        for other in [address.to_ascii(), address.to_unicode()] {
+            if !spellings
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&other))
+            {
+                spellings.push(other);
+            }
+        }
+    }
+    spellings
 }
 
 fn sort_columns(fields: &[Field], sort: &Sort) -> Result<&'static [&'static str], ListError> {
@@ -226,7 +253,7 @@ fn message_fields() -> Vec<Field> {
             2,
             message_id,
         ),
-        field("to", "message.to_address", Kind::NoCase, 1, to),
+        field("to", "message.to_address", Kind::Recipient, 1, to),
         field("created_at", "message.created_at", Kind::Time, 0, BY_TIME),
         field(
             "injected_time",
@@ -325,7 +352,11 @@ fn email_map(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
         email.insert(format!("{}_desc", kind.as_str()), Value::Null);
     }
     let events: Vec<(String, i64, String)> = serde_json::from_str(&text(10)?).unwrap_or_default();
-    for (kind, at, description) in events {
+    // What became of a copy is no status of the message.
+    let own = events
+        .into_iter()
+        .filter(|(_, _, words)| !is_of_copy(words));
+    for (kind, at, description) in own {
         email.insert(format!("{kind}_time"), time_of(at));
         email.insert(format!("{kind}_desc"), description.into());
     }

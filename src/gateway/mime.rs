@@ -14,7 +14,7 @@ use mail_parser::{Addr, MessageParser};
 use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
 use super::sendmail::text;
 use crate::address::{Address, AddressError, Mailbox};
-use crate::api::{Copy, File, Request, form};
+use crate::api::{Copy, File, MAX_NAME, Request, form};
 
 /// Why a request cannot be made into messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum MimeError {
 
 /// The messages of one request. What they have in common is built once.
 ///
-/// A request must be without [violations](Request::violations): it is they that keep line breaks
+/// A request must be without [faults](Request::faults): it is they that keep line breaks
 /// out of the headers.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -237,10 +237,15 @@ fn unstructured(text: &str) -> Raw<'_> {
     }
 }
 
+/// Whether a name can stand in a line as it is: in quotes it is not folded.
+fn is_short(name: &str) -> bool {
+    name.len() <= MAX_NAME && is_plain(name)
+}
+
 fn addresses(name: &str, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
     if mailboxes
         .iter()
-        .all(|mailbox| mailbox.name.as_deref().is_none_or(is_plain))
+        .all(|mailbox| mailbox.name.as_deref().is_none_or(is_short))
     {
         let one = |mailbox: &Mailbox| {
             AddressHeader::new_address(mailbox.name.clone(), mailbox.address.to_ascii())

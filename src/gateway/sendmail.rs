@@ -54,7 +54,7 @@ impl Post {
         dialect: Dialect,
         request: Request<'a>,
     ) -> Result<Prepared<'a>, Refusal> {
-        if let Some(violation) = request.violations(dialect).first() {
+        if let Some(violation) = request.faults(dialect).first() {
             return Err(violation.into());
         }
         let draft = Draft::new(&request)

@@ -47,7 +47,7 @@ pub(super) fn prepare(
         template.request.text = some(kept.text).or(template.request.text);
     }
     // The whole may be wrong where no part is: in the number of its recipients.
-    if let Some(violation) = template.request.violations(Dialect::NewSendmail).first() {
+    if let Some(violation) = template.request.faults(Dialect::NewSendmail).first() {
         return Err(violation.into());
     }
     let mut all: Vec<Captured> = Vec::new();

@@ -83,10 +83,12 @@ async function remove() {
 
 async function removeAll() {
   const { q } = state();
-  const what = q ? `Delete all that “${q}” finds?` : "Delete all messages?";
-  const wanted = await dialog.confirmed(what, "Messages that still wait for an SMTP server stay. It can't be undone.", "Delete all");
-  if (!wanted) return;
   try {
+    const { matches, capped } = await api.count(q);
+    const all = `${capped ? "more than " : ""}${number(matches)} ${matches === 1 ? "message" : "messages"}`;
+    const what = q ? `Delete ${all} that “${q}” finds?` : `Delete all ${all}?`;
+    const wanted = await dialog.confirmed(what, "Messages that still wait for an SMTP server stay. It can't be undone.", "Delete all");
+    if (!wanted) return;
     const { kept } = await api.removeAll(q);
     set({ m: "" });
     await list.reload();

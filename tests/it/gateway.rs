@@ -829,11 +829,11 @@ fn nothing_gets_into_a_header() {
     for (name, message) in [
         (
             "headers[X-A\r\nBcc]",
-            "\"X-A\\r\\nBcc\" cannot be the name of a header",
+            "the headers[…]: \"X-A\\r\\nBcc\" cannot be the name of a header",
         ),
         (
             "headers[X-A: b\nBcc]",
-            "\"X-A: b\\nBcc\" cannot be the name of a header",
+            "the headers[…]: \"X-A: b\\nBcc\" cannot be the name of a header",
         ),
     ] {
         assert_eq!(refusal(&gateway, &[(name, "a")]), (500, message.to_owned()));
@@ -858,7 +858,91 @@ fn nothing_gets_into_a_header() {
     );
     let reply = gateway.post("/api/new_sendmail", &fields);
     assert_eq!(reply.status, 500);
+    let message = reply.json["message"].as_str().expect("words");
+    assert!(
+        message.starts_with("the to[a@example.com][message_id] "),
+        "{message}"
+    );
     gateway.assert_empty();
+}
+
+#[test]
+fn what_makes_a_line_too_long_is_refused_by_its_name() {
+    let gateway = Gateway::start();
+    let file = |name, mime| {
+        [
+            ("files[0][name]", name),
+            ("files[0][mime]", mime),
+            ("files[0][content]", "QQ=="),
+        ]
+    };
+    let long = "x".repeat(1200);
+    let name = format!("headers[X{long}]");
+    let encoded = format!("=?{}", "ż".repeat(3000));
+    let mime = format!("text/plain; a={long}");
+    for (fields, named) in [
+        (vec![(&*name, "a")], "1201 bytes long, the most is 90"),
+        (
+            file(&encoded, "a/b").to_vec(),
+            "the files[0][name] is 6002 bytes",
+        ),
+        (
+            file("a", &mime).to_vec(),
+            "the files[0][mime] is 1214 bytes",
+        ),
+    ] {
+        let (status, message) = refusal(&gateway, &fields);
+        assert_eq!(status, 500);
+        assert!(message.contains(named), "{message}");
+    }
+    let id = "i".repeat(1999);
+    let id = [("to[0]", ""), ("to[a@example.com][message_id]", &id)];
+    let reply = gateway.post("/api/new_sendmail", &with(&BASE, &id));
+    let message = "the to[a@example.com][message_id] is 1999 bytes long, the most is 980";
+    assert_eq!(
+        (reply.status, &reply.json["message"]),
+        (500, &json!(message))
+    );
+    gateway.assert_empty();
+}
+
+#[test]
+fn no_line_is_longer_than_smtp_takes() {
+    let gateway = Gateway::start();
+    let (name, value) = (format!("headers[X{}]", "x".repeat(89)), "v".repeat(900));
+    let (words, id) = ("word ".repeat(600), "i".repeat(980));
+    let (file, mime) = (
+        format!("=?{}", "ż".repeat(126)),
+        format!("a/{}", "b".repeat(253)),
+    );
+    let fields = [
+        ("to[0]", ""),
+        ("to[a@example.com][message_id]", &*id),
+        ("to[a@example.com][reciver_name]", words.trim_end()),
+        (&*name, &*value),
+        ("headers[X-Long]", &"w".repeat(3000)),
+        (
+            "cc[c@example.com]",
+            words.trim_end().get(..127).expect("a name"),
+        ),
+        ("html", "x"),
+        ("files[0][name]", &file),
+        ("files[0][mime]", &mime),
+        ("files[0][content]", "QQ=="),
+        ("files[0][inline]", "1"),
+    ];
+    let reply = gateway.post("/api/new_sendmail", &with(&BASE, &fields));
+    assert_eq!(reply.status, 200, "{}", reply.json);
+    let message = gateway.only_file();
+    let longest = message.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+    assert!(longest <= Some(999), "{longest:?}");
+    let parsed = parse(&message);
+    let to = parsed.to().and_then(|to| to.first()).expect("a recipient");
+    assert_eq!(to.name(), Some(words.trim_end()));
+    assert_eq!(
+        parsed.attachment(0).and_then(|file| file.attachment_name()),
+        Some(&*file)
+    );
 }
 
 #[test]

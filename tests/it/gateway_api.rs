@@ -421,6 +421,88 @@ fn what_was_sent_is_listed_filtered_and_sorted() {
 }
 
 #[test]
+fn a_recipient_is_found_by_either_spelling_of_its_domain() {
+    let gateway = Gateway::start();
+    for to in ["Jan@żółw.pl", "ola@xn--w-uga1v8h.pl", "ewa@example.com"] {
+        gateway.post(&[to]);
+    }
+    for (asked, found) in [
+        ("jan@xn--w-uga1v8h.pl", "Jan@żółw.pl"),
+        ("JAN@żółw.pl", "Jan@żółw.pl"),
+        ("ola@żółw.pl", "ola@xn--w-uga1v8h.pl"),
+        ("ola@XN--w-uga1v8h.pl", "ola@xn--w-uga1v8h.pl"),
+        ("Ewa@example.com", "ewa@example.com"),
+    ] {
+        let query = pairs(&[("filter", &format!("to::{asked}"))]);
+        for list in ["emails", "smtp_events/ok"] {
+            let reply = get(&gateway, &format!("{list}?{query}"));
+            assert_eq!(rows(&reply, "to"), [found], "{list} {asked}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_recipient_holds_nobody_up_in_any_shape() {
+    let gateway = Gateway::start();
+    let bad = "jan.example.com";
+    let of_bad = |field| format!("to[{bad}][{field}]");
+    let (id, vars) = (of_bad("message_id"), of_bad("vars"));
+    let shapes: [(&str, Vec<(&str, &str)>); 5] = [
+        (
+            "sendmail",
+            vec![("to[0]", bad), ("to[1]", "ok@example.com")],
+        ),
+        (
+            "new_sendmail",
+            vec![("to[0]", bad), ("to[1]", "ok@example.com")],
+        ),
+        (
+            "new_sendmail",
+            vec![(&id, "b1"), ("to[ok@example.com][message_id]", "b2")],
+        ),
+        (
+            "new_sendmail",
+            vec![
+                ("new_structure", "1"),
+                ("to[0][email]", bad),
+                ("to[1][email]", "ok@example.com"),
+            ],
+        ),
+        (
+            "sendmail_templates",
+            vec![(&vars, ""), ("to[ok@example.com][vars][a]", "b")],
+        ),
+    ];
+    let common = [
+        ("smtp_account", "1.acme.smtp"),
+        ("from", "news@acme.example"),
+        ("subject", "Hello"),
+        ("text", "Hello"),
+    ];
+    for (endpoint, mut fields) in shapes {
+        fields.extend(common);
+        let reply = post(&gateway, endpoint, &pairs(&fields));
+        assert_eq!(reply.status, 200, "{endpoint} {fields:?}: {}", reply.body);
+        let json = reply.json();
+        let refused = json["data"][0][bad].as_str().unwrap_or_default();
+        let begin = format!("Address {bad} is incorrect: ");
+        assert!(refused.starts_with(&begin), "{endpoint} {fields:?}: {json}");
+        let id = json["data"][1]["ok@example.com"].as_str();
+        assert!(id.is_some_and(|id| !id.contains(' ')), "{json}");
+    }
+    assert_eq!(kept(&gateway).len(), 5);
+    let mut twice = vec![("to[0]", "ok@example.com"), ("to[1]", "ok@example.com")];
+    twice.extend(common);
+    let reply = post(&gateway, "new_sendmail", &pairs(&twice));
+    assert_eq!(
+        (reply.status, reply.values().len()),
+        (200, 2),
+        "{}",
+        reply.body
+    );
+}
+
+#[test]
 fn who_is_on_the_blacklist_is_taken_and_dropped() {
     let gateway = Gateway::start();
     assert_eq!(get(&gateway, "blacklists").status, 404);
@@ -648,7 +730,7 @@ fn everything_can_be_written_into_a_maildir() {
     gateway.ask(
         "POST /api/sendmail",
         &[],
-        &form(&["a@example.com", "b@example.com"]),
+        &form(&["a@example.com", "jan@żółw.pl"]),
     );
     let data = gateway.data();
     let maildir = data.join("export");
@@ -677,6 +759,9 @@ fn everything_can_be_written_into_a_maildir() {
         assert!(copies.contains(line), "{line} in {copies}");
     }
     assert!(!copies.contains("\r\nBcc:"));
+    let all = String::from_utf8_lossy(&files.concat()).into_owned();
+    let to = "X-Mailrun-Envelope-To: jan@xn--w-uga1v8h.pl\r\n";
+    assert!(all.contains(to), "{to} in {all}");
     let source = kept(&gateway)[0].source.clone();
     assert!(
         copies.as_bytes().ends_with(&source),
@@ -689,7 +774,11 @@ fn everything_can_be_written_into_a_maildir() {
     let nothing = crate::support::run::Run::new("gateway")
         .args(["--data", "nowhere", "--export", "x"])
         .run();
-    nothing.code(1).stderr_has("nowhere");
+    nothing
+        .code(1)
+        .stderr_has("nowhere")
+        .stderr_has("no gateway keeps messages in this folder")
+        .stderr_has("with --data");
 }
 
 #[test]

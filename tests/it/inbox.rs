@@ -120,7 +120,8 @@ fn a_search_finds_by_every_key() {
         ("run:0123456789abcdef0123", &sale),
         ("-run:0123456789abcdef0123", &invoice),
         (&request, &invoice),
-        ("… \"", &both),
+        ("… \"", &vec![]),
+        ("\"", &both),
     ] {
         assert_eq!(&gateway.found(query), found, "{query}");
     }
@@ -371,6 +372,22 @@ fn what_is_not_there_is_told() {
 }
 
 #[test]
+fn an_address_that_can_name_nothing_is_answered_as_the_page_expects() {
+    let gateway = Gateway::start();
+    let path = letter(&gateway);
+    let parts = format!("{path}/parts/99999999999");
+    for path in ["/inbox/m/%ff", "/inbox/m/%ff/html", "/inbox/%ff", &parts] {
+        let reply = gateway.site.get(path).code(400);
+        assert!(reply.json()["error"].is_string(), "{path}");
+    }
+    gateway
+        .site
+        .change("DELETE", "/inbox/m/%ff")
+        .code(400)
+        .json();
+}
+
+#[test]
 fn messages_are_read_and_deleted() {
     let gateway = Gateway::start();
     for subject in ["One", "Two", "Three"] {
@@ -408,6 +425,57 @@ fn messages_are_read_and_deleted() {
     let deleted = gateway.site.change("DELETE", "/inbox/messages").code(200);
     assert_eq!(deleted.json(), json!({ "deleted": 1, "kept": 0 }));
     assert_eq!(gateway.found(""), [""; 0]);
+}
+
+#[test]
+fn what_has_no_letter_is_found_where_it_stands() {
+    let gateway = Gateway::start();
+    for (subject, tag) in [("Hello", "a"), ("Party 🎉 100%", "🎈")] {
+        gateway.sendmail(&[
+            ("to[0]", "jan@example.com"),
+            ("subject", subject),
+            ("text", "One, two & three"),
+            ("tags[]", tag),
+        ]);
+    }
+    gateway.indexed();
+    let (none, hello) = (vec![], vec!["Hello"]);
+    let party = vec!["Party 🎉 100%"];
+    let both = vec!["Party 🎉 100%", "Hello"];
+    for (query, found) in [
+        ("🎉", &party),
+        ("\"🎉\"", &party),
+        ("-🎉", &hello),
+        ("subject:🎉", &party),
+        ("subject:🎉 hello", &none),
+        ("-subject:🎉", &hello),
+        ("text:🎉", &none),
+        ("text:&", &both),
+        ("to:@", &both),
+        ("from:\"...\"", &none),
+        ("🎈", &party),
+        ("tag:🎈", &party),
+        ("%", &party),
+        ("[", &none),
+        ("!!!", &none),
+        ("🅰 hello", &none),
+    ] {
+        assert_eq!(&gateway.found(query), found, "{query}");
+    }
+    let page = gateway.site.get("/inbox/messages?q=%ff").code(200).json();
+    assert_eq!(page["messages"], json!([]));
+    // Nothing is deleted that is not shown, nor before it is clear what is meant.
+    let delete = |query: &str| {
+        let path = format!("/inbox/messages?q={query}");
+        gateway.site.change("DELETE", &path)
+    };
+    for half in ["subject:", "hello%20to:", "%22"] {
+        let error = delete(half).code(400).json()["error"].to_string();
+        assert!(error.contains("says nothing yet"), "{error}");
+    }
+    let deleted = delete("subject:%F0%9F%8E%89").code(200).json();
+    assert_eq!(deleted, json!({ "deleted": 1, "kept": 0 }));
+    assert_eq!(gateway.found(""), hello);
 }
 
 #[test]

@@ -415,7 +415,10 @@ fn what_is_deleted_is_asked_for_first() {
         "document.querySelectorAll('.row').length === 2 && {TITLE} === 'Two'"
     ));
     assert_eq!(gateway.found(""), ["Two", "One"]);
-    browser.click("#delete-all").click("#confirm");
+    browser
+        .click("#delete-all")
+        .until("document.querySelector('#dialog h2')?.innerText === 'Delete all 2 messages?'");
+    browser.click("#confirm");
     browser.until("!document.querySelector('#empty').hidden && document.querySelector('#empty').innerText.includes('curl ')");
     assert_eq!(gateway.list("").len(), 0);
 }

@@ -1,9 +1,8 @@
 //! The page and its files, as they are in `templates/inbox`.
 
-use axum::extract::Path;
 use axum::response::Response;
 
-use super::answers::Failed;
+use super::answers::{Failed, Named};
 use crate::web::{self, File};
 
 macro_rules! files {
@@ -28,6 +27,6 @@ pub(super) async fn page() -> Response {
     web::page(PAGE)
 }
 
-pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failed> {
+pub(super) async fn file(Named(name): Named<String>) -> Result<Response, Failed> {
     web::file(&FILES, &name)
 }

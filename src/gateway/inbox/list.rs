@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Inbox;
 use super::answers::{Failed, Fields, json};
-use super::query::{Condition, quoted};
+use super::condition::Condition;
+use super::query::quoted;
 
 /// The most messages of one answer.
 const MAX_LIMIT: i64 = 500;
@@ -243,4 +244,35 @@ pub(super) async fn groups(
         rows.collect::<rusqlite::Result<Vec<Value>>>()
     };
     Ok(json(&inbox.store.read_async(read).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::super::query::Query;
+    use super::*;
+    use crate::gateway::store::Store;
+
+    #[test]
+    fn what_an_account_has_is_in_the_order_of_the_list() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("a store");
+        let query = Query::parse("account:a", Timestamp::UNIX_EPOCH, &TimeZone::UTC);
+        let condition = Condition::from(&query.expect("a query"));
+        let plan = |connection: &Connection| {
+            let from = from(connection, &condition, i64::MAX)?.expect("messages");
+            let (select, values) = from.select(COLUMNS, 100);
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
+            let steps = explain.query_map(params_from_iter(values), |row| row.get(3))?;
+            steps.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let plan = store.read(plan).expect("a plan").join("\n");
+        assert!(
+            plan.contains("message_of_account (account=? AND rowid>?"),
+            "{plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::Inbox;
-use super::answers::{Failed, Fields, json};
+use super::answers::{Failed, Fields, Named, json};
 use super::list::array;
 use crate::frame;
 use crate::gateway::text::cut;
@@ -77,7 +77,7 @@ fn parse(bytes: &[u8]) -> Result<Mail<'_>, Failed> {
 
 pub(super) async fn view(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     let known = uid.clone();
     let known = inbox
@@ -157,7 +157,7 @@ fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
 
 pub(super) async fn html(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
     fields: Fields,
 ) -> Result<Response, Failed> {
     let page = inbox.with(uid, |inbox, bytes| {
@@ -175,7 +175,7 @@ pub(super) async fn html(
 
 pub(super) async fn source(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     let source = inbox.with(uid, |_, mut bytes| {
         bytes.truncate(MAX_SHOWN);
@@ -186,7 +186,7 @@ pub(super) async fn source(
 
 pub(super) async fn eml(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     let name = format!("{}.eml", file_name(Some(&uid), "message"));
     let bytes = inbox.with(uid, |_, bytes| Ok(bytes)).await?;
@@ -195,7 +195,7 @@ pub(super) async fn eml(
 
 pub(super) async fn part(
     State(inbox): State<Arc<Inbox>>,
-    Path((uid, number)): Path<(String, u32)>,
+    Named((uid, number)): Named<(String, u32)>,
 ) -> Result<Response, Failed> {
     let file = inbox.with(uid, move |_, bytes| {
         let mail = parse(&bytes)?;
@@ -218,7 +218,7 @@ pub(super) async fn part(
 /// of it is put in.
 pub(super) async fn request(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     let of = uid.clone();
     let read = move |connection: &Connection| {
@@ -259,20 +259,20 @@ pub(super) async fn request(
     Ok(json(&request))
 }
 
-pub(super) async fn read(state: State<Arc<Inbox>>, uid: Path<String>) -> Result<Response, Failed> {
+pub(super) async fn read(state: State<Arc<Inbox>>, uid: Named<String>) -> Result<Response, Failed> {
     set_unread(state, uid, false).await
 }
 
 pub(super) async fn unread(
     state: State<Arc<Inbox>>,
-    uid: Path<String>,
+    uid: Named<String>,
 ) -> Result<Response, Failed> {
     set_unread(state, uid, true).await
 }
 
 async fn set_unread(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
     unread: bool,
 ) -> Result<Response, Failed> {
     let update = move |connection: &Connection| {

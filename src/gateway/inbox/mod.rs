@@ -24,6 +24,7 @@
 
 mod answers;
 mod changes;
+mod condition;
 mod files;
 mod list;
 mod maildir;

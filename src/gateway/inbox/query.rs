@@ -10,17 +10,15 @@
 //! | `id:` `account:` `request:` `run:` | a message ID, an SMTP account, a `req_id`, what the IDs of a run begin with |
 //! | `-` before any of these | not so |
 //!
-//! All must hold. The language is parsed here, and made into SQL with parameters.
+//! All must hold. A word without a letter or a digit, such as `🎉`, is found where it stands.
+//!
+//! The language is parsed here; [`Condition`](super::condition::Condition) makes SQL of it.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use rusqlite::types::Value;
 
-use crate::gateway::store::EVERY;
-use crate::gateway::text::folded;
-
-/// The longest query that is looked at.
+/// The most characters of a query that is looked at.
 pub(super) const MAX_QUERY: usize = 2000;
 /// The most terms of one query.
 const MAX_TERMS: usize = 50;
@@ -28,7 +26,9 @@ const MAX_TERMS: usize = 50;
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Query {
-    terms: Vec<Term>,
+    pub(super) terms: Vec<Term>,
+    /// Whether something in it says nothing yet, such as `subject:`.
+    pub(super) is_unfinished: bool,
 }
 
 /// Why a query means nothing.
@@ -48,17 +48,42 @@ pub(super) enum QueryError {
     TooLong,
 }
 
+/// One thing that must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Term {
-    not: bool,
-    is: Is,
+pub(super) struct Term {
+    pub(super) not: bool,
+    pub(super) is: Is,
 }
 
+/// Where words are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Anywhere,
+    Sender,
+    Recipient,
+    Subject,
+    Text,
+}
+
+impl Place {
+    /// The column of the index, if it is one.
+    pub(super) fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Anywhere => None,
+            Self::Sender => Some("sender"),
+            Self::Recipient => Some("recipient"),
+            Self::Subject => Some("subject"),
+            Self::Text => Some("body"),
+        }
+    }
+}
+
+/// What a term says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Is {
-    /// Words in a row, in a column of the index or in any; the last may be a beginning.
+pub(super) enum Is {
+    /// Words in a row; the last may be a beginning.
     Words {
-        column: Option<&'static str>,
+        place: Place,
         words: String,
         begins: bool,
     },
@@ -77,23 +102,6 @@ enum Is {
     Run(String),
 }
 
-/// A condition on rows of `message`, and the values of its parameters. `words` is for the index.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Condition {
-    /// What the index of words is to be asked, if anything.
-    pub(super) words: Option<String>,
-    /// What must not be there, in the index's language.
-    without: Vec<String>,
-    /// It came at this time or later.
-    pub(super) after: Option<i64>,
-    /// It came before this time.
-    pub(super) before: Option<i64>,
-    /// ` AND …` of all else; it may be empty.
-    pub(super) and: String,
-    /// The values of the `?` in `and`.
-    pub(super) values: Vec<Value>,
-}
-
 /// The statuses that a message can have.
 pub(super) const STATUSES: [&str; 6] = [
     "injected",
@@ -110,127 +118,23 @@ impl Query {
     /// # Errors
     /// A time that is none, or a word that a key does not know.
     pub(super) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Self, QueryError> {
-        if text.len() > MAX_QUERY {
+        if text.chars().count() > MAX_QUERY {
             return Err(QueryError::TooLong);
         }
         let words = split(text);
         if words.len() > MAX_TERMS {
             return Err(QueryError::TooLong);
         }
-        let terms = words
+        let count = words.len();
+        let terms: Vec<_> = words
             .into_iter()
             .filter_map(|word| word.into_term(now, zone).transpose())
             .collect::<Result<_, _>>()?;
-        Ok(Self { terms })
+        Ok(Self {
+            is_unfinished: terms.len() < count,
+            terms,
+        })
     }
-
-    /// The query as SQL.
-    pub(super) fn condition(&self) -> Condition {
-        let mut condition = Condition::default();
-        for Term { not, is } in &self.terms {
-            condition.add(*not, is);
-        }
-        condition.words = condition.words_without();
-        condition
-    }
-}
-
-impl Condition {
-    fn add(&mut self, not: bool, is: &Is) {
-        match is {
-            Is::Words {
-                column,
-                words,
-                begins,
-            } => self.words(not, phrase(*column, words, *begins)),
-            Is::Tag { tag, begins } => self.tag(not, tag, *begins),
-            Is::Before(at) if not => self.after = self.after.max(Some(*at)),
-            Is::Before(at) => self.before = Some(self.before.map_or(*at, |before| before.min(*at))),
-            Is::From(at) if not => self.add(false, &Is::Before(*at)),
-            Is::From(at) => self.add(true, &Is::Before(*at)),
-            Is::Attachment if not => self.plain(false, "message.has_attachment = 0", []),
-            Is::Attachment => self.words(false, Some("flags : attachment".to_owned())),
-            Is::Unread(unread) if *unread == not => self.plain(false, "message.unread = 0", []),
-            Is::Unread(_) => self.plain(false, "message.unread = 1", []),
-            Is::Status(status) => self.plain(not, "message.status = ?", [*status]),
-            Is::Id(id) => self.plain(not, "message.message_id = ?", [id.as_str()]),
-            Is::Account(account) => self.plain(not, "message.account = ?", [account.as_str()]),
-            Is::Request(id) => {
-                let requests =
-                    "coalesce(message.request, 0) IN (SELECT id FROM request WHERE req_id = ?)";
-                self.plain(not, requests, [id.as_str()]);
-            }
-            // IDs of a run are its letters, a dot and a number; `/` is what comes after the dot.
-            Is::Run(run) => {
-                let run = [format!("{run}."), format!("{run}/")];
-                let within = "(message.message_id >= ? AND message.message_id < ?)";
-                self.plain(not, within, run.iter().map(String::as_str));
-            }
-        }
-    }
-
-    fn plain<'a>(&mut self, not: bool, condition: &str, values: impl IntoIterator<Item = &'a str>) {
-        let not = if not { "NOT " } else { "" };
-        self.and += &format!(" AND {not}{condition}");
-        let values = values.into_iter().map(|value| value.to_owned().into());
-        self.values.extend(values);
-    }
-
-    /// A phrase without a letter or a digit says nothing: the index knows only words.
-    fn words(&mut self, not: bool, phrase: Option<String>) {
-        let Some(phrase) = phrase else { return };
-        if not {
-            return self.without.push(phrase);
-        }
-        let words = self.words.get_or_insert_default();
-        if !words.is_empty() {
-            words.push_str(" AND ");
-        }
-        words.push_str(&phrase);
-    }
-
-    /// What the index is to be asked: the words without those that must not be there. The index goes
-    /// through both in the order of the messages, and no message is looked at for it.
-    fn words_without(&mut self) -> Option<String> {
-        let words = self.words.take();
-        if self.without.is_empty() {
-            return words;
-        }
-        let words = words.unwrap_or_else(|| format!("flags : \"{EVERY}\""));
-        let without = std::mem::take(&mut self.without).join(" OR ");
-        Some(format!("({words}) NOT ({without})"))
-    }
-
-    fn tag(&mut self, not: bool, tag: &str, begins: bool) {
-        // The index is quick, but does not know where a tag ends.
-        if !not {
-            self.words(false, phrase(Some("tags"), tag, begins));
-        }
-        let holds = if begins {
-            "substr(lower(value), 1, length(lower(?))) = lower(?)"
-        } else {
-            "lower(value) = lower(?)"
-        };
-        let exists = format!("EXISTS (SELECT 1 FROM json_each(message.tags) WHERE {holds})");
-        self.plain(
-            not,
-            &exists,
-            std::iter::repeat_n(tag, 1 + usize::from(begins)),
-        );
-    }
-}
-
-/// A phrase as the index's language has it; none without a letter or a digit.
-fn phrase(column: Option<&str>, words: &str, begins: bool) -> Option<String> {
-    if !words.contains(char::is_alphanumeric) {
-        return None;
-    }
-    let column = column
-        .map(|column| format!("{column} : "))
-        .unwrap_or_default();
-    let quoted = folded(words).replace('"', "\"\"");
-    let star = if begins { " *" } else { "" };
-    Some(format!("{column}\"{quoted}\"{star}"))
 }
 
 /// One thing between spaces.
@@ -313,17 +217,17 @@ impl Word {
         if value.trim().is_empty() {
             return Ok(None);
         }
-        let words = |column| Is::Words {
-            column,
+        let words = |place| Is::Words {
+            place,
             words: value.clone(),
             begins: !quoted,
         };
         let is = match key.as_deref() {
-            None => words(None),
-            Some("from") => words(Some("sender")),
-            Some("to") => words(Some("recipient")),
-            Some("subject") => words(Some("subject")),
-            Some("text") => words(Some("body")),
+            None => words(Place::Anywhere),
+            Some("from") => words(Place::Sender),
+            Some("to") => words(Place::Recipient),
+            Some("subject") => words(Place::Subject),
+            Some("text") => words(Place::Text),
             Some("tag") => Is::Tag {
                 tag: value,
                 begins: !quoted,
@@ -428,62 +332,6 @@ mod tests {
         Query::parse(text, NOW, &TimeZone::UTC).expect("a query")
     }
 
-    fn words(text: &str) -> String {
-        parsed(text).condition().words.unwrap_or_default()
-    }
-
-    #[test]
-    fn words_go_to_the_index_and_cannot_be_its_language() {
-        assert_eq!(words("autumn"), "\"autumn\" *");
-        assert_eq!(
-            words("\"autumn sale\" to:jan@x"),
-            "\"autumn sale\" AND recipient : \"jan@x\" *"
-        );
-        assert_eq!(words("FROM:\"A B\""), "sender : \"A B\"");
-        assert_eq!(
-            words("a\"b OR NEAR(x)"),
-            "\"a\"\"b\" * AND \"OR\" * AND \"NEAR(x)\" *"
-        );
-        assert_eq!(words("subject:"), "");
-        assert_eq!(words("Łódź"), "\"Lódź\" *");
-        assert_eq!(words("http://x"), "\"http://x\" *");
-        assert_eq!(words("\"open end"), "\"open end\"");
-        assert_eq!(words("\"a\"\"b\" c"), "\"a\"\"b\" AND \"c\" *");
-        assert_eq!(words(&quoted("subject", "a\"b")), "subject : \"a\"\"b\"");
-        assert_eq!(words("tag:autumn"), "tags : \"autumn\" *");
-        assert_eq!(
-            words("-a b -to:\"c\" d"),
-            "(\"b\" * AND \"d\" *) NOT (\"a\" * OR recipient : \"c\")"
-        );
-        assert_eq!(words("-a"), "(flags : \"\u{e000}\") NOT (\"a\" *)");
-    }
-
-    #[test]
-    fn the_rest_is_conditions_with_parameters() {
-        let condition = parsed("-has:attachment -is:unread status:OK … after:2h").condition();
-        assert_eq!((condition.words, condition.before), (None, None));
-        assert_eq!(condition.after, Some(NOW.as_millisecond() - 7_200_000));
-        assert_eq!(condition.and.matches('?').count(), condition.values.len());
-        assert!(condition.and.contains("unread = 0"), "{}", condition.and);
-        for text in [
-            "tag:a",
-            "tag:\"a\"",
-            "-tag:a",
-            "run:ab",
-            "-run:ab",
-            "id:<a@b>",
-            "request:x",
-            "account:y",
-        ] {
-            let condition = parsed(text).condition();
-            assert_eq!(
-                condition.and.matches('?').count(),
-                condition.values.len(),
-                "{text}"
-            );
-        }
-    }
-
     #[test]
     fn times_are_days_times_or_ago() {
         let at = |text: &str| match &parsed(text).terms[0].is {
@@ -515,6 +363,11 @@ mod tests {
             let error = Query::parse(wrong, NOW, &TimeZone::UTC).expect_err("it is wrong");
             assert!(error.to_string().starts_with(said), "{error}");
         }
+        assert!(Query::parse(&"ż".repeat(MAX_QUERY), NOW, &TimeZone::UTC).is_ok());
+        assert_eq!(
+            Query::parse(&"ż".repeat(MAX_QUERY + 1), NOW, &TimeZone::UTC),
+            Err(QueryError::TooLong)
+        );
         assert_eq!(
             Query::parse(&"a ".repeat(600), NOW, &TimeZone::UTC),
             Err(QueryError::TooLong)

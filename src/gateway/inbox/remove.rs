@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::json;
 
 use super::Inbox;
-use super::answers::{Failed, Fields, json};
+use super::answers::{Failed, Fields, Named, json};
+use super::condition::Condition;
 use super::list::from;
-use super::query::Condition;
+use crate::gateway::store::remove_request;
 
 /// How many are deleted in one commit: those who send messages wait for it.
 const BATCH: i64 = 500;
 
-/// A message that still has to go to an SMTP server.
-const WAITS: &str = "EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id AND state IN ('waiting', 'sending'))";
+/// A message that still has to go to an SMTP server, whatever the state that is in.
+const WAITS: &str = "EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id)";
 
 impl Inbox {
     fn check_writable(&self) -> Result<(), Failed> {
@@ -31,7 +32,7 @@ impl Inbox {
 
 pub(super) async fn one(
     State(inbox): State<Arc<Inbox>>,
-    Path(uid): Path<String>,
+    Named(uid): Named<String>,
 ) -> Result<Response, Failed> {
     inbox.check_writable()?;
     let find = move |connection: &Connection| {
@@ -64,7 +65,7 @@ pub(super) async fn all(
     fields: Fields,
 ) -> Result<Response, Failed> {
     inbox.check_writable()?;
-    let condition = fields.condition(&inbox.clock)?;
+    let condition = fields.finished(&inbox.clock)?;
     let (mut before, mut deleted, mut kept) = (*inbox.store.newest().borrow() + 1, 0, 0);
     loop {
         let found = {
@@ -121,14 +122,70 @@ fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
     }
     requests.sort_unstable();
     requests.dedup();
-    for table in ["body", "request"] {
-        let unused = format!(
-            "DELETE FROM {table} WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE message.{table} = ?1)"
-        );
-        let mut delete = connection.prepare_cached(&unused)?;
-        for request in &requests {
-            delete.execute([request])?;
-        }
+    requests
+        .iter()
+        .try_for_each(|request| remove_request(connection, *request))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::gateway::store::{
+        NewMessage, NewRequest, Store, insert_body, insert_message, insert_request,
+    };
+
+    /// A message with a request and a body of its own.
+    fn insert(connection: &Connection, uid: usize) -> rusqlite::Result<()> {
+        let request = NewRequest {
+            req_id: String::new(),
+            endpoint: "sendmail",
+            at: Timestamp::UNIX_EPOCH,
+            remote: None,
+            fields: "[]".to_owned(),
+        };
+        let request = insert_request(connection, &request)?;
+        // Bodies have other IDs than their requests.
+        insert_body(connection, request, b"unused")?;
+        let body = insert_body(connection, request, b"body")?;
+        let message = NewMessage {
+            request: Some(request),
+            body: Some(body),
+            uid: uid.to_string(),
+            tags: "[]".to_owned(),
+            ..NewMessage::default()
+        };
+        insert_message(connection, &message).map(drop)
     }
-    Ok(())
+
+    #[tokio::test]
+    async fn a_message_goes_with_its_request_and_no_other_is_looked_at() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("a store");
+        let fill = |connection: &Connection| (0..2000).try_for_each(|uid| insert(connection, uid));
+        store.write(fill).await.expect("written");
+        let mut connection = Connection::open(dir.path().join("gateway.db")).expect("a database");
+        connection
+            .pragma_update(None, "foreign_keys", "ON")
+            .expect("as the store has it");
+        let steps = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&steps);
+        let count = move || counted.fetch_add(1, Ordering::Relaxed) == u32::MAX;
+        connection
+            .progress_handler(1, Some(count))
+            .expect("a count");
+        delete(&connection, &[1]).expect("deleted");
+        let steps = steps.load(Ordering::Relaxed);
+        assert!(steps < 1000, "{steps} steps");
+        let left = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let count = |connection: &Connection| connection.query_row(&sql, [], |row| row.get(0));
+            store.read(count).expect("read")
+        };
+        let counts: [i64; 3] = ["message", "body", "request"].map(left);
+        assert_eq!(counts, [1999, 2 * 1999, 1999]);
+    }
 }

@@ -35,7 +35,7 @@ pub struct File {
     password_env: Option<Text>,
     password_command: Option<Spanned<Vec<String>>>,
     hello: Option<Text>,
-    from: Option<Vec<Text>>,
+    from: Option<Spanned<Vec<Text>>>,
     connections: Option<Spanned<u32>>,
     #[serde(default)]
     rate: Vec<Text>,
@@ -377,8 +377,16 @@ impl Check<'_> {
         }
     }
 
-    fn senders(&mut self, from: Option<Vec<Text>>) -> Senders {
-        Senders(from.map(|from| from.iter().filter_map(|text| self.sender(text)).collect()))
+    fn senders(&mut self, from: Option<Spanned<Vec<Text>>>) -> Senders {
+        let senders = from.map(|from| {
+            if from.get_ref().is_empty() {
+                let help = "name addresses or domains, or leave `from` out: then anyone can";
+                self.bad(from.span(), "nobody can send through this account", help);
+            }
+            let senders = from.get_ref().iter();
+            senders.filter_map(|text| self.sender(text)).collect()
+        });
+        Senders(senders)
     }
 
     fn sender(&mut self, text: &Text) -> Option<Sender> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcome::Settlement;
-use crate::gateway::store::{EventKind, insert_event, set_status};
+use crate::gateway::store::{EventKind, insert_event, of_copy, set_status};
 
 /// A minute of the calendar, in milliseconds.
 const MINUTE: i64 = 60_000;
@@ -171,7 +171,7 @@ pub(super) fn settle(
                 return Ok(());
             }
             if entry.is_copy {
-                let words = format!("copy to {}: {words}", entry.recipient);
+                let words = of_copy(&entry.recipient, words);
                 let kind = EventKind::Status(*status);
                 return insert_event(connection, entry.message, kind, now, &words).map(drop);
             }

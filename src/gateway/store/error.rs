@@ -19,6 +19,9 @@ pub enum StoreError {
         /// Why.
         error: io::Error,
     },
+    /// There is nothing where a gateway's messages should be.
+    #[error("{} is not there: no gateway keeps messages in this folder", .0.display())]
+    NotThere(PathBuf),
     /// The file is something else.
     #[error("{} is not what a gateway keeps", .0.display())]
     NotAStore(PathBuf),

@@ -30,9 +30,10 @@ pub use self::error::StoreError;
 pub use self::indexer::EVERY;
 pub use self::messages::source;
 pub use self::readers::Reader;
+pub(super) use self::retention::remove_request;
 pub use self::rows::{
     EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
-    insert_request, set_status,
+    insert_request, is_of_copy, of_copy, set_status,
 };
 
 /// The version of the schema, in SQLite's `user_version`.

@@ -172,10 +172,7 @@ fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
 /// Whether a file is what a gateway of this version keeps.
 pub(super) fn check_kept(path: &Path) -> Result<(), StoreError> {
     if !path.is_file() {
-        return Err(StoreError::Io {
-            path: path.to_owned(),
-            error: std::io::ErrorKind::NotFound.into(),
-        });
+        return Err(StoreError::NotThere(path.to_owned()));
     }
     let connection = Connection::open_with_flags(
         path,

@@ -145,7 +145,11 @@ fn remove(connection: &Connection, excess: Excess) -> rusqlite::Result<usize> {
     Ok(requests.len())
 }
 
-fn remove_request(connection: &Connection, request: i64) -> rusqlite::Result<()> {
+/// Removes a request of which no message is left, with its bodies.
+pub(in crate::gateway) fn remove_request(
+    connection: &Connection,
+    request: i64,
+) -> rusqlite::Result<()> {
     let mut select =
         connection.prepare_cached("SELECT 1 FROM message WHERE request = ? LIMIT 1")?;
     let has_messages = select

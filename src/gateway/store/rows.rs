@@ -68,6 +68,19 @@ impl EventKind {
     }
 }
 
+/// How the words of an event begin that is of a copy, and says nothing of the message's recipient.
+const OF_A_COPY: &str = "copy to ";
+
+/// The words of an event of the copy to an address.
+pub fn of_copy(to: &str, words: &str) -> String {
+    format!("{OF_A_COPY}{to}: {words}")
+}
+
+/// Whether an event is of a copy.
+pub fn is_of_copy(words: &str) -> bool {
+    words.starts_with(OF_A_COPY)
+}
+
 impl ToSql for Status {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.as_str().into())

@@ -51,6 +51,7 @@ CREATE INDEX message_request ON message (request);
 CREATE INDEX message_message_id ON message (message_id);
 CREATE INDEX message_to ON message (to_address COLLATE NOCASE, created_at);
 CREATE INDEX message_account ON message (account, created_at);
+CREATE INDEX message_of_account ON message (account);  -- in the order of the IDs, for the inbox
 CREATE INDEX message_created ON message (created_at);
 CREATE INDEX message_status ON message (status);
 CREATE INDEX message_tags ON message (tags, created_at);

@@ -63,6 +63,12 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         ),
         (
             "smtp://mail.example",
+            "from = []\n",
+            ":3:",
+            "or leave `from` out",
+        ),
+        (
+            "smtp://mail.example",
             "hello = \"a b\"\n",
             ":3:",
             "this machine's name",

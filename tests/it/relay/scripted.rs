@@ -170,6 +170,13 @@ fn a_copy_that_is_refused_is_told_and_changes_nothing_for_the_recipient() {
     ];
     assert_eq!(rows(folder.path(), EVENTS), expected);
     assert_eq!(rows(folder.path(), STATUSES), ["jan@example.com|ok"]);
+    // The API's list tells of the message what became of its recipient.
+    let row = &gateway.list("emails")[0];
+    assert_eq!(row["ok_desc"], "250 2.0.0 taken");
+    assert_eq!(row["hardbounce_time"], serde_json::Value::Null, "{row}");
+    let events = gateway.list("smtp_events/hardbounce");
+    let copy = "copy to gone@example.com: 550 5.1.1 nobody";
+    assert_eq!(events[0]["event_desc"], copy);
 }
 
 #[test]

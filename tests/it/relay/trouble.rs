@@ -62,6 +62,33 @@ fn what_is_cut_off_after_the_dot_is_sent_again_and_told() {
 }
 
 #[test]
+fn what_waits_is_not_deleted_whether_it_may_have_been_taken_or_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
+        (Stage::Dot, _) => Act::Close,
+        (Stage::Rcpt, "later@example.com") => Act::Say("450 4.2.0 greylisted"),
+        _ => Act::Go,
+    });
+    let config = account(&server.url(), "retry_delay = \"1h\"\nmax_delay = \"1h\"\n");
+    let gateway = Gateway::start(folder.path(), &config);
+    gateway.send("jan@example.com", &[]);
+    gateway.send("later@example.com", &[]);
+    let states = "SELECT recipient, state FROM queue WHERE attempts = 1 ORDER BY id";
+    let expected = ["jan@example.com|doubtful", "later@example.com|waiting"];
+    wait_for_rows(folder.path(), states, &expected);
+    for uid in rows(folder.path(), "SELECT uid FROM message") {
+        let line = format!("DELETE /inbox/m/{uid}");
+        let (status, answer) = gateway
+            .ask(&line, "X-Mailrun: 1\r\n", "")
+            .expect("an answer");
+        assert_eq!(status, 409, "{answer}");
+    }
+    let all = gateway.ask("DELETE /inbox/messages", "X-Mailrun: 1\r\n", "");
+    let (status, answer) = all.expect("an answer");
+    assert_eq!((status, &answer["kept"]), (200, &2.into()), "{answer}");
+}
+
+#[test]
 fn a_server_that_closes_an_old_connection_costs_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
