@@ -169,6 +169,11 @@ impl Finding {
         }
     }
 
+    /// Whether another one says the same of the same place.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.code == other.code && self.place == other.place && self.message == other.message
+    }
+
     /// The same, with what to do.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {

@@ -21,6 +21,8 @@ pub use validate::{is_identifier, is_loopback, is_template};
 
 /// The file's name inside a campaign's folder.
 pub const FILE_NAME: &str = "campaign.toml";
+/// What recipients from standard input are called.
+pub const STANDARD_INPUT: &str = "standard input";
 /// The folder of the templates inside a campaign's folder.
 pub const TEMPLATES: &str = "templates";
 
@@ -206,6 +208,16 @@ impl Campaign {
             path.join(FILE_NAME)
         } else {
             path.to_owned()
+        }
+    }
+
+    /// A file of the recipients or of a suppression list, with its path through the campaign's folder:
+    /// as it can be opened from where the user is.
+    pub fn through_folder(&self, file: &str) -> PathBuf {
+        if file == STANDARD_INPUT {
+            PathBuf::from(file)
+        } else {
+            self.dir.join(file)
         }
     }
 

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::finding::Severity;
 use crate::message::Message;
 use crate::recipients::Lines;
-use crate::render::{self, Engine, Looked, LookedHtml, Row};
+use crate::render::{Engine, Looked, LookedHtml, Row};
 
 /// What is known before any row is looked at.
 pub(super) struct Facts<'a> {
@@ -47,12 +47,15 @@ impl Facts<'_> {
         looked: &'b Looked,
         values: &'b [Cow<'b, str>],
     ) -> Sheet<'b> {
+        let page = self.page(looked);
+        let outlook = page.as_ref().map(|page| page.for_outlook(&self.clock));
         Sheet {
             facts: self,
             row,
             message: &looked.prepared.message,
             html: looked.html.as_ref(),
-            page: self.page(looked),
+            page,
+            outlook: outlook.unwrap_or_default(),
             values,
         }
     }
@@ -98,14 +101,27 @@ pub(super) struct Sheet<'a> {
     pub(super) html: Option<&'a LookedHtml>,
     /// The HTML as it is sent.
     pub(super) page: Option<Page>,
+    /// What is in it for Outlook alone.
+    pub(super) outlook: Vec<Page>,
     /// The values of that row.
     pub(super) values: &'a [Cow<'a, str>],
 }
 
 impl Sheet<'_> {
-    /// A text of the page, with the values of one of the rows.
-    pub(super) fn fill<'b>(&self, text: &'b str) -> Cow<'b, str> {
-        render::fill(text, self.values)
+    /// The page, and what is in it for Outlook alone.
+    pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
+        self.page.iter().chain(&self.outlook)
+    }
+
+    /// The same row, as rules of rows see it.
+    pub(super) fn as_row(&self) -> RowSheet<'_> {
+        RowSheet {
+            facts: self.facts,
+            row: self.row,
+            message: self.message,
+            html: self.html,
+            values: self.values,
+        }
     }
 }
 

@@ -164,7 +164,7 @@ pub fn of_read_error(error: &ReadError) -> Finding {
     let place = error
         .line()
         .map_or(place.clone(), |line| place.at_line(line));
-    Finding::error("recipients", place, error.to_string()).help(error.help())
+    Finding::error("recipients", place, error.problem.to_string()).help(error.help())
 }
 
 /// Something odd about a file of recipients.
@@ -174,7 +174,7 @@ pub fn of_warning(warning: &Warning) -> Finding {
         .notice
         .line()
         .map_or(place.clone(), |line| place.at_line(line));
-    Finding::warning("recipients", place, warning.to_string()).help(warning.help())
+    Finding::warning("recipients", place, warning.notice.to_string()).help(warning.help())
 }
 
 /// A finding about a row, with its place in the file of recipients unless it has one in another.

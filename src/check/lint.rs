@@ -9,7 +9,7 @@ use super::facts::{Facts, Sheet};
 use super::locate::Locator;
 use super::net::{self, Network, Targets};
 use super::out::{Out, Wanted};
-use super::rules::{self, Tally};
+use super::rules::{self, Pairs, Tally};
 use super::settings;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
@@ -48,8 +48,8 @@ pub struct Inputs<'a> {
 pub struct Lint<'a> {
     facts: Facts<'a>,
     wanted: Wanted,
-    /// What is wrong with the messages of a shape.
-    shapes: Mutex<HashMap<u64, Arc<Vec<Finding>>>>,
+    /// What is known of the messages of a shape.
+    shapes: Mutex<HashMap<u64, Arc<Shape>>>,
     /// What the messages lead to, if that is wanted.
     targets: Option<Mutex<Targets>>,
 }
@@ -61,10 +61,18 @@ pub struct Gathered {
     tally: Tally,
 }
 
+/// What is known of the messages of a shape.
+struct Shape {
+    /// What is wrong with all of them.
+    findings: Vec<Finding>,
+    /// What each row is held against.
+    pairs: Pairs,
+}
+
 /// The rows of a shape.
 #[derive(Clone)]
 struct Seen {
-    findings: Arc<Vec<Finding>>,
+    shape: Arc<Shape>,
     count: u64,
     /// The first ones, with their lines.
     rows: Vec<(u32, u64)>,
@@ -145,15 +153,18 @@ impl<'a> Lint<'a> {
             rules::tally(&sheet, &mut gathered.tally);
         }
         match shape(&looked) {
-            None => self.look_at(&self.facts.sheet(row, &looked, &values), &mut out),
+            None => self
+                .look_at(&self.facts.sheet(row, &looked, &values), &mut out)
+                .row(&sheet, &mut out),
             Some(id) => {
                 let seen = gathered.shapes.entry(id).or_insert_with(|| Seen {
-                    findings: self.shape(id, row, &looked),
+                    shape: self.shape(id, row, &looked),
                     count: 0,
                     rows: Vec::new(),
                 });
                 seen.add(row.number, line);
-                let errors = seen.findings.iter();
+                seen.shape.pairs.row(&sheet, &mut out);
+                let errors = seen.shape.findings.iter();
                 let errors = errors.filter(|finding| finding.severity == Severity::Error);
                 errors.cloned().try_for_each(&mut take)?;
             }
@@ -169,14 +180,20 @@ impl<'a> Lint<'a> {
         };
         let values = looked.values();
         let mut out = Out::new(&self.wanted);
+        let sheet = self.facts.row_sheet(row, &looked, &values);
         let mut findings = match shape(&looked) {
-            Some(id) => self.shape(id, row, &looked).to_vec(),
+            Some(id) => {
+                let shape = self.shape(id, row, &looked);
+                shape.pairs.row(&sheet, &mut out);
+                shape.findings.clone()
+            }
             None => {
-                self.look_at(&self.facts.sheet(row, &looked, &values), &mut out);
+                self.look_at(&self.facts.sheet(row, &looked, &values), &mut out)
+                    .row(&sheet, &mut out);
                 Vec::new()
             }
         };
-        rules::row(&self.facts.row_sheet(row, &looked, &values), &mut out);
+        rules::row(&sheet, &mut out);
         findings.extend(out.into_findings());
         findings
     }
@@ -189,7 +206,7 @@ impl<'a> Lint<'a> {
         }
         let mut common = Vec::new();
         for seen in all.shapes.into_values() {
-            let findings = seen.findings.iter();
+            let findings = seen.shape.findings.iter();
             let findings = findings.filter(|finding| finding.severity != Severity::Error);
             common.extend(findings.map(|finding| Common {
                 finding: finding.clone(),
@@ -208,26 +225,31 @@ impl<'a> Lint<'a> {
         common
     }
 
-    /// What is wrong with the messages of a shape, of which this is one.
-    fn shape(&self, id: u64, row: &Row, looked: &Looked) -> Arc<Vec<Finding>> {
+    /// What is known of the messages of a shape, of which this is one.
+    fn shape(&self, id: u64, row: &Row, looked: &Looked) -> Arc<Shape> {
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shapes().get(&id) {
             return Arc::clone(known);
         }
         let mut out = Out::new(&self.wanted);
-        self.look_at(&self.facts.sheet(row, looked, &looked.values()), &mut out);
-        let findings = Arc::new(out.into_findings());
+        let pairs = self.look_at(&self.facts.sheet(row, looked, &looked.values()), &mut out);
+        let shape = Arc::new(Shape {
+            findings: out.into_findings(),
+            pairs,
+        });
         // Two threads may have looked at it; they found the same.
-        Arc::clone(shapes().entry(id).or_insert(findings))
+        Arc::clone(shapes().entry(id).or_insert(shape))
     }
 
-    /// Holds a message of a shape against the rules, and notes what it leads to.
-    fn look_at(&self, sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    /// Holds a message of a shape against the rules, notes what it leads to, and gives what its rows
+    /// are held against.
+    fn look_at(&self, sheet: &Sheet<'_>, out: &mut Out<'_>) -> Pairs {
         rules::sheet(sheet, out);
         if let Some(targets) = &self.targets {
             let mut targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
             targets.add(sheet);
         }
+        Pairs::of(sheet, out)
     }
 
     /// What is wrong with what the messages that were looked at lead to, and whom they are from.

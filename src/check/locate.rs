@@ -1,12 +1,15 @@
 //! From something in a message to its place in the templates.
 
+mod tags;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::page::{Element, Page};
+use self::tags::{Written, without_comments, written};
+use super::page::Page;
 use crate::campaign::TEMPLATES;
 use crate::finding::{Excerpt, Finding, Place};
-use crate::render::{Engine, before_marks};
+use crate::render::Engine;
 
 /// Finds what is in a message in the templates that it is made of.
 #[derive(Debug)]
@@ -22,13 +25,20 @@ struct File {
     whole: Excerpt,
     /// Its text, in small letters as far as they are ASCII.
     lower: String,
+    /// The same without its comments.
+    bare: String,
+    /// Its tags of HTML.
+    tags: Vec<Written>,
 }
 
 impl File {
     fn new(path: PathBuf, text: &str) -> Self {
+        let bare = without_comments(text);
         Self {
             whole: Excerpt::new(&path.display().to_string(), text, 0..0),
             lower: text.to_ascii_lowercase(),
+            tags: written(&bare),
+            bare: bare.to_ascii_lowercase(),
             path,
         }
     }
@@ -48,7 +58,7 @@ impl Locator {
     }
 
     /// A finding with the place of an element, as nearly as it can be told: the one in the templates
-    /// that has this attribute with this value, or the same name.
+    /// that has the same attributes, this one before all, or the same name.
     pub(super) fn at_element(
         &self,
         finding: Finding,
@@ -56,32 +66,22 @@ impl Locator {
         index: usize,
         attribute: Option<&str>,
     ) -> Finding {
-        let Some(element) = page.element(index) else {
-            return self.somewhere(finding);
-        };
-        let value = attribute.and_then(|name| Some((name, element.get(name)?)));
-        let exact = value.and_then(|(name, value)| {
-            let like =
-                |other: &Element| other.name == element.name && other.get(name) == Some(value);
-            let nth = nth_of(page, index, like);
-            self.tag(&element.name, Some((name, value)), nth)
-        });
-        let found = exact.or_else(|| {
-            let nth = nth_of(page, index, |other| other.name == element.name);
-            self.tag(&element.name, None, nth)
-        });
-        self.put(finding, found)
+        self.put(finding, self.tag(page, index, attribute))
     }
 
     /// A finding with the place of a text, its `nth` if it is there more than once.
     pub(super) fn at_text(&self, finding: Finding, text: &str, nth: usize) -> Finding {
         let needle = text.to_ascii_lowercase();
-        let all = self.files.iter().enumerate().flat_map(|(file, content)| {
-            let matches = content.lower.match_indices(&needle);
-            matches.map(move |(at, found)| (file, at..at + found.len()))
-        });
+        let in_files = |content: fn(&File) -> &str| {
+            let files = self.files.iter().enumerate();
+            let all = files.flat_map(|(file, it)| {
+                let matches = content(it).match_indices(&needle);
+                matches.map(move |(at, found)| (file, at..at + found.len()))
+            });
+            nth_or_last(all, nth)
+        };
         let found = (!needle.trim().is_empty())
-            .then(|| nth_or_last(all, nth))
+            .then(|| in_files(|file| &file.bare).or_else(|| in_files(|file| &file.lower)))
             .flatten();
         self.put(finding, found)
     }
@@ -115,30 +115,32 @@ impl Locator {
         }
     }
 
-    /// The `nth` tag of a name that has the attribute with a value that begins like this.
+    /// The tag that made an element, as nearly as it can be told: of those that fit it best the one
+    /// in the same place among them.
     fn tag(
         &self,
-        name: &str,
-        attribute: Option<(&str, &str)>,
-        nth: usize,
+        page: &Page,
+        index: usize,
+        attribute: Option<&str>,
     ) -> Option<(usize, Range<usize>)> {
-        let open = format!("<{name}");
-        let all = self.files.iter().enumerate().flat_map(|(file, content)| {
-            let starts = content.lower.match_indices(&open);
-            let starts = starts.map(|(at, _)| at).filter(|at| {
-                let after = content.lower[at + open.len()..].chars().next();
-                after.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-')
-            });
-            let tags = starts.map(|start| start..tag_end(content.text(), start));
-            tags.filter(|tag| {
-                attribute.is_none_or(|(name, value)| {
-                    has_attribute(&content.text()[tag.clone()], name, value)
-                })
-            })
-            .map(move |tag| (file, tag))
-            .collect::<Vec<_>>()
-        });
-        nth_or_last(all, nth)
+        let element = page.element(index)?;
+        let fit_of = |(file, tag): &(usize, &Written), index: usize| {
+            tag.fit(page, index, attribute, self.files[*file].text())
+        };
+        let files = self.files.iter().enumerate();
+        let tags =
+            files.flat_map(|(file, content)| content.tags.iter().map(move |tag| (file, tag)));
+        let named = tags.filter(|(_, tag)| tag.name == element.name);
+        let fits: Vec<_> = named.map(|tag| (fit_of(&tag, index), tag)).collect();
+        let best = fits.iter().map(|(fit, _)| fit).max()?;
+        let mut best_tags = fits
+            .iter()
+            .filter(|(fit, _)| fit == best)
+            .map(|(_, tag)| tag);
+        let first = best_tags.clone().next()?;
+        let before = page.named(&element.name).take_while(|(at, _)| *at < index);
+        let nth = before.filter(|(at, _)| fit_of(first, *at) == *best).count();
+        nth_or_last(&mut best_tags, nth).map(|(file, tag)| (*file, tag.span.clone()))
     }
 }
 
@@ -151,51 +153,6 @@ fn nth_or_last<T>(all: impl Iterator<Item = T>, nth: usize) -> Option<T> {
         }
     }
     last
-}
-
-/// How many elements like this one stand before it.
-fn nth_of(page: &Page, index: usize, like: impl Fn(&Element) -> bool) -> usize {
-    let before = page.elements().take_while(|(at, _)| *at < index);
-    before.filter(|(_, element)| like(element)).count()
-}
-
-/// The end of a tag that begins at `start`; a `>` in quotes or in a template's tag is none.
-fn tag_end(text: &str, start: usize) -> usize {
-    let mut quote = None;
-    let mut braces = 0_usize;
-    for (at, c) in text[start..].char_indices() {
-        match (c, quote) {
-            ('{', _) => braces += 1,
-            ('}', _) => braces = braces.saturating_sub(1),
-            ('"' | '\'', None) if braces == 0 => quote = Some(c),
-            (c, Some(open)) if c == open && braces == 0 => quote = None,
-            ('>', None) if braces == 0 => return start + at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn has_attribute(tag: &str, name: &str, value: &str) -> bool {
-    let lower = tag.to_ascii_lowercase();
-    lower.match_indices(name).any(|(at, _)| {
-        let apart =
-            lower[..at].ends_with(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\'');
-        let rest = tag[at + name.len()..].trim_start();
-        let written = rest.strip_prefix('=').map(str::trim_start);
-        let written = written.map(|rest| rest.strip_prefix(['"', '\'']).unwrap_or(rest));
-        let begin = before_marks(value);
-        let same = |rest: &str| {
-            let escaped = begin.replace('&', "&amp;");
-            let rest = rest
-                .strip_prefix(begin)
-                .or_else(|| rest.strip_prefix(&escaped));
-            // What is all of the value ends there.
-            let ends = |rest: &str| rest.starts_with(['"', '\'', ' ', '>', '/', '\n', '\r']);
-            rest.is_some_and(|rest| begin.len() < value.len() || ends(rest))
-        };
-        apart && (written.is_some_and(same) || (written.is_none() && value.is_empty()))
-    })
 }
 
 #[cfg(test)]
@@ -224,5 +181,47 @@ mod tests {
             .collect();
         let at = |line, column| (Some(line), Some(column));
         assert_eq!(places, [at(2, 1), at(3, 2), at(3, 29)]);
+    }
+
+    /// Where the `nth` link is found, when the message is made of this.
+    fn link(template: &str, html: &str, nth: usize) -> (u64, u64) {
+        let page = Page::parse(html, &Clock::system());
+        let (index, _) = page.named("a").nth(nth).expect("the link");
+        let finding = Finding::error("x", Place::default(), "x");
+        let place = locator(template)
+            .at_element(finding, &page, index, Some("href"))
+            .place;
+        (place.line.expect("a line"), place.column.expect("a column"))
+    }
+
+    #[test]
+    fn a_value_that_goes_on_is_another() {
+        let html = "<a href='http://x/blog'>Blog</a>\n<a href='http://x'>Site</a>";
+        assert_eq!(link(html, html, 1), (2, 1));
+        assert_eq!(
+            link("<a href='http://x/blog'>\n<a href=http://x>", html, 1),
+            (2, 1)
+        );
+    }
+
+    #[test]
+    fn comments_and_branches_that_are_not_taken_make_nothing() {
+        let html = "<a href='#'>All of you</a>";
+        for template in [
+            "<!-- <a href='#'>All of you</a> -->\n<a href='#'>All of you</a>",
+            "{# <a href='#'>All of you</a> #}\n<a href='#'>All of you</a>",
+            "{% if vip %}<a href='#'>VIP</a>{% endif %}\n<a href='#'> All of you</a>",
+            "<a href='#'>{{ name }}</a>\n<a href='#'>All of you</a>",
+        ] {
+            assert_eq!(link(template, html, 0), (2, 1), "{template}");
+        }
+    }
+
+    #[test]
+    fn an_element_without_an_attribute_is_not_one_that_has_it() {
+        let template =
+            "<a href='#' title='x'>1</a>\n<a href='#' {{ rest }}>1</a>\n<a href='#'>1</a>";
+        assert_eq!(link(template, "<a href='#'>1</a>", 0), (2, 1));
+        assert_eq!(link(template, "<a href='#' title='x'>1</a>", 0), (1, 1));
     }
 }

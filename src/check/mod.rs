@@ -29,5 +29,5 @@ pub use lint::{Common, Gathered, Inputs, Lint};
 pub use net::Network;
 pub use pass::{Pass, RowFinding, pass};
 pub use rule::Rule;
-pub use rules::all as rules;
+pub use rules::{all as rules, nobody};
 pub use settings::{Off, off};

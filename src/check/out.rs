@@ -39,14 +39,22 @@ impl<'a> Out<'a> {
         self.wanted.has(rule.code, rule.severity)
     }
 
-    /// The same of several: whether what one of them finds is wanted.
+    /// Whether a finding would be taken.
+    pub(super) fn wants_finding(&self, finding: &Finding) -> bool {
+        self.wanted.has(finding.code, finding.severity)
+    }
+
+    /// The same of several rules: whether what one of them finds is wanted.
     pub(super) fn wants_any(&self, rules: &[Rule]) -> bool {
         rules.iter().any(|rule| self.wants(rule))
     }
 
-    /// Takes a finding, if it is wanted.
+    /// Takes a finding, if it is wanted and not there yet: what stands at one place several times in
+    /// a message, as in a loop, is told once.
     pub(super) fn add(&mut self, finding: Finding) {
-        if self.wanted.has(finding.code, finding.severity) {
+        if self.wants_finding(&finding)
+            && !self.findings.iter().any(|known| known.is_like(&finding))
+        {
             self.findings.push(finding);
         }
     }

@@ -78,6 +78,19 @@ impl Page {
         }
     }
 
+    /// What conditional comments have for Outlook alone, each as a page.
+    pub(super) fn for_outlook(&self, clock: &Clock) -> Vec<Self> {
+        let comments = self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Comment(text) => Some(text.trim_start()),
+            _ => None,
+        });
+        let conditional = comments.filter_map(|text| {
+            let (_, html) = text.strip_prefix("[if")?.split_once("]>")?;
+            Some(html.split("<![endif]").next().unwrap_or_default())
+        });
+        conditional.map(|html| Self::parse(html, clock)).collect()
+    }
+
     /// All elements, with their places.
     pub(super) fn elements(&self) -> impl Iterator<Item = (usize, &Element)> {
         let nodes = self.nodes.iter().enumerate();
@@ -264,6 +277,16 @@ impl TokenSink for Gather {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_for_outlook_is_a_page_of_its_own() {
+        let html = "<!-- no --><!--[if (gte mso 9)|(IE)]><v:rect href='x'>a</v:rect><![endif]--><!--[if !mso]><!--><p>b</p><!--<![endif]-->";
+        let clock = Clock::system();
+        let pages = Page::parse(html, &clock).for_outlook(&clock);
+        let links: Vec<_> = pages.iter().flat_map(|page| page.named("v:rect")).collect();
+        assert_eq!(links.len(), 1);
+        assert_eq!(links[0].1.get("href"), Some("x"));
+    }
 
     #[test]
     fn nodes_stand_in_the_order_of_the_document() {

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::show::Shown;
 use crate::address::Address;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::check::{self, Findings, Lint, Network, Pass, RowFinding, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
-use crate::recipients::{Reader, RowFault};
+use crate::recipients::{ReadError, Reader, RowFault};
 use crate::render::{Engine, Inputs};
 use crate::report;
-use crate::run::{self, Folder, PlanInputs, Planned, Previous, Stages};
+use crate::run::{self, Folder, PlanError, PlanInputs, Planned, Previous, Stages};
 
 /// How a run is prepared.
 pub(super) struct Wanted<'a> {
@@ -78,7 +78,8 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
     let _progress = report::planning(shown.face, &stages);
     let campaign = wanted.campaign;
     let (path, name, _spooled) = run::recipients_file(campaign)?;
-    let mut reader = Reader::open(&path, &name, &campaign.recipients.settings)?;
+    let mut reader = Reader::open(&path, &name, &campaign.recipients.settings)
+        .map_err(|error| through_folder(error, campaign))?;
     let run = Run {
         header: reader.header().columns().to_vec(),
         ..wanted.run
@@ -108,7 +109,11 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         only: wanted.only,
         stages: &stages,
     };
-    let mut planned = run::plan(&mut reader, &inputs)?;
+    let planned = run::plan(&mut reader, &inputs);
+    let mut planned = planned.map_err(|error| match error {
+        PlanError::Read(error) => PlanError::Read(through_folder(error, campaign)),
+        error => error,
+    })?;
     for earlier in wanted.except_sent {
         let reason = format!(
             "already sent in the run {}",
@@ -119,9 +124,14 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
             .skip_sent_in(&earlier.folder.ledger(), &reason)?;
     }
     planned.planner.publish()?;
+    let warnings = planned.warnings.iter().map(|warning| {
+        let mut finding = of_warning(warning);
+        finding.place.file = Some(campaign.through_folder(&warning.file));
+        finding
+    });
     let mut rendering = Rendering {
-        findings: planned.warnings.iter().map(of_warning).collect(),
-        recipients: PathBuf::from(name),
+        findings: warnings.collect(),
+        recipients: campaign.through_folder(&name),
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
@@ -260,11 +270,7 @@ pub(super) fn invalid_rows(
     campaign: &Campaign,
     findings: &mut Findings,
 ) -> Result<(), LedgerError> {
-    let file = campaign
-        .recipients
-        .file
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("standard input"));
+    let file = recipients(campaign);
     Ledger::open(ledger)?.invalid_rows(|row| {
         let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
         let finding = Finding::warning(
@@ -275,6 +281,21 @@ pub(super) fn invalid_rows(
         findings.add(of_row(finding, row.number, row.line, &file));
         Ok(())
     })
+}
+
+/// The file of the recipients, with its path through the campaign's folder.
+pub(super) fn recipients(campaign: &Campaign) -> PathBuf {
+    match &campaign.recipients.file {
+        Some(file) => campaign.dir.join(file),
+        None => PathBuf::from(STANDARD_INPUT),
+    }
+}
+
+/// An error with the path of its file through the campaign's folder.
+fn through_folder(mut error: ReadError, campaign: &Campaign) -> ReadError {
+    let file = campaign.through_folder(&error.file);
+    error.file = file.display().to_string();
+    error
 }
 
 /// What is said of a new run.

@@ -9,10 +9,11 @@ use super::dry_run;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::keys::{Keys, keys};
-use super::prepare::{Ready, Wanted, new_run, prepare};
+use super::prepare::{Ready, Wanted, new_run, prepare, recipients};
 use super::question::{Reply, ask};
 use super::show::Shown;
 use crate::campaign::Campaign;
+use crate::check::{Findings, nobody};
 use crate::cli::Send;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -141,7 +142,11 @@ impl Sending<'_> {
         };
         let ready = prepare(wanted, shown)?;
         shown.findings(&ready.findings);
-        if ask && !args.yes {
+        let has_any = ready.counts.of(Status::Pending) > 0;
+        if !has_any {
+            shown.findings(&Findings::from_iter([nobody(&recipients(self.campaign))]));
+        }
+        if ask && !args.yes && has_any {
             confirm(args, self.campaign, &ready)?;
         }
         let (engine, run) = ready.finish()?;

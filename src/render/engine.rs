@@ -11,6 +11,7 @@ use super::bodies::Maker;
 use super::explain::Sources;
 use super::look::{Looked, LookedHtml};
 use super::mould::{FoundHtml, Moulds};
+use super::over::over_limit;
 use super::recorder::{Recorder, Rendered};
 use super::skeleton::{Bodies, Need, Wanted};
 use super::slots::{Gather, Slot, Slots, gather_slots};
@@ -19,7 +20,7 @@ use super::text::HtmlError;
 use super::values::{self, Columns, View};
 use super::variables;
 use crate::address::{Address, Mailbox};
-use crate::api::{Dialect, MAX_NAME, Violation};
+use crate::api::{Dialect, MAX_NAME};
 use crate::campaign::{Campaign, TEMPLATES};
 use crate::finding::{Finding, Place};
 use crate::message::{Attachments, Envelope, Message, Recipient};
@@ -208,7 +209,7 @@ impl Engine {
         let envelope = self.envelope(vec![recipient]);
         let violations = message.whole_request(&envelope).violations(self.dialect);
         if !violations.is_empty() {
-            return Err(Box::new(over_limit(&violations)));
+            return Err(Box::new(over_limit(&violations, row, &self.used_columns)));
         }
         let recipient = envelope
             .to
@@ -471,9 +472,4 @@ fn message_id(prefix: &str, row: &Row, from: &Mailbox) -> String {
         0 => format!("{prefix}.{}@{domain}", row.number),
         resends => format!("{prefix}.{}.{}@{domain}", row.number, resends + 1),
     }
-}
-
-fn over_limit(violations: &[Violation]) -> Finding {
-    let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    Finding::error("over-limit", Place::default(), all.join("; "))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tera::{Error, ErrorKind};
 
-use crate::campaign::{TEMPLATES, Text};
+use super::hints::{hint, looked_up, never_closed};
+use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
 use crate::source::Source;
 
@@ -135,12 +136,9 @@ impl Sources {
     /// What the engine says of the template `name`.
     pub(super) fn explain(&self, name: &str, error: &Error) -> Finding {
         match error.kind() {
-            ErrorKind::SyntaxError(report) => self.at(
-                "template-syntax",
-                report.filename(),
-                report.span().range.clone(),
-                report.message(),
-            ),
+            ErrorKind::SyntaxError(report) => {
+                self.syntax(report.filename(), &report.span().range, report.message())
+            }
             ErrorKind::RenderingError(report) => {
                 let message = report
                     .message()
@@ -177,9 +175,7 @@ impl Sources {
             }
             other => {
                 let place = match self.templates.get(name) {
-                    Some(template) if template.string.is_none() => {
-                        Place::file(Path::new(TEMPLATES).join(name))
-                    }
+                    Some(template) if template.string.is_none() => Place::file(self.path(name)),
                     _ => Place::file(&self.campaign.path),
                 };
                 Finding::error("template-error", place, other.to_string())
@@ -187,12 +183,36 @@ impl Sources {
         }
     }
 
+    /// The finding for a template that is none, with the way out where that can be told.
+    fn syntax(&self, template: &str, span: &Range<usize>, message: &str) -> Finding {
+        const CODE: &str = "template-syntax";
+        let text = self.templates.get(template).map_or("", |it| &it.text);
+        if message == "Unexpected end of input"
+            && let Some((open, message, help)) = never_closed(text)
+        {
+            return self.at(CODE, template, open, &message).help(help);
+        }
+        let finding = self.at(CODE, template, span.clone(), message);
+        match hint(text, span, message, &self.columns) {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
+    }
+
     /// The finding for a variable that no row has.
     pub(super) fn undefined(&self, template: &str, span: Range<usize>, variable: &str) -> Finding {
         let names = self.columns.iter().chain(&self.vars).map(String::as_str);
-        let help = match nearest(variable, names) {
-            Some(near) => format!("did you mean `{near}`? {}", self.known()),
-            None => self.known(),
+        let text = self.templates.get(template).map_or("", |it| &it.text);
+        let rest = text.get(span.start..).unwrap_or_default();
+        let odd = self.columns.iter().filter(|name| !is_identifier(name));
+        let mut written = odd.filter(|name| rest.starts_with(name.as_str()));
+        let help = match (written.next(), nearest(variable, names)) {
+            (Some(column), _) => looked_up(column),
+            (None, Some(near)) if !is_identifier(near) => {
+                format!("did you mean row[{near:?}]? {}", self.known())
+            }
+            (None, Some(near)) => format!("did you mean `{near}`? {}", self.known()),
+            (None, None) => self.known(),
         };
         self.at(
             "undefined-variable",
@@ -201,6 +221,12 @@ impl Sources {
             &format!("there is no column or variable `{variable}`"),
         )
         .help(help)
+    }
+
+    /// The file of a template, through the campaign's folder as the user named it.
+    fn path(&self, template: &str) -> PathBuf {
+        let folder = self.campaign.path.parent().unwrap_or(Path::new(""));
+        folder.join(TEMPLATES).join(template)
     }
 
     fn known(&self) -> String {
@@ -213,11 +239,7 @@ impl Sources {
 
     fn at(&self, code: &'static str, template: &str, span: Range<usize>, message: &str) -> Finding {
         let Some(source) = self.templates.get(template) else {
-            return Finding::error(
-                code,
-                Place::file(Path::new(TEMPLATES).join(template)),
-                message,
-            );
+            return Finding::error(code, Place::file(self.path(template)), message);
         };
         match &source.string {
             Some(string) => self.campaign.error(
@@ -226,7 +248,7 @@ impl Sources {
                 message,
             ),
             None => {
-                let file = Path::new(TEMPLATES).join(template);
+                let file = self.path(template);
                 let excerpt = Excerpt::new(&file.display().to_string(), &source.text, span);
                 Finding::error(code, Place::file(file), message).excerpt(excerpt)
             }

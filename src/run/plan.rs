@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use hashbrown::HashTable;
 
 use crate::address::Mailbox;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
 use crate::recipients::{Lines, ReadError, Reader, SuppressionList, Warning};
 
@@ -247,7 +247,7 @@ pub fn recipients_file(
             let spooled = crate::recipients::spool(io::stdin().lock())?;
             Ok((
                 spooled.path().to_owned(),
-                "standard input".to_owned(),
+                STANDARD_INPUT.to_owned(),
                 Some(spooled),
             ))
         }

@@ -119,6 +119,61 @@ fn sarif_has_places_from_the_working_directory() {
 }
 
 #[test]
+fn json_has_paths_that_can_be_opened_from_the_working_directory() {
+    let spoilt = spoilt().set("recipients.suppress", vec!["left.csv"]);
+    let spoilt = spoilt.file("left.csv", "email\n");
+    let broken = Campaign::good().html_with("{% endif %}", "{% end %}");
+    let unread = Campaign::good().recipients("name\nAnn\n");
+    let files: Vec<_> = [spoilt, broken, unread].iter().flat_map(opened).collect();
+    for file in ["newsletter.html", "recipients.csv", "left.csv"] {
+        assert!(
+            files.iter().any(|it| it.ends_with(file)),
+            "{file}: {files:?}"
+        );
+    }
+}
+
+/// The files of the findings, each of which is there.
+fn opened(campaign: &Campaign) -> Vec<String> {
+    let ran = beside(campaign, "json").run();
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    let files = findings
+        .iter()
+        .filter_map(|finding| finding["file"].as_str());
+    let files: Vec<_> = files.map(str::to_owned).collect();
+    let base = campaign.path().parent().expect("a folder");
+    for file in &files {
+        assert!(base.join(file).is_file(), "{file}");
+    }
+    files
+}
+
+#[test]
+fn the_place_of_recipients_that_can_not_be_read_is_told_once() {
+    let campaign = Campaign::good().recipients("name\nAnn\n");
+    let ran = beside(&campaign, "github").run();
+    let name = campaign.path().file_name().expect("a name").display();
+    ran.stdout_has(&format!(
+        "::error file={name}/recipients.csv,line=1,title=recipients::there is no column “email”"
+    ));
+}
+
+#[test]
+fn what_a_row_has_several_times_is_counted_once() {
+    let links = "{% for n in [1, 2] %}<a href=\"#\">Offer {{ n }}</a>{% endfor %}";
+    let campaign =
+        Campaign::good().html_with("<p>The Sender team", &format!("<p>{links} The Sender team"));
+    let report: Value =
+        serde_json::from_str(&beside(&campaign, "json").run().stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    let found = findings.iter().find(|it| it["code"] == "link-placeholder");
+    let found = found.expect("the link");
+    assert_eq!(found["rows"], serde_json::json!([1, 2, 3]));
+    assert_eq!(found["count"], 3);
+}
+
+#[test]
 fn sarif_knows_a_finding_again_when_its_line_has_moved() {
     let campaign = spoilt();
     let prints = |log: &Value| -> Vec<String> {

@@ -190,6 +190,73 @@ fn text_that_is_no_template_is_told_with_its_line() {
 }
 
 #[test]
+fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
+    let csv = "email,first_name,First Name,e-mail\nann@one.example,Ann,Ann,x\n";
+    for (template, help) in [
+        ("{{#if x}}a{{/if}}", "{% if x %}…{% endif %}"),
+        (
+            "{{#each xs}}a{{/each}}",
+            "{% for item in xs %}…{% endfor %}",
+        ),
+        ("a{{/each}}", "{% endfor %}"),
+        ("{{> foot}}", "{% include \"foot.html\" %}"),
+        ("Hi {{ First Name }}", "row[\"First Name\"]"),
+        ("Hi {{ first name | upper }}", "row[\"First Name\"]"),
+        ("{% if First Name %}a{% endif %}", "row[\"First Name\"]"),
+        ("Hi {{ last name }}", "a name has no spaces in it"),
+        (
+            "Hi {{ first_name | default('you') }}",
+            "default(value='you')",
+        ),
+        ("Hi {{ first_name\n<p>", "close the tag with `}}`"),
+        (
+            "{% if first_name %}a{% elsif x %}b{% endif %}",
+            "{% elif x %}",
+        ),
+        (
+            "{% if first_name %}a{% else if x %}b{% endif %}",
+            "{% elif … %}",
+        ),
+        ("{% unless first_name %}a", "{% if not first_name %}"),
+        ("a{% endif %}", "there is no {% if … %} that it could end"),
+        (
+            "{% for x in [1] %}{% if x %}b{% endfor %}",
+            "{% if x %} in line 1 is still open: first comes {% endif %}",
+        ),
+        ("{% if first_name && email %}a{% endif %}", "write `and`"),
+    ] {
+        let report = check(&text_only(template).recipients(csv));
+        report.only().is("template-syntax", "").helps(help);
+    }
+    let report = check(&text_only("{{ e-mail }}").recipients(csv));
+    report
+        .only()
+        .is("undefined-variable", "`e`")
+        .helps("row[\"e-mail\"]");
+}
+
+#[test]
+fn a_tag_that_is_never_closed_is_told_with_its_place() {
+    let report = check(&text_only(
+        "Dear all,\n{% if email %}{% for x in [1] %}a{% endfor %}\n",
+    ));
+    report
+        .only()
+        .is("template-syntax", "{% if email %} is never closed")
+        .at("templates/letter.txt", 2, 1)
+        .helps("write {% endif %}");
+}
+
+#[test]
+fn a_line_break_in_a_header_is_told_with_its_column() {
+    let campaign = Campaign::new().recipients("email,first_name\nann@one.example,\"An\nna\"\n");
+    check(&campaign)
+        .only()
+        .is("over-limit", "the subject holds a line break")
+        .helps("`first_name`");
+}
+
+#[test]
 fn filters_and_functions_that_do_not_exist_are_told_with_their_places() {
     let campaign = text_only("żółć {{ first_name | shout }}\n{{ moon() }}\n");
     let report = check(&campaign);

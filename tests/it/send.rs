@@ -630,3 +630,12 @@ fn nobody_to_send_to_is_no_failure() {
     let results = std::fs::read_to_string(run.join("results.csv")).expect("results");
     assert_eq!(results, format!("{COLUMNS},input.email,first_name\r\n"));
 }
+
+#[test]
+fn a_send_to_nobody_says_so() {
+    let campaign = Campaign::new().recipients("email,first_name\n");
+    let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
+    ran.code(0).stderr_has("there is nobody to send to");
+    let ran = Run::new("check").arg(campaign.path()).arg("--strict").run();
+    ran.code(1).stdout_has("no-recipients");
+}

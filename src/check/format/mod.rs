@@ -12,6 +12,7 @@ pub use sarif::sarif;
 
 use super::findings::{Findings, Group};
 use super::settings::Off;
+use crate::campaign::STANDARD_INPUT;
 
 /// What there is to tell.
 pub struct Report<'a> {
@@ -35,20 +36,14 @@ impl Report<'_> {
         let Some(file) = named.filter(|_| self.has_file(group)) else {
             return self.inside(self.campaign);
         };
-        let folder = self.campaign.parent().unwrap_or(Path::new(""));
-        if file.starts_with(folder) {
-            self.inside(file)
-        } else {
-            // Recipients are named as the campaign names them.
-            self.inside(&folder.join(file))
-        }
+        self.inside(file)
     }
 
     /// Whether a group is about a file, so that its line is one of that: recipients from standard
     /// input are in none.
     fn has_file(&self, group: &Group) -> bool {
         let named = group.finding.place.file.as_deref();
-        named.is_some_and(|file| file != Path::new("standard input"))
+        named.is_some_and(|file| file != Path::new(STANDARD_INPUT))
     }
 
     /// A file's path from the working directory, if it is in there; else all of its path.

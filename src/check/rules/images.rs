@@ -1,14 +1,18 @@
 //! Images: those that don't show, or not as they should.
 
+pub(super) mod sources;
+
 use url::Url;
 
+use self::sources::{Source, backgrounds, sources};
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
-use super::super::page::{Element, Page};
+use super::super::page::{Element, Kind, Page};
 use super::super::rule::Rule;
 use super::inline;
 use super::targets::{
-    Reach, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach, settled, with_scheme,
+    Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach,
+    settled, with_scheme,
 };
 use crate::finding::{Finding, Severity};
 use crate::render::fill;
@@ -26,7 +30,7 @@ const RELATIVE: Rule = Rule {
     severity: Severity::Error,
     finds: "an image without `https://`: a message has no page that it could be relative to",
     source: "RFC 3986 5.1, RFC 2557 5",
-    example: "`<img src=\"images/logo.png\">`",
+    example: "`<img src=\"images/logo.png\">`, `background: url(images/autumn.png)`",
 };
 
 const LEFTOVER: Rule = Rule {
@@ -98,27 +102,61 @@ pub(super) const RULES: &[Rule] = &[
     EMPTY, RELATIVE, LEFTOVER, BROKEN, LOCAL, PRIVATE, PLAIN, DATA, ALT, WIDTH,
 ];
 
-/// The images whose host is the same for all rows of the shape.
+/// The images whose host is the same for all rows of the shape, those for Outlook among them.
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     inline::sheet(sheet, out);
-    let Some(page) = &sheet.page else { return };
     let locator = &sheet.facts.locator;
-    for (index, element) in page.elements() {
-        let Some(attribute) = source_attribute(element) else {
-            continue;
-        };
-        if let Some(finding) = address(sheet, element, attribute) {
-            out.add(locator.at_element(finding, page, index, Some(attribute)));
-        }
-        if element.name == "img" && !is_spacer(element) {
-            let found = [
-                (!has_alt(page, index, element)).then(alt),
-                (!has_width(element)).then(width),
-            ];
-            for finding in found.into_iter().flatten() {
-                out.add(locator.at_element(finding, page, index, Some("src")));
+    for page in sheet.pages() {
+        for (index, element) in page.elements() {
+            for source in sources(element) {
+                if let Some(finding) = address(sheet, &source) {
+                    out.add(at_source(sheet, page, index, &source, finding));
+                }
+            }
+            if element.name == "style" {
+                in_styles(sheet, page, index, out);
+            }
+            if element.name == "img" && !is_spacer(element) {
+                let found = [
+                    (!has_alt(page, index, element)).then(alt),
+                    (!has_width(element)).then(width),
+                ];
+                for finding in found.into_iter().flatten() {
+                    out.add(locator.at_element(finding, page, index, Some("src")));
+                }
             }
         }
+    }
+}
+
+/// The backgrounds in the rules of a `<style>`.
+fn in_styles(sheet: &Sheet<'_>, page: &Page, index: usize, out: &mut Out<'_>) {
+    let texts = page
+        .inside(index)
+        .filter_map(|at| match &page.nodes[at].kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        });
+    for source in texts.flat_map(|css| backgrounds(css)) {
+        if let Some(finding) = address(sheet, &source) {
+            out.add(at_source(sheet, page, index, &source, finding));
+        }
+    }
+}
+
+/// A finding where an image's address is written: that in CSS may have come to the element from
+/// elsewhere.
+pub(super) fn at_source(
+    sheet: &Sheet<'_>,
+    page: &Page,
+    index: usize,
+    source: &Source<'_>,
+    finding: Finding,
+) -> Finding {
+    let locator = &sheet.facts.locator;
+    match source.written.filter(|written| locator.has(written)) {
+        Some(written) => locator.at_text(finding, written, 0),
+        None => locator.at_element(finding, page, index, Some(source.attribute)),
     }
 }
 
@@ -148,22 +186,12 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     }
 }
 
-/// The attribute of an element that has the address of an image.
-fn source_attribute(element: &Element) -> Option<&'static str> {
-    if element.name == "img" {
-        return Some("src");
-    }
-    element.has("background").then_some("background")
-}
-
-fn address(sheet: &Sheet<'_>, element: &Element, attribute: &str) -> Option<Finding> {
-    match element.get(attribute) {
-        None if element.has("srcset") => None,
-        None => look("", "an image"),
-        // An empty background is none.
-        Some("") if attribute == "background" => None,
-        Some(src) => look(&settled(src, sheet)?, "an image"),
-    }
+fn address(sheet: &Sheet<'_>, source: &Source<'_>) -> Option<Finding> {
+    let what = match source.attribute {
+        "src" | "srcset" => "an image",
+        _ => "a background image",
+    };
+    look(&settled(source.address, sheet)?, what)
 }
 
 /// What is wrong with the address of an image, which is named `what`.
@@ -200,6 +228,9 @@ fn look(src: &str, what: &str) -> Option<Finding> {
 }
 
 fn web(url: &Url, what: &str) -> Option<Finding> {
+    if let Some(why) = fault_of_host(url) {
+        return Some(broken(what, &why));
+    }
     match reach(url) {
         Reach::Loopback => return Some(local(what)),
         Reach::Private => {
@@ -298,6 +329,7 @@ mod tests {
             ("acme.example:80/logo.png", "image-relative"),
             ("*|IMAGE|*", "image-leftover"),
             ("https://", "image-broken"),
+            ("https://https://acme.example/a.png", "image-broken"),
             ("blob:https://x/1", "image-broken"),
             ("file:///tmp/a.png", "image-local"),
             ("C:\\a.png", "image-local"),

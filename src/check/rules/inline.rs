@@ -7,10 +7,12 @@ use percent_encoding::percent_decode_str;
 use super::super::facts::{Facts, RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
+use super::images::at_source;
+use super::images::sources::sources;
 use super::written;
 use crate::finding::{Finding, Severity, nearest};
 use crate::message::Message;
-use crate::render::LookedHtml;
+use crate::render::{Hole, before_marks, fill, is_marked};
 
 const MISSING: Rule = Rule {
     code: "image-cid-missing",
@@ -42,42 +44,62 @@ pub(super) const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY];
 /// The most bytes of images that nobody minds.
 const MOST: u64 = 500_000;
 
-/// The attachments that are the same for all rows.
+/// The attachments that are the same for all rows, and the names that the HTML has for them.
 pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let Some(page) = &sheet.page else { return };
     let facts = sheet.facts;
     if facts.engine.has_own_attachments() {
         return;
     }
-    let locator = &facts.locator;
-    for (index, element) in page.elements() {
-        for attribute in ["src", "background"] {
-            let Some(cid) = element.get(attribute).and_then(cid) else {
-                continue;
-            };
-            let cid = sheet.fill(cid);
-            if let Some(finding) = missing(&cid, sheet.message) {
-                out.add(locator.at_element(finding, page, index, Some(attribute)));
+    for page in sheet.pages() {
+        for (index, element) in page.elements() {
+            for source in sources(element) {
+                let cid = cid(source.address).filter(|cid| !is_marked(cid));
+                if let Some(finding) = cid.and_then(|cid| missing(cid, sheet.message)) {
+                    out.add(at_source(sheet, page, index, &source, finding));
+                }
             }
         }
     }
-    let html = sheet.html.map_or(Cow::Borrowed(""), LookedHtml::sent);
-    for finding in unused(&html, sheet.message).chain(heavy(sheet.message)) {
-        out.add(in_campaign(facts, finding));
+    let found = heavy(sheet.message);
+    found.for_each(|finding| out.add(in_campaign(facts, finding)));
+    let Some(html) = sheet.html else { return };
+    if !html.holes().iter().any(may_be_cid) {
+        let found = unused(cids(html.marked()), sheet.message);
+        found.for_each(|finding| out.add(in_campaign(facts, finding)));
     }
 }
 
-/// The attachments that are a row's own.
+/// The attachments that are a row's own, and the names that it has for those of all.
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let Some(html) = row.html.filter(|_| row.facts.engine.has_own_attachments()) else {
+    let Some(html) = row.html else { return };
+    if row.facts.engine.has_own_attachments() {
+        let html = html.sent();
+        let missing = cids(&html).filter_map(|cid| missing(cid, row.message));
+        let found = missing
+            .chain(unused(cids(&html), row.message))
+            .chain(heavy(row.message));
+        found.for_each(|finding| out.add(finding));
         return;
-    };
-    let html = html.sent();
-    let missing = cids(&html).filter_map(|cid| missing(cid, row.message));
-    let found = missing
-        .chain(unused(&html, row.message))
-        .chain(heavy(row.message));
-    found.for_each(|finding| out.add(finding));
+    }
+    let holes = html.holes().iter().filter(|hole| may_be_cid(hole));
+    let filled: Vec<_> = holes.map(|hole| fill(&hole.value, row.values)).collect();
+    if filled.is_empty() {
+        return;
+    }
+    let own = || filled.iter().filter_map(|address| cid(address));
+    let missing = own().filter_map(|cid| missing(cid, row.message));
+    missing.for_each(|finding| out.add(finding));
+    if out.wants(&UNUSED) {
+        for finding in unused(cids(html.marked()).chain(own()), row.message) {
+            out.add(in_campaign(row.facts, finding));
+        }
+    }
+}
+
+/// Whether an attribute may have a `cid:` address, with a name or all of it the row's own.
+fn may_be_cid(hole: &Hole) -> bool {
+    let fixed = before_marks(&hole.value).trim_start();
+    matches!(&*hole.attribute, "src" | "background") && (fixed.is_empty() || cid(fixed).is_some())
 }
 
 /// The name in a `cid:` address.
@@ -128,10 +150,13 @@ fn missing(cid: &str, message: &Message) -> Option<Finding> {
     Some(MISSING.found(message).help(help))
 }
 
-fn unused<'a>(html: &'a str, message: &'a Message) -> impl Iterator<Item = Finding> + 'a {
+fn unused<'a>(
+    cids: impl Iterator<Item = &'a str>,
+    message: &'a Message,
+) -> impl Iterator<Item = Finding> + 'a {
     // Names in the HTML may have entities in them.
     let shown: Vec<Cow<'_, str>> = match inline(message).next() {
-        Some(_) => cids(html).map(entities).collect(),
+        Some(_) => cids.map(entities).collect(),
         None => Vec::new(),
     };
     let unused =

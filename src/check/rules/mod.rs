@@ -10,6 +10,7 @@ mod gaps;
 mod images;
 mod inline;
 mod links;
+mod pairs;
 mod plan;
 mod size;
 mod spam;
@@ -20,6 +21,8 @@ mod unsubscribe;
 mod written;
 
 pub(super) use gaps::Known as KnownGaps;
+pub(super) use pairs::Pairs;
+pub use plan::nobody;
 
 use super::facts::{Facts, RowSheet, Sheet};
 use super::net;
@@ -57,6 +60,7 @@ pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
     bulk::campaign(facts, out);
     data::campaign(facts, out);
     gaps::campaign(facts, out);
+    plan::campaign(facts, out);
 }
 
 /// Holds a message of a shape against the rules that look at what all of the shape have.
@@ -102,8 +106,11 @@ pub(super) fn finish(tally: Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
 pub(super) fn message(facts: &Facts<'_>, one: &Row, out: &mut Out<'_>) -> Result<(), Box<Finding>> {
     let looked = facts.engine.look(one)?;
     let values = looked.values();
-    sheet(&facts.sheet(one, &looked, &values), out);
-    row(&facts.row_sheet(one, &looked, &values), out);
+    let shape = facts.sheet(one, &looked, &values);
+    let own = shape.as_row();
+    sheet(&shape, out);
+    Pairs::of(&shape, out).row(&own, out);
+    row(&own, out);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! How long it will take.
+//! Whom it goes to, and how long it will take.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::super::facts::{Facts, RowSheet};
@@ -12,6 +13,14 @@ use crate::report::{duration, grouped};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
+
+const NOBODY: Rule = Rule {
+    code: "no-recipients",
+    severity: Severity::Warning,
+    finds: "recipients without anybody to send to",
+    source: "the number of rows that are neither invalid nor left out",
+    example: "a file that has a header and nothing else",
+};
 
 const LONG: Rule = Rule {
     code: "plan-long",
@@ -38,7 +47,22 @@ const DOMAIN: Rule = Rule {
 };
 
 /// The rules.
-pub(super) const RULES: &[Rule] = &[LONG, DAYS, DOMAIN];
+pub(super) const RULES: &[Rule] = &[NOBODY, LONG, DAYS, DOMAIN];
+
+/// Whether there is anybody to send to.
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    if facts.rows == 0 {
+        out.add(nobody(facts.recipients));
+    }
+}
+
+/// The finding that there is nobody to send to.
+pub fn nobody(recipients: &Path) -> Finding {
+    let message = "there is nobody to send to: the file has no row that is not invalid or left out";
+    NOBODY
+        .at(Place::file(recipients), message)
+        .help("look whether it is the right file, and whether its export was whole")
+}
 
 /// How many rows go to each domain that has a limit of its own.
 #[derive(Debug, Default)]

@@ -1,13 +1,14 @@
 //! The structural rules of SpamAssassin, with its scores for when Bayes and network tests are on
 //! (50_scores.cf of 4.0.1, the fourth column); 5 points are spam unless a server says otherwise.
 
-use super::super::facts::Sheet;
+use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::page::Page;
 use super::super::rule::Rule;
+use super::pairs::Pair;
+use super::written::varies;
 use crate::finding::{Finding, Severity};
-use crate::render::LookedHtml;
-use crate::render::is_marked;
+use crate::render::{LookedHtml, fill, is_marked};
 
 const IMAGE_ONLY: Rule = Rule {
     code: "spam-image-only",
@@ -72,10 +73,6 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     {
         out.add(locator.at_element(finding, page, index, Some("src")));
     }
-    if let Some(finding) = title(sheet, page) {
-        let index = page.named("title").next().map_or(0, |(index, _)| index);
-        out.add(locator.at_element(finding, page, index, None));
-    }
     if let Some((text, finding)) = dear(page) {
         out.add(locator.at_text(finding, &text, 0));
     }
@@ -93,25 +90,31 @@ fn image_only(bytes: usize) -> Option<Finding> {
     ))
 }
 
-/// SpamAssassin does not look at messages with attachments.
-fn title(sheet: &Sheet<'_>, page: &Page) -> Option<Finding> {
-    if sheet
-        .message
-        .attachments
-        .files
-        .iter()
-        .any(|file| !file.inline)
-    {
-        return None;
-    }
-    let title = page.raw_text("title")?;
-    let title = sheet.fill(title.trim());
-    let (title, subject) = (title.chars().count(), sheet.message.subject.chars().count());
-    (subject > 0 && title * 2 > subject * 7).then(|| {
-        TITLE
-            .found("the <title> is more than three and a half times as long as the subject: SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
-            .help("write the subject into it, or what the letter is called")
+/// The `<title>` of a shape, to be held against its rows' subjects.
+pub(super) fn title(sheet: &Sheet<'_>) -> Option<Pair> {
+    let page = sheet.page.as_ref()?;
+    let title = page.raw_text("title")?.trim().to_owned();
+    let (index, _) = page.named("title").next()?;
+    let finding = TITLE
+        .found("the <title> is more than three and a half times as long as the subject: SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
+        .help("write the subject into it, or what the letter is called");
+    Some(Pair {
+        is_fixed: !is_marked(&title) && !varies(&sheet.facts.campaign.message.subject),
+        finding: sheet.facts.locator.at_element(finding, page, index, None),
+        text: title,
+        is_wrong: is_long_title,
     })
+}
+
+/// SpamAssassin does not look at messages with attachments.
+fn is_long_title(title: &str, row: &RowSheet<'_>) -> bool {
+    let mut files = row.message.attachments.files.iter();
+    if files.any(|file| !file.inline) {
+        return false;
+    }
+    let title = fill(title, row.values).chars().count();
+    let subject = row.message.subject.chars().count();
+    subject > 0 && title * 2 > subject * 7
 }
 
 /// A salutation that spam has, as it is written.

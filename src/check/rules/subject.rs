@@ -1,11 +1,15 @@
 //! The subject and the preheader: what an inbox shows of a message.
 
+use std::borrow::Cow;
+
 use super::super::facts::{Facts, RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::page::Page;
 use super::super::rule::Rule;
+use super::pairs::Pair;
 use super::written::{at_text, varies};
 use crate::finding::{Finding, Severity};
+use crate::render::{before_marks, fill, is_marked};
 use crate::report::counted;
 
 const EMPTY: Rule = Rule {
@@ -116,37 +120,56 @@ fn is_capitals(subject: &str) -> bool {
 
 fn preheader(sheet: &Sheet<'_>, page: &Page, out: &mut Out<'_>) {
     let locator = &sheet.facts.locator;
-    let mut texts = page.texts().filter(|(_, text)| !is_blank(text));
-    let Some((index, first)) = texts.next() else {
+    let Some((index, _)) = seen_texts(page).next() else {
         let finding = NO_PREHEADER
             .found("the HTML has no text: inboxes show nothing beside the subject")
             .help("begin the body with a sentence, hidden or not, that says what comes");
         out.add(locator.somewhere(finding));
         return;
     };
-    let around = page.ancestors(index).next().map(|(element, _)| element);
-    let place = |finding, element: Option<usize>| match element {
-        Some(element) => locator.at_element(finding, page, element, None),
-        None => locator.at_text(finding, first, 0),
-    };
-    let link = page
-        .ancestors(index)
-        .find(|(_, element)| element.name == "a");
-    if let Some((link, _)) = link {
+    if let Some(link) = link_around(page, index) {
         let finding = LINK
             .found("the HTML begins with a link: inboxes show its text beside the subject")
             .help("put a sentence before it, hidden or not, that says what comes");
-        out.add(place(finding, Some(link)));
-        return;
+        out.add(locator.at_element(finding, page, link, None));
     }
-    let rest = texts.map(|(_, text)| text);
-    let begins: String = std::iter::once(first).chain(rest).take(10).collect();
-    if begins_with(&sheet.fill(&begins), &sheet.message.subject) {
-        let finding = SAME
-            .found("the HTML begins with the subject: inboxes show it twice")
-            .help("begin with a sentence, hidden or not, that goes on from the subject");
-        out.add(place(finding, around));
+}
+
+/// What the HTML of a shape begins with, to be held against its rows' subjects.
+pub(super) fn opening(sheet: &Sheet<'_>) -> Option<Pair> {
+    let page = sheet.page.as_ref()?;
+    let (index, first) = seen_texts(page).next()?;
+    if link_around(page, index).is_some() {
+        return None;
     }
+    let locator = &sheet.facts.locator;
+    let around = page.ancestors(index).next();
+    let finding = SAME
+        .found("the HTML begins with the subject: inboxes show it twice")
+        .help("begin with a sentence, hidden or not, that goes on from the subject");
+    let text: String = seen_texts(page).map(|(_, text)| text).take(10).collect();
+    Some(Pair {
+        is_fixed: !is_marked(&text) && !varies(&sheet.facts.campaign.message.subject),
+        finding: match around {
+            Some((element, _)) => locator.at_element(finding, page, element, None),
+            None => locator.at_text(finding, first, 0),
+        },
+        text,
+        is_wrong: |opening, row| begins_with_subject(opening, &row.message.subject, row.values),
+    })
+}
+
+/// The texts in which there is something to see.
+fn seen_texts(page: &Page) -> impl Iterator<Item = (usize, &str)> {
+    page.texts().filter(|(_, text)| !is_blank(text))
+}
+
+/// The link that a text is in.
+fn link_around(page: &Page, index: usize) -> Option<usize> {
+    let mut around = page.ancestors(index);
+    around
+        .find(|(_, element)| element.name == "a")
+        .map(|(link, _)| link)
 }
 
 /// Whether there is nothing to see in a text: what pads a preheader is that, too.
@@ -155,14 +178,23 @@ fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || unseen(c))
 }
 
+/// Whether a text, with a row's values in it, has the letters of the subject first. What is before the
+/// values mostly tells.
+fn begins_with_subject(text: &str, subject: &str, values: &[Cow<'_, str>]) -> bool {
+    let mut wanted = letters(subject);
+    let same = letters(before_marks(text)).all(|one| wanted.next().is_none_or(|it| it == one));
+    same && begins_with(&fill(text, values), subject)
+}
+
 /// Whether a text has the letters of the subject first.
 fn begins_with(text: &str, subject: &str) -> bool {
-    let letters = |text: &str| -> String {
-        let letters = text.chars().filter(|c| c.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).collect()
-    };
-    let subject = letters(subject);
-    !subject.is_empty() && letters(text).starts_with(&subject)
+    let mut has = letters(text);
+    letters(subject).next().is_some() && letters(subject).all(|it| has.next() == Some(it))
+}
+
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase)
 }
 
 /// What is known of all rows together.
@@ -262,6 +294,10 @@ mod tests {
         ));
         assert!(!begins_with("Autumn is near", "Autumn is here!"));
         assert!(!begins_with("Autumn", "!"));
+        let marked = "Autumn: \u{fdd0}0\u{fdd1} is here";
+        let same = |subject: &str| begins_with_subject(marked, subject, &["it".into()]);
+        assert!(same("Autumn, it is") && same("Au"));
+        assert!(!same("Autumn, he is") && !same("News"));
         assert!(is_blank(" \u{200c}\u{a0}\u{34f}\u{ad}\n"));
     }
 }

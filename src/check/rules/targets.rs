@@ -131,6 +131,26 @@ pub(super) fn named(what: &str, address: &str) -> String {
     }
 }
 
+/// What is wrong with the host of a web address, which URLs may have and sites don't.
+pub(super) fn fault_of_host(url: &Url) -> Option<String> {
+    let host = url.domain()?;
+    if matches!(host, "http" | "https") {
+        return Some("its scheme is there twice".to_owned());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_label = |label: &str| (1..64).contains(&label.len()) && label.chars().all(is_part);
+    let is_name = name.split('.').all(is_label);
+    (!is_name).then(|| format!("“{host}” is not the name of a host"))
+}
+
+/// What is wrong with a scheme, if it is another one by a slip.
+pub(super) fn near_https(scheme: &str) -> Option<String> {
+    let near = |known: &str| strsim::damerau_levenshtein(scheme, known) == 1;
+    let is_slip = near("http") || near("https");
+    is_slip.then(|| format!("its scheme is “{scheme}” and not “https”"))
+}
+
 /// What an address is that has no scheme: with the way to write it.
 pub(super) fn with_scheme(address: &str) -> String {
     if address.contains('@') && !address.contains('/') {

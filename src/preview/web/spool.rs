@@ -71,7 +71,7 @@ impl Spool {
         let (path, name, input) = match input {
             Some(input) if campaign.recipients.file.is_none() => (
                 input.path().to_owned(),
-                "standard input".to_owned(),
+                crate::campaign::STANDARD_INPUT.to_owned(),
                 Some(input),
             ),
             _ => {

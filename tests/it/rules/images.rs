@@ -14,11 +14,53 @@ fn source(good: Campaign, src: &str) -> Campaign {
     )
 }
 
+/// With `cid:` and the row's token, and these pictures for all rows.
+fn shown_by_token(good: Campaign, files: &[&str]) -> Campaign {
+    let paths: Vec<_> = files.iter().map(|path| (*path, true)).collect();
+    let campaign = source(attaching(good, &paths), "cid:{{ token }}.png");
+    files
+        .iter()
+        .fold(campaign, |campaign, path| campaign.file(path, *path))
+}
+
 pub(super) const CASES: &[Case] = &[
     Case::new("image-empty", |good| source(good, "")).at("templates/newsletter.html:6:1"),
     Case::new("image-relative", |good| source(good, "images/a.png"))
         .at("templates/newsletter.html:6:1"),
     Case::new("image-relative", |good| source(good, "{{ token }}.png")).rows(&[1, 2, 3]),
+    Case::new("image-relative", |good| {
+        image(
+            good,
+            "<div style=\"background: #fff url('images/a.png')\">x</div>",
+        )
+    })
+    .at("templates/newsletter.html:6:30"),
+    Case::new("image-relative", |good| {
+        good.html_with(
+            "</head>",
+            "<style>p { background-image: url(a.png) }</style></head>",
+        )
+    })
+    .at("templates/newsletter.html:3:105"),
+    Case::new("image-relative", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" srcset=\"https://sender.example/b.png 2x, c.png 3x\" alt=\"\" width=\"600\">",
+        )
+    }),
+    Case::new("image-relative", |good| {
+        image(
+            good,
+            "<!--[if mso]><img src=\"a.png\" alt=\"\" width=\"600\"><![endif]-->",
+        )
+    })
+    .at("templates/newsletter.html:6:14"),
+    Case::new("image-local", |good| {
+        image(
+            good,
+            "<!--[if mso]><v:fill type=\"tile\" src=\"http://localhost/a.png\" /><![endif]-->",
+        )
+    }),
     Case::new("image-leftover", |good| source(good, "*|IMAGE|*")),
     Case::new("image-broken", |good| source(good, "https://")),
     Case::new("image-local", |good| source(good, "C:\\autumn.png")),
@@ -62,6 +104,19 @@ pub(super) const CASES: &[Case] = &[
             .file("c3.png", "3")
     })
     .rows(&[2, 3]),
+    Case::new("image-cid-missing", |good| {
+        shown_by_token(good, &["a1.png", "b2.png"])
+    })
+    .rows(&[3]),
+    Case::new("image-cid-missing", |good| {
+        shown_by_token(good, &["b2.png", "c3.png"])
+    })
+    .rows(&[1]),
+    Case::new("image-cid-unused", |good| {
+        shown_by_token(good, &["b2.png", "c3.png"])
+    })
+    .at("campaign.toml:15:8")
+    .rows(&[1, 3]),
     Case::new("image-cid-unused", |good| {
         attaching(good, &[("autumn.png", true)]).file("autumn.png", "a picture")
     })
@@ -73,6 +128,18 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 pub(super) const SILENT: &[Case] = &[
+    Case::new("image-relative", |good| {
+        image(
+            good,
+            "<div style=\"cursor: url(a.cur); background: url(https://sender.example/a.png)\">x</div>",
+        )
+    }),
+    Case::new("image-relative", |good| {
+        image(
+            good,
+            "<!-- <img src=\"a.png\"> --><!--[if mso]><v:fill type=\"tile\" color=\"#fff\" /><![endif]-->",
+        )
+    }),
     Case::new("image-empty", |good| {
         source(good, "https://sender.example/{{ token }}.png")
     }),
@@ -109,6 +176,15 @@ pub(super) const SILENT: &[Case] = &[
         .file("a1.png", "1")
         .file("b2.png", "2")
         .file("c3.png", "3")
+    }),
+    Case::new("image-cid-missing", |good| {
+        shown_by_token(good, &["a1.png", "b2.png", "c3.png"])
+    }),
+    Case::new("image-cid-unused", |good| {
+        source(
+            attaching(good, &[("autumn.png", true)]).file("autumn.png", "a picture"),
+            "cid:{{ token | replace(from=token, to=\"autumn\") }}.png",
+        )
     }),
     Case::new("image-cid-unused", |good| {
         image(

@@ -21,6 +21,22 @@ pub(super) const CASES: &[Case] = &[
         link(good, "<a href=\"#\">Leave</a>")
     })
     .at("templates/newsletter.html:9:45"),
+    // Not at one in a comment, in a branch that no row takes, or with an address that goes on.
+    Case::new("link-placeholder", |good| {
+        let old = "<!-- <a href=\"#\">Leave</a> -->{# <a href=\"#\">Leave</a> #}{% if token == 'x' %}<a href=\"#\">Go</a>{% endif %}";
+        link(good, &format!("{old}\n<a href=\"#\">Leave</a>"))
+    })
+    .at("templates/newsletter.html:10:1"),
+    Case::new("link-http", |good| {
+        let blog = "<a href=\"http://sender.example/blog\">Read our blog</a>";
+        link(good, &format!("{blog}\n<a href=\"http://sender.example\">See our site</a>"))
+    })
+    .at("templates/newsletter.html:10:1"),
+    // Once a row, however often it stands at that place.
+    Case::new("link-placeholder", |good| {
+        link(good, "{% for n in [1, 2, 3] %}<a href=\"#\">Offer {{ n }}</a>{% endfor %}")
+    })
+    .rows(&[1, 2, 3]),
     Case::new("link-relative", |good| {
         link(good, "<a href=\"/leave\">Leave</a>")
     })
@@ -41,6 +57,26 @@ pub(super) const CASES: &[Case] = &[
     Case::new("link-broken", |good| {
         link(good, "<a href=\"https:/sender.example/\">x</a>")
     }),
+    Case::new("link-broken", |good| {
+        link(good, "<a href=\"htps://sender.example/\">x</a>")
+    }),
+    Case::new("link-broken", |good| {
+        link(good, "<a href=\"https://https://sender.example/\">x</a>")
+    }),
+    Case::new("link-text", |good| {
+        link(good, "<a href=\"https://sender.example/\">paypal.com/login</a>")
+    })
+    .at("templates/newsletter.html:9:45"),
+    // For Outlook alone.
+    Case::new("link-local", |good| {
+        let button = "<!--[if mso]><v:roundrect href=\"http://localhost/\" arcsize=\"9%\">Read on</v:roundrect><![endif]-->";
+        good.html_with("<p>The Sender team", &format!("{button}\n<p>The Sender team"))
+    })
+    .at("templates/newsletter.html:9:14"),
+    Case::new("link-empty", |good| {
+        good.html_with("<p>The Sender team", "<!--[if mso]><a href=\"\">Read on</a><![endif]-->\n<p>The Sender team")
+    })
+    .at("templates/newsletter.html:9:14"),
     Case::new("link-script", |good| {
         link(good, "<a href=\"javascript:void(0)\">x</a>")
     }),

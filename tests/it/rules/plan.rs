@@ -18,6 +18,13 @@ fn paced(good: Campaign, rates: &[&str], rows: &[(&str, usize)]) -> Campaign {
 const ONE: &str = "one.example";
 
 pub(super) const CASES: &[Case] = &[
+    Case::new("no-recipients", |good| {
+        good.recipients("email,first_name,token\n")
+    })
+    .at("/recipients.csv:0:0"),
+    Case::new("no-recipients", |good| {
+        good.recipients("email,first_name,token\nann,Ann,a1\n")
+    }),
     Case::new("plan-long", |good| paced(good, &["1/min"], &[(ONE, 61)])),
     Case::new("plan-days", |good| {
         paced(good, &["100/s", "20/day"], &[(ONE, 41)])
@@ -29,6 +36,9 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 pub(super) const SILENT: &[Case] = &[
+    Case::new("no-recipients", |good| {
+        good.recipients("email,first_name,token\nann,Ann,a1\nbob@one.example,Bob,b2\n")
+    }),
     Case::new("plan-long", |good| paced(good, &["1/min"], &[(ONE, 50)])),
     // Told by the days.
     Case::new("plan-long", |good| paced(good, &["20/day"], &[(ONE, 41)])),

@@ -19,6 +19,21 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .at("templates/newsletter.html:3:29"),
+    // Whatever the first row has.
+    Case::new("spam-title", |good| {
+        good.set(
+            "message.subject",
+            "{% if token == 'a1' %}What the autumn brings{% else %}Hi{% endif %}",
+        )
+    })
+    .rows(&[2, 3]),
+    Case::new("spam-title", |good| {
+        good.set(
+            "message.subject",
+            "{% if token == 'a1' %}Hi{% else %}What the autumn brings{% endif %}",
+        )
+    })
+    .rows(&[1]),
     Case::new("spam-dear", |good| {
         good.html_with(
             "Hello {{ first_name }}",

@@ -44,6 +44,22 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .at("templates/newsletter.html:5:1"),
+    // Whatever the first row has.
+    Case::new("preheader-subject", |good| {
+        good.set(
+            "message.subject",
+            "{% if token == 'a1' %}The letter{% else %}What the new season{% endif %}",
+        )
+    })
+    .rows(&[2, 3]),
+    Case::new("preheader-subject", |good| {
+        good.html_with("What the new season brings", "{{ token }} brings")
+            .set(
+                "message.subject",
+                "{% if token == 'a1' %}A1{% else %}News{% endif %} brings",
+            )
+    })
+    .rows(&[1]),
 ];
 
 pub(super) const SILENT: &[Case] = &[

@@ -26,6 +26,21 @@ pub(super) const CASES: &[Case] = &[
         )
     }),
     Case::new("text-differs", |good| text(good, OTHER)).rows(&[1, 2, 3]),
+    // Whatever the first row has.
+    Case::new("text-differs", |good| {
+        text(
+            good,
+            &format!("{{% if token == 'a1' %}}{SAME}{{% else %}}{OTHER}{{% endif %}}"),
+        )
+    })
+    .rows(&[2, 3]),
+    Case::new("text-differs", |good| {
+        text(
+            good,
+            &format!("{{% if token == 'a1' %}}{OTHER}{{% else %}}{SAME}{{% endif %}}"),
+        )
+    })
+    .rows(&[1]),
     Case::new("text-longer", |good| {
         let words: String = (0..200).map(|n| format!("word{n} ")).collect();
         text(good, &format!("{SAME} {words}"))
