@@ -221,13 +221,29 @@ impl Campaign {
         }
     }
 
+    /// The recipients and the suppression lists that the campaign at `path` names, be they there or
+    /// not, and whatever else is wrong with it; none if it is no campaign at all.
+    pub fn lists(path: &Path) -> Vec<PathBuf> {
+        let source = Self::source(path).ok();
+        let file = source.and_then(|source| source.parse::<file::File>().ok());
+        let recipients = file.map(|file| file.recipients).unwrap_or_default();
+        let named = recipients.file.into_iter().chain(recipients.suppress);
+        let dir = Self::file(path);
+        let dir = dir.parent().unwrap_or(Path::new(""));
+        named.map(|name| dir.join(name.into_inner())).collect()
+    }
+
     fn read(path: &Path, frozen: bool) -> Result<Self, Vec<Finding>> {
+        let source = Self::source(path)?;
+        let file = source.parse().map_err(|finding| vec![*finding])?;
+        validate::validate(source, file, frozen)
+    }
+
+    fn source(path: &Path) -> Result<Source, Vec<Finding>> {
         let path = Self::file(path);
         let text =
             std::fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)])?;
-        let source = Source { path, text };
-        let file = source.parse().map_err(|finding| vec![*finding])?;
-        validate::validate(source, file, frozen)
+        Ok(Source { path, text })
     }
 }
 

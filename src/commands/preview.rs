@@ -1,6 +1,7 @@
 //! `mailrun preview`.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use super::deliver::rng;
 use super::failure::Failure;
@@ -13,12 +14,13 @@ use crate::check::{self, Findings, Lint, of_row};
 use crate::cli::Preview;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Finding, Severity};
 use crate::ledger::{Run, Target};
-use crate::preview::{self, Browser, Fault, Kept, Page, Rows, Sheet, SheetError, Told};
-use crate::recipients::{Lines, Reader, Row, RowFault};
-use crate::render::{self, Engine, Inputs};
-use crate::run::recipients_file;
+use crate::preview::{self, Browser, Kept, Page, Rows, Sheet, SheetError, Told};
+use crate::recipients::{Lines, Reader};
+use crate::render::{self, Engine, Inputs, Prepared};
+use crate::report::grouped;
+use crate::run::{LeftOut, recipients_file};
 
 pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -50,17 +52,100 @@ pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
         file: Path::new(&name),
         shown,
     };
+    let left_out = LeftOut::new(&campaign)?;
+    let rows = Rows::new(reader, left_out).map_err(no_room)?;
     if terminal::is_wanted(args) {
-        let email = reader.header().email();
-        let rows = Rows::new(reader).map_err(|error| (std::env::temp_dir(), error))?;
+        let email = rows.email();
         let make = |kept: &Kept, width| maker.page(kept, email, width);
         return terminal::browse(Browser::new(rows, &run.header, terminal::look(), &make));
     }
-    let sheet = args.out.as_deref().map(|dir| {
-        let clock = Clock::system();
-        (dir, Sheet::new(dir, &campaign.name, run.started, clock))
+    let wanted = Wanted::new(args);
+    match &args.out {
+        None => printed(&maker, rows, &wanted),
+        Some(dir) => {
+            let sheet = Sheet::new(dir, &campaign.name, run.started, Clock::system());
+            files(&maker, rows, &wanted, sheet.map_err(unwritable)?)
+        }
+    }
+}
+
+/// Shows the messages that are asked for.
+fn printed(maker: &Maker<'_>, rows: Rows, wanted: &Wanted) -> Result<ExitCode, Failure> {
+    let look = terminal::look();
+    let mut first = true;
+    wanted.each(rows, maker.file, |kept, email| {
+        let (prepared, findings) = maker.made(kept, email);
+        if prepared.is_none() && !wanted.several() {
+            return Err(asked_for(findings));
+        }
+        let told = maker.told(&findings, look.width);
+        if !std::mem::take(&mut first) {
+            println!();
+        }
+        match prepared {
+            Some(prepared) => println!("{}", preview::shown(&prepared, Some(&told), &look)),
+            None => println!(
+                "{}",
+                preview::not_shown(kept.number, &told, &look).join("\n")
+            ),
+        }
+        Ok(())
+    })?;
+    Ok(ExitCode::Done)
+}
+
+/// Writes the messages that are asked for into files, with a sheet of all.
+fn files(
+    maker: &Maker<'_>,
+    rows: Rows,
+    wanted: &Wanted,
+    mut sheet: Sheet,
+) -> Result<ExitCode, Failure> {
+    wanted.each(rows, maker.file, |kept, email| {
+        let (prepared, findings) = match sheet.has_room() {
+            true => maker.made(kept, email),
+            false => maker.made_unlooked(kept, email),
+        };
+        match prepared {
+            Some(prepared) => {
+                let eml = sheet.add(&prepared, &findings).map_err(unwritable)?;
+                println!("{}", eml.display());
+            }
+            None => sheet.add_without(kept.number, kept.cell(email), &findings),
+        }
+        Ok(())
+    })?;
+    let without = sheet.without();
+    let index = sheet.finish().map_err(unwritable)?;
+    let without = match without {
+        0 => String::new(),
+        1 => "; 1 row gets no message".to_owned(),
+        rows => format!("; {} rows get no message", grouped(rows)),
+    };
+    let index = index.display();
+    maker.shown.say(&format!("contact sheet: {index}{without}"));
+    Ok(ExitCode::Done)
+}
+
+/// That the one row that was asked for gets no message is an error, whatever it is among others.
+fn asked_for(findings: Findings) -> Failure {
+    let groups = findings.groups();
+    let findings = groups.into_iter().map(|group| Finding {
+        severity: Severity::Error,
+        ..group.finding.clone()
     });
-    maker.once(reader, args, sheet)
+    findings.collect::<Vec<_>>().into()
+}
+
+fn no_room(error: io::Error) -> Failure {
+    (std::env::temp_dir(), error).into()
+}
+
+fn unwritable(error: SheetError) -> Failure {
+    match error {
+        SheetError::Io(dir, error) => (dir, error).into(),
+        other => Failure::new("io", other.to_string()),
+    }
 }
 
 fn engine(campaign: &Campaign, run: &Run) -> Result<Engine, Failure> {
@@ -85,102 +170,36 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Shows the messages that are asked for, or writes them into files.
-    fn once(
-        &self,
-        mut reader: Reader,
-        args: &Preview,
-        mut sheet: Option<(&Path, Sheet)>,
-    ) -> Result<ExitCode, Failure> {
-        let wanted = Wanted {
-            row: args.row,
-            email: args.email.as_ref().map(Address::normalized),
-        };
-        let mut left = match (args.limit, wanted.one(), &sheet) {
-            (Some(limit), _, _) => limit,
-            (None, false, Some(_)) => u64::MAX,
-            _ => 1,
-        };
-        let mut count = 0;
-        while left > 0 {
-            let Some(row) = reader.next().transpose()? else {
-                break;
-            };
-            let Some((row, line)) = wanted.take(row, self.file)? else {
-                continue;
-            };
-            match &mut sheet {
-                Some((dir, sheet)) => self.write(&row, line, dir, sheet)?,
-                None => self.print(&row, line, count > 0)?,
-            }
-            count += 1;
-            left -= 1;
-        }
-        if count == 0 {
-            return Err(wanted.nobody(self.file));
-        }
-        if let Some((dir, sheet)) = sheet {
-            let index = sheet.finish().map_err(|error| match error {
-                SheetError::Io(error) => (dir.to_owned(), error).into(),
-                other => Failure::new("io", other.to_string()),
-            })?;
-            self.shown
-                .say(&format!("contact sheet: {}", index.display()));
-        }
-        Ok(ExitCode::Done)
-    }
-
-    fn print(&self, row: &render::Row, line: u64, not_first: bool) -> Result<(), Failure> {
-        let prepared = self
-            .engine
-            .prepare(row)
-            .map_err(|finding| of_row(*finding, row.number, line, self.file))?;
-        let look = terminal::look();
-        let told = self.told(&self.findings(row, line), look.width);
-        if not_first {
-            println!();
-        }
-        println!("{}", preview::shown(&prepared, Some(&told), &look));
-        Ok(())
-    }
-
-    fn write(
-        &self,
-        row: &render::Row,
-        line: u64,
-        dir: &Path,
-        sheet: &mut Sheet,
-    ) -> Result<(), Failure> {
-        let prepared = self
-            .engine
-            .prepare(row)
-            .map_err(|finding| of_row(*finding, row.number, line, self.file))?;
-        let findings = match sheet.has_room() {
-            true => self.findings(row, line),
-            false => Findings::default(),
-        };
-        let eml = sheet
-            .add(&prepared, &findings)
-            .map_err(|error| (dir.to_owned(), error))?;
-        println!("{}", eml.display());
-        Ok(())
-    }
-
     /// A row as it is shown on the screen.
     fn page(&self, kept: &Kept, email: usize, width: usize) -> Page {
-        let alone = |finding| {
-            let finding = of_row(finding, kept.number, kept.line, self.file);
-            (None, Findings::from_iter([finding]))
-        };
-        let (prepared, findings) = match kept.to_row(email) {
-            Err(fault) => alone(bad_row(&fault)),
-            Ok(row) => match self.engine.prepare(&row) {
-                Ok(prepared) => (Some(prepared), self.findings(&row, kept.line)),
-                Err(finding) => alone(*finding),
-            },
-        };
+        let (prepared, findings) = self.made(kept, email);
         let told = self.told(&findings, width);
         Page { prepared, told }
+    }
+
+    /// A row's message with what is wrong with it; without a message, why there is none.
+    fn made(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
+        let made = self.prepared(kept, email);
+        made.map_or_else(without, |(row, prepared)| {
+            (Some(prepared), self.findings(&row, kept.line))
+        })
+    }
+
+    /// The same, where what is wrong with a message does not matter.
+    fn made_unlooked(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
+        let made = self.prepared(kept, email);
+        made.map_or_else(without, |(_, prepared)| {
+            (Some(prepared), Findings::default())
+        })
+    }
+
+    fn prepared(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Finding> {
+        let row = kept.to_row(email).map_err(|fault| fault.finding());
+        let made = row.and_then(|row| match self.engine.prepare(&row) {
+            Ok(prepared) => Ok((row, prepared)),
+            Err(finding) => Err(*finding),
+        });
+        made.map_err(|finding| of_row(finding, kept.number, kept.line, self.file))
     }
 
     fn findings(&self, row: &render::Row, line: u64) -> Findings {
@@ -203,54 +222,80 @@ impl Maker<'_> {
     }
 }
 
-fn bad_row(fault: &Fault) -> Finding {
-    let code = RowFault::known_code(&fault.code);
-    Finding::error(code, Place::default(), &fault.words)
+fn without(finding: Finding) -> (Option<Prepared>, Findings) {
+    (None, Findings::from_iter([finding]))
 }
 
 /// Which rows are to be shown.
 struct Wanted {
     row: Option<u32>,
     email: Option<String>,
+    limit: Option<u64>,
+    files: bool,
 }
 
 impl Wanted {
-    fn one(&self) -> bool {
-        self.row.is_some() || self.email.is_some()
+    fn new(args: &Preview) -> Self {
+        Self {
+            row: args.row,
+            email: args.email.as_ref().map(Address::normalized),
+            limit: args.limit,
+            files: args.out.is_some(),
+        }
     }
 
-    /// The row as the engine needs it, with its line, if it is one that is wanted and can be sent.
-    fn take(&self, row: Row, file: &Path) -> Result<Option<(render::Row, u64)>, Failure> {
-        if self.row.is_some_and(|number| number != row.number) {
-            return Ok(None);
-        }
-        let mailbox = match row.recipient {
-            Ok(mailbox) => mailbox,
-            Err(fault) if self.row.is_some() => {
-                let finding = bad_row(&Fault::from(&fault));
-                return Err(of_row(finding, row.number, row.line, file).into());
+    /// Whether it is more than one, so that those that get no message are among them.
+    fn several(&self) -> bool {
+        let one = self.row.is_some() || self.email.is_some();
+        self.limit.is_some() || (self.files && !one)
+    }
+
+    /// Gives every row that is wanted to `take`, with the place of the address column. Of a single
+    /// one that is looked for it is the first that gets a message.
+    fn each(
+        &self,
+        mut rows: Rows,
+        file: &Path,
+        mut take: impl FnMut(&Kept, usize) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let email = rows.email();
+        let mut left = match self.limit {
+            Some(limit) => limit,
+            None if self.several() => u64::MAX,
+            None => 1,
+        };
+        let (mut any, mut passed) = (false, None);
+        for index in 0.. {
+            let Some(kept) = rows.get(index).map_err(no_room)?.filter(|_| left > 0) else {
+                break;
+            };
+            if !self.is(&kept, email) {
+                continue;
             }
-            Err(_) => return Ok(None),
-        };
-        if self
-            .email
-            .as_ref()
-            .is_some_and(|email| *email != mailbox.address.normalized())
-        {
-            return Ok(None);
+            if kept.fault.is_some() && !self.several() {
+                passed.get_or_insert(kept);
+                continue;
+            }
+            take(&kept, email)?;
+            any = true;
+            left -= 1;
         }
-        let wanted = render::Row {
-            number: row.number,
-            mailbox,
-            cells: row.cells.iter().map(str::to_owned).collect(),
-            resends: 0,
-            recorded: Vec::new(),
-        };
-        Ok(Some((wanted, row.line)))
+        let asked = self.row.is_some() || self.email.is_some();
+        match (rows.into_error(), passed) {
+            (Some(error), _) => Err(error.into()),
+            _ if any => Ok(()),
+            (None, Some(kept)) if asked => take(&kept, email),
+            _ => Err(self.nobody(file)),
+        }
+    }
+
+    fn is(&self, kept: &Kept, email: usize) -> bool {
+        let address = || kept.address(email);
+        self.row.is_none_or(|row| row == kept.number)
+            && (self.email.is_none() || self.email == address())
     }
 
     fn nobody(&self, file: &Path) -> Failure {
-        let file = PathBuf::from(file);
         let file = file.display();
         let what = match (self.row, &self.email) {
             (Some(row), _) => format!("there is no row {row} in {file}"),

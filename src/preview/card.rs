@@ -47,6 +47,21 @@ pub fn shown(prepared: &Prepared, told: Option<&Told>, look: &Look) -> String {
     lines.join("\n")
 }
 
+/// A row that gets no message, with the reason.
+pub fn not_shown(row: u32, told: &Told, look: &Look) -> Vec<String> {
+    let mut lines = labelled("row", &row.to_string(), look);
+    lines.push(look.paint(&Style::new().bold(), "This row gets no message."));
+    lines.push(String::new());
+    lines.extend(found(told, look));
+    lines
+}
+
+/// What was found, line by line.
+pub(super) fn found<'a>(told: &'a Told, look: &'a Look) -> impl Iterator<Item = String> + 'a {
+    let texts = told.text.iter().map(|text| look.told(text));
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+}
+
 /// The sender, the subject and the first words, as an inbox shows them.
 pub(super) fn in_inbox(prepared: &Prepared, look: &Look) -> Vec<String> {
     let message = &prepared.message;

@@ -2,6 +2,7 @@
 
 mod body;
 mod card;
+mod folder;
 mod look;
 mod preheader;
 mod rows;
@@ -23,7 +24,7 @@ use crate::gateway::mime::Draft;
 use crate::message::Envelope;
 use crate::render::Prepared;
 
-pub use card::shown;
+pub use card::{not_shown, shown};
 pub use look::Look;
 pub use rows::Rows;
 pub use sheet::{Sheet, SheetError};

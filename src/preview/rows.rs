@@ -4,6 +4,7 @@ use std::io;
 
 use super::store::{Kept, Store};
 use crate::recipients::{ReadError, Reader};
+use crate::run::LeftOut;
 
 /// The rows.
 pub struct Rows {
@@ -14,17 +15,23 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Those that a reader has yet to give.
+    /// Those that a reader has yet to give; `left_out` says which of them get no message.
     ///
     /// # Errors
     /// When there can be no temporary file.
-    pub fn new(reader: Reader) -> io::Result<Self> {
+    pub fn new(reader: Reader, left_out: LeftOut) -> io::Result<Self> {
+        let email = reader.header().email();
         Ok(Self {
             reader,
-            store: Store::new()?,
+            store: Store::new(email, left_out)?,
             done: false,
             error: None,
         })
+    }
+
+    /// The place of the address column.
+    pub fn email(&self) -> usize {
+        self.store.email()
     }
 
     /// How many have been read.
@@ -121,8 +128,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("r.csv");
         std::fs::write(&path, csv).expect("a file");
-        Rows::new(Reader::open(&path, "r.csv", &Settings::default()).expect("a reader"))
-            .expect("a temporary file")
+        let reader = Reader::open(&path, "r.csv", &Settings::default()).expect("a reader");
+        Rows::new(reader, LeftOut::default()).expect("a temporary file")
     }
 
     fn numbered(count: usize) -> Rows {
@@ -145,6 +152,23 @@ mod tests {
         }
         assert_eq!(rows.get(3000).expect("it is read"), None);
         assert!(rows.done());
+    }
+
+    #[test]
+    fn an_address_that_came_before_is_left_out() {
+        let mut rows =
+            rows("email,name\na@a.example,A\nb@b.example,B\nA@A.Example,C\na@a.example,D\n");
+        let fault = |row: Option<Kept>| row.expect("it is there").fault.map(|fault| fault.words);
+        let wanted = [
+            None,
+            None,
+            Some("duplicate of row 1"),
+            Some("duplicate of row 1"),
+        ];
+        for (index, wanted) in wanted.into_iter().enumerate() {
+            let row = rows.get(index).expect("it is read");
+            assert_eq!(fault(row).as_deref(), wanted, "{index}");
+        }
     }
 
     #[test]

@@ -15,11 +15,12 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use super::card::{mailbox, size};
+use super::folder;
 use super::preheader::preheader;
 use super::told::Told;
 use crate::check::Findings;
 use crate::clock::Clock;
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 use crate::frame;
 use crate::message::Message;
 use crate::render::Prepared;
@@ -33,9 +34,12 @@ const MOST: usize = 500;
 /// A sheet that can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SheetError {
-    /// A file can't be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    /// A file in this folder can't be written.
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+    /// The folder has a file that no preview has made, and that would be written over.
+    #[error("{} is not of a preview: name another folder, or an empty one", .0.display())]
+    NotOurs(PathBuf),
     /// Its template does not render.
     #[error("can't make the contact sheet: {0}")]
     Template(#[from] tera::Error),
@@ -49,10 +53,12 @@ pub struct Sheet {
     clock: Clock,
     cards: Vec<Card>,
     count: u64,
+    /// How many rows get no message.
+    without: u64,
 }
 
-/// What stands on the sheet of a message.
-#[derive(Serialize)]
+/// What stands on the sheet of a row.
+#[derive(Default, Serialize)]
 struct Card {
     row: u32,
     /// The name of its files, without their endings.
@@ -66,6 +72,8 @@ struct Card {
     text: bool,
     /// The text part, if there is no HTML.
     body: String,
+    /// Whether the row gets no message; the findings say why.
+    without: bool,
     counts: String,
     worst: Option<Severity>,
     findings: Vec<Found>,
@@ -80,21 +88,35 @@ struct Found {
 }
 
 impl Sheet {
-    /// A sheet in a folder, of the campaign of this name; messages go out at `date`.
-    pub fn new(dir: &Path, name: &str, date: Timestamp, clock: Clock) -> Self {
-        Self {
+    /// A sheet in a folder, of the campaign of this name; messages go out at `date`. What an older
+    /// preview left there is removed.
+    ///
+    /// # Errors
+    /// When the folder has files that are not of a preview, or can't be written to.
+    pub fn new(dir: &Path, name: &str, date: Timestamp, clock: Clock) -> Result<Self, SheetError> {
+        folder::clear(dir)?;
+        let sheet = Self {
             dir: dir.to_owned(),
             name: name.to_owned(),
             date,
             clock,
             cards: Vec::new(),
             count: 0,
-        }
+            without: 0,
+        };
+        // By it the folder is known, should the files be broken off.
+        sheet.write()?;
+        Ok(sheet)
     }
 
-    /// Whether the next message will be on the sheet, so that its findings are wanted.
+    /// Whether the next row will be on the sheet, so that its findings are wanted.
     pub fn has_room(&self) -> bool {
         self.cards.len() < MOST
+    }
+
+    /// How many rows get no message.
+    pub fn without(&self) -> u64 {
+        self.without
     }
 
     /// Writes a message's files, and puts it onto the sheet if there is room. Gives the path of its
@@ -102,18 +124,34 @@ impl Sheet {
     ///
     /// # Errors
     /// When a file can't be written.
-    pub fn add(&mut self, prepared: &Prepared, findings: &Findings) -> io::Result<PathBuf> {
-        let eml = super::write(&self.dir, prepared, self.date)?;
+    pub fn add(&mut self, prepared: &Prepared, findings: &Findings) -> Result<PathBuf, SheetError> {
+        let failed = |error| SheetError::Io(self.dir.clone(), error);
+        let eml = super::write(&self.dir, prepared, self.date).map_err(failed)?;
         self.count += 1;
         if self.has_room() {
             let card = Card::new(prepared, findings);
             if let Some(html) = &prepared.message.html {
                 let page = frame::file(html, &|id| inline(&prepared.message, id), &self.clock);
-                fs::write(self.dir.join(format!("{}.preview.html", card.file)), page)?;
+                let path = self.dir.join(format!("{}.preview.html", card.file));
+                fs::write(path, page).map_err(failed)?;
             }
             self.cards.push(card);
         }
         Ok(eml)
+    }
+
+    /// Puts a row that gets no message onto the sheet if there is room: whose it is, and why.
+    pub fn add_without(&mut self, row: u32, to: &str, findings: &Findings) {
+        self.without += 1;
+        if self.has_room() {
+            self.cards.push(Card {
+                row,
+                to: printable_line(to),
+                without: true,
+                findings: Found::all(findings),
+                ..Card::default()
+            });
+        }
     }
 
     /// Writes `index.html`, the sheet itself, and gives its path.
@@ -121,6 +159,10 @@ impl Sheet {
     /// # Errors
     /// When it can't be written.
     pub fn finish(self) -> Result<PathBuf, SheetError> {
+        self.write()
+    }
+
+    fn write(&self) -> Result<PathBuf, SheetError> {
         let style = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE)));
         let mut context = Context::new();
         context.insert("name", &self.name);
@@ -129,13 +171,20 @@ impl Sheet {
         context.insert("cards", &self.cards);
         context.insert("count", &grouped(self.count));
         context.insert("one", &(self.count == 1));
-        context.insert("left_out", &(self.count > self.cards.len() as u64));
+        context.insert(
+            "without",
+            &(self.without > 0).then(|| grouped(self.without)),
+        );
+        context.insert("one_without", &(self.without == 1));
+        let rows = self.count + self.without;
+        context.insert("left_out", &(rows > self.cards.len() as u64));
         let mut tera = Tera::default();
         tera.autoescape_on(vec![".html"]);
         tera.add_raw_template("sheet.html", PAGE)?;
         let page = tera.render("sheet.html", &context)?;
-        let path = self.dir.join("index.html");
-        fs::write(&path, page)?;
+        let path = self.dir.join(folder::INDEX);
+        let written = fs::create_dir_all(&self.dir).and_then(|()| fs::write(&path, page));
+        written.map_err(|error| SheetError::Io(self.dir.clone(), error))?;
         Ok(path)
     }
 }
@@ -159,19 +208,21 @@ impl Card {
             html: message.html.is_some(),
             text: message.text.is_some(),
             body,
+            without: false,
             counts: told.counts,
             worst: told.worst,
-            findings: findings
-                .groups()
-                .into_iter()
-                .map(|group| Found::new(&group.finding))
-                .collect(),
+            findings: Found::all(findings),
         }
     }
 }
 
 impl Found {
-    fn new(finding: &crate::finding::Finding) -> Self {
+    fn all(findings: &Findings) -> Vec<Self> {
+        let groups = findings.groups().into_iter();
+        groups.map(|group| Self::new(&group.finding)).collect()
+    }
+
+    fn new(finding: &Finding) -> Self {
         Self {
             severity: finding.severity,
             code: finding.code,

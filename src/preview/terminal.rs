@@ -73,6 +73,8 @@ pub struct Browser<'a> {
     at: usize,
     part: Part,
     scroll: usize,
+    /// The findings are to be seen when it is drawn.
+    to_findings: bool,
     height: usize,
     /// What is being typed to search for.
     typed: Option<String>,
@@ -109,6 +111,7 @@ impl<'a> Browser<'a> {
             at: 0,
             part: Part::Html,
             scroll: 0,
+            to_findings: false,
             height: 0,
             typed: None,
             searched: String::new(),
@@ -168,9 +171,7 @@ impl<'a> Browser<'a> {
             KeyCode::Char('s') => self.show(Part::Source),
             KeyCode::Char('d') => self.show(Part::Data),
             KeyCode::Char('?') => self.show(Part::Help),
-            KeyCode::Char('f') => {
-                self.scroll = self.drawn.as_ref().map_or(0, |drawn| drawn.findings)
-            }
+            KeyCode::Char('f') => self.go_to_findings(),
             KeyCode::Char('/') => self.typed = Some(String::new()),
             _ => {}
         }
@@ -185,6 +186,14 @@ impl<'a> Browser<'a> {
             _ => {}
         }
         Step::Stay
+    }
+
+    /// They are below the message, whatever part of it is seen.
+    fn go_to_findings(&mut self) {
+        if matches!(self.part, Part::Data | Part::Help) {
+            self.part = Part::Html;
+        }
+        self.to_findings = true;
     }
 
     fn show(&mut self, part: Part) {
@@ -261,6 +270,9 @@ impl<'a> Browser<'a> {
             _ => self.lines(width)?,
         };
         let room = height.saturating_sub(1);
+        if std::mem::take(&mut self.to_findings) {
+            self.scroll = drawn.findings;
+        }
         self.scroll = self.scroll.min(drawn.lines.len().saturating_sub(room));
         let seen = drawn.lines.iter().skip(self.scroll).take(room);
         let mut screen: Vec<String> = seen
@@ -311,30 +323,17 @@ impl<'a> Browser<'a> {
 
     fn message(&self, row: &Kept, page: &Page, drawn: &mut Drawn) {
         let look = &self.look;
-        match &page.prepared {
-            Some(prepared) => {
-                drawn.lines.extend(card::in_inbox(prepared, look));
-                drawn.lines.extend(card::headers(prepared, look));
-                drawn.lines.push(String::new());
-                drawn.lines.extend(self.body(prepared));
-            }
-            None => {
-                drawn
-                    .lines
-                    .extend(card::labelled("row", &row.number.to_string(), look));
-                let bold = Style::new().bold();
-                drawn
-                    .lines
-                    .push(look.paint(&bold, "This row gets no message."));
-            }
-        }
+        let Some(prepared) = &page.prepared else {
+            drawn.lines = card::not_shown(row.number, &page.told, look);
+            return;
+        };
+        drawn.lines.extend(card::in_inbox(prepared, look));
+        drawn.lines.extend(card::headers(prepared, look));
+        drawn.lines.push(String::new());
+        drawn.lines.extend(self.body(prepared));
         drawn.lines.push(String::new());
         drawn.findings = drawn.lines.len();
-        for text in &page.told.text {
-            drawn
-                .lines
-                .extend(look.told(text).lines().map(str::to_owned));
-        }
+        drawn.lines.extend(card::found(&page.told, look));
     }
 
     fn body(&self, prepared: &Prepared) -> Vec<String> {

@@ -2,14 +2,16 @@
 
 mod folder;
 mod freeze;
+mod left_out;
 mod lock;
 mod plan;
 mod previous;
 
 pub use folder::{Folder, FolderError};
 pub use freeze::freeze;
+pub use left_out::{LeftOut, Reason, suppression_list};
 pub use lock::{Lock, LockError};
-pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file, suppression_list};
+pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file};
 pub use previous::{Previous, PreviousError, later, previous, sweep};
 
 use std::sync::atomic::AtomicU64;

@@ -1,19 +1,17 @@
 //! The plan: the recipients read once, strictly, and every row given its place in the ledger.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use hashbrown::HashTable;
-
 use crate::address::Mailbox;
 use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
-use crate::recipients::{Lines, ReadError, Reader, SuppressionList, Warning};
+use crate::recipients::{Lines, ReadError, Reader, Warning};
 
 use super::Stages;
+use super::left_out::LeftOut;
 
 /// What is planned.
 pub struct PlanInputs<'a> {
@@ -66,11 +64,10 @@ pub enum PlanError {
 /// # Errors
 /// When the recipients can't be read to their end, or the ledger can't be written.
 pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, PlanError> {
-    let suppressed = suppression_list(inputs.campaign, &inputs.campaign.dir)?;
+    let mut left_out_by = LeftOut::new(inputs.campaign)?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
     let lanes = lanes(inputs);
-    let mut seen: Seen = Seen::default();
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut duplicates = Lines::default();
     let mut cells = String::new();
@@ -85,22 +82,9 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
             .map(|mailbox| mailbox.address.normalized());
         let left_out = match &row.recipient {
             Err(fault) => Some((Status::Invalid, fault.code(), fault.to_string())),
-            Ok(mailbox) => match suppressed.file_of(&mailbox.address) {
-                Some(file) => Some((
-                    Status::Skipped,
-                    "suppressed",
-                    format!("on the suppression list {file}"),
-                )),
-                None => seen
-                    .before(&mailbox.address.normalized(), row.number, &planner)?
-                    .map(|earlier| {
-                        (
-                            Status::Skipped,
-                            "duplicate",
-                            format!("duplicate of row {earlier}"),
-                        )
-                    }),
-            },
+            Ok(mailbox) => left_out_by
+                .next(&mailbox.address, row.number, |row| planner.address(row))?
+                .map(|reason| (Status::Skipped, reason.code(), reason.to_string())),
         };
         if inputs.only.is_some() && left_out.is_some() {
             continue;
@@ -130,7 +114,7 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
         inputs.stages.planned.fetch_add(1, Ordering::Relaxed);
     }
     let mut warnings = reader.warnings();
-    warnings.extend(suppressed.warnings().iter().cloned());
+    warnings.extend(left_out_by.warnings().iter().cloned());
     Ok(Planned {
         planner,
         blank: reader.blank().clone(),
@@ -163,74 +147,11 @@ fn lane_of<E>(recipient: &Result<Mailbox, E>, lanes: &HashMap<&str, u32>) -> u32
     }
 }
 
-/// The suppression lists of a campaign, read from its folder.
-///
-/// # Errors
-/// When one can't be read.
-pub fn suppression_list(campaign: &Campaign, dir: &Path) -> Result<SuppressionList, ReadError> {
-    let mut list = SuppressionList::default();
-    for path in &campaign.recipients.suppress {
-        list.add(&dir.join(path), &path.display().to_string())?;
-    }
-    Ok(list)
-}
-
 /// A JSON array of the cells.
 fn write_cells(cells: &csv::StringRecord, out: &mut String) {
     let cells: Vec<&str> = cells.iter().collect();
     // Strings always have a JSON form.
     out.push_str(&serde_json::to_string(&cells).unwrap_or_default());
-}
-
-/// The addresses that were planned: nine bytes each, whatever they are.
-#[derive(Default)]
-struct Seen<S = RandomState> {
-    hasher: S,
-    rows: HashTable<Entry>,
-    /// Addresses whose fingerprint is that of another one.
-    clashes: HashMap<String, u32>,
-}
-
-/// A row, and a part of the hash of its address.
-struct Entry {
-    fingerprint: u32,
-    row: u32,
-}
-
-impl Entry {
-    /// The fingerprint as the table wants a hash: with all its bits in use.
-    fn hash(&self) -> u64 {
-        u64::from(self.fingerprint).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl<S: BuildHasher> Seen<S> {
-    /// The row that has this address already; else it is remembered.
-    fn before(
-        &mut self,
-        address: &str,
-        row: u32,
-        planner: &Planner,
-    ) -> Result<Option<u32>, LedgerError> {
-        let fingerprint = self.hasher.hash_one(address) as u32;
-        let new = Entry { fingerprint, row };
-        let hash = new.hash();
-        let is_it = |entry: &Entry| entry.fingerprint == fingerprint;
-        let Some(Entry { row: earlier, .. }) = self.rows.find(hash, is_it) else {
-            self.rows.insert_unique(hash, new, Entry::hash);
-            return Ok(None);
-        };
-        if planner.address(*earlier)?.as_deref() == Some(address) {
-            return Ok(Some(*earlier));
-        }
-        match self.clashes.get(address) {
-            Some(earlier) => Ok(Some(*earlier)),
-            None => {
-                self.clashes.insert(address.to_owned(), row);
-                Ok(None)
-            }
-        }
-    }
 }
 
 /// Where a campaign's recipients are: a path to read, and the name for messages. Standard input is
@@ -251,56 +172,5 @@ pub fn recipients_file(
                 Some(spooled),
             ))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::hash::{BuildHasherDefault, Hasher};
-
-    use super::*;
-
-    /// Everything has the same hash.
-    #[derive(Default)]
-    struct Same;
-
-    impl Hasher for Same {
-        fn write(&mut self, _: &[u8]) {}
-
-        fn finish(&self) -> u64 {
-            7
-        }
-    }
-
-    fn earlier<S: BuildHasher + Default>(addresses: &[&str]) -> Vec<Option<u32>> {
-        let dir = tempfile::tempdir().expect("a folder");
-        let run = crate::ledger::tests::run();
-        let path = crate::ledger::path_in(dir.path());
-        let mut planner = Planner::create(&path, &run).expect("a ledger");
-        let mut seen = Seen::<S>::default();
-        let rows = addresses.iter().zip(1..);
-        let before = rows.map(|(address, number)| {
-            let before = seen.before(address, number, &planner).expect("a ledger");
-            let row = NewRow {
-                number,
-                line: 1,
-                email: address,
-                address: Some(address),
-                cells: "[]",
-                lane: 0,
-                left_out: None,
-            };
-            planner.add(&row).expect("a row");
-            before
-        });
-        before.collect()
-    }
-
-    #[test]
-    fn addresses_are_told_apart_whatever_their_hashes() {
-        let addresses = ["a@x", "b@x", "a@x", "c@x", "b@x", "c@x", "a@x"];
-        let wanted = [None, None, Some(1), None, Some(2), Some(4), Some(1)];
-        assert_eq!(earlier::<RandomState>(&addresses), wanted);
-        assert_eq!(earlier::<BuildHasherDefault<Same>>(&addresses), wanted);
     }
 }

@@ -61,6 +61,8 @@ export function grip(frame) {
   handle.addEventListener("pointerdown", (event) => {
     from = { x: event.clientX, width: width() };
     handle.setPointerCapture(event.pointerId);
+    // What goes over the frame would be the frame's.
+    document.body.dataset.drawing = "";
     handle.focus();
   });
   handle.addEventListener("pointermove", (event) => {
@@ -71,10 +73,13 @@ export function grip(frame) {
     frame().style.setProperty("--width", `${wide}px`);
     handle.setAttribute("aria-valuenow", wide);
   });
-  handle.addEventListener("pointerup", () => {
+  const drawn = () => {
+    delete document.body.dataset.drawing;
     if (from) set({ w: String(become(width())) });
     from = null;
-  });
+  };
+  handle.addEventListener("pointerup", drawn);
+  handle.addEventListener("pointercancel", drawn);
   handle.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -20, ArrowRight: 20 }[event.key];
     if (!by) return;

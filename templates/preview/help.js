@@ -22,6 +22,7 @@ const SEARCH = [
   ["word \"two words\"", "anywhere in the row"],
   ["city:Kraków city:Kra*", "the cell of a column; its beginning"],
   ["\"first name\":Anna", "a column with a space in its name"],
+  ["\"size \"\"XL\"\"\"", "a quote in quotes is doubled"],
   ["missing:city", "a blank cell"],
   ["longest:city shortest:city", "the rows with the longest, or shortest, cells first"],
   ["has:findings has:errors", "messages that something is wrong with"],

@@ -33,7 +33,6 @@ let pages = new Set();
 let offset = 0;
 let scrolled = 0;
 
-const wantsFindings = (q) => /(^|\s)has:(findings|errors)(\s|$)/.test(q);
 export const size = () => (scan ? scan.found.length : matches);
 
 // ---- where things are
@@ -73,7 +72,6 @@ function onScroll() {
 
 function row(line, place) {
   const own = place === here;
-  const label = `${line.row}. ${line.error ? `Not shown: ${line.error}` : line.subject || "no subject"}, to ${mailbox(line.to)}`;
   return el(
     "div",
     {
@@ -81,7 +79,6 @@ function row(line, place) {
       id: `row-${line.row}`,
       role: "option",
       "aria-selected": own ? "true" : "false",
-      "aria-label": label,
       "aria-setsize": size(),
       "aria-posinset": place + 1,
       onclick: () => open(place, true),
@@ -173,13 +170,13 @@ export async function reload(stay = false) {
   const { q, row } = state();
   const from = stay ? Math.floor(top() / ROW / PAGE) * PAGE : 0;
   try {
-    const answer = await api.rows({ q, from, limit: wantsFindings(q) ? 0 : PAGE, row: row || "" });
+    const answer = await api.rows({ q, from, limit: PAGE, row: row || "" });
     if (mine !== round) return;
     notice.hidden = true;
     total = answer.total;
     matches = answer.matches;
     lines = new Map(answer.rows.map((line, at) => [from + at, line]));
-    scan = wantsFindings(q) ? { found: [], next: 0, done: false } : null;
+    scan = answer.scan ? { found: [], next: 0, done: false } : null;
     here = scan ? null : answer.place;
   } catch (error) {
     if (mine !== round) return;
@@ -190,6 +187,7 @@ export async function reload(stay = false) {
     say(error);
   }
   list.setAttribute("aria-busy", "false");
+  for (const moved of movers) moved();
   if (scan) return look();
   if (!stay && here !== null) goTo(here * ROW - list.clientHeight / 3);
   else if (!stay) goTo(0);
@@ -226,7 +224,9 @@ async function look() {
       mine.next = answer.next;
       mine.done = answer.done;
       if (scan !== mine) return;
+      const was = here;
       here = placeOf(state().row);
+      if (here !== was) for (const moved of movers) moved();
       draw();
       tell();
     }
@@ -254,13 +254,25 @@ async function rowAt(place) {
   return lines.get(place)?.row;
 }
 
-/** The row before the one that is looked at, if there is one. */
-export const before = () => (here > 0 ? rowAt(here - 1) : undefined);
+/** The row before the one that is looked at: null if that is the first, nothing if it is not in the list. */
+export function before() {
+  if (here === null) return undefined;
+  return here === 0 ? null : rowAt(here - 1);
+}
+
+/** Calls `moved()` when another row may be before the one that is looked at. */
+export const onMoved = (moved) => movers.push(moved);
+const movers = [];
 
 /** Looks at the message at a place. */
 export async function open(place, step = false) {
   if (place < 0 || place >= size()) return;
   here = place;
+  if (!scan) {
+    // Whoever goes on does not wait for the next one with a finding.
+    looking.abort();
+    progress.hidden = true;
+  }
   const seen = top();
   if (place * ROW < seen) goTo(place * ROW);
   else if ((place + 1) * ROW > seen + list.clientHeight) goTo((place + 1) * ROW - list.clientHeight);

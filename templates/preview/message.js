@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, data, el, fill, mailbox, number } from "./dom.js";
 import * as frame from "./frame.js";
+import * as list from "./list.js";
 import { finding, PANELS } from "./panels.js";
 import { set, state, TABS, watch } from "./state.js";
 
@@ -19,7 +20,7 @@ export function know(it) {
   about = it;
 }
 
-/** Asks for the message that is looked at. With `fresh`, the frame is made anew whatever it shows. */
+/** Asks for the message that is looked at. With `keep`, the row's cells stay as they are. */
 export async function load({ keep = false } = {}) {
   asking.abort();
   asking = new AbortController();
@@ -27,7 +28,7 @@ export async function load({ keep = false } = {}) {
   document.body.dataset.view = row ? "message" : "list";
   if (!row) {
     view = null;
-    pane.replaceChildren(el("p", { class: "nothing" }, "No message is open. ", el("kbd", {}, "j"), " opens the first, ", el("kbd", {}, "?"), " shows all keys."));
+    pane.replaceChildren(el("div", { class: "nothing" }, el("h1", {}, "No message is open"), el("kbd", {}, "j"), " opens the first, ", el("kbd", {}, "?"), " shows all keys."));
     side.replaceChildren();
     return;
   }
@@ -36,7 +37,7 @@ export async function load({ keep = false } = {}) {
   } catch (error) {
     if (error.name === "AbortError") return;
     view = null;
-    pane.replaceChildren(back(), el("p", { class: "nothing", role: "alert" }, error.message));
+    pane.replaceChildren(back(), el("h1", { class: "nothing", role: "alert" }, error.message));
     side.replaceChildren();
     return;
   }
@@ -52,7 +53,7 @@ function draw() {
   const tried = Object.keys(state().set).length > 0;
   const whatIf = tried && el("p", { class: "what-if" }, "With other data than in the file", el("button", { type: "button", class: "quiet", id: "reset", onclick: () => set({ set: {} }) }, "As in the file"));
   if (!message) {
-    fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("p", {}, "There is no message for this recipient."), finding(error)));
+    fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("h1", {}, "There is no message for this recipient"), finding(error)));
     return;
   }
   const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, data(value)));
@@ -129,8 +130,24 @@ async function show() {
   }
   if (view !== mine || state().tab !== tab) return;
   panel.className = tab;
+  const back = panel.contains(document.activeElement) ? place(document.activeElement) : null;
   panel.replaceChildren(content);
+  back?.();
 }
+
+/** Where somebody is typing; what leads back there when the panel was made anew. */
+function place({ dataset: { column }, selectionStart, selectionEnd }) {
+  if (column === undefined) return null;
+  return () => {
+    const field = [...byId("panel").querySelectorAll("[data-column]")].find((it) => it.dataset.column === column);
+    field?.focus();
+    field?.setSelectionRange(selectionStart, selectionEnd);
+  };
+}
+
+list.onMoved(() => {
+  if (view && state().tab === "diff" && state().against === "before") show();
+});
 
 watch((now, old) => {
   const others = JSON.stringify(now.set) !== JSON.stringify(old.set);

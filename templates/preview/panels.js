@@ -1,9 +1,10 @@
 // What the tabs show of a message.
 
 import * as api from "./api.js";
-import { byId, data, el, number } from "./dom.js";
+import { data, el, number } from "./dom.js";
 import * as list from "./list.js";
-import { set, state } from "./state.js";
+import { say } from "./live.js";
+import { set, state, watch } from "./state.js";
 
 /** Beyond this many characters a text is cut: it would hold the page up. */
 const MOST = 500_000;
@@ -59,17 +60,12 @@ async function source({ view, signal }) {
 export async function copy() {
   const { row, set: values } = state();
   if (!row) return;
-  const live = byId("live");
-  const before = live.textContent;
   try {
     await navigator.clipboard.writeText(await api.source(row, values));
-    live.textContent = "HTML copied";
+    say("HTML copied");
   } catch (error) {
-    live.textContent = error.message || "Not copied";
+    say(error.message || "Not copied");
   }
-  setTimeout(() => {
-    live.textContent = before;
-  }, 1500);
 }
 
 async function headers({ view, signal }) {
@@ -83,16 +79,25 @@ async function headers({ view, signal }) {
 // ---- the row's cells
 
 let typing = 0;
+/** What is typed and not tried yet, by column. */
+const typed = new Map();
 
 function change(column, value, original) {
+  typed.set(column, value === original ? null : value);
   clearTimeout(typing);
   typing = setTimeout(() => {
-    const values = { ...state().set };
-    if (value === original) delete values[column];
-    else values[column] = value;
-    set({ set: values });
+    const values = new Map([...Object.entries(state().set), ...typed]);
+    typed.clear();
+    set({ set: Object.fromEntries([...values].filter(([, value]) => value !== null)) });
   }, 150);
 }
+
+// What is not tried by then is of no other row, and of no row as it is in the file.
+watch((now, old) => {
+  if (now.row === old.row && now.set === old.set) return;
+  clearTimeout(typing);
+  typed.clear();
+});
 
 function cells({ view }) {
   const line = ({ column, value, original, used }) => {
@@ -101,7 +106,7 @@ function cells({ view }) {
     if (column === null || value === null) return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value === null ? "–" : data(value)));
     const long = value.length > 60 || value.includes("\n");
     const field = el(long ? "textarea" : "input", { "aria-label": column, "data-column": column, spellcheck: "false", autocomplete: "off" });
-    field.value = value;
+    field.value = typed.has(column) ? (typed.get(column) ?? original) : value;
     const row = el("tr", {}, el("th", { scope: "row", class: used ? "" : "unused", title: used ? null : "No template uses it" }, name), el("td", {}, field, el("div", { class: "was" })));
     const mark = () => {
       const changed = field.value !== original;
@@ -137,7 +142,8 @@ async function diff({ view, about, signal }) {
   );
   const shown = (...content) => el("div", { class: "diff" }, tools, ...content);
   const other = against === "before" ? await list.before() : undefined;
-  if (against === "before" && !other) return shown(note("This is the first recipient of the list."));
+  if (other === null) return shown(note("This is the first recipient of the list."));
+  if (against === "before" && !other) return shown(note("This recipient is not in the list, so there is none before it."));
   if (against === "saved" && !about.saved) return shown(note("Nothing was saved since this page was started."));
   let found;
   try {

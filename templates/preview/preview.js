@@ -5,6 +5,7 @@ import { byId, el, fill } from "./dom.js";
 import { help } from "./help.js";
 import { applyTheme, onKeys, searchAs } from "./keys.js";
 import * as list from "./list.js";
+import { connection } from "./live.js";
 import * as message from "./message.js";
 import { copy, finding } from "./panels.js";
 import { nextLook, nextTheme, nextWidth, set, state, TABS, turnImages, watch } from "./state.js";
@@ -61,7 +62,7 @@ onKeys(KEYS, escape, isTaken);
 
 // ---- filters to choose
 
-const quoted = (name) => (/[\s":]/.test(name) ? `"${name.replaceAll('"', "")}"` : name);
+const quoted = (name) => (/[\s":]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
 
 function offer(columns) {
   const option = (value, text) => el("option", { value }, text);
@@ -85,7 +86,6 @@ filter.addEventListener("change", () => {
 
 // ---- the campaign, and when it is saved
 
-const live = byId("live");
 let known = "";
 
 async function refresh() {
@@ -114,17 +114,11 @@ function listen() {
   events = null;
   if (document.hidden) return;
   events = new EventSource("/preview/events");
-  events.addEventListener("open", () => {
-    live.textContent = "Live";
-    live.dataset.live = "yes";
-  });
+  events.addEventListener("open", () => connection(true));
   events.addEventListener("saved", (event) => {
     if (known && event.data !== known) refresh();
   });
-  events.addEventListener("error", () => {
-    live.textContent = "Not connected";
-    live.dataset.live = "no";
-  });
+  events.addEventListener("error", () => connection(false));
 }
 
 watch((now, old) => {

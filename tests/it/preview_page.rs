@@ -261,7 +261,7 @@ fn the_keyboard_does_everything() {
         .until("document.querySelectorAll('.row[role=option]').length === 6");
     browser
         .keys(&["Escape"])
-        .until("!document.querySelector('article h1') && !location.search.includes('row=')");
+        .until("!document.querySelector('article header') && !location.search.includes('row=')");
     browser.keys(&["?"]).until("document.querySelector('#dialog').open && document.querySelector('#dialog').innerText.includes('has:findings')");
     browser
         .keys(&["Escape"])

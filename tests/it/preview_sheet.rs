@@ -34,8 +34,10 @@ fn preview(campaign: &Campaign, out: &Path) -> Ran {
 
 /// A campaign of rows whose data is in the subject, in the HTML as text, and in it as HTML too.
 fn hostile() -> Campaign {
-    let quoted = |value: &&str| format!("r@one.example,\"{}\"\n", value.replace('"', "\"\""));
-    let rows: String = HOSTILE.iter().map(quoted).collect();
+    let quoted = |(number, value): (usize, &&str)| {
+        format!("r{number}@one.example,\"{}\"\n", value.replace('"', "\"\""))
+    };
+    let rows: String = HOSTILE.iter().enumerate().map(quoted).collect();
     Campaign::new()
         .recipients(format!("email,first_name\n{rows}"))
         .set("message.subject", "{{ first_name }}")
@@ -167,6 +169,60 @@ fn a_long_sheet_ends_and_says_so() {
     preview(&campaign, &out).code(0).stdout_has("00510.eml");
     let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
     assert_eq!(page.matches("<article>").count(), 500);
-    assert!(page.contains("510 messages") && page.contains("The sheet ends after 500 messages"));
+    assert!(page.contains("510 messages") && page.contains("The sheet ends after 500 rows"));
     assert!(out.join("00510.html").exists() && !out.join("00510.preview.html").exists());
+}
+
+#[test]
+fn an_older_preview_leaves_nothing_behind_and_what_is_not_its_own_is_left_alone() {
+    let campaign = Campaign::new().rows(12);
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    for own in ["notes.txt", "00009.png", "7.eml", "00002.html.bak"] {
+        fs::write(out.join(own), "mine").expect("room");
+    }
+    let limited = || {
+        let run = Run::new("preview").arg(campaign.path()).arg("--out");
+        run.arg(&out).args(["--limit", "1"]).run()
+    };
+    limited().code(0);
+    let names = || {
+        let entries = fs::read_dir(&out).expect("a folder");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    let ours = [
+        "00001.eml",
+        "00001.html",
+        "00001.preview.html",
+        "00001.txt",
+        "00002.html.bak",
+        "00009.png",
+        "7.eml",
+        "index.html",
+        "notes.txt",
+    ];
+    assert_eq!(names(), ours);
+    // A folder with a page, or with numbered files, that no preview has made.
+    for name in ["index.html", "00001.eml"] {
+        fs::remove_dir_all(&out).expect("it is there");
+        fs::create_dir(&out).expect("room");
+        fs::write(out.join(name), "mine").expect("room");
+        let ran = limited();
+        ran.code(1)
+            .stderr_has(name)
+            .stderr_has("another folder")
+            .stdout_is("");
+        assert_eq!(names(), [name]);
+        assert_eq!(fs::read(out.join(name)).expect("it is there"), b"mine");
+    }
 }

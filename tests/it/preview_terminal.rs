@@ -159,6 +159,31 @@ fn a_row_that_gets_no_message_says_why() {
 }
 
 #[test]
+fn the_findings_are_reached_from_every_part() {
+    let campaign = campaign().recipients("email,first_name\nann at one,Ann\nbob@two.example,Bob\n");
+    let mut screen = screen(&campaign);
+    screen.keys("d").until("· data");
+    screen
+        .keys("f")
+        .until("gets no message")
+        .until("recipients.csv:2");
+    let lines: String = (1..=100).map(|n| format!("<p>line {n}</p>")).collect();
+    let campaign = Campaign::good()
+        .html_with("<p>The Sender team", &format!("{lines}<p>The Sender team"))
+        .html_with("https://sender.example/autumn?who={{ token }}", "");
+    let mut screen = Screen::start(preview(&campaign), 20, 80);
+    screen.until("more below");
+    for (key, part) in [("d", "data"), ("?", "help"), ("s", "source")] {
+        screen.keys(key).until(&format!("· {part}"));
+        screen
+            .keys("f")
+            .until("link-empty")
+            .keys("hg")
+            .until("│ Sender");
+    }
+}
+
+#[test]
 fn a_file_that_breaks_off_is_told_on_the_screen_and_at_the_end() {
     let campaign =
         campaign().recipients("email,first_name\nann@one.example,Ann\nbob@two.example,\"Bob\n");

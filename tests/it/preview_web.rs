@@ -34,7 +34,7 @@ fn rows_are_listed_as_an_inbox_shows_them() {
     assert_eq!(
         page,
         json!({
-            "total": 5, "matches": 5, "from": 1, "place": 2,
+            "total": 5, "matches": 5, "from": 1, "place": 2, "scan": false,
             "rows": [
                 { "row": 2, "from": "", "subject": "", "preheader": "",
                   "to": { "name": null, "address": "bob at two" },
@@ -374,6 +374,30 @@ fn what_differs_is_told_against_another_row_and_the_last_save() {
     );
     let diff = preview.json("/preview/m/1/diff?of=html&set.first_name=Bea");
     assert!(texts(&diff, "+").concat().contains("Bye Bea"));
+}
+
+#[test]
+fn the_last_save_is_one_that_changes_messages() {
+    let campaign = campaign();
+    let preview = Preview::start(campaign.path());
+    let write = |name: &str, text: &str| fs::write(campaign.path().join(name), text).expect("room");
+    preview.saved(|| write("templates/newsletter.html", "<p>Good day, {{ first_name }}"));
+    let shown = || preview.json("/preview/m/1/diff?of=text").to_string();
+    assert!(shown().contains("Good day"), "{}", shown());
+    preview.saved(|| write("notes.txt", "to do"));
+    preview.saved(|| write("recipients.csv", RECIPIENTS));
+    assert!(shown().contains("Good day"), "{}", shown());
+    preview.saved(|| write("templates/newsletter.html", "<p>Bye, {{ first_name }}"));
+    assert!(shown().contains("Bye"), "{}", shown());
+    // What an include has is a part of it.
+    preview.saved(|| write("templates/newsletter.html", "<p>{% include \"end.txt\" %}"));
+    assert_eq!(
+        preview.json("/preview/about")["broken"][0]["severity"],
+        "error"
+    );
+    preview.saved(|| write("templates/end.txt", "The end"));
+    preview.saved(|| write("templates/end.txt", "The very end"));
+    assert!(shown().contains("very "), "{}", shown());
 }
 
 #[test]

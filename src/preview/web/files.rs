@@ -12,13 +12,14 @@ macro_rules! files {
 }
 
 const PAGE: &str = include_str!("../../../templates/preview/preview.html");
-const FILES: [File; 9] = files![
+const FILES: [File; 10] = files![
     "preview.css",
     "preview.js",
     "api.js",
     "frame.js",
     "help.js",
     "list.js",
+    "live.js",
     "message.js",
     "panels.js",
     "state.js"

@@ -82,7 +82,12 @@ pub(super) async fn rows(
         let found = now.found(text, &query)?;
         let number = |name| fields.number(name).and_then(|it| usize::try_from(it).ok());
         let from = number("from").unwrap_or(0).min(found.count());
-        let limit = number("limit").unwrap_or(50).min(MAX_ROWS);
+        // Those with findings are to be looked for.
+        let scan = query.findings.is_some();
+        let limit = match scan {
+            true => 0,
+            false => number("limit").unwrap_or(50).min(MAX_ROWS),
+        };
         let rows = (from..from.saturating_add(limit)).map_while(|place| found.at(place));
         let own = number("row").and_then(|row| u32::try_from(row).ok());
         Ok(json!({
@@ -90,6 +95,7 @@ pub(super) async fn rows(
             "matches": found.count(),
             "place": own.and_then(|row| found.place(row)),
             "from": from,
+            "scan": scan,
             "rows": lines(now, rows)?,
         }))
     });

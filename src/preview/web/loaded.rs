@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
-use super::super::store::Kept;
+use super::super::store::{Fault, Kept};
 use super::query::Query;
 use super::search::{Found, search};
 use super::spool::Spool;
+use crate::address::Mailbox;
 use crate::campaign::Campaign;
 use crate::check::{self, Lint, of_row};
 use crate::clock::Clock;
-use crate::finding::{Finding, Place, Severity};
-use crate::recipients::{Lines, RowFault};
+use crate::finding::{Finding, Severity};
+use crate::recipients::Lines;
 use crate::render::{Engine, Inputs, Row};
 
 /// What message IDs begin with: no run's.
@@ -35,7 +36,7 @@ pub(super) struct Loaded {
     searches: Mutex<Vec<(String, Arc<Found>)>>,
 }
 
-/// A recipient's row, or why it can't be sent.
+/// A recipient's row, or why it gets no message.
 pub(super) struct Recipient {
     pub(super) number: u32,
     pub(super) stored: Kept,
@@ -98,6 +99,13 @@ impl Loaded {
         })
     }
 
+    /// Whether its messages are made of the same templates and data as those of another.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.spool.is_like(&other.spool)
+            && self.campaign.source.text == other.campaign.source.text
+            && self.engine.templates() == other.engine.templates()
+    }
+
     /// What is wrong whoever gets the message.
     pub(super) fn common(&self) -> &[Finding] {
         self.common.get_or_init(|| {
@@ -131,7 +139,7 @@ impl Loaded {
                     *cell = value.replace('\0', "\u{2400}");
                 }
             }
-            stored.fault = None;
+            stored.fault = self.fault_of(&stored)?;
         }
         let row = self.row(&mut stored);
         Ok(Some(Recipient {
@@ -141,10 +149,18 @@ impl Loaded {
         }))
     }
 
+    /// Why a row with other values is left out.
+    fn fault_of(&self, tried: &Kept) -> io::Result<Option<Fault>> {
+        match Mailbox::parse(tried.cell(self.spool.email)) {
+            Ok(mailbox) => self.spool.left_out(&mailbox.address, tried.number),
+            // What is wrong with it is told when it becomes a row.
+            Err(_) => Ok(None),
+        }
+    }
+
     fn row(&self, stored: &mut Kept) -> Result<Row, Box<Finding>> {
         stored.to_row(self.spool.email).map_err(|fault| {
-            let code = RowFault::known_code(&fault.code);
-            let finding = Finding::error(code, Place::default(), &fault.words);
+            let finding = fault.finding();
             stored.fault = Some(fault);
             Box::new(self.at(finding, stored.number, stored.line))
         })

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kowalska                    anywhere in the row
-//! "anna kowalska"             so, with the space
+//! "anna kowalska"             so, with the space; a quote in quotes is doubled
 //! city:Kraków  city:Kra*      the cell of a column; its beginning
 //! missing:city                a blank cell
 //! longest:city  shortest:city the rows with the longest, or shortest, cells there, in that order
@@ -87,7 +87,7 @@ impl Query {
             "longest" if word.holds => self.order = Some((column()?, true)),
             "shortest" if word.holds => self.order = Some((column()?, false)),
             "has" if word.holds => {
-                self.findings = Some(match value {
+                self.findings = Some(match value.to_lowercase().as_str() {
                     "findings" => Severity::Warning,
                     "errors" => Severity::Error,
                     _ => return Err(QueryError::Has),
@@ -216,8 +216,12 @@ impl Word {
             };
             let (mut quoted, mut name, mut value) = (false, None, String::new());
             let mut end = from.len();
-            for (at, c) in from.char_indices() {
+            let mut chars = from.char_indices().peekable();
+            while let Some((at, c)) = chars.next() {
                 match c {
+                    '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
+                        value.push('"');
+                    }
                     '"' => quoted = !quoted,
                     c if c.is_whitespace() && !quoted => {
                         end = at;
@@ -272,6 +276,7 @@ mod tests {
             "-kraków",
             "-city:łó",
             "-missing:city",
+            "\"\"anna",
         ] {
             assert!(holds(query, line), "{query}");
         }
@@ -288,6 +293,8 @@ mod tests {
         }
         assert!(holds("missing:city", "a@a.example|x| \u{a0}"));
         assert!(holds("missing:city", "a@a.example"));
+        assert!(holds("\"size \"\"XL\"\"\"", "a@a.example|size \"XL\"|y"));
+        assert!(holds("city:\"\"\"x\"\"\"", "a@a.example||\"x\""));
         assert!(holds("12:30 http://x", "a@a.example|12:30 http://x|y"));
     }
 

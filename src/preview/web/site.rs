@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::loaded::Loaded;
+use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Finding;
 use crate::web::Failed;
@@ -28,10 +29,12 @@ pub(super) struct Site {
 pub(super) struct State {
     /// As it was saved last and had no errors.
     pub(super) now: Option<Arc<Loaded>>,
-    /// As it was before that.
+    /// As it was before that, with other messages.
     pub(super) before: Option<Arc<Loaded>>,
     /// What is wrong with it as it stands.
     pub(super) broken: Arc<Vec<Finding>>,
+    /// The lists that it names, be it broken or not.
+    lists: Vec<PathBuf>,
 }
 
 impl Site {
@@ -52,15 +55,22 @@ impl Site {
     /// Reads the campaign again.
     pub(super) fn load(&self) {
         let known = self.state(|state| state.now.clone());
+        let lists = Campaign::lists(&self.path);
         let loaded = Loaded::load(&self.path, known.as_deref(), &self.clock);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(loaded) => {
-                state.before = state.now.replace(Arc::new(loaded));
+                let loaded = Arc::new(loaded);
+                let same = known.is_some_and(|known| loaded.is_like(&known));
+                let before = state.now.replace(loaded);
+                if !same {
+                    state.before = before;
+                }
                 state.broken = Arc::default();
             }
             Err(findings) => state.broken = Arc::new(findings),
         }
+        state.lists = lists;
         drop(state);
         self.version.send_modify(|version| *version += 1);
     }
@@ -70,19 +80,12 @@ impl Site {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The folder of the campaign, and the file of its recipients, if that is known.
-    pub(super) fn files(&self) -> (PathBuf, Option<PathBuf>) {
-        let folder = if self.path.is_dir() {
-            self.path.clone()
-        } else {
-            self.path.parent().map(PathBuf::from).unwrap_or_default()
-        };
-        let file = self.state(|state| {
-            let campaign = &state.now.as_ref()?.campaign;
-            let file = campaign.recipients.file.as_ref()?;
-            Some(campaign.dir.join(file))
-        });
-        (folder, file)
+    /// The folder of the campaign, and the lists that it names, which may be elsewhere.
+    pub(super) fn files(&self) -> (PathBuf, Vec<PathBuf>) {
+        let file = Campaign::file(&self.path);
+        let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+        (folder, self.state(|state| state.lists.clone()))
     }
 
     /// Works on the campaign, where that holds nobody up.

@@ -9,12 +9,13 @@ use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
-use super::super::store::{Kept, Store};
+use super::super::store::{Fault, Kept, Store};
+use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
 use crate::recipients::{Reader, Row, Settings};
-use crate::run::recipients_file;
+use crate::run::{LeftOut, recipients_file};
 
 /// About how many bytes of the searched text are a piece of work.
 const PIECE: u64 = 1 << 20;
@@ -39,6 +40,8 @@ struct Stamp {
     path: PathBuf,
     file: Option<(SystemTime, u64)>,
     settings: Settings,
+    /// The suppression lists.
+    suppress: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
 }
 
 /// The rows of a file.
@@ -51,7 +54,7 @@ pub(super) struct Spool {
     pub(super) header: Vec<String>,
     /// The place of the address column.
     pub(super) email: usize,
-    /// What is odd about the file.
+    /// What is odd about the files.
     pub(super) warnings: Vec<Finding>,
     rows: Store,
     folded: File,
@@ -85,14 +88,21 @@ impl Spool {
                 (path, name, input.map(Arc::new))
             }
         };
+        let lists = campaign.recipients.suppress.iter();
+        let lists = lists.map(|list| campaign.dir.join(list));
         let stamp = Stamp {
             file: stat(&path),
             settings: campaign.recipients.settings.clone(),
             path,
+            suppress: lists.map(|list| (list.clone(), stat(&list))).collect(),
         };
         match known {
             Some(known) if known.stamp == stamp => Ok(Arc::clone(known)),
-            _ => Self::read(stamp, name, input).map(Arc::new),
+            _ => {
+                let left_out =
+                    LeftOut::new(campaign).map_err(|error| vec![of_read_error(&error)])?;
+                Self::read(stamp, name, input, left_out).map(Arc::new)
+            }
         }
     }
 
@@ -100,6 +110,7 @@ impl Spool {
         stamp: Stamp,
         name: String,
         input: Option<Arc<NamedTempFile>>,
+        left_out: LeftOut,
     ) -> Result<Self, Vec<Finding>> {
         let reader = Reader::open(&stamp.path, &name, &stamp.settings);
         let mut reader = reader.map_err(|error| vec![of_read_error(&error)])?;
@@ -107,23 +118,31 @@ impl Spool {
             let place = Place::file(std::env::temp_dir());
             vec![Finding::error("io", place, error.to_string())]
         };
-        let mut writing = Writing::new().map_err(unwritable)?;
+        let email = reader.header().email();
+        let mut writing = Writing::new(email, left_out).map_err(unwritable)?;
         for row in reader.by_ref() {
             let row = row.map_err(|error| vec![of_read_error(&error)])?;
             writing.add(&row).map_err(unwritable)?;
         }
         let (rows, folded, pieces) = writing.finish().map_err(unwritable)?;
+        let warnings = reader.warnings();
+        let warnings = warnings.iter().chain(rows.warnings());
         Ok(Self {
             stamp,
             input,
             name,
             header: reader.header().columns().to_vec(),
-            email: reader.header().email(),
-            warnings: reader.warnings().iter().map(of_warning).collect(),
+            email,
+            warnings: warnings.map(of_warning).collect(),
             rows,
             folded,
             pieces,
         })
+    }
+
+    /// Whether it has the same rows as another.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.header == other.header && self.rows.digest() == other.rows.digest()
     }
 
     /// How many rows there are; their numbers begin at 1.
@@ -141,6 +160,14 @@ impl Spool {
             Some(index) => self.rows.get(index),
             None => Ok(None),
         }
+    }
+
+    /// Why a row would be left out if this were its address.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read.
+    pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<Fault>> {
+        self.rows.left_out(address, row)
     }
 
     /// The parts of the searched text.
@@ -195,9 +222,9 @@ struct Writing {
 }
 
 impl Writing {
-    fn new() -> io::Result<Self> {
+    fn new(email: usize, left_out: LeftOut) -> io::Result<Self> {
         Ok(Self {
-            rows: Store::new()?,
+            rows: Store::new(email, left_out)?,
             folded: BufWriter::with_capacity(BUFFER, tempfile::tempfile()?),
             folded_to: 0,
             pieces: Vec::new(),
@@ -250,8 +277,9 @@ pub(super) mod tests {
             path: file.path().to_owned(),
             file: None,
             settings: Settings::default(),
+            suppress: Vec::new(),
         };
-        Spool::read(stamp, "a.csv".to_owned(), None).expect("rows")
+        Spool::read(stamp, "a.csv".to_owned(), None, LeftOut::default()).expect("rows")
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Sees when a file of the campaign was saved, by looking at all of them again and again: that holds
 //! for every editor, file system and container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -48,40 +49,47 @@ pub(super) async fn watch(site: Arc<Site>) {
 }
 
 async fn look(site: &Arc<Site>) -> Seen {
-    let (folder, recipients) = site.files();
+    let (folder, lists) = site.files();
     let looked = spawn_blocking(move || {
-        let mut seen = Seen::new();
-        walk(&folder, true, &mut seen);
-        if let Some(file) = recipients {
-            note(file, &mut seen);
+        let mut seen = all(&folder);
+        for list in lists {
+            let data = std::fs::metadata(&list).ok();
+            note(list, data.as_ref(), &mut seen);
         }
         seen
     });
     looked.await.unwrap_or_default()
 }
 
-fn walk(folder: &Path, top: bool, seen: &mut Seen) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
+/// All files in a folder.
+fn all(folder: &Path) -> Seen {
+    let mut seen = Seen::new();
+    walk(folder, &mut BTreeSet::new(), &mut seen);
+    seen
+}
+
+/// Goes through a folder, behind links too, but through none twice: a link may lead back.
+fn walk(folder: &Path, walked: &mut BTreeSet<PathBuf>, seen: &mut Seen) {
+    let top = walked.is_empty();
+    let is_new = folder.canonicalize().is_ok_and(|it| walked.insert(it));
+    let entries = is_new.then(|| std::fs::read_dir(folder).ok()).flatten();
+    for entry in entries.into_iter().flatten().flatten() {
         let name = entry.file_name();
         let hidden = name.as_encoded_bytes().starts_with(b".");
         if seen.len() >= MOST || hidden || (top && name == RUNS) {
             continue;
         }
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => walk(&entry.path(), false, seen),
-            Ok(_) => note(entry.path(), seen),
-            Err(_) => {}
+        let path = entry.path();
+        match std::fs::metadata(&path) {
+            Ok(data) if data.is_dir() => walk(&path, walked, seen),
+            data => note(path, data.as_ref().ok(), seen),
         }
     }
 }
 
-fn note(file: PathBuf, seen: &mut Seen) {
-    let data = std::fs::metadata(&file).ok();
-    let saved = data.as_ref().and_then(|data| data.modified().ok());
-    seen.insert(file, (saved, data.map_or(0, |data| data.len())));
+fn note(file: PathBuf, data: Option<&Metadata>, seen: &mut Seen) {
+    let saved = data.and_then(|data| data.modified().ok());
+    seen.insert(file, (saved, data.map_or(0, Metadata::len)));
 }
 
 #[cfg(test)]
@@ -91,11 +99,7 @@ mod tests {
     #[test]
     fn sees_what_is_written_removed_or_made_but_no_runs() {
         let folder = tempfile::tempdir().expect("a folder");
-        let look = || {
-            let mut seen = Seen::new();
-            walk(folder.path(), true, &mut seen);
-            seen
-        };
+        let look = || all(folder.path());
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");

@@ -244,6 +244,21 @@ impl Browser {
         self
     }
 
+    /// Draws the element of a selector so many pixels to the right, in steps, as a hand does.
+    pub fn drag(&self, selector: &str, by: i32) -> &Self {
+        let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": self.element(selector) });
+        let step = |x: i32| json!({ "type": "pointerMove", "duration": 20, "x": x, "y": 0, "origin": "pointer" });
+        let mut actions = vec![
+            json!({ "type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": origin }),
+            json!({ "type": "pointerDown", "button": 0 }),
+        ];
+        actions.extend((0..4).map(|_| step(by / 4)));
+        actions.push(json!({ "type": "pointerUp", "button": 0 }));
+        let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+        self.post("/actions", &json!({ "actions": [mouse] }));
+        self
+    }
+
     fn element(&self, selector: &str) -> String {
         let found = self.post(
             "/element",

@@ -1,0 +1,81 @@
+//! Which saves the page of `mailrun preview --web` follows, wherever the files are.
+
+use std::fs;
+
+use crate::support::campaign::Campaign;
+use crate::support::http::Site;
+use crate::support::preview::Preview;
+use crate::support::run::Run;
+
+fn write(campaign: &Campaign, name: &str, text: &str) {
+    fs::write(campaign.path().join(name), text).expect("room");
+}
+
+fn subject(preview: &Preview) -> String {
+    preview.json("/preview/m/1")["message"]["subject"].to_string()
+}
+
+#[test]
+fn a_campaign_that_is_named_by_its_file_alone() {
+    let campaign = Campaign::new();
+    let running = Run::new("preview")
+        .cwd(campaign.path())
+        .args(["campaign.toml", "--web"])
+        .spawn();
+    let preview = Preview {
+        site: Site::of(&running.first_line()),
+        running,
+    };
+    preview.saved(|| write(&campaign, "templates/newsletter.html", "<p>Good day"));
+    assert!(
+        preview
+            .html("/preview/m/1/html")
+            .text()
+            .contains("Good day")
+    );
+}
+
+#[test]
+fn recipients_elsewhere_that_were_broken_or_missing_at_first() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let list = elsewhere.path().join("list.csv");
+    let campaign = Campaign::new().set("recipients.file", list.display().to_string());
+    for broken in [Some("email,first_name\n\"zoe@six.example,Zoe\n"), None] {
+        match broken {
+            Some(text) => fs::write(&list, text).expect("room"),
+            None => fs::remove_file(&list).expect("it is there"),
+        }
+        let preview = Preview::start(campaign.path());
+        assert_ne!(
+            preview.json("/preview/about")["broken"],
+            serde_json::json!([])
+        );
+        preview.saved(|| {
+            fs::write(&list, "email,first_name\nzoe@six.example,Zoe\n").expect("room");
+        });
+        assert_eq!(subject(&preview), "\"Hello Zoe\"");
+    }
+}
+
+#[test]
+fn templates_behind_a_link() {
+    let campaign = Campaign::new();
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let templates = campaign.path().join("templates");
+    let html = elsewhere.path().join("newsletter.html");
+    fs::rename(templates.join("newsletter.html"), &html).expect("it is there");
+    fs::remove_dir(&templates).expect("it is empty");
+    std::os::unix::fs::symlink(elsewhere.path(), &templates).expect("a link");
+    // One that leads into itself is no trouble.
+    std::os::unix::fs::symlink(".", elsewhere.path().join("again")).expect("a link");
+    fs::remove_file(elsewhere.path().join("again")).expect("it is there");
+    std::os::unix::fs::symlink(campaign.path(), campaign.path().join("again")).expect("a link");
+    let preview = Preview::start(campaign.path());
+    preview.saved(|| fs::write(&html, "<p>Good day").expect("room"));
+    assert!(
+        preview
+            .html("/preview/m/1/html")
+            .text()
+            .contains("Good day")
+    );
+}

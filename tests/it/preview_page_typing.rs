@@ -1,0 +1,255 @@
+//! What is typed into the page of `mailrun preview --web`, and what is in the way of it: saves, other
+//! rows, odd names.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::browser::{Beacon, Browser};
+use crate::support::campaign::Campaign;
+use crate::support::preview::Preview;
+
+const SUBJECT: &str = "document.querySelector('article h1')?.textContent";
+const LIVE: &str = "document.querySelector('#live').dataset.live === 'yes'";
+
+/// A browser at the page of a campaign.
+fn at(campaign: &Campaign, path: &str, until: &str) -> Option<(Browser, Preview)> {
+    let browser = Browser::start(&Beacon::start())?;
+    let preview = Preview::start(campaign.path());
+    browser.go(&preview.site.url(path)).until(until);
+    Some((browser, preview))
+}
+
+/// The same, when a row's message is there.
+fn at_row(campaign: &Campaign, path: &str, name: &str) -> Option<(Browser, Preview)> {
+    at(
+        campaign,
+        path,
+        &format!("{SUBJECT} === 'Hello {name}' && {LIVE}"),
+    )
+}
+
+#[test]
+fn what_is_typed_stays_with_its_row() {
+    let campaign = Campaign::new().rows(12);
+    let Some((browser, _preview)) = at_row(&campaign, "/?row=10&tab=data", "Name 10") else {
+        return;
+    };
+    browser.until("document.querySelector('[data-column=first_name]')");
+    browser.click("[data-column=first_name]");
+    browser.keys(&["x", "Escape", "j"]);
+    browser.until(&format!("{SUBJECT} === 'Hello Name 11'"));
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert!(!browser.url().contains("set."), "{}", browser.url());
+    assert_eq!(browser.eval(&format!("return {SUBJECT}")), "Hello Name 11");
+    // Of two cells that are typed into at once, both are tried.
+    browser.click("[data-column=first_name]");
+    browser.keys(&["y"]);
+    browser.eval("const email = document.querySelector('[data-column=email]'); email.value = 'z@one.example'; email.dispatchEvent(new Event('input'))");
+    browser.until("location.search.includes('set.email=z') && location.search.includes('set.first_name=Name+11y')");
+}
+
+#[test]
+fn any_name_of_a_column_can_be_tried() {
+    let campaign = Campaign::new()
+        .recipients("email,first_name,__proto__\nann@one.example,Ann,x\n")
+        .set("message.subject", "Hello {{ first_name }}");
+    let Some((browser, _preview)) = at_row(&campaign, "/?row=1&tab=data", "Ann") else {
+        return;
+    };
+    browser.until("document.querySelector('[data-column=__proto__]')");
+    browser.click("[data-column=__proto__]").keys(&["y"]);
+    browser
+        .until("location.search.includes('set.__proto__=xy') && document.querySelector('#reset')");
+    browser
+        .click("#reset")
+        .until("!location.search.includes('set.')");
+}
+
+#[test]
+fn a_save_takes_nothing_from_who_is_typing() {
+    let campaign = Campaign::new();
+    let Some((browser, _preview)) = at_row(&campaign, "/?row=2&tab=data", "Bob") else {
+        return;
+    };
+    browser.until("document.querySelector('[data-column=first_name]')");
+    browser.click("[data-column=first_name]").type_text("by");
+    browser.until(&format!("{SUBJECT} === 'Hello Bobby'"));
+    browser.eval("document.querySelector('[data-column=first_name]').setSelectionRange(3, 3)");
+    let file = campaign.path().join("recipients.csv");
+    let rows = "email,first_name,city\nann@one.example,Ann,X\nbob@two.example,Bo,Y\n";
+    fs::write(file, rows).expect("room");
+    // What the file has by now is shown.
+    browser.until("document.querySelector('[data-column=city]') && document.querySelector('#panel').innerText.includes('in the file: Bo')");
+    assert_eq!(
+        browser.eval("const on = document.activeElement; return [on.dataset.column ?? on.id, on.value, on.selectionStart]"),
+        json!(["first_name", "Bobby", 3])
+    );
+    browser
+        .type_text("jo")
+        .until(&format!("{SUBJECT} === 'Hello Bobjoby'"));
+    assert!(browser.url().contains("row=2"), "{}", browser.url());
+}
+
+#[test]
+fn that_something_is_copied_is_said_for_a_moment() {
+    let campaign = Campaign::new();
+    let Some((browser, _preview)) = at_row(&campaign, "/?row=1", "Ann") else {
+        return;
+    };
+    browser.eval("navigator.clipboard.writeText = async () => {}");
+    let said = |text: &str| format!("document.querySelector('#live').textContent === '{text}'");
+    browser.keys(&["c"]).until(&said("HTML copied"));
+    browser.keys(&["c"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.until(&said("Live"));
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    browser.until(&said("Live"));
+}
+
+#[test]
+fn a_difference_is_to_the_row_before_in_the_list_that_is_seen() {
+    let campaign = Campaign::new().recipients(
+        "email,first_name\nann@one.example,Ann\nbob@one.example,Bob\nAda@one.example,Ada\ncleo@two.example,Cleo\n",
+    );
+    let path = "/?row=2&q=first_name:Ada&tab=diff";
+    let Some((browser, preview)) = at_row(&campaign, path, "Bob") else {
+        return;
+    };
+    let panel = |text: &str| {
+        browser.until(&format!(
+            "document.querySelector('#panel.diff')?.innerText.includes('{text}')"
+        ));
+    };
+    panel("not in the list");
+    // Another search, another row before.
+    browser.keys(&["/", "Escape"]);
+    panel("Compared with row 1");
+    browser
+        .keys(&["/"])
+        .type_text("one.example -ann")
+        .keys(&["Enter"]);
+    panel("first recipient of the list");
+    browser.keys(&["/", "Escape"]);
+    browser.go(&preview.site.url("/?row=4&tab=diff"));
+    panel("Compared with row 3");
+    browser.keys(&["/"]).type_text("bob").keys(&["Enter"]);
+    panel("not in the list");
+}
+
+#[test]
+fn those_with_findings_are_listed_however_it_is_written() {
+    let campaign = Campaign::good().recipients(
+        "email,first_name,token\nann@one.example,Ann,a1\nbob at two,Bob,b2\ncleo@one.example,Cleo,c3\n",
+    );
+    for query in [
+        "HAS:findings",
+        "has:%22errors%22",
+        "Has:Errors",
+        "\"has\":errors",
+    ] {
+        let seen = "document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#progress').textContent.includes('3 of 3 looked at')";
+        let Some((browser, _preview)) = at(&campaign, &format!("/?q={query}"), seen) else {
+            return;
+        };
+        browser
+            .keys(&["j"])
+            .until("location.search.includes('row=2')");
+    }
+}
+
+#[test]
+fn any_column_can_be_chosen_as_a_filter() {
+    let campaign = Campaign::new().recipients(
+        "email,first_name,\"size \"\"XL\"\": -x\"\nann@one.example,Ann,1\nbob@one.example,Bob,\n",
+    );
+    let Some((browser, preview)) = at(&campaign, "/", LIVE) else {
+        return;
+    };
+    browser.until("document.querySelectorAll('.row[role=option]').length === 2");
+    browser.eval("const filter = document.querySelector('#filter'); filter.value = [...filter.options].find((it) => it.text.startsWith('size')).value; filter.dispatchEvent(new Event('change'))");
+    browser.until("document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#row-2')");
+    assert_eq!(preview.found("\"size \"\"XL\"\": -x\":1"), (1, vec![1]));
+}
+
+#[test]
+fn a_search_for_findings_that_has_ended_is_forgotten() {
+    let campaign = Campaign::good();
+    let Some((browser, _preview)) = at(&campaign, "/?row=1", LIVE) else {
+        return;
+    };
+    browser
+        .keys(&["e"])
+        .until("document.querySelector('#progress').innerText.includes('Nothing more')");
+    browser
+        .keys(&["j"])
+        .until("location.search.includes('row=2') && document.querySelector('#progress').hidden");
+}
+
+#[test]
+fn what_every_message_has_is_passed_over() {
+    let rows = "email,first_name\nann@one.example,Ann\nbob@one.example,Bob\ncleo at one,Cleo\n\
+                dan at one,Dan\neve@one.example,Eve\n";
+    // A warning of the template, for all.
+    let campaign = Campaign::new()
+        .recipients(rows)
+        .html_with("<p>", "<p><a href=\"http://sender.example/x\">here</a>");
+    let Some((browser, preview)) = at(&campaign, "/", LIVE) else {
+        return;
+    };
+    assert_ne!(preview.json("/preview/m/1")["findings"], json!([]));
+    browser.until("document.querySelectorAll('.row[role=option]').length === 5");
+    for row in [3, 4] {
+        browser
+            .keys(&["e"])
+            .until(&format!("/[?&]row={row}(&|$)/.test(location.search) && document.querySelector('#panel .finding')"));
+    }
+    browser
+        .keys(&["e"])
+        .until("document.querySelector('#progress').innerText.includes('Nothing more')");
+}
+
+#[test]
+fn the_frame_is_drawn_narrower_and_wider() {
+    let campaign = Campaign::new();
+    let Some((browser, _preview)) = at_row(&campaign, "/?row=1&w=500", "Ann") else {
+        return;
+    };
+    let width = |wide: &str| {
+        browser.until(&format!(
+            "document.querySelector('#frame').clientWidth === {wide} && location.search.includes('w={wide}')"
+        ));
+    };
+    width("500");
+    browser.drag("#grip", -60);
+    width("380");
+    browser.drag("#grip", 40);
+    width("460");
+    // The frame is one to click in again.
+    assert_eq!(
+        browser.eval("return getComputedStyle(document.querySelector('#frame')).pointerEvents"),
+        "auto"
+    );
+}
+
+#[test]
+fn rows_are_named_by_what_is_seen_and_every_page_has_a_heading() {
+    let campaign = Campaign::new().recipients("email,first_name\nann@one.example,Ann\nbob at,B\n");
+    let Some((browser, _preview)) = at(&campaign, "/", LIVE) else {
+        return;
+    };
+    browser.until("document.querySelectorAll('.row[role=option]').length === 2");
+    assert_eq!(
+        browser.eval("return [...document.querySelectorAll('.row')].map((it) => it.ariaLabel)"),
+        json!([null, null])
+    );
+    let headings = "document.querySelectorAll('h1').length === 1";
+    browser.until(headings);
+    for row in ["1", "2", "99"] {
+        browser.eval("document.querySelector('#list').focus()");
+        browser.eval(&format!("history.pushState(null, '', '/?row={row}'); dispatchEvent(new PopStateEvent('popstate'))"));
+        browser.until(&format!(
+            "document.querySelector('article h1, article [role=alert]') && {headings}"
+        ));
+    }
+}
