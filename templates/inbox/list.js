@@ -1,7 +1,7 @@
 // The list: as many rows as are on the screen, of as many as there are.
 
 import * as api from "./api.js";
-import { byId, chip, CLIP, data, el, icon, mailbox, number, shortTime } from "./dom.js";
+import { byId, chip, CLIP, data, el, icon, number, shortTime } from "./dom.js";
 import { set, state, watch } from "./state.js";
 
 const ROW = 66;
@@ -30,7 +30,6 @@ const onTop = () => list.scrollTop < ROW;
 function row(message) {
   const to = message.to.name || message.to.address;
   const own = message.uid === state().m;
-  const label = `${message.unread ? "Unread. " : ""}To ${mailbox(message.to)}: ${message.subject || "no subject"}`;
   const element = el(
     "div",
     {
@@ -38,10 +37,10 @@ function row(message) {
       id: `row-${message.uid}`,
       role: "option",
       "aria-selected": own ? "true" : "false",
-      "aria-label": label,
       "data-uid": message.uid,
       onclick: () => open(known.findIndex((it) => it.uid === message.uid), true),
     },
+    message.unread && el("span", { class: "hidden" }, "Unread. "),
     el("div", { class: "line" }, data(to, { class: "to" }), el("time", {}, shortTime(message.at))),
     el("div", { class: "line" }, data(message.subject || "(no subject)", { class: "subject" })),
     el(

@@ -200,8 +200,6 @@ function framed(message) {
     src: api.frame(message.uid, state().images),
   });
   frame.dataset.width = state().w;
-  // Keys that are pressed in the frame stay in it, so it gives them back.
-  frame.addEventListener("mouseleave", () => document.activeElement === frame && byId("list").focus());
   const width = (name) =>
     el("button", { type: "button", "aria-pressed": name === state().w ? "true" : "false", onclick: () => set({ w: name }) }, name === "full" ? "Full" : name);
   const images = el("input", { type: "checkbox", id: "images", onchange: (event) => set({ images: event.target.checked }) });
@@ -236,7 +234,7 @@ function files(message) {
       el("td", { class: "size" }, size(file.size)),
       el("td", {}, file.inline ? "inline" : "", file.content_id && data(` cid:${file.content_id}`, { class: "raw" })),
     );
-  const head = el("tr", {}, ...["Name", "Type", "Size", ""].map((name) => el("th", { scope: "col" }, name)));
+  const head = el("tr", {}, ...["Name", "Type", "Size", "In the HTML"].map((name) => el("th", { scope: "col" }, name)));
   return el("table", { class: "files" }, el("thead", {}, head), el("tbody", {}, ...message.files.map(line)));
 }
 

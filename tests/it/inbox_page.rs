@@ -393,6 +393,42 @@ fn the_keyboard_does_everything() {
 }
 
 #[test]
+fn the_keys_work_after_a_click_into_the_message() {
+    let beacon = Beacon::start();
+    let Some(browser) = Browser::start(&beacon) else {
+        return;
+    };
+    let gateway = Gateway::start();
+    three(&browser, &gateway);
+    browser.keys(&["j"]).until(&format!(
+        "{TITLE} === 'Three' && document.querySelector('#frame')"
+    ));
+    let focus = |id: &str| {
+        browser.until(&format!("document.activeElement.id === '{id}'"));
+    };
+    browser.click("#frame");
+    focus("list");
+    browser.keys(&["j"]).until(&format!("{TITLE} === 'Two'"));
+    browser.click("#frame");
+    focus("list");
+    browser
+        .keys(&["Escape"])
+        .until("!document.querySelector('article h1')");
+    // Who goes there by the keyboard stays.
+    let link = "<a href=\"https://acme.example\">x</a>";
+    gateway.sendmail(&[("to[0]", "jan@example.com"), ("html", link)]);
+    let newest = gateway.newest().replace("/inbox/m/", "/?m=");
+    browser
+        .go(&gateway.site.url(&newest))
+        .until("document.querySelector('#frame')");
+    browser.eval("document.querySelector('#images').focus()");
+    browser.keys(&["Tab"]);
+    focus("frame");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    focus("frame");
+}
+
+#[test]
 fn what_is_deleted_is_asked_for_first() {
     let beacon = Beacon::start();
     let Some(browser) = Browser::start(&beacon) else {
