@@ -121,7 +121,7 @@ fn sarif_has_places_from_the_working_directory() {
 #[test]
 fn json_has_paths_that_can_be_opened_from_the_working_directory() {
     let spoilt = spoilt().set("recipients.suppress", vec!["left.csv"]);
-    let spoilt = spoilt.file("left.csv", "email\n");
+    let spoilt = spoilt.file("left.csv", "email\nnobody\n");
     let broken = Campaign::good().html_with("{% endif %}", "{% end %}");
     let unread = Campaign::good().recipients("name\nAnn\n");
     let files: Vec<_> = [spoilt, broken, unread].iter().flat_map(opened).collect();

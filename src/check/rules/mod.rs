@@ -126,6 +126,7 @@ fn add_up(counts: &mut Vec<u64>, more: &[u64]) {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     data: data::Tally,
+    twice: data::Twice,
     plan: plan::Tally,
     size: size::Tally,
     subject: subject::Tally,
@@ -135,6 +136,7 @@ pub(super) struct Tally {
 impl Tally {
     fn row(&mut self, row: &RowSheet<'_>) {
         self.data.row(row);
+        self.twice.row(row);
         self.plan.row(row);
         self.size.row(row);
         self.subject.row(row);
@@ -143,6 +145,7 @@ impl Tally {
 
     pub(super) fn merge(&mut self, other: Self) {
         self.data.merge(other.data);
+        self.twice.merge(other.twice);
         self.plan.merge(&other.plan);
         self.size.merge(other.size);
         self.subject.merge(other.subject);
@@ -152,6 +155,7 @@ impl Tally {
     fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
         gaps::finish(&self.data, facts, out);
         self.data.finish(facts, out);
+        self.twice.finish(facts, out);
         self.plan.finish(facts, out);
         self.size.finish(facts, out);
         self.subject.finish(facts, out);

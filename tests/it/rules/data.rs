@@ -36,6 +36,19 @@ pub(super) const CASES: &[Case] = &[
     Case::new("column-sparse", |good| {
         with_cities(good, ["Oslo", "", " ", ""])
     }),
+    Case::new("text-garbled", |good| {
+        good.html_with(
+            "with three new coffees",
+            "with three new ZaÅ¼Ã³Å‚Ä‡ coffees",
+        )
+    })
+    .at("templates/newsletter.html:7:46"),
+    Case::new("text-garbled", |good| {
+        good.set("message.subject", "ZaĹĽĂłĹ‚Ä‡ is here, {{ first_name }}")
+    }),
+    Case::new("text-garbled", |good| {
+        with_row(good, "zoe@one.example,ZoÃ«,d4\nrene@one.example,RenÃ©,e5")
+    }),
     Case::new("address-slip", |good| {
         with_row(good, "dan@gmial.com,Dan,d4")
     })
@@ -60,6 +73,20 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 pub(super) const SILENT: &[Case] = &[
+    Case::new("text-garbled", |good| {
+        with_row(
+            good,
+            "zoe@one.example,Zoë,d4\ndan@one.example,SPÓŁKA « CAFÉ»,e5",
+        )
+        .html_with(
+            "with three new coffees",
+            "with three new coffees of “PÓŁNOC”",
+        )
+    }),
+    // One may be chance.
+    Case::new("text-garbled", |good| {
+        with_row(good, "zoe@one.example,ZoÃ«,d4\nrene@one.example,René,e5")
+    }),
     // Looked up by its name, by any name, in a header, in a template that is included.
     Case::new("column-unused", |good| {
         good.recipients("email,first_name,token,Home town\nann@one.example,Ann,a1,Oslo\n")

@@ -3,6 +3,7 @@
 mod addresses;
 mod columns;
 mod slips;
+mod twice;
 
 use super::super::facts::Facts;
 use super::super::facts::RowSheet;
@@ -10,6 +11,7 @@ use super::super::out::Out;
 use super::super::rule::Rule;
 
 pub(super) use columns::{Tally, is_blank};
+pub(super) use twice::Tally as Twice;
 
 /// The rules.
 pub(super) const RULES: &[Rule] = &[
@@ -21,11 +23,13 @@ pub(super) const RULES: &[Rule] = &[
     addresses::ROLE,
     addresses::SHARED,
     addresses::DISPOSABLE,
+    twice::TWICE,
 ];
 
 pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
     columns::unused(facts, out);
     addresses::duplicates(facts, out);
+    twice::campaign(facts, out);
 }
 
 pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {

@@ -1,0 +1,222 @@
+//! Text that was decoded twice: UTF-8 that a program took for a Windows code page.
+
+use encoding_rs::{Encoding, WINDOWS_1250, WINDOWS_1252};
+
+use super::super::super::facts::{Facts, RowSheet};
+use super::super::super::out::Out;
+use super::super::super::rule::Rule;
+use super::super::written;
+use crate::finding::{Finding, Place, Severity};
+use crate::report::counted;
+
+pub(super) const TWICE: Rule = Rule {
+    code: "text-garbled",
+    severity: Severity::Warning,
+    finds: "text in UTF-8 that some program took for Windows-1252 or Windows-1250: two letters at least in a template or a column",
+    source: "the same bytes, read as UTF-8",
+    example: "“ZaÅ¼Ã³Å‚Ä‡” in the place of “Zażółć”",
+};
+
+/// With fewer letters it may be chance, such as a quotation mark behind a capital letter.
+const FEWEST: usize = 2;
+
+/// Text that was decoded twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Garbled {
+    /// The word that it is in, as it is.
+    shown: String,
+    /// The same as it was meant.
+    meant: String,
+    /// How many letters are wrong in all of the text.
+    letters: usize,
+}
+
+/// What is wrong with a text, with the first word of that.
+fn garbled(text: &str) -> Option<Garbled> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut found: Option<Garbled> = None;
+    for word in text.split_ascii_whitespace().filter(|it| !it.is_ascii()) {
+        let Some((meant, letters)) = mended(word) else {
+            continue;
+        };
+        let found = found.get_or_insert_with(|| Garbled {
+            shown: word.to_owned(),
+            meant,
+            letters: 0,
+        });
+        found.letters += letters;
+    }
+    found
+}
+
+/// A word as it was meant, and how many letters of it were wrong.
+fn mended(word: &str) -> Option<(String, usize)> {
+    [WINDOWS_1252, WINDOWS_1250]
+        .into_iter()
+        .find_map(|encoding| mended_from(word, encoding))
+}
+
+fn mended_from(word: &str, encoding: &'static Encoding) -> Option<(String, usize)> {
+    let mut mended = String::new();
+    let mut letters = 0;
+    let mut rest = word;
+    while let Some(begin) = rest.find(|c: char| !c.is_ascii()) {
+        mended.push_str(&rest[..begin]);
+        let end = rest[begin..].find(|c: char| c.is_ascii());
+        let end = end.map_or(rest.len(), |length| begin + length);
+        let run = &rest[begin..end];
+        let (bytes, _, unmappable) = encoding.encode(run);
+        let decoded = std::str::from_utf8(&bytes).ok().filter(|_| !unmappable);
+        match decoded.filter(|decoded| decoded.chars().all(is_likely)) {
+            Some(decoded) => {
+                letters += decoded.chars().count();
+                mended.push_str(decoded);
+            }
+            None => mended.push_str(run),
+        }
+        rest = &rest[end..];
+    }
+    mended.push_str(rest);
+    (letters > 0).then_some((mended, letters))
+}
+
+/// Whether a character is one that people write: letters of Europe, punctuation, emoji.
+fn is_likely(c: char) -> bool {
+    matches!(c, '\u{a0}'..='\u{17f}' | '\u{391}'..='\u{3c9}' | '\u{410}'..='\u{44f}' | '\u{2010}'..='\u{2026}' | '€' | '™' | '\u{1f300}'..='\u{1faff}')
+}
+
+fn finding(what: &str, found: &Garbled, place: Place) -> Finding {
+    let message = format!(
+        "{what} was decoded twice: “{}” for “{}”",
+        found.shown, found.meant
+    );
+    TWICE.at(place, message).help(
+        "it is UTF-8 that a program took for a Windows code page: take the text from where it still was right, and open it there as UTF-8",
+    )
+}
+
+/// The templates, and the strings of the message.
+pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+    let many = |text: &str| garbled(text).filter(|found| found.letters >= FEWEST);
+    for (name, text) in facts.engine.templates() {
+        if let Some(found) = many(text) {
+            let finding = finding(&format!("text in {name}"), &found, Place::default());
+            out.add(facts.locator.at_text(finding, &found.shown, 0));
+        }
+    }
+    let message = &facts.campaign.message;
+    let strings = [Some(&message.subject), message.from_name.as_ref()];
+    for string in strings.into_iter().flatten() {
+        if let Some(found) = many(string.get_ref()) {
+            let finding = finding("text of the message", &found, Place::default());
+            out.add(written::at_text(facts, finding, string));
+        }
+    }
+}
+
+/// What is wrong with the cells that the templates use, by the column's place among those.
+#[derive(Debug, Default)]
+pub(in super::super) struct Tally {
+    columns: Vec<Option<Column>>,
+}
+
+#[derive(Debug)]
+struct Column {
+    /// The first that is wrong, and its row.
+    first: (u32, Garbled),
+    rows: u64,
+    letters: usize,
+}
+
+impl Tally {
+    pub(in super::super) fn row(&mut self, row: &RowSheet<'_>) {
+        for (index, (place, _)) in row.facts.used().enumerate() {
+            let cell = row.row.cells.get(place).map_or("", String::as_str);
+            if let Some(found) = garbled(cell) {
+                let letters = found.letters;
+                self.add(
+                    index,
+                    Column {
+                        first: (row.row.number, found),
+                        rows: 1,
+                        letters,
+                    },
+                );
+            }
+        }
+    }
+
+    fn add(&mut self, index: usize, more: Column) {
+        if self.columns.len() <= index {
+            self.columns.resize_with(index + 1, || None);
+        }
+        match &mut self.columns[index] {
+            Some(known) => {
+                known.rows += more.rows;
+                known.letters += more.letters;
+                if more.first.0 < known.first.0 {
+                    known.first = more.first;
+                }
+            }
+            empty => *empty = Some(more),
+        }
+    }
+
+    pub(in super::super) fn merge(&mut self, other: Self) {
+        for (index, column) in other.columns.into_iter().enumerate() {
+            if let Some(column) = column {
+                self.add(index, column);
+            }
+        }
+    }
+
+    pub(in super::super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+        for ((_, name), column) in facts.used().zip(self.columns) {
+            let Some(column) = column.filter(|column| column.letters >= FEWEST) else {
+                continue;
+            };
+            let (row, found) = &column.first;
+            let what = format!(
+                "text in the column `{name}`, in {}, the first of them {row},",
+                counted(column.rows, "row")
+            );
+            out.add(finding(&what, found, Place::file(facts.recipients)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_was_decoded_twice_is_mended() {
+        for (shown, meant, letters) in [
+            ("ZaÅ¼Ã³Å‚Ä‡", "Zażółć", 4),
+            ("ZaĹĽĂłĹ‚Ä‡", "Zażółć", 4),
+            ("ZoÃ«", "Zoë", 1),
+            ("donâ€™t", "don’t", 1),
+            ("ÐŸÑ€", "Пр", 2),
+            ("ðŸ˜€", "😀", 1),
+        ] {
+            assert_eq!(mended(shown), Some((meant.to_owned(), letters)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_as_it_was_meant_is_left_alone() {
+        for text in [
+            "Zażółć gęślą jaźń",
+            "SPÓŁKA ŁÓDŹ PÓŁROCZE MÓŻDŻEK",
+            "« CAFÉ» IRMÃ NÃO À l’été",
+            "Grüße aus „KÖLN“ – ÄÖÜß",
+            "Příliš žluťoučký kůň, ŘÍČ",
+            "Привет, Ελλάδα, 秋の手紙 🎉",
+            "10 °C ± 2 µm © 2026 ™",
+        ] {
+            assert_eq!(garbled(text), None, "{text}");
+        }
+    }
+}
