@@ -76,7 +76,7 @@ fn printed(maker: &Maker<'_>, rows: Rows, wanted: &Wanted) -> Result<ExitCode, F
     wanted.each(rows, maker.file, |kept, email| {
         let (prepared, findings) = maker.made(kept, email);
         if prepared.is_none() && !wanted.several() {
-            return Err(asked_for(findings));
+            return Err(asked_for(&findings));
         }
         let told = maker.told(&findings, look.width);
         if !std::mem::take(&mut first) {
@@ -128,7 +128,7 @@ fn files(
 }
 
 /// That the one row that was asked for gets no message is an error, whatever it is among others.
-fn asked_for(findings: Findings) -> Failure {
+fn asked_for(findings: &Findings) -> Failure {
     let groups = findings.groups();
     let findings = groups.into_iter().map(|group| Finding {
         severity: Severity::Error,
@@ -180,26 +180,29 @@ impl Maker<'_> {
     /// A row's message with what is wrong with it; without a message, why there is none.
     fn made(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
         let made = self.prepared(kept, email);
-        made.map_or_else(without, |(row, prepared)| {
-            (Some(prepared), self.findings(&row, kept.line))
-        })
+        made.map_or_else(
+            |finding| without(*finding),
+            |(row, prepared)| (Some(prepared), self.findings(&row, kept.line)),
+        )
     }
 
     /// The same, where what is wrong with a message does not matter.
     fn made_unlooked(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
         let made = self.prepared(kept, email);
-        made.map_or_else(without, |(_, prepared)| {
-            (Some(prepared), Findings::default())
-        })
+        made.map_or_else(
+            |finding| without(*finding),
+            |(_, prepared)| (Some(prepared), Findings::default()),
+        )
     }
 
-    fn prepared(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Finding> {
-        let row = kept.to_row(email).map_err(|fault| fault.finding());
-        let made = row.and_then(|row| match self.engine.prepare(&row) {
-            Ok(prepared) => Ok((row, prepared)),
-            Err(finding) => Err(*finding),
+    fn prepared(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Box<Finding>> {
+        let row = kept.to_row(email);
+        let row = row.map_err(|fault| Box::new(fault.finding()));
+        let made = row.and_then(|row| {
+            let prepared = self.engine.prepare(&row)?;
+            Ok((row, prepared))
         });
-        made.map_err(|finding| of_row(finding, kept.number, kept.line, self.file))
+        made.map_err(|finding| Box::new(of_row(*finding, kept.number, kept.line, self.file)))
     }
 
     fn findings(&self, row: &render::Row, line: u64) -> Findings {
@@ -265,27 +268,31 @@ impl Wanted {
             None => 1,
         };
         let (mut any, mut passed) = (false, None);
-        for index in 0.. {
-            let Some(kept) = rows.get(index).map_err(no_room)?.filter(|_| left > 0) else {
-                break;
-            };
+        let mut index = 0;
+        // No more is read than is wanted: the file may be broken further on.
+        while left > 0
+            && let Some(kept) = rows.get(index).map_err(no_room)?
+        {
+            index += 1;
             if !self.is(&kept, email) {
                 continue;
             }
-            if kept.fault.is_some() && !self.several() {
+            if kept.fault.is_none() || self.several() {
+                take(&kept, email)?;
+                (any, left) = (true, left - 1);
+            } else {
+                left -= u64::from(self.row.is_some());
                 passed.get_or_insert(kept);
-                continue;
             }
-            take(&kept, email)?;
-            any = true;
-            left -= 1;
+        }
+        if let Some(error) = rows.into_error() {
+            return Err(error.into());
         }
         let asked = self.row.is_some() || self.email.is_some();
-        match (rows.into_error(), passed) {
-            (Some(error), _) => Err(error.into()),
+        match passed.filter(|_| asked) {
             _ if any => Ok(()),
-            (None, Some(kept)) if asked => take(&kept, email),
-            _ => Err(self.nobody(file)),
+            Some(kept) => take(&kept, email),
+            None => Err(self.nobody(file)),
         }
     }
 

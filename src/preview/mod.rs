@@ -3,6 +3,7 @@
 mod body;
 mod card;
 mod folder;
+mod footer;
 mod look;
 mod preheader;
 mod rows;

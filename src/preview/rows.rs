@@ -83,31 +83,22 @@ impl Rows {
         self.store.get(index)
     }
 
-    /// The place of the next row with a cell that has a text in it, in any case, after one, and from
-    /// the first on behind the last.
+    /// Looks at so many rows for what is searched for.
     ///
     /// # Errors
     /// When the temporary file can't be read or written.
-    pub fn find(&mut self, text: &str, after: usize) -> io::Result<Option<usize>> {
-        let text = text.to_lowercase();
-        let has = |row: &Kept| {
-            row.cells
-                .iter()
-                .any(|cell| cell.to_lowercase().contains(&text))
-        };
-        let mut index = after + 1;
-        while let Some(row) = self.get_ahead(index)? {
-            if has(&row) {
-                return Ok(Some(index));
+    pub fn look_on(&mut self, search: &mut Search, count: usize) -> io::Result<Found> {
+        for _ in 0..count {
+            match self.get_ahead(search.next)? {
+                Some(row) if search.fits(&row) => return Ok(Found::At(search.next)),
+                Some(_) if search.is_around() => return Ok(Found::Nowhere),
+                Some(_) => search.next += 1,
+                None if search.around => return Ok(Found::Nowhere),
+                None => (search.next, search.around) = (0, true),
             }
-            index += 1;
+            search.looked += 1;
         }
-        for index in 0..=after.min(self.known().saturating_sub(1)) {
-            if self.get(index)?.is_some_and(|row| has(&row)) {
-                return Ok(Some(index));
-            }
-        }
-        Ok(None)
+        Ok(Found::NotYet)
     }
 
     /// The same as [`Rows::get`], for one who will want those behind it as well.
@@ -116,6 +107,50 @@ impl Rows {
             self.read_on(index + 1 - self.known() + 1000)?;
         }
         self.get(index)
+    }
+}
+
+/// A search for a text in all cells, in any case: from one row to the last, and from the first one on
+/// back to it.
+pub struct Search {
+    text: String,
+    after: usize,
+    next: usize,
+    around: bool,
+    /// How many rows were looked at.
+    pub looked: usize,
+}
+
+/// What a search has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The place of a row.
+    At(usize),
+    /// There is none.
+    Nowhere,
+    /// There are rows yet to be looked at.
+    NotYet,
+}
+
+impl Search {
+    /// Begins behind the row at a place, which is the last to be looked at.
+    pub fn new(text: &str, after: usize) -> Self {
+        Self {
+            text: text.to_lowercase(),
+            after,
+            next: after + 1,
+            around: false,
+            looked: 0,
+        }
+    }
+
+    fn fits(&self, row: &Kept) -> bool {
+        let mut cells = row.cells.iter();
+        cells.any(|cell| cell.to_lowercase().contains(&self.text))
+    }
+
+    fn is_around(&self) -> bool {
+        self.around && self.next >= self.after
     }
 }
 
@@ -181,10 +216,19 @@ mod tests {
     #[test]
     fn a_text_is_found_in_any_cell_and_from_the_first_row_again() {
         let mut rows = rows("email,name\nann@a.example,Łucja\nbob@b.example,B\ncleo@c.example,C\n");
-        assert_eq!(rows.find("B.EXAMPLE", 0).expect("it is read"), Some(1));
-        assert_eq!(rows.find("łuc", 1).expect("it is read"), Some(0));
-        assert_eq!(rows.find("cleo", 2).expect("it is read"), Some(2));
-        assert_eq!(rows.find("dan", 0).expect("it is read"), None);
+        let mut found = |text: &str, after| {
+            let mut search = Search::new(text, after);
+            rows.look_on(&mut search, 10).expect("it is read")
+        };
+        assert_eq!(found("B.EXAMPLE", 0), Found::At(1));
+        assert_eq!(found("łuc", 1), Found::At(0));
+        assert_eq!(found("cleo", 2), Found::At(2));
+        assert_eq!(found("dan", 0), Found::Nowhere);
+        let mut search = Search::new("cleo", 2);
+        let mut step = || rows.look_on(&mut search, 1).expect("it is read");
+        let steps = [step(), step(), step(), step()];
+        let wanted = [Found::NotYet, Found::NotYet, Found::NotYet, Found::At(2)];
+        assert_eq!(steps, wanted);
     }
 
     #[test]

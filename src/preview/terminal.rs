@@ -3,17 +3,18 @@
 
 use std::io;
 
-use console::{Style, measure_text_width, truncate_str};
+use console::truncate_str;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::body;
 use super::card;
+use super::footer::{self, Footer};
 use super::look::{Look, wrapped};
-use super::rows::Rows;
+use super::rows::{Found, Rows, Search};
 use super::store::Kept;
 use super::told::Told;
 use crate::render::Prepared;
-use crate::report::{grouped, printable_line};
+use crate::report::grouped;
 
 /// How many rows are read at a time while nobody types.
 const AT_ONCE: usize = 2000;
@@ -79,6 +80,8 @@ pub struct Browser<'a> {
     /// What is being typed to search for.
     typed: Option<String>,
     searched: String,
+    /// The search that goes on while nobody types.
+    searching: Option<Search>,
     notice: String,
     drawn: Option<Drawn>,
 }
@@ -115,6 +118,7 @@ impl<'a> Browser<'a> {
             height: 0,
             typed: None,
             searched: String::new(),
+            searching: None,
             notice: String::new(),
             drawn: None,
         }
@@ -125,15 +129,17 @@ impl<'a> Browser<'a> {
         self.rows
     }
 
-    /// Reads on while nobody types. False when there is no more to read.
+    /// Searches and reads on while nobody types. False when there is no more to do.
     ///
     /// # Errors
     /// When the rows can't be kept.
     pub fn idle(&mut self) -> io::Result<bool> {
-        if !self.rows.done() {
+        if self.searching.is_some() {
+            self.look_on()?;
+        } else if !self.rows.done() {
             self.rows.read_on(AT_ONCE)?;
         }
-        Ok(!self.rows.done())
+        Ok(self.searching.is_some() || !self.rows.done())
     }
 
     /// Does what a key means.
@@ -145,6 +151,10 @@ impl<'a> Browser<'a> {
             return Ok(self.control(key.code));
         }
         if key.modifiers.contains(KeyModifiers::ALT) {
+            return Ok(Step::Stay);
+        }
+        // A key is more than what it was to come to.
+        if self.searching.take().is_some() && key.code == KeyCode::Esc {
             return Ok(Step::Stay);
         }
         if let Some(typed) = self.typed.take() {
@@ -248,10 +258,20 @@ impl<'a> Browser<'a> {
         if self.searched.is_empty() {
             return Ok(());
         }
-        match self.rows.find(&self.searched, self.at)? {
-            Some(at) if at == self.at => self.notice = "there is no other".to_owned(),
-            Some(at) => self.go_to(at),
-            None => self.notice = format!("no row has “{}”", self.searched),
+        self.searching = Some(Search::new(&self.searched, self.at));
+        self.look_on()
+    }
+
+    /// Looks at some more rows for what is searched for.
+    fn look_on(&mut self) -> io::Result<()> {
+        let Some(mut search) = self.searching.take() else {
+            return Ok(());
+        };
+        match self.rows.look_on(&mut search, AT_ONCE)? {
+            Found::At(at) if at == self.at => self.notice = "there is no other".to_owned(),
+            Found::At(at) => self.go_to(at),
+            Found::Nowhere => self.notice = format!("no row has “{}”", self.searched),
+            Found::NotYet => self.searching = Some(search),
         }
         Ok(())
     }
@@ -369,44 +389,27 @@ impl<'a> Browser<'a> {
     }
 
     fn footer(&self, about: &str, below: usize, width: usize) -> String {
-        let reverse = Style::new().reverse();
         if let Some(typed) = &self.typed {
-            return truncate_str(
-                &self.look.paint(&reverse, &format!(" /{typed}▏")),
-                width,
-                "…",
-            )
-            .into_owned();
+            return footer::painted(&format!(" /{typed}▏"), width, &self.look);
         }
-        let more = match (self.rows.done(), self.rows.error()) {
-            (_, Some(_)) => " (the file can't be read on)",
-            (true, None) => "",
-            (false, None) => "+",
+        let searching = self.searching.as_ref().map(|search| {
+            let looked = grouped(search.looked as u64);
+            format!("searching, {looked} rows looked at; Esc ends it")
+        });
+        let footer = Footer {
+            at: (self.at + 1).min(self.rows.known()),
+            known: self.rows.known(),
+            more: match (self.rows.done(), self.rows.error()) {
+                (_, Some(_)) => " (the file can't be read on)",
+                (true, None) => "",
+                (false, None) => "+",
+            },
+            about,
+            part: self.part.name(),
+            below,
+            notice: searching.as_deref().unwrap_or(&self.notice),
         };
-        let number = |number: usize| grouped(number as u64);
-        let at = number((self.at + 1).min(self.rows.known()));
-        let mut left = format!(" {at}/{}{more}", number(self.rows.known()));
-        for part in [about, self.part.name()] {
-            if !part.is_empty() {
-                left.push_str(" · ");
-                left.push_str(part);
-            }
-        }
-        if below > 0 {
-            left.push_str(&format!(" · {} more below", number(below)));
-        }
-        let right = match self.notice.as_str() {
-            "" => "n next  p previous  / search  ? help  q quit ".to_owned(),
-            notice => format!("{} ", printable_line(notice)),
-        };
-        let gap = width.saturating_sub(measure_text_width(&left) + measure_text_width(&right));
-        let line = match (gap, self.notice.is_empty()) {
-            (0..=1, true) => format!("{left:width$}"),
-            // What a key came to is more than where it was pressed.
-            (0..=1, false) => format!(" {right}"),
-            _ => format!("{left}{:gap$}{right}", ""),
-        };
-        self.look.paint(&reverse, &truncate_str(&line, width, "…"))
+        footer::painted(&footer.line(width), width, &self.look)
     }
 }
 

@@ -37,7 +37,7 @@ export async function load({ keep = false } = {}) {
   } catch (error) {
     if (error.name === "AbortError") return;
     view = null;
-    pane.replaceChildren(back(), el("h1", { class: "nothing", role: "alert" }, error.message));
+    pane.replaceChildren(back(), el("div", { class: "nothing", role: "alert" }, el("h1", {}, error.message)));
     side.replaceChildren();
     return;
   }

@@ -57,6 +57,15 @@ fn they_are_printed_among_the_others() {
         let ran = preview(&campaign).args(asked).run();
         ran.code(1).stderr_has(reason).stdout_is("");
     }
+    // What comes after it does not matter.
+    let broken =
+        Campaign::new().recipients("email,first_name\nann at one,Ann\nbob@one.example,Bob\n\"x\n");
+    let row = |number| preview(&broken).args(["--row", number]).run();
+    row("1")
+        .code(1)
+        .stderr_has("not an address")
+        .stderr_lacks("quote");
+    row("2").code(0).stdout_has("Hello Bob").stderr_is("");
     // An address is looked for until it is one that gets a message.
     preview(&campaign)
         .args(["--email", "ann@one.example"])

@@ -306,6 +306,20 @@ fn many_rows_are_gone_through_at_once() {
 }
 
 #[test]
+fn a_long_search_says_how_far_it_is_and_can_be_ended() {
+    let campaign = campaign().rows(300_000);
+    let mut screen = screen(&campaign);
+    screen.until("# Hello Name 1");
+    screen
+        .keys("/nobody\r")
+        .until("rows looked at; Esc ends it");
+    screen.keys("\u{1b}").until("q quit");
+    screen.keys("n").until("# Hello Name 2").until("2/");
+    screen.keys("/name 4999\r").until("# Hello Name 4999");
+    assert_eq!(screen.keys("q").end(), Some(0));
+}
+
+#[test]
 fn what_is_asked_for_is_shown_and_that_is_all() {
     let campaign = campaign();
     for arguments in [

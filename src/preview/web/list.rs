@@ -128,13 +128,14 @@ pub(super) async fn scan(
         let mut place = number("from").unwrap_or(0);
         let limit = number("limit").unwrap_or(1).clamp(1, MAX_ROWS);
         let lint = now.lint().map_err(|_| broken())?;
+        let everywhere = now.everywhere(&lint)?;
         let mut with = Vec::new();
         while with.len() < limit && begun.elapsed() < SLICE {
             let Some(row) = found.at(place) else { break };
             let recipient = now.recipient(row, &[])?;
             let wrong = recipient.is_some_and(|recipient| {
-                let findings = now.findings(&lint, &recipient);
-                findings.iter().any(|finding| finding.severity >= least)
+                let mut findings = now.findings(&lint, &recipient).into_iter();
+                findings.any(|it| it.severity >= least && !everywhere.has(&it))
             });
             if wrong {
                 with.push(json!({ "place": place, "row": row }));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 
 use super::super::store::{Fault, Kept};
+use super::everywhere::Everywhere;
 use super::query::Query;
 use super::search::{Found, search};
 use super::spool::Spool;
@@ -33,6 +34,7 @@ pub(super) struct Loaded {
     /// The recipients' file, as the user would name it.
     recipients: PathBuf,
     common: OnceLock<Vec<Finding>>,
+    everywhere: OnceLock<Everywhere>,
     searches: Mutex<Vec<(String, Arc<Found>)>>,
 }
 
@@ -73,6 +75,7 @@ impl Loaded {
             started,
             clock: clock.clone(),
             common: OnceLock::new(),
+            everywhere: OnceLock::new(),
             searches: Mutex::default(),
         };
         // What is wrong with `[check]` is told at once.
@@ -177,6 +180,18 @@ impl Loaded {
                     .collect()
             }
         }
+    }
+
+    /// The warnings that every message has.
+    ///
+    /// # Errors
+    /// When the temporary file can't be read.
+    pub(super) fn everywhere(&self, lint: &Lint<'_>) -> io::Result<&Everywhere> {
+        if let Some(known) = self.everywhere.get() {
+            return Ok(known);
+        }
+        let found = Everywhere::of(self, lint)?;
+        Ok(self.everywhere.get_or_init(|| found))
     }
 
     /// A finding with its row.

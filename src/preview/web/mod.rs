@@ -3,7 +3,7 @@
 //! ```text
 //! GET /                     the page; its files are below /preview/
 //! GET /preview/about        the campaign: {title, rows, columns, broken, common, …}
-//! GET /preview/rows         ?q= &from=PLACE &limit= &row=   {total, matches, place, rows}, or {scan}
+//! GET /preview/rows         ?q= &from=PLACE &limit= &row=   {total, matches, place, rows}; none with `scan`
 //!                           ?of=1,5,9                       {rows}
 //! GET /preview/scan         ?q= &from=PLACE &limit=         those with findings: {found, next, done}
 //! GET /preview/events       server-sent: `saved` when the campaign was saved
@@ -21,6 +21,7 @@
 
 mod changes;
 mod differences;
+mod everywhere;
 mod files;
 mod list;
 mod loaded;

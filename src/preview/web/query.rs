@@ -293,7 +293,7 @@ mod tests {
         }
         assert!(holds("missing:city", "a@a.example|x| \u{a0}"));
         assert!(holds("missing:city", "a@a.example"));
-        assert!(holds("\"size \"\"XL\"\"\"", "a@a.example|size \"XL\"|y"));
+        assert!(holds("\"size \"\"XL\"\"\"", "a@a.example|size \"xl\"|y"));
         assert!(holds("city:\"\"\"x\"\"\"", "a@a.example||\"x\""));
         assert!(holds("12:30 http://x", "a@a.example|12:30 http://x|y"));
     }
