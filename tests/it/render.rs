@@ -230,8 +230,8 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
     }
     let report = check(&text_only("{{ last-name }}").recipients(csv));
     report
-        .only()
-        .is("undefined-variable", "`last`")
+        .about("variable `last`")
+        .is("undefined-variable", "")
         .helps("row[\"last-name\"]");
 }
 
