@@ -208,7 +208,7 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
             "Hi {{ first_name | default('you') }}",
             "default(value='you')",
         ),
-        ("Hi {{ first_name\n<p>", "close the tag with `}}`"),
+        ("<p>Hi {{ first_name</p>\n", "close the tag with `}}`"),
         (
             "{% if first_name %}a{% elsif x %}b{% endif %}",
             "{% elif x %}",
@@ -230,8 +230,8 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
     }
     let report = check(&text_only("{{ last-name }}").recipients(csv));
     report
-        .only()
-        .is("undefined-variable", "`last`")
+        .about("variable `last`")
+        .is("undefined-variable", "")
         .helps("row[\"last-name\"]");
 }
 
