@@ -118,8 +118,13 @@ function turn(event, place) {
   byId(`tab-${state().tab}`)?.focus();
 }
 
+/** What the panel is filled with is of this round; an answer for an older one is dropped. */
+let round = 0;
+
 /** Fills the panel. */
 async function show() {
+  round += 1;
+  const own = round;
   const [mine, panel, { tab }] = [view, byId("panel"), state()];
   let content;
   try {
@@ -128,7 +133,7 @@ async function show() {
     if (error.name === "AbortError") return;
     content = el("p", { class: "nothing", role: "alert" }, error.message);
   }
-  if (view !== mine || state().tab !== tab) return;
+  if (own !== round || view !== mine || state().tab !== tab) return;
   panel.className = tab;
   const back = panel.contains(document.activeElement) ? place(document.activeElement) : null;
   panel.replaceChildren(content);
