@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::fake_api::FakeApi;
 use crate::support::gateway::Gateway;
-use crate::support::run::Run;
+use crate::support::run::{self, Run};
 use crate::support::{client, has_program, has_requests, real_part};
 
 const PAGES: [&str; 16] = [
@@ -111,7 +111,7 @@ impl Shell {
             &bin.join("mailrun"),
             &format!(
                 "'{}' \"$@\"\ncode=$?\nif [ \"$1\" = init ]; then {posts_to_fake}; fi\nexit $code",
-                env!("CARGO_BIN_EXE_mailrun")
+                run::program()
             ),
         );
         program(
@@ -306,7 +306,7 @@ fn the_picture_shows_what_the_program_says() {
     }
     let drawn = Command::new("python3")
         .arg(root().join("tests/picture.py"))
-        .arg(env!("CARGO_BIN_EXE_mailrun"))
+        .arg(run::program())
         .output()
         .expect("python3 starts");
     let drawn = String::from_utf8(drawn.stdout).expect("an SVG is text");
@@ -742,7 +742,7 @@ fn the_unit_for_systemd_is_right() {
     if has_program("systemd-analyze") {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("mailrun-gateway.service");
-        let here = unit.replace("/usr/local/bin/mailrun", env!("CARGO_BIN_EXE_mailrun"));
+        let here = unit.replace("/usr/local/bin/mailrun", &run::program());
         fs::write(&file, here).expect("a file");
         let verified = Command::new("systemd-analyze")
             .arg("verify")

@@ -22,6 +22,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long to wait between two looks at a child.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// The program that is run: that of `MAILRUN_PROGRAM`, else the one that Cargo has built for the tests, in
+/// which the features of their own crates are on as well.
+pub fn program() -> String {
+    let built = env!("CARGO_BIN_EXE_mailrun");
+    std::env::var("MAILRUN_PROGRAM").unwrap_or_else(|_| built.to_owned())
+}
+
 /// A command line of `mailrun`, in an environment that holds nothing of the caller's but `PATH`.
 pub struct Run {
     command: Command,
@@ -36,7 +43,7 @@ impl Run {
     /// `mailrun COMMAND`.
     pub fn new(command: &str) -> Self {
         let home = TempDir::new().expect("a home folder");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        let mut process = Command::new(program());
         process
             .env_clear()
             .env("HOME", home.path())
