@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -50,6 +51,13 @@ pub fn fill<'a>(text: &'a str, values: &[Cow<'_, str>]) -> Cow<'a, str> {
         }
     }
     Cow::Owned(filled)
+}
+
+/// The numbers of the values whose marks a text has.
+pub fn values_in(text: &str) -> BTreeSet<usize> {
+    let marks = text.split(MARKS.begin).skip(1);
+    let numbers = marks.filter_map(|part| part.split_once(MARKS.end)?.0.parse().ok());
+    numbers.collect()
 }
 
 /// The part of a text before its first mark.
@@ -123,6 +131,7 @@ mod tests {
         let values = ["u".into(), "é".into()];
         assert_eq!(fill(&hole.value, &values), "https://x/u?a&é");
         assert_eq!(fill("none", &values), "none");
+        assert_eq!(values_in(&hole.value), [0, 1].into());
         assert_eq!(fill("\u{fdd0}7\u{fdd1}", &values), "7\u{fdd1}");
     }
 }

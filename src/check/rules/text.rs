@@ -1,14 +1,16 @@
 //! The text part: whether it is there, and says what the HTML says.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ahash::RandomState;
 
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
 use super::written::at_text;
 use crate::finding::{Finding, Severity};
-use crate::render::fill;
+use crate::render::{fill, values_in};
 
 const EMPTY: Rule = Rule {
     code: "text-empty",
@@ -93,8 +95,10 @@ fn compare(html: &HashSet<String>, text: &HashSet<String>) -> Option<Finding> {
 #[derive(Debug)]
 pub(super) struct Shown {
     text: String,
-    /// The words that all rows have.
-    fixed: HashSet<String>,
+    /// The words that all rows have, numbered.
+    fixed: HashMap<String, usize, RandomState>,
+    /// The values that stand in it.
+    own: BTreeSet<usize>,
 }
 
 impl Shown {
@@ -105,11 +109,15 @@ impl Shown {
             .as_ref()
             .filter(|_| out.wants_any(&[DIFFERS, LONGER]))?;
         let texts: Vec<&str> = page.texts().map(|(_, text)| text).collect();
-        let text = texts.join(" ");
-        Some(Self {
-            fixed: words(&text),
+        Some(Self::new(texts.join(" ")))
+    }
+
+    fn new(text: String) -> Self {
+        Self {
+            fixed: words(&text).into_iter().zip(0..).collect(),
+            own: values_in(&text),
             text,
-        })
+        }
     }
 
     pub(super) fn row(&self, row: &RowSheet<'_>, out: &mut Out<'_>) {
@@ -128,24 +136,31 @@ impl Shown {
     /// Whether a text is neither another one nor longer, as far as that can be told quickly: words of
     /// all rows do, and lengths in the place of the words of one.
     fn is_surely_told_by(&self, text: &str, values: &[Cow<'_, str>]) -> bool {
-        let at_most = |text: &str| text.len() / 5 + 1;
-        if at_most(text) > 3 * self.fixed.len() && at_most(text) >= FEWEST {
+        let at_most = text.len() / 5 + 1;
+        if at_most > 3 * self.fixed.len() && at_most >= FEWEST {
             return false;
         }
-        let own: usize = values.iter().map(|value| at_most(value)).sum();
+        let own = self.own.iter().filter_map(|number| values.get(*number));
+        let own: usize = own.map(|value| long_words(value).count()).sum();
         let all = self.fixed.len() + own;
         if all < FEWEST {
             return true;
         }
-        let mut common: HashSet<&str> = HashSet::new();
+        let mut seen = vec![false; self.fixed.len()];
+        let mut common = 0;
         let mut lower = String::new();
         long_words(text).any(|word| {
             lower.clear();
-            lower.extend(word.chars().flat_map(char::to_lowercase));
-            if let Some(word) = self.fixed.get(&lower) {
-                common.insert(word);
+            if word.is_ascii() {
+                lower.push_str(word);
+                lower.make_ascii_lowercase();
+            } else {
+                lower.extend(word.chars().flat_map(char::to_lowercase));
             }
-            common.len() * 4 >= all
+            if let Some(number) = self.fixed.get(&lower) {
+                common += usize::from(!std::mem::replace(&mut seen[*number], true));
+            }
+            common * 4 >= all
         })
     }
 }
@@ -157,7 +172,11 @@ fn words(text: &str) -> HashSet<String> {
 
 fn long_words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric());
-    words.filter(|word| word.chars().count() >= 4 && word.chars().all(|c| c < '\u{e00}'))
+    let is_other = |word: &str| word.chars().count() >= 4 && word.chars().all(|c| c < '\u{e00}');
+    words.filter(move |word| match word.is_ascii() {
+        true => word.len() >= 4,
+        false => is_other(word),
+    })
 }
 
 #[cfg(test)]
@@ -166,10 +185,7 @@ mod tests {
 
     fn code(html: &str, text: &str) -> Option<&'static str> {
         let found = compare(&words(html), &words(text)).map(|finding| finding.code);
-        let shown = Shown {
-            text: html.to_owned(),
-            fixed: words(html),
-        };
+        let shown = Shown::new(html.to_owned());
         assert!(found.is_none() || !shown.is_surely_told_by(text, &[]));
         found
     }
