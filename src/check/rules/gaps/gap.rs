@@ -91,6 +91,12 @@ static DEAR: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// No word of [`DEAR`] is longer, in bytes.
+const LONGEST_DEAR: usize = 16;
+
+/// The marks that have no white space before them.
+const MARKS: [char; 6] = [',', '.', '!', '?', ';', ':'];
+
 static BEFORE: LazyLock<Regex> = LazyLock::new(|| compiled(r"\S[ \t\u{a0}]+([,.!?;:])(?:\s|$)"));
 static BEGINS: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*([,.!?;:])(?:\s|$)"));
 static ENDS: LazyLock<Regex> = LazyLock::new(|| compiled(r"([,:;–—-])\s*$"));
@@ -149,14 +155,40 @@ fn mark(pattern: &Regex, text: &str) -> Option<char> {
     pattern.captures(text)?.get(1)?.as_str().chars().next()
 }
 
+/// What is asked first, of every line of every message, is what a pattern can't be found without: it costs
+/// less than the pattern.
 fn in_line(line: &str, gaps: &mut Gaps) {
+    if has_mark_after_space(line) {
+        before_marks(line, gaps);
+    }
+    let trimmed = line.trim();
+    if trimmed.len() <= LONGEST_DEAR
+        && let Some(found) = DEAR.captures(line)
+    {
+        count(gaps, Gap::Greeting(words(&found[1])));
+    }
+    if trimmed.starts_with(MARKS)
+        && let Some(mark) = mark(&BEGINS, line)
+    {
+        count(gaps, Gap::Begins(mark));
+    }
+    for found in NOTHING.find_iter(line) {
+        let text = found.as_str().chars().filter(|c| !c.is_whitespace());
+        count(gaps, Gap::Nothing(text.collect()));
+    }
+}
+
+/// Whether a mark has white space before it.
+fn has_mark_after_space(line: &str) -> bool {
+    let mut marks = line.match_indices(MARKS);
+    marks.any(|(at, _)| line[..at].ends_with([' ', '\t', '\u{a0}']))
+}
+
+fn before_marks(line: &str, gaps: &mut Gaps) {
     for greeting in [&GREETING, &GREETING_FR] {
         for found in greeting.captures_iter(line) {
             count(gaps, Gap::Greeting(words(&found[1])));
         }
-    }
-    if let Some(found) = DEAR.captures(line) {
-        count(gaps, Gap::Greeting(words(&found[1])));
     }
     for found in BEFORE.captures_iter(line) {
         // A greeting is told as one.
@@ -171,18 +203,14 @@ fn in_line(line: &str, gaps: &mut Gaps) {
                 .for_each(|mark| count(gaps, Gap::Before(mark)));
         }
     }
-    if let Some(mark) = mark(&BEGINS, line) {
-        count(gaps, Gap::Begins(mark));
-    }
-    for found in NOTHING.find_iter(line) {
-        let text = found.as_str().chars().filter(|c| !c.is_whitespace());
-        count(gaps, Gap::Nothing(text.collect()));
-    }
 }
 
 fn doubled(line: &str, gaps: &mut Gaps) {
-    let found = DOUBLED.find_iter(line.trim()).count();
-    (0..found).for_each(|_| count(gaps, Gap::Doubled));
+    let line = line.trim();
+    if line.contains("  ") {
+        let found = DOUBLED.find_iter(line).count();
+        (0..found).for_each(|_| count(gaps, Gap::Doubled));
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +248,7 @@ mod tests {
             "Gentile ,",
             "HELLO\u{a0},",
             "Dear",
+            " Sehr geehrter\u{a0}",
             "Oh, hi ,",
         ] {
             assert!(greeting(text).is_some(), "{text}");
