@@ -211,6 +211,14 @@ impl Campaign {
         }
     }
 
+    /// The file of the recipients, with its path through the campaign's folder.
+    pub fn recipients_path(&self) -> PathBuf {
+        match &self.recipients.file {
+            Some(file) => self.dir.join(file),
+            None => PathBuf::from(STANDARD_INPUT),
+        }
+    }
+
     /// A file of the recipients or of a suppression list, with its path through the campaign's folder:
     /// as it can be opened from where the user is.
     pub fn through_folder(&self, file: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::show::Shown;
 use crate::address::Address;
-use crate::campaign::{Campaign, STANDARD_INPUT};
+use crate::campaign::Campaign;
 use crate::check::{self, Findings, Lint, Network, Pass, RowFinding, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
@@ -131,7 +131,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
     });
     let mut rendering = Rendering {
         findings: warnings.collect(),
-        recipients: campaign.through_folder(&name),
+        recipients: campaign.recipients_path(),
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
@@ -270,7 +270,7 @@ pub(super) fn invalid_rows(
     campaign: &Campaign,
     findings: &mut Findings,
 ) -> Result<(), LedgerError> {
-    let file = recipients(campaign);
+    let file = campaign.recipients_path();
     Ledger::open(ledger)?.invalid_rows(|row| {
         let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
         let finding = Finding::warning(
@@ -281,14 +281,6 @@ pub(super) fn invalid_rows(
         findings.add(of_row(finding, row.number, row.line, &file));
         Ok(())
     })
-}
-
-/// The file of the recipients, with its path through the campaign's folder.
-pub(super) fn recipients(campaign: &Campaign) -> PathBuf {
-    match &campaign.recipients.file {
-        Some(file) => campaign.dir.join(file),
-        None => PathBuf::from(STANDARD_INPUT),
-    }
 }
 
 /// An error with the path of its file through the campaign's folder.

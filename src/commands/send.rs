@@ -9,7 +9,7 @@ use super::dry_run;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::keys::{Keys, keys};
-use super::prepare::{Ready, Wanted, new_run, prepare, recipients};
+use super::prepare::{Ready, Wanted, new_run, prepare};
 use super::question::{Reply, ask};
 use super::show::Shown;
 use crate::campaign::Campaign;
@@ -144,7 +144,9 @@ impl Sending<'_> {
         shown.findings(&ready.findings);
         let has_any = ready.counts.of(Status::Pending) > 0;
         if !has_any {
-            shown.findings(&Findings::from_iter([nobody(&recipients(self.campaign))]));
+            shown.findings(&Findings::from_iter([nobody(
+                &self.campaign.recipients_path(),
+            )]));
         }
         if ask && !args.yes && has_any {
             confirm(args, self.campaign, &ready)?;

@@ -73,8 +73,8 @@ impl LeftOut {
         row: u32,
         address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
     ) -> Result<Option<Reason>, E> {
-        if let Some(file) = self.suppressed.file_of(address) {
-            return Ok(Some(Reason::Suppressed(file.to_owned())));
+        if let Some(reason) = self.suppressed(address) {
+            return Ok(Some(reason));
         }
         let earlier = self.seen.before(&address.normalized(), row, address_of)?;
         Ok(earlier.map(Reason::Duplicate))
@@ -90,11 +90,16 @@ impl LeftOut {
         row: u32,
         address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
     ) -> Result<Option<Reason>, E> {
-        if let Some(file) = self.suppressed.file_of(address) {
-            return Ok(Some(Reason::Suppressed(file.to_owned())));
+        if let Some(reason) = self.suppressed(address) {
+            return Ok(Some(reason));
         }
         let first = self.seen.first(&address.normalized(), address_of)?;
         Ok(first.filter(|first| *first < row).map(Reason::Duplicate))
+    }
+
+    fn suppressed(&self, address: &Address) -> Option<Reason> {
+        let file = self.suppressed.file_of(address)?;
+        Some(Reason::Suppressed(file.to_owned()))
     }
 
     /// What is odd about the suppression lists.

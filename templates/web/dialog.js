@@ -17,19 +17,25 @@ export const close = () => dialog.close();
 /** A button of a dialog. */
 export const button = (text, props) => el("button", { type: "button", ...props }, text);
 
+/** Answers the question that is open, if there is one. */
+let answer = () => {};
+
+// The event comes later than the closing: by then another question may be open.
+dialog.addEventListener("close", () => dialog.open || answer(false));
+
 /** Asks before what can't be undone. True if it is wanted. */
 export function confirmed(title, text, action) {
+  answer(false);
   return new Promise((resolve) => {
-    let wanted = false;
+    answer = resolve;
     const yes = button(action, {
       class: "danger",
       id: "confirm",
       onclick: () => {
-        wanted = true;
+        resolve(true);
         dialog.close();
       },
     });
-    dialog.addEventListener("close", () => resolve(wanted), { once: true });
     show(title, el("p", {}, text), el("div", { class: "choices" }, button("Keep", { onclick: () => dialog.close(), autofocus: true }), yes));
   });
 }

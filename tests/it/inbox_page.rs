@@ -460,6 +460,33 @@ fn what_is_deleted_is_asked_for_first() {
 }
 
 #[test]
+fn each_question_gets_its_own_answer() {
+    let beacon = Beacon::start();
+    let Some(browser) = Browser::start(&beacon) else {
+        return;
+    };
+    let gateway = Gateway::start();
+    three(&browser, &gateway);
+    // The second comes before the page is told that the first is closed.
+    browser.eval(
+        "window.answers = {};
+         import('/inbox/dialog.js').then(({ confirmed }) => {
+           const ask = (name) => confirmed(name, name, name).then((answer) => (window.answers[name] = answer));
+           ask('first');
+           document.querySelector('#dialog .choices button').click();
+           ask('second');
+           setTimeout(() => document.querySelector('#confirm').click(), 300);
+         });",
+    );
+    browser.until("'second' in window.answers");
+    browser.until("!document.querySelector('#dialog').open");
+    assert_eq!(
+        browser.eval("return window.answers"),
+        json!({ "first": false, "second": true })
+    );
+}
+
+#[test]
 fn all_that_is_looked_at_is_in_the_url() {
     let beacon = Beacon::start();
     let Some(browser) = Browser::start(&beacon) else {

@@ -100,18 +100,24 @@ pub(super) async fn look(
         .excerpt(excerpt)
     };
     for domain in &targets.senders {
-        let findings = sender::look(domain, &network.dns).await;
-        let exists = findings
-            .iter()
-            .all(|one| one.code != sender::NO_DOMAIN.code);
+        let findings = look_at_sender(domain, &campaign.check.dkim, &network.dns).await;
         findings.into_iter().for_each(|one| out.add(place(one)));
-        let selectors = campaign.check.dkim.iter().filter(|_| exists);
-        for selector in selectors {
-            let finding = dkim::look(domain, selector, &network.dns).await;
-            finding.into_iter().for_each(|one| out.add(place(one)));
-        }
     }
     look_at_urls(targets, network, out).await;
+}
+
+/// What is wrong with a sender's domain, and with the keys that sign for it.
+async fn look_at_sender(domain: &str, selectors: &[String], dns: &Dns) -> Vec<Finding> {
+    let mut findings = sender::look(domain, dns).await;
+    if findings
+        .iter()
+        .all(|one| one.code != sender::NO_DOMAIN.code)
+    {
+        for selector in selectors {
+            findings.extend(dkim::look(domain, selector, dns).await);
+        }
+    }
+    findings
 }
 
 async fn look_at_urls(targets: &Targets, network: &Network, out: &mut Out<'_>) {

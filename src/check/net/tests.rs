@@ -110,6 +110,20 @@ async fn the_keys_of_the_sender_are_looked_up() {
     assert_eq!(silent.map(|finding| finding.code), Some("lookup-failed"));
 }
 
+#[tokio::test]
+async fn keys_are_looked_up_where_there_is_a_domain() {
+    let dns = dns(zone()).await;
+    let selectors = ["s1", "s2"].map(str::to_owned);
+    for (domain, codes) in [
+        ("good.example", &["dkim-missing", "dkim-missing"][..]),
+        ("nowhere.example", &["sender-no-domain"]),
+    ] {
+        let findings = look_at_sender(domain, &selectors, &dns).await;
+        let found: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(found, codes, "{domain}");
+    }
+}
+
 async fn of_sender(domain: &str) -> Vec<&'static str> {
     let findings = sender::look(domain, &dns(zone()).await).await;
     assert!(findings.iter().all(|finding| finding.help.is_some()));
