@@ -14,6 +14,9 @@ use html5ever::tokenizer::{
 
 use super::skeleton::MARKS;
 
+/// What a mark begins with; no text has it.
+pub const MARK: char = MARKS.begin;
+
 /// An attribute whose value is in part a row's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {

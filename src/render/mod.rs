@@ -22,5 +22,5 @@ mod variables;
 
 pub use attachments::Recorded;
 pub use engine::{Engine, Inputs, Prepared, Row};
-pub use holes::{Hole, before_marks, fill, is_marked, values_in};
+pub use holes::{Hole, MARK, before_marks, fill, is_marked, values_in};
 pub use look::{Looked, LookedHtml};

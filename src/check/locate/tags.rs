@@ -8,10 +8,10 @@ use html5ever::tokenizer::{
 };
 
 use super::super::page::{Kind, Page};
-use crate::render::before_marks;
+use crate::render::{MARK, before_marks};
 
-/// What stands for a template's tags in what is read of a tag of HTML.
-const FILLED: char = '\u{fdd0}';
+/// What stands for a template's tags in what is read of a tag of HTML: [`before_marks`] ends there.
+const FILLED: char = MARK;
 
 /// A start tag, as a template has it.
 #[derive(Debug)]
