@@ -33,5 +33,6 @@ pub mod render;
 pub mod report;
 pub mod run;
 pub mod source;
+pub mod spill;
 pub mod transport;
 mod web;

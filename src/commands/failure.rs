@@ -11,6 +11,7 @@ use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
 use crate::report::ResultsError;
 use crate::run::{FolderError, LockError, PlanError, PreviousError};
+use crate::spill::SpillError;
 use crate::transport::SetupError;
 
 /// Why a command ended: what is to be printed, and the exit code.
@@ -139,6 +140,9 @@ impl From<PlanError> for Failure {
             PlanError::Read(error) => error.into(),
             PlanError::Ledger(error) => error.into(),
             error @ PlanError::Input(_) => Self::new("recipients", error.to_string()),
+            error @ PlanError::Compare(_) => {
+                Self::with_help("recipients", error.to_string(), SpillError::HELP)
+            }
         }
     }
 }

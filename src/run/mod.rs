@@ -6,6 +6,7 @@ mod left_out;
 mod lock;
 mod plan;
 mod previous;
+mod seen;
 
 pub use folder::{Folder, FolderError};
 pub use freeze::freeze;

@@ -9,6 +9,7 @@ use crate::address::Mailbox;
 use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
 use crate::recipients::{Lines, ReadError, Reader, Warning};
+use crate::spill::SpillError;
 
 use super::Stages;
 use super::left_out::LeftOut;
@@ -57,6 +58,9 @@ pub enum PlanError {
     /// Standard input can't be kept.
     #[error("can't read standard input: {0}")]
     Input(#[from] io::Error),
+    /// The addresses of a long list can't be kept.
+    #[error("the recipients' addresses can't be compared: {0}")]
+    Compare(#[from] SpillError),
 }
 
 /// Reads all rows of `reader` into a new ledger.
@@ -83,7 +87,9 @@ pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, Pla
         let left_out = match &row.recipient {
             Err(fault) => Some((Status::Invalid, fault.code(), fault.to_string())),
             Ok(mailbox) => left_out_by
-                .next(&mailbox.address, row.number, |row| planner.address(row))?
+                .next(&mailbox.address, row.number, |row| {
+                    planner.address(row).map_err(PlanError::from)
+                })?
                 .map(|reason| (Status::Skipped, reason.code(), reason.to_string())),
         };
         if inputs.only.is_some() && left_out.is_some() {

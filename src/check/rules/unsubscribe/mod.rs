@@ -1,9 +1,7 @@
 //! The header by which mail programs unsubscribe (RFC 2369, RFC 8058).
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher};
+mod shared;
 
-use ahash::RandomState;
 use url::Url;
 
 use super::super::facts::{Facts, RowSheet};
@@ -11,7 +9,8 @@ use super::super::out::Out;
 use super::super::rule::Rule;
 use super::written::{at_text, header, in_file, varies};
 use crate::finding::{Finding, Severity};
-use crate::report::counted;
+
+pub(super) use shared::Tally;
 
 const MISSING: Rule = Rule {
     code: "unsubscribe-missing",
@@ -236,83 +235,6 @@ fn look(facts: &Facts<'_>, uris: &Uris<'_>, post: Option<&str>, add: &mut impl F
     )));
 }
 
-/// What is known of all rows together.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// The hashes of the addresses.
-    seen: HashSet<u64>,
-    /// How many rows have one that was there before.
-    again: u64,
-    /// The first of those.
-    row: Option<u32>,
-}
-
-impl Tally {
-    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        let wanted = row.facts.least <= SHARED.severity;
-        if !wanted || !header(row.facts, HEADER).is_some_and(varies) {
-            return;
-        }
-        let https = value(row, HEADER).and_then(|list| Uris::of(list).https);
-        if let Some(uri) = https {
-            self.take(hash(uri), row.row.number);
-        }
-    }
-
-    fn take(&mut self, hash: u64, row: u32) {
-        if !self.seen.insert(hash) {
-            self.again += 1;
-            self.row = Some(self.row.map_or(row, |known| known.min(row)));
-        }
-    }
-
-    pub(super) fn merge(&mut self, other: Self) {
-        let (mut large, small) = if self.seen.len() < other.seen.len() {
-            (other.seen, std::mem::take(&mut self.seen))
-        } else {
-            (std::mem::take(&mut self.seen), other.seen)
-        };
-        let both = small
-            .into_iter()
-            .filter(|hash| !large.insert(*hash))
-            .count();
-        self.seen = large;
-        self.again += other.again + both as u64;
-        self.row = self.row.into_iter().chain(other.row).min();
-    }
-
-    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
-        if self.again == 0 {
-            return;
-        }
-        let has = if self.again == 1 { "has" } else { "have" };
-        let such = self
-            .row
-            .map(|row| format!(", such as row {row}"))
-            .unwrap_or_default();
-        let message = format!(
-            "{} {has} the address to unsubscribe of another{such}: nobody can tell who did",
-            counted(self.again, "recipient")
-        );
-        let finding = SHARED
-            .found(message)
-            .help("put something in it that no two recipients have in common");
-        let mut finding = match header(facts, HEADER) {
-            Some(list) => at_text(facts, finding, list),
-            None => finding,
-        };
-        finding.place.row = self.row;
-        out.add(finding);
-    }
-}
-
-/// The same in all threads. Two of 1,000,000 addresses have the same by chance once in 37 million runs.
-fn hash(uri: &str) -> u64 {
-    let mut hasher = RandomState::with_seeds(2369, 8058, 5322, 2045).build_hasher();
-    hasher.write(uri.as_bytes());
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,17 +257,5 @@ mod tests {
         ] {
             assert!(!Uris::of(value).good, "{value}");
         }
-    }
-
-    #[test]
-    fn addresses_are_counted_across_threads() {
-        let tally = |rows: &[(u64, u32)]| {
-            let mut tally = Tally::default();
-            rows.iter().for_each(|(hash, row)| tally.take(*hash, *row));
-            tally
-        };
-        let mut one = tally(&[(1, 1), (2, 2), (1, 3)]);
-        one.merge(tally(&[(2, 4), (5, 5), (6, 6), (6, 7), (1, 8)]));
-        assert_eq!((one.again, one.row, one.seen.len()), (4, Some(3), 4));
     }
 }
