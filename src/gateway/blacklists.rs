@@ -22,7 +22,7 @@ pub(super) fn list(query: &ListQuery) -> Result<Select, ListError> {
     };
     const BY_TIME: &[&str] = &["created_at", "email", "account"];
     let table = Table {
-        columns: COLUMNS,
+        columns: COLUMNS.to_owned(),
         id: "rowid",
         from: "blacklist WHERE true".to_owned(),
         read: "blacklist ON blacklist.rowid = chosen.id",

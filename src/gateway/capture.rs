@@ -11,8 +11,8 @@ use super::relay;
 use super::routes::Asked;
 use super::sendmail::{Letter, Prepared, text};
 use super::store::{
-    EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
-    insert_request, of_copy,
+    EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
+    insert_request,
 };
 use super::text::cut;
 use crate::address::Address;
@@ -169,12 +169,23 @@ impl Captured {
                 .as_ref()
                 .map_or(Status::Injected, |(status, _)| *status);
             let id = insert_message(connection, message)?;
-            insert_event(connection, id, EventKind::Status(Status::Injected), at, "")?;
+            let told = |kind, copy: Option<&str>, description: &str| {
+                let event = NewEvent {
+                    message: id,
+                    account: &message.account,
+                    copy,
+                    kind,
+                    at,
+                    description,
+                };
+                insert_event(connection, &event)
+            };
+            told(EventKind::Status(Status::Injected), None, "")?;
             match (fate, &self.relayed_to) {
                 (Some((status, description)), _) => {
-                    insert_event(connection, id, EventKind::Status(status), at, &description)?;
+                    told(EventKind::Status(status), None, &description)?;
                     if let Some((EventKind::Feedback, words)) = event {
-                        insert_event(connection, id, EventKind::Feedback, at, words)?;
+                        told(EventKind::Feedback, None, words)?;
                     }
                 }
                 (None, copies) => {
@@ -184,9 +195,8 @@ impl Captured {
                         match blocked(connection, account, &copy.normalized())? {
                             None => sent.push(to),
                             Some(reason) => {
-                                let words = of_copy(&to, &on_the_blacklist(&reason));
                                 let kind = EventKind::Status(Status::Dropped);
-                                insert_event(connection, id, kind, at, &words)?;
+                                told(kind, Some(&to), &on_the_blacklist(&reason))?;
                             }
                         }
                     }

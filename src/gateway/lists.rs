@@ -5,14 +5,14 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Map, Value, json};
 
-use super::store::{EventKind, is_of_copy};
+use super::store::{EventKind, WORDS_OF_EVENT};
 use crate::address::Address;
 use crate::api::{ListError, ListQuery, Sort, after_second, decode_span, decode_time, encode_time};
 
 /// A list that can be asked for. First the IDs of its rows are chosen, then only these are read.
 pub(super) struct Table {
     /// What `row` reads.
-    pub(super) columns: &'static str,
+    pub(super) columns: String,
     /// The ID of a row.
     pub(super) id: &'static str,
     /// Where rows are chosen, with a condition that more can be added to.
@@ -213,16 +213,12 @@ fn sort_columns(fields: &[Field], sort: &Sort) -> Result<&'static [&'static str]
     })
 }
 
-/// The columns of a message, and its events as a JSON array.
-const COLUMNS: &str = "message.id, message.uid, message.account, message.from_address, message.to_address,
-    message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
-    (SELECT json_group_array(json_array(kind, at, description)) FROM event WHERE event.message = message.id)";
-/// The same, and the event that the row is of.
-const EVENT_COLUMNS: &str =
+/// The columns of a message, and its events as a JSON array; what became of a copy is no status of it.
+const COLUMNS: &str =
     "message.id, message.uid, message.account, message.from_address, message.to_address,
     message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
-    (SELECT json_group_array(json_array(kind, at, description)) FROM event AS other
-     WHERE other.message = message.id), event.kind, event.at, event.description";
+    (SELECT json_group_array(json_array(kind, at, description)) FROM event AS own
+     WHERE own.message = message.id AND own.copy IS NULL)";
 
 /// What is newer is greater.
 const BY_TIME: &[&str] = &["message.created_at", "message.id"];
@@ -268,7 +264,7 @@ fn message_fields() -> Vec<Field> {
 /// `emails`, as it is asked for.
 pub(super) fn emails(query: &ListQuery) -> Result<Select, ListError> {
     let table = Table {
-        columns: COLUMNS,
+        columns: COLUMNS.to_owned(),
         id: "message.id",
         from: "message WHERE true".to_owned(),
         read: "message ON message.id = chosen.id",
@@ -286,9 +282,10 @@ pub(super) fn events(kind: EventKind, query: &ListQuery) -> Result<Select, ListE
     for field in &mut fields {
         // Events are in the order of their time alone.
         field.sort = None;
-        if field.name == "created_at" {
-            field.sort = Some(BY_EVENT);
-            field.column = "event.at";
+        match field.name {
+            "created_at" => (field.sort, field.column) = (Some(BY_EVENT), "event.at"),
+            "account" => field.column = "event.account",
+            _ => {}
         }
     }
     let mut query = query.clone();
@@ -302,7 +299,7 @@ pub(super) fn events(kind: EventKind, query: &ListQuery) -> Result<Select, ListE
         0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
     };
     let table = Table {
-        columns: EVENT_COLUMNS,
+        columns: format!("{COLUMNS}, event.kind, event.at, {WORDS_OF_EVENT}"),
         id: "event.id",
         from: format!("{from} = '{}'", kind.as_str()),
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
@@ -352,11 +349,7 @@ fn email_map(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
         email.insert(format!("{}_desc", kind.as_str()), Value::Null);
     }
     let events: Vec<(String, i64, String)> = serde_json::from_str(&text(10)?).unwrap_or_default();
-    // What became of a copy is no status of the message.
-    let own = events
-        .into_iter()
-        .filter(|(_, _, words)| !is_of_copy(words));
-    for (kind, at, description) in own {
+    for (kind, at, description) in events {
         email.insert(format!("{kind}_time"), time_of(at));
         email.insert(format!("{kind}_desc"), description.into());
     }
@@ -481,13 +474,17 @@ mod tests {
                 "{asked}: {plan}"
             );
         }
-        for asked in [
-            "",
-            "filter=account::a",
-            "sort=created_at&from_time=2026-11-24",
+        for (asked, index) in [
+            ("", "event_kind (kind=?"),
+            ("sort=created_at&from_time=2026-11-24", "event_kind (kind=?"),
+            ("filter=account::a", "event_account (account=? AND kind=?"),
+            (
+                "filter=account::a&from_time=2026-11-24",
+                "event_account (account=? AND kind=? AND at>?",
+            ),
         ] {
             let plan = plan(asked);
-            assert!(plan.contains("event_kind (kind=?"), "{asked}: {plan}");
+            assert!(plan.contains(index), "{asked}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{asked}: {plan}");
         }
     }

@@ -179,5 +179,7 @@ fn wait_for_rows(folder: &Path, sql: &str, expected: &[&str]) {
 
 const STATUSES: &str = "SELECT to_address, status FROM message ORDER BY id";
 /// The events that tell of what the server did.
-const EVENTS: &str = "SELECT kind, description FROM event WHERE kind <> 'injected' ORDER BY id";
+const EVENTS: &str =
+    "SELECT kind, iif(copy IS NULL, '', 'copy to ' || copy || ': ') || description FROM event
+    WHERE kind <> 'injected' ORDER BY id";
 const QUEUE: &str = "SELECT recipient, state, attempts FROM queue ORDER BY id";

@@ -15,6 +15,7 @@ use super::Inbox;
 use super::answers::{Failed, Fields, Named, json};
 use super::list::array;
 use crate::frame;
+use crate::gateway::store::WORDS_OF_EVENT;
 use crate::gateway::text::cut;
 use crate::web::{Mail, attachment, file_name, plain};
 
@@ -143,8 +144,9 @@ fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value
 }
 
 fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
-    let mut select = connection
-        .prepare_cached("SELECT kind, at, description FROM event WHERE message = ? ORDER BY id")?;
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT kind, at, {WORDS_OF_EVENT} FROM event WHERE message = ? ORDER BY id"
+    ))?;
     let event = |row: &rusqlite::Row<'_>| {
         Ok(json!({
             "kind": row.get::<_, String>(0)?,

@@ -177,6 +177,7 @@ mod tests {
         Entry {
             id: 1,
             message: 1,
+            account: "1.acme.smtp".to_owned(),
             recipient: "jan@example.com".to_owned(),
             is_copy: false,
             attempts,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcome::Settlement;
-use crate::gateway::store::{EventKind, insert_event, of_copy, set_status};
+use crate::gateway::store::{EventKind, NewEvent, insert_event, set_status};
 
 /// A minute of the calendar, in milliseconds.
 const MINUTE: i64 = 60_000;
@@ -17,11 +17,11 @@ const DAY: i64 = 24 * 60;
 const CLAIM: &str = "UPDATE queue SET state = 'sending' WHERE id IN (
        SELECT id FROM queue
        WHERE account = ? AND state <> 'sending' AND due_at <= ? ORDER BY due_at LIMIT ?
-     ) RETURNING id, message, recipient, is_copy, attempts, doubts, first_at, error";
+     ) RETURNING id, message, account, recipient, is_copy, attempts, doubts, first_at, error";
 const NEXT_DUE: &str =
     "SELECT due_at FROM queue WHERE account = ? AND state <> 'sending' ORDER BY due_at LIMIT 1";
 const OLD: &str =
-    "SELECT id, message, recipient, is_copy, attempts, doubts, first_at, error FROM queue
+    "SELECT id, message, account, recipient, is_copy, attempts, doubts, first_at, error FROM queue
      WHERE account = ? AND first_at <= ? AND state <> 'sending' ORDER BY first_at LIMIT ?";
 
 /// A message for one recipient.
@@ -29,6 +29,7 @@ const OLD: &str =
 pub(super) struct Entry {
     pub(super) id: i64,
     pub(super) message: i64,
+    pub(super) account: String,
     pub(super) recipient: String,
     /// Whether it is a copy (`cc`, `bcc`): the message's status is that of its first recipient.
     pub(super) is_copy: bool,
@@ -122,12 +123,13 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         id: row.get(0)?,
         message: row.get(1)?,
-        recipient: row.get(2)?,
-        is_copy: row.get(3)?,
-        attempts: row.get(4)?,
-        doubts: row.get(5)?,
-        first_at: time(row, 6)?,
-        error: row.get(7)?,
+        account: row.get(2)?,
+        recipient: row.get(3)?,
+        is_copy: row.get(4)?,
+        attempts: row.get(5)?,
+        doubts: row.get(6)?,
+        first_at: time(row, 7)?,
+        error: row.get(8)?,
     })
 }
 
@@ -170,12 +172,19 @@ pub(super) fn settle(
             if delete.execute([entry.id, entry.message])? == 0 {
                 return Ok(());
             }
+            let event = NewEvent {
+                message: entry.message,
+                account: &entry.account,
+                copy: entry.is_copy.then_some(&entry.recipient),
+                kind: EventKind::Status(*status),
+                at: now,
+                description: words,
+            };
+            insert_event(connection, &event)?;
             if entry.is_copy {
-                let words = of_copy(&entry.recipient, words);
-                let kind = EventKind::Status(*status);
-                return insert_event(connection, entry.message, kind, now, &words).map(drop);
+                return Ok(());
             }
-            set_status(connection, entry.message, *status, now, words)
+            set_status(connection, entry.message, *status, now)
         }
         Settlement::Waits {
             due_at,

@@ -32,12 +32,12 @@ pub use self::messages::source;
 pub use self::readers::Reader;
 pub(super) use self::retention::remove_request;
 pub use self::rows::{
-    EventKind, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
-    insert_request, is_of_copy, of_copy, set_status,
+    EventKind, NewEvent, NewMessage, NewRequest, Status, WORDS_OF_EVENT, insert_body, insert_event,
+    insert_message, insert_request, set_status,
 };
 
 /// The version of the schema, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// The database's name in its folder.
 const FILE_NAME: &str = "gateway.db";
 /// The name of the index for the search.

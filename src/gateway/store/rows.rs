@@ -68,18 +68,8 @@ impl EventKind {
     }
 }
 
-/// How the words of an event begin that is of a copy, and says nothing of the message's recipient.
-const OF_A_COPY: &str = "copy to ";
-
-/// The words of an event of the copy to an address.
-pub fn of_copy(to: &str, words: &str) -> String {
-    format!("{OF_A_COPY}{to}: {words}")
-}
-
-/// Whether an event is of a copy.
-pub fn is_of_copy(words: &str) -> bool {
-    words.starts_with(OF_A_COPY)
-}
+/// The words of an event as they are shown, in SQL: they begin with whose copy it is about.
+pub const WORDS_OF_EVENT: &str = "iif(event.copy IS NULL, event.description, 'copy to ' || event.copy || ': ' || event.description)";
 
 impl ToSql for Status {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -219,23 +209,43 @@ pub fn insert_message(connection: &Connection, message: &NewMessage) -> rusqlite
     ])
 }
 
+/// What became of a message, or of a copy of it.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEvent<'a> {
+    /// The message.
+    pub message: i64,
+    /// The message's account.
+    pub account: &'a str,
+    /// Whose copy (`cc`, `bcc`) it is about; none when it is about the message's own recipient.
+    pub copy: Option<&'a str>,
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub description: &'a str,
+}
+
 /// Adds an event to a message.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn insert_event(
-    connection: &Connection,
-    message: i64,
-    kind: EventKind,
-    at: Timestamp,
-    description: &str,
-) -> rusqlite::Result<i64> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO event (message, kind, at, description) VALUES (?, ?, ?, ?)")?;
-    insert.insert(params![message, kind, at.as_millisecond(), description])
+pub fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event (message, account, copy, kind, at, description) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    insert.insert(params![
+        event.message,
+        event.account,
+        event.copy,
+        event.kind,
+        event.at.as_millisecond(),
+        event.description,
+    ])?;
+    Ok(())
 }
 
-/// Gives a message a status, with the event that tells of it.
+/// Gives a message a status.
 ///
 /// # Errors
 /// What SQLite says.
@@ -244,15 +254,7 @@ pub fn set_status(
     message: i64,
     status: Status,
     at: Timestamp,
-    description: &str,
 ) -> rusqlite::Result<()> {
-    insert_event(
-        connection,
-        message,
-        EventKind::Status(status),
-        at,
-        description,
-    )?;
     let mut update =
         connection.prepare_cached("UPDATE message SET status = ?, updated_at = ? WHERE id = ?")?;
     update.execute(params![status, at.as_millisecond(), message])?;

@@ -1,6 +1,6 @@
 -- What a stand-alone gateway keeps. All times are milliseconds since 1970.
 PRAGMA application_id = 0x6d726777;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- A request that was taken.
 CREATE TABLE request (
@@ -61,12 +61,15 @@ CREATE INDEX message_unread ON message (unread);
 CREATE TABLE event (
   id          INTEGER PRIMARY KEY,
   message     INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+  account     TEXT NOT NULL,             -- its message's
+  copy        TEXT,                      -- whose copy (cc, bcc) it is about; else it is about the message's own recipient
   kind        TEXT NOT NULL,             -- injected ok softbounce hardbounce spambounce dropped feedback
   at          INTEGER NOT NULL,
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX event_message ON event (message);
 CREATE INDEX event_kind ON event (kind, at);
+CREATE INDEX event_account ON event (account, kind, at);
 
 -- Addresses that get nothing.
 CREATE TABLE blacklist (

@@ -204,12 +204,12 @@ fn who_is_on_the_blacklist_gets_no_copy_either() {
         to,
         [["jan@example.com"], ["jan@example.com"], ["cc@example.com"]]
     );
-    let dropped = "SELECT message, description FROM event WHERE kind = 'dropped' ORDER BY id";
+    let dropped = "SELECT message, copy, description FROM event WHERE kind = 'dropped' ORDER BY id";
     let why = "the address is on the blacklist: unsubscribe";
     let expected = [
-        format!("1|copy to Gone@example.com: {why}"),
-        format!("1|copy to left@xn--w-uga1v8h.pl: {why}"),
-        format!("2|copy to gone@example.com: {why}"),
+        format!("1|Gone@example.com|{why}"),
+        format!("1|left@xn--w-uga1v8h.pl|{why}"),
+        format!("2|gone@example.com|{why}"),
     ];
     assert_eq!(rows(folder.path(), dropped), expected);
     let expected = ["jan@example.com|ok", "jan@example.com|ok"];
