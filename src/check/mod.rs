@@ -20,6 +20,7 @@ mod rule;
 mod rules;
 mod seen;
 mod settings;
+mod sources;
 mod style;
 
 pub use codes::{Code, codes};

@@ -76,15 +76,39 @@ fn what_is_not_public_is_told_and_not_connected_to() {
 #[test]
 fn images_are_looked_up_as_well() {
     let trap = Trap::new();
-    let image = format!(
-        "<img src=\"{}\" alt=\"A cup\" width=\"1\">",
-        trap.url("/a.png")
+    let url = |name: &str| trap.url(&format!("/{name}.png"));
+    let images = format!(
+        "<img src=\"{}\" srcset=\"{} 2x\" alt=\"A cup\" width=\"1\">
+         <table role=\"presentation\" background=\"{}\"><tr><td style=\"background:url({})\">.</td></tr></table>
+         <!--[if mso]><v:rect href=\"{}\"><v:fill src=\"{}\"/></v:rect><![endif]-->",
+        url("src"),
+        url("srcset"),
+        url("background"),
+        url("style"),
+        url("button"),
+        url("fill"),
     );
-    let campaign = Campaign::good().html_with("</body>", &format!("{image}</body>"));
+    let style = format!(
+        "<style>@media screen {{ .a {{ background-image: url('{}') }} }}</style>",
+        url("rule")
+    );
+    let campaign = Campaign::good()
+        .html_with("</head>", &format!("{style}</head>"))
+        .html_with("</body>", &format!("{images}</body>"));
     let report = checked(&campaign, &["--net"]);
-    report
-        .about("/a.png leads to 127.0.0.1")
-        .is("link-not-public", "");
+    for name in [
+        "src",
+        "srcset",
+        "background",
+        "style",
+        "button",
+        "fill",
+        "rule",
+    ] {
+        let finding = report.about(&format!("/{name}.png leads to 127.0.0.1"));
+        finding.is("link-not-public", "");
+        assert!(finding.line.is_some(), "{finding:#?}");
+    }
     trap.is_untouched();
 }
 

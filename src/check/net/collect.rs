@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 use super::super::facts::Sheet;
-use super::super::page::Element;
+use super::super::rules::is_link;
+use super::super::sources::sources;
 use crate::finding::{Excerpt, Finding, Place};
 use crate::render::is_marked;
 
@@ -61,23 +62,27 @@ impl Targets {
             let domain = sheet.message.from.address.ascii_domain();
             self.senders.insert(domain.to_lowercase());
         }
-        let Some(page) = &sheet.page else { return };
         let unsubscribe = unsubscribe(&sheet.message.headers);
-        for (index, element) in page.elements() {
-            for (kind, attribute) in addresses(element) {
-                let Some(value) = element.get(attribute).map(str::trim) else {
-                    continue;
-                };
-                let written = !is_marked(value) && sheet.facts.locator.has(value);
-                let Some((url, fetch)) = wanted(value, written, &unsubscribe) else {
-                    continue;
-                };
-                let located = || {
-                    let finding = super::UNKNOWN.found("");
-                    let locator = &sheet.facts.locator;
-                    locator.at_element(finding, page, index, Some(attribute))
-                };
-                self.insert(kind, url, fetch, located);
+        let locator = &sheet.facts.locator;
+        let wanted = |address: &str| {
+            let address = address.trim();
+            let written = !is_marked(address) && locator.has(address);
+            wanted(address, written, &unsubscribe)
+        };
+        let unknown = || super::UNKNOWN.found("");
+        for page in sheet.pages() {
+            for (index, element) in page.elements() {
+                let href = element.get("href").filter(|_| is_link(&element.name));
+                if let Some((url, fetch)) = href.and_then(wanted) {
+                    let located = || locator.at_element(unknown(), page, index, Some("href"));
+                    self.insert(Kind::Link, url, fetch, located);
+                }
+            }
+            for (index, source) in sources(page) {
+                if let Some((url, fetch)) = wanted(source.address) {
+                    let located = || source.place(unknown(), locator, page, index);
+                    self.insert(Kind::Image, url, fetch, located);
+                }
             }
         }
     }
@@ -113,16 +118,6 @@ impl Targets {
         };
         self.urls.insert(key, target);
     }
-}
-
-/// The attributes of an element that hold addresses.
-fn addresses(element: &Element) -> impl Iterator<Item = (Kind, &'static str)> {
-    let own = match element.name.as_str() {
-        "a" | "area" => Some((Kind::Link, "href")),
-        "img" => Some((Kind::Image, "src")),
-        _ => None,
-    };
-    own.into_iter().chain([(Kind::Image, "background")])
 }
 
 /// The URL to look up, and whether it is asked for: it stands in a template as it is, so that it is the

@@ -1,14 +1,12 @@
 //! Images: those that don't show, or not as they should.
 
-pub(super) mod sources;
-
 use url::Url;
 
-use self::sources::{Source, backgrounds, sources};
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
-use super::super::page::{Element, Kind, Page};
+use super::super::page::{Element, Page};
 use super::super::rule::Rule;
+use super::super::sources::{Source, sources};
 use super::inline;
 use super::targets::{
     Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach,
@@ -107,56 +105,23 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     inline::sheet(sheet, out);
     let locator = &sheet.facts.locator;
     for page in sheet.pages() {
-        for (index, element) in page.elements() {
-            for source in sources(element) {
-                if let Some(finding) = address(sheet, &source) {
-                    out.add(at_source(sheet, page, index, &source, finding));
-                }
-            }
-            if element.name == "style" {
-                in_styles(sheet, page, index, out);
-            }
-            if element.name == "img" && !is_spacer(element) {
-                let found = [
-                    (!has_alt(page, index, element)).then(alt),
-                    (!has_width(element)).then(width),
-                ];
-                for finding in found.into_iter().flatten() {
-                    out.add(locator.at_element(finding, page, index, Some("src")));
-                }
+        for (index, source) in sources(page) {
+            if let Some(finding) = address(sheet, &source) {
+                out.add(source.place(finding, locator, page, index));
             }
         }
-    }
-}
-
-/// The backgrounds in the rules of a `<style>`.
-fn in_styles(sheet: &Sheet<'_>, page: &Page, index: usize, out: &mut Out<'_>) {
-    let texts = page
-        .inside(index)
-        .filter_map(|at| match &page.nodes[at].kind {
-            Kind::Text(text) => Some(text),
-            _ => None,
-        });
-    for source in texts.flat_map(|css| backgrounds(css)) {
-        if let Some(finding) = address(sheet, &source) {
-            out.add(at_source(sheet, page, index, &source, finding));
+        for (index, element) in page.named("img") {
+            if is_spacer(element) {
+                continue;
+            }
+            let found = [
+                (!has_alt(page, index, element)).then(alt),
+                (!has_width(element)).then(width),
+            ];
+            for finding in found.into_iter().flatten() {
+                out.add(locator.at_element(finding, page, index, Some("src")));
+            }
         }
-    }
-}
-
-/// A finding where an image's address is written: that in CSS may have come to the element from
-/// elsewhere.
-pub(super) fn at_source(
-    sheet: &Sheet<'_>,
-    page: &Page,
-    index: usize,
-    source: &Source<'_>,
-    finding: Finding,
-) -> Finding {
-    let locator = &sheet.facts.locator;
-    match source.written.filter(|written| locator.has(written)) {
-        Some(written) => locator.at_text(finding, written, 0),
-        None => locator.at_element(finding, page, index, Some(source.attribute)),
     }
 }
 

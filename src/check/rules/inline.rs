@@ -7,8 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::super::facts::{Facts, RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::rule::Rule;
-use super::images::at_source;
-use super::images::sources::sources;
+use super::super::sources::sources;
 use super::written;
 use crate::finding::{Finding, Severity, nearest};
 use crate::message::Message;
@@ -51,12 +50,10 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
         return;
     }
     for page in sheet.pages() {
-        for (index, element) in page.elements() {
-            for source in sources(element) {
-                let cid = cid(source.address).filter(|cid| !is_marked(cid));
-                if let Some(finding) = cid.and_then(|cid| missing(cid, sheet.message)) {
-                    out.add(at_source(sheet, page, index, &source, finding));
-                }
+        for (index, source) in sources(page) {
+            let cid = cid(source.address).filter(|cid| !is_marked(cid));
+            if let Some(finding) = cid.and_then(|cid| missing(cid, sheet.message)) {
+                out.add(source.place(finding, &facts.locator, page, index));
             }
         }
     }

@@ -161,7 +161,8 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn is_link(element: &str) -> bool {
+/// Whether an element of this name is a link where it has an address.
+pub(in super::super) fn is_link(element: &str) -> bool {
     // Shapes of VML are the buttons of Outlook.
     element == "a" || element == "area" || element.starts_with("v:")
 }

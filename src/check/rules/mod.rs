@@ -21,6 +21,7 @@ mod unsubscribe;
 mod written;
 
 pub(super) use gaps::Known as KnownGaps;
+pub(super) use links::is_link;
 pub(super) use pairs::Pairs;
 pub use plan::nobody;
 

@@ -1,20 +1,56 @@
 //! Where the addresses of images stand.
 
-use super::super::super::page::Element;
+use super::locate::Locator;
+use super::page::{Element, Kind, Page};
+use crate::finding::Finding;
 
 /// The address of an image.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Source<'a> {
+pub(super) struct Source<'a> {
     /// The attribute that it is in.
-    pub(in super::super) attribute: &'static str,
+    pub(super) attribute: &'static str,
     /// It, or nothing where there should be one.
-    pub(in super::super) address: &'a str,
-    /// As it is written, where it is a part of the attribute.
-    pub(in super::super) written: Option<&'a str>,
+    pub(super) address: &'a str,
+    /// As it is written, where it is a part of the attribute, or of a `<style>`.
+    written: Option<&'a str>,
+}
+
+impl Source<'_> {
+    /// A finding where it is written, in or for the element at `index`: what is in CSS may have come to
+    /// the element from elsewhere.
+    pub(super) fn place(
+        &self,
+        finding: Finding,
+        locator: &Locator,
+        page: &Page,
+        index: usize,
+    ) -> Finding {
+        match self.written.filter(|written| locator.has(written)) {
+            Some(written) => locator.at_text(finding, written, 0),
+            None => locator.at_element(finding, page, index, Some(self.attribute)),
+        }
+    }
+}
+
+/// The addresses of images in a page, each with the place of its element.
+pub(super) fn sources(page: &Page) -> impl Iterator<Item = (usize, Source<'_>)> {
+    page.elements().flat_map(|(index, element)| {
+        let own = of_element(element).into_iter();
+        let texts = match element.name.as_str() {
+            "style" => page.inside(index),
+            _ => 0..0,
+        };
+        let rules = texts.filter_map(|at| match &page.nodes[at].kind {
+            Kind::Text(css) => Some(css),
+            _ => None,
+        });
+        own.chain(rules.flat_map(|css| backgrounds(css)))
+            .map(move |source| (index, source))
+    })
 }
 
 /// The addresses of images that an element has.
-pub(in super::super) fn sources(element: &Element) -> Vec<Source<'_>> {
+fn of_element(element: &Element) -> Vec<Source<'_>> {
     let whole = |attribute, address| Source {
         attribute,
         address,
@@ -64,7 +100,7 @@ fn srcset(value: &str) -> Vec<&str> {
 }
 
 /// The addresses of the backgrounds in CSS: declarations or rules.
-pub(super) fn backgrounds(css: &str) -> impl Iterator<Item = Source<'_>> {
+fn backgrounds(css: &str) -> impl Iterator<Item = Source<'_>> {
     css.match_indices("url(").filter_map(|(at, begin)| {
         let before = &css[..at];
         let declaration = before
