@@ -1,5 +1,7 @@
 //! From the template engine's errors to findings with a place in the user's files.
 
+mod uses;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tera::{Error, ErrorKind};
 
 use super::hints::{hint, looked_up, never_closed};
+use super::tags::{Tag, tags};
 use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
 use crate::source::Source;
@@ -21,6 +24,7 @@ pub(super) struct Sources {
 
 struct Template {
     text: String,
+    tags: Vec<Tag>,
     /// Where it stands in the campaign's file, if it is a string of `[message]`.
     string: Option<Range<usize>>,
 }
@@ -60,19 +64,18 @@ impl Sources {
     }
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
-        self.templates.insert(
-            name.to_owned(),
-            Template {
-                text: text.to_owned(),
-                string: None,
-            },
-        );
+        self.add(name, text, None);
     }
 
     pub(super) fn add_string(&mut self, name: &str, text: &Text) {
+        self.add(name, text.get_ref(), Some(text.span()));
+    }
+
+    fn add(&mut self, name: &str, text: &str, string: Option<Range<usize>>) {
         let template = Template {
-            text: text.get_ref().clone(),
-            string: Some(text.span()),
+            text: text.to_owned(),
+            tags: tags(text).unwrap_or_default(),
+            string,
         };
         self.templates.insert(name.to_owned(), template);
     }
@@ -270,122 +273,4 @@ impl Sources {
             None => string.clone(),
         }
     }
-
-    /// Whether a template gives the variable a value of its own.
-    pub(super) fn sets(&self, variable: &str) -> bool {
-        self.templates.values().any(|template| {
-            identifiers(&template.text, variable).any(|span| {
-                let before = template.text[..span.start].trim_end();
-                before.ends_with(" set")
-                    || before.ends_with(" set_global")
-                    || before.ends_with("-set")
-            })
-        })
-    }
-
-    /// The first place where the variable is used without a word on its being undefined.
-    pub(super) fn place_of_unguarded(&self, variable: &str) -> Option<(String, Range<usize>)> {
-        let mut places = self.templates.iter().flat_map(|(name, template)| {
-            identifiers(&template.text, variable).map(move |span| (name, template, span))
-        });
-        let guarded = places.clone().any(|(_, template, span)| {
-            let after = template.text[span.end..].trim_start();
-            [
-                "is defined",
-                "is not defined",
-                "is undefined",
-                "is not undefined",
-            ]
-            .iter()
-            .any(|test| after.starts_with(test))
-                || after
-                    .strip_prefix('|')
-                    .is_some_and(|filter| filter.trim_start().starts_with("default"))
-        });
-        if guarded {
-            return None;
-        }
-        places.next().map(|(name, _, span)| (name.clone(), span))
-    }
-
-    /// Whether the templates reckon with a column that is empty: it stands in a condition, or before
-    /// an `or`, somewhere.
-    pub(super) fn asks_for(&self, column: &str) -> bool {
-        let lookups = self.row_lookups();
-        self.templates.iter().any(|(name, template)| {
-            let looked_up = lookups.iter().filter(|(_, _, of)| of == column);
-            let looked_up = looked_up.filter(|(of, _, _)| of == name);
-            let looked_up = looked_up.map(|(_, span, _)| span.clone());
-            let mut places = identifiers(&template.text, column).chain(looked_up);
-            places.any(|span| is_condition(&template.text, &span))
-        })
-    }
-
-    /// Whether some `row` of the templates is not the `row["…"]` of one column.
-    pub(super) fn looks_up_any(&self) -> bool {
-        let templates = self.templates.values();
-        let uses =
-            templates.map(|template| identifiers(&template.text, super::values::ROW).count());
-        uses.sum::<usize>() > self.row_lookups().len()
-    }
-
-    /// Every `row["…"]` of the templates: template, place, column.
-    pub(super) fn row_lookups(&self) -> Vec<(String, Range<usize>, String)> {
-        let mut lookups = Vec::new();
-        for (name, template) in &self.templates {
-            for span in identifiers(&template.text, super::values::ROW) {
-                let rest = &template.text[span.end..];
-                let Some(inner) = rest.strip_prefix('[') else {
-                    continue;
-                };
-                let Some(quote) = inner.chars().next().filter(|c| "\"'`".contains(*c)) else {
-                    continue;
-                };
-                if let Some(length) = inner[1..].find(quote) {
-                    let column = &inner[1..=length];
-                    lookups.push((
-                        name.clone(),
-                        span.start..span.end + length + 3,
-                        column.to_owned(),
-                    ));
-                }
-            }
-        }
-        lookups
-    }
-}
-
-/// Whether what stands at a place inside a tag is asked whether it is there, or handed on to where
-/// that may be asked.
-fn is_condition(text: &str, span: &Range<usize>) -> bool {
-    let before = &text[..span.start];
-    let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
-    let tag = tag.trim_start_matches(['{', '%', '-']).trim_start();
-    let after = text[span.end..].trim_start();
-    let inside = tag.contains(" if ") || after.starts_with("or ");
-    let handed_on = tag.trim_end().ends_with('=');
-    inside || handed_on || ["if ", "elif "].iter().any(|word| tag.starts_with(word))
-}
-
-/// Where an identifier stands as one inside the tags of a template, not as a part of another, a
-/// field or a string.
-fn identifiers<'a>(
-    text: &'a str,
-    name: &'a str,
-) -> impl Iterator<Item = Range<usize>> + Clone + 'a {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.match_indices(name)
-        .map(|(start, found)| start..start + found.len())
-        .filter(move |span| {
-            let before = &text[..span.start];
-            let tag = before.rfind(['{', '}']).map_or("", |at| &before[at..]);
-            let tag = tag.trim_start_matches(['{', '%', '-']);
-            let opened = before.rfind("{{").max(before.rfind("{%"));
-            let closed = before.rfind("}}").max(before.rfind("%}"));
-            let quoted = tag.matches('"').count() % 2 == 1 || tag.matches('\'').count() % 2 == 1;
-            opened > closed
-                && !quoted
-                && !before.ends_with(|c| part(c) || c == '.')
-                && !text[span.end..].starts_with(part)
-        })
 }

@@ -13,6 +13,7 @@ mod recorder;
 mod shape;
 mod skeleton;
 mod slots;
+mod tags;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@
 mod html;
 mod parts;
 mod plan;
-mod tags;
+
 #[cfg(test)]
 mod tests;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::tags::{Kind, Tag, Token, TokenKind, tags};
 use crate::campaign::is_identifier;
+use crate::render::tags::{Kind, Tag, Token, TokenKind, literal, tags};
 use crate::render::values::ROW;
 
 /// What begins the names that stand for what is a row's own.
@@ -128,6 +128,10 @@ impl Taking<'_> {
     fn tag(&mut self, tag: &Tag) -> Option<()> {
         let texts: Vec<&str> = tag.tokens.iter().map(|it| it.text(self.text)).collect();
         let first = *texts.first()?;
+        // A map has names that are no variables.
+        if texts.contains(&"{") {
+            return None;
+        }
         if tag.kind == Kind::Print {
             // A component may write markup, and does so elsewhere.
             return match texts.contains(&"<") {
@@ -238,13 +242,6 @@ fn is_of_the_engine(name: &str) -> bool {
     name == "__tera_context" || name.starts_with(PREFIX)
 }
 
-/// What a string without escapes says.
-fn literal(token: &str) -> Option<&str> {
-    let quote = token.chars().next().filter(|c| "\"'`".contains(*c))?;
-    let inner = token.get(1..)?.strip_suffix(quote)?;
-    (!inner.contains('\\')).then_some(inner)
-}
-
 /// Where tokens stand; there is at least one.
 fn span(tokens: &[Token]) -> Range<usize> {
     let start = tokens.first().map_or(0, |token| token.span.start);
@@ -334,6 +331,8 @@ mod tests {
     fn what_cannot_be_told_is_left_alone() {
         for template in [
             "{% filter upper %}{{ a }}{% endfilter %}",
+            "{% raw %}{{ a }}{% endraw %}",
+            "{% if {'a': 1} %}{% endif %}",
             "{% set x %}{{ a }}{% endset %}{{ x }}",
             "{% component x() %}{{ a }}{% endcomponent x %}",
             "{{ <x y={a} /> }}",

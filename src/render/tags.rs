@@ -1,5 +1,4 @@
-//! The tags of a template and the tokens in them, as far as moulds need them: Tera keeps its own
-//! parser to itself.
+//! The tags of a template and the tokens in them: Tera keeps its own parser to itself.
 
 use std::ops::Range;
 
@@ -42,8 +41,15 @@ impl Token {
     }
 }
 
-/// The tags of a template that Tera takes; comments are none. Nothing where it can't be told what
-/// they are without more of Tera's grammar: maps, and what is raw.
+/// What a string without escapes says.
+pub(super) fn literal(token: &str) -> Option<&str> {
+    let quote = token.chars().next().filter(|c| "\"'`".contains(*c))?;
+    let inner = token.get(1..)?.strip_suffix(quote)?;
+    (!inner.contains('\\')).then_some(inner)
+}
+
+/// The tags of a template; comments are none, and in what is raw there are none. Nothing where one is
+/// not closed, which Tera does not take.
 pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
     let mut tags = Vec::new();
     let mut at = 0;
@@ -60,13 +66,24 @@ pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
         let inner = inner + usize::from(template[inner..].starts_with('-'));
         let (tokens, end) = tokens(template, inner, closer)?;
         let first = tokens.first().map(|token| token.text(template));
-        if kind == Kind::Statement && first == Some("raw") {
-            return None;
-        }
+        at = match first {
+            Some("raw") if kind == Kind::Statement => end_of_raw(template, end)?,
+            _ => end,
+        };
         tags.push(Tag { kind, tokens });
-        at = end;
     }
     Some(tags)
+}
+
+/// Where the tag begins that ends what is raw.
+fn end_of_raw(template: &str, from: usize) -> Option<usize> {
+    let mut tags = template[from..].match_indices("{%");
+    let (at, _) = tags.find(|(at, opener)| {
+        let inner = &template[from + at + opener.len()..];
+        let inner = inner.strip_prefix('-').unwrap_or(inner);
+        inner.trim_start().starts_with("endraw")
+    })?;
+    Some(from + at)
 }
 
 /// Where the next tag or comment begins, and with what.
@@ -81,11 +98,13 @@ fn opener(template: &str, from: usize) -> Option<(usize, &'static str)> {
 fn tokens(template: &str, from: usize, closer: &str) -> Option<(Vec<Token>, usize)> {
     let mut tokens = Vec::new();
     let mut at = from;
+    // How many maps are open: their brackets are no end of the tag.
+    let mut open: usize = 0;
     loop {
         let rest = &template[at..];
         let c = rest.chars().next()?;
         let closes = rest.strip_prefix('-').unwrap_or(rest);
-        if closes.starts_with(closer) {
+        if open == 0 && closes.starts_with(closer) {
             let end = template.len() - closes.len() + closer.len();
             return Some((tokens, end));
         }
@@ -94,8 +113,14 @@ fn tokens(template: &str, from: usize, closer: &str) -> Option<(Vec<Token>, usiz
                 at += 1;
                 continue;
             }
-            // A map: its brackets could be taken for the end of the tag.
-            '{' | '}' => return None,
+            '{' => {
+                open += 1;
+                (TokenKind::Other, 1)
+            }
+            '}' => {
+                open = open.saturating_sub(1);
+                (TokenKind::Other, 1)
+            }
             '"' | '\'' | '`' => (TokenKind::String, string(rest, c)?),
             c if c.is_ascii_alphabetic() || c == '_' => {
                 let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -154,13 +179,22 @@ mod tests {
             ])
         );
         assert_eq!(texts("{ { } } #}"), Some(Vec::new()));
+        assert_eq!(
+            texts("{{ {'a': {b: 1}} }}{% raw %}{{ a }}{% x %}{%- endraw -%}{{c}}"),
+            Some(vec![
+                print(&["{", "'a'", ":", "{", "b", ":", "1", "}", "}"]),
+                statement(&["raw"]),
+                statement(&["endraw"]),
+                print(&["c"]),
+            ])
+        );
     }
 
     #[test]
-    fn what_is_not_understood_is_told() {
+    fn what_is_not_closed_is_told() {
         for template in [
-            "{{ {'a': 1} }}",
-            "{%- raw %}{{{% endraw %}",
+            "{{ {'a': 1 }}",
+            "{%- raw %}{{{% end %}",
             "{{ a",
             "{{ 'a }}",
             "{# a",
