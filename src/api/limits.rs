@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::request::is_number;
+use super::decode::is_number;
 use super::violation::Violation;
 use super::{Copy, Dialect, File, Recipient, Request, form};
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod blacklist;
+mod decode;
 mod emails;
 pub mod form;
 mod limits;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 
 pub use answer::{Answer, Data, Values};
 pub use blacklist::{BlacklistEntry, BlacklistReason};
+pub use decode::DecodeError;
 pub use emails::{EMAILS, emails_in, emails_query};
 pub use limits::{
     MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, check_header_name, is_reserved_header,
@@ -25,7 +27,6 @@ pub use list::{
     DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,
     encode_done, encode_list, encode_time,
 };
-pub use request::DecodeError;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
 pub use violation::Violation;
 

@@ -174,16 +174,18 @@ fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
     let header = format!("Reply-To: {text}\r\n\r\n");
     let parsed = MessageParser::default().parse(&header);
     let found = parsed.as_ref().and_then(|message| message.reply_to());
+    let found: Vec<_> = found.into_iter().flat_map(|found| found.iter()).collect();
+    let has_none = |found: &&Addr<'_>| found.address().is_none_or(str::is_empty);
+    if found.is_empty() || found.iter().any(has_none) {
+        return Err(error);
+    }
     let mailbox = |found: &Addr<'_>| {
         Ok(Mailbox {
             name: found.name().map(str::to_owned),
             address: address("reply_to", found.address().unwrap_or_default())?,
         })
     };
-    match found {
-        Some(found) if found.first().is_some() => found.iter().map(mailbox).collect(),
-        _ => Err(error),
-    }
+    found.into_iter().map(mailbox).collect()
 }
 
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {

@@ -50,8 +50,10 @@ pub(super) fn router(
         .route("/api/blacklists", get(blacklist).post(block))
         .route(
             "/api/blacklists/email/{address}",
-            get(blocked).delete(unblock),
+            get(blocked).post(block_this).delete(unblock),
         )
+        .route("/api/opens", get(nothing))
+        .route("/api/clicks", get(nothing))
         .route("/api/blacklist_reasons", get(reasons))
         .route("/api/is_mail_tmp/email/{address}", get(is_mail_tmp))
         .with_state(rest)
@@ -85,6 +87,20 @@ impl Rest {
                     .await
             }
             Err(error) => Refusal::from(error).answer(&asked.req_id),
+        }
+    }
+
+    /// Puts on the blacklist what a form says.
+    async fn block(&self, asked: Asked, form: Result<Vec<(String, String)>, Refusal>) -> Response {
+        let entry = match form.and_then(|form| Ok(BlacklistEntry::from_pairs(form)?)) {
+            Ok(entry) => entry,
+            Err(refusal) => return refusal.answer(&asked.req_id),
+        };
+        let data = json!({ "account": entry.account, "email": entry.email.as_str() });
+        let now = self.post.now();
+        match blacklists::add(&self.store, entry, now).await {
+            Ok(()) => done("Item added", data, &asked),
+            Err(error) => store_failed(&error, &asked.req_id),
         }
     }
 }
@@ -134,24 +150,34 @@ async fn blacklist(
     rest.select(asked, query, blacklists::list).await
 }
 
+/// Nothing is opened or clicked here.
+async fn nothing(Extension(asked): Extension<Asked>) -> Response {
+    Refusal::no_items().answer(&asked.req_id)
+}
+
 async fn block(
     State(rest): State<Rest>,
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Response {
-    let entry = match pairs(request)
-        .await
-        .and_then(|form| Ok(BlacklistEntry::from_pairs(form)?))
-    {
-        Ok(entry) => entry,
-        Err(refusal) => return refusal.answer(&asked.req_id),
+    rest.block(asked, pairs(request).await).await
+}
+
+/// The same, with the address in the path.
+async fn block_this(
+    State(rest): State<Rest>,
+    Extension(asked): Extension<Asked>,
+    address: Last,
+    request: Request,
+) -> Response {
+    let form = match email(address) {
+        Ok(address) => pairs(request).await.map(|mut form| {
+            form.push(("email".to_owned(), address.as_str().to_owned()));
+            form
+        }),
+        Err(refusal) => Err(refusal),
     };
-    let data = json!({ "account": entry.account, "email": entry.email.as_str() });
-    let now = rest.post.now();
-    match blacklists::add(&rest.store, entry, now).await {
-        Ok(()) => done("Item added", data, &asked),
-        Err(error) => store_failed(&error, &asked.req_id),
-    }
+    rest.block(asked, form).await
 }
 
 async fn blocked(

@@ -79,18 +79,23 @@ impl Post {
         recipient: &Recipient<'_>,
         now: Timestamp,
     ) -> Result<Letter, String> {
-        let address = Address::parse(&recipient.address).map_err(|error| {
-            let posted = &recipient.address;
-            format!("Address {posted} is incorrect: {error}.")
-        })?;
-        let to = Mailbox {
-            name: text(&recipient.name).map(str::to_owned),
-            address,
-        };
         let uid = self.uid(now);
         let message_id = match text(&recipient.message_id) {
             Some(id) => id.to_owned(),
             None => format!("{uid}@{}", draft.from().ascii_domain()),
+        };
+        let posted = &recipient.address;
+        let address = Address::parse(posted).map_err(|error| {
+            // The vendor's words, which some clients take apart.
+            let reason = match posted.contains(char::is_whitespace) {
+                true => "Address has white sign".to_owned(),
+                false => format!("Reason: {error}"),
+            };
+            format!("{message_id} > Address: {posted} is incorrect. {reason}.")
+        })?;
+        let to = Mailbox {
+            name: text(&recipient.name).map(str::to_owned),
+            address,
         };
         Ok(Letter {
             to,

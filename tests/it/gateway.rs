@@ -378,8 +378,9 @@ fn a_bad_recipient_does_not_hold_up_the_good_ones() {
         ("to[1]", "b@example.com"),
     ]);
     assert_eq!((reply.status, &reply.json["code"]), (200, &json!(200)));
-    let expected = "Address jan kowalski@example.com is incorrect: the address holds a space.";
-    assert_eq!(reply.json["data"][0]["jan kowalski@example.com"], expected);
+    let refused = reply.json["data"][0]["jan kowalski@example.com"].as_str();
+    let expected = " > Address: jan kowalski@example.com is incorrect. Address has white sign.";
+    assert!(refused.is_some_and(|refused| refused.ends_with(expected)));
     let id = reply.json["data"][1]["b@example.com"]
         .as_str()
         .expect("an ID");

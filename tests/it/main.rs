@@ -24,6 +24,7 @@ mod gateway_chaos;
 mod gateway_clients;
 mod gateway_edge;
 mod gateway_kills;
+mod gateway_shapes;
 mod harness;
 mod inbox;
 mod inbox_page;
