@@ -12,6 +12,7 @@ use html5ever::tokenizer::{
 
 use crate::clock::Clock;
 use crate::frame;
+use crate::render::for_outlook;
 
 /// A page.
 #[derive(Debug, Default)]
@@ -80,15 +81,11 @@ impl Page {
 
     /// What conditional comments have for Outlook alone, each as a page.
     pub(super) fn for_outlook(&self, clock: &Clock) -> Vec<Self> {
-        let comments = self.nodes.iter().filter_map(|node| match &node.kind {
-            Kind::Comment(text) => Some(text.trim_start()),
+        let html = self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Comment(text) => for_outlook(text),
             _ => None,
         });
-        let conditional = comments.filter_map(|text| {
-            let (_, html) = text.strip_prefix("[if")?.split_once("]>")?;
-            Some(html.split("<![endif]").next().unwrap_or_default())
-        });
-        conditional.map(|html| Self::parse(html, clock)).collect()
+        html.map(|html| Self::parse(html, clock)).collect()
     }
 
     /// All elements, with their places.

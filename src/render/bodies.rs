@@ -212,7 +212,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 14] = [
+    const TEMPLATES: [&str; 18] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -226,6 +226,10 @@ mod tests {
         "<style>p{color:red}</style><title>§</title><textarea>§</textarea><pre>\n§\n §</pre>",
         "<style>p{color:red}</style><p §>x</p><§>y</§>",
         "<style>p{color:red}</style><noscript>§</noscript><script>var a = '§';</script><p>§</p>",
+        "<style>p{color:red}</style><p>a</p><!--[if mso]><v:rect href=\"https://x/§\" data-a='§'>§ </v:rect>§<br><![endif]-->",
+        "<style>p{color:red}</style><p>a</p><!--[if mso]><p class=\"§\">x</p><![endif]-->",
+        "<style>p{color:red}</style><p>a</p><!--[if §]><p>x</p><![endif]-->",
+        "<style>p{color:red}</style><p>a</p><!--[if mso]><a href=§>x</a><![endif]--><!--§--><!-- §->",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -263,6 +267,7 @@ mod tests {
             Just("x\" onclick=\"y' z='".to_owned()),
             Just("</p><script>alert(1)</script>&amp;&nope;".to_owned()),
             Just("\u{fdd0}0\u{fdd1}".to_owned()),
+            "[a>!-]{1,4}",
             "[a-z&<>\"' ]{0,8}",
             "\\PC{0,12}",
         ]
@@ -333,7 +338,9 @@ mod tests {
         };
         assert_eq!(
             TEMPLATES.map(skeletons),
-            [1, 1, 20, 20, 20, 1, 20, 20, 1, 20, 1, 20, 20, 1]
+            [
+                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 1
+            ]
         );
     }
 

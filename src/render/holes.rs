@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
-    BufferQueue, StartTag, Tag, TagToken, Token, TokenSink, TokenSinkResult, Tokenizer,
-    TokenizerOpts,
+    BufferQueue, CommentToken, StartTag, Tag, TagToken, Token, TokenSink, TokenSinkResult,
+    Tokenizer, TokenizerOpts,
 };
 
+use super::shape::for_outlook;
 use super::skeleton::MARKS;
 
 /// What a mark begins with; no text has it.
@@ -68,7 +69,7 @@ pub fn before_marks(text: &str) -> &str {
     text.split(MARKS.begin).next().unwrap_or_default()
 }
 
-/// The attributes of HTML with marks in which there are some.
+/// The attributes of HTML with marks in which there are some, those for Outlook among them.
 pub(super) fn in_html(html: &str) -> Vec<Hole> {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
@@ -113,9 +114,14 @@ impl TokenSink for Finder {
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
         match token {
-            TagToken(tag) => self.tag(&tag),
-            _ => TokenSinkResult::Continue,
+            TagToken(tag) => return self.tag(&tag),
+            CommentToken(text) => {
+                let inner = for_outlook(&text).map(in_html);
+                self.found.borrow_mut().extend(inner.into_iter().flatten());
+            }
+            _ => {}
         }
+        TokenSinkResult::Continue
     }
 }
 

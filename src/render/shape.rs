@@ -1,5 +1,6 @@
 //! Which values in HTML have no say in how it is built, so that CSS matches the same whatever they
-//! are: those in text, and in attributes that no selector and no layout looks at.
+//! are: those in text, and in attributes that no selector and no layout looks at; also where comments
+//! have them for Outlook.
 
 use std::cell::{Cell, RefCell};
 
@@ -25,6 +26,12 @@ const FREE: [&str; 8] = [
 const RAW: [&str; 7] = [
     "style", "script", "xmp", "iframe", "noembed", "noframes", "noscript",
 ];
+
+/// What a comment has for Outlook alone, if it is conditional.
+pub fn for_outlook(comment: &str) -> Option<&str> {
+    let (_, html) = comment.trim_start().strip_prefix("[if")?.split_once("]>")?;
+    html.split("<![endif]").next()
+}
 
 /// The characters around the number that stands for a value.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +121,28 @@ impl Judge {
         }
     }
 
+    /// Nothing but a value's own end could end a comment, as what values have of `>` is escaped.
+    fn comment(&self, text: &str) {
+        let count = self.free.borrow().len();
+        let inner = match for_outlook(text) {
+            Some(html) => free_values(html, self.marks, count),
+            // It may be what the condition asks for.
+            None if text.trim_start().starts_with("[if") => return,
+            None => vec![true; count],
+        };
+        let mut free = self.free.borrow_mut();
+        for number in self.marks.numbers(text) {
+            let mark = self.marks.around(number);
+            let after = text.split_once(&mark).map_or("", |(_, after)| after);
+            let may_end = after.is_empty() || after.starts_with(['-', '>', '!', self.marks.begin]);
+            set(
+                &mut free,
+                number,
+                inner.get(number) == Some(&true) && !may_end,
+            );
+        }
+    }
+
     fn tag(&self, tag: &Tag) -> TokenSinkResult<()> {
         let name: &str = &tag.name;
         if tag.kind != StartTag {
@@ -123,7 +152,8 @@ impl Judge {
             return TokenSinkResult::Continue;
         }
         for attribute in &tag.attrs {
-            if FREE.contains(&&*attribute.name.local) {
+            let name: &str = &attribute.name.local;
+            if FREE.contains(&name) || name.starts_with("data-") {
                 let numbers = self.marks.numbers(&attribute.value);
                 self.in_attributes.borrow_mut().extend(numbers);
             }
@@ -149,8 +179,7 @@ impl TokenSink for Judge {
         match token {
             CharacterTokens(text) => self.text(&text),
             TagToken(tag) => return self.tag(&tag),
-            // A value in a comment is not free: it may be what a client's condition asks for.
-            CommentToken(_) => {}
+            CommentToken(text) => self.comment(&text),
             _ => {}
         }
         TokenSinkResult::Continue

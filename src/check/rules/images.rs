@@ -131,8 +131,8 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     let Some(html) = row.html else { return };
     let odd = row.values.iter().any(|value| has_leftover(value));
     for hole in html.holes() {
-        let is_source =
-            hole.attribute == "src" && hole.element == "img" || hole.attribute == "background";
+        let is_image = hole.element == "img" || hole.element.starts_with("v:");
+        let is_source = hole.attribute == "src" && is_image || hole.attribute == "background";
         if !is_source {
             continue;
         }

@@ -91,6 +91,14 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .rows(&[2]),
+    Case::new("link-local", |good| {
+        let button = "<!--[if mso]><v:roundrect href=\"{{ site }}/{{ token }}\">Read on</v:roundrect><![endif]-->";
+        good.html_with("<p>The Sender team", &format!("{button}\n<p>The Sender team")).recipients(
+            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
+             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
+        )
+    })
+    .rows(&[2]),
     Case::new("link-private", |good| {
         link(good, "<a href=\"https://wiki/\">x</a>")
     }),
