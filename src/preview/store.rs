@@ -1,5 +1,4 @@
-//! Rows in a temporary file, to be had again in any order. Memory has seventeen bytes a row: where it
-//! ends, and what tells whether its address comes again.
+//! Rows in a temporary file, to be had again in any order. Memory has eight bytes a row: where it ends.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
