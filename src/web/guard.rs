@@ -106,7 +106,7 @@ enum Stop {
     #[error("A page of another origin may not ask this server")]
     Origin,
     #[error("Error: App Key is invalid")]
-    Login { page: bool },
+    Login,
     #[error("An action needs the header X-Mailrun, or an Origin that is this server's")]
     Action,
 }
@@ -162,9 +162,7 @@ impl Guard {
         }
         let area = Area::of(head.uri);
         if area != Area::Health && !self.is_known(head.headers) {
-            return Err(Stop::Login {
-                page: area == Area::Page,
-            });
+            return Err(Stop::Login);
         }
         if area == Area::Page && !is_safe(head.method) && !is_of_own_page(head.headers) {
             return Err(Stop::Action);
@@ -273,14 +271,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 impl Stop {
-    /// What is said to who asked. A browser asks for the login where people look.
+    /// What is said to who asked. With a 401 goes the way to log in (RFC 9110 15.5.2).
     fn answer(self, refuse: impl FnOnce(StatusCode, String) -> Response) -> Response {
         let status = match self {
-            Self::Login { .. } => StatusCode::UNAUTHORIZED,
+            Self::Login => StatusCode::UNAUTHORIZED,
             Self::Host | Self::Origin | Self::Action => StatusCode::FORBIDDEN,
         };
         let mut response = refuse(status, self.to_string());
-        if self == (Self::Login { page: true }) {
+        if self == Self::Login {
             let basic = HeaderValue::from_static("Basic realm=\"mailrun\", charset=\"UTF-8\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, basic);
         }
@@ -471,9 +469,9 @@ mod tests {
         let guard = guard(true);
         let right = format!("Basic {}", STANDARD.encode("key:secret"));
         let host = ("host", "localhost");
-        for (path, page) in [("/", true), ("/metrics", true), ("/api/emails", false)] {
+        for path in ["/", "/metrics", "/api/emails"] {
             let stop = check(&guard, &Method::GET, path, &[host]);
-            assert_eq!(stop, Some(Stop::Login { page }), "{path}");
+            assert_eq!(stop, Some(Stop::Login), "{path}");
             let lines = [host, ("authorization", &*right)];
             assert_eq!(check(&guard, &Method::GET, path, &lines), None, "{path}");
         }

@@ -125,7 +125,7 @@ fn a_question_before_a_request_of_another_origin_lets_nothing() {
 }
 
 #[test]
-fn the_login_is_asked_for_and_browsers_are_told_how() {
+fn the_login_is_asked_for_and_everybody_is_told_how() {
     let gateway = Gateway::with(LOGIN, &[]);
     let logins = [
         basic(&format!("{APP_KEY}:wrong")),
@@ -139,11 +139,12 @@ fn the_login_is_asked_for_and_browsers_are_told_how() {
         let reply = gateway.ask("POST /api/sendmail", &[login], &form(&["a@example.com"]));
         assert_eq!(reply.status, 401, "{login}");
         assert_eq!(reply.json()["message"], "Error: App Key is invalid");
-        assert_eq!(reply.header("www-authenticate"), None);
         let page = gateway.ask("GET /", &[login], "");
         assert_eq!(page.status, 401);
-        let how = page.header("www-authenticate").expect("a way to log in");
-        assert_eq!(how, "Basic realm=\"mailrun\", charset=\"UTF-8\"");
+        for reply in [reply, page] {
+            let how = reply.header("www-authenticate").expect("a way to log in");
+            assert_eq!(how, "Basic realm=\"mailrun\", charset=\"UTF-8\"");
+        }
         assert_eq!(gateway.ask("GET /metrics", &[login], "").status, 401);
         assert_eq!(gateway.ask("GET /healthz", &[login], "").status, 200);
     }
