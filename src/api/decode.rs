@@ -253,16 +253,10 @@ const SAID_BY_FIELDS: [(&str, &str); 5] = [
     ("Bcc", "bcc"),
     ("Subject", "subject"),
 ];
-/// The headers that the server writes whatever is posted, and one that says by which of several people a
-/// message was sent.
-const SAID_BY_SERVER: [&str; 6] = [
-    "Date",
-    "Message-ID",
-    "MIME-Version",
-    "Content-Type",
-    "Content-Transfer-Encoding",
-    "Sender",
-];
+/// The headers that the server writes whatever is posted.
+const SAID_BY_SERVER: [&str; 3] = ["Date", "Message-ID", "MIME-Version"];
+/// Those of a message that a mail program has built, which the message here has no use for.
+const OF_ANOTHER_BODY: [&str; 3] = ["Content-Type", "Content-Transfer-Encoding", "Sender"];
 
 /// What the headers of a request say.
 #[derive(Default)]
@@ -282,22 +276,23 @@ fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
         let Some(value) = text(value, || format!("headers[{key}]"))? else {
             continue;
         };
-        let (name, value) = if is_number(&key) {
+        // A whole line is as a mail program wrote it.
+        let is_line = is_number(&key);
+        let (name, value) = if is_line {
             let Some((name, value)) = value.split_once(':') else {
                 return refuse(format!("headers[{key}]"), "must look like “Name: value”");
             };
             (name.to_owned(), Cow::Owned(unfolded(value.trim())))
         } else {
-            (key.clone(), value)
+            (key, value)
         };
         if name.eq_ignore_ascii_case("Reply-To") {
             headers.reply_to = headers.reply_to.or(Some(value));
         } else if name.eq_ignore_ascii_case("Return-Path") {
             let bare = value.trim().trim_start_matches('<').trim_end_matches('>');
             headers.return_path = Some(Cow::Owned(bare.to_owned()));
-        } else if !is_said_anyway(&name, &fields.0) {
-            // A whole line is as a mail program wrote it.
-            let value = match is_number(&key) {
+        } else if !(is_said_anyway(&name, &fields.0) || is_line && is_in(OF_ANOTHER_BODY, &name)) {
+            let value = match is_line {
                 true => decoded(&value).map_or(value, Cow::Owned),
                 false => value,
             };
@@ -309,10 +304,14 @@ fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
 
 fn is_said_anyway(name: &str, fields: &Map) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
-    SAID_BY_SERVER.into_iter().any(is)
+    is_in(SAID_BY_SERVER, name)
         || SAID_BY_FIELDS
             .iter()
             .any(|(header, field)| is(header) && fields.get(field).is_some_and(|v| !is_empty(v)))
+}
+
+fn is_in<const N: usize>(names: [&str; N], name: &str) -> bool {
+    names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// A header's value without the line breaks that only fold it (RFC 5322 2.2.3).

@@ -291,7 +291,7 @@ fn fields_are_read_in_every_shape_that_clients_send() {
         (both.reply_to.as_deref(), both.headers),
         (Some("b@x"), header)
     );
-    let unsaid = read("headers[Bcc]=a@x&headers[Sender]=b@x&bcc=");
+    let unsaid = read("headers[Bcc]=a@x&headers[Sender]=b@x&headers[]=Sender: c@x&bcc=");
     assert_eq!(unsaid.headers.len(), 2, "nothing else says them");
     let broken = read("headers[]=X-A: b%0D%0ABcc: c&headers[X-B]=b%0D%0A c");
     assert!(broken.headers.iter().all(|(_, value)| value.contains('\n')));
