@@ -80,7 +80,7 @@ fn of_element(element: &Element) -> Vec<Source<'_>> {
 }
 
 /// The addresses in a `srcset`, as HTML 4.8.4.2.1 has them.
-fn srcset(value: &str) -> Vec<&str> {
+pub(super) fn srcset(value: &str) -> Vec<&str> {
     let mut addresses = Vec::new();
     let mut rest = value;
     loop {

@@ -9,7 +9,7 @@ use ahash::RandomState;
 use super::look::LookedHtml;
 use super::mould::Cast;
 use super::recorder::{Rendered, Values};
-use super::skeleton::{Bodies, Need, Skeleton, Wanted, shaping};
+use super::skeleton::{Bodies, Need, Shaping, Skeleton, Wanted};
 use super::text::{HtmlError, has_style};
 
 /// The most memory that skeletons take; rows with others are worked on one by one.
@@ -31,7 +31,7 @@ pub(super) struct Family {
     /// What is to be made of their HTML.
     wanted: Wanted,
     /// Which values have a say in how the HTML is built.
-    shaping: Vec<bool>,
+    shaping: Shaping,
     /// The skeletons, by the values that shape them; nothing where a row is worked on by itself.
     skeletons: RwLock<HashMap<Vec<String>, Option<Arc<Skeleton>>>>,
 }
@@ -57,13 +57,13 @@ impl Family {
     /// Whether there is nothing to be made of the HTML that others could have a use for.
     fn is_plain(&self, need: Need) -> bool {
         let Wanted { inline_css, text } = self.wanted;
-        need != Need::Look && !inline_css && !text && self.shaping.contains(&true)
+        need != Need::Look && !inline_css && !text && self.shaping.values.contains(&true)
     }
 
     fn find(&self, values: &Values) -> Found {
         let skeletons = self.skeletons.read();
         let skeletons = skeletons.unwrap_or_else(PoisonError::into_inner);
-        match skeletons.get(&shaped_by(values, &self.shaping)) {
+        match skeletons.get(&shaped_by(values, &self.shaping.values)) {
             Some(Some(skeleton)) => Found::Skeleton(Arc::clone(skeleton)),
             Some(None) => Found::Own,
             None => Found::Nothing,
@@ -101,7 +101,7 @@ impl Maker {
     /// When it can't be worked on.
     pub(super) fn cast(&self, cast: Cast, need: Need) -> Result<Bodies, HtmlError> {
         let Cast { family, values } = cast;
-        if family.is_plain(need) {
+        if family.is_plain(need) || !family.shaping.holds_for(&values) {
             return own(&family.rendered(&values), family.wanted, need);
         }
         let skeleton = match family.find(&values) {
@@ -132,7 +132,7 @@ impl Maker {
         let family = Arc::new(Family {
             wanted: self.wanted_of(rendered),
             fixed: rendered.fixed().map(str::to_owned).collect(),
-            shaping: shaping(rendered)?,
+            shaping: Shaping::of(rendered)?,
             skeletons: RwLock::default(),
         });
         let known = self.families.write();
@@ -167,9 +167,10 @@ impl Maker {
 
     fn learn(&self, family: &Family, values: &Values) -> Result<Option<Arc<Skeleton>>, HtmlError> {
         let rendered = family.rendered(values);
-        let skeleton = Skeleton::new(&rendered, &family.shaping, family.wanted)?.map(Arc::new);
+        let skeleton =
+            Skeleton::new(&rendered, &family.shaping.values, family.wanted)?.map(Arc::new);
         let size = skeleton.as_ref().map_or(0, |skeleton| skeleton.size());
-        let key = shaped_by(values, &family.shaping);
+        let key = shaped_by(values, &family.shaping.values);
         let keys = key.iter().map(String::len).sum::<usize>();
         self.size.fetch_add(size + keys, Ordering::Relaxed);
         let skeletons = family.skeletons.write();
@@ -212,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 18] = [
+    const TEMPLATES: [&str; 21] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -230,6 +231,9 @@ mod tests {
         "<style>p{color:red}</style><p>a</p><!--[if mso]><p class=\"§\">x</p><![endif]-->",
         "<style>p{color:red}</style><p>a</p><!--[if §]><p>x</p><![endif]-->",
         "<style>p{color:red}</style><p>a</p><!--[if mso]><a href=§>x</a><![endif]--><!--§--><!-- §->",
+        "<style>.a{color:§}</style><p class=a title='§'>x</p>",
+        "<style>.a{color:red} § .b{color:blue}</style><p class=a title='§'>x</p><a href='§'>x</a>",
+        "<style>p{color:red}</style><script type='application/ld+json'>{\"a\": [\"§\"]}</script><img srcset='§ 2x'><a href='§'>x</a>",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -263,6 +267,7 @@ mod tests {
         prop_oneof![
             Just(String::new()),
             Just("gold".to_owned()),
+            Just("[title]{color:green}".to_owned()),
             Just("red; } p { color: blue".to_owned()),
             Just("x\" onclick=\"y' z='".to_owned()),
             Just("</p><script>alert(1)</script>&amp;&nope;".to_owned()),
@@ -339,7 +344,7 @@ mod tests {
         assert_eq!(
             TEMPLATES.map(skeletons),
             [
-                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 1
+                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 1
             ]
         );
     }

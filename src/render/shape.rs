@@ -1,6 +1,6 @@
 //! Which values in HTML have no say in how it is built, so that CSS matches the same whatever they
-//! are: those in text, and in attributes that no selector and no layout looks at; also where comments
-//! have them for Outlook.
+//! are: those in text, in scripts, and in attributes that no selector and no layout looks at; also where
+//! comments have them for Outlook.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,9 +12,10 @@ use html5ever::tokenizer::{
 };
 
 /// The attributes whose values are free, unless a selector is about attributes.
-const FREE: [&str; 8] = [
+const FREE: [&str; 9] = [
     "href",
     "src",
+    "srcset",
     "alt",
     "title",
     "content",
@@ -64,12 +65,27 @@ impl Marks {
     }
 }
 
-/// Which of the `count` values in marked HTML are free.
-pub(super) fn free_values(html: &str, marks: Marks, count: usize) -> Vec<bool> {
+/// The values in marked HTML.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// Which are free.
+    pub(super) free: Vec<bool>,
+    /// Those in CSS. That holds unless one of them [has a selector](selects) by attributes.
+    pub(super) in_css: Vec<usize>,
+}
+
+/// Whether what stands in CSS may be a selector that looks at attributes.
+pub(super) fn selects(css: &str) -> bool {
+    css.contains('[')
+}
+
+/// Judges the `count` values in marked HTML.
+pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
     let judge = Judge {
         marks,
         free: RefCell::new(vec![false; count]),
         in_attributes: RefCell::default(),
+        in_css: RefCell::default(),
         raw: Cell::default(),
         selects_attributes: Cell::default(),
     };
@@ -88,6 +104,7 @@ struct Judge {
     free: RefCell<Vec<bool>>,
     /// Values in free attributes.
     in_attributes: RefCell<Vec<usize>>,
+    in_css: RefCell<Vec<usize>>,
     /// The element whose text is no text of the page.
     raw: Cell<Option<&'static str>>,
     /// A style has a selector with brackets, perhaps.
@@ -95,29 +112,35 @@ struct Judge {
 }
 
 impl Judge {
-    fn verdict(self) -> Vec<bool> {
+    fn verdict(self) -> Judged {
         let mut free = self.free.into_inner();
         if !self.selects_attributes.get() {
             for number in self.in_attributes.into_inner() {
                 set(&mut free, number, true);
             }
         }
-        free
+        Judged {
+            free,
+            in_css: self.in_css.into_inner(),
+        }
     }
 
     fn text(&self, text: &str) {
         match self.raw.get() {
-            Some(_) => {
-                let brackets = text.contains('[') || self.marks.numbers(text).next().is_some();
+            // Some parsers see elements in a `noscript`.
+            Some("style" | "noscript") => {
+                self.in_css.borrow_mut().extend(self.marks.numbers(text));
                 self.selects_attributes
-                    .set(self.selects_attributes.get() || brackets);
+                    .set(self.selects_attributes.get() || selects(text));
             }
-            None => {
+            // What could end a script is escaped.
+            None | Some("script") => {
                 let mut free = self.free.borrow_mut();
                 for number in self.marks.numbers(text) {
                     set(&mut free, number, true);
                 }
             }
+            Some(_) => {}
         }
     }
 
@@ -125,7 +148,11 @@ impl Judge {
     fn comment(&self, text: &str) {
         let count = self.free.borrow().len();
         let inner = match for_outlook(text) {
-            Some(html) => free_values(html, self.marks, count),
+            Some(html) => {
+                let judged = judge(html, self.marks, count);
+                self.in_css.borrow_mut().extend(judged.in_css);
+                judged.free
+            }
             // It may be what the condition asks for.
             None if text.trim_start().starts_with("[if") => return,
             None => vec![true; count],

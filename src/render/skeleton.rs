@@ -200,14 +200,34 @@ impl Skeleton {
     }
 }
 
-/// Which values of rendered HTML have a say in how it is built. Nothing if that can't be told.
-pub(super) fn shaping(rendered: &Rendered) -> Option<Vec<bool>> {
-    if MARKS.are_in(rendered.html()) {
-        return None;
+/// Which values of rendered HTML have a say in how it is built.
+#[derive(Debug)]
+pub(super) struct Shaping {
+    /// By their numbers.
+    pub(super) values: Vec<bool>,
+    /// The numbers of those in CSS.
+    in_css: Vec<usize>,
+}
+
+impl Shaping {
+    /// Nothing if that can't be told.
+    pub(super) fn of(rendered: &Rendered) -> Option<Self> {
+        if MARKS.are_in(rendered.html()) {
+            return None;
+        }
+        let none = vec![false; rendered.values().len()];
+        let judged = shape::judge(&marked(rendered, &none), MARKS, none.len());
+        Some(Self {
+            values: judged.free.into_iter().map(|free| !free).collect(),
+            in_css: judged.in_css,
+        })
     }
-    let none = vec![false; rendered.values().iter().len()];
-    let free = shape::free_values(&marked(rendered, &none), MARKS, none.len());
-    Some(free.into_iter().map(|free| !free).collect())
+
+    /// Whether it holds for these values: none is a selector that looks at others.
+    pub(super) fn holds_for(&self, values: &Values) -> bool {
+        let mut in_css = self.in_css.iter();
+        !in_css.any(|number| shape::selects(values.get(*number)))
+    }
 }
 
 /// The HTML with marks in the place of the values, but for those that shape it.

@@ -6,14 +6,14 @@ use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
 use super::super::page::{Element, Page};
 use super::super::rule::Rule;
-use super::super::sources::{Source, sources};
+use super::super::sources::{Source, sources, srcset};
 use super::inline;
 use super::targets::{
     Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach,
     settled, with_scheme,
 };
 use crate::finding::{Finding, Severity};
-use crate::render::fill;
+use crate::render::{fill, is_marked};
 
 const EMPTY: Rule = Rule {
     code: "image-empty",
@@ -132,23 +132,33 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     let odd = row.values.iter().any(|value| has_leftover(value));
     for hole in html.holes() {
         let is_image = hole.element == "img" || hole.element.starts_with("v:");
-        let is_source = hole.attribute == "src" && is_image || hole.attribute == "background";
-        if !is_source {
-            continue;
+        match hole.attribute.as_str() {
+            "src" if is_image => own(row, &hole.value, odd, out),
+            "background" => own(row, &hole.value, odd, out),
+            "srcset" => {
+                let addresses = srcset(&hole.value).into_iter();
+                let marked = addresses.filter(|address| is_marked(address));
+                marked.for_each(|address| own(row, address, odd, out));
+            }
+            _ => {}
         }
-        let is_settled = is_settled(&hole.value);
-        if is_settled && !odd {
-            continue;
-        }
-        let src = fill(&hole.value, row.values);
-        let what = || named("image", &hole.value);
-        let found = if is_settled {
-            has_leftover(&src).then(|| leftover(&what()))
-        } else {
-            look_at_site(&src, || look(&src, &what()))
-        };
-        found.into_iter().for_each(|finding| out.add(finding));
     }
+}
+
+/// An address that has a row's values; they are `odd` if one may be left over.
+fn own(row: &RowSheet<'_>, address: &str, odd: bool, out: &mut Out<'_>) {
+    let is_settled = is_settled(address);
+    if is_settled && !odd {
+        return;
+    }
+    let src = fill(address, row.values);
+    let what = || named("image", address);
+    let found = if is_settled {
+        has_leftover(&src).then(|| leftover(&what()))
+    } else {
+        look_at_site(&src, || look(&src, &what()))
+    };
+    found.into_iter().for_each(|finding| out.add(finding));
 }
 
 fn address(sheet: &Sheet<'_>, source: &Source<'_>) -> Option<Finding> {

@@ -72,6 +72,17 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .rows(&[2]),
+    Case::new("image-local", |good| {
+        image(
+            good,
+            "<img src=\"https://sender.example/a.png\" srcset=\"{{ site }}/a.png 2x\" alt=\"Autumn\" width=\"600\">",
+        )
+        .recipients(
+            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
+             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
+        )
+    })
+    .rows(&[2]),
     Case::new("image-leftover", |good| source(good, "*|IMAGE|*")),
     Case::new("image-broken", |good| source(good, "https://")),
     Case::new("image-local", |good| source(good, "C:\\autumn.png")),
