@@ -1,5 +1,6 @@
 //! The tags of a template and the tokens in them: Tera keeps its own parser to itself.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// A tag.
@@ -73,6 +74,23 @@ pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
         tags.push(Tag { kind, tokens });
     }
     Some(tags)
+}
+
+/// The names that a template with these tags gives to values itself: in loops, and by setting them.
+pub(super) fn locals(template: &str, tags: &[Tag]) -> BTreeSet<String> {
+    let mut locals = BTreeSet::from(["loop".to_owned()]);
+    for tag in tags {
+        let mut texts = tag.tokens.iter().map(|token| token.text(template));
+        while let Some(text) = texts.next() {
+            if text == "for" {
+                let names = texts.by_ref().take_while(|text| *text != "in");
+                locals.extend(names.map(str::to_owned));
+            } else if text == "set" || text == "set_global" {
+                locals.extend(texts.next().map(str::to_owned));
+            }
+        }
+    }
+    locals
 }
 
 /// Where the tag begins that ends what is raw.

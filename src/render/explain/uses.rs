@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Sources;
-use crate::render::tags::{Kind, Tag, TokenKind, literal};
+use crate::render::tags::{Kind, Tag, TokenKind, literal, locals};
 use crate::render::values::ROW;
 
 /// A name where it stands for a value: no field, no argument's name, no part of a string.
@@ -97,9 +97,22 @@ impl Sources {
         all.filter(move |it| it.is(name))
     }
 
-    /// Where a column is looked up in `row`.
+    /// Where a column is looked up in `row`; nowhere if the templates call something else that.
     fn lookups(&self) -> impl Iterator<Item = (&str, Use<'_>)> {
-        self.uses(ROW).filter_map(|it| it.column())
+        let is_other = self.has_other_row();
+        let lookups = self.uses(ROW).filter_map(|it| it.column());
+        lookups.filter(move |_| !is_other)
+    }
+
+    /// Whether `row` is a template's own name for something, in a loop, say.
+    fn has_other_row(&self) -> bool {
+        self.templates.values().any(|it| {
+            let takes_it = |tag: &Tag| {
+                let mut texts = tag.tokens.iter().map(|token| token.text(&it.text));
+                texts.next() == Some("component") && texts.any(|text| text == ROW)
+            };
+            locals(&it.text, &it.tags).contains(ROW) || it.tags.iter().any(takes_it)
+        })
     }
 
     /// Whether a template gives the variable a value of its own.
@@ -135,7 +148,8 @@ impl Sources {
 
     /// Whether some `row` of the templates is not asked for one column.
     pub(in crate::render) fn looks_up_any(&self) -> bool {
-        self.uses(ROW).any(|it| it.column().is_none())
+        let is_other = self.has_other_row();
+        self.uses(ROW).any(|it| is_other || it.column().is_none())
     }
 
     /// Every column that is looked up in `row`: template, place, column.
@@ -217,8 +231,16 @@ mod tests {
             .collect();
         assert_eq!(names, [("row['a b']", "a b"), ("row.c", "c")]);
         assert!(!sources(template).looks_up_any());
-        for template in ["{{ row[a] }}", "{{ row['a' ~ b] }}", "{{ f(x=row) }}"] {
+        for template in [
+            "{{ row[a] }}",
+            "{{ row['a' ~ b] }}",
+            "{{ f(x=row) }}",
+            "{% for row in a %}{{ row.b }}{% endfor %}",
+            "{% set row = a %}{{ row.b }}",
+            "{% component x(row) %}{{ row.b }}{% endcomponent x %}",
+        ] {
             assert!(sources(template).looks_up_any(), "{template}");
+            assert!(sources(template).row_lookups().is_empty(), "{template}");
         }
     }
 

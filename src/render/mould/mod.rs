@@ -25,6 +25,7 @@ use self::parts::{Expression, Expressions, Names, Parts, Plain};
 use self::plan::{Answers, Found, Plan};
 use super::recorder::{Recorder, Values};
 use super::skeleton::{MARKS, Pieces};
+use super::tags::{locals, tags};
 use super::values::View;
 
 /// The moulds of all templates.
@@ -57,7 +58,9 @@ enum Question {
 impl Moulds {
     /// Takes the templates of an engine apart: all of them, by name and text.
     pub(super) fn new(engine: &Tera, templates: &[(&str, &str)], header: &[String]) -> Self {
-        let locals = templates.iter().flat_map(|(_, text)| parts::locals(text));
+        let locals = templates
+            .iter()
+            .flat_map(|(_, text)| locals(text, &tags(text).unwrap_or_default()));
         let locals: BTreeSet<String> = locals.collect();
         let names = Names {
             header,

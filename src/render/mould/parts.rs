@@ -72,23 +72,6 @@ pub(super) struct Names<'a> {
     pub(super) locals: &'a BTreeSet<String>,
 }
 
-/// The names that a template gives to values itself: in loops, and by setting them.
-pub(super) fn locals(template: &str) -> BTreeSet<String> {
-    let mut locals = BTreeSet::from(["loop".to_owned()]);
-    for tag in tags(template).unwrap_or_default() {
-        let mut texts = tag.tokens.iter().map(|token| token.text(template));
-        while let Some(text) = texts.next() {
-            if text == "for" {
-                let names = texts.by_ref().take_while(|text| *text != "in");
-                locals.extend(names.map(str::to_owned));
-            } else if text == "set" || text == "set_global" {
-                locals.extend(texts.next().map(str::to_owned));
-            }
-        }
-    }
-    locals
-}
-
 /// Takes a template apart. Nothing if what is in it can't be told, or depends on what is around it.
 pub(super) fn take_apart(
     template: &str,
@@ -267,6 +250,7 @@ fn number(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::tags::locals;
 
     /// A template taken apart: what is left, its values, its conditions, and the columns in it.
     type Apart = (String, Vec<String>, Vec<String>, Vec<String>);
@@ -275,7 +259,7 @@ mod tests {
         let header = ["a", "b", "First name"].map(str::to_owned);
         let names = Names {
             header: &header,
-            locals: &locals(template),
+            locals: &locals(template, &tags(template).unwrap_or_default()),
         };
         let mut expressions = Expressions::default();
         let parts = take_apart(template, &names, &mut expressions)?;
