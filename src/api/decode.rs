@@ -290,6 +290,9 @@ fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
             headers.reply_to = headers.reply_to.or(Some(value));
         } else if name.eq_ignore_ascii_case("Return-Path") {
             let bare = value.trim().trim_start_matches('<').trim_end_matches('>');
+            if bare.is_empty() {
+                return refuse("headers[Return-Path]", "must hold an address");
+            }
             headers.return_path = Some(Cow::Owned(bare.to_owned()));
         } else if !(is_said_anyway(&name, &fields.0) || is_line && is_in(OF_ANOTHER_BODY, &name)) {
             let value = match is_line {

@@ -93,6 +93,28 @@ impl Locator {
         files.any(|file| file.text().contains(text) || file.text().contains(&escaped))
     }
 
+    /// Whether a template has a text, an address or the beginning of one, by itself and not as a part of
+    /// another.
+    pub(super) fn has_whole(&self, text: &str) -> bool {
+        let escaped = text.replace('&', "&amp;");
+        let ends = |c: char| c.is_whitespace() || "\"'(),<>=".contains(c);
+        // After a host, a path may come.
+        let goes_on = |c: char| {
+            ends(c)
+                || "/?#".contains(c) && !text.contains(['?', '#']) && text.matches('/').count() == 2
+        };
+        let is_whole = |content: &str, text: &str| {
+            content.match_indices(text).any(|(at, _)| {
+                let before = content[..at].chars().next_back();
+                let after = content[at + text.len()..].chars().next();
+                before.is_none_or(|c| ends(c) || c == '}')
+                    && after.is_none_or(|c| goes_on(c) || c == '{')
+            })
+        };
+        let mut files = self.files.iter();
+        files.any(|file| is_whole(file.text(), text) || is_whole(file.text(), &escaped))
+    }
+
     /// A finding in the template of the HTML.
     pub(super) fn somewhere(&self, finding: Finding) -> Finding {
         self.put(finding, None)

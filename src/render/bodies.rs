@@ -213,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 21] = [
+    const TEMPLATES: [&str; 23] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -234,6 +234,8 @@ mod tests {
         "<style>.a{color:§}</style><p class=a title='§'>x</p>",
         "<style>.a{color:red} § .b{color:blue}</style><p class=a title='§'>x</p><a href='§'>x</a>",
         "<style>p{color:red}</style><script type='application/ld+json'>{\"a\": [\"§\"]}</script><img srcset='§ 2x'><a href='§'>x</a>",
+        "<style data-css-inline='§'>b{color:blue}</style><p data-css-inline='§'>x <b>y</b></p>",
+        "<style>p{color:red}</style><p>Hello <b>x</§ >y</b>",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -267,6 +269,8 @@ mod tests {
         prop_oneof![
             Just(String::new()),
             Just("gold".to_owned()),
+            Just("ignore".to_owned()),
+            Just("p".to_owned()),
             Just("[title]{color:green}".to_owned()),
             Just("red; } p { color: blue".to_owned()),
             Just("x\" onclick=\"y' z='".to_owned()),
@@ -344,7 +348,7 @@ mod tests {
         assert_eq!(
             TEMPLATES.map(skeletons),
             [
-                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 1
+                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 20, 20, 1
             ]
         );
     }

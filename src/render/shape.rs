@@ -161,7 +161,10 @@ impl Judge {
         for number in self.marks.numbers(text) {
             let mark = self.marks.around(number);
             let after = text.split_once(&mark).map_or("", |(_, after)| after);
-            let may_end = after.is_empty() || after.starts_with(['-', '>', '!', self.marks.begin]);
+            // What a comment begins with may decide that it is none: `</§>`.
+            let may_end = text.starts_with(&mark)
+                || after.is_empty()
+                || after.starts_with(['-', '>', '!', self.marks.begin]);
             set(
                 &mut free,
                 number,
@@ -180,7 +183,8 @@ impl Judge {
         }
         for attribute in &tag.attrs {
             let name: &str = &attribute.name.local;
-            if FREE.contains(&name) || name.starts_with("data-") {
+            let is_data = name.starts_with("data-") && name != "data-css-inline";
+            if FREE.contains(&name) || is_data {
                 let numbers = self.marks.numbers(&attribute.value);
                 self.in_attributes.borrow_mut().extend(numbers);
             }

@@ -63,7 +63,7 @@ pub(super) fn unknown(
         .map(|(name, (template, span))| sources.undefined(&template, span, name))
         .collect();
     for (template, span, name) in sources.row_lookups() {
-        if !column(&name) {
+        if !column(&name) && !sources.is_guarded(&name) {
             findings.push(sources.undefined(&template, span, &name));
         }
     }

@@ -143,3 +143,28 @@ fn its_rules_can_be_turned_off() {
             .all(|it| it.code != "link-not-public")
     );
 }
+
+#[test]
+fn what_css_has_of_one_recipient_is_neither_fetched_nor_looked_up() {
+    let trap = Trap::new();
+    let style = format!(
+        "<style>@media screen {{ .a {{ background: url({}) }} .b {{ background: url(http://{{{{ token }}}}.localhost/) }} }}</style>",
+        trap.url("/o/{{ token }}")
+    );
+    let image = format!(
+        "<img src=\"{}\" alt=\"A cup\" width=\"1\">",
+        trap.url("/o/a12.png")
+    );
+    let campaign = Campaign::good()
+        .recipients("email,first_name,token\nann@one.example,Ann,a1\n")
+        .html_with("</head>", &format!("{style}</head>"))
+        .html_with("</body>", &format!("{image}</body>"));
+    let report = checked(&campaign, &["--net"]);
+    report.about("/o/a12.png leads to 127.0.0.1");
+    for finding in &report.findings {
+        let message = &finding.message;
+        assert!(!message.contains("/o/a1 "), "{message}");
+        assert!(!message.contains("a1.localhost"), "{message}");
+    }
+    trap.is_untouched();
+}

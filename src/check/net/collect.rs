@@ -66,7 +66,13 @@ impl Targets {
         let locator = &sheet.facts.locator;
         let wanted = |address: &str| {
             let address = address.trim();
-            let written = !is_marked(address) && locator.has(address);
+            let site = site(address)?;
+            let campaign = &sheet.facts.campaign.source.text;
+            // Values that shape the HTML have no marks.
+            if !locator.has_whole(site) && !campaign.contains(site) {
+                return None;
+            }
+            let written = !is_marked(address) && locator.has_whole(address);
             wanted(address, written, &unsubscribe)
         };
         let unknown = || super::UNKNOWN.found("");
@@ -118,6 +124,13 @@ impl Targets {
         };
         self.urls.insert(key, target);
     }
+}
+
+/// The scheme and the host of an address, as it is written.
+fn site(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_once("://")?;
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    address.get(..scheme.len() + 3 + host)
 }
 
 /// The URL to look up, and whether it is asked for: it stands in a template as it is, so that it is the

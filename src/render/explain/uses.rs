@@ -99,14 +99,13 @@ impl Sources {
 
     /// Where a column is looked up in `row`; nowhere if the templates call something else that.
     fn lookups(&self) -> impl Iterator<Item = (&str, Use<'_>)> {
-        let is_other = self.has_other_row();
         let lookups = self.uses(ROW).filter_map(|it| it.column());
-        lookups.filter(move |_| !is_other)
+        lookups.filter(|(_, it)| !self.has_other_row(it.template))
     }
 
-    /// Whether `row` is a template's own name for something, in a loop, say.
-    fn has_other_row(&self) -> bool {
-        self.templates.values().any(|it| {
+    /// Whether `row` is this template's own name for something, in a loop, say.
+    fn has_other_row(&self, template: &str) -> bool {
+        self.templates.get(template).is_some_and(|it| {
             let takes_it = |tag: &Tag| {
                 let mut texts = tag.tokens.iter().map(|token| token.text(&it.text));
                 texts.next() == Some("component") && texts.any(|text| text == ROW)
@@ -148,8 +147,24 @@ impl Sources {
 
     /// Whether some `row` of the templates is not asked for one column.
     pub(in crate::render) fn looks_up_any(&self) -> bool {
-        let is_other = self.has_other_row();
-        self.uses(ROW).any(|it| is_other || it.column().is_none())
+        let mut uses = self.uses(ROW);
+        uses.any(|it| it.column().is_none() || self.has_other_row(it.template))
+    }
+
+    /// Whether something is said somewhere of a column's not being in `row`.
+    pub(in crate::render) fn is_guarded(&self, column: &str) -> bool {
+        let guarded = |it: &Use<'_>| it.is_guarded();
+        let is_asked = |it: Use<'_>| {
+            let before = |count| it.first.checked_sub(count).map_or("", |at| it.token(at));
+            let name = match (before(2), before(1)) {
+                ("not", "in") => before(3),
+                (name, "in") => name,
+                _ => "",
+            };
+            literal(name) == Some(column)
+        };
+        let mut lookups = self.lookups().filter(|(of, _)| *of == column);
+        lookups.any(|(_, it)| guarded(&it)) || self.uses(ROW).any(is_asked)
     }
 
     /// Every column that is looked up in `row`: template, place, column.
@@ -242,6 +257,19 @@ mod tests {
             assert!(sources(template).looks_up_any(), "{template}");
             assert!(sources(template).row_lookups().is_empty(), "{template}");
         }
+    }
+
+    #[test]
+    fn a_column_that_may_be_missing_is_guarded() {
+        for template in [
+            "{% if row.a is defined %}{{ row.a }}{% endif %}",
+            "{{ row['a'] | default(value='x') }}{{ row.a }}",
+            "{% if 'a' in row %}{{ row.a }}{% endif %}",
+            "{% if \"a\" not in row %}{% endif %}",
+        ] {
+            assert!(sources(template).is_guarded("a"), "{template}");
+        }
+        assert!(!sources("{{ row.a }}{% if 'b' in row %}{% endif %}").is_guarded("a"));
     }
 
     #[test]
