@@ -92,6 +92,12 @@ fn a_signal_while_it_sends_leaves_nothing_in_doubt_and_resume_goes_on() {
 /// Asserts that an interrupted `send` has left no run and sent nothing; or, where it had begun to
 /// send, that its run goes on. Says which of the two it was.
 fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
+    if ran.exit() == Some(0) {
+        // On a busy machine the signal may come when all is done.
+        let results = Results::of(campaign.only_run());
+        assert_eq!(Promises::at(&results, api).hold().unknown(), 0);
+        return false;
+    }
     ran.code(130).stderr_lacks("error");
     if ran.stderr.contains("nothing was sent") {
         ran.stdout_is("");
