@@ -322,9 +322,11 @@ fn unfolded(value: &str) -> String {
     value.replace("\r\n ", " ").replace("\r\n\t", "\t")
 }
 
-/// What encoded words say (RFC 2047), if that is one line.
+/// What encoded words say (RFC 2047), if that is one line of a text: among addresses, a name's comma
+/// would make two of one.
 fn decoded(value: &str) -> Option<String> {
-    if !value.is_ascii() || !value.contains("=?") || value.contains(char::is_control) {
+    let may_be = value.is_ascii() && value.contains("=?") && !value.contains(['<', '@']);
+    if !may_be || value.contains(char::is_control) {
         return None;
     }
     let header = format!("Subject: {value}\r\n\r\n");

@@ -93,26 +93,17 @@ impl Locator {
         files.any(|file| file.text().contains(text) || file.text().contains(&escaped))
     }
 
-    /// Whether a template has a text, an address or the beginning of one, by itself and not as a part of
-    /// another.
-    pub(super) fn has_whole(&self, text: &str) -> bool {
-        let escaped = text.replace('&', "&amp;");
-        let ends = |c: char| c.is_whitespace() || "\"'(),<>=".contains(c);
-        // After a host, a path may come.
-        let goes_on = |c: char| {
-            ends(c)
-                || "/?#".contains(c) && !text.contains(['?', '#']) && text.matches('/').count() == 2
-        };
-        let is_whole = |content: &str, text: &str| {
-            content.match_indices(text).any(|(at, _)| {
-                let before = content[..at].chars().next_back();
-                let after = content[at + text.len()..].chars().next();
-                before.is_none_or(|c| ends(c) || c == '}')
-                    && after.is_none_or(|c| goes_on(c) || c == '{')
-            })
-        };
+    /// Whether an address stands in a template whole, not as a part of another.
+    pub(super) fn has_address(&self, address: &str) -> bool {
+        let escaped = address.replace('&', "&amp;");
+        let mut files = self.files.iter().map(File::text);
+        files.any(|text| stands_whole(text, address, "") || stands_whole(text, &escaped, ""))
+    }
+
+    /// Whether addresses in a template begin with this scheme and host.
+    pub(super) fn has_site(&self, site: &str) -> bool {
         let mut files = self.files.iter();
-        files.any(|file| is_whole(file.text(), text) || is_whole(file.text(), &escaped))
+        files.any(|file| has_site(file.text(), site))
     }
 
     /// A finding in the template of the HTML.
@@ -175,6 +166,23 @@ fn nth_or_last<T>(all: impl Iterator<Item = T>, nth: usize) -> Option<T> {
         }
     }
     last
+}
+
+/// Whether addresses in a text begin with this scheme and host.
+pub(super) fn has_site(text: &str, site: &str) -> bool {
+    stands_whole(text, site, "/?#")
+}
+
+/// Whether an address stands in a text by itself, or followed by one of `more`. A tag of a template may
+/// stand beside it.
+fn stands_whole(text: &str, address: &str, more: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || "\"'(),<>=".contains(c);
+    text.match_indices(address).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + address.len()..].chars().next();
+        before.is_none_or(|c| ends(c) || c == '}')
+            && after.is_none_or(|c| ends(c) || c == '{' || more.contains(c))
+    })
 }
 
 #[cfg(test)]

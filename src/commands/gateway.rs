@@ -240,9 +240,14 @@ impl From<StoreError> for Failure {
             StoreError::NotThere(_) => {
                 Self::with_help("store", message, "name the folder of a gateway with --data")
             }
-            StoreError::NotAStore(_) | StoreError::Version { .. } => {
+            StoreError::NotAStore(_) => {
                 Self::with_help("store", message, "name another folder with --data")
             }
+            StoreError::Version { .. } => Self::with_help(
+                "store",
+                message,
+                "let the mailrun that made it send what still waits, and --export what is to be kept; then name another folder with --data",
+            ),
             StoreError::Doubtful(_) => Self::with_help(
                 "store",
                 message,

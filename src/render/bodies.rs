@@ -213,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 23] = [
+    const TEMPLATES: [&str; 24] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -236,6 +236,7 @@ mod tests {
         "<style>p{color:red}</style><script type='application/ld+json'>{\"a\": [\"§\"]}</script><img srcset='§ 2x'><a href='§'>x</a>",
         "<style data-css-inline='§'>b{color:blue}</style><p data-css-inline='§'>x <b>y</b></p>",
         "<style>p{color:red}</style><p>Hello <b>x</§ >y</b>",
+        "<!DOCTYPE html PUBLIC 'x'><style>[data-x] a[lang=pl], a:hover, #o a{color:gold} a{color:red}</style><p><a href='§' title='§'>§</a></p>",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -348,7 +349,8 @@ mod tests {
         assert_eq!(
             TEMPLATES.map(skeletons),
             [
-                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 20, 20, 1
+                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 20, 20, 1,
+                1
             ]
         );
     }

@@ -79,6 +79,20 @@ pub(super) fn selects(css: &str) -> bool {
     css.contains('[')
 }
 
+/// The attributes that selectors in CSS look at, in lower case, and perhaps others. Nothing if that
+/// can't be told.
+fn selected(css: &str) -> Option<Vec<String>> {
+    let bracket = |rest: &str| {
+        let rest = rest.trim_start();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let (name, after) = rest.split_at(rest.find(|c| !is_part(c))?);
+        let after = after.trim_start();
+        let known = after.starts_with([']', '=', '~', '^', '$', '*']) || after.starts_with("|=");
+        (known && !name.is_empty()).then(|| name.to_ascii_lowercase())
+    };
+    css.split('[').skip(1).map(bracket).collect()
+}
+
 /// Judges the `count` values in marked HTML.
 pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
     let judge = Judge {
@@ -87,7 +101,7 @@ pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
         in_attributes: RefCell::default(),
         in_css: RefCell::default(),
         raw: Cell::default(),
-        selects_attributes: Cell::default(),
+        selected: RefCell::new(Some(Vec::new())),
     };
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
@@ -102,21 +116,21 @@ pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
 struct Judge {
     marks: Marks,
     free: RefCell<Vec<bool>>,
-    /// Values in free attributes.
-    in_attributes: RefCell<Vec<usize>>,
+    /// Values in free attributes, with the attributes' names.
+    in_attributes: RefCell<Vec<(String, usize)>>,
     in_css: RefCell<Vec<usize>>,
     /// The element whose text is no text of the page.
     raw: Cell<Option<&'static str>>,
-    /// A style has a selector with brackets, perhaps.
-    selects_attributes: Cell<bool>,
+    /// The attributes that CSS looks at; nothing if that can't be told.
+    selected: RefCell<Option<Vec<String>>>,
 }
 
 impl Judge {
     fn verdict(self) -> Judged {
         let mut free = self.free.into_inner();
-        if !self.selects_attributes.get() {
-            for number in self.in_attributes.into_inner() {
-                set(&mut free, number, true);
+        if let Some(selected) = self.selected.into_inner() {
+            for (attribute, number) in self.in_attributes.into_inner() {
+                set(&mut free, number, !selected.contains(&attribute));
             }
         }
         Judged {
@@ -130,8 +144,11 @@ impl Judge {
             // Some parsers see elements in a `noscript`.
             Some("style" | "noscript") => {
                 self.in_css.borrow_mut().extend(self.marks.numbers(text));
-                self.selects_attributes
-                    .set(self.selects_attributes.get() || selects(text));
+                let mut known = self.selected.borrow_mut();
+                *known = known.take().zip(selected(text)).map(|(mut known, more)| {
+                    known.extend(more);
+                    known
+                });
             }
             // What could end a script is escaped.
             None | Some("script") => {
@@ -186,7 +203,8 @@ impl Judge {
             let is_data = name.starts_with("data-") && name != "data-css-inline";
             if FREE.contains(&name) || is_data {
                 let numbers = self.marks.numbers(&attribute.value);
-                self.in_attributes.borrow_mut().extend(numbers);
+                let named = numbers.map(|number| (name.to_owned(), number));
+                self.in_attributes.borrow_mut().extend(named);
             }
         }
         if self.raw.get().is_none() {
@@ -220,5 +238,28 @@ impl TokenSink for Judge {
 fn set(free: &mut [bool], number: usize, is: bool) {
     if let Some(free) = free.get_mut(number) {
         *free = is;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_attributes_that_css_looks_at_are_known() {
+        let css = "a[href^='x'], [ TITLE ] b, [data-ogsc] p[lang|=en]{} @media{[alt~=a]{}}";
+        let names = ["href", "title", "data-ogsc", "lang", "alt"];
+        assert_eq!(selected(css), Some(names.map(str::to_owned).to_vec()));
+        assert_eq!(selected("p{color:red}"), Some(Vec::new()));
+        for css in [
+            "[*|href]",
+            "[x|href]",
+            "[\\68ref]",
+            "[hr\u{fdd0}0\u{fdd1}]",
+            "[",
+            "[a",
+        ] {
+            assert_eq!(selected(css), None, "{css}");
+        }
     }
 }

@@ -19,19 +19,36 @@ pub(super) enum HtmlError {
     Utf8(#[from] std::string::FromUtf8Error),
 }
 
-/// Puts the CSS of `<style>` into the elements; rules that only a `<style>` can hold, such as
-/// `@media`, stay there. Nothing is fetched.
+/// Puts the CSS of `<style>` into the elements; rules that match no element as it is, such as `@media`,
+/// `:hover` and those for what a mail program adds, stay there. The doctype is that of the HTML: it
+/// decides how a browser lays out a page. Nothing is fetched.
 pub(super) fn inline_css(html: &str) -> Result<String, HtmlError> {
     static INLINER: OnceLock<CSSInliner<'static>> = OnceLock::new();
     let inliner = INLINER.get_or_init(|| {
         CSSInliner::new(
             InlineOptions::default()
                 .load_remote_stylesheets(false)
-                .keep_at_rules(true)
+                .remove_inlined_selectors(true)
                 .keep_link_tags(true),
         )
     });
-    Ok(inliner.inline(html)?)
+    let inlined = inliner.inline(html)?;
+    let rest = doctype(html).zip(inlined.strip_prefix(WRITTEN_DOCTYPE));
+    Ok(match rest {
+        Some((own, rest)) => format!("{own}{rest}"),
+        None => inlined,
+    })
+}
+
+/// The doctype that the inliner writes for all.
+const WRITTEN_DOCTYPE: &str = "<!DOCTYPE html>";
+
+/// The doctype at the beginning of HTML.
+fn doctype(html: &str) -> Option<&str> {
+    let html = html.trim_start();
+    let begin = html.get(..WRITTEN_DOCTYPE.len() - 6)?;
+    let is_one = begin.eq_ignore_ascii_case("<!DOCTYPE");
+    html.get(..=html.find('>')?).filter(|_| is_one)
 }
 
 /// Whether there is a `<style>` in the HTML.

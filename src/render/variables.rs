@@ -40,8 +40,8 @@ pub(super) fn used_columns(
     columns.map(|(index, name)| (index, name.clone())).collect()
 }
 
-/// A finding for each variable that is neither a column nor one of `[vars]`, and for each
-/// `row["…"]` that names no column.
+/// A finding for each variable that is neither a column nor one of `[vars]`, and for each column looked
+/// up in `row` that there is not; but for those of which the templates say that they may be missing.
 pub(super) fn unknown(
     sources: &Sources,
     used: &BTreeSet<String>,

@@ -105,6 +105,10 @@ fn headers_of_a_message_that_was_built_are_no_obstacle() {
                 "X-List: =?utf-8?Q?Za=C5=BC?= =?utf-8?Q?=C3=B3=C5=82=C4=87?= x",
             ),
             ("headers[]", "X-Hidden: =?utf-8?Q?a=0D=0ABcc:_x@x.example?="),
+            (
+                "headers[]",
+                "Errors-To: =?utf-8?Q?Kowalski=2C_Jan?= <l@x.example>",
+            ),
             ("headers[X-Text]", "=?utf-8?Q?=41?="),
             ("files[name]", "\"=?utf-8?Q?=C5=BC=C3=B3=C5=82w=2Epdf?=\""),
             ("files[mime]", "application/pdf"),
@@ -124,6 +128,8 @@ fn headers_of_a_message_that_was_built_are_no_obstacle() {
     // A text is not taken for what it looks like, and a line break in a word makes no header.
     assert_eq!(text("X-Text"), "=?utf-8?Q?=41?=");
     assert_eq!(text("X-Hidden"), "=?utf-8?Q?a=0D=0ABcc:_x@x.example?=");
+    let one = "=?utf-8?Q?Kowalski=2C_Jan?= <l@x.example>";
+    assert_eq!(text("Errors-To"), one);
     assert!(message.bcc().is_none() && message.header("Sender").is_none());
     let to = message.to().and_then(|to| to.first()).expect("a recipient");
     assert_eq!(to.name(), Some("Jan Żak"));

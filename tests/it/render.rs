@@ -380,6 +380,44 @@ fn the_text_is_made_from_the_html() {
 }
 
 #[test]
+fn css_that_fits_no_element_as_it_is_stays() {
+    const DOCTYPE: &str = "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">";
+    const STAY: [&str; 7] = [
+        "p:hover",
+        "[data-ogsc] p",
+        "u + .body p",
+        "input:checked ~ p",
+        "#outlook a",
+        "a[x-apple-data-detectors]",
+        "b:hover",
+    ];
+    let rules = STAY.map(|selector| {
+        let first = if selector == "b:hover" { "b, " } else { "" };
+        format!("{first}{selector} {{ display: none }} ")
+    });
+    let html = format!(
+        "\n{DOCTYPE}<html><head><style>p {{ color: red }} {}</style></head><body><p>Hi</p></body></html>",
+        rules.concat()
+    );
+    let campaign = Campaign::new()
+        .recipients(ONE)
+        .template("newsletter.html", &html);
+    let message = message(&campaign);
+    let html = message.html.expect("HTML");
+    assert!(html.starts_with(&format!("{DOCTYPE}<html>")), "{html}");
+    assert_eq!(html.matches("<!").count(), 1, "{html}");
+    assert!(html.contains("<p style=\"color: red;\">"), "{html}");
+    for selector in STAY {
+        assert!(html.contains(selector), "{selector}: {html}");
+    }
+    assert!(
+        !html.contains("color: red }"),
+        "what is in the elements goes: {html}"
+    );
+    assert_eq!(message.text.expect("a text").trim(), "Hi");
+}
+
+#[test]
 fn css_goes_into_the_elements_when_it_is_wanted() {
     let campaign = Campaign::new().recipients(ONE).template(
         "newsletter.html",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 use super::super::facts::Sheet;
+use super::super::locate::has_site;
 use super::super::rules::is_link;
 use super::super::sources::sources;
 use crate::finding::{Excerpt, Finding, Place};
@@ -67,12 +68,12 @@ impl Targets {
         let wanted = |address: &str| {
             let address = address.trim();
             let site = site(address)?;
+            // Values that shape the HTML have no marks: a host that nobody wrote may be a recipient's.
             let campaign = &sheet.facts.campaign.source.text;
-            // Values that shape the HTML have no marks.
-            if !locator.has_whole(site) && !campaign.contains(site) {
+            if !locator.has_site(site) && !has_site(campaign, site) {
                 return None;
             }
-            let written = !is_marked(address) && locator.has_whole(address);
+            let written = !is_marked(address) && locator.has_address(address);
             wanted(address, written, &unsubscribe)
         };
         let unknown = || super::UNKNOWN.found("");

@@ -1,5 +1,5 @@
-use super::Case;
 use super::attachments::attaching;
+use super::{Case, SITES};
 use crate::support::campaign::Campaign;
 
 /// The good campaign with an image in line 6.
@@ -66,10 +66,7 @@ pub(super) const CASES: &[Case] = &[
             good,
             "<!--[if mso]><v:fill type=\"tile\" src=\"{{ site }}/a.png\" /><![endif]-->",
         )
-        .recipients(
-            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
-             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
-        )
+        .recipients(SITES)
     })
     .rows(&[2]),
     Case::new("image-local", |good| {
@@ -77,10 +74,7 @@ pub(super) const CASES: &[Case] = &[
             good,
             "<img src=\"https://sender.example/a.png\" srcset=\"{{ site }}/a.png 2x\" alt=\"Autumn\" width=\"600\">",
         )
-        .recipients(
-            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
-             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
-        )
+        .recipients(SITES)
     })
     .rows(&[2]),
     Case::new("image-leftover", |good| source(good, "*|IMAGE|*")),

@@ -1,4 +1,4 @@
-use super::Case;
+use super::{Case, SITES};
 use crate::support::campaign::Campaign;
 
 /// The good campaign with another link in place of the second one, in line 9.
@@ -85,18 +85,12 @@ pub(super) const CASES: &[Case] = &[
     })
     .at("templates/newsletter.html:9:45"),
     Case::new("link-local", |good| {
-        link(good, "<a href=\"{{ site }}/{{ token }}\">x</a>").recipients(
-            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
-             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
-        )
+        link(good, "<a href=\"{{ site }}/{{ token }}\">x</a>").recipients(SITES)
     })
     .rows(&[2]),
     Case::new("link-local", |good| {
         let button = "<!--[if mso]><v:roundrect href=\"{{ site }}/{{ token }}\">Read on</v:roundrect><![endif]-->";
-        good.html_with("<p>The Sender team", &format!("{button}\n<p>The Sender team")).recipients(
-            "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
-             bob@two.example,Bob,b2,http://127.0.0.1:3000\n",
-        )
+        good.html_with("<p>The Sender team", &format!("{button}\n<p>The Sender team")).recipients(SITES)
     })
     .rows(&[2]),
     Case::new("link-private", |good| {

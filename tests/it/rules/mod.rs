@@ -21,6 +21,10 @@ use std::collections::BTreeSet;
 use crate::findings::check;
 use crate::support::campaign::Campaign;
 
+/// Two recipients, the second of whom has a site that only this machine knows.
+const SITES: &str = "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
+     bob@two.example,Bob,b2,http://127.0.0.1:3000\n";
+
 /// A change to a good campaign.
 struct Case {
     code: &'static str,
