@@ -337,6 +337,11 @@ fn a_field_of_another_shape_is_refused_by_its_name() {
         ),
         (
             Dialect::Sendmail,
+            "headers[]=Return-Path: <>",
+            "the field headers[Return-Path] must hold an address",
+        ),
+        (
+            Dialect::Sendmail,
             "headers[A][]=a",
             "the field headers[A] is an array where it must be one value",
         ),

@@ -134,6 +134,7 @@ fn an_undefined_variable_is_found_where_the_engine_is_silent() {
         "{% if first_name and not typo %}x{% endif %}",
         "{% for x in typo %}x{% endfor %}",
         "{% include \"part.txt\" %}",
+        "{% if row.typo %}x{% endif %}",
     ] {
         let campaign = text_only(template).template("part.txt", "{% if typo %}x{% endif %}");
         check(&campaign).only().is("undefined-variable", "`typo`");
@@ -149,6 +150,11 @@ fn what_a_template_looks_after_itself_is_no_mistake() {
     assert_eq!(
         rendered("{% if x is defined %}a{% else %}b{% endif %}", ONE),
         "b"
+    );
+    assert_eq!(rendered("{{ row.x | default(value=\"y\") }}", ONE), "y");
+    assert_eq!(
+        rendered("{% if \"x\" in row %}{{ row.x }}{% endif %}y", ONE),
+        "y"
     );
     assert_eq!(rendered("{% set x = 1 %}{{ x }}", ONE), "1");
     assert_eq!(
