@@ -112,13 +112,14 @@ fn look_at_all(browser: &Browser, gateway: &Gateway, uid: &str, what: &str) {
 /// Asserts that nothing has connected to anywhere but the gateway.
 #[track_caller]
 pub(crate) fn assert_nothing_left(browser: &Browser, beacon: &Beacon) {
-    // The beacon sees what leaves; and what was asked before is there before this.
+    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
+    // The beacon sees what leaves. A busy browser makes a second connection for it, with nothing on it.
     browser.go("http://out.example/control");
-    let seen = beacon.seen();
+    let mut seen = beacon.seen();
+    seen.retain(|line| line.starts_with("GET "));
     assert_eq!(
         seen.first().map(String::as_str),
-        Some("GET /control HTTP/1.1"),
-        "{seen:?}"
+        Some("GET /control HTTP/1.1")
     );
 }
 
@@ -275,7 +276,7 @@ fn remote_images_are_loaded_when_they_are_asked_for_and_nothing_else_is() {
         browser.eval_in("#frame", "return document.querySelector('#far').complete"),
         true
     );
-    assert!(beacon.seen().is_empty(), "{:?}", beacon.seen());
+    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
     browser
         .keys(&["i"])
         .until("document.querySelector('#images').checked && location.search.includes('images=1')");

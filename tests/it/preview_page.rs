@@ -231,7 +231,7 @@ fn the_keyboard_does_everything() {
     browser.keys(&["r"]);
     subject("Fay");
     // Nothing was loaded so far; now it is.
-    assert!(beacon.seen().is_empty(), "{:?}", beacon.seen());
+    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
     browser
         .keys(&["i"])
         .until("document.querySelector('#images').checked && location.search.includes('images=1')");

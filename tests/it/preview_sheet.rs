@@ -92,7 +92,7 @@ fn nothing_runs_and_nothing_is_fetched() {
         json!([null, 0])
     );
     assert_eq!((browser.url(), browser.windows()), (url, 1));
-    assert_eq!(beacon.seen(), Vec::<String>::new());
+    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_page_by_itself_does_nothing_either() {
         );
         assert_eq!(browser.url(), url);
     }
-    assert_eq!(beacon.seen(), Vec::<String>::new());
+    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
 }
 
 #[test]

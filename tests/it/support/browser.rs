@@ -2,7 +2,7 @@
 //! leaves the page's origin.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,9 @@ pub struct Beacon {
     seen: Arc<Mutex<Vec<String>>>,
 }
 
+/// What the beacon itself asks, to know what came before.
+const MARK: &str = "MARK";
+
 impl Beacon {
     /// Listens.
     pub fn start() -> Self {
@@ -33,8 +36,13 @@ impl Beacon {
         let kept = Arc::clone(&seen);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let place = {
+                    let mut seen = kept.lock().expect("no panic while locked");
+                    seen.push(String::new());
+                    seen.len() - 1
+                };
                 let kept = Arc::clone(&kept);
-                std::thread::spawn(move || note(stream, &kept));
+                std::thread::spawn(move || note(stream, place, &kept));
             }
         });
         Self { address, seen }
@@ -47,16 +55,27 @@ impl Beacon {
 
     /// The first line of all that was asked; of a connection on which nothing was, an empty one.
     pub fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("no panic while locked").clone()
+        let mut seen = self.seen.lock().expect("no panic while locked").clone();
+        seen.retain(|line| line != MARK);
+        seen
+    }
+
+    /// What has connected until now: connections are accepted in the order in which they were made,
+    /// so that all of them are there before one that is made here.
+    pub fn seen_until_now(&self) -> Vec<String> {
+        let mut stream = TcpStream::connect(&self.address).expect("the beacon is there");
+        stream.write_all(MARK.as_bytes()).expect("it reads");
+        stream.shutdown(Shutdown::Write).expect("it reads");
+        stream.read_to_end(&mut Vec::new()).expect("it answers");
+        let mut seen = self.seen.lock().expect("no panic while locked").clone();
+        let mark = seen.iter().rposition(|line| line == MARK);
+        seen.truncate(mark.expect("what was written is read"));
+        seen.retain(|line| line != MARK);
+        seen
     }
 }
 
-fn note(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
-    let place = {
-        let mut seen = seen.lock().expect("no panic while locked");
-        seen.push(String::new());
-        seen.len() - 1
-    };
+fn note(mut stream: TcpStream, place: usize, seen: &Mutex<Vec<String>>) {
     let mut bytes = [0; 2000];
     let count = stream.read(&mut bytes).unwrap_or(0);
     let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
