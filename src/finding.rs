@@ -146,6 +146,9 @@ pub struct Finding {
     pub help: Option<String>,
     /// The text at that place.
     pub excerpt: Option<Excerpt>,
+    /// If the sentence has something of the row in it, what it says without that: those at the same place
+    /// of a template that have this in common are one.
+    pub kind: Option<&'static str>,
 }
 
 impl Finding {
@@ -158,6 +161,7 @@ impl Finding {
             message: message.into(),
             help: None,
             excerpt: None,
+            kind: None,
         }
     }
 
@@ -171,7 +175,22 @@ impl Finding {
 
     /// Whether another one says the same of the same place.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.code == other.code && self.place == other.place && self.message == other.message
+        self.code == other.code && self.place == other.place && self.said() == other.said()
+    }
+
+    /// What it says, without what the row has to do with it.
+    pub fn said(&self) -> &str {
+        let kind = self.kind.filter(|_| self.excerpt.is_some());
+        kind.unwrap_or(&self.message)
+    }
+
+    /// The same, with a sentence that has something of the row in it: with what it says without that.
+    #[must_use]
+    pub fn kind(self, kind: &'static str) -> Self {
+        Self {
+            kind: Some(kind),
+            ..self
+        }
     }
 
     /// The same, with what to do.

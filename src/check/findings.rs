@@ -39,7 +39,7 @@ impl Key {
             place.to_string()
         };
         let severity = std::cmp::Reverse(finding.severity);
-        Self(severity, finding.code, place, finding.message.clone())
+        Self(severity, finding.code, place, finding.said().to_owned())
     }
 }
 

@@ -95,6 +95,13 @@ fn column_in<'a>(inner: &str, columns: &'a [String]) -> Option<&'a str> {
 
 /// What Handlebars and Mustache have in `{{ … }}`.
 fn handlebars(inner: &str) -> Option<String> {
+    // Mustachio, of Postmark.
+    if let Some(about) = inner.strip_prefix("each ") {
+        return Some(format!(
+            "this is written as in Mustachio; here it is {{% for item in {} %}}…{{% endfor %}}",
+            about.trim()
+        ));
+    }
     let sign = inner.chars().next()?;
     let rest = inner[sign.len_utf8()..].trim();
     let (word, about) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));

@@ -70,6 +70,16 @@ pub(super) fn normalized(html: &str) -> Result<String, HtmlError> {
     Ok(plain.inline(html)?)
 }
 
+/// A value as the template engine escapes it for HTML.
+pub fn escaped(value: &str) -> Cow<'_, str> {
+    let mut bytes = Vec::with_capacity(value.len());
+    match tera::escape_html(value, &mut bytes).map(|()| String::from_utf8(bytes)) {
+        Ok(Ok(escaped)) => Cow::Owned(escaped),
+        // Memory takes all, and what comes of text is text.
+        _ => Cow::Borrowed(value),
+    }
+}
+
 /// A value that the template engine escaped, as it was.
 pub(super) fn unescaped(value: &str) -> Cow<'_, str> {
     if !value.contains('&') {

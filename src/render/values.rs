@@ -25,12 +25,41 @@ pub(super) fn new_tera(started: Timestamp) -> Tera {
         "urlencode_strict",
         tera_contrib::urlencode::urlencode_strict,
     );
+    tera.register_filter("escape_json", escape_json);
     tera.register_test("before", tera_contrib::dates::is_before);
     tera.register_test("after", tera_contrib::dates::is_after);
     tera.register_function("now", move |kwargs: Kwargs, _: &State| {
         run_start(started, &kwargs)
     });
     tera
+}
+
+/// What a text is within the quotes of JSON (RFC 8259, 7), with nothing in it that HTML would escape or
+/// that could end a script.
+///
+/// # Errors
+/// When the value is not a text or a number.
+fn escape_json(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
+    let text = match value.as_str() {
+        Some(text) => Cow::Borrowed(text),
+        None if value.is_number() || value.is_bool() => Cow::Owned(value.to_string()),
+        None => return Err(tera::Error::message("escape_json is for texts and numbers")),
+    };
+    let quoted = serde_json::Value::from(text.as_ref()).to_string();
+    let mut escaped = quoted[1..quoted.len() - 1].to_owned();
+    let within = [
+        ("\\\"", "\\u0022"),
+        ("&", "\\u0026"),
+        ("'", "\\u0027"),
+        ("<", "\\u003c"),
+        (">", "\\u003e"),
+    ];
+    for (character, code) in within {
+        if escaped.contains(character) {
+            escaped = escaped.replace(character, code);
+        }
+    }
+    Ok(escaped)
 }
 
 /// The run's start, so that a row renders the same on every attempt.

@@ -96,6 +96,28 @@ fn html_is_escaped_and_text_and_headers_are_not() {
 }
 
 #[test]
+fn what_is_put_into_json_is_read_back_as_it_was() {
+    let name = "Ann \\ \"Co\" & O'Brien </script> \t ł";
+    let csv = format!(
+        "email,name\nann@one.example,\"{}\"\n",
+        name.replace('"', "\"\"")
+    );
+    let json = "{\"name\":\"Order of {{ name | escape_json }}\"}";
+    let read = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+    let wanted = serde_json::json!({ "name": format!("Order of {name}") });
+    assert_eq!(read(&rendered(json, &csv)), wanted);
+    let script = format!("<p>Hi</p><script type=\"application/ld+json\">{json}</script>");
+    let campaign = Campaign::new().set("message.subject", "x").recipients(csv);
+    let html = message(&campaign.template("newsletter.html", &script)).html;
+    let html = html.expect("HTML");
+    let text = html.split_once("json\">").expect("the script").1;
+    assert_eq!(
+        read(text.split_once("</script>").expect("its end").0),
+        wanted
+    );
+}
+
+#[test]
 fn what_is_escaped_goes_by_the_body_and_not_by_the_names_of_files() {
     let campaign = Campaign::new()
         .recipients("email,first_name\nann@one.example,<b>&\n")

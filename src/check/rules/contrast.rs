@@ -43,7 +43,10 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
             continue;
         }
         told.push(pair);
-        let finding = LOW.found(low.message()).help(low.help());
+        let finding = LOW
+            .found(low.message())
+            .kind("hard to read")
+            .help(low.help());
         let locator = &sheet.facts.locator;
         let place = page.nodes[at].parent.unwrap_or(at);
         out.add(locator.at_element(finding, page, place, Some("style")));

@@ -9,11 +9,13 @@ mod data;
 mod gaps;
 mod images;
 mod inline;
+mod json;
 mod links;
 mod pairs;
 mod plan;
 mod size;
 mod spam;
+mod styles;
 mod subject;
 mod targets;
 mod text;
@@ -44,10 +46,12 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         gaps::RULES,
         images::RULES,
         inline::RULES,
+        json::RULES,
         links::RULES,
         plan::RULES,
         size::RULES,
         spam::RULES,
+        styles::RULES,
         subject::RULES,
         text::RULES,
         unsubscribe::RULES,
@@ -74,6 +78,7 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     images::sheet(sheet, out);
     links::sheet(sheet, out);
     spam::sheet(sheet, out);
+    styles::sheet(sheet, out);
     subject::sheet(sheet, out);
     text::sheet(sheet, out);
 }

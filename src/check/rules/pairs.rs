@@ -3,7 +3,7 @@
 
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
-use super::{spam, subject, text};
+use super::{json, spam, subject, text};
 use crate::finding::Finding;
 
 /// A text of the HTML that a row's subject may not go with.
@@ -24,6 +24,7 @@ pub(super) struct Pair {
 pub(in super::super) struct Pairs {
     subject: Vec<Pair>,
     text: Option<text::Shown>,
+    json: json::Scripts,
 }
 
 impl Pairs {
@@ -34,9 +35,14 @@ impl Pairs {
         let wanted = wanted.filter(|pair| out.wants_finding(&pair.finding));
         let (fixed, own): (Vec<_>, Vec<_>) = wanted.partition(|pair| pair.is_fixed);
         let text = text::Shown::of(sheet, out);
+        let json = json::Scripts::of(sheet, out);
         let row = sheet.as_row();
         fixed.iter().for_each(|pair| pair.row(&row, out));
-        Self { subject: own, text }
+        Self {
+            subject: own,
+            text,
+            json,
+        }
     }
 
     /// Holds a row against it.
@@ -45,6 +51,7 @@ impl Pairs {
         if let Some(text) = &self.text {
             text.row(row, out);
         }
+        self.json.row(row, out);
     }
 }
 

@@ -62,14 +62,20 @@ pub(super) fn has_leftover(text: &str) -> bool {
             || text.to_ascii_lowercase().contains("%7b%7b"))
 }
 
-/// Whether an address is for all rows of a shape of the same scheme and host: their values come
-/// after those.
+/// Whether an address is for all rows of a shape of the same scheme and host, or has neither: their
+/// values come after those.
 pub(super) fn is_settled(address: &str) -> bool {
     if !is_marked(address) {
         return true;
     }
-    let fixed = before_marks(address).split_once("://");
-    fixed.is_some_and(|(_, rest)| rest.contains(['/', '?', '#']))
+    let fixed = before_marks(address);
+    let ends = ['/', '?', '#'];
+    let Some((_, rest)) = fixed.split_once("//") else {
+        // A `/` may be followed by another.
+        let path = fixed.find(ends).filter(|at| !fixed[..*at].contains(':'));
+        return path.is_some() && fixed.trim() != "/";
+    };
+    rest.contains(ends)
 }
 
 /// A settled address with letters in the place of the values.
@@ -260,5 +266,11 @@ mod tests {
         assert!(is_settled("https://x.example/\u{fdd0}0\u{fdd1}"));
         assert!(!is_settled("https://x.example\u{fdd0}0\u{fdd1}"));
         assert!(!is_settled("\u{fdd0}0\u{fdd1}/a"));
+        assert!(is_settled("/v?t=\u{fdd0}0\u{fdd1}"));
+        assert!(is_settled("images/\u{fdd0}0\u{fdd1}"));
+        assert!(!is_settled("/\u{fdd0}0\u{fdd1}"));
+        assert!(!is_settled("//\u{fdd0}0\u{fdd1}"));
+        assert!(!is_settled("mailto:\u{fdd0}0\u{fdd1}?x"));
+        assert!(!is_settled("www\u{fdd0}0\u{fdd1}"));
     }
 }

@@ -9,10 +9,12 @@ mod contrast;
 mod data;
 mod gaps;
 mod images;
+mod json;
 mod links;
 mod plan;
 mod size;
 mod spam;
+mod styles;
 mod subject;
 mod text;
 
@@ -77,10 +79,12 @@ const FAMILIES: &[Family] = &[
     (data::CASES, data::SILENT),
     (gaps::CASES, gaps::SILENT),
     (images::CASES, images::SILENT),
+    (json::CASES, json::SILENT),
     (links::CASES, links::SILENT),
     (plan::CASES, plan::SILENT),
     (size::CASES, size::SILENT),
     (spam::CASES, spam::SILENT),
+    (styles::CASES, styles::SILENT),
     (subject::CASES, subject::SILENT),
     (text::CASES, text::SILENT),
 ];

@@ -27,7 +27,7 @@ pub(super) fn tables(look: &Look<'_>, out: &mut Out<'_>) {
         1 => "a table does not say whether it is for the layout or of data".to_owned(),
         count => format!("{count} tables do not say whether they are for the layout or of data"),
     };
-    let finding = NO_ROLE.found(message).help(
+    let finding = NO_ROLE.found(message).kind("tables without a role").help(
         "for the layout: `<table role=\"presentation\">`, or screen readers tell its rows and columns; of data: mark its heads with `<th>`",
     );
     out.add(look.locator.at_element(finding, page, *first, None));

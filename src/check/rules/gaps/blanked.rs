@@ -1,7 +1,5 @@
 //! Each column emptied once, to see what breaks: this list has it in every row, the next may not.
 
-use std::collections::BTreeSet;
-
 use super::super::super::facts::Facts;
 use super::super::super::out::Out;
 use super::super::super::rule::Rule;
@@ -33,10 +31,10 @@ pub(super) fn finish(columns: &data::Tally, facts: &Facts<'_>, out: &mut Out<'_>
             Err(finding) => vec![*finding],
         }
     };
-    let before: BTreeSet<String> = look(row).into_iter().map(|it| it.message).collect();
+    let before = look(row);
     for (place, name) in facts.used().filter(|(place, _)| columns.is_full(*place)) {
         let mut found = look(&without(row, place));
-        found.retain(|finding| !before.contains(&finding.message));
+        found.retain(|finding| !before.iter().any(|known| known.is_like(finding)));
         if !found.is_empty() {
             out.add(told(facts, name, &found));
         }

@@ -1,0 +1,45 @@
+use super::Case;
+use crate::support::campaign::Campaign;
+
+/// The good campaign with more HTML, for rows with and without a share and a colour.
+fn with(good: Campaign, html: &str) -> Campaign {
+    good.html_with("</body>", &format!("{html}</body>"))
+        .recipients(
+            "email,first_name,token,share,shade\nann@one.example,Ann,a1,50,#225577\n\
+             bob@two.example,Bob,b2,,\ncleo@one.example,Cleo,c3,70,crimsn\ndan@one.example,Dan,d4,80,#12345\n",
+        )
+}
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("style-broken", |good| {
+        with(good, "<p style=\"width: {{ share }}%\">x</p>")
+    })
+    .at("newsletter.html:10:1")
+    .rows(&[2]),
+    // One finding a place, whatever the values are.
+    Case::new("style-broken", |good| {
+        with(good, "<p style=\"background-color: {{ shade }}\">x</p>")
+    })
+    .rows(&[3, 4]),
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<table role=presentation><tr><td bgcolor=\"{{ shade }}\">x</td></tr></table>",
+        )
+    })
+    .rows(&[2, 3, 4]),
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<!--[if mso]><table role=presentation><tr><td width=\"{{ share }}\">x</td></tr></table><![endif]-->",
+        )
+    })
+    .rows(&[2]),
+];
+
+pub(super) const SILENT: &[Case] = &[Case::new("style-broken", |good| {
+    with(
+        good,
+        "<p style=\"{% if share %}width: {{ share }}%;{% endif %} background-color: {% if shade is starting_with('#2') %}{{ shade }}{% else %}#fff{% endif %}\">x</p>",
+    )
+})];
