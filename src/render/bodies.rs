@@ -213,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 24] = [
+    const TEMPLATES: [&str; 28] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -237,6 +237,10 @@ mod tests {
         "<style data-css-inline='§'>b{color:blue}</style><p data-css-inline='§'>x <b>y</b></p>",
         "<style>p{color:red}</style><p>Hello <b>x</§ >y</b>",
         "<!DOCTYPE html PUBLIC 'x'><style>[data-x] a[lang=pl], a:hover, #o a{color:gold} a{color:red}</style><p><a href='§' title='§'>§</a></p>",
+        "<style>p:not(.x){color:#222} @media print{p{color:#333}}</style><p id='§'>x<a name='§' id=\"§\">y</a></p>",
+        "<style>p{color:#222}</style><p><a href=§>x</a> <img alt = §x src='a'></p>",
+        "<style>p{color:red} .§ {color:blue}</style><p id='§'>x</p>",
+        "<style>p{color:red}</style><p>a</p><!--[if mso]><v:rect style='width:§px' fillcolor=\"§\"><td bgcolor=§ width='§'></v:rect><![endif]-->",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -349,8 +353,8 @@ mod tests {
         assert_eq!(
             TEMPLATES.map(skeletons),
             [
-                1, 1, 20, 20, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 20, 20, 20, 20, 20, 1, 20, 20, 1,
-                1
+                1, 1, 20, 0, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 1, 20, 20, 20, 20, 1, 20, 20, 1, 1,
+                0, 20, 1, 1
             ]
         );
     }

@@ -10,6 +10,7 @@ mod look;
 mod mould;
 mod over;
 mod recorder;
+mod selectors;
 mod shape;
 mod skeleton;
 mod slots;

@@ -11,8 +11,11 @@ use html5ever::tokenizer::{
     TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-/// The attributes whose values are free, unless a selector is about attributes.
-const FREE: [&str; 9] = [
+use super::selectors::selected;
+
+/// The attributes whose values are free, unless a selector is about them.
+const FREE: [&str; 10] = [
+    "id",
     "href",
     "src",
     "srcset",
@@ -72,34 +75,30 @@ pub(super) struct Judged {
     pub(super) free: Vec<bool>,
     /// Those in CSS. That holds unless one of them [has a selector](selects) by attributes.
     pub(super) in_css: Vec<usize>,
+    /// Those in attributes without quotes. That holds unless one of them [ends its attribute](ends).
+    pub(super) bare: Vec<usize>,
 }
 
-/// Whether what stands in CSS may be a selector that looks at attributes.
-pub(super) fn selects(css: &str) -> bool {
-    css.contains('[')
-}
-
-/// The attributes that selectors in CSS look at, in lower case, and perhaps others. Nothing if that
-/// can't be told.
-fn selected(css: &str) -> Option<Vec<String>> {
-    let bracket = |rest: &str| {
-        let rest = rest.trim_start();
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let (name, after) = rest.split_at(rest.find(|c| !is_part(c))?);
-        let after = after.trim_start();
-        let known = after.starts_with([']', '=', '~', '^', '$', '*']) || after.starts_with("|=");
-        (known && !name.is_empty()).then(|| name.to_ascii_lowercase())
-    };
-    css.split('[').skip(1).map(bracket).collect()
+/// Whether an escaped value ends an attribute that has no quotes (HTML 13.2.5.38).
+pub(super) fn ends(value: &str) -> bool {
+    value.contains(|c: char| c.is_ascii_whitespace())
 }
 
 /// Judges the `count` values in marked HTML.
 pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
+    judge_in(html, marks, count, false)
+}
+
+/// The same for what is in a comment, where it shapes nothing but for Outlook.
+fn judge_in(html: &str, marks: Marks, count: usize, comment: bool) -> Judged {
     let judge = Judge {
         marks,
+        html,
+        comment,
         free: RefCell::new(vec![false; count]),
         in_attributes: RefCell::default(),
         in_css: RefCell::default(),
+        bare: RefCell::default(),
         raw: Cell::default(),
         selected: RefCell::new(Some(Vec::new())),
     };
@@ -113,22 +112,32 @@ pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
     tokenizer.sink.verdict()
 }
 
-struct Judge {
+struct Judge<'a> {
     marks: Marks,
+    html: &'a str,
+    comment: bool,
     free: RefCell<Vec<bool>>,
     /// Values in free attributes, with the attributes' names.
     in_attributes: RefCell<Vec<(String, usize)>>,
     in_css: RefCell<Vec<usize>>,
+    bare: RefCell<Vec<usize>>,
     /// The element whose text is no text of the page.
     raw: Cell<Option<&'static str>>,
     /// The attributes that CSS looks at; nothing if that can't be told.
     selected: RefCell<Option<Vec<String>>>,
 }
 
-impl Judge {
+impl Judge<'_> {
     fn verdict(self) -> Judged {
         let mut free = self.free.into_inner();
-        if let Some(selected) = self.selected.into_inner() {
+        // What styles elements looks into no comment.
+        let selected = self.selected.into_inner();
+        let selected = if self.comment {
+            Some(Vec::new())
+        } else {
+            selected
+        };
+        if let Some(selected) = selected {
             for (attribute, number) in self.in_attributes.into_inner() {
                 set(&mut free, number, !selected.contains(&attribute));
             }
@@ -136,6 +145,7 @@ impl Judge {
         Judged {
             free,
             in_css: self.in_css.into_inner(),
+            bare: self.bare.into_inner(),
         }
     }
 
@@ -145,10 +155,13 @@ impl Judge {
             Some("style" | "noscript") => {
                 self.in_css.borrow_mut().extend(self.marks.numbers(text));
                 let mut known = self.selected.borrow_mut();
-                *known = known.take().zip(selected(text)).map(|(mut known, more)| {
-                    known.extend(more);
-                    known
-                });
+                *known = known
+                    .take()
+                    .zip(selected(text, self.marks))
+                    .map(|(mut known, more)| {
+                        known.extend(more);
+                        known
+                    });
             }
             // What could end a script is escaped.
             None | Some("script") => {
@@ -166,7 +179,7 @@ impl Judge {
         let count = self.free.borrow().len();
         let inner = match for_outlook(text) {
             Some(html) => {
-                let judged = judge(html, self.marks, count);
+                let judged = judge_in(html, self.marks, count, true);
                 self.in_css.borrow_mut().extend(judged.in_css);
                 judged.free
             }
@@ -190,6 +203,21 @@ impl Judge {
         }
     }
 
+    /// Whether a value seems to stand in an attribute of this name that has no quotes.
+    fn is_bare(&self, number: usize, attribute: &str) -> bool {
+        let mark = self.marks.around(number);
+        let before = self.html.split(&mark).next().unwrap_or_default();
+        let begin = before.rfind(['"', '\'', '<', '>']).map_or(0, |at| at + 1);
+        let before = before[begin..].to_ascii_lowercase();
+        let mut names = before.match_indices(attribute);
+        names.any(|(at, _)| {
+            let value = before[at + attribute.len()..]
+                .trim_start()
+                .strip_prefix('=');
+            value.is_some_and(|value| !value.trim_start().contains(char::is_whitespace))
+        })
+    }
+
     fn tag(&self, tag: &Tag) -> TokenSinkResult<()> {
         let name: &str = &tag.name;
         if tag.kind != StartTag {
@@ -199,12 +227,17 @@ impl Judge {
             return TokenSinkResult::Continue;
         }
         for attribute in &tag.attrs {
-            let name: &str = &attribute.name.local;
-            let is_data = name.starts_with("data-") && name != "data-css-inline";
-            if FREE.contains(&name) || is_data {
-                let numbers = self.marks.numbers(&attribute.value);
-                let named = numbers.map(|number| (name.to_owned(), number));
-                self.in_attributes.borrow_mut().extend(named);
+            let own: &str = &attribute.name.local;
+            let is_data = own.starts_with("data-") && own != "data-css-inline";
+            let is_anchor = own == "name" && name == "a";
+            if self.comment || FREE.contains(&own) || is_data || is_anchor {
+                for number in self.marks.numbers(&attribute.value) {
+                    let named = (own.to_owned(), number);
+                    self.in_attributes.borrow_mut().push(named);
+                    if !self.comment && self.is_bare(number, own) {
+                        self.bare.borrow_mut().push(number);
+                    }
+                }
             }
         }
         if self.raw.get().is_none() {
@@ -221,7 +254,7 @@ impl Judge {
     }
 }
 
-impl TokenSink for Judge {
+impl TokenSink for Judge<'_> {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
@@ -245,21 +278,28 @@ fn set(free: &mut [bool], number: usize, is: bool) {
 mod tests {
     use super::*;
 
+    const MARKS: Marks = Marks {
+        begin: '\u{fdd0}',
+        end: '\u{fdd1}',
+    };
+
     #[test]
-    fn the_attributes_that_css_looks_at_are_known() {
-        let css = "a[href^='x'], [ TITLE ] b, [data-ogsc] p[lang|=en]{} @media{[alt~=a]{}}";
-        let names = ["href", "title", "data-ogsc", "lang", "alt"];
-        assert_eq!(selected(css), Some(names.map(str::to_owned).to_vec()));
-        assert_eq!(selected("p{color:red}"), Some(Vec::new()));
-        for css in [
-            "[*|href]",
-            "[x|href]",
-            "[\\68ref]",
-            "[hr\u{fdd0}0\u{fdd1}]",
-            "[",
-            "[a",
+    fn attributes_without_quotes_are_known() {
+        let bare = |html: &str| judge(&html.replace('§', "\u{fdd0}0\u{fdd1}"), MARKS, 1).bare;
+        for html in [
+            "<a href=§>x",
+            "<a class=b HREF = https://x/?a=§&b>x",
+            "<a title='x' href=§>",
         ] {
-            assert_eq!(selected(css), None, "{css}");
+            assert_eq!(bare(html), [0], "{html}");
+        }
+        for html in [
+            "<a href='§'>x",
+            "<a title=\"Hi b §\">",
+            "<a href=\"https://x/?a=§\">",
+            "§",
+        ] {
+            assert_eq!(bare(html), [0; 0], "{html}");
         }
     }
 }

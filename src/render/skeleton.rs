@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::holes::{self, Hole};
 use super::look::LookedHtml;
 use super::recorder::{Rendered, Values};
+use super::selectors::selects;
 use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
 use crate::api::form;
@@ -207,6 +208,8 @@ pub(super) struct Shaping {
     pub(super) values: Vec<bool>,
     /// The numbers of those in CSS.
     in_css: Vec<usize>,
+    /// The numbers of those in attributes without quotes.
+    bare: Vec<usize>,
 }
 
 impl Shaping {
@@ -220,13 +223,16 @@ impl Shaping {
         Some(Self {
             values: judged.free.into_iter().map(|free| !free).collect(),
             in_css: judged.in_css,
+            bare: judged.bare,
         })
     }
 
-    /// Whether it holds for these values: none is a selector that looks at others.
+    /// Whether it holds for these values: none is a selector that looks at others, or ends the
+    /// attribute that it is in.
     pub(super) fn holds_for(&self, values: &Values) -> bool {
-        let mut in_css = self.in_css.iter();
-        !in_css.any(|number| shape::selects(values.get(*number)))
+        let (mut in_css, mut bare) = (self.in_css.iter(), self.bare.iter());
+        !in_css.any(|number| selects(values.get(*number)))
+            && !bare.any(|number| shape::ends(values.get(*number)))
     }
 }
 

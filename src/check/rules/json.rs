@@ -31,6 +31,10 @@ const ESCAPED: Rule = Rule {
 /// The rules.
 pub(super) const RULES: &[Rule] = &[BROKEN, ESCAPED];
 
+/// What findings at one place have in common, whatever the rows' values are.
+const IS_BROKEN: &str = "no JSON";
+const IS_ESCAPED: &str = "escaped in JSON";
+
 /// What HTML has in the place of characters that templates escape.
 const REFERENCES: [&str; 6] = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#x27;"];
 
@@ -95,9 +99,9 @@ fn script(sheet: &Sheet<'_>, page: &Page, at: usize, out: &mut Out<'_>) -> Optio
         locator.at_element(finding, page, at, Some("type"))
     };
     if let Some(reference) = REFERENCES.into_iter().find(|it| text.contains(it)) {
-        let finding = ESCAPED.found(format!(
-            "“{reference}” in JSON is read as it stands: nothing is unescaped in a script"
-        ));
+        let message =
+            format!("“{reference}” in JSON is read as it stands: nothing is unescaped in a script");
+        let finding = ESCAPED.found(message).kind(IS_ESCAPED);
         out.add(place(finding.help(WITH_FILTER)));
     }
     // A number can stand everywhere where a value can.
@@ -113,11 +117,13 @@ fn script(sheet: &Sheet<'_>, page: &Page, at: usize, out: &mut Out<'_>) -> Optio
         broken: place(
             BROKEN
                 .found("the row's values break the JSON, and mail clients leave it out")
+                .kind(IS_BROKEN)
                 .help(WITH_FILTER),
         ),
         escaped: place(
             ESCAPED
                 .found("a value in JSON is escaped as in HTML, and read as that: `&amp;` for `&`")
+                .kind(IS_ESCAPED)
                 .help(WITH_FILTER),
         ),
         text,
@@ -133,7 +139,7 @@ fn broken(error: &serde_json::Error) -> Finding {
         .found(format!(
             "the JSON can't be read, and mail clients leave it out: {error}"
         ))
-        .kind("no JSON")
+        .kind(IS_BROKEN)
         .help("lines and columns are those of the script; an editor that knows JSON shows more")
 }
 

@@ -91,6 +91,7 @@ pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
     gaps::row(row, out);
     images::row(row, out);
     links::row(row, out);
+    styles::row(row, out);
     subject::row(row, out);
     text::row(row, out);
 }

@@ -4,13 +4,13 @@
 use cssparser::{Parser, Token};
 
 use super::super::colour::Colour;
-use super::super::facts::Sheet;
+use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
-use super::super::page::{Element, Page};
+use super::super::page::Element;
 use super::super::rule::Rule;
 use super::super::style::Style;
-use crate::finding::Severity;
-use crate::render::is_marked;
+use crate::finding::{Finding, Severity};
+use crate::render::{before_marks, fill, is_marked};
 
 const BROKEN: Rule = Rule {
     code: "style-broken",
@@ -33,8 +33,10 @@ const COLOURS: [&str; 6] = [
     "border-left-color",
 ];
 
-/// Attributes with a colour.
-const COLOUR_ATTRIBUTES: [&str; 6] = ["bgcolor", "color", "text", "link", "vlink", "alink"];
+/// Attributes with a size or a colour.
+const ATTRIBUTES: [&str; 8] = [
+    "width", "height", "bgcolor", "color", "text", "link", "vlink", "alink",
+];
 
 /// Units that stand alone where a number was meant to be before them.
 const UNITS: [&str; 7] = ["px", "pt", "em", "rem", "ex", "vw", "vh"];
@@ -82,7 +84,9 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
         for (at, element) in page.elements() {
             for (attribute, fault) in faults(element) {
                 if !told.contains(&fault) {
-                    tell(sheet, page, at, attribute, &fault, out);
+                    let locator = &sheet.facts.locator;
+                    let finding = fault.finding();
+                    out.add(locator.at_element(finding, page, at, Some(attribute)));
                     told.push(fault);
                 }
             }
@@ -90,19 +94,23 @@ pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn tell(
-    sheet: &Sheet<'_>,
-    page: &Page,
-    at: usize,
-    attribute: &str,
-    fault: &Fault,
-    out: &mut Out<'_>,
-) {
-    let finding = BROKEN.found(&fault.message).kind(fault.kind).help(
-        "look at the cells of the column that it comes from, and say what is to stand there without one: {% if … %} or `| default(value=…, boolean=true)`",
-    );
-    let locator = &sheet.facts.locator;
-    out.add(locator.at_element(finding, page, at, Some(attribute)));
+/// The values of a row's own, which are so for Outlook alone: others shape the HTML.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    let Some(html) = row.html else { return };
+    for hole in html.holes() {
+        let value = || fill(&hole.value, row.values);
+        let faults = match ATTRIBUTES.iter().find(|name| **name == hole.attribute) {
+            Some(name) => of_attribute(&hole.element, name, value().trim())
+                .into_iter()
+                .collect(),
+            None if hole.attribute == "style" => of_style(&value()),
+            None => continue,
+        };
+        for fault in faults {
+            let written = format!("{}=\"{}", hole.attribute, before_marks(&hole.value));
+            out.add(row.facts.locator.at_text(fault.finding(), &written, 0));
+        }
+    }
 }
 
 /// What is wrong with a value.
@@ -119,25 +127,33 @@ impl Fault {
             message: format!("`{written}` {kind}"),
         }
     }
+
+    fn finding(&self) -> Finding {
+        BROKEN.found(&self.message).kind(self.kind).help(
+            "look at the cells of the column that it comes from, and say what is to stand there without one: {% if … %} or `| default(value=…, boolean=true)`",
+        )
+    }
 }
 
 /// What is wrong with the looks of an element, with the attribute that says it.
 fn faults(element: &Element) -> Vec<(&'static str, Fault)> {
     let mut faults = Vec::new();
     if let Some(style) = element.get("style") {
-        let style = Style::parse(style);
-        let wrong = style
-            .declarations()
-            .filter_map(|it| of_declaration(&it.property, &it.value));
-        faults.extend(wrong.map(|fault| ("style", fault)));
+        faults.extend(of_style(style).into_iter().map(|fault| ("style", fault)));
     }
-    let attributes = COLOUR_ATTRIBUTES.into_iter().chain(["width", "height"]);
-    for name in attributes {
+    for name in ATTRIBUTES {
         let value = element.get(name).filter(|value| !is_marked(value));
         let fault = value.and_then(|value| of_attribute(&element.name, name, value.trim()));
         faults.extend(fault.map(|fault| (name, fault)));
     }
     faults
+}
+
+fn of_style(style: &str) -> Vec<Fault> {
+    let style = Style::parse(style);
+    let all = style.declarations();
+    all.filter_map(|it| of_declaration(&it.property, &it.value))
+        .collect()
 }
 
 fn of_declaration(property: &str, value: &str) -> Option<Fault> {

@@ -35,6 +35,22 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .rows(&[2]),
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<!--[if mso]><table role=presentation bgcolor=\"{{ shade }}\"><tr><td>x</td></tr></table><![endif]-->",
+        )
+    })
+    .at("newsletter.html:10:39")
+    .rows(&[3, 4]),
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<!--[if mso]><v:rect style=\"width:{{ token }} px\"></v:rect><![endif]-->",
+        )
+    })
+    .at("newsletter.html:10:22")
+    .rows(&[1, 2, 3, 4]),
 ];
 
 pub(super) const SILENT: &[Case] = &[Case::new("style-broken", |good| {
