@@ -7,7 +7,7 @@ use super::super::out::Out;
 use super::super::page::{Kind, Page};
 use super::super::rule::Rule;
 use super::super::seen::{Seen, seen};
-use super::super::style::{Item, items};
+use super::super::style::{Item, Named, items};
 use crate::finding::Severity;
 
 const LOW: Rule = Rule {
@@ -100,18 +100,27 @@ impl Low {
 /// Whether a `<style>` gives colours to elements: what they come to is not known here.
 fn is_coloured_elsewhere(page: &Page) -> bool {
     let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
-    let mut texts = styles.flat_map(|(at, _)| page.inside(at));
-    texts.any(|at| match &page.nodes[at].kind {
-        Kind::Text(text) => items(text).iter().any(gives_colours),
-        _ => false,
-    })
+    let texts = styles.flat_map(|(at, _)| page.inside(at));
+    let items = texts.flat_map(|at| match &page.nodes[at].kind {
+        Kind::Text(text) => items(text),
+        _ => Vec::new(),
+    });
+    let mut selectors = items.filter_map(coloured).peekable();
+    if selectors.peek().is_none() {
+        return false;
+    }
+    let named = Named::of(page);
+    selectors.any(|selector| named.may_fit(&selector))
 }
 
-fn gives_colours(item: &Item) -> bool {
+/// The selector of a rule that gives colours.
+fn coloured(item: Item) -> Option<String> {
     let Item::Rule { selector, style } = item else {
-        return false;
+        return None;
     };
     let property = |it: &str| it == "color" || it.starts_with("background");
     // What is so only for a while, such as under the pointer, is not what is looked at.
-    !selector.contains(":hover") && style.declarations().any(|it| property(&it.property))
+    let gives =
+        !selector.contains(":hover") && style.declarations().any(|it| property(&it.property));
+    gives.then_some(selector)
 }

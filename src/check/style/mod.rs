@@ -2,6 +2,7 @@
 //! clients, that is, outside `@media` and the like.
 
 mod pieces;
+mod selector;
 mod sheet;
 
 use cssparser::{
@@ -10,6 +11,7 @@ use cssparser::{
 };
 
 pub(super) use pieces::{Piece, pieces};
+pub(super) use selector::Named;
 pub(super) use sheet::{Item, items};
 
 /// What is declared, the later after the earlier.

@@ -22,6 +22,14 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .at("newsletter.html:6:54"),
+    // Rules for some clients alone, whose elements are not there, decide nothing.
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "</head>",
+            "<style>p { color: #aaa } a[x-apple-data-detectors] { color: inherit } [data-ogsc] p { color: #fff } \
+             u + .body p { color: #eee } #outlook a { background: #000 }</style></head>",
+        )
+    }),
 ];
 
 pub(super) const SILENT: &[Case] = &[
