@@ -213,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 28] = [
+    const TEMPLATES: [&str; 31] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -240,7 +240,10 @@ mod tests {
         "<style>p:not(.x){color:#222} @media print{p{color:#333}}</style><p id='§'>x<a name='§' id=\"§\">y</a></p>",
         "<style>p{color:#222}</style><p><a href=§>x</a> <img alt = §x src='a'></p>",
         "<style>p{color:red} .§ {color:blue}</style><p id='§'>x</p>",
-        "<style>p{color:red}</style><p>a</p><!--[if mso]><v:rect style='width:§px' fillcolor=\"§\"><td bgcolor=§ width='§'></v:rect><![endif]-->",
+        "<style>p{color:red}</style><p>a</p><!--[if mso]><v:rect style='width:§px' fillcolor=\"§\"><td bgcolor='§' width='§'></v:rect><![endif]-->",
+        "<style>#gold\n{\ncolor:gold}\np:not(\n#p\n){color:red}</style><p id='§'>x</p><p id=\"§\">y</p>",
+        "<style>p{color:red}</style><p>&§ &#x§;<a href=https://x/?q=\"§\">x</a><a href='x?a=1&§'>y</a> <img src=a alt=1\u{a0}§>",
+        "<style>[data-gold=p]{color:gold}</style><p data-§='§'>x</p>",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -276,6 +279,8 @@ mod tests {
             Just("gold".to_owned()),
             Just("ignore".to_owned()),
             Just("p".to_owned()),
+            Just("copy".to_owned()),
+            Just("*/ #gold, /*".to_owned()),
             Just("[title]{color:green}".to_owned()),
             Just("red; } p { color: blue".to_owned()),
             Just("x\" onclick=\"y' z='".to_owned()),
@@ -354,7 +359,7 @@ mod tests {
             TEMPLATES.map(skeletons),
             [
                 1, 1, 20, 0, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 1, 20, 20, 20, 20, 1, 20, 20, 1, 1,
-                0, 20, 1, 1
+                0, 20, 1, 20, 0, 20, 1
             ]
         );
     }

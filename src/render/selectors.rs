@@ -6,7 +6,7 @@ use super::shape::Marks;
 
 /// Whether what stands in CSS may be a selector that looks at attributes.
 pub(super) fn selects(css: &str) -> bool {
-    css.contains(['[', '{', '}'])
+    css.contains(['[', '{', '}', '*'])
 }
 
 /// Whether a selector in CSS looks at an `id`, or may be made to by a value.

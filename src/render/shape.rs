@@ -3,6 +3,7 @@
 //! comments have them for Outlook.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -93,8 +94,9 @@ pub(super) fn judge(html: &str, marks: Marks, count: usize) -> Judged {
 fn judge_in(html: &str, marks: Marks, count: usize, comment: bool) -> Judged {
     let judge = Judge {
         marks,
-        html,
         comment,
+        without_quotes: without_quotes(html, marks),
+        text: RefCell::default(),
         free: RefCell::new(vec![false; count]),
         in_attributes: RefCell::default(),
         in_css: RefCell::default(),
@@ -102,20 +104,88 @@ fn judge_in(html: &str, marks: Marks, count: usize, comment: bool) -> Judged {
         raw: Cell::default(),
         selected: RefCell::new(Some(Vec::new())),
     };
+    let mut judged = tokenized(html, judge).verdict();
+    for number in in_references(html, marks) {
+        set(&mut judged.free, number, false);
+    }
+    judged
+}
+
+/// What has taken all tokens of HTML.
+fn tokenized<S: TokenSink>(html: &str, sink: S) -> S {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
-    let tokenizer = Tokenizer::new(judge, TokenizerOpts::default());
+    let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     while !input.is_empty() {
         let _ = tokenizer.feed(&input);
     }
     tokenizer.end();
-    tokenizer.sink.verdict()
+    tokenizer.sink
 }
 
-struct Judge<'a> {
+/// The values that may be a part of a character reference: `&§;`.
+fn in_references(html: &str, marks: Marks) -> impl Iterator<Item = usize> {
+    let mut before = "";
+    html.split(marks.begin).filter_map(move |part| {
+        let fixed = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        let fixed = fixed.strip_suffix('#').unwrap_or(fixed);
+        let (number, after) = part.split_once(marks.end).unwrap_or(("", part));
+        before = after;
+        number.parse().ok().filter(|_| fixed.ends_with('&'))
+    })
+}
+
+/// The values in attributes that have no quotes: a space behind such a value is none of the attribute.
+fn without_quotes(html: &str, marks: Marks) -> BTreeSet<usize> {
+    let spaced = html.replace(marks.end, &format!("{} ", marks.end));
+    let spaces = Spaces {
+        marks,
+        found: RefCell::default(),
+    };
+    tokenized(&spaced, spaces).found.into_inner()
+}
+
+struct Spaces {
     marks: Marks,
-    html: &'a str,
+    found: RefCell<BTreeSet<usize>>,
+}
+
+impl TokenSink for Spaces {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let TagToken(tag) = token else {
+            return TokenSinkResult::Continue;
+        };
+        for attribute in &tag.attrs {
+            if attribute.value.ends_with(self.marks.end) {
+                let numbers = self.marks.numbers(&attribute.value);
+                self.found.borrow_mut().extend(numbers);
+            }
+        }
+        inside(&tag)
+    }
+}
+
+/// How the text inside an element is read.
+fn inside(tag: &Tag) -> TokenSinkResult<()> {
+    match &*tag.name {
+        _ if tag.kind != StartTag => TokenSinkResult::Continue,
+        "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+        "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+        "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
+            TokenSinkResult::RawData(RawKind::Rawtext)
+        }
+        _ => TokenSinkResult::Continue,
+    }
+}
+
+struct Judge {
+    marks: Marks,
     comment: bool,
+    without_quotes: BTreeSet<usize>,
+    /// The text since the last tag or comment: it comes in pieces.
+    text: RefCell<String>,
     free: RefCell<Vec<bool>>,
     /// Values in free attributes, with the attributes' names.
     in_attributes: RefCell<Vec<(String, usize)>>,
@@ -127,8 +197,9 @@ struct Judge<'a> {
     selected: RefCell<Option<Vec<String>>>,
 }
 
-impl Judge<'_> {
+impl Judge {
     fn verdict(self) -> Judged {
+        self.end_of_text();
         let mut free = self.free.into_inner();
         // What styles elements looks into no comment.
         let selected = self.selected.into_inner();
@@ -149,29 +220,33 @@ impl Judge<'_> {
         }
     }
 
-    fn text(&self, text: &str) {
+    fn end_of_text(&self) {
+        let text = self.text.take();
         match self.raw.get() {
+            _ if text.is_empty() => {}
             // Some parsers see elements in a `noscript`.
-            Some("style" | "noscript") => {
-                self.in_css.borrow_mut().extend(self.marks.numbers(text));
-                let mut known = self.selected.borrow_mut();
-                *known = known
-                    .take()
-                    .zip(selected(text, self.marks))
-                    .map(|(mut known, more)| {
-                        known.extend(more);
-                        known
-                    });
-            }
+            Some("style" | "noscript") => self.css(&text),
             // What could end a script is escaped.
             None | Some("script") => {
                 let mut free = self.free.borrow_mut();
-                for number in self.marks.numbers(text) {
+                for number in self.marks.numbers(&text) {
                     set(&mut free, number, true);
                 }
             }
             Some(_) => {}
         }
+    }
+
+    fn css(&self, css: &str) {
+        self.in_css.borrow_mut().extend(self.marks.numbers(css));
+        let mut known = self.selected.borrow_mut();
+        *known = known
+            .take()
+            .zip(selected(css, self.marks))
+            .map(|(mut known, more)| {
+                known.extend(more);
+                known
+            });
     }
 
     /// Nothing but a value's own end could end a comment, as what values have of `>` is escaped.
@@ -203,19 +278,14 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a value seems to stand in an attribute of this name that has no quotes.
-    fn is_bare(&self, number: usize, attribute: &str) -> bool {
-        let mark = self.marks.around(number);
-        let before = self.html.split(&mark).next().unwrap_or_default();
-        let begin = before.rfind(['"', '\'', '<', '>']).map_or(0, |at| at + 1);
-        let before = before[begin..].to_ascii_lowercase();
-        let mut names = before.match_indices(attribute);
-        names.any(|(at, _)| {
-            let value = before[at + attribute.len()..]
-                .trim_start()
-                .strip_prefix('=');
-            value.is_some_and(|value| !value.trim_start().contains(char::is_whitespace))
-        })
+    /// Whether what an attribute has is free.
+    fn is_free(&self, element: &str, attribute: &str) -> bool {
+        let is_data = attribute.starts_with("data-") && attribute != "data-css-inline";
+        FREE.contains(&attribute)
+            || (is_data && !self.marks.are_in(attribute))
+            || (attribute == "name" && element == "a")
+            // Sizes of images are looked at.
+            || (self.comment && element != "img")
     }
 
     fn tag(&self, tag: &Tag) -> TokenSinkResult<()> {
@@ -228,38 +298,36 @@ impl Judge<'_> {
         }
         for attribute in &tag.attrs {
             let own: &str = &attribute.name.local;
-            let is_data = own.starts_with("data-") && own != "data-css-inline";
-            let is_anchor = own == "name" && name == "a";
-            if self.comment || FREE.contains(&own) || is_data || is_anchor {
-                for number in self.marks.numbers(&attribute.value) {
-                    let named = (own.to_owned(), number);
-                    self.in_attributes.borrow_mut().push(named);
-                    if !self.comment && self.is_bare(number, own) {
-                        self.bare.borrow_mut().push(number);
-                    }
+            if !self.is_free(name, own) {
+                continue;
+            }
+            for number in self.marks.numbers(&attribute.value) {
+                match self.without_quotes.contains(&number) {
+                    true if self.comment => continue,
+                    true => self.bare.borrow_mut().push(number),
+                    false => {}
                 }
+                let named = (own.to_owned(), number);
+                self.in_attributes.borrow_mut().push(named);
             }
         }
         if self.raw.get().is_none() {
             self.raw.set(RAW.into_iter().find(|raw| *raw == name));
         }
-        match name {
-            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
-            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
-            "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
-                TokenSinkResult::RawData(RawKind::Rawtext)
-            }
-            _ => TokenSinkResult::Continue,
-        }
+        inside(tag)
     }
 }
 
-impl TokenSink for Judge<'_> {
+impl TokenSink for Judge {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        if let CharacterTokens(text) = &token {
+            self.text.borrow_mut().push_str(text);
+            return TokenSinkResult::Continue;
+        }
+        self.end_of_text();
         match token {
-            CharacterTokens(text) => self.text(&text),
             TagToken(tag) => return self.tag(&tag),
             CommentToken(text) => self.comment(&text),
             _ => {}
@@ -284,12 +352,42 @@ mod tests {
     };
 
     #[test]
+    fn what_selectors_look_at_is_told_over_lines() {
+        let free = |html: &str| judge(&html.replace('§', "\u{fdd0}0\u{fdd1}"), MARKS, 1).free;
+        for html in [
+            "<style>#a\n{\n color: red;\n}\n</style><p id='§'>x</p>",
+            "<style>#a,\r\n.b {color: red}</style><p id='§'>x</p>",
+            "<style>/* it's\n don't */ #a {color:red}</style><p id='§'>x</p>",
+            "<noscript>it's <style>#a{color:red}</style></noscript><p id='§'>x</p>",
+            "<p>a &§; b</p>",
+            "<a href='https://x/?a=1&§'>x</a>",
+            "<p>&#x§;</p>",
+            "<p data-§='§'>",
+            "<!--[if mso]><img src=a width='§'><p class=§><![endif]-->",
+        ] {
+            assert_eq!(free(html), [false], "{html}");
+        }
+        for html in [
+            "<style>.a\n{\n color: #222;\n}\n</style><p id='§'>x</p>",
+            "<a href='https://x/?a=1&amp;b=§'>x</a>",
+            "<p>&amp;§</p>",
+            "<p>Hello&nbsp;§</p>",
+            "<!--[if mso]><p class='§'><![endif]-->",
+        ] {
+            assert_eq!(free(html), [true], "{html}");
+        }
+    }
+
+    #[test]
     fn attributes_without_quotes_are_known() {
         let bare = |html: &str| judge(&html.replace('§', "\u{fdd0}0\u{fdd1}"), MARKS, 1).bare;
         for html in [
             "<a href=§>x",
             "<a class=b HREF = https://x/?a=§&b>x",
             "<a title='x' href=§>",
+            "<a href=https://x/?q=\"§\">",
+            "<a href=https://x/it's§>",
+            "<img src=a alt=10\u{a0}§>",
         ] {
             assert_eq!(bare(html), [0], "{html}");
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::colour::Background;
 use super::super::page::{Element, Kind, Page};
 use super::super::style::{Piece, Style};
-use crate::render::is_marked;
+use crate::render::before_marks;
 
 /// A feature that a mail client may lack. `features.toml` says what the fields mean.
 #[derive(Debug, Deserialize)]
@@ -118,8 +118,9 @@ impl Feature {
                 return false;
             };
             let value = value.trim().to_ascii_lowercase();
-            let begins = |begin: &String| value.starts_with(begin.as_str()) && value != "#";
-            if is_marked(&value) || !(self.value.is_empty() || self.value.iter().any(begins)) {
+            let fixed = before_marks(&value);
+            let begins = |begin: &String| fixed.starts_with(begin.as_str()) && value != "#";
+            if !(self.value.is_empty() || self.value.iter().any(begins)) {
                 return false;
             }
         }

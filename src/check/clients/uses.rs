@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::page::{Element, Kind, Page};
-use super::super::style::{Item, Style, items, pieces};
+use super::super::style::{Item, Named, Style, items, pieces};
 use super::feature::{FEATURES, Feature, is_coloured};
 use crate::render::is_marked;
 
@@ -22,6 +22,7 @@ pub(in super::super) struct Use {
 /// in comments, in `@media` and the like is only for clients that know it.
 pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
     let mut found = Found::default();
+    let named = Named::of(page);
     for (node, it) in page.nodes.iter().enumerate() {
         found.node = node;
         match &it.kind {
@@ -30,7 +31,7 @@ pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
             Kind::Text(text) => {
                 let parent = it.parent.and_then(|at| page.element(at));
                 if parent.is_some_and(is_style_for_all) {
-                    found.stylesheet(text);
+                    found.stylesheet(text, &named);
                 }
             }
         }
@@ -97,9 +98,11 @@ impl Found {
         }
     }
 
-    fn stylesheet(&mut self, text: &str) {
+    /// What its rules are for that fit no element depends on the client, or nobody sees it.
+    fn stylesheet(&mut self, text: &str, named: &Named) {
         for item in items(text) {
             match item {
+                Item::Rule { selector, .. } if !named.may_fit(&selector) => {}
                 Item::Rule { selector, style } => {
                     let coloured = is_coloured(None, &style);
                     self.style(&style, coloured);
@@ -178,7 +181,7 @@ mod tests {
         for (html, slug) in [
             ("<p style='DISPLAY: Flex !important'>", "css-display-flex"),
             (
-                "<style>p { color: red; display:grid }</style>",
+                "<style>p { color: red; display:grid }</style><p>",
                 "css-display-grid",
             ),
             ("<p style='width:calc(100% - 2px)'>", "css-unit-calc"),
@@ -193,7 +196,7 @@ mod tests {
                 "css-at-import",
             ),
             (
-                "<style>a:hover::before, p { content: 'x' }</style>",
+                "<style>a:hover::before, p { content: 'x' }</style><p>",
                 "css-pseudo-element-before",
             ),
             (
@@ -212,6 +215,7 @@ mod tests {
             ("<link rel=StyleSheet href=a.css>", "html-link"),
             ("<p hidden>x", "html-hidden"),
             ("<a href='#prices'>x</a>", "html-anchor-links"),
+            ("<a href='#\u{fdd0}0\u{fdd1}'>x</a>", "html-anchor-links"),
             ("<form action=x></form>", "html-form"),
             ("<svg><path d=''></svg>", "html-svg"),
         ] {
@@ -222,9 +226,10 @@ mod tests {
     #[test]
     fn what_is_for_some_clients_only_is_none() {
         for html in [
-            "<style>@media (min-width: 1px) { p { display: flex } }</style>",
-            "<style>@supports (display: grid) { p { display: grid } }</style>",
-            "<style media=print>p { display: flex }</style>",
+            "<style>@media (min-width: 1px) { p { display: flex } }</style><p>",
+            "<style>@supports (display: grid) { p { display: grid } }</style><p>",
+            "<style media=print>p { display: flex }</style><p>",
+            "<style>[data-ogsc] p, .gone { display: flex }</style><p>",
             "<!--[if mso]><p style='display:flex'><![endif]-->",
             "<p style='width:90%;width:calc(100% - 9px)'>",
             "<p style='display:none;visibility:hidden'>",

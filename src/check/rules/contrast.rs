@@ -110,7 +110,7 @@ fn is_coloured_elsewhere(page: &Page) -> bool {
         return false;
     }
     let named = Named::of(page);
-    selectors.any(|selector| named.may_fit(&selector))
+    selectors.any(|selector| named.may_fit_at_first(&selector))
 }
 
 /// The selector of a rule that gives colours.
@@ -119,8 +119,6 @@ fn coloured(item: Item) -> Option<String> {
         return None;
     };
     let property = |it: &str| it == "color" || it.starts_with("background");
-    // What is so only for a while, such as under the pointer, is not what is looked at.
-    let gives =
-        !selector.contains(":hover") && style.declarations().any(|it| property(&it.property));
+    let gives = style.declarations().any(|it| property(&it.property));
     gives.then_some(selector)
 }

@@ -27,7 +27,8 @@ pub(super) const CASES: &[Case] = &[
         good.html_with(
             "</head>",
             "<style>p { color: #aaa } a[x-apple-data-detectors] { color: inherit } [data-ogsc] p { color: #fff } \
-             u + .body p { color: #eee } #outlook a { background: #000 }</style></head>",
+             u + .body p { color: #eee } #outlook a { background: #000 } a p, .x { color: red } \
+             a:visited, p:hover { color: #000 }</style></head>",
         )
     }),
 ];
