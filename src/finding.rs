@@ -148,7 +148,7 @@ pub struct Finding {
     pub excerpt: Option<Excerpt>,
     /// If the sentence has something of the row in it, what it says without that: those at the same place
     /// of a template that have this in common are one.
-    pub kind: Option<&'static str>,
+    pub kind: Option<String>,
 }
 
 impl Finding {
@@ -180,15 +180,15 @@ impl Finding {
 
     /// What it says, without what the row has to do with it.
     pub fn said(&self) -> &str {
-        let kind = self.kind.filter(|_| self.excerpt.is_some());
+        let kind = self.kind.as_ref().filter(|_| self.excerpt.is_some());
         kind.unwrap_or(&self.message)
     }
 
     /// The same, with a sentence that has something of the row in it: with what it says without that.
     #[must_use]
-    pub fn kind(self, kind: &'static str) -> Self {
+    pub fn kind(self, kind: impl Into<String>) -> Self {
         Self {
-            kind: Some(kind),
+            kind: Some(kind.into()),
             ..self
         }
     }

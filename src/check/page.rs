@@ -85,7 +85,9 @@ impl Page {
             Kind::Comment(text) => for_outlook(text),
             _ => None,
         });
-        html.map(|html| Self::parse(html, clock)).collect()
+        // Cells of a table that is around the comment are no elements by themselves.
+        html.map(|html| Self::parse(&format!("<table><tr><td>{html}"), clock))
+            .collect()
     }
 
     /// All elements, with their places.

@@ -123,7 +123,7 @@ pub(super) fn look_at_site(
 fn site(address: &str) -> Option<&str> {
     let begin = "https://";
     let rest = address.strip_prefix(begin)?;
-    let end = rest.find(['/', '?', '#'])?;
+    let end = rest.find(['/', '?', '#']).filter(|end| *end > 0)?;
     Some(&address[..begin.len() + end])
 }
 
@@ -247,6 +247,10 @@ mod tests {
             assert!(!look(address, false), "{address}");
         }
         assert_eq!(looks.get(), 1);
+        // No host at all may have any after it.
+        assert!(!look("https:////a.example/", false));
+        assert!(look("https://#000/", true));
+        looks.set(1);
         // Another host, another scheme, a name that goes on, and what was left over.
         for address in [
             "https://b.example/1",

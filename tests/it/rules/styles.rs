@@ -51,7 +51,35 @@ pub(super) const CASES: &[Case] = &[
     })
     .at("newsletter.html:10:22")
     .rows(&[1, 2, 3, 4]),
+    // Two faults of one element are two.
+    Case::new("style-broken", |good| with(good, BOTH)).rows(&[2]),
+    Case::new("style-broken", |good| with(good, BOTH)).rows(&[3, 4]),
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<table role=\"presentation\" width=\"600\"><tr><td>x</td></tr></table>\n\
+             <!--[if mso]><table role=\"presentation\" width=\"{{ token }}\"><tr><td>x</td></tr></table><![endif]-->",
+        )
+    })
+    .at("newsletter.html:11:41"),
+    // A cell of a table that is around the comment.
+    Case::new("style-broken", |good| {
+        with(
+            good,
+            "<!--[if mso]></td><td style=\"width:{{ share }}px\"><![endif]-->",
+        )
+    })
+    .rows(&[2]),
+    Case::new("style-broken", |good| {
+        with(
+            good.set("message.inline_css", false),
+            "<style>p{width:{{ share }}%}</style>",
+        )
+    })
+    .rows(&[2]),
 ];
+
+const BOTH: &str = "<p style=\"width: {{ share }}px; background-color: {{ shade | default(value='#fff', boolean=true) }}\">x</p>";
 
 pub(super) const SILENT: &[Case] = &[Case::new("style-broken", |good| {
     with(

@@ -1,0 +1,135 @@
+//! Values of styles and of attributes that say how something looks: those that are none, as an empty
+//! cell or one with something else leaves them.
+
+mod value;
+
+use self::value::{ATTRIBUTES, Fault, of_attribute, of_declaration};
+use super::super::clients::is_style_for_all;
+use super::super::facts::{RowSheet, Sheet};
+use super::super::out::Out;
+use super::super::page::{Element, Kind, Page};
+use super::super::rule::Rule;
+use super::super::style::{Item, Style, items};
+use crate::finding::{Finding, Severity};
+use crate::render::{Hole, before_marks, fill, is_marked};
+
+const BROKEN: Rule = Rule {
+    code: "style-broken",
+    severity: Severity::Warning,
+    finds: "a style, a colour or a size without a value, or with one that can't be: clients leave it out, or take another",
+    source: "CSS Syntax 3, 5.4.4; CSS Color 4; HTML 2.3.4.4 and 2.3.6",
+    example: "`<td style=\"width: {{ share }}%\">` without a share, `bgcolor=\"crimsn\"`",
+};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[BROKEN];
+
+const HELP: &str = "look at the cells of the column that it comes from, and say what is to stand there without one: {% if … %} or `| default(value=…, boolean=true)`";
+
+pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
+    if !out.wants(&BROKEN) {
+        return;
+    }
+    for page in sheet.pages() {
+        let mut told = Vec::new();
+        for (at, attribute, fault) in faults(page) {
+            if !told.contains(&fault) {
+                let locator = &sheet.facts.locator;
+                out.add(locator.at_element(finding(&fault), page, at, attribute));
+                told.push(fault);
+            }
+        }
+    }
+}
+
+/// The values of a row's own, which are so for Outlook alone: others shape the HTML.
+pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
+    let Some(html) = row.html else { return };
+    for (at, hole) in html.holes().iter().enumerate() {
+        let value = || fill(&hole.value, row.values);
+        let known = ATTRIBUTES.iter().find(|name| **name == hole.attribute);
+        let faults: Vec<Fault> = match known {
+            Some(name) => {
+                let fault = of_attribute(&hole.element, name, value().trim());
+                fault.into_iter().collect()
+            }
+            None if hole.attribute == "style" => of_style(&value()),
+            None => continue,
+        };
+        for fault in faults {
+            out.add(in_template(row, &html.holes()[..at], hole, &fault));
+        }
+    }
+}
+
+fn finding(fault: &Fault) -> Finding {
+    BROKEN.found(&fault.message).kind(&fault.kind).help(HELP)
+}
+
+/// A finding where the templates have an attribute with a value of the row; `earlier` are those before it.
+fn in_template(row: &RowSheet<'_>, earlier: &[Hole], hole: &Hole, fault: &Fault) -> Finding {
+    let begin = before_marks(&hole.value);
+    let is_like = |it: &&Hole| it.attribute == hole.attribute && before_marks(&it.value) == begin;
+    let nth = earlier.iter().filter(is_like).count();
+    let ways = ["\"", "'"].map(|quote| format!("{}={quote}{begin}{{{{", hole.attribute));
+    let locator = &row.facts.locator;
+    let mut found = ways
+        .iter()
+        .map(|text| locator.at_text(finding(fault), text, nth));
+    found
+        .find(|it| it.excerpt.is_some())
+        .unwrap_or_else(|| locator.somewhere(finding(fault)))
+}
+
+/// What is wrong with the looks of a page: with the element, and the attribute that says it.
+fn faults(page: &Page) -> impl Iterator<Item = (usize, Option<&'static str>, Fault)> {
+    let nodes = page.nodes.iter().enumerate();
+    nodes.flat_map(|(at, node)| match &node.kind {
+        Kind::Element(element) => {
+            let faults = of_element(element).into_iter();
+            faults
+                .map(|(name, fault)| (at, Some(name), fault))
+                .collect()
+        }
+        Kind::Text(text) => {
+            let style = node
+                .parent
+                .filter(|at| page.element(*at).is_some_and(is_style_for_all));
+            style.map_or_else(Vec::new, |at| {
+                let faults = items(text).into_iter().flat_map(of_rule);
+                faults.map(|fault| (at, None, fault)).collect()
+            })
+        }
+        Kind::Comment(_) => Vec::new(),
+    })
+}
+
+fn of_element(element: &Element) -> Vec<(&'static str, Fault)> {
+    let mut faults = Vec::new();
+    if let Some(style) = element.get("style") {
+        faults.extend(of_style(style).into_iter().map(|fault| ("style", fault)));
+    }
+    for name in ATTRIBUTES {
+        let value = element.get(name).filter(|value| !is_marked(value));
+        let fault = value.and_then(|value| of_attribute(&element.name, name, value.trim()));
+        faults.extend(fault.map(|fault| (name, fault)));
+    }
+    faults
+}
+
+fn of_rule(item: Item) -> Vec<Fault> {
+    match item {
+        Item::Rule { style, .. } => of_declarations(&style),
+        Item::Import(_) => Vec::new(),
+    }
+}
+
+fn of_style(style: &str) -> Vec<Fault> {
+    of_declarations(&Style::parse(style))
+}
+
+fn of_declarations(style: &Style) -> Vec<Fault> {
+    let all = style.declarations();
+    all.filter_map(|it| of_declaration(&it.property, &it.value))
+        .collect()
+}
