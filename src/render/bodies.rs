@@ -213,7 +213,7 @@ mod tests {
     };
 
     /// Templates in which a value stands at each `§`.
-    const TEMPLATES: [&str; 31] = [
+    const TEMPLATES: [&str; 32] = [
         "<style>p{color:red}</style><p>Hi §, you have § points</p>",
         "<style>p{color:red} @media print{p{color:blue}}</style><p title='§'><a href=\"§?u=§\">x</a></p>",
         "<style>.gold{color:gold}</style><p class=\"§\">§</p>",
@@ -244,6 +244,7 @@ mod tests {
         "<style>#gold\n{\ncolor:gold}\np:not(\n#p\n){color:red}</style><p id='§'>x</p><p id=\"§\">y</p>",
         "<style>p{color:red}</style><p>&§ &#x§;<a href=https://x/?q=\"§\">x</a><a href='x?a=1&§'>y</a> <img src=a alt=1\u{a0}§>",
         "<style>[data-gold=p]{color:gold}</style><p data-§='§'>x</p>",
+        "<style>/* § */ p{color:red}</style><p>x</p><i id='§'>o</i>",
         "<p>§<b>§</p>§</b><ul><li>§<li><img alt='§' src='§'></ul><hr><a href='§'>§</a><a href='§'>§</a>",
     ];
 
@@ -353,6 +354,7 @@ mod tests {
     #[test]
     fn a_row_whose_value_means_something_gets_what_it_would_get_by_itself() {
         let values = [
+            "a",
             "x",
             "gold",
             "p",
@@ -366,7 +368,11 @@ mod tests {
             "x' y='",
             "-->",
         ];
-        let rows = values.map(|value| vec![value.to_owned()]);
+        let alone = values.map(|value| vec![value]);
+        let two = [["*/ #gold, /*", "b"], ["*/ #gold, /*", "gold"]].map(Vec::from);
+        let rows = alone.into_iter().chain(two);
+        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
+        let rows: Vec<Vec<String>> = rows.collect();
         for template in TEMPLATES {
             assert_own(template, &rows).expect("the same");
         }
@@ -391,7 +397,7 @@ mod tests {
             TEMPLATES.map(skeletons),
             [
                 1, 1, 20, 0, 20, 1, 20, 20, 1, 1, 1, 20, 20, 1, 1, 20, 20, 20, 20, 1, 20, 20, 1, 1,
-                0, 20, 1, 20, 0, 20, 1
+                0, 20, 1, 20, 0, 20, 20, 1
             ]
         );
     }
