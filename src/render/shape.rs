@@ -105,7 +105,7 @@ fn judge_in(html: &str, marks: Marks, count: usize, comment: bool) -> Judged {
         selected: RefCell::new(Some(Vec::new())),
     };
     let mut judged = tokenized(html, judge).verdict();
-    for number in in_references(html, marks) {
+    for number in in_syntax(html, marks) {
         set(&mut judged.free, number, false);
     }
     judged
@@ -123,15 +123,17 @@ fn tokenized<S: TokenSink>(html: &str, sink: S) -> S {
     tokenizer.sink
 }
 
-/// The values that may be a part of a character reference: `&§;`.
-fn in_references(html: &str, marks: Marks) -> impl Iterator<Item = usize> {
+/// The values that may be a part of what makes HTML of text: `&§;`, `<§>`.
+fn in_syntax(html: &str, marks: Marks) -> impl Iterator<Item = usize> {
     let mut before = "";
     html.split(marks.begin).filter_map(move |part| {
         let fixed = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
         let fixed = fixed.strip_suffix('#').unwrap_or(fixed);
+        let begins = ["<", "</", "<!", "<!-", "<?"];
+        let in_syntax = fixed.ends_with('&') || begins.iter().any(|it| before.ends_with(it));
         let (number, after) = part.split_once(marks.end).unwrap_or(("", part));
         before = after;
-        number.parse().ok().filter(|_| fixed.ends_with('&'))
+        number.parse().ok().filter(|_| in_syntax)
     })
 }
 
@@ -362,6 +364,9 @@ mod tests {
             "<p>a &§; b</p>",
             "<a href='https://x/?a=1&§'>x</a>",
             "<p>&#x§;</p>",
+            "<§>x",
+            "</§ >",
+            "<!-§ x -->",
             "<p data-§='§'>",
             "<!--[if mso]><img src=a width='§'><p class=§><![endif]-->",
         ] {
