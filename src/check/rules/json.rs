@@ -39,7 +39,7 @@ const IS_ESCAPED: &str = "escaped in JSON";
 const REFERENCES: [&str; 6] = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#x27;"];
 
 const WITH_FILTER: &str =
-    "in JSON, print values within quotes and with the filter for it: \"{{ name | escape_json }}\"";
+    "in JSON, write values within quotes and with the filter for it: \"{{ name | escape_json }}\"";
 
 /// The JSON of a shape in which rows have values of their own.
 #[derive(Debug)]

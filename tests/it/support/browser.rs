@@ -84,6 +84,30 @@ fn note(mut stream: TcpStream, place: usize, seen: &Mutex<Vec<String>>) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
+/// A driver of browsers, with its port.
+fn drive() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts");
+    let output = BufReader::new(driver.stdout.take().expect("a pipe"));
+    let mut lines = output.lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let port = line.split_once("successfully on port ")?.1;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    let Some(port) = port else {
+        driver.wait().expect("its pipe is closed, so it ends");
+        return None;
+    };
+    // Its pipe must not fill up.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 /// A browser with one window.
 pub struct Browser {
     driver: Child,
@@ -99,23 +123,8 @@ impl Browser {
         if !real_part("Chromium and its driver", found) {
             return None;
         }
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let output = BufReader::new(driver.stdout.take().expect("a pipe"));
-        let mut lines = output.lines().map_while(Result::ok);
-        let port = lines
-            .find_map(|line| {
-                let port = line.split_once("successfully on port ")?.1;
-                Some(port.trim_end_matches('.').to_owned())
-            })
-            .expect("the driver says its port");
-        // Its pipe must not fill up.
-        std::thread::spawn(move || lines.for_each(drop));
+        // It wants one port on two networks, and gives up where another program has it on one of them.
+        let (driver, port) = (0..5).find_map(|_| drive()).expect("a driver");
         let profile = TempDir::new().expect("a folder");
         let mut browser = Self {
             driver,
