@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, NamedSource};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -110,6 +110,16 @@ impl Excerpt {
             source: Arc::clone(&self.source),
             span,
         }
+    }
+
+    /// The name of the text.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Where in the text it is, in bytes.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
     }
 
     /// All of the text.
@@ -258,17 +268,5 @@ impl Diagnostic for Finding {
         self.help
             .as_ref()
             .map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.excerpt
-            .as_ref()
-            .map(|excerpt| &*excerpt.source as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let excerpt = self.excerpt.as_ref()?;
-        let label = LabeledSpan::new_with_span(None, excerpt.span.clone());
-        Some(Box::new(std::iter::once(label)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod cropped;
 mod deliver;
 mod dry_run;
 mod failure;

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use tracing_subscriber::EnvFilter;
 
+use super::cropped::Cropped;
 use super::failure::Failure;
 use crate::check::{Findings, Group};
 use crate::cli::{Cli, Command, Format, Global};
@@ -153,7 +154,8 @@ fn with_excerpt(handler: &GraphicalReportHandler, group: &Group) -> String {
     let mut finding = group.finding.clone();
     finding.message = with_place(group);
     let mut text = String::new();
-    if handler.render_report(&mut text, &finding).is_err() {
+    let shown = Cropped::of(&finding).map(|shown| handler.render_report(&mut text, &shown));
+    if !matches!(shown, Some(Ok(()))) {
         let _ = write!(text, "{}", finding.message);
     }
     printable_but_colours(&text)

@@ -47,6 +47,23 @@ fn an_error_is_exit_code_1_and_shows_the_line() {
 }
 
 #[test]
+fn of_a_line_that_a_program_wrote_the_place_alone_is_shown() {
+    let filler = "<!-- ą -->".repeat(9_000);
+    let campaign = Campaign::new()
+        .set("check.off.html-clipped", "it is meant to be long")
+        .template(
+            "newsletter.html",
+            &format!("{filler}Hi {{{{ firstname }}}}{filler}"),
+        );
+    let ran = text(&campaign).run();
+    ran.code(1)
+        .stdout_has("templates/newsletter.html:1:")
+        .stdout_has("Hi {{ firstname }}")
+        .stdout_has("did you mean `first_name`?");
+    assert!(ran.stdout.len() < 2000, "{}", ran.stdout);
+}
+
+#[test]
 fn invalid_rows_are_told_with_row_and_line() {
     let campaign = Campaign::new().recipients(
         "email,first_name\n\nann@one.example,Ann\nbob at two.example,Bob\ncleo@one.example\n",
