@@ -157,12 +157,17 @@ impl Page {
     /// The text of the first element of a name, such as `title`, whatever that is.
     pub(super) fn raw_text(&self, name: &str) -> Option<String> {
         let (index, _) = self.named(name).next()?;
+        Some(self.raw_text_in(index))
+    }
+
+    /// The text inside a node, whatever that is.
+    pub(super) fn raw_text_in(&self, index: usize) -> String {
         let texts = self.inside(index);
         let texts = texts.filter_map(|at| match &self.nodes[at].kind {
             Kind::Text(text) => Some(text.as_str()),
             _ => None,
         });
-        Some(texts.collect())
+        texts.collect()
     }
 }
 

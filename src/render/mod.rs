@@ -27,4 +27,4 @@ pub use engine::{Engine, Inputs, Prepared, Row};
 pub use holes::{Hole, MARK, before_marks, fill, is_marked, values_in};
 pub use look::{Looked, LookedHtml};
 pub use shape::for_outlook;
-pub use text::escaped;
+pub use text::{escaped, unescaped};

@@ -81,12 +81,8 @@ pub(super) fn selected(css: &str, marks: Marks) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::skeleton::MARKS;
     use super::*;
-
-    const MARKS: Marks = Marks {
-        begin: '\u{fdd0}',
-        end: '\u{fdd1}',
-    };
 
     #[test]
     fn the_attributes_that_css_looks_at_are_known() {

@@ -346,12 +346,8 @@ fn set(free: &mut [bool], number: usize, is: bool) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::skeleton::MARKS;
     use super::*;
-
-    const MARKS: Marks = Marks {
-        begin: '\u{fdd0}',
-        end: '\u{fdd1}',
-    };
 
     #[test]
     fn what_selectors_look_at_is_told_over_lines() {

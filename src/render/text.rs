@@ -81,7 +81,7 @@ pub fn escaped(value: &str) -> Cow<'_, str> {
 }
 
 /// A value that the template engine escaped, as it was.
-pub(super) fn unescaped(value: &str) -> Cow<'_, str> {
+pub fn unescaped(value: &str) -> Cow<'_, str> {
     if !value.contains('&') {
         return Cow::Borrowed(value);
     }

@@ -7,10 +7,10 @@ use serde::de::IgnoredAny;
 
 use super::super::facts::{RowSheet, Sheet};
 use super::super::out::Out;
-use super::super::page::{Element, Kind, Page};
+use super::super::page::{Element, Page};
 use super::super::rule::Rule;
 use crate::finding::{Finding, Severity};
-use crate::render::{escaped, fill, is_marked, values_in};
+use crate::render::{escaped, fill, is_marked, unescaped, values_in};
 
 const BROKEN: Rule = Rule {
     code: "json-broken",
@@ -30,13 +30,6 @@ const ESCAPED: Rule = Rule {
 
 /// The rules.
 pub(super) const RULES: &[Rule] = &[BROKEN, ESCAPED];
-
-/// What findings at one place have in common, whatever the rows' values are.
-const IS_BROKEN: &str = "no JSON";
-const IS_ESCAPED: &str = "escaped in JSON";
-
-/// What HTML has in the place of characters that templates escape.
-const REFERENCES: [&str; 6] = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#x27;"];
 
 const WITH_FILTER: &str =
     "in JSON, write values within quotes and with the filter for it: \"{{ name | escape_json }}\"";
@@ -86,11 +79,7 @@ fn is_json(script: &Element) -> bool {
 }
 
 fn script(sheet: &Sheet<'_>, page: &Page, at: usize, out: &mut Out<'_>) -> Option<Script> {
-    let texts = page.inside(at).filter_map(|at| match &page.nodes[at].kind {
-        Kind::Text(text) => Some(text.as_str()),
-        _ => None,
-    });
-    let text: String = texts.collect();
+    let text = page.raw_text_in(at);
     if text.trim().is_empty() {
         return None;
     }
@@ -98,11 +87,12 @@ fn script(sheet: &Sheet<'_>, page: &Page, at: usize, out: &mut Out<'_>) -> Optio
         let locator = &sheet.facts.locator;
         locator.at_element(finding, page, at, Some("type"))
     };
-    if let Some(reference) = REFERENCES.into_iter().find(|it| text.contains(it)) {
-        let message =
-            format!("“{reference}” in JSON is read as it stands: nothing is unescaped in a script");
-        let finding = ESCAPED.found(message).kind(IS_ESCAPED);
-        out.add(place(finding.help(WITH_FILTER)));
+    let escaped = ESCAPED
+        .found("JSON is escaped as in HTML, and read as that: `&amp;` for `&`")
+        .help(WITH_FILTER);
+    let escaped = place(escaped);
+    if unescaped(&text) != text {
+        out.add(escaped.clone());
     }
     // A number can stand everywhere where a value can.
     let filled = |with: &'static str| fill(&text, &vec![Cow::Borrowed(with); sheet.values.len()]);
@@ -117,15 +107,10 @@ fn script(sheet: &Sheet<'_>, page: &Page, at: usize, out: &mut Out<'_>) -> Optio
         broken: place(
             BROKEN
                 .found("the row's values break the JSON, and mail clients leave it out")
-                .kind(IS_BROKEN)
+                .kind("no JSON")
                 .help(WITH_FILTER),
         ),
-        escaped: place(
-            ESCAPED
-                .found("a value in JSON is escaped as in HTML, and read as that: `&amp;` for `&`")
-                .kind(IS_ESCAPED)
-                .help(WITH_FILTER),
-        ),
+        escaped,
         text,
     })
 }
@@ -139,7 +124,7 @@ fn broken(error: &serde_json::Error) -> Finding {
         .found(format!(
             "the JSON can't be read, and mail clients leave it out: {error}"
         ))
-        .kind(IS_BROKEN)
+        .kind("no JSON")
         .help("lines and columns are those of the script; an editor that knows JSON shows more")
 }
 

@@ -60,7 +60,7 @@ const PLAIN: [&str; 14] = [
 const UNITS: [&str; 7] = ["px", "pt", "em", "rem", "ex", "vw", "vh"];
 
 /// What programs write where there is no number.
-const NO_NUMBERS: [&str; 5] = ["undefined", "null", "nan", "nanpx", "none%"];
+const NO_NUMBERS: [&str; 4] = ["undefined", "null", "nan", "nanpx"];
 
 /// Words that are no colours and may stand for one (CSS Color 4, 6.2 and appendix A; CSS Cascade 5, 7.3), and
 /// `none`, which clients leave out without harm.
