@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::cropped::Cropped;
 use super::failure::Failure;
@@ -52,22 +56,26 @@ impl Shown {
         let global = &cli.global;
         // Of a server the log is what there is to see.
         let serves = matches!(cli.command, Command::Gateway(_));
-        let level = match global.verbose {
-            0 if self.face == Face::Log || serves && !self.quiet => "mailrun=info",
-            0 => "mailrun=warn",
-            1 => "mailrun=info",
-            _ => "mailrun=debug,reqwest=debug,hyper_util=debug",
+        let mailrun = |level| Targets::new().with_target("mailrun", level);
+        let targets = match global.verbose {
+            0 if self.face == Face::Log || serves && !self.quiet => mailrun(LevelFilter::INFO),
+            0 => mailrun(LevelFilter::WARN),
+            1 => mailrun(LevelFilter::INFO),
+            _ => mailrun(LevelFilter::DEBUG)
+                .with_target("reqwest", LevelFilter::DEBUG)
+                .with_target("hyper_util", LevelFilter::DEBUG),
         };
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(level))
-            .with_writer(io::stderr);
-        match global.log_format {
-            Format::Json => log.json().init(),
-            Format::Text => log
+        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let layer = match global.log_format {
+            Format::Json => layer.json().boxed(),
+            Format::Text => layer
                 .with_ansi(io::stderr().is_terminal())
                 .with_target(false)
-                .init(),
-        }
+                .boxed(),
+        };
+        tracing_subscriber::registry()
+            .with(layer.with_filter(targets))
+            .init();
     }
 
     /// A line for people.

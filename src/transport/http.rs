@@ -72,6 +72,7 @@ impl HttpTransport {
     /// # Errors
     /// When the settings can't work.
     pub fn new(settings: &HttpSettings<'_>) -> Result<Self, SetupError> {
+        super::install_crypto_provider();
         let mut client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

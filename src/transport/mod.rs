@@ -11,6 +11,12 @@ use jiff::fmt::rfc2822;
 
 pub use http::{HttpSettings, HttpTransport, SetupError};
 
+/// Makes `ring` the process's cryptography for TLS, which reqwest takes from there.
+pub(crate) fn install_crypto_provider() {
+    // An error means that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// The body of a request, in pieces, so that attachments are shared and not copied.
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Vec<Bytes>);

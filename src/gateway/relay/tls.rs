@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
 use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

@@ -79,6 +79,7 @@ impl Web {
             guard: guard.clone(),
         };
         // A proxy would resolve names by itself, past the guard.
+        crate::transport::install_crypto_provider();
         let client = Client::builder()
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
