@@ -9,7 +9,7 @@ use super::answers::Refusal;
 use super::chaos::{Fate, fate};
 use super::relay;
 use super::routes::Asked;
-use super::sendmail::{Letter, Prepared, text};
+use super::sendmail::{Letter, Prepared};
 use super::store::{
     EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request,
@@ -17,6 +17,7 @@ use super::store::{
 use super::text::cut;
 use crate::address::Address;
 use crate::api::{DecodeError, Dialect, Request, form};
+use crate::message::mime::non_empty;
 
 /// The most characters of a message's text that a list shows.
 const SNIPPET: usize = 140;
@@ -238,11 +239,11 @@ impl Common {
     fn of(prepared: &Prepared) -> Self {
         let Prepared { request, draft, .. } = prepared;
         let copies: Vec<_> = draft.copies().iter().map(Address::as_str).collect();
-        let has_html = text(&request.html).is_some();
+        let has_html = non_empty(&request.html).is_some();
         Self {
             copies: json!(copies).to_string(),
             tags: json!(request.tags).to_string(),
-            snippet: snippet(text(&request.text), text(&request.html)),
+            snippet: snippet(non_empty(&request.text), non_empty(&request.html)),
             has_attachment: request.files.iter().any(|file| !(file.inline && has_html)),
         }
     }
@@ -266,7 +267,7 @@ impl Common {
             account: request.smtp_account.to_string(),
             envelope_from: draft.return_path().to_ascii(),
             from_address: draft.from().as_str().to_owned(),
-            from_name: text(&request.from_name).unwrap_or_default().to_owned(),
+            from_name: non_empty(&request.from_name).unwrap_or_default().to_owned(),
             to_address: letter.to.address.as_str().to_owned(),
             to_name: letter.to.name.unwrap_or_default(),
             copies: self.copies.clone(),

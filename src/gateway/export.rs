@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::maildir::Maildir;
-use super::mime::trace;
 use super::store::{Reader, StoreError, source};
 use crate::address::Address;
+use crate::message::mime::trace;
 
 /// How many messages are looked up at a time.
 const CHUNK: u32 = 500;

@@ -1,6 +1,5 @@
 //! `sendmail` and `new_sendmail`: a form made into letters, one for each recipient.
 
-use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
@@ -8,10 +7,10 @@ use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
 use super::answers::Refusal;
-use super::mime::Draft;
 use crate::address::{Address, Mailbox};
 use crate::api::{Dialect, Recipient, Request};
 use crate::clock::Clock;
+use crate::message::mime::{Draft, non_empty};
 
 /// What makes requests into letters.
 pub(super) struct Post {
@@ -80,7 +79,7 @@ impl Post {
         now: Timestamp,
     ) -> Result<Letter, String> {
         let uid = self.uid(now);
-        let message_id = match text(&recipient.message_id) {
+        let message_id = match non_empty(&recipient.message_id) {
             Some(id) => id.to_owned(),
             None => format!("{uid}@{}", draft.from().ascii_domain()),
         };
@@ -94,7 +93,7 @@ impl Post {
             format!("{message_id} > Address: {posted} is incorrect. {reason}.")
         })?;
         let to = Mailbox {
-            name: text(&recipient.name).map(str::to_owned),
+            name: non_empty(&recipient.name).map(str::to_owned),
             address,
         };
         Ok(Letter {
@@ -126,9 +125,4 @@ impl Post {
         // Whoever held it while panicking left no random source half changed.
         self.random.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A text; an empty one is none.
-pub(super) fn text<'a>(text: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
-    text.as_deref().filter(|text| !text.is_empty())
 }

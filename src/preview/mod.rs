@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::gateway::mime::Draft;
 use crate::message::Envelope;
+use crate::message::mime::Draft;
 use crate::render::Prepared;
 
 pub use card::{not_shown, shown};

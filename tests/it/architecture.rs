@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file of `src/`.
 struct Source {
-    /// Its path in `src/`, such as `gateway/mime.rs`.
+    /// Its path in `src/`, such as `message/mime.rs`.
     path: String,
     /// Its code, without comments and without its tests.
     code: String,
@@ -150,7 +150,8 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "durable", "finding", "frame", "pace", "source", "web",
+            "api", "address", "clock", "durable", "finding", "frame", "message", "pace", "source",
+            "web",
         ],
     );
 }

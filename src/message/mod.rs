@@ -1,5 +1,8 @@
 //! A message as it is rendered, the envelope around it, and its attachments.
 
+pub mod mime;
+mod transfer_encoding;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

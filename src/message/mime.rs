@@ -1,5 +1,7 @@
 //! Requests made into MIME messages.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use mail_builder::headers::address::Address as AddressHeader;
@@ -11,8 +13,7 @@ use mail_builder::headers::{Header, HeaderType};
 use mail_builder::mime::MimePart;
 use mail_parser::{Addr, MessageParser};
 
-use super::encoding::{base64_lines, encoded_words, is_plain, text_body};
-use super::sendmail::text;
+use super::transfer_encoding::{base64_lines, encoded_words, is_plain, text_body};
 use crate::address::{Address, AddressError, Mailbox};
 use crate::api::{Copy, File, MAX_NAME, Request, form};
 
@@ -61,7 +62,7 @@ impl Draft {
     /// recipients are not looked at.
     pub fn new(request: &Request<'_>) -> Result<Self, MimeError> {
         let from = Address::parse(&request.from).map_err(MimeError::Sender)?;
-        let return_path = match text(&request.return_path) {
+        let return_path = match non_empty(&request.return_path) {
             Some(text) => address("return_path", text)?,
             None => from.clone(),
         };
@@ -137,7 +138,7 @@ impl Draft {
 }
 
 /// The same, of what is known of a message that was kept.
-pub(super) fn trace<'a>(
+pub(crate) fn trace<'a>(
     from: &str,
     to: impl IntoIterator<Item = &'a String>,
     account: &str,
@@ -190,7 +191,7 @@ fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
 
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {
     let mailbox = |copy: &Copy<'_>| {
-        let name = text(&copy.name).map(str::to_owned);
+        let name = non_empty(&copy.name).map(str::to_owned);
         Ok(Mailbox {
             name,
             address: address(field, &copy.address)?,
@@ -201,7 +202,7 @@ fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, M
 
 fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u8>, MimeError> {
     let mut out = Vec::with_capacity(request.size() * 3 / 2 + 1024);
-    let name = text(&request.from_name).map(str::to_owned);
+    let name = non_empty(&request.from_name).map(str::to_owned);
     addresses(
         "From",
         &[Mailbox {
@@ -213,7 +214,7 @@ fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u
     if !cc.is_empty() {
         addresses("Cc", cc, &mut out);
     }
-    if let Some(text) = text(&request.reply_to) {
+    if let Some(text) = non_empty(&request.reply_to) {
         addresses("Reply-To", &reply_to(text)?, &mut out);
     }
     header("Subject", &unstructured(&request.subject), &mut out);
@@ -270,7 +271,7 @@ fn addresses(name: &str, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
 /// `mixed` of the text and the attachments; the text is an `alternative` of plain and HTML, the
 /// HTML `related` to its inline files. A level with one part alone is left out.
 fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
-    let html = text(&request.html);
+    let html = non_empty(&request.html);
     let mut inline = Vec::new();
     let mut attached = Vec::new();
     for (index, file) in request.files.iter().enumerate() {
@@ -283,7 +284,7 @@ fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
         }
     }
     let html = html.map(|html| multipart("related", text_part("html", html), inline));
-    let text = text(&request.text).map(|text| text_part("plain", text));
+    let text = non_empty(&request.text).map(|text| text_part("plain", text));
     let body = match (text, html) {
         (Some(text), Some(html)) => multipart("alternative", text, vec![html]),
         (Some(part), None) | (None, Some(part)) => part,
@@ -378,4 +379,9 @@ fn percent_encoded(text: &str) -> String {
     let mut encoded = Vec::new();
     form::encode_into(text.as_bytes(), &mut encoded);
     String::from_utf8_lossy(&encoded).into_owned()
+}
+
+/// The value of an optional field; an empty one counts as missing.
+pub(crate) fn non_empty<'a>(field: &'a Option<Cow<'_, str>>) -> Option<&'a str> {
+    field.as_deref().filter(|value| !value.is_empty())
 }
