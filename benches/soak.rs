@@ -3,7 +3,11 @@
 //! first thing that mailrun promises and that does not hold, with the seed that shows it again.
 
 #[path = "../tests/it/support/mod.rs"]
-#[allow(unused_imports, reason = "the tests need more of the toolbox")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the tests use more of the shared set-up"
+)]
 mod support;
 
 use std::any::Any;

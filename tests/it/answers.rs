@@ -10,10 +10,11 @@ use mailrun::delivery::{Blame, Outcome, classify};
 use mailrun::ledger::Settlement;
 use mailrun::transport::{PostError, Reply as HttpReply};
 
-use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
 use crate::support::results::Results;
+use crate::support::run::Run;
+use crate::support::send::{addresses, campaign, newsletter, send};
 
 // The pure function, for each line of what an answer means.
 
@@ -242,9 +243,9 @@ fn rejected_rows_are_tried_again_one_by_one() {
     let campaign = newsletter(&api).rows(4).set("pace.batch", 4);
     let run = send(&campaign).run().code(3).run_dir();
     assert_eq!(Results::of(&run).counts(), [("rejected", 4)].into());
-    on("retry", &run).run().code(3);
+    Run::on("retry", &run).run().code(3);
     assert_eq!(api.requests().len(), 1, "rejected rows are not failed ones");
-    on("retry", &run).arg("--rejected").run().code(3);
+    Run::on("retry", &run).arg("--rejected").run().code(3);
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 3), ("rejected", 1)].into());
     assert!(
@@ -272,9 +273,9 @@ fn attempts_have_an_end_and_retry_begins_anew() {
         (&*row["status"], &*row["attempts"], &*row["code"]),
         ("failed", "3", "408")
     );
-    on("resume", &run).run().code(3);
+    Run::on("resume", &run).run().code(3);
     assert_eq!(api.requests().len(), 3, "resume leaves failed rows");
-    on("retry", &run).run().code(0);
+    Run::on("retry", &run).run().code(0);
     assert_eq!((api.requests().len(), api.taken().len()), (5, 1));
     assert_eq!(Results::of(&run).count("accepted"), 1);
 }
@@ -346,7 +347,7 @@ fn a_long_retry_after_stops_the_run_and_says_until_when() {
         Results::of(&run).counts(),
         [("accepted", 1), ("pending", 5)].into()
     );
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
 }
 

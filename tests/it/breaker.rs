@@ -1,8 +1,9 @@
 //! A run in which too much goes wrong stops before more is lost.
 
-use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
+use crate::support::run::Run;
+use crate::support::send::{addresses, campaign, newsletter, send};
 
 /// An API that does not like the sender.
 fn refusing() -> FakeApi {
@@ -40,9 +41,9 @@ fn doubts_stop_it_as_well_and_a_resume_goes_on() {
     let run = send(&campaign).run().code(5).run_dir();
     assert_eq!(api.requests().len(), 26, "six of twenty");
     while api.requests().len() < 56 {
-        on("resume", &run).run().code(5);
+        Run::on("resume", &run).run().code(5);
     }
-    on("resume", &run).run().code(4);
+    Run::on("resume", &run).run().code(4);
     let results = Results::of(&run);
     assert_eq!(
         results.counts(),

@@ -1,8 +1,8 @@
 //! `campaign.toml`: what is accepted, and how a mistake is told.
 
-use crate::findings::check_without_looks as check;
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
+use crate::support::findings::check_without_style_rules as check;
 use crate::support::run::{APP_KEY, Run, SECRET_KEY};
 
 const EVERY_KEY: &str = r#"

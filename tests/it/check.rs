@@ -1,7 +1,7 @@
 //! `mailrun check`: all that is wrong, told once, and the exit code that scripts go by.
 
-use crate::findings::check_without_looks as check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check_without_style_rules as check;
 use crate::support::run::Run;
 
 fn text(campaign: &Campaign) -> Run {

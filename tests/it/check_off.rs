@@ -1,8 +1,8 @@
 //! `[check.off]`: rules that a campaign turns off, each with a reason.
 
-use crate::findings::{Off, check};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
+use crate::support::findings::{Off, check};
 use crate::support::run::Run;
 
 fn without_links() -> Campaign {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::Signal;
 
-use crate::send::{addresses, campaign, on, send};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::send::{addresses, campaign, send};
 use crate::support::shim::Shim;
 
 const HOUR: i64 = 3600;
@@ -175,8 +175,8 @@ fn a_full_day(seconds: i64) {
         ran.code(130).run_dir()
     };
     let run = full(send(&campaign));
-    full(on("resume", &run));
+    full(Run::on("resume", &run));
     shim.shift_clock(26 * HOUR);
-    shim.clock(on("resume", &run)).run().code(0);
+    shim.clock(Run::on("resume", &run)).run().code(0);
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
 }

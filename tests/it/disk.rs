@@ -6,12 +6,12 @@ use std::path::Path;
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::power::{Cut, Unsynced, cut_power};
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
+use crate::support::send::{addresses, campaign, newsletter, send};
 use crate::support::shim::{Event, Fault, Post, Shim, posts};
 
 const ROWS: usize = 40;
@@ -204,7 +204,7 @@ fn fits(left: &Results, api: &FakeApi, batch: usize, fault: Fault) {
 fn goes_on(run: &Path, left: &Results, api: &FakeApi, fault: Fault) {
     let unknown = left.count("unknown");
     let code = if unknown > 0 { 4 } else { 0 };
-    on("resume", run).run().code(code);
+    Run::on("resume", run).run().code(code);
     let end = Results::of(run);
     assert_eq!(end.count("unknown"), unknown, "{fault}");
     assert_eq!(end.count("accepted"), ROWS - unknown, "{fault}");
@@ -309,11 +309,13 @@ fn what_was_accepted_and_could_not_be_written_is_unknown() {
         ];
         assert_eq!(Results::of(&run).counts(), counts.into());
         // The disk is still full: what was in flight can't even be marked.
-        let again = shim.fail(on("resume", &run), campaign.path(), &fault).run();
+        let again = shim
+            .fail(Run::on("resume", &run), campaign.path(), &fault)
+            .run();
         again.code(1).stderr_has("full").stderr_has("make room");
         assert_eq!(api.requests().len(), 4, "nothing was posted");
         assert_eq!(results(&run).counts(), counts.into());
-        on("resume", &run).run().code(4);
+        Run::on("resume", &run).run().code(4);
         let end = Results::of(&run);
         let counts = [("accepted", ROWS - batch), ("unknown", batch)];
         assert_eq!(end.counts(), counts.into());

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::send::{addresses, campaign, newsletter, send};
 
 /// So many rows of the slow domain, then so many of others.
 fn slow_ones_first(campaign: Campaign, slow: usize, others: usize, limit: &str) -> Campaign {
@@ -115,7 +115,7 @@ fn a_day_of_one_domain_is_full_for_that_domain() {
     running.signal(Signal::TERM);
     let run = running.wait().code(130).run_dir();
     assert_eq!(slow(), 3);
-    let running = on("resume", &run).spawn();
+    let running = Run::on("resume", &run).spawn();
     running.wait_until("it says so again", |it| it.stderr().contains("day's limit"));
     running.signal(Signal::TERM);
     running.wait().code(130);

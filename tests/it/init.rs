@@ -1,7 +1,7 @@
 //! `mailrun init`: a campaign that works at once.
 
-use crate::findings::check_folder;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check_folder;
 use crate::support::mail::outbox;
 use crate::support::results::Results;
 use crate::support::run::Run;

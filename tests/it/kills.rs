@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::send::{campaign, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Taken};
 use crate::support::kill::{Moment, Scenario, Story, Watch, whole};
@@ -15,6 +14,7 @@ use crate::support::mail::outbox;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
 use crate::support::run::{Run, Running};
+use crate::support::send::{campaign, send};
 
 /// Plays scenarios one after the other.
 fn play(scenarios: impl IntoIterator<Item = Scenario>) -> Story {
@@ -59,11 +59,11 @@ fn kill_planning(rows: usize, moment: Moment, then: Duration) -> bool {
     watch.wait(&mut running, moment, then);
     let killed = running.kill();
     let unplanned = killed.exit().is_none() && killed.stdout.is_empty();
-    let resumed = on("resume", campaign.path()).run();
+    let resumed = Run::on("resume", campaign.path()).run();
     if unplanned && resumed.exit() == Some(1) {
         resumed.stdout_is("").stderr_has("`mailrun send`");
         if let Some(run) = watch.run() {
-            on("resume", &run)
+            Run::on("resume", &run)
                 .run()
                 .code(1)
                 .stderr_has("`mailrun send`");
@@ -160,12 +160,12 @@ fn a_run_that_was_hardly_begun_is_not_taken_for_the_one_before_it() {
     let newest = old.with_file_name("29991231T235959.999Z-test-aaaa");
     begun(&newest, None);
     for place in [campaign.path(), &newest] {
-        let ran = on("resume", place).run();
+        let ran = Run::on("resume", place).run();
         ran.code(1).stdout_is("").stderr_has("`mailrun send`");
     }
     std::fs::remove_dir_all(&newest).expect("it is there");
     begun(&newest, Some(b"something else that is no ledger at all"));
-    on("resume", &newest)
+    Run::on("resume", &newest)
         .run()
         .code(1)
         .stderr_has("not a ledger");
@@ -204,7 +204,7 @@ fn results_are_the_old_ones_or_whole_new_ones() {
     for step in 0..12 {
         let watch = Watch::new(&campaign, &api, Some(&run));
         // Raw results and others differ in nothing here but in who wrote them.
-        let mut running = on("results", &run).spawn();
+        let mut running = Run::on("results", &run).spawn();
         watch.wait(
             &mut running,
             Moment::Results,

@@ -9,12 +9,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 
-use crate::resume::{hangs_in_the_middle, killed, of_thirty, rows};
-use crate::send::{campaign, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
+use crate::support::send::{campaign, hangs_in_the_middle, killed, of_thirty, rows, send};
 
 fn edit(run: &Path, sql: &str) {
     let ledger = Connection::open(run.join("ledger.db")).expect("the ledger");
@@ -30,10 +29,10 @@ fn begun(campaign: &Campaign) -> PathBuf {
 
 /// Every command on a run that writes.
 fn writers(run: &Path) -> Vec<Run> {
-    let resolve = |how| on("resolve", run).args(["--yes", "--how", how]);
+    let resolve = |how| Run::on("resolve", run).args(["--yes", "--how", how]);
     vec![
-        on("resume", run),
-        on("retry", run),
+        Run::on("resume", run),
+        Run::on("retry", run),
         resolve("accepted"),
         resolve("resend"),
     ]
@@ -41,10 +40,10 @@ fn writers(run: &Path) -> Vec<Run> {
 
 fn readers(run: &Path) -> Vec<Run> {
     vec![
-        on("status", run),
-        on("status", run).args(["--format", "json"]),
-        on("results", run).args(["--out", "-"]),
-        on("results", run),
+        Run::on("status", run),
+        Run::on("status", run).args(["--format", "json"]),
+        Run::on("results", run).args(["--out", "-"]),
+        Run::on("results", run),
     ]
 }
 
@@ -229,7 +228,7 @@ fn rows_without_recipients_are_missed() {
             .stderr_has("3 rows were planned, and there are 2");
     }
     let before = Results::of(&run).rows;
-    on("results", &run).run().code(1);
+    Run::on("results", &run).run().code(1);
     assert_eq!(Results::of(&run).rows, before, "the old results stay");
     assert_eq!(api.requests().len(), 1);
 }
@@ -243,7 +242,7 @@ fn an_address_that_changed_is_not_posted_to() {
             &run,
             &format!("UPDATE recipient SET {column} = 'eve@two.example' WHERE row = 2"),
         );
-        on("resume", &run).run().code(5).stderr_has("row 2");
+        Run::on("resume", &run).run().code(5).stderr_has("row 2");
         let got = api.taken_addresses();
         assert!(!got.contains(&"eve@two.example".to_owned()), "{got:?}");
     }
@@ -337,7 +336,7 @@ fn at_random(run: &Path, rng: &mut StdRng) -> String {
 }
 
 fn ended(ran: &Ran, what: &str) -> bool {
-    let code = ran.exit_code();
+    let code = ran.exit();
     assert!(
         matches!(code, Some(0 | 1 | 3 | 4 | 5)),
         "{what}: {code:?}\n{}",
@@ -354,19 +353,19 @@ fn ended(ran: &Ran, what: &str) -> bool {
 /// that it can't; and whoever may have got the message does not get it again. Gives whether the run
 /// could be gone on with.
 fn survives(api: &FakeApi, run: &Path, sent: &BTreeSet<String>, what: &str) -> bool {
-    let ran = on("status", run).args(["--format", "json"]).run();
+    let ran = Run::on("status", run).args(["--format", "json"]).run();
     if ended(&ran, what) {
         let status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
         let counts = status["counts"].as_object().expect("counts");
         let sum: u64 = counts.values().filter_map(serde_json::Value::as_u64).sum();
         assert_eq!((sum, &status["rows"]), (30, &30.into()), "{what}");
     }
-    let ran = on("results", run).args(["--out", "-"]).run();
+    let ran = Run::on("results", run).args(["--out", "-"]).run();
     if ended(&ran, what) {
         assert_eq!(Results::parse(&ran.stdout).rows.len(), 30, "{what}");
     }
     let before = api.requests().len();
-    let whole = ended(&on("resume", run).run(), what);
+    let whole = ended(&Run::on("resume", run).run(), what);
     let posted = &api.requests()[before..];
     for request in posted {
         for address in request.addresses() {

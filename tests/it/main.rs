@@ -1,4 +1,4 @@
-//! What users run, run: the binary, against a fake API.
+//! Runs the binary as users do, mostly against a fake API. Set-up that tests share is in `support`.
 
 mod answers;
 mod architecture;
@@ -17,17 +17,8 @@ mod dry_run;
 mod examples;
 mod fake_api;
 mod faults;
-mod findings;
 mod gateway;
-mod gateway_api;
-mod gateway_chaos;
-mod gateway_clients;
-mod gateway_edge;
-mod gateway_kills;
-mod gateway_shapes;
 mod harness;
-mod inbox;
-mod inbox_page;
 mod init;
 mod kills;
 mod ledgers;
@@ -37,13 +28,6 @@ mod pace;
 mod power;
 mod preflight;
 mod preview;
-mod preview_follows;
-mod preview_left_out;
-mod preview_page;
-mod preview_page_typing;
-mod preview_sheet;
-mod preview_terminal;
-mod preview_web;
 mod recipients;
 mod recipients_run;
 mod reconcile;

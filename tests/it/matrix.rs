@@ -13,13 +13,14 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use crate::faults::{Act, FAULTS, Fault, serve};
-use crate::send::{newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
+use crate::support::faults::{Act, FAULTS, Fault, serve};
 use crate::support::parallel::each;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
+use crate::support::run::Run;
+use crate::support::send::{newsletter, send};
 
 /// How many seeds are drawn unless the environment says otherwise.
 const SEEDS: u64 = 3;
@@ -202,7 +203,7 @@ fn to_the_end(campaign: &Campaign, api: &FakeApi) -> (PathBuf, usize) {
         if ended {
             return (run, resumes);
         }
-        ran = on("resume", &run).run();
+        ran = Run::on("resume", &run).run();
     }
     panic!(
         "not at its end after {RESUMES} resumes and {} requests",

@@ -4,8 +4,8 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use crate::findings::Report;
 use crate::support::campaign::Campaign;
+use crate::support::findings::Report;
 use crate::support::run::Run;
 
 /// A server that notices whether somebody connects.

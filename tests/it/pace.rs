@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::send::{campaign, newsletter, on, send};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
-use crate::support::run::Running;
+use crate::support::run::{Run, Running};
+use crate::support::send::{campaign, newsletter, send};
 
 /// The most recipients that came in any window of this length.
 fn most_in(api: &FakeApi, window: Duration) -> usize {
@@ -126,13 +126,16 @@ fn a_full_day_waits_and_stays_full_for_a_resume() {
         Results::of(&run).counts(),
         [("accepted", 5), ("pending", 3)].into()
     );
-    full(on("resume", &run).spawn()).code(130);
+    full(Run::on("resume", &run).spawn()).code(130);
     assert_eq!(
         Results::of(&run).counts(),
         [("accepted", 5), ("pending", 3)].into()
     );
 
-    on("resume", &run).args(["--rate", "100/s"]).run().code(0);
+    Run::on("resume", &run)
+        .args(["--rate", "100/s"])
+        .run()
+        .code(0);
     assert_eq!(api.taken().len(), 8);
 }
 
@@ -154,7 +157,7 @@ fn a_resume_can_have_another_rate_and_another_concurrency() {
             "--concurrency",
             concurrency,
         ];
-        on("resume", &run).args(options).run()
+        Run::on("resume", &run).args(options).run()
     };
     resume("20", "1000/s", "5").code(5);
     assert_eq!((api.taken().len(), api.max_in_flight()), (21, 5));

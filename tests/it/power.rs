@@ -13,12 +13,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-use crate::send::{campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::power::{Cut, Unsynced, copy_tree, cut_power};
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::send::{campaign, newsletter, send};
 use crate::support::shim::{Event, Post, Shim, posts};
 
 /// Where the chances of the cuts begin.
@@ -223,7 +223,7 @@ impl Recorded {
             .args(["--format", "json"])
             .run();
         let status: serde_json::Value = serde_json::from_str(&status.code(0).stdout).expect("JSON");
-        let ran = on("resume", &run).run();
+        let ran = Run::on("resume", &run).run();
         assert!(matches!(ran.exit(), Some(0 | 3 | 4)), "{cut:?}: {ran:?}");
         let results = Results::of(&run);
         let unknown = results.count("unknown");
@@ -257,7 +257,7 @@ impl Recorded {
         let mut ran = Run::new("send").arg(left.path()).arg("--yes").keys().run();
         if ran.exit() == Some(1) {
             ran.stderr_has("already-sent");
-            ran = on("resume", left.path()).run();
+            ran = Run::on("resume", left.path()).run();
         }
         // The first request may have been claimed already.
         assert!(matches!(ran.exit(), Some(0 | 3 | 4)), "{cut:?}: {ran:?}");

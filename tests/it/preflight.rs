@@ -1,8 +1,8 @@
 //! What `check` calls an error stops `send` before the first request; its rows can be left out.
 
-use crate::findings::check;
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
+use crate::support::findings::check;
 use crate::support::results::Results;
 use crate::support::run::Run;
 

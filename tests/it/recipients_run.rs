@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::findings::{Report, check_without_looks as check};
 use crate::support::campaign::Campaign;
+use crate::support::findings::{Report, check_without_style_rules as check};
 use crate::support::mail::outbox;
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};

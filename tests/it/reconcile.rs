@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::resume::rows;
-use crate::send::{campaign, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Request};
 use crate::support::results::Results;
 use crate::support::run::{APP_KEY, Run, SECRET_KEY};
+use crate::support::send::{campaign, rows, send};
 
 /// An API that loses every answer to a message and takes those to addresses with an odd number;
 /// questions are answered as `asked` says: it gets the number of the question, from 0.
@@ -49,7 +48,7 @@ fn in_doubt(campaign: &Campaign) -> PathBuf {
 }
 
 fn reconcile(run: &Path) -> Run {
-    on("resolve", run).args(["--how", "reconcile"])
+    Run::on("resolve", run).args(["--how", "reconcile"])
 }
 
 fn questions(api: &FakeApi) -> Vec<Arc<Request>> {
@@ -186,11 +185,11 @@ fn a_message_that_was_sent_again_is_asked_for_by_its_new_id() {
     let api = loses_answers(|_, _| Reply::Take);
     let campaign = of(&api, 1);
     let run = in_doubt(&campaign);
-    on("resolve", &run)
+    Run::on("resolve", &run)
         .args(["--how", "resend", "--yes"])
         .run()
         .code(0);
-    on("resume", &run).run().code(4);
+    Run::on("resume", &run).run().code(4);
     let posted: Vec<_> = api.taken().into_iter().map(|it| it.message_id).collect();
     assert_eq!(posted.len(), 2);
     assert!(posted[1].contains(".1.2@"), "{posted:?}");

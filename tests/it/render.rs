@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::findings::check_without_looks as check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check_without_style_rules as check;
 use crate::support::mail::{Mail, outbox};
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};

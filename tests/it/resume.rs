@@ -1,6 +1,6 @@
 //! A run that was stopped, however it was stopped, goes on: nobody twice, nobody left out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,48 +8,18 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::send::{addresses, campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::mail::outbox;
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::send::{
+    addresses, campaign, hangs_in_the_middle, killed, newsletter, of_thirty, rows, send, status,
+};
 
 /// An API that takes every message and answers after `wait`.
 fn slow(wait: u64) -> FakeApi {
     FakeApi::start(move |_, _| Reply::Take.after(Duration::from_millis(wait)))
-}
-
-/// `status --format json` of a run.
-pub(crate) fn status(run: &Path) -> serde_json::Value {
-    let ran = Run::new("status").arg(run).args(["--format", "json"]).run();
-    serde_json::from_str(&ran.code(0).stdout).expect("JSON")
-}
-
-pub(crate) fn rows(run: &Path, state: &str) -> u64 {
-    status(run)["counts"][state].as_u64().expect("a count")
-}
-
-/// An API that takes all, but leaves four requests in the middle without an answer.
-pub(crate) fn hangs_in_the_middle() -> FakeApi {
-    FakeApi::start(|n, _| match n {
-        10..14 => Reply::Hang { take: true },
-        _ => Reply::Take,
-    })
-}
-
-/// Kills the run of 30 rows when [`hangs_in_the_middle`] has those four, and gives its folder.
-pub(crate) fn killed(campaign: &Campaign, api: &FakeApi) -> PathBuf {
-    let running = send(campaign).spawn();
-    running.wait_until("fourteen messages taken", |_| api.taken().len() == 14);
-    let run = running.kill().run_dir();
-    assert_eq!(rows(&run, "unknown"), 4);
-    run
-}
-
-/// The campaign for [`killed`].
-pub(crate) fn of_thirty(api: &FakeApi) -> Campaign {
-    campaign(api).rows(30).set("pace.concurrency", 4)
 }
 
 /// Who got a message, each once.
@@ -75,7 +45,7 @@ fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
         let pending = rows(&run, "pending");
         assert!(pending > 0 && pending + unknown + rows(&run, "accepted") == 200);
 
-        on("resume", &run).run().code(4);
+        Run::on("resume", &run).run().code(4);
         let results = Results::of(&run);
         assert_eq!(results.count("unknown") as u64, unknown);
         assert_eq!(results.count("accepted") as u64, 200 - unknown);
@@ -92,13 +62,13 @@ fn what_is_resent_is_marked_as_a_possible_duplicate() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
-    let resolve = || on("resolve", &run).args(["--how", "resend"]);
+    let resolve = || Run::on("resolve", &run).args(["--how", "resend"]);
     resolve().run().code(1).stderr_has("--yes");
     assert_eq!(rows(&run, "unknown"), 4, "it did not do it unasked");
     resolve().arg("--yes").run().code(0);
     assert_eq!(api.requests().len(), 14, "resolve posts nothing");
     assert_eq!(rows(&run, "unknown"), 0);
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 30)].into());
     let marked = results
@@ -115,13 +85,13 @@ fn what_the_user_knows_to_be_taken_is_not_sent_again() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
-    on("resolve", &run)
+    Run::on("resolve", &run)
         .args(["--how", "accepted"])
         .run()
         .code(0);
     assert_eq!(rows(&run, "unknown"), 0);
     assert_eq!(api.requests().len(), 14, "resolve posts nothing");
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 30)].into());
     assert_eq!(api.taken_addresses(), addresses(&results));
@@ -150,7 +120,7 @@ fn a_resume_leaves_out_who_got_it_from_a_later_run() {
         let first = first.code(5).run_dir();
         send(&campaign).arg(option).run().code(0);
         let taken = api.taken().len();
-        on("resume", &first)
+        Run::on("resume", &first)
             .run()
             .code(0)
             .stderr_has("2 rows already sent in the run");
@@ -174,7 +144,7 @@ fn one_signal_lets_what_is_in_flight_end() {
         assert_eq!(results.count("unknown") + results.count("sending"), 0);
         assert_eq!(results.count("accepted"), api.taken().len());
         assert!(results.count("pending") > 20);
-        on("resume", &run).run().code(0);
+        Run::on("resume", &run).run().code(0);
         assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
     }
 }
@@ -205,9 +175,9 @@ fn two_processes_never_work_on_one_run() {
     assert_eq!(rows(&run, "sending"), 1, "a live holder's row is in flight");
     let words = format!("process {pid}");
     for command in ["resume", "retry"] {
-        on(command, &run).run().code(1).stderr_has(&words);
+        Run::on(command, &run).run().code(1).stderr_has(&words);
     }
-    on("resolve", &run)
+    Run::on("resolve", &run)
         .args(["--how", "accepted"])
         .run()
         .code(1)
@@ -231,7 +201,7 @@ fn a_plan_that_was_not_completed_is_not_resumed() {
         .execute("UPDATE run SET planned = 0", [])
         .expect("it can be written");
     drop(ledger);
-    on("resume", &run)
+    Run::on("resume", &run)
         .run()
         .code(1)
         .stdout_is("")
@@ -330,7 +300,7 @@ fn a_run_never_looks_at_its_files_again() {
         .set("message.from", "other@sender.example")
         .template("newsletter.html", "<p>Changed {{ nothing }}</p>")
         .recipients("email,first_name\nzoe@one.example,Zoe\n");
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(
         api.taken_addresses(),
         ["ann@one.example", "bob@two.example", "cleo@one.example"]
@@ -366,7 +336,7 @@ fn a_suppression_list_that_grew_skips_more() {
         .code(5)
         .run_dir();
     let campaign = campaign.file("out.csv", "ann@one.example\nBOB@two.example\n");
-    let ran = on("resume", &run).run();
+    let ran = Run::on("resume", &run).run();
     ran.code(0).stderr_has("1 row on a suppression list by now");
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 2), ("skipped", 1)].into());
@@ -413,8 +383,8 @@ fn resuming_wants_keys_and_says_nothing_of_a_finished_run() {
         .run()
         .code(1)
         .stderr_has("EMAILLABS_APP_KEY");
-    on("resume", campaign.path()).run().code(0);
-    on("resume", &run).run().code(0);
+    Run::on("resume", campaign.path()).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken().len(), 3);
     assert_eq!(Results::of(&run).count("accepted"), 3);
 }
@@ -437,11 +407,11 @@ fn the_id_is_the_same_on_every_attempt_and_another_after_a_resend() {
     assert!(local.ends_with(".1"), "{local}");
     assert_eq!([id(1), id(2)], [id(0), id(0)]);
     let resend = || {
-        on("resolve", &run)
+        Run::on("resolve", &run)
             .args(["--how", "resend", "--yes"])
             .run()
             .code(0);
-        on("resume", &run).run()
+        Run::on("resume", &run).run()
     };
     resend().code(4);
     assert_eq!(id(3), format!("{local}.2@{domain}"));

@@ -12,35 +12,7 @@ use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::{APP_KEY, Ran, Run, SECRET_KEY};
-
-/// A campaign of three rows that posts to `api`.
-pub(crate) fn campaign(api: &FakeApi) -> Campaign {
-    Campaign::new().api(&api.url())
-}
-
-/// The same with one message for all, so that rows can share a request.
-pub(crate) fn newsletter(api: &FakeApi) -> Campaign {
-    campaign(api)
-        .set("message.subject", "News")
-        .template("newsletter.html", "<p>News</p>")
-}
-
-/// `mailrun send CAMPAIGN --yes`, with keys.
-pub(crate) fn send(campaign: &Campaign) -> Run {
-    Run::send(campaign.path())
-}
-
-/// A command that takes a run, with keys.
-pub(crate) fn on(command: &str, run: &Path) -> Run {
-    Run::on(command, run)
-}
-
-/// Every address that is in the results, sorted.
-pub(crate) fn addresses(results: &Results) -> Vec<&str> {
-    let mut all: Vec<_> = results.rows.iter().map(|row| &*row["email"]).collect();
-    all.sort_unstable();
-    all
-}
+use crate::support::send::{addresses, campaign, newsletter, send};
 
 /// The columns that stand before the input's own.
 const COLUMNS: &str =
@@ -303,9 +275,9 @@ fn a_limit_leaves_the_others_pending() {
     };
     counts(&[("accepted", 4), ("pending", 6)]);
     assert_eq!(api.taken().len(), 4);
-    on("resume", &run).args(["--limit", "1"]).run().code(5);
+    Run::on("resume", &run).args(["--limit", "1"]).run().code(5);
     counts(&[("accepted", 5), ("pending", 5)]);
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     counts(&[("accepted", 10)]);
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
 }
@@ -519,7 +491,7 @@ fn recipients_can_come_from_standard_input() {
         .run()
         .code(5)
         .run_dir();
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken_addresses(), ["x@one.example", "y@one.example"]);
 }
 

@@ -7,13 +7,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::process::Signal;
 
-use crate::send::{campaign, newsletter, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::kill::{Moment, Watch, unsteady, whole};
 use crate::support::promises::Promises;
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
+use crate::support::send::{campaign, newsletter, send};
 
 const BOTH: [Signal; 2] = [Signal::TERM, Signal::INT];
 
@@ -52,7 +52,7 @@ fn interrupted_again_and_again(campaign: &Campaign, api: &FakeApi, rng: &mut Std
     loop {
         let command = run
             .as_ref()
-            .map_or_else(|| send(campaign), |run| on("resume", run));
+            .map_or_else(|| send(campaign), |run| Run::on("resume", run));
         let moment = Moment::Requests(rng.random_range(1..20));
         let then = Duration::from_micros(rng.random_range(0..3_000));
         let watch = Watch::new(campaign, api, run.as_deref());
@@ -106,7 +106,7 @@ fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
         return true;
     }
     let run = campaign.only_run();
-    on("resume", &run).args(["--limit", "8"]).run();
+    Run::on("resume", &run).args(["--limit", "8"]).run();
     let promises = Promises::at(&Results::of(&run), api);
     assert!(promises.hold().unknown() <= 8);
     false
@@ -167,7 +167,7 @@ fn a_signal_while_the_results_are_written_does_them_no_harm() {
         assert!(done, "{ran:?}");
         let run = ran.run_dir();
         whole(&run.join("results.csv"), 400).unwrap_or_else(|why| panic!("{why}"));
-        on("resume", &run).run().code(0);
+        Run::on("resume", &run).run().code(0);
         assert_eq!(nothing_in_doubt(&run, &api), 0);
         assert_eq!(api.taken().len(), 400);
     }
@@ -186,7 +186,7 @@ fn two_signals_leave_in_doubt_what_was_in_flight_at_most() {
         let (ran, came) = signalled(send(&campaign), &watch, moment, &BOTH);
         assert!(came, "it had ended");
         let run = ran.code(130).run_dir();
-        let ended = on("resume", &run).run();
+        let ended = Run::on("resume", &run).run();
         let promises = Promises::at(&Results::of(&run), &api);
         assert!(promises.hold().unknown() <= concurrency * batch);
         ended.code(if promises.unknown() > 0 { 4 } else { 0 });

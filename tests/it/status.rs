@@ -2,11 +2,10 @@
 
 use rusqlite::Connection;
 
-use crate::resume::{rows, status};
-use crate::send::{campaign, on, send};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::send::{campaign, rows, send, status};
 
 /// An API that loses the answer to every message.
 fn loses_answers() -> FakeApi {
@@ -110,19 +109,19 @@ fn retry_says_when_there_is_nothing_to_do() {
         ("-v", "There are no failed rows.\n"),
         ("--rejected", "There are no failed and no rejected rows.\n"),
     ] {
-        let ran = on("retry", &run).arg(argument).run();
+        let ran = Run::on("retry", &run).arg(argument).run();
         ran.code(0).stderr_has(words);
     }
     assert_eq!(api.requests().len(), 3, "nothing was posted");
 
     let refused = campaign(&api).recipients("email,first_name\nreject@x.example,R\n");
     let run = send(&refused).run().code(3).run_dir();
-    on("retry", &run)
+    Run::on("retry", &run)
         .run()
         .code(3)
         .stderr_has("`--rejected` posts the 1 rejected row again");
     assert_eq!(api.requests().len(), 4);
-    on("retry", &run)
+    Run::on("retry", &run)
         .arg("--rejected")
         .run()
         .code(3)

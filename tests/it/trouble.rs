@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::send::{addresses, campaign, send};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
+use crate::support::send::{addresses, campaign, send};
 
 #[test]
 fn after_a_refusal_of_all_one_request_goes_alone() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::send::{campaign, on, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::{Run, Running};
+use crate::support::send::{campaign, send};
 
 /// An API that takes every message and answers after a while.
 fn slow() -> FakeApi {
@@ -101,7 +101,7 @@ fn the_second_send_refuses_while_the_first_asks() {
     let planned = format!("is being planned by the process {}", running.pid());
     let status = Run::new("status").arg(campaign.path()).run();
     status.code(1).stderr_has(&planned);
-    on("resume", &run)
+    Run::on("resume", &run)
         .run()
         .code(1)
         .stderr_has("being worked on");
@@ -139,7 +139,7 @@ fn a_run_that_is_gone_on_with_keeps_its_campaign_from_being_sent() {
     let campaign = campaign(&api);
     let first = send(&campaign).args(["--limit", "1"]).run();
     let run = first.code(5).run_dir();
-    let running = on("resume", &run).spawn();
+    let running = Run::on("resume", &run).spawn();
     running.wait_until("one in flight", |_| api.in_flight() > 0);
     for more in ["--again", "--except-sent"] {
         refused(send(&campaign).arg(more), &running, &run);
@@ -157,13 +157,13 @@ fn no_run_is_gone_on_with_while_its_campaign_is_sent() {
     let running = planning(&campaign, &["--except-sent"]);
     let second = campaign.runs().pop().expect("a run");
     for command in ["resume", "retry"] {
-        refused(on(command, &run), &running, &second);
+        refused(Run::on(command, &run), &running, &second);
     }
-    let resolve = on("resolve", &run).args(["--how", "accepted"]);
+    let resolve = Run::on("resolve", &run).args(["--how", "accepted"]);
     refused(resolve, &running, &second);
     assert_eq!(api.taken().len(), 1);
     running.kill();
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken().len(), 3);
 }
 
@@ -179,9 +179,9 @@ fn two_runs_of_a_campaign_can_be_gone_on_with_at_a_time() {
         command.run().code(5).run_dir()
     };
     let (one, two) = (partly(), partly());
-    let running = on("resume", &one).spawn();
+    let running = Run::on("resume", &one).spawn();
     running.wait_until("one in flight", |_| api.in_flight() > 0);
-    on("resume", &two).run().code(0);
+    Run::on("resume", &two).run().code(0);
     running.wait().code(0);
     assert_eq!(api.taken().len(), 6);
 }
@@ -195,12 +195,12 @@ fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
     let half = campaign.runs().pop().expect("a run");
     assert_ne!(half, run);
     // Who names the campaign is told of the newest, and not given an older run.
-    on("resume", campaign.path())
+    Run::on("resume", campaign.path())
         .run()
         .code(1)
         .stderr_has("never planned to its end");
     assert_eq!(api.taken().len(), 1);
-    on("resume", &run).run().code(0);
+    Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken().len(), 3);
     send(&campaign).arg("--dry-run").run().code(0);
     assert!(half.exists(), "a rehearsal removes nothing");

@@ -9,12 +9,12 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
-use crate::send::{newsletter, send};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{Authority, FakeApi, Flaw};
 use crate::support::parallel::each;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
+use crate::support::send::{newsletter, send};
 
 /// A server that can't be reached.
 struct Nowhere {

@@ -1,6 +1,6 @@
 use super::Case;
-use crate::findings::check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check;
 
 const FLEX: &str = "<div style=\"display: flex\">{% if first_name %}Hello";
 

@@ -1,6 +1,6 @@
 use super::Case;
-use crate::findings::check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("contrast-low", |good| {

@@ -1,6 +1,6 @@
 use super::Case;
-use crate::findings::check;
 use crate::support::campaign::{Campaign, GOOD_RECIPIENTS};
+use crate::support::findings::check;
 
 /// The good campaign with another row.
 fn with_row(good: Campaign, row: &str) -> Campaign {

@@ -1,6 +1,6 @@
 use super::Case;
-use crate::findings::check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check;
 
 const HELLO: &str = "{% if first_name %}Hello {{ first_name }},{% else %}Hello,{% endif %}";
 

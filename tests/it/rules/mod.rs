@@ -20,8 +20,8 @@ mod text;
 
 use std::collections::BTreeSet;
 
-use crate::findings::check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check;
 
 /// Two recipients, the second of whom has a site that only this machine knows.
 const SITES: &str = "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
@@ -104,7 +104,7 @@ fn every_rule_finds_what_it_is_for() {
             .iter()
             .filter(|it| it.code == case.code)
             .collect();
-        let place = |finding: &&&crate::findings::Finding| {
+        let place = |finding: &&&crate::support::findings::Finding| {
             let place = format!(
                 "{}:{}:{}",
                 finding.file.as_deref().unwrap_or_default(),

@@ -1,8 +1,8 @@
 use std::fmt::Write;
 
 use super::Case;
-use crate::findings::check;
 use crate::support::campaign::Campaign;
+use crate::support::findings::check;
 
 /// The good campaign at these rates, with rows of these domains, so many each.
 fn paced(good: Campaign, rates: &[&str], rows: &[(&str, usize)]) -> Campaign {

@@ -48,11 +48,6 @@ impl Beacon {
         Self { address, seen }
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The first line of all that was asked; of a connection on which nothing was, an empty one.
     pub fn seen(&self) -> Vec<String> {
         let mut seen = self.seen.lock().expect("no panic while locked").clone();
@@ -108,38 +103,46 @@ fn drive() -> Option<(Child, String)> {
     Some((driver, port))
 }
 
-/// A browser with one window.
+/// A browser with one window, which can reach this machine and its beacon alone.
 pub struct Browser {
+    beacon: Beacon,
     driver: Child,
     site: Site,
     session: String,
     _profile: TempDir,
 }
 
+/// Starts a browser; nothing where there is no Chromium.
+pub fn browser() -> Option<Browser> {
+    let found = has_program("chromium") && has_program("chromedriver");
+    real_part("Chromium and its driver", found).then(Browser::start)
+}
+
 impl Browser {
-    /// Starts one that knows this machine and the beacon alone; nothing where there is no Chromium.
-    pub fn start(beacon: &Beacon) -> Option<Self> {
-        let found = has_program("chromium") && has_program("chromedriver");
-        if !real_part("Chromium and its driver", found) {
-            return None;
-        }
-        // It wants one port on two networks, and gives up where another program has it on one of them.
+    fn start() -> Self {
+        // The driver needs the same port in IPv4 and IPv6, and gives up when another program has one of them.
         let (driver, port) = (0..5).find_map(|_| drive()).expect("a driver");
         let profile = TempDir::new().expect("a folder");
         let mut browser = Self {
+            beacon: Beacon::start(),
             driver,
             site: Site(format!("127.0.0.1:{port}")),
             session: String::new(),
             _profile: profile,
         };
-        browser.begin(beacon);
-        Some(browser)
+        browser.begin();
+        browser
     }
 
-    fn begin(&mut self, beacon: &Beacon) {
+    /// Receives everything that the browser sends to `out.example`.
+    pub fn beacon(&self) -> &Beacon {
+        &self.beacon
+    }
+
+    fn begin(&mut self) {
         let out = format!(
             "--host-resolver-rules=MAP out.example {}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-            beacon.address
+            self.beacon.address
         );
         let profile = format!("--user-data-dir={}", self._profile.path().display());
         let args = json!([

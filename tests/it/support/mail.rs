@@ -8,8 +8,6 @@ use mail_parser::{Address, Message, MessageParser, MimeHeaders};
 /// A message, as far as tests look at it.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// The bytes of the file.
-    pub raw: Vec<u8>,
     /// The decoded `Subject`.
     pub subject: String,
     /// The mailboxes of `From`, as `Name <address>` or `address`.
@@ -69,7 +67,6 @@ impl Mail {
             .parse(raw)
             .expect("a message can be parsed");
         Self {
-            raw: raw.to_vec(),
             subject: message.subject().unwrap_or_default().to_owned(),
             from: mailboxes(message.from()),
             to: mailboxes(message.to()),

@@ -1,9 +1,5 @@
-//! The harness that every test of this binary shares.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a toolbox: a tool may wait for the test that needs it, and nothing outside this binary sees it"
-)]
+//! What tests share: campaigns, runs of the binary, fake servers, terminals, browsers.
+#![allow(unreachable_pub, reason = "nothing outside this binary sees it")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,7 +7,10 @@ use std::process::{Command, Stdio};
 pub mod browser;
 pub mod campaign;
 pub mod fake_api;
+pub mod faults;
+pub mod findings;
 pub mod gateway;
+pub mod hostile;
 pub mod http;
 pub mod inbox;
 pub mod kill;
@@ -24,21 +23,22 @@ pub mod promises;
 pub mod results;
 pub mod run;
 pub mod screen;
+pub mod send;
 pub mod shim;
 pub mod smtp;
 pub mod snapshot;
 
-/// Says whether the real thing called `what` can be tested with here, when `found` says that it is there.
+/// Returns `found`: whether the program or service `what`, which a test needs, is installed.
 ///
-/// A test that needs it returns when this is false, and leaves a line that says so. With
-/// `MAILRUN_TESTS_REQUIRE_ALL` in the environment nothing may be left out, and it panics.
+/// The test returns early when it is not, and this prints a line that says so. With
+/// `MAILRUN_TESTS_REQUIRE_ALL` in the environment no test may be skipped, and it panics.
 pub fn real_part(what: &str, found: bool) -> bool {
     if !found {
         assert!(
             std::env::var_os("MAILRUN_TESTS_REQUIRE_ALL").is_none(),
-            "{what} is missing, and MAILRUN_TESTS_REQUIRE_ALL says that no test may be left out"
+            "{what} is missing, and MAILRUN_TESTS_REQUIRE_ALL allows no test to be skipped"
         );
-        eprintln!("LEFT OUT: {what}");
+        eprintln!("SKIPPED: {what} is missing");
     }
     found
 }
@@ -59,7 +59,7 @@ pub fn has_requests() -> bool {
             .is_ok_and(|status| status.success())
 }
 
-/// Runs a program that posts or asks, and gives what it wrote.
+/// Runs a client with a script on its standard input, and returns what it prints.
 pub fn client(program: &str, arguments: &[&str], script: &str) -> String {
     let mut child = Command::new(program)
         .args(arguments)

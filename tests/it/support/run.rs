@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-/// How long a command may take unless [`Run::limit`] says otherwise.
+/// How long a command may take before it is killed and the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long to wait between two looks at a child.
 const LOOK: Duration = Duration::from_millis(5);
@@ -35,7 +35,6 @@ pub struct Run {
     shown: String,
     stdin: Vec<u8>,
     terminal: bool,
-    limit: Duration,
     home: TempDir,
 }
 
@@ -58,7 +57,6 @@ impl Run {
             shown: "mailrun".into(),
             stdin: Vec::new(),
             terminal: false,
-            limit: LIMIT,
             home,
         }
         .arg(command)
@@ -116,12 +114,6 @@ impl Run {
         self
     }
 
-    /// How long it may take before it is killed and the test fails.
-    pub fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
     /// The command as it is, and its home folder, which is gone when that is dropped.
     pub(super) fn into_command(self) -> (Command, TempDir) {
         (self.command, self.home)
@@ -157,7 +149,6 @@ impl Run {
             child,
             shown: self.shown,
             started: Instant::now(),
-            limit: self.limit,
             _keyboard: keyboard.map(|(keyboard, _)| keyboard),
             _home: self.home,
         }
@@ -190,7 +181,6 @@ pub struct Running {
     stderr: Captured,
     shown: String,
     started: Instant,
-    limit: Duration,
     _keyboard: Option<OwnedFd>,
     _home: TempDir,
 }
@@ -233,10 +223,10 @@ impl Running {
     pub fn wait_until(&self, what: &str, mut done: impl FnMut(&Self) -> bool) -> &Self {
         while !done(self) {
             assert!(
-                self.started.elapsed() < self.limit,
+                self.started.elapsed() < LIMIT,
                 "`{}`: {what} did not come about in {:?}\n{}",
                 self.shown,
-                self.limit,
+                LIMIT,
                 both(&self.stdout(), &self.stderr())
             );
             std::thread::sleep(LOOK);
@@ -260,15 +250,14 @@ impl Running {
             {
                 break status;
             }
-            if self.started.elapsed() >= self.limit {
+            if self.started.elapsed() >= LIMIT {
                 let shown = both(&self.stdout(), &self.stderr());
-                panic!("`{}` took more than {:?}\n{shown}", self.shown, self.limit);
+                panic!("`{}` took more than {:?}\n{shown}", self.shown, LIMIT);
             }
             std::thread::sleep(LOOK);
         };
         Ran {
             shown: std::mem::take(&mut self.shown),
-            took: self.started.elapsed(),
             status,
             stdout: self.stdout.finish(),
             stderr: self.stderr.finish(),
@@ -329,8 +318,6 @@ pub struct Ran {
     pub stdout: String,
     /// All of its standard error.
     pub stderr: String,
-    /// From its start to its end.
-    pub took: Duration,
 }
 
 impl Ran {
@@ -346,11 +333,6 @@ impl Ran {
             self.status.code() == Some(code),
             &format!("exit code {code}"),
         )
-    }
-
-    /// Its exit code; none when a signal ended it.
-    pub fn exit_code(&self) -> Option<i32> {
-        self.status.code()
     }
 
     /// Asserts that standard output has this text.

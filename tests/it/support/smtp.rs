@@ -24,8 +24,6 @@ pub enum Stage {
 #[derive(Debug, Clone)]
 pub struct Moment {
     pub stage: Stage,
-    /// The number of the connection, from 0.
-    pub connection: usize,
     /// How often this stage was reached before, on any connection.
     pub times: usize,
     /// The address of `MAIL` or `RCPT`, that of the recipient afterwards.
@@ -292,7 +290,6 @@ impl<'a> Session<'a> {
         };
         let moment = Moment {
             stage,
-            connection: self.number,
             times,
             address: address.to_owned(),
         };

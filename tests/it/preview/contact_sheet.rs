@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::browser::{Beacon, Browser};
+use crate::support::browser::browser;
 use crate::support::campaign::Campaign;
 use crate::support::run::{Ran, Run};
 
@@ -54,10 +54,7 @@ fn hostile() -> Campaign {
 
 #[test]
 fn nothing_runs_and_nothing_is_fetched() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = hostile();
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0);
@@ -92,15 +89,12 @@ fn nothing_runs_and_nothing_is_fetched() {
         json!([null, 0])
     );
     assert_eq!((browser.url(), browser.windows()), (url, 1));
-    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
+    assert_eq!(browser.beacon().seen_until_now(), Vec::<String>::new());
 }
 
 #[test]
 fn a_page_by_itself_does_nothing_either() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = hostile();
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0);
@@ -115,7 +109,7 @@ fn a_page_by_itself_does_nothing_either() {
         );
         assert_eq!(browser.url(), url);
     }
-    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
+    assert_eq!(browser.beacon().seen_until_now(), Vec::<String>::new());
 }
 
 #[test]

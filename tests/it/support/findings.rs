@@ -4,51 +4,51 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::support::campaign::Campaign;
-use crate::support::run::Run;
+use super::campaign::Campaign;
+use super::run::Run;
 
 /// The report, with every field that it is documented to have and no other.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Report {
-    pub(crate) rows: Option<u64>,
-    pub(crate) errors: u64,
-    pub(crate) warnings: u64,
-    pub(crate) notes: u64,
-    pub(crate) off: Vec<Off>,
-    pub(crate) findings: Vec<Finding>,
+pub struct Report {
+    pub rows: Option<u64>,
+    pub errors: u64,
+    pub warnings: u64,
+    pub notes: u64,
+    pub off: Vec<Off>,
+    pub findings: Vec<Finding>,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Off {
-    pub(crate) code: String,
-    pub(crate) reason: String,
+pub struct Off {
+    pub code: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Finding {
-    pub(crate) severity: String,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-    pub(crate) file: Option<String>,
-    pub(crate) line: Option<u64>,
-    pub(crate) column: Option<u64>,
-    pub(crate) rows: Vec<u32>,
-    pub(crate) count: u64,
+pub struct Finding {
+    pub severity: String,
+    pub code: String,
+    pub message: String,
+    pub help: Option<String>,
+    pub file: Option<String>,
+    pub line: Option<u64>,
+    pub column: Option<u64>,
+    pub rows: Vec<u32>,
+    pub count: u64,
 }
 
 /// Checks the campaign. The exit code is held against the number of errors.
 #[track_caller]
-pub(crate) fn check(campaign: &Campaign) -> Report {
+pub fn check(campaign: &Campaign) -> Report {
     check_folder(campaign.path())
 }
 
 /// The same, without what is only about the looks of the message: most tests have a small one.
 #[track_caller]
-pub(crate) fn check_without_looks(campaign: &Campaign) -> Report {
+pub fn check_without_style_rules(campaign: &Campaign) -> Report {
     let mut report = check(campaign);
     let looks = |code: &str| mailrun::check::rules().any(|rule| rule.code == code);
     let (kept, dropped): (Vec<_>, Vec<_>) = report
@@ -66,7 +66,7 @@ pub(crate) fn check_without_looks(campaign: &Campaign) -> Report {
 }
 
 #[track_caller]
-pub(crate) fn check_folder(folder: &Path) -> Report {
+pub fn check_folder(folder: &Path) -> Report {
     let ran = Run::new("check")
         .arg(folder)
         .args(["--format", "json"])
@@ -80,7 +80,7 @@ pub(crate) fn check_folder(folder: &Path) -> Report {
 impl Report {
     /// Asserts that nothing is wrong.
     #[track_caller]
-    pub(crate) fn is_clean(&self) -> &Self {
+    pub fn is_clean(&self) -> &Self {
         assert!(self.findings.is_empty(), "{self:#?}");
         assert_eq!((self.errors, self.warnings, self.notes), (0, 0, 0));
         self
@@ -88,14 +88,14 @@ impl Report {
 
     /// The only finding.
     #[track_caller]
-    pub(crate) fn only(&self) -> &Finding {
+    pub fn only(&self) -> &Finding {
         assert_eq!(self.findings.len(), 1, "{self:#?}");
         &self.findings[0]
     }
 
     /// The finding whose message has this text.
     #[track_caller]
-    pub(crate) fn about(&self, text: &str) -> &Finding {
+    pub fn about(&self, text: &str) -> &Finding {
         self.findings
             .iter()
             .find(|finding| finding.message.contains(text))
@@ -106,7 +106,7 @@ impl Report {
 impl Finding {
     /// Asserts its code, and a part of its message.
     #[track_caller]
-    pub(crate) fn is(&self, code: &str, message: &str) -> &Self {
+    pub fn is(&self, code: &str, message: &str) -> &Self {
         assert!(
             self.code == code && self.message.contains(message),
             "wanted {code}, {message:?}: {self:#?}"
@@ -116,7 +116,7 @@ impl Finding {
 
     /// Asserts the end of the file's path, the line and the column.
     #[track_caller]
-    pub(crate) fn at(&self, file: &str, line: u64, column: u64) -> &Self {
+    pub fn at(&self, file: &str, line: u64, column: u64) -> &Self {
         let named = self.file.as_deref().unwrap_or_default();
         assert!(
             named.ends_with(file) && (self.line, self.column) == (Some(line), Some(column)),
@@ -127,7 +127,7 @@ impl Finding {
 
     /// Asserts a part of what it says is to be done.
     #[track_caller]
-    pub(crate) fn helps(&self, text: &str) -> &Self {
+    pub fn helps(&self, text: &str) -> &Self {
         let help = self.help.as_deref().unwrap_or_default();
         assert!(help.contains(text), "wanted {text:?}: {self:#?}");
         self

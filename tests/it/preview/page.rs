@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::inbox_page::{assert_nothing_left, hostile_html, hostile_names};
-use crate::support::browser::{Beacon, Browser};
+use crate::support::browser::{Browser, browser};
 use crate::support::campaign::Campaign;
+use crate::support::hostile::{assert_nothing_sent, hostile_html, hostile_names};
 use crate::support::preview::Preview;
 
 const SUBJECT: &str = "document.querySelector('article h1')?.textContent";
@@ -85,10 +85,7 @@ fn look_at_all(browser: &Browser, preview: &Preview, row: usize, what: &str) {
 
 #[test]
 fn hostile_rows_do_nothing_and_load_nothing() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let mut names = hostile_names();
     names.extend(hostile_html("out.example"));
     let campaign = campaign(&names);
@@ -121,15 +118,12 @@ fn hostile_rows_do_nothing_and_load_nothing() {
         assert_still(&browser, name);
     }
     assert_eq!(browser.windows(), 1);
-    assert_nothing_left(&browser, &beacon);
+    assert_nothing_sent(&browser);
 }
 
 #[test]
 fn hostile_errors_are_texts() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let bad = "<img src=http://out.example/x onerror=window.__xss=1>";
     let campaign = campaign(&["x".to_owned()]).recipients(csv(&[(bad.to_owned(), bad.to_owned())]));
     let preview = Preview::start(campaign.path());
@@ -141,7 +135,7 @@ fn hostile_errors_are_texts() {
     fs::write(&template, format!("{bad}{{{{ \"{bad}\" }}")).expect("room");
     browser.until("document.querySelector('#broken:not([hidden]) .finding pre')?.textContent.includes('onerror')");
     assert_still(&browser, "a template");
-    assert_nothing_left(&browser, &beacon);
+    assert_nothing_sent(&browser);
 }
 
 /// Six recipients; something is wrong with the fifth.
@@ -161,10 +155,7 @@ fn six() -> Campaign {
 
 #[test]
 fn the_keyboard_does_everything() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
     browser
@@ -231,12 +222,13 @@ fn the_keyboard_does_everything() {
     browser.keys(&["r"]);
     subject("Fay");
     // Nothing was loaded so far; now it is.
-    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
+    assert_eq!(browser.beacon().seen_until_now(), Vec::<String>::new());
     browser
         .keys(&["i"])
         .until("document.querySelector('#images').checked && location.search.includes('images=1')");
     let begun = std::time::Instant::now();
-    while !beacon
+    while !browser
+        .beacon()
         .seen()
         .iter()
         .any(|line| line == "GET /image HTTP/1.1")
@@ -270,10 +262,7 @@ fn the_keyboard_does_everything() {
 
 #[test]
 fn what_is_saved_or_tried_is_seen_at_once() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
     browser.go(&preview.site.url("/?row=2&tab=data")).until("document.querySelector('#panel [data-column=first_name]') && document.querySelector('#live').dataset.live === 'yes'");
@@ -330,10 +319,7 @@ fn what_is_saved_or_tried_is_seen_at_once() {
 
 #[test]
 fn a_long_list_is_drawn_in_part_and_reaches_its_end() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     // Higher than an element may be.
     let campaign = Campaign::new().rows(300_000);
     let preview = Preview::start(campaign.path());
@@ -360,10 +346,7 @@ fn a_long_list_is_drawn_in_part_and_reaches_its_end() {
 
 #[test]
 fn those_with_findings_are_listed_as_they_are_found() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
     browser
@@ -381,10 +364,7 @@ fn those_with_findings_are_listed_as_they_are_found() {
 
 #[test]
 fn a_narrow_window_shows_one_thing_at_a_time() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
     browser.size(500, 800);

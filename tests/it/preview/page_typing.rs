@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::browser::{Beacon, Browser};
+use crate::support::browser::{Browser, browser};
 use crate::support::campaign::Campaign;
 use crate::support::preview::Preview;
 
@@ -14,7 +14,7 @@ const LIVE: &str = "document.querySelector('#live').dataset.live === 'yes'";
 
 /// A browser at the page of a campaign.
 fn at(campaign: &Campaign, path: &str, until: &str) -> Option<(Browser, Preview)> {
-    let browser = Browser::start(&Beacon::start())?;
+    let browser = browser()?;
     let preview = Preview::start(campaign.path());
     browser.go(&preview.site.url(path)).until(until);
     Some((browser, preview))
