@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mailrun::campaign::Campaign;
-use mailrun::check::{self, Lint, Pass};
+use mailrun::check::{self, Checker, RowPass};
 use mailrun::clock::Clock;
 use mailrun::finding::Severity;
 use mailrun::ledger::{Run, Target, path_in};
@@ -70,7 +70,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let engine = engine.expect("an engine");
     let [preflight, check] = [Severity::Error, Severity::Note].map(|least| {
         let began = Instant::now();
-        let lint = Lint::new(&check::Inputs {
+        let checker = Checker::new(&check::Inputs {
             campaign: &campaign,
             engine: &engine,
             header: &run.header,
@@ -82,10 +82,10 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             net: false,
             clock: Clock::system(),
         });
-        let inputs = Pass {
+        let inputs = RowPass {
             ledger: &ledger,
             last: u32::try_from(rows).expect("few rows"),
-            lint: &lint.expect("rules"),
+            checker: &checker.expect("rules"),
             stages: &Stages::default(),
         };
         let take = |found: check::RowFinding| {
@@ -94,7 +94,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             };
             panic!("row {}: {:?}", found.row, found.finding)
         };
-        check::pass(&inputs, take).expect("a ledger");
+        check::check_rows(&inputs, take).expect("a ledger");
         began.elapsed()
     });
     let tera = tera_alone(dir, rows);

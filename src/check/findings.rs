@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use super::lint::Common;
+use super::checker::CommonFinding;
 use crate::finding::{Finding, Place, Severity};
 use crate::recipients::{ReadError, Warning};
 
@@ -105,7 +105,7 @@ impl Findings {
     }
 
     /// Adds what many rows have in common; the rows have their lines in the file `recipients`.
-    pub fn add_common(&mut self, common: Common, recipients: &Path) {
+    pub fn add_common(&mut self, common: CommonFinding, recipients: &Path) {
         let Some((row, line)) = common.rows.first().copied() else {
             return self.add(common.finding);
         };

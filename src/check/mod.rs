@@ -1,34 +1,39 @@
-//! What is wrong with a campaign, gathered and grouped: the preflight of `send`, and `check`.
+//! Finds what is wrong with a campaign: the preflight of `send`, and `check`.
 //!
-//! Rules look at three things: the campaign as it is written; each *shape* of its messages, once for
-//! all rows whose HTML is built alike, with marks for the rows' own values; and every row, with its
-//! own values, cheaply. What they know of all rows together is in a tally, one a thread.
+//! Rules look at the campaign as it is written; at each *shape* of its messages, once for all rows whose HTML
+//! has the same structure, with marks in place of the values; and at every row, which has to be cheap. Each
+//! thread gathers totals of its rows for the rules about all of them.
 
+mod checker;
 mod clients;
 mod codes;
 mod colour;
-mod facts;
+mod columns;
+mod context;
+mod families;
+mod family;
 mod findings;
 mod format;
-mod lint;
 mod locate;
 mod net;
-mod out;
+mod network;
 mod page;
-mod pass;
+mod row_pass;
 mod rule;
 mod rules;
 mod seen;
 mod settings;
+mod sink;
 mod sources;
 mod style;
 
+pub use checker::{Checker, CommonFinding, Inputs, Totals};
 pub use codes::{Code, codes};
+pub use families::rules;
 pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
 pub use format::{Report, github, json, sarif};
-pub use lint::{Common, Gathered, Inputs, Lint};
-pub use net::Network;
-pub use pass::{Pass, RowFinding, pass};
+pub use network::Network;
+pub use row_pass::{RowFinding, RowPass, check_rows};
 pub use rule::Rule;
-pub use rules::{all as rules, nobody};
+pub use rules::plan::nobody;
 pub use settings::{Off, off};

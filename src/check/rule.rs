@@ -1,30 +1,65 @@
-//! A rule: what `check` looks for, under a code that scripts and campaigns can rely on.
+//! What a rule says about itself.
 
-use super::net;
 use crate::finding::{Finding, Place, Severity};
 
-/// What `check` looks for.
+/// A problem that `check` looks for. Its texts are Markdown and appear in `docs/check.md` and in SARIF.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Its name, such as `link-empty`.
+    /// The name that scripts and `[check.off]` use, such as `link-empty`.
     pub code: &'static str,
-    /// How bad it is.
     pub severity: Severity,
-    /// What it finds, in a few words.
+    /// Whether the rule runs with `--net` only.
+    pub network: bool,
+    /// What the rule finds, as a phrase.
     pub finds: &'static str,
-    /// Where it comes from: a standard, a vendor's page, a measurement.
+    /// The standard, vendor page or measurement that the rule follows.
     pub source: &'static str,
-    /// Something that it finds.
     pub example: &'static str,
 }
 
 impl Rule {
-    /// Whether it looks only with `--net`.
-    pub fn needs_network(&self) -> bool {
-        net::RULES.iter().any(|rule| rule.code == self.code)
+    const fn new(code: &'static str, severity: Severity) -> Self {
+        Self {
+            code,
+            severity,
+            network: false,
+            finds: "",
+            source: "",
+            example: "",
+        }
     }
 
-    /// Found at a place.
+    pub(super) const fn error(code: &'static str) -> Self {
+        Self::new(code, Severity::Error)
+    }
+
+    pub(super) const fn warning(code: &'static str) -> Self {
+        Self::new(code, Severity::Warning)
+    }
+
+    pub(super) const fn note(code: &'static str) -> Self {
+        Self::new(code, Severity::Note)
+    }
+
+    pub(super) const fn network(self) -> Self {
+        Self {
+            network: true,
+            ..self
+        }
+    }
+
+    pub(super) const fn finds(self, finds: &'static str) -> Self {
+        Self { finds, ..self }
+    }
+
+    pub(super) const fn source(self, source: &'static str) -> Self {
+        Self { source, ..self }
+    }
+
+    pub(super) const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
     pub(super) fn at(&self, place: Place, message: impl Into<String>) -> Finding {
         Finding {
             severity: self.severity,
@@ -32,7 +67,7 @@ impl Rule {
         }
     }
 
-    /// Found in a row, whose place is filled in.
+    /// A finding whose place is filled in later.
     pub(super) fn found(&self, message: impl Into<String>) -> Finding {
         self.at(Place::default(), message)
     }

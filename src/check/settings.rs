@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::clients::{self, Clients};
-use super::{codes, rules};
+use super::codes::codes;
+use super::families::rules;
 use crate::campaign::{Campaign, Text};
 use crate::finding::{Finding, nearest};
 
@@ -18,7 +19,7 @@ pub fn off(campaign: &Campaign) -> Result<Off, Vec<Finding>> {
     let mut off = Off::new();
     let mut findings = Vec::new();
     for (code, reason) in &campaign.check.off {
-        match rules::all().find(|rule| rule.code == code.get_ref()) {
+        match rules().find(|rule| rule.code == code.get_ref()) {
             None => findings.push(no_rule(campaign, code)),
             Some(_) if reason.get_ref().trim().is_empty() => {
                 findings.push(no_reason(campaign, code, reason));
@@ -43,7 +44,7 @@ fn no_rule(campaign: &Campaign, code: &Text) -> Finding {
             .help("what has this code can't be read or sent at all; mend it, or take the row out");
     }
     let finding = error(format!("there is no rule `{name}`"));
-    match nearest(name, rules::all().map(|rule| rule.code)) {
+    match nearest(name, rules().map(|rule| rule.code)) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("the codes of the rules stand in brackets behind findings"),
     }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
-use crate::check::{self, Findings, Lint, Network, Pass, RowFinding, of_row, of_warning};
+use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
@@ -135,7 +135,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         skip_invalid: wanted.skip_invalid,
     };
     let recipients = rendering.recipients.clone();
-    let lint = Lint::new(&check::Inputs {
+    let checker = Checker::new(&check::Inputs {
         campaign,
         engine: &engine,
         header: &run.header,
@@ -147,14 +147,14 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         net: wanted.net,
         clock: Clock::system(),
     })?;
-    rendering.findings.extend(lint.campaign());
+    rendering.findings.extend(checker.campaign());
     if wanted.preflight {
         stages.to_render.store(planned.pending, Ordering::Relaxed);
-        rendering.preflight(&lint, &mut planned, &ledger, &stages)?;
+        rendering.preflight(&checker, &mut planned, &ledger, &stages)?;
         planned.planner.publish()?;
     }
     if wanted.net {
-        rendering.findings.extend(look_up(&lint)?);
+        rendering.findings.extend(look_up(&checker)?);
     }
     // After the preflight, so that a file that is missing is not told twice.
     if engine.has_own_attachments() && !rendering.findings.has_errors() {
@@ -177,7 +177,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
 }
 
 /// What is wrong with what the messages lead to, and whom they are from.
-fn look_up(lint: &Lint<'_>) -> Result<Vec<Finding>, Failure> {
+fn look_up(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
     let no_network =
         |error: String| Failure::new("net", format!("nothing can be looked up: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -186,7 +186,7 @@ fn look_up(lint: &Lint<'_>) -> Result<Vec<Finding>, Failure> {
         .map_err(|error| no_network(error.to_string()))?;
     runtime.block_on(async {
         let network = Network::system().map_err(no_network)?;
-        Ok(lint.look_up(&network).await)
+        Ok(checker.look_up(&network).await)
     })
 }
 
@@ -200,18 +200,18 @@ struct Rendering {
 impl Rendering {
     fn preflight(
         &mut self,
-        lint: &Lint<'_>,
+        checker: &Checker<'_>,
         planned: &mut Planned,
         ledger: &Path,
         stages: &Stages,
     ) -> Result<(), LedgerError> {
-        let inputs = Pass {
+        let inputs = RowPass {
             ledger,
             last: planned.last,
-            lint,
+            checker,
             stages,
         };
-        let common = check::pass(&inputs, |found| self.take(found, &mut planned.planner))?;
+        let common = check::check_rows(&inputs, |found| self.take(found, &mut planned.planner))?;
         for one in common {
             self.findings.add_common(one, &self.recipients);
         }

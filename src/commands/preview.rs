@@ -10,7 +10,7 @@ use super::preview_terminal as terminal;
 use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
-use crate::check::{self, Findings, Lint, of_row};
+use crate::check::{self, Checker, Findings, of_row};
 use crate::cli::Preview;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
         ..run
     };
     let engine = engine(&campaign, &run)?;
-    let lint = Lint::new(&check::Inputs {
+    let checker = Checker::new(&check::Inputs {
         campaign: &campaign,
         engine: &engine,
         header: &run.header,
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
     })?;
     let maker = Maker {
         engine: &engine,
-        lint: &lint,
+        checker: &checker,
         file: Path::new(&name),
         shown,
     };
@@ -163,7 +163,7 @@ fn engine(campaign: &Campaign, run: &Run) -> Result<Engine, Failure> {
 /// Makes messages of rows, with what is wrong with them.
 struct Maker<'a> {
     engine: &'a Engine,
-    lint: &'a Lint<'a>,
+    checker: &'a Checker<'a>,
     /// The file of the recipients, as the user would name it.
     file: &'a Path,
     shown: &'a Shown,
@@ -206,7 +206,7 @@ impl Maker<'_> {
     }
 
     fn findings(&self, row: &render::Row, line: u64) -> Findings {
-        let found = self.lint.message(row).into_iter();
+        let found = self.checker.message(row).into_iter();
         // What is in a template has its place.
         found
             .map(|finding| match finding.place.file {

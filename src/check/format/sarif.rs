@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Report, words};
+use crate::check::codes::codes;
+use crate::check::families::rules;
 use crate::check::findings::Group;
-use crate::check::{codes, rules};
 use crate::finding::Severity;
 
 const SCHEMA: &str =

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::super::facts::Sheet;
-use super::super::locate::has_site;
-use super::super::rules::is_link;
-use super::super::sources::sources;
+use crate::check::context::MessageContext;
+use crate::check::locate::has_site;
+use crate::check::rules::urls::is_link;
+use crate::check::sources::sources;
 use crate::finding::{Excerpt, Finding, Place};
 use crate::render::is_marked;
 
@@ -48,7 +48,7 @@ impl Target {
 
 /// What is to be looked up.
 #[derive(Debug, Clone, Default)]
-pub(in crate::check) struct Targets {
+pub(super) struct Targets {
     pub(super) urls: BTreeMap<(Kind, String), Target>,
     /// Whether there were more.
     pub(super) beyond: bool,
@@ -58,18 +58,18 @@ pub(in crate::check) struct Targets {
 
 impl Targets {
     /// Adds what a message of a shape leads to.
-    pub(in crate::check) fn add(&mut self, sheet: &Sheet<'_>) {
+    pub(super) fn add(&mut self, context: &MessageContext<'_>) {
         if self.senders.len() < SENDERS {
-            let domain = sheet.message.from.address.ascii_domain();
+            let domain = context.message.from.address.ascii_domain();
             self.senders.insert(domain.to_lowercase());
         }
-        let unsubscribe = unsubscribe(&sheet.message.headers);
-        let locator = &sheet.facts.locator;
+        let unsubscribe = unsubscribe(&context.message.headers);
+        let locator = &context.shared.locator;
         let wanted = |address: &str| {
             let address = address.trim();
             let site = site(address)?;
             // Values that shape the HTML have no marks: a host that nobody wrote may be a recipient's.
-            let campaign = &sheet.facts.campaign.source.text;
+            let campaign = &context.shared.campaign.source.text;
             if !locator.has_site(site) && !has_site(campaign, site) {
                 return None;
             }
@@ -77,7 +77,7 @@ impl Targets {
             wanted(address, written, &unsubscribe)
         };
         let unknown = || super::UNKNOWN.found("");
-        for page in sheet.pages() {
+        for page in context.pages() {
             for (index, element) in page.elements() {
                 let href = element.get("href").filter(|_| is_link(&element.name));
                 if let Some((url, fetch)) = href.and_then(wanted) {

@@ -6,42 +6,39 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::rule::Rule;
-use super::sender::{W, rule, unknown};
+use super::sender::unknown;
+use crate::check::rule::Rule;
 use crate::finding::Finding;
 use crate::transport::lookup::{Dns, DnsError};
 
 /// The bytes of the shortest RSA key that receivers take, of 1,024 bits, as a record has it (RFC 8301 3.2).
 const SHORTEST_RSA: usize = 160;
 
-pub(super) const MISSING: Rule = rule(
-    "dkim-missing",
-    W,
-    "with `--net`: a selector of `[check] dkim` at which the sender's domain has no key",
-    "RFC 6376 3.6; Google's and Yahoo's requirements for bulk senders",
-    "no TXT record at `s1._domainkey.acme.example`",
-);
-pub(super) const REVOKED: Rule = rule(
-    "dkim-revoked",
-    W,
-    "with `--net`: a DKIM key that was taken back, or can't be read",
-    "RFC 6376 3.6.1",
-    "`v=DKIM1; p=`",
-);
-pub(super) const WEAK: Rule = rule(
-    "dkim-weak",
-    W,
-    "with `--net`: a DKIM key of fewer than 1,024 bits, which receivers don't take",
-    "RFC 8301 3.2",
-    "an RSA key of 512 bits",
-);
-pub(super) const TESTING: Rule = rule(
-    "dkim-testing",
-    W,
-    "with `--net`: a DKIM key that says it is only tried out, so that receivers may ignore it",
-    "RFC 6376 3.6.1",
-    "`v=DKIM1; t=y; p=…`",
-);
+pub(super) const MISSING: Rule = Rule::warning("dkim-missing")
+    .network()
+    .finds("with `--net`: a selector of `[check] dkim` at which the sender's domain has no key")
+    .source("RFC 6376 3.6; Google's and Yahoo's requirements for bulk senders")
+    .example("no TXT record at `s1._domainkey.acme.example`");
+
+pub(super) const REVOKED: Rule = Rule::warning("dkim-revoked")
+    .network()
+    .finds("with `--net`: a DKIM key that was taken back, or can't be read")
+    .source("RFC 6376 3.6.1")
+    .example("`v=DKIM1; p=`");
+
+pub(super) const WEAK: Rule = Rule::warning("dkim-weak")
+    .network()
+    .finds("with `--net`: a DKIM key of fewer than 1,024 bits, which receivers don't take")
+    .source("RFC 8301 3.2")
+    .example("an RSA key of 512 bits");
+
+pub(super) const TESTING: Rule = Rule::warning("dkim-testing")
+    .network()
+    .finds(
+        "with `--net`: a DKIM key that says it is only tried out, so that receivers may ignore it",
+    )
+    .source("RFC 6376 3.6.1")
+    .example("`v=DKIM1; t=y; p=…`");
 
 /// What is wrong with a domain's key at a selector.
 pub(super) async fn look(domain: &str, selector: &str, dns: &Dns) -> Option<Finding> {

@@ -1,65 +1,49 @@
 //! What the answers for links and images mean.
 
-use super::super::rule::Rule;
 use super::UNKNOWN;
 use super::collect::{Kind, Target};
-use crate::finding::{Finding, Severity};
+use crate::check::rule::Rule;
+use crate::finding::Finding;
 use crate::transport::lookup::{DnsError, LookError, Seen};
 
 /// The most bytes that an image should have.
 const HEAVY: u64 = 1_000_000;
 
-const fn warning(
-    code: &'static str,
-    finds: &'static str,
-    source: &'static str,
-    example: &'static str,
-) -> Rule {
-    Rule {
-        code,
-        severity: Severity::Warning,
-        finds,
-        source,
-        example,
-    }
-}
+pub(super) const DEAD: Rule = Rule::warning("link-dead")
+    .network()
+    .finds("with `--net`: a link to what is not there: its host does not exist, or it answers 404, 410 or 5xx, or redirects without end")
+    .source("RFC 9110 15")
+    .example("a page that has been moved");
 
-pub(super) const DEAD: Rule = warning(
-    "link-dead",
-    "with `--net`: a link to what is not there: its host does not exist, or it answers 404, 410 or 5xx, or redirects without end",
-    "RFC 9110 15",
-    "a page that has been moved",
-);
-pub(super) const NOT_PUBLIC: Rule = warning(
-    "link-not-public",
-    "with `--net`: a link or an image at an address that is not of the public internet",
-    "RFC 6890",
-    "`http://192.168.1.5/offer`",
-);
-pub(super) const DOWNGRADED: Rule = warning(
-    "link-downgraded",
-    "with `--net`: a link with `https:` that redirects to one with `http:`",
-    "RFC 9110 4.2.2",
-    "`https://acme.example/` that redirects to `http://www.acme.example/`",
-);
-pub(super) const TLS: Rule = warning(
-    "link-tls",
-    "with `--net`: a link or an image whose server has no good certificate",
-    "RFC 9110 4.3.4",
-    "a certificate that has expired",
-);
-pub(super) const IMAGE_DEAD: Rule = warning(
-    "image-dead",
-    "with `--net`: an image that is not there, or is none",
-    "RFC 9110 15",
-    "an image that has been renamed on the server",
-);
-pub(super) const IMAGE_HEAVY: Rule = warning(
-    "image-too-heavy",
-    "with `--net`: an image of more than a megabyte",
-    "about half a minute at 0.3 Mbit/s",
-    "a photograph as the camera made it",
-);
+pub(super) const NOT_PUBLIC: Rule = Rule::warning("link-not-public")
+    .network()
+    .finds("with `--net`: a link or an image at an address that is not of the public internet")
+    .source("RFC 6890")
+    .example("`http://192.168.1.5/offer`");
+
+pub(super) const DOWNGRADED: Rule = Rule::warning("link-downgraded")
+    .network()
+    .finds("with `--net`: a link with `https:` that redirects to one with `http:`")
+    .source("RFC 9110 4.2.2")
+    .example("`https://acme.example/` that redirects to `http://www.acme.example/`");
+
+pub(super) const TLS: Rule = Rule::warning("link-tls")
+    .network()
+    .finds("with `--net`: a link or an image whose server has no good certificate")
+    .source("RFC 9110 4.3.4")
+    .example("a certificate that has expired");
+
+pub(super) const IMAGE_DEAD: Rule = Rule::warning("image-dead")
+    .network()
+    .finds("with `--net`: an image that is not there, or is none")
+    .source("RFC 9110 15")
+    .example("an image that has been renamed on the server");
+
+pub(super) const IMAGE_HEAVY: Rule = Rule::warning("image-too-heavy")
+    .network()
+    .finds("with `--net`: an image of more than a megabyte")
+    .source("about half a minute at 0.3 Mbit/s")
+    .example("a photograph as the camera made it");
 
 /// What is wrong with a link or an image, by the answer; nothing was asked of a server for `None`.
 pub(super) fn judge(target: &Target, answer: &Result<Option<Seen>, LookError>) -> Vec<Finding> {

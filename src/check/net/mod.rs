@@ -6,35 +6,35 @@ mod links;
 mod sender;
 mod spf;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-pub(super) use collect::Targets;
-
-use super::out::Out;
+use super::context::MessageContext;
+use super::family::{Family, NetworkContext};
+use super::network::Network;
 use super::rule::Rule;
+use super::sink::FindingSink;
 use crate::campaign::Campaign;
-use crate::finding::{Finding, Place, Severity};
-use crate::transport::lookup::{Dns, Guard, LookError, Seen, Web};
-use collect::Target;
+use crate::finding::{Finding, Place};
+use crate::transport::lookup::{Dns, LookError, Seen};
+use collect::{Target, Targets};
 
 /// How many are looked up at once.
 const AT_ONCE: usize = 8;
 /// The longest that all of it may take.
 const ALL: Duration = Duration::from_secs(90);
 
-const UNKNOWN: Rule = Rule {
-    code: "lookup-failed",
-    severity: Severity::Note,
-    finds: "what could not be looked up with `--net`",
-    source: "the network",
-    example: "a server that does not answer",
-};
+const UNKNOWN: Rule = Rule::note("lookup-failed")
+    .network()
+    .finds("what could not be looked up with `--net`")
+    .source("the network")
+    .example("a server that does not answer");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     UNKNOWN,
     links::DEAD,
     links::NOT_PUBLIC,
@@ -56,38 +56,50 @@ pub(super) const RULES: &[Rule] = &[
     dkim::TESTING,
 ];
 
-/// The DNS and the web.
-pub struct Network {
-    dns: Dns,
-    web: Web,
+/// Looks up the links of the messages and the domain of the sender.
+#[derive(Default)]
+pub(super) struct Lookups {
+    targets: Mutex<Targets>,
 }
 
-impl Network {
-    /// Those that this machine is set up for, behind the guard: public addresses alone.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn system() -> Result<Self, String> {
-        let dns = Dns::system().map_err(|error| error.to_string())?;
-        let web = Web::new(dns.clone(), Guard::public()).map_err(|error| error.to_string())?;
-        Ok(Self { dns, web })
+impl Family for Lookups {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
     }
 
-    async fn ask(&self, target: &Target) -> Result<Option<Seen>, LookError> {
-        if target.fetch {
-            self.web.look(&target.url).await.map(Some)
-        } else {
-            self.web.resolve(&target.url).await.map(|()| None)
+    /// Gathers what [`Self::network`] looks up.
+    fn message(&self, context: &MessageContext<'_>, _sink: &mut FindingSink<'_>) {
+        if context.shared.net {
+            let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+            targets.add(context);
         }
+    }
+
+    fn network<'a>(
+        &'a self,
+        context: &'a NetworkContext<'_>,
+        sink: &'a mut FindingSink<'_>,
+    ) -> BoxFuture<'a, ()> {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = targets.clone();
+        async move { look(&targets, context.shared.campaign, context.network, sink).await }.boxed()
+    }
+}
+
+async fn ask(network: &Network, target: &Target) -> Result<Option<Seen>, LookError> {
+    if target.fetch {
+        network.web.look(&target.url).await.map(Some)
+    } else {
+        network.web.resolve(&target.url).await.map(|()| None)
     }
 }
 
 /// Looks everything up, and says what is wrong with it.
-pub(super) async fn look(
+async fn look(
     targets: &Targets,
     campaign: &Campaign,
     network: &Network,
-    out: &mut Out<'_>,
+    sink: &mut FindingSink<'_>,
 ) {
     let from = &campaign.message.from;
     let place = |finding: Finding| {
@@ -101,9 +113,9 @@ pub(super) async fn look(
     };
     for domain in &targets.senders {
         let findings = look_at_sender(domain, &campaign.check.dkim, &network.dns).await;
-        findings.into_iter().for_each(|one| out.add(place(one)));
+        findings.into_iter().for_each(|one| sink.add(place(one)));
     }
-    look_at_urls(targets, network, out).await;
+    look_at_urls(targets, network, sink).await;
 }
 
 /// What is wrong with a sender's domain, and with the keys that sign for it.
@@ -120,17 +132,17 @@ async fn look_at_sender(domain: &str, selectors: &[String], dns: &Dns) -> Vec<Fi
     findings
 }
 
-async fn look_at_urls(targets: &Targets, network: &Network, out: &mut Out<'_>) {
+async fn look_at_urls(targets: &Targets, network: &Network, sink: &mut FindingSink<'_>) {
     let asked = stream::iter(targets.urls.values());
     let mut answers = asked
-        .map(|target| async move { (target, network.ask(target).await) })
+        .map(|target| async move { (target, ask(network, target).await) })
         .buffer_unordered(AT_ONCE);
     let deadline = Instant::now() + ALL;
     let mut known = 0;
     while let Ok(Some((target, answer))) = timeout_at(deadline, answers.next()).await {
         known += 1;
         for finding in links::judge(target, &answer) {
-            out.add(target.place(finding));
+            sink.add(target.place(finding));
         }
     }
     let late = targets.urls.len() - known;
@@ -143,7 +155,7 @@ async fn look_at_urls(targets: &Targets, network: &Network, out: &mut Out<'_>) {
                 ALL.as_secs()
             )
         };
-        out.add(UNKNOWN.found(message).help("look at the others by hand"));
+        sink.add(UNKNOWN.found(message).help("look at the others by hand"));
     }
 }
 

@@ -1,85 +1,58 @@
 //! What the DNS says of the sender's domain.
 
-use super::super::rule::Rule;
 use super::UNKNOWN;
 use super::spf::{LOOKUPS, is_spf, lookups, passes_all};
-use crate::finding::{Finding, Severity};
+use crate::check::rule::Rule;
+use crate::finding::Finding;
 use crate::transport::lookup::{Dns, DnsError};
 
-pub(super) const fn rule(
-    code: &'static str,
-    severity: Severity,
-    finds: &'static str,
-    source: &'static str,
-    example: &'static str,
-) -> Rule {
-    Rule {
-        code,
-        severity,
-        finds,
-        source,
-        example,
-    }
-}
+pub(super) const NO_DOMAIN: Rule = Rule::warning("sender-no-domain")
+    .network()
+    .finds("with `--net`: a sender whose domain does not exist")
+    .source("RFC 5321 2.3.5")
+    .example("`from = \"news@acmee.example\"`");
 
-pub(super) const W: Severity = Severity::Warning;
+pub(super) const FREE_MAIL: Rule = Rule::warning("dmarc-free-mail")
+    .network()
+    .finds("with `--net`: a sender at a free mail provider whose DMARC refuses what others send in its name")
+    .source("RFC 7489 6.3")
+    .example("`from = \"acme@yahoo.com\"`");
 
-pub(super) const NO_DOMAIN: Rule = rule(
-    "sender-no-domain",
-    W,
-    "with `--net`: a sender whose domain does not exist",
-    "RFC 5321 2.3.5",
-    "`from = \"news@acmee.example\"`",
-);
-pub(super) const FREE_MAIL: Rule = rule(
-    "dmarc-free-mail",
-    W,
-    "with `--net`: a sender at a free mail provider whose DMARC refuses what others send in its name",
-    "RFC 7489 6.3",
-    "`from = \"acme@yahoo.com\"`",
-);
-pub(super) const SPF_MISSING: Rule = rule(
-    "spf-missing",
-    W,
-    "with `--net`: a sender's domain without SPF",
-    "RFC 7208; Google's and Yahoo's requirements for bulk senders",
-    "no TXT record with `v=spf1`",
-);
-pub(super) const SPF_SEVERAL: Rule = rule(
-    "spf-several",
-    W,
-    "with `--net`: a sender's domain with more than one SPF record, so that none counts",
-    "RFC 7208 4.5",
-    "two TXT records with `v=spf1`",
-);
-pub(super) const SPF_LOOKUPS: Rule = rule(
-    "spf-lookups",
-    W,
-    "with `--net`: an SPF record that costs more than 10 lookups, so that it does not count",
-    "RFC 7208 4.6.4",
-    "`v=spf1 include:… include:…` and so on",
-);
-pub(super) const SPF_ALL: Rule = rule(
-    "spf-all",
-    W,
-    "with `--net`: an SPF record that lets everybody send",
-    "RFC 7208 5.1",
-    "`v=spf1 +all`",
-);
-pub(super) const DMARC_MISSING: Rule = rule(
-    "dmarc-missing",
-    W,
-    "with `--net`: a sender's domain without DMARC",
-    "RFC 7489; Google's and Yahoo's requirements for bulk senders",
-    "no TXT record at `_dmarc.acme.example`",
-);
-pub(super) const DMARC_NONE: Rule = rule(
-    "dmarc-none",
-    Severity::Note,
-    "with `--net`: a DMARC record that asks receivers to do nothing",
-    "RFC 7489 6.3",
-    "`v=DMARC1; p=none`",
-);
+pub(super) const SPF_MISSING: Rule = Rule::warning("spf-missing")
+    .network()
+    .finds("with `--net`: a sender's domain without SPF")
+    .source("RFC 7208; Google's and Yahoo's requirements for bulk senders")
+    .example("no TXT record with `v=spf1`");
+
+pub(super) const SPF_SEVERAL: Rule = Rule::warning("spf-several")
+    .network()
+    .finds("with `--net`: a sender's domain with more than one SPF record, so that none counts")
+    .source("RFC 7208 4.5")
+    .example("two TXT records with `v=spf1`");
+
+pub(super) const SPF_LOOKUPS: Rule = Rule::warning("spf-lookups")
+    .network()
+    .finds("with `--net`: an SPF record that costs more than 10 lookups, so that it does not count")
+    .source("RFC 7208 4.6.4")
+    .example("`v=spf1 include:… include:…` and so on");
+
+pub(super) const SPF_ALL: Rule = Rule::warning("spf-all")
+    .network()
+    .finds("with `--net`: an SPF record that lets everybody send")
+    .source("RFC 7208 5.1")
+    .example("`v=spf1 +all`");
+
+pub(super) const DMARC_MISSING: Rule = Rule::warning("dmarc-missing")
+    .network()
+    .finds("with `--net`: a sender's domain without DMARC")
+    .source("RFC 7489; Google's and Yahoo's requirements for bulk senders")
+    .example("no TXT record at `_dmarc.acme.example`");
+
+pub(super) const DMARC_NONE: Rule = Rule::note("dmarc-none")
+    .network()
+    .finds("with `--net`: a DMARC record that asks receivers to do nothing")
+    .source("RFC 7489 6.3")
+    .example("`v=DMARC1; p=none`");
 
 /// Providers at which anybody can have an address.
 const FREE: &[&str] = &[

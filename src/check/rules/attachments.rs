@@ -1,46 +1,61 @@
 //! Attachments: those of risky types, those that are there twice, and all of them too heavy.
 
-use super::super::facts::{Facts, RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::written;
-use crate::finding::{Finding, Severity};
+use super::campaign_file;
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
+use crate::check::family::Family;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::message::Message;
 
-const RISKY: Rule = Rule {
-    code: "attachment-risky",
-    severity: Severity::Warning,
-    finds: "an attachment of a type that Gmail refuses, with the whole message",
-    source: "support.google.com/mail/answer/6590",
-    example: "`path = \"setup.exe\"`",
-};
+const RISKY: Rule = Rule::warning("attachment-risky")
+    .finds("an attachment of a type that Gmail refuses, with the whole message")
+    .source("support.google.com/mail/answer/6590")
+    .example("`path = \"setup.exe\"`");
 
-const HEAVY: Rule = Rule {
-    code: "attachment-heavy",
-    severity: Severity::Warning,
-    finds: "attachments of more than 10 MB as they are sent, which many servers refuse",
-    source: "Postfix `message_size_limit`: 10,240,000 bytes unless set",
-    example: "three photographs of 3 MB: in base64 12 MB",
-};
+const HEAVY: Rule = Rule::warning("attachment-heavy")
+    .finds("attachments of more than 10 MB as they are sent, which many servers refuse")
+    .source("Postfix `message_size_limit`: 10,240,000 bytes unless set")
+    .example("three photographs of 3 MB: in base64 12 MB");
 
-const TWICE: Rule = Rule {
-    code: "attachment-twice",
-    severity: Severity::Warning,
-    finds: "the same content attached twice",
-    source: "SHA-256 of the files",
-    example: "`terms.pdf` and a copy of it",
-};
+const TWICE: Rule = Rule::warning("attachment-twice")
+    .finds("the same content attached twice")
+    .source("SHA-256 of the files")
+    .example("`terms.pdf` and a copy of it");
 
-const EMPTY: Rule = Rule {
-    code: "attachment-empty",
-    severity: Severity::Warning,
-    finds: "an attachment with nothing in it",
-    source: "the length of the file",
-    example: "`path = \"terms.pdf\"` with 0 bytes",
-};
+const EMPTY: Rule = Rule::warning("attachment-empty")
+    .finds("an attachment with nothing in it")
+    .source("the length of the file")
+    .example("`path = \"terms.pdf\"` with 0 bytes");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[RISKY, HEAVY, TWICE, EMPTY];
+const RULES: &[Rule] = &[RISKY, HEAVY, TWICE, EMPTY];
+
+pub(in crate::check) struct Attachments;
+
+impl Family for Attachments {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// The attachments that are the same for all rows.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let shared = context.shared;
+        if shared.engine.has_own_attachments() {
+            return;
+        }
+        for (index, finding) in look(context.message) {
+            sink.add(in_campaign(shared, finding, index));
+        }
+    }
+
+    /// The attachments that are a row's own.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        if context.shared.engine.has_own_attachments() {
+            let found = look(context.message).into_iter();
+            found.for_each(|(_, finding)| sink.add(finding));
+        }
+    }
+}
 
 /// The most bytes of base64 that every server takes.
 const MOST: usize = 10_000_000;
@@ -103,25 +118,6 @@ const REFUSED: [&str; 54] = [
     "xll",
 ];
 
-/// The attachments that are the same for all rows.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let facts = sheet.facts;
-    if facts.engine.has_own_attachments() {
-        return;
-    }
-    for (index, finding) in look(sheet.message) {
-        out.add(in_campaign(facts, finding, index));
-    }
-}
-
-/// The attachments that are a row's own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if row.facts.engine.has_own_attachments() {
-        let found = look(row.message).into_iter();
-        found.for_each(|(_, finding)| out.add(finding));
-    }
-}
-
 /// What is wrong with the attachments, each with its place among them.
 fn look(message: &Message) -> Vec<(usize, Finding)> {
     let files = &message.attachments.files;
@@ -181,9 +177,9 @@ fn heavy(bytes: usize) -> Finding {
         .help("put the files on the web and link to them; the API itself takes 15 MB")
 }
 
-fn in_campaign(facts: &Facts<'_>, finding: Finding, index: usize) -> Finding {
-    match facts.campaign.message.attachments.get(index) {
-        Some(attachment) => written::at_text(facts, finding, &attachment.path),
-        None => written::in_file(facts, finding),
+fn in_campaign(shared: &CampaignContext<'_>, finding: Finding, index: usize) -> Finding {
+    match shared.campaign.message.attachments.get(index) {
+        Some(attachment) => campaign_file::at_text(shared, finding, &attachment.path),
+        None => campaign_file::in_file(shared, finding),
     }
 }

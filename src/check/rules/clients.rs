@@ -1,63 +1,59 @@
 //! HTML and CSS that mail clients don't support.
 
-use super::super::clients::{Feature, Lack, Use, in_words, uses};
-use super::super::facts::Sheet;
-use super::super::out::Out;
-use super::super::page::Page;
-use super::super::rule::Rule;
-use crate::finding::{Finding, Severity};
+use crate::check::clients::{Feature, Lack, Use, in_words, uses};
+use crate::check::context::MessageContext;
+use crate::check::family::Family;
+use crate::check::page::Page;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 
 const SOURCE: &str = "[caniemail](https://www.caniemail.com)";
 
-const CSS: Rule = Rule {
-    code: "client-css",
-    severity: Severity::Warning,
-    finds: "CSS that a mail client does not know, where the message is not readable or falls apart without it",
-    source: SOURCE,
-    example: "`display: flex`: Outlook for Windows",
-};
+const CSS: Rule = Rule::warning("client-css")
+    .finds("CSS that a mail client does not know, where the message is not readable or falls apart without it")
+    .source(SOURCE)
+    .example("`display: flex`: Outlook for Windows");
 
-const CSS_MINOR: Rule = Rule {
-    code: "client-css-minor",
-    severity: Severity::Note,
-    finds: "CSS that a mail client does not know, or in part, where the message only looks worse without it",
-    source: SOURCE,
-    example: "a background image with no colour behind it",
-};
+const CSS_MINOR: Rule = Rule::note("client-css-minor")
+    .finds("CSS that a mail client does not know, or in part, where the message only looks worse without it")
+    .source(SOURCE)
+    .example("a background image with no colour behind it");
 
-const HTML: Rule = Rule {
-    code: "client-html",
-    severity: Severity::Warning,
-    finds: "HTML that a mail client leaves out",
-    source: SOURCE,
-    example: "`<form>`, `<svg>`, `hidden`",
-};
+const HTML: Rule = Rule::warning("client-html")
+    .finds("HTML that a mail client leaves out")
+    .source(SOURCE)
+    .example("`<form>`, `<svg>`, `hidden`");
 
-const HTML_MINOR: Rule = Rule {
-    code: "client-html-minor",
-    severity: Severity::Note,
-    finds: "HTML that a mail client knows in part, or that a message can do without",
-    source: SOURCE,
-    example: "`<a href=\"#prices\">`",
-};
+const HTML_MINOR: Rule = Rule::note("client-html-minor")
+    .finds("HTML that a mail client knows in part, or that a message can do without")
+    .source(SOURCE)
+    .example("`<a href=\"#prices\">`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[CSS, CSS_MINOR, HTML, HTML_MINOR];
+const RULES: &[Rule] = &[CSS, CSS_MINOR, HTML, HTML_MINOR];
 
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let Some(page) = &sheet.page else { return };
-    if !out.wants_any(RULES) {
-        return;
+pub(in crate::check) struct ClientSupport;
+
+impl Family for ClientSupport {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
     }
-    for (feature, used) in uses(page) {
-        if let Some(finding) = look(sheet, feature, &used) {
-            out.add(place(sheet, page, &used, finding));
+
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(page) = &context.page else { return };
+        if !sink.wants_any(RULES) {
+            return;
+        }
+        for (feature, used) in uses(page) {
+            if let Some(finding) = look(context, feature, &used) {
+                sink.add(place(context, page, &used, finding));
+            }
         }
     }
 }
 
-fn look(sheet: &Sheet<'_>, feature: &Feature, used: &Use) -> Option<Finding> {
-    let clients = &sheet.facts.clients;
+fn look(context: &MessageContext<'_>, feature: &Feature, used: &Use) -> Option<Finding> {
+    let clients = &context.shared.clients;
     let without = clients.lacking(feature, Lack::All, used.mso_sees);
     let (css, name) = (feature.is_css(), &feature.name);
     let (rule, message) = if !without.is_empty() {
@@ -92,8 +88,8 @@ fn look(sheet: &Sheet<'_>, feature: &Feature, used: &Use) -> Option<Finding> {
 
 /// The place of a use: what is written in a `<style>` was put into the elements, so its text is
 /// looked for first.
-fn place(sheet: &Sheet<'_>, page: &Page, used: &Use, finding: Finding) -> Finding {
-    let locator = &sheet.facts.locator;
+fn place(context: &MessageContext<'_>, page: &Page, used: &Use, finding: Finding) -> Finding {
+    let locator = &context.shared.locator;
     let texts = used.written.iter();
     let mut found = texts.map(|text| locator.at_text(finding.clone(), text, 0));
     let found = found.find(|finding| finding.excerpt.is_some());

@@ -1,22 +1,19 @@
 //! Contrast of text and background (WCAG).
 
-use super::super::clients::is_style_for_all;
-use super::super::colour::Colour;
-use super::super::facts::Sheet;
-use super::super::out::Out;
-use super::super::page::{Kind, Page};
-use super::super::rule::Rule;
-use super::super::seen::{Seen, seen};
-use super::super::style::{Item, Named, items};
-use crate::finding::Severity;
+use crate::check::clients::is_style_for_all;
+use crate::check::colour::Colour;
+use crate::check::context::MessageContext;
+use crate::check::family::Family;
+use crate::check::page::{Kind, Page};
+use crate::check::rule::Rule;
+use crate::check::seen::{Seen, seen};
+use crate::check::sink::FindingSink;
+use crate::check::style::{Item, Named, items};
 
-const LOW: Rule = Rule {
-    code: "contrast-low",
-    severity: Severity::Warning,
-    finds: "text that is hard to tell from its background: a contrast below 4.5:1, or 3:1 if it is large",
-    source: "WCAG 2.2, 1.4.3",
-    example: "`color: #999999` on white",
-};
+const LOW: Rule = Rule::warning("contrast-low")
+    .finds("text that is hard to tell from its background: a contrast below 4.5:1, or 3:1 if it is large")
+    .source("WCAG 2.2, 1.4.3")
+    .example("`color: #999999` on white");
 
 /// The least contrast of text, and of large text.
 const LEAST: f32 = 4.5;
@@ -25,31 +22,38 @@ const LEAST_OF_LARGE: f32 = 3.0;
 const LARGE: f32 = 24.0;
 const LARGE_IF_BOLD: f32 = 18.66;
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[LOW];
+const RULES: &[Rule] = &[LOW];
 
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let Some(page) = &sheet.page else { return };
-    if !out.wants(&LOW) || is_coloured_elsewhere(page) {
-        return;
+pub(in crate::check) struct Contrast;
+
+impl Family for Contrast {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
     }
-    let mut told = Vec::new();
-    for (at, seen) in seen(page).into_iter().enumerate() {
-        let Some(low) = low(page, at, &seen) else {
-            continue;
-        };
-        let pair = (low.text.hex(), low.behind.hex(), low.least);
-        if told.contains(&pair) {
-            continue;
+
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(page) = &context.page else { return };
+        if !sink.wants(&LOW) || is_coloured_elsewhere(page) {
+            return;
         }
-        told.push(pair);
-        let finding = LOW
-            .found(low.message())
-            .kind("hard to read")
-            .help(low.help());
-        let locator = &sheet.facts.locator;
-        let place = page.nodes[at].parent.unwrap_or(at);
-        out.add(locator.at_element(finding, page, place, Some("style")));
+        let mut told = Vec::new();
+        for (at, seen) in seen(page).into_iter().enumerate() {
+            let Some(low) = low(page, at, &seen) else {
+                continue;
+            };
+            let pair = (low.text.hex(), low.behind.hex(), low.least);
+            if told.contains(&pair) {
+                continue;
+            }
+            told.push(pair);
+            let finding = LOW
+                .found(low.message())
+                .kind("hard to read")
+                .help(low.help());
+            let locator = &context.shared.locator;
+            let place = page.nodes[at].parent.unwrap_or(at);
+            sink.add(locator.at_element(finding, page, place, Some("style")));
+        }
     }
 }
 

@@ -2,171 +2,146 @@
 
 use url::Url;
 
-use super::super::facts::{RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::page::{Element, Page};
-use super::super::rule::Rule;
-use super::super::sources::{Source, sources, srcset};
-use super::inline;
-use super::targets::{
+use super::urls::{
     Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach,
     settled, with_scheme,
 };
-use crate::finding::{Finding, Severity};
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::family::Family;
+use crate::check::page::{Element, Page};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::check::sources::{Source, sources, srcset};
+use crate::finding::Finding;
 use crate::render::{fill, is_marked};
 
-const EMPTY: Rule = Rule {
-    code: "image-empty",
-    severity: Severity::Error,
-    finds: "an image without a `src`",
-    source: "HTML 4.8.3",
-    example: "`<img src=\"\">`",
-};
+const EMPTY: Rule = Rule::error("image-empty")
+    .finds("an image without a `src`")
+    .source("HTML 4.8.3")
+    .example("`<img src=\"\">`");
 
-const RELATIVE: Rule = Rule {
-    code: "image-relative",
-    severity: Severity::Error,
-    finds: "an image without `https://`: a message has no page that it could be relative to",
-    source: "RFC 3986 5.1, RFC 2557 5",
-    example: "`<img src=\"images/logo.png\">`, `background: url(images/autumn.png)`",
-};
+const RELATIVE: Rule = Rule::error("image-relative")
+    .finds("an image without `https://`: a message has no page that it could be relative to")
+    .source("RFC 3986 5.1, RFC 2557 5")
+    .example("`<img src=\"images/logo.png\">`, `background: url(images/autumn.png)`");
 
-const LEFTOVER: Rule = Rule {
-    code: "image-leftover",
-    severity: Severity::Error,
-    finds: "an image with a placeholder in its address that nothing filled",
-    source: "the templates' syntax: Tera's, Mailchimp's `*|…|*`",
-    example: "`<img src=\"*|IMAGE:LOGO|*\">`",
-};
+const LEFTOVER: Rule = Rule::error("image-leftover")
+    .finds("an image with a placeholder in its address that nothing filled")
+    .source("the templates' syntax: Tera's, Mailchimp's `*|…|*`")
+    .example("`<img src=\"*|IMAGE:LOGO|*\">`");
 
-const BROKEN: Rule = Rule {
-    code: "image-broken",
-    severity: Severity::Error,
-    finds: "an image whose `src` is no address, or none that mail programs load",
-    source: "WHATWG URL 4.4",
-    example: "`<img src=\"https://\">`, `<img src=\"blob:…\">`",
-};
+const BROKEN: Rule = Rule::error("image-broken")
+    .finds("an image whose `src` is no address, or none that mail programs load")
+    .source("WHATWG URL 4.4")
+    .example("`<img src=\"https://\">`, `<img src=\"blob:…\">`");
 
-const LOCAL: Rule = Rule {
-    code: "image-local",
-    severity: Severity::Error,
-    finds: "an image on the writer's own machine: `file:`, `C:\\`, `localhost`",
-    source: "RFC 8089, RFC 6761 6.3",
-    example: "`<img src=\"file:///home/me/logo.png\">`",
-};
+const LOCAL: Rule = Rule::error("image-local")
+    .finds("an image on the writer's own machine: `file:`, `C:\\`, `localhost`")
+    .source("RFC 8089, RFC 6761 6.3")
+    .example("`<img src=\"file:///home/me/logo.png\">`");
 
-const PRIVATE: Rule = Rule {
-    code: "image-private",
-    severity: Severity::Warning,
-    finds: "an image on a host that only one network knows",
-    source: "RFC 1918, RFC 6762, RFC 8375",
-    example: "`<img src=\"https://10.0.0.5/logo.png\">`",
-};
+const PRIVATE: Rule = Rule::warning("image-private")
+    .finds("an image on a host that only one network knows")
+    .source("RFC 1918, RFC 6762, RFC 8375")
+    .example("`<img src=\"https://10.0.0.5/logo.png\">`");
 
-const PLAIN: Rule = Rule {
-    code: "image-http",
-    severity: Severity::Warning,
-    finds: "an image without encryption, which mail programs on the web may not load",
-    source: "W3C Mixed Content 4",
-    example: "`<img src=\"http://acme.example/logo.png\">`",
-};
+const PLAIN: Rule = Rule::warning("image-http")
+    .finds("an image without encryption, which mail programs on the web may not load")
+    .source("W3C Mixed Content 4")
+    .example("`<img src=\"http://acme.example/logo.png\">`");
 
-const DATA: Rule = Rule {
-    code: "image-data",
-    severity: Severity::Warning,
-    finds: "an image inside the HTML: Gmail and Outlook don't show it",
-    source: "caniemail.com/features/image-base64",
-    example: "`<img src=\"data:image/png;base64,…\">`",
-};
+const DATA: Rule = Rule::warning("image-data")
+    .finds("an image inside the HTML: Gmail and Outlook don't show it")
+    .source("caniemail.com/features/image-base64")
+    .example("`<img src=\"data:image/png;base64,…\">`");
 
-const ALT: Rule = Rule {
-    code: "image-alt",
-    severity: Severity::Warning,
-    finds: "an image without an `alt`, which stands for it where images are off; `alt=\"\"` is for decoration",
-    source: "WCAG 1.1.1",
-    example: "`<img src=\"https://acme.example/logo.png\" width=\"120\">`",
-};
+const ALT: Rule = Rule::warning("image-alt")
+    .finds("an image without an `alt`, which stands for it where images are off; `alt=\"\"` is for decoration")
+    .source("WCAG 1.1.1")
+    .example("`<img src=\"https://acme.example/logo.png\" width=\"120\">`");
 
-const WIDTH: Rule = Rule {
-    code: "image-width",
-    severity: Severity::Note,
-    finds: "an image without a width: Outlook shows it as wide as its file is",
-    source: "caniemail.com/features/css-max-width: none in Outlook on Windows",
-    example: "`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`",
-};
+const WIDTH: Rule = Rule::note("image-width")
+    .finds("an image without a width: Outlook shows it as wide as its file is")
+    .source("caniemail.com/features/css-max-width: none in Outlook on Windows")
+    .example("`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     EMPTY, RELATIVE, LEFTOVER, BROKEN, LOCAL, PRIVATE, PLAIN, DATA, ALT, WIDTH,
 ];
 
-/// The images whose host is the same for all rows of the shape, those for Outlook among them.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    inline::sheet(sheet, out);
-    let locator = &sheet.facts.locator;
-    for page in sheet.pages() {
-        for (index, source) in sources(page) {
-            if let Some(finding) = address(sheet, &source) {
-                out.add(source.place(finding, locator, page, index));
+pub(in crate::check) struct Images;
+
+impl Family for Images {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// The images whose host is the same for all rows of the shape, those for Outlook among them.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let locator = &context.shared.locator;
+        for page in context.pages() {
+            for (index, source) in sources(page) {
+                if let Some(finding) = address(context, &source) {
+                    sink.add(source.place(finding, locator, page, index));
+                }
             }
-        }
-        for (index, element) in page.named("img") {
-            if is_spacer(element) {
-                continue;
-            }
-            let found = [
-                (!has_alt(page, index, element)).then(alt),
-                (!has_width(element)).then(width),
-            ];
-            for finding in found.into_iter().flatten() {
-                out.add(locator.at_element(finding, page, index, Some("src")));
+            for (index, element) in page.named("img") {
+                if is_spacer(element) {
+                    continue;
+                }
+                let found = [
+                    (!has_alt(page, index, element)).then(alt),
+                    (!has_width(element)).then(width),
+                ];
+                for finding in found.into_iter().flatten() {
+                    sink.add(locator.at_element(finding, page, index, Some("src")));
+                }
             }
         }
     }
-}
 
-/// The images whose address is the row's own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    inline::row(row, out);
-    let Some(html) = row.html else { return };
-    let odd = row.values.iter().any(|value| has_leftover(value));
-    for hole in html.holes() {
-        let is_image = hole.element == "img" || hole.element.starts_with("v:");
-        match hole.attribute.as_str() {
-            "src" if is_image => own(row, &hole.value, odd, out),
-            "background" => own(row, &hole.value, odd, out),
-            "srcset" => {
-                let addresses = srcset(&hole.value).into_iter();
-                let marked = addresses.filter(|address| is_marked(address));
-                marked.for_each(|address| own(row, address, odd, out));
+    /// The images whose address is the row's own.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(html) = context.html else { return };
+        let odd = context.values.iter().any(|value| has_leftover(value));
+        for hole in html.holes() {
+            let is_image = hole.element == "img" || hole.element.starts_with("v:");
+            match hole.attribute.as_str() {
+                "src" if is_image => own(context, &hole.value, odd, sink),
+                "background" => own(context, &hole.value, odd, sink),
+                "srcset" => {
+                    let addresses = srcset(&hole.value).into_iter();
+                    let marked = addresses.filter(|address| is_marked(address));
+                    marked.for_each(|address| own(context, address, odd, sink));
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
 }
 
 /// An address that has a row's values; they are `odd` if one may be left over.
-fn own(row: &RowSheet<'_>, address: &str, odd: bool, out: &mut Out<'_>) {
+fn own(context: &RowContext<'_>, address: &str, odd: bool, sink: &mut FindingSink<'_>) {
     let is_settled = is_settled(address);
     if is_settled && !odd {
         return;
     }
-    let src = fill(address, row.values);
+    let src = fill(address, context.values);
     let what = || named("image", address);
     let found = if is_settled {
         has_leftover(&src).then(|| leftover(&what()))
     } else {
         look_at_site(&src, || look(&src, &what()))
     };
-    found.into_iter().for_each(|finding| out.add(finding));
+    found.into_iter().for_each(|finding| sink.add(finding));
 }
 
-fn address(sheet: &Sheet<'_>, source: &Source<'_>) -> Option<Finding> {
+fn address(context: &MessageContext<'_>, source: &Source<'_>) -> Option<Finding> {
     let what = match source.attribute {
         "src" | "srcset" => "an image",
         _ => "a background image",
     };
-    look(&settled(source.address, sheet)?, what)
+    look(&settled(source.address, context)?, what)
 }
 
 /// What is wrong with the address of an image, which is named `what`.

@@ -4,94 +4,95 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::super::facts::{Facts, RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::super::sources::sources;
-use super::written;
-use crate::finding::{Finding, Severity, nearest};
+use super::campaign_file;
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
+use crate::check::family::Family;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::check::sources::sources;
+use crate::finding::{Finding, nearest};
 use crate::message::Message;
 use crate::render::{Hole, before_marks, fill, is_marked};
 
-const MISSING: Rule = Rule {
-    code: "image-cid-missing",
-    severity: Severity::Error,
-    finds: "a `cid:` that no attachment with `inline = true` has for a name",
-    source: "RFC 2392 2",
-    example: "`<img src=\"cid:logo.png\">` without that attachment",
-};
+const MISSING: Rule = Rule::error("image-cid-missing")
+    .finds("a `cid:` that no attachment with `inline = true` has for a name")
+    .source("RFC 2392 2")
+    .example("`<img src=\"cid:logo.png\">` without that attachment");
 
-const UNUSED: Rule = Rule {
-    code: "image-cid-unused",
-    severity: Severity::Warning,
-    finds: "an attachment with `inline = true` that nothing in the HTML shows",
-    source: "RFC 2387 3.4: readers show it as a file, or not at all",
-    example: "`inline = true`, and no `cid:` with its name",
-};
+const UNUSED: Rule = Rule::warning("image-cid-unused")
+    .finds("an attachment with `inline = true` that nothing in the HTML shows")
+    .source("RFC 2387 3.4: readers show it as a file, or not at all")
+    .example("`inline = true`, and no `cid:` with its name");
 
-const HEAVY: Rule = Rule {
-    code: "image-heavy",
-    severity: Severity::Warning,
-    finds: "attached images of more than 500 KB in all, in every message",
-    source: "a measure: at 3 Mbit/s that is more than a second and a half",
-    example: "`inline = true` for a photograph of 2 MB",
-};
+const HEAVY: Rule = Rule::warning("image-heavy")
+    .finds("attached images of more than 500 KB in all, in every message")
+    .source("a measure: at 3 Mbit/s that is more than a second and a half")
+    .example("`inline = true` for a photograph of 2 MB");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY];
+const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY];
 
-/// The most bytes of images that nobody minds.
-const MOST: u64 = 500_000;
+pub(in crate::check) struct InlineImages;
 
-/// The attachments that are the same for all rows, and the names that the HTML has for them.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let facts = sheet.facts;
-    if facts.engine.has_own_attachments() {
-        return;
+impl Family for InlineImages {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
     }
-    for page in sheet.pages() {
-        for (index, source) in sources(page) {
-            let cid = cid(source.address).filter(|cid| !is_marked(cid));
-            if let Some(finding) = cid.and_then(|cid| missing(cid, sheet.message)) {
-                out.add(source.place(finding, &facts.locator, page, index));
+
+    /// The attachments that are the same for all rows, and the names that the HTML has for them.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let shared = context.shared;
+        if shared.engine.has_own_attachments() {
+            return;
+        }
+        for page in context.pages() {
+            for (index, source) in sources(page) {
+                let cid = cid(source.address).filter(|cid| !is_marked(cid));
+                if let Some(finding) = cid.and_then(|cid| missing(cid, context.message)) {
+                    sink.add(source.place(finding, &shared.locator, page, index));
+                }
+            }
+        }
+        let found = heavy(context.message);
+        found.for_each(|finding| sink.add(in_campaign(shared, finding)));
+        let Some(html) = context.html else { return };
+        if !html.holes().iter().any(may_be_cid) {
+            let found = unused(cids(html.marked()), context.message);
+            found.for_each(|finding| sink.add(in_campaign(shared, finding)));
+        }
+    }
+
+    /// The attachments that are a row's own, and the names that it has for those of all.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(html) = context.html else { return };
+        if context.shared.engine.has_own_attachments() {
+            let html = html.sent();
+            let missing = cids(&html).filter_map(|cid| missing(cid, context.message));
+            let found = missing
+                .chain(unused(cids(&html), context.message))
+                .chain(heavy(context.message));
+            found.for_each(|finding| sink.add(finding));
+            return;
+        }
+        let holes = html.holes().iter().filter(|hole| may_be_cid(hole));
+        let filled: Vec<_> = holes
+            .map(|hole| fill(&hole.value, context.values))
+            .collect();
+        if filled.is_empty() {
+            return;
+        }
+        let own = || filled.iter().filter_map(|address| cid(address));
+        let missing = own().filter_map(|cid| missing(cid, context.message));
+        missing.for_each(|finding| sink.add(finding));
+        if sink.wants(&UNUSED) {
+            for finding in unused(cids(html.marked()).chain(own()), context.message) {
+                sink.add(in_campaign(context.shared, finding));
             }
         }
     }
-    let found = heavy(sheet.message);
-    found.for_each(|finding| out.add(in_campaign(facts, finding)));
-    let Some(html) = sheet.html else { return };
-    if !html.holes().iter().any(may_be_cid) {
-        let found = unused(cids(html.marked()), sheet.message);
-        found.for_each(|finding| out.add(in_campaign(facts, finding)));
-    }
 }
 
-/// The attachments that are a row's own, and the names that it has for those of all.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let Some(html) = row.html else { return };
-    if row.facts.engine.has_own_attachments() {
-        let html = html.sent();
-        let missing = cids(&html).filter_map(|cid| missing(cid, row.message));
-        let found = missing
-            .chain(unused(cids(&html), row.message))
-            .chain(heavy(row.message));
-        found.for_each(|finding| out.add(finding));
-        return;
-    }
-    let holes = html.holes().iter().filter(|hole| may_be_cid(hole));
-    let filled: Vec<_> = holes.map(|hole| fill(&hole.value, row.values)).collect();
-    if filled.is_empty() {
-        return;
-    }
-    let own = || filled.iter().filter_map(|address| cid(address));
-    let missing = own().filter_map(|cid| missing(cid, row.message));
-    missing.for_each(|finding| out.add(finding));
-    if out.wants(&UNUSED) {
-        for finding in unused(cids(html.marked()).chain(own()), row.message) {
-            out.add(in_campaign(row.facts, finding));
-        }
-    }
-}
+/// The most bytes of images that nobody minds.
+const MOST: u64 = 500_000;
 
 /// Whether an attribute may have a `cid:` address, with a name or all of it the row's own.
 fn may_be_cid(hole: &Hole) -> bool {
@@ -190,8 +191,8 @@ fn heavy(message: &Message) -> impl Iterator<Item = Finding> {
 }
 
 /// The place of the first inline attachment in the campaign.
-fn in_campaign(facts: &Facts<'_>, finding: Finding) -> Finding {
-    let mut attachments = facts.campaign.message.attachments.iter();
+fn in_campaign(shared: &CampaignContext<'_>, finding: Finding) -> Finding {
+    let mut attachments = shared.campaign.message.attachments.iter();
     let is_named = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
         finding.message.starts_with(name)
@@ -200,7 +201,7 @@ fn in_campaign(facts: &Facts<'_>, finding: Finding) -> Finding {
         .clone()
         .find(|it| it.inline && is_named(it.path.get_ref()));
     match first.or_else(|| attachments.find(|it| it.inline)) {
-        Some(attachment) => written::at_text(facts, finding, &attachment.path),
+        Some(attachment) => campaign_file::at_text(shared, finding, &attachment.path),
         None => finding,
     }
 }

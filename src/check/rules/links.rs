@@ -1,112 +1,79 @@
 //! Links: those that lead nowhere, or not where they seem to.
 
-mod shown;
+mod link_text;
 
 use percent_encoding::percent_decode_str;
 use url::{ParseError, Url};
 
-use self::shown::differs;
-use super::super::facts::{RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::targets::{
-    Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, near_https,
-    reach, settled, with_scheme,
+use self::link_text::differs;
+use super::urls::{
+    Reach, fault_of_host, has_leftover, is_link, is_no_scheme, is_settled, look_at_site, named,
+    near_https, reach, settled, with_scheme,
 };
 use crate::address::Address;
-use crate::finding::{Finding, Severity};
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::family::Family;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::render::fill;
 
-const EMPTY: Rule = Rule {
-    code: "link-empty",
-    severity: Severity::Error,
-    finds: "a link that leads nowhere",
-    source: "HTML 4.6.3",
-    example: "`<a href=\"\">`",
-};
+const EMPTY: Rule = Rule::error("link-empty")
+    .finds("a link that leads nowhere")
+    .source("HTML 4.6.3")
+    .example("`<a href=\"\">`");
 
-const PLACEHOLDER: Rule = Rule {
-    code: "link-placeholder",
-    severity: Severity::Warning,
-    finds: "a link to `#`, as templates have them until somebody puts the address in",
-    source: "HTML 4.6.3: to the top of the page, which a message is not",
-    example: "`<a href=\"#\">`",
-};
+const PLACEHOLDER: Rule = Rule::warning("link-placeholder")
+    .finds("a link to `#`, as templates have them until somebody puts the address in")
+    .source("HTML 4.6.3: to the top of the page, which a message is not")
+    .example("`<a href=\"#\">`");
 
-const RELATIVE: Rule = Rule {
-    code: "link-relative",
-    severity: Severity::Error,
-    finds: "a link without `https://`: a message has no page that it could be relative to",
-    source: "RFC 3986 5.1, RFC 2557 5",
-    example: "`<a href=\"/shop\">`, `<a href=\"www.acme.example\">`",
-};
+const RELATIVE: Rule = Rule::error("link-relative")
+    .finds("a link without `https://`: a message has no page that it could be relative to")
+    .source("RFC 3986 5.1, RFC 2557 5")
+    .example("`<a href=\"/shop\">`, `<a href=\"www.acme.example\">`");
 
-const LEFTOVER: Rule = Rule {
-    code: "link-leftover",
-    severity: Severity::Error,
-    finds: "a link with a placeholder that nothing filled, such as another mailer's",
-    source: "the templates' syntax: Tera's, Mailchimp's `*|…|*`",
-    example: "`<a href=\"*|UNSUB|*\">`",
-};
+const LEFTOVER: Rule = Rule::error("link-leftover")
+    .finds("a link with a placeholder that nothing filled, such as another mailer's")
+    .source("the templates' syntax: Tera's, Mailchimp's `*|…|*`")
+    .example("`<a href=\"*|UNSUB|*\">`");
 
-const BROKEN: Rule = Rule {
-    code: "link-broken",
-    severity: Severity::Error,
-    finds: "a link that is no address",
-    source: "WHATWG URL 4.4",
-    example: "`<a href=\"https:/acme.example\">`, `<a href=\"htps://acme.example\">`",
-};
+const BROKEN: Rule = Rule::error("link-broken")
+    .finds("a link that is no address")
+    .source("WHATWG URL 4.4")
+    .example("`<a href=\"https:/acme.example\">`, `<a href=\"htps://acme.example\">`");
 
-const SCRIPT: Rule = Rule {
-    code: "link-script",
-    severity: Severity::Error,
-    finds: "a link that runs a script or holds a page: mail programs take them out",
-    source: "RFC 2854 7; what Gmail and Outlook strip",
-    example: "`<a href=\"javascript:void(0)\">`",
-};
+const SCRIPT: Rule = Rule::error("link-script")
+    .finds("a link that runs a script or holds a page: mail programs take them out")
+    .source("RFC 2854 7; what Gmail and Outlook strip")
+    .example("`<a href=\"javascript:void(0)\">`");
 
-const LOCAL: Rule = Rule {
-    code: "link-local",
-    severity: Severity::Error,
-    finds: "a link to the reader's own machine: `localhost`, `127.0.0.1`, `file:`",
-    source: "RFC 6761 6.3, RFC 1122 3.2.1.3",
-    example: "`<a href=\"http://localhost:3000/shop\">`",
-};
+const LOCAL: Rule = Rule::error("link-local")
+    .finds("a link to the reader's own machine: `localhost`, `127.0.0.1`, `file:`")
+    .source("RFC 6761 6.3, RFC 1122 3.2.1.3")
+    .example("`<a href=\"http://localhost:3000/shop\">`");
 
-const PRIVATE: Rule = Rule {
-    code: "link-private",
-    severity: Severity::Warning,
-    finds: "a link to a host that only one network knows",
-    source: "RFC 1918, RFC 6762, RFC 8375",
-    example: "`<a href=\"https://staging.internal/\">`",
-};
+const PRIVATE: Rule = Rule::warning("link-private")
+    .finds("a link to a host that only one network knows")
+    .source("RFC 1918, RFC 6762, RFC 8375")
+    .example("`<a href=\"https://staging.internal/\">`");
 
-const PLAIN: Rule = Rule {
-    code: "link-http",
-    severity: Severity::Note,
-    finds: "a link without encryption",
-    source: "RFC 9110 4.2.2; browsers warn of such pages",
-    example: "`<a href=\"http://acme.example/\">`",
-};
+const PLAIN: Rule = Rule::note("link-http")
+    .finds("a link without encryption")
+    .source("RFC 9110 4.2.2; browsers warn of such pages")
+    .example("`<a href=\"http://acme.example/\">`");
 
-const TEXT: Rule = Rule {
-    code: "link-text",
-    severity: Severity::Warning,
-    finds: "a link whose text is an address of another site than the one it leads to",
-    source: "SpamAssassin HTTPS_HTTP_MISMATCH (0.1); mail programs take it for phishing",
-    example: "`<a href=\"https://track.example/1\">https://acme.example</a>`",
-};
+const TEXT: Rule = Rule::warning("link-text")
+    .finds("a link whose text is an address of another site than the one it leads to")
+    .source("SpamAssassin HTTPS_HTTP_MISMATCH (0.1); mail programs take it for phishing")
+    .example("`<a href=\"https://track.example/1\">https://acme.example</a>`");
 
-const MAILTO: Rule = Rule {
-    code: "link-mailto",
-    severity: Severity::Warning,
-    finds: "a `mailto:` link without a good address",
-    source: "RFC 6068 2",
-    example: "`<a href=\"mailto:hello at acme.example\">`",
-};
+const MAILTO: Rule = Rule::warning("link-mailto")
+    .finds("a `mailto:` link without a good address")
+    .source("RFC 6068 2")
+    .example("`<a href=\"mailto:hello at acme.example\">`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     EMPTY,
     PLACEHOLDER,
     RELATIVE,
@@ -120,51 +87,53 @@ pub(super) const RULES: &[Rule] = &[
     MAILTO,
 ];
 
-/// The links whose site is the same for all rows of the shape, those for Outlook among them.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    for page in sheet.pages() {
-        let links = page.elements();
-        let links = links.filter(|(_, element)| is_link(&element.name));
-        for (index, link) in links {
-            let Some(href) = link.get("href").and_then(|href| settled(href, sheet)) else {
-                continue;
-            };
-            let text = page.text(index);
-            let differs = || settled(&text, sheet).and_then(|text| differs(&text, &href));
-            if let Some(finding) = look(&href, "a link").or_else(differs) {
-                let locator = &sheet.facts.locator;
-                out.add(locator.at_element(finding, page, index, Some("href")));
+pub(in crate::check) struct Links;
+
+impl Family for Links {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// The links whose site is the same for all rows of the shape, those for Outlook among them.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        for page in context.pages() {
+            let links = page.elements();
+            let links = links.filter(|(_, element)| is_link(&element.name));
+            for (index, link) in links {
+                let Some(href) = link.get("href").and_then(|href| settled(href, context)) else {
+                    continue;
+                };
+                let text = page.text(index);
+                let differs = || settled(&text, context).and_then(|text| differs(&text, &href));
+                if let Some(finding) = look(&href, "a link").or_else(differs) {
+                    let locator = &context.shared.locator;
+                    sink.add(locator.at_element(finding, page, index, Some("href")));
+                }
             }
         }
     }
-}
 
-/// The links whose site is the row's own, and those that the row's values leave something over in.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let Some(html) = row.html else { return };
-    let odd = row.values.iter().any(|value| has_leftover(value));
-    for hole in html.holes() {
-        if !is_link(&hole.element) || hole.attribute != "href" {
-            continue;
+    /// The links whose site is the row's own, and those that the row's values leave something over in.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(html) = context.html else { return };
+        let odd = context.values.iter().any(|value| has_leftover(value));
+        for hole in html.holes() {
+            if !is_link(&hole.element) || hole.attribute != "href" {
+                continue;
+            }
+            let is_settled = is_settled(&hole.value);
+            if is_settled && !odd {
+                continue;
+            }
+            let href = fill(&hole.value, context.values);
+            let found = if is_settled {
+                has_leftover(&href).then(|| leftover(&named("link", &hole.value)))
+            } else {
+                look_at_site(&href, || look(&href, &named("link", &hole.value)))
+            };
+            found.into_iter().for_each(|finding| sink.add(finding));
         }
-        let is_settled = is_settled(&hole.value);
-        if is_settled && !odd {
-            continue;
-        }
-        let href = fill(&hole.value, row.values);
-        let found = if is_settled {
-            has_leftover(&href).then(|| leftover(&named("link", &hole.value)))
-        } else {
-            look_at_site(&href, || look(&href, &named("link", &hole.value)))
-        };
-        found.into_iter().for_each(|finding| out.add(finding));
     }
-}
-
-/// Whether an element of this name is a link where it has an address.
-pub(in super::super) fn is_link(element: &str) -> bool {
-    // Shapes of VML are the buttons of Outlook.
-    element == "a" || element == "area" || element.starts_with("v:")
 }
 
 /// What is wrong with the address of a link, which is named `what`.

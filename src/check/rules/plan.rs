@@ -3,56 +3,56 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::facts::{Facts, RowSheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::add_up;
-use crate::finding::{Finding, Place, Severity};
+use crate::check::columns::add_counts;
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::{Finding, Place};
 use crate::pace::Per;
 use crate::report::{duration, grouped};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const NOBODY: Rule = Rule {
-    code: "no-recipients",
-    severity: Severity::Warning,
-    finds: "recipients without anybody to send to",
-    source: "the number of rows that are neither invalid nor left out",
-    example: "a file that has a header and nothing else",
-};
+const NOBODY: Rule = Rule::warning("no-recipients")
+    .finds("recipients without anybody to send to")
+    .source("the number of rows that are neither invalid nor left out")
+    .example("a file that has a header and nothing else");
 
-const LONG: Rule = Rule {
-    code: "plan-long",
-    severity: Severity::Note,
-    finds: "a pace that makes the sending last more than an hour",
-    source: "`[pace]`, and the number of rows",
-    example: "40,000 rows at `10/s`",
-};
+const LONG: Rule = Rule::note("plan-long")
+    .finds("a pace that makes the sending last more than an hour")
+    .source("`[pace]`, and the number of rows")
+    .example("40,000 rows at `10/s`");
 
-const DAYS: Rule = Rule {
-    code: "plan-days",
-    severity: Severity::Warning,
-    finds: "a limit a day that spreads the sending over several days",
-    source: "`[pace]`, and the number of rows",
-    example: "50,000 rows at `20000/day`",
-};
+const DAYS: Rule = Rule::warning("plan-days")
+    .finds("a limit a day that spreads the sending over several days")
+    .source("`[pace]`, and the number of rows")
+    .example("50,000 rows at `20000/day`");
 
-const DOMAIN: Rule = Rule {
-    code: "plan-domain",
-    severity: Severity::Warning,
-    finds: "a domain whose own limit holds its rows back long after all others have gone",
-    source: "`[pace.per_domain]`, and the number of rows",
-    example: "9,000 rows of gmail.com at `60/min`",
-};
+const DOMAIN: Rule = Rule::warning("plan-domain")
+    .finds("a domain whose own limit holds its rows back long after all others have gone")
+    .source("`[pace.per_domain]`, and the number of rows")
+    .example("9,000 rows of gmail.com at `60/min`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[NOBODY, LONG, DAYS, DOMAIN];
+const RULES: &[Rule] = &[NOBODY, LONG, DAYS, DOMAIN];
 
-/// Whether there is anybody to send to.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    if facts.rows == 0 {
-        out.add(nobody(facts.recipients));
+pub(in crate::check) struct Plan;
+
+impl Family for Plan {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// Whether there is anybody to send to.
+    fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        if shared.rows == 0 {
+            sink.add(nobody(shared.recipients));
+        }
+    }
+
+    fn totals(&self) -> Vec<Box<dyn AnyTotals>> {
+        vec![Box::new(DomainTotals::default())]
     }
 }
 
@@ -64,53 +64,50 @@ pub fn nobody(recipients: &Path) -> Finding {
         .help("look whether it is the right file, and whether its export was whole")
 }
 
-/// How many rows go to each domain that has a limit of its own.
+/// The number of rows for each domain that has its own limit, in the order of the limits.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// By the limit's place in the campaign.
-    rows: Vec<u64>,
-}
+struct DomainTotals(Vec<u64>);
 
-impl Tally {
-    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        let limits = &row.facts.campaign.pace.per_domain;
+impl Totals for DomainTotals {
+    fn row(&mut self, context: &RowContext<'_>) {
+        let limits = &context.shared.campaign.pace.per_domain;
         if limits.is_empty() {
             return;
         }
-        self.rows.resize(limits.len(), 0);
-        let domain = row.row.mailbox.address.ascii_domain();
-        if let Some(place) = limits.iter().position(|limit| limit.domain == domain) {
-            self.rows[place] += 1;
+        self.0.resize(limits.len(), 0);
+        let domain = context.row.mailbox.address.ascii_domain();
+        if let Some(index) = limits.iter().position(|limit| limit.domain == domain) {
+            self.0[index] += 1;
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        add_up(&mut self.rows, &other.rows);
+    fn merge(&mut self, other: Self) {
+        add_counts(&mut self.0, &other.0);
     }
 
-    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
-        let by_lane: Vec<(u32, u64)> = (1..).zip(self.rows).collect();
-        let days = days(facts);
-        let domains = domains(facts, &by_lane);
+    fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        let by_lane: Vec<(u32, u64)> = (1..).zip(self.0).collect();
+        let days = days(shared);
+        let domains = domains(shared, &by_lane);
         if days.is_none() && domains.is_empty() {
-            out.extend(long(facts, &by_lane));
+            sink.extend(long(shared, &by_lane));
         }
-        out.extend(days);
-        out.extend(domains);
+        sink.extend(days);
+        sink.extend(domains);
     }
 }
 
-fn place(facts: &Facts<'_>) -> Place {
-    Place::file(&facts.campaign.source.path)
+fn place(shared: &CampaignContext<'_>) -> Place {
+    Place::file(&shared.campaign.source.path)
 }
 
-fn long(facts: &Facts<'_>, by_lane: &[(u32, u64)]) -> Option<Finding> {
-    let pace = &facts.campaign.pace;
-    let time = pace.least_time(facts.rows, by_lane)?;
+fn long(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Option<Finding> {
+    let pace = &shared.campaign.pace;
+    let time = pace.least_time(shared.rows, by_lane)?;
     (time >= HOUR).then(|| {
-        let (rows, time) = (grouped(facts.rows), duration(time));
+        let (rows, time) = (grouped(shared.rows), duration(time));
         LONG.at(
-            place(facts),
+            place(shared),
             format!("at this pace {rows} messages take {time} at least"),
         )
         .help("keep the computer awake for so long, or raise `rate` in [pace] if the account allows it")
@@ -118,18 +115,18 @@ fn long(facts: &Facts<'_>, by_lane: &[(u32, u64)]) -> Option<Finding> {
 }
 
 /// The limit a day of all, if it makes more than one day of the sending.
-fn days(facts: &Facts<'_>) -> Option<Finding> {
-    let rates = facts.campaign.pace.rate.iter();
+fn days(shared: &CampaignContext<'_>) -> Option<Finding> {
+    let rates = shared.campaign.pace.rate.iter();
     let daily = rates.filter(|rate| rate.per == Per::Day);
     let rate = daily.min_by_key(|rate| rate.recipients)?;
-    let days = rate.least_time(facts.rows).as_secs() / DAY.as_secs() + 1;
+    let days = rate.least_time(shared.rows).as_secs() / DAY.as_secs() + 1;
     (days > 1).then(|| {
         let message = format!(
             "{rate} makes it {days} days: {} messages today, the last ones {}",
             grouped(rate.recipients.get().into()),
-            until(facts, rate.least_time(facts.rows)),
+            until(shared, rate.least_time(shared.rows)),
         );
-        DAYS.at(place(facts), message).help(
+        DAYS.at(place(shared), message).help(
             "what the messages say must still be true then; `send` waits all that time, or can be \
              stopped and resumed each day",
         )
@@ -137,10 +134,10 @@ fn days(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// The domains that are done long after all others.
-fn domains(facts: &Facts<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding> {
-    let pace = &facts.campaign.pace;
-    let others = pace.time_of_all(facts.rows).unwrap_or_default();
-    let times = pace.domain_times(facts.rows, by_lane);
+fn domains(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding> {
+    let pace = &shared.campaign.pace;
+    let others = pace.time_of_all(shared.rows).unwrap_or_default();
+    let times = pace.domain_times(shared.rows, by_lane);
     let late = times.filter(|(_, _, time)| *time >= others * 2 && *time >= others + HOUR);
     late.map(|(limit, rows, time)| {
         let message = format!(
@@ -148,22 +145,22 @@ fn domains(facts: &Facts<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding> {
             limit.domain,
             limit.rate,
             grouped(rows),
-            until(facts, time),
+            until(shared, time),
             match others {
                 Duration::ZERO => "no time".to_owned(),
                 others => duration(others),
             },
         );
         DOMAIN
-            .at(place(facts), message)
+            .at(place(shared), message)
             .help("raise its limit in [pace.per_domain], or start early enough")
     })
     .collect()
 }
 
 /// When it is over, if it begins now.
-fn until(facts: &Facts<'_>, time: Duration) -> String {
-    let end = facts.clock.now().saturating_add(time);
+fn until(shared: &CampaignContext<'_>, time: Duration) -> String {
+    let end = shared.clock.now().saturating_add(time);
     let end = end.unwrap_or(jiff::Timestamp::MAX);
     let end = end.strftime("%Y-%m-%d %H:%M UTC");
     format!("in {}, on {end} if it starts now", duration(time))

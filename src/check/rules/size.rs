@@ -1,42 +1,43 @@
 //! How large the HTML is as it is sent.
 
-use super::super::facts::{Facts, RowSheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use crate::finding::Severity;
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 use crate::render::LookedHtml;
 use crate::report::counted;
 
-const CLIPPED: Rule = Rule {
-    code: "html-clipped",
-    severity: Severity::Warning,
-    finds: "HTML of more than 102 KB, of which Gmail shows the beginning and a link to the rest",
-    source: "measured by many: github.com/hteumeuleu/email-bugs/issues/41",
-    example: "a row with 130 KB, when all its blocks are filled",
-};
+const CLIPPED: Rule = Rule::warning("html-clipped")
+    .finds("HTML of more than 102 KB, of which Gmail shows the beginning and a link to the rest")
+    .source("measured by many: github.com/hteumeuleu/email-bugs/issues/41")
+    .example("a row with 130 KB, when all its blocks are filled");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[CLIPPED];
+const RULES: &[Rule] = &[CLIPPED];
+
+pub(in crate::check) struct Size;
+
+impl Family for Size {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    fn totals(&self) -> Vec<Box<dyn AnyTotals>> {
+        vec![Box::new(SizeTotals::default())]
+    }
+}
 
 /// The most bytes that Gmail shows.
 const MOST: usize = 102 * 1024;
 
-/// What is known of all rows together.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Tally {
-    /// The largest, with its row.
+#[derive(Debug, Default)]
+struct SizeTotals {
+    /// The size and the row of the largest HTML.
     largest: (usize, u32),
-    /// How many are over the limit.
+    /// How many rows are over the limit.
     over: u64,
 }
 
-impl Tally {
-    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        let size = row.html.map_or(0, LookedHtml::size);
-        self.take(size, row.row.number);
-        self.over += u64::from(size > MOST);
-    }
-
+impl SizeTotals {
     /// Keeps the first of the largest.
     fn take(&mut self, size: usize, row: u32) {
         let (largest, of) = self.largest;
@@ -44,14 +45,22 @@ impl Tally {
             self.largest = (size, row);
         }
     }
+}
 
-    pub(super) fn merge(&mut self, other: Self) {
+impl Totals for SizeTotals {
+    fn row(&mut self, context: &RowContext<'_>) {
+        let size = context.html.map_or(0, LookedHtml::size);
+        self.take(size, context.row.number);
+        self.over += u64::from(size > MOST);
+    }
+
+    fn merge(&mut self, other: Self) {
         let (size, row) = other.largest;
         self.take(size, row);
         self.over += other.over;
     }
 
-    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+    fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let (size, row) = self.largest;
         if size <= MOST {
             return;
@@ -71,8 +80,8 @@ impl Tally {
         let finding = CLIPPED.found(message).help(
             "fewer blocks, styles and comments; what is counted are the HTML's bytes as they are posted, links that are made longer on the way come on top",
         );
-        let mut finding = facts.locator.somewhere(finding);
+        let mut finding = shared.locator.somewhere(finding);
         finding.place.row = Some(row);
-        out.add(finding);
+        sink.add(finding);
     }
 }

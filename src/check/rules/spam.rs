@@ -1,41 +1,59 @@
 //! The structural rules of SpamAssassin, with its scores for when Bayes and network tests are on
 //! (50_scores.cf of 4.0.1, the fourth column); 5 points are spam unless a server says otherwise.
 
-use super::super::facts::{RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::page::Page;
-use super::super::rule::Rule;
-use super::pairs::Pair;
-use super::written::varies;
-use crate::finding::{Finding, Severity};
+use super::campaign_file::varies;
+use super::subject_check::SubjectCheck;
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::family::{Family, RowChecks};
+use crate::check::page::Page;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::render::{LookedHtml, fill, is_marked};
 
-const IMAGE_ONLY: Rule = Rule {
-    code: "spam-image-only",
-    severity: Severity::Warning,
-    finds: "an image in HTML of less than 2,800 bytes, as those have that say it all in a picture",
-    source: "SpamAssassin HTML_IMAGE_ONLY_04 to _28 (1.1 to 2.1)",
-    example: "`<a href=\"…\"><img src=\"…\"></a>` and nothing more",
-};
+const IMAGE_ONLY: Rule = Rule::warning("spam-image-only")
+    .finds("an image in HTML of less than 2,800 bytes, as those have that say it all in a picture")
+    .source("SpamAssassin HTML_IMAGE_ONLY_04 to _28 (1.1 to 2.1)")
+    .example("`<a href=\"…\"><img src=\"…\"></a>` and nothing more");
 
-const TITLE: Rule = Rule {
-    code: "spam-title",
-    severity: Severity::Warning,
-    finds: "a `<title>` more than three and a half times as long as the subject",
-    source: "SpamAssassin HTML_TITLE_SUBJ_DIFF (2.0)",
-    example: "the title of a web page, with the subject “News”",
-};
+const TITLE: Rule = Rule::warning("spam-title")
+    .finds("a `<title>` more than three and a half times as long as the subject")
+    .source("SpamAssassin HTML_TITLE_SUBJ_DIFF (2.0)")
+    .example("the title of a web page, with the subject “News”");
 
-const DEAR: Rule = Rule {
-    code: "spam-dear",
-    severity: Severity::Warning,
-    finds: "a salutation that spam has: Dear Friend, Dear Sir, Dear Madam",
-    source: "SpamAssassin DEAR_FRIEND (2.6), DEAR_SOMETHING (2.0), DEAR_WINNER (3.1)",
-    example: "`Dear {% if first_name %}{{ first_name }}{% else %}Friend{% endif %}`",
-};
+const DEAR: Rule = Rule::warning("spam-dear")
+    .finds("a salutation that spam has: Dear Friend, Dear Sir, Dear Madam")
+    .source("SpamAssassin DEAR_FRIEND (2.6), DEAR_SOMETHING (2.0), DEAR_WINNER (3.1)")
+    .example("`Dear {% if first_name %}{{ first_name }}{% else %}Friend{% endif %}`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[IMAGE_ONLY, TITLE, DEAR];
+const RULES: &[Rule] = &[IMAGE_ONLY, TITLE, DEAR];
+
+pub(in crate::check) struct Spam;
+
+impl Family for Spam {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// What all rows of the shape have.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(page) = &context.page else { return };
+        let locator = &context.shared.locator;
+        let bytes = context.html.map_or(0, LookedHtml::size);
+        if let Some((index, _)) = page.named("img").next()
+            && let Some(finding) = image_only(bytes)
+        {
+            sink.add(locator.at_element(finding, page, index, Some("src")));
+        }
+        if let Some((text, finding)) = dear(page) {
+            sink.add(locator.at_text(finding, &text, 0));
+        }
+    }
+
+    fn row_checks(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) -> RowChecks {
+        title(context).map_or_else(Vec::new, |check| check.for_rows(context, sink))
+    }
+}
 
 /// The most bytes of HTML with an image, the rule's name, its score.
 const IMAGE_ONLY_SCORES: [(usize, &str, &str); 7] = [
@@ -63,21 +81,6 @@ const SOMETHING: [&str; 11] = [
     "web",
 ];
 
-/// What all rows of the shape have.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let Some(page) = &sheet.page else { return };
-    let locator = &sheet.facts.locator;
-    let bytes = sheet.html.map_or(0, LookedHtml::size);
-    if let Some((index, _)) = page.named("img").next()
-        && let Some(finding) = image_only(bytes)
-    {
-        out.add(locator.at_element(finding, page, index, Some("src")));
-    }
-    if let Some((text, finding)) = dear(page) {
-        out.add(locator.at_text(finding, &text, 0));
-    }
-}
-
 fn image_only(bytes: usize) -> Option<Finding> {
     let (most, name, score) = IMAGE_ONLY_SCORES
         .iter()
@@ -90,30 +93,33 @@ fn image_only(bytes: usize) -> Option<Finding> {
     ))
 }
 
-/// The `<title>` of a shape, to be held against its rows' subjects.
-pub(super) fn title(sheet: &Sheet<'_>) -> Option<Pair> {
-    let page = sheet.page.as_ref()?;
+/// Compares the `<title>` with the subject.
+fn title(context: &MessageContext<'_>) -> Option<SubjectCheck> {
+    let page = context.page.as_ref()?;
     let title = page.raw_text("title")?.trim().to_owned();
     let (index, _) = page.named("title").next()?;
     let finding = TITLE
         .found("the <title> is more than three and a half times as long as the subject: SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
         .help("write the subject into it, or what the letter is called");
-    Some(Pair {
-        is_fixed: !is_marked(&title) && !varies(&sheet.facts.campaign.message.subject),
-        finding: sheet.facts.locator.at_element(finding, page, index, None),
+    Some(SubjectCheck {
+        is_fixed: !is_marked(&title) && !varies(&context.shared.campaign.message.subject),
+        finding: context
+            .shared
+            .locator
+            .at_element(finding, page, index, None),
         text: title,
         is_wrong: is_long_title,
     })
 }
 
 /// SpamAssassin does not look at messages with attachments.
-fn is_long_title(title: &str, row: &RowSheet<'_>) -> bool {
-    let mut files = row.message.attachments.files.iter();
+fn is_long_title(title: &str, context: &RowContext<'_>) -> bool {
+    let mut files = context.message.attachments.files.iter();
     if files.any(|file| !file.inline) {
         return false;
     }
-    let title = fill(title, row.values).chars().count();
-    let subject = row.message.subject.chars().count();
+    let title = fill(title, context.values).chars().count();
+    let subject = context.message.subject.chars().count();
     subject > 0 && title * 2 > subject * 7
 }
 

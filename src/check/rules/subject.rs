@@ -2,94 +2,92 @@
 
 use std::borrow::Cow;
 
-use super::super::facts::{Facts, RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::page::Page;
-use super::super::rule::Rule;
-use super::pairs::Pair;
-use super::written::{at_text, varies};
-use crate::finding::{Finding, Severity};
+use super::campaign_file::{at_text, varies};
+use super::subject_check::SubjectCheck;
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
+use crate::check::family::{AnyTotals, Family, RowChecks, Totals};
+use crate::check::page::Page;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::render::{before_marks, fill, is_marked};
 use crate::report::counted;
 
-const EMPTY: Rule = Rule {
-    code: "subject-empty",
-    severity: Severity::Error,
-    finds: "a subject of spaces alone",
-    source: "SpamAssassin MISSING_SUBJECT (1.8)",
-    example: "`subject = \"{{ topic }} \"` where the topic is empty",
-};
+const EMPTY: Rule = Rule::error("subject-empty")
+    .finds("a subject of spaces alone")
+    .source("SpamAssassin MISSING_SUBJECT (1.8)")
+    .example("`subject = \"{{ topic }} \"` where the topic is empty");
 
-const LONG: Rule = Rule {
-    code: "subject-long",
-    severity: Severity::Note,
-    finds: "a subject of more than 50 characters, which phones cut",
-    source: "emailtooltester.com/en/blog/email-subject-lines-character-limit: 33 to 48 are shown",
-    example: "`subject = \"The autumn letter of the roastery, with three new coffees\"`",
-};
+const LONG: Rule = Rule::note("subject-long")
+    .finds("a subject of more than 50 characters, which phones cut")
+    .source("emailtooltester.com/en/blog/email-subject-lines-character-limit: 33 to 48 are shown")
+    .example("`subject = \"The autumn letter of the roastery, with three new coffees\"`");
 
-const CAPITALS: Rule = Rule {
-    code: "subject-capitals",
-    severity: Severity::Warning,
-    finds: "a subject in capitals alone",
-    source: "SpamAssassin SUBJ_ALL_CAPS (0.5)",
-    example: "`subject = \"AUTUMN IS HERE\"`",
-};
+const CAPITALS: Rule = Rule::warning("subject-capitals")
+    .finds("a subject in capitals alone")
+    .source("SpamAssassin SUBJ_ALL_CAPS (0.5)")
+    .example("`subject = \"AUTUMN IS HERE\"`");
 
-const NO_PREHEADER: Rule = Rule {
-    code: "preheader-missing",
-    severity: Severity::Warning,
-    finds: "HTML without any text, so that inboxes show nothing beside the subject",
-    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
-    example: "a message that is one image",
-};
+const NO_PREHEADER: Rule = Rule::warning("preheader-missing")
+    .finds("HTML without any text, so that inboxes show nothing beside the subject")
+    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .example("a message that is one image");
 
-const LINK: Rule = Rule {
-    code: "preheader-link",
-    severity: Severity::Note,
-    finds: "HTML that begins with a link, whose text inboxes show beside the subject",
-    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
-    example: "`<a href=\"…\">Read it in the browser</a>` before all else",
-};
+const LINK: Rule = Rule::note("preheader-link")
+    .finds("HTML that begins with a link, whose text inboxes show beside the subject")
+    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .example("`<a href=\"…\">Read it in the browser</a>` before all else");
 
-const SAME: Rule = Rule {
-    code: "preheader-subject",
-    severity: Severity::Warning,
-    finds: "HTML that begins with the subject, so that inboxes show it twice",
-    source: "what Gmail, Apple Mail and Outlook show of a message in their lists",
-    example: "the subject again as the heading, and nothing before it",
-};
+const SAME: Rule = Rule::warning("preheader-subject")
+    .finds("HTML that begins with the subject, so that inboxes show it twice")
+    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .example("the subject again as the heading, and nothing before it");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, NO_PREHEADER, LINK, SAME];
+const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, NO_PREHEADER, LINK, SAME];
+
+pub(in crate::check) struct Subject;
+
+impl Family for Subject {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// What stands in the HTML, and a subject that is the same for all.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let subject = &context.shared.campaign.message.subject;
+        if !varies(subject)
+            && let Some(finding) = look(&context.message.subject)
+        {
+            sink.add(at_text(context.shared, finding, subject));
+        }
+        if let Some(page) = &context.page {
+            preheader(context, page, sink);
+        }
+    }
+
+    /// A subject that is the row's own.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let subject = &context.shared.campaign.message.subject;
+        if let Some(finding) = look(&context.message.subject)
+            && varies(subject)
+        {
+            sink.add(at_text(context.shared, finding, subject));
+        }
+    }
+
+    fn row_checks(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) -> RowChecks {
+        opening(context).map_or_else(Vec::new, |check| check.for_rows(context, sink))
+    }
+
+    fn totals(&self) -> Vec<Box<dyn AnyTotals>> {
+        vec![Box::new(SubjectTotals::default())]
+    }
+}
 
 /// The most characters that phones show, the best of them.
 const MOST: usize = 50;
 /// How many all phones show.
 const SHOWN: usize = 33;
-
-/// What stands in the HTML, and a subject that is the same for all.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let subject = &sheet.facts.campaign.message.subject;
-    if !varies(subject)
-        && let Some(finding) = look(&sheet.message.subject)
-    {
-        out.add(at_text(sheet.facts, finding, subject));
-    }
-    if let Some(page) = &sheet.page {
-        preheader(sheet, page, out);
-    }
-}
-
-/// A subject that is the row's own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let subject = &row.facts.campaign.message.subject;
-    if let Some(finding) = look(&row.message.subject)
-        && varies(subject)
-    {
-        out.add(at_text(row.facts, finding, subject));
-    }
-}
 
 fn look(subject: &str) -> Option<Finding> {
     if subject.trim().is_empty() {
@@ -118,44 +116,46 @@ fn is_capitals(subject: &str) -> bool {
         && cased.all(char::is_uppercase)
 }
 
-fn preheader(sheet: &Sheet<'_>, page: &Page, out: &mut Out<'_>) {
-    let locator = &sheet.facts.locator;
+fn preheader(context: &MessageContext<'_>, page: &Page, sink: &mut FindingSink<'_>) {
+    let locator = &context.shared.locator;
     let Some((index, _)) = seen_texts(page).next() else {
         let finding = NO_PREHEADER
             .found("the HTML has no text: inboxes show nothing beside the subject")
             .help("begin the body with a sentence, hidden or not, that says what comes");
-        out.add(locator.somewhere(finding));
+        sink.add(locator.somewhere(finding));
         return;
     };
     if let Some(link) = link_around(page, index) {
         let finding = LINK
             .found("the HTML begins with a link: inboxes show its text beside the subject")
             .help("put a sentence before it, hidden or not, that says what comes");
-        out.add(locator.at_element(finding, page, link, None));
+        sink.add(locator.at_element(finding, page, link, None));
     }
 }
 
-/// What the HTML of a shape begins with, to be held against its rows' subjects.
-pub(super) fn opening(sheet: &Sheet<'_>) -> Option<Pair> {
-    let page = sheet.page.as_ref()?;
+/// Compares the beginning of the HTML with the subject.
+fn opening(context: &MessageContext<'_>) -> Option<SubjectCheck> {
+    let page = context.page.as_ref()?;
     let (index, first) = seen_texts(page).next()?;
     if link_around(page, index).is_some() {
         return None;
     }
-    let locator = &sheet.facts.locator;
+    let locator = &context.shared.locator;
     let around = page.ancestors(index).next();
     let finding = SAME
         .found("the HTML begins with the subject: inboxes show it twice")
         .help("begin with a sentence, hidden or not, that goes on from the subject");
     let text: String = seen_texts(page).map(|(_, text)| text).take(10).collect();
-    Some(Pair {
-        is_fixed: !is_marked(&text) && !varies(&sheet.facts.campaign.message.subject),
+    Some(SubjectCheck {
+        is_fixed: !is_marked(&text) && !varies(&context.shared.campaign.message.subject),
         finding: match around {
             Some((element, _)) => locator.at_element(finding, page, element, None),
             None => locator.at_text(finding, first, 0),
         },
         text,
-        is_wrong: |opening, row| begins_with_subject(opening, &row.message.subject, row.values),
+        is_wrong: |opening, context| {
+            begins_with_subject(opening, &context.message.subject, context.values)
+        },
     })
 }
 
@@ -197,29 +197,15 @@ fn letters(text: &str) -> impl Iterator<Item = char> {
     letters.flat_map(char::to_lowercase)
 }
 
-/// What is known of all rows together.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+struct SubjectTotals {
     /// The longest subject, its characters and its row.
     longest: Option<(usize, u32, String)>,
     /// How many are too long.
     over: u64,
 }
 
-impl Tally {
-    pub(super) fn row(&mut self, row: &RowSheet<'_>) {
-        let subject = &row.message.subject;
-        // Bytes are quicker to count, and there are no fewer of them.
-        if subject.len() <= MOST {
-            return;
-        }
-        let length = subject.chars().count();
-        if length > MOST {
-            self.over += 1;
-            self.take(length, row.row.number, subject);
-        }
-    }
-
+impl SubjectTotals {
     /// Keeps the first of the longest.
     fn take(&mut self, length: usize, row: u32, subject: &str) {
         let longer = |(known, of, _): &(usize, u32, String)| {
@@ -229,19 +215,34 @@ impl Tally {
             self.longest = Some((length, row, subject.to_owned()));
         }
     }
+}
 
-    pub(super) fn merge(&mut self, other: Self) {
+impl Totals for SubjectTotals {
+    fn row(&mut self, context: &RowContext<'_>) {
+        let subject = &context.message.subject;
+        // Bytes are quicker to count, and there are no fewer of them.
+        if subject.len() <= MOST {
+            return;
+        }
+        let length = subject.chars().count();
+        if length > MOST {
+            self.over += 1;
+            self.take(length, context.row.number, subject);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
         self.over += other.over;
         if let Some((length, row, subject)) = other.longest {
             self.take(length, row, &subject);
         }
     }
 
-    pub(super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
+    fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let Some((length, row, subject)) = self.longest else {
             return;
         };
-        let written = &facts.campaign.message.subject;
+        let written = &shared.campaign.message.subject;
         let shown: String = subject.chars().take(SHOWN).collect();
         let of = if varies(written) {
             format!(
@@ -258,11 +259,11 @@ impl Tally {
         let finding = LONG
             .found(message)
             .help("put what matters first; most show no more than 48");
-        let mut finding = at_text(facts, finding, written);
+        let mut finding = at_text(shared, finding, written);
         if varies(written) {
             finding.place.row = Some(row);
         }
-        out.add(finding);
+        sink.add(finding);
     }
 }
 

@@ -5,70 +5,83 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ahash::RandomState;
 
-use super::super::facts::{RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::written::at_text;
-use crate::finding::{Finding, Severity};
+use super::campaign_file::at_text;
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::family::{Family, RowCheck, RowChecks};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::render::{fill, values_in};
 
-const EMPTY: Rule = Rule {
-    code: "text-empty",
-    severity: Severity::Warning,
-    finds: "a message whose text part is empty, so that it goes out as HTML alone",
-    source: "SpamAssassin MIME_HTML_ONLY (0.1), and without any text EMPTY_MESSAGE (2.3)",
-    example: "a text template that is all within `{% if first_name %}`",
-};
+const EMPTY: Rule = Rule::warning("text-empty")
+    .finds("a message whose text part is empty, so that it goes out as HTML alone")
+    .source("SpamAssassin MIME_HTML_ONLY (0.1), and without any text EMPTY_MESSAGE (2.3)")
+    .example("a text template that is all within `{% if first_name %}`");
 
-const DIFFERS: Rule = Rule {
-    code: "text-differs",
-    severity: Severity::Warning,
-    finds: "a text template that says something else than the HTML: less than a quarter of its words",
-    source: "RFC 2046 5.1.4; SpamAssassin MPART_ALT_DIFF (0.8), when it has none of them",
-    example: "`text = \"september.txt\"` beside `html = \"october.html\"`",
-};
+const DIFFERS: Rule = Rule::warning("text-differs")
+    .finds(
+        "a text template that says something else than the HTML: less than a quarter of its words",
+    )
+    .source("RFC 2046 5.1.4; SpamAssassin MPART_ALT_DIFF (0.8), when it has none of them")
+    .example("`text = \"september.txt\"` beside `html = \"october.html\"`");
 
-const LONGER: Rule = Rule {
-    code: "text-longer",
-    severity: Severity::Warning,
-    finds: "a text template with more than three times as many words as the HTML",
-    source: "SpamAssassin MPART_ALT_DIFF_COUNT (1.1)",
-    example: "an article as text, with HTML that is an image of it",
-};
+const LONGER: Rule = Rule::warning("text-longer")
+    .finds("a text template with more than three times as many words as the HTML")
+    .source("SpamAssassin MPART_ALT_DIFF_COUNT (1.1)")
+    .example("an article as text, with HTML that is an image of it");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[EMPTY, DIFFERS, LONGER];
+const RULES: &[Rule] = &[EMPTY, DIFFERS, LONGER];
+
+pub(in crate::check) struct TextPart;
+
+impl Family for TextPart {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// The text that is made from the HTML.
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        if context.page.is_none() {
+            return;
+        }
+        let text = context.message.text().unwrap_or_default();
+        if context.shared.campaign.message.text.is_none() && text.trim().is_empty() {
+            let finding = EMPTY
+                .found("there is nothing to make a text part of: SpamAssassin gives such a message 2.3 points of 5 (EMPTY_MESSAGE)")
+                .help("write what the images say as text as well, or as their `alt`");
+            sink.add(context.shared.locator.somewhere(finding));
+        }
+    }
+
+    /// The text that a template makes.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(written) = &context.shared.campaign.message.text else {
+            return;
+        };
+        let text = context.message.text().unwrap_or_default();
+        if text.trim().is_empty() && context.html.is_some() {
+            let finding = EMPTY
+                .found("the text part is empty, and the message goes out as HTML alone")
+                .help("put words outside of {% if … %}, or leave `text` out: then it is made from the HTML");
+            sink.add(at_text(context.shared, finding, written));
+        }
+    }
+
+    /// Compares a text template with the HTML.
+    fn row_checks(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) -> RowChecks {
+        let html = context.page.as_ref().filter(|_| {
+            context.shared.campaign.message.text.is_some() && sink.wants_any(&[DIFFERS, LONGER])
+        });
+        let check = html.map(|page| {
+            let texts: Vec<&str> = page.texts().map(|(_, text)| text).collect();
+            HtmlWords::new(texts.join(" "))
+        });
+        check.map_or_else(Vec::new, |check| vec![Box::new(check)])
+    }
+}
 
 /// With fewer words there is no telling.
 const FEWEST: usize = 20;
-
-/// The text that is made from the HTML.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    if sheet.page.is_none() {
-        return;
-    }
-    let text = sheet.message.text().unwrap_or_default();
-    if sheet.facts.campaign.message.text.is_none() && text.trim().is_empty() {
-        let finding = EMPTY
-            .found("there is nothing to make a text part of: SpamAssassin gives such a message 2.3 points of 5 (EMPTY_MESSAGE)")
-            .help("write what the images say as text as well, or as their `alt`");
-        out.add(sheet.facts.locator.somewhere(finding));
-    }
-}
-
-/// The text that a template makes.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let Some(written) = &row.facts.campaign.message.text else {
-        return;
-    };
-    let text = row.message.text().unwrap_or_default();
-    if text.trim().is_empty() && row.html.is_some() {
-        let finding = EMPTY
-            .found("the text part is empty, and the message goes out as HTML alone")
-            .help("put words outside of {% if … %}, or leave `text` out: then it is made from the HTML");
-        out.add(at_text(row.facts, finding, written));
-    }
-}
 
 fn compare(html: &HashSet<String>, text: &HashSet<String>) -> Option<Finding> {
     if text.is_empty() {
@@ -93,7 +106,7 @@ fn compare(html: &HashSet<String>, text: &HashSet<String>) -> Option<Finding> {
 
 /// What the HTML of a shape shows or says of its images, to be held against its rows' text parts.
 #[derive(Debug)]
-pub(super) struct Shown {
+struct HtmlWords {
     text: String,
     /// The words that all rows have, numbered.
     fixed: HashMap<String, usize, RandomState>,
@@ -101,36 +114,13 @@ pub(super) struct Shown {
     own: BTreeSet<usize>,
 }
 
-impl Shown {
-    pub(super) fn of(sheet: &Sheet<'_>, out: &Out<'_>) -> Option<Self> {
-        sheet.facts.campaign.message.text.as_ref()?;
-        let page = sheet
-            .page
-            .as_ref()
-            .filter(|_| out.wants_any(&[DIFFERS, LONGER]))?;
-        let texts: Vec<&str> = page.texts().map(|(_, text)| text).collect();
-        Some(Self::new(texts.join(" ")))
-    }
-
+impl HtmlWords {
     fn new(text: String) -> Self {
         Self {
             fixed: words(&text).into_iter().zip(0..).collect(),
             own: values_in(&text),
             text,
         }
-    }
-
-    pub(super) fn row(&self, row: &RowSheet<'_>, out: &mut Out<'_>) {
-        let text = row.message.text().unwrap_or_default();
-        let Some(written) = &row.facts.campaign.message.text else {
-            return;
-        };
-        if self.is_surely_told_by(text, row.values) {
-            return;
-        }
-        let found = compare(&words(&fill(&self.text, row.values)), &words(text));
-        let found = found.map(|finding| at_text(row.facts, finding, written));
-        found.into_iter().for_each(|finding| out.add(finding));
     }
 
     /// Whether a text is neither another one nor longer, as far as that can be told quickly: words of
@@ -165,6 +155,21 @@ impl Shown {
     }
 }
 
+impl RowCheck for HtmlWords {
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let text = context.message.text().unwrap_or_default();
+        let Some(written) = &context.shared.campaign.message.text else {
+            return;
+        };
+        if self.is_surely_told_by(text, context.values) {
+            return;
+        }
+        let found = compare(&words(&fill(&self.text, context.values)), &words(text));
+        let found = found.map(|finding| at_text(context.shared, finding, written));
+        found.into_iter().for_each(|finding| sink.add(finding));
+    }
+}
+
 /// The words of four letters and more, of scripts that have spaces between them.
 fn words(text: &str) -> HashSet<String> {
     long_words(text).map(str::to_lowercase).collect()
@@ -185,7 +190,7 @@ mod tests {
 
     fn code(html: &str, text: &str) -> Option<&'static str> {
         let found = compare(&words(html), &words(text)).map(|finding| finding.code);
-        let shown = Shown::new(html.to_owned());
+        let shown = HtmlWords::new(html.to_owned());
         assert!(found.is_none() || !shown.is_surely_told_by(text, &[]));
         found
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::loaded::Loaded;
-use crate::check::Lint;
+use crate::check::Checker;
 use crate::finding::{Finding, Severity};
 
 /// How many messages are looked at, from the first row to the last.
@@ -21,7 +21,7 @@ impl Everywhere {
     ///
     /// # Errors
     /// When the temporary file can't be read.
-    pub(super) fn of(now: &Loaded, lint: &Lint<'_>) -> io::Result<Self> {
+    pub(super) fn of(now: &Loaded, checker: &Checker<'_>) -> io::Result<Self> {
         let last = now.spool.count();
         let rows =
             (0..SAMPLE).map(|n| 1 + (u64::from(last) * u64::from(n) / u64::from(SAMPLE)) as u32);
@@ -35,7 +35,7 @@ impl Everywhere {
             if recipient.row.is_err() {
                 continue;
             }
-            let found = now.findings(lint, &recipient);
+            let found = now.findings(checker, &recipient);
             let found = found
                 .iter()
                 .filter(|finding| finding.severity < Severity::Error);

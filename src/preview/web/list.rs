@@ -127,14 +127,14 @@ pub(super) async fn scan(
         let number = |name| fields.number(name).and_then(|it| usize::try_from(it).ok());
         let mut place = number("from").unwrap_or(0);
         let limit = number("limit").unwrap_or(1).clamp(1, MAX_ROWS);
-        let lint = now.lint().map_err(|_| broken())?;
-        let everywhere = now.everywhere(&lint)?;
+        let checker = now.checker().map_err(|_| broken())?;
+        let everywhere = now.everywhere(&checker)?;
         let mut with = Vec::new();
         while with.len() < limit && begun.elapsed() < SLICE {
             let Some(row) = found.at(place) else { break };
             let recipient = now.recipient(row, &[])?;
             let wrong = recipient.is_some_and(|recipient| {
-                let mut findings = now.findings(&lint, &recipient).into_iter();
+                let mut findings = now.findings(&checker, &recipient).into_iter();
                 findings.any(|it| it.severity >= least && !everywhere.has(&it))
             });
             if wrong {

@@ -13,7 +13,7 @@ use super::search::{Found, search};
 use super::spool::Spool;
 use crate::address::Mailbox;
 use crate::campaign::Campaign;
-use crate::check::{self, Lint, of_row};
+use crate::check::{self, Checker, of_row};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::recipients::Lines;
@@ -79,7 +79,7 @@ impl Loaded {
             searches: Mutex::default(),
         };
         // What is wrong with `[check]` is told at once.
-        loaded.lint()?;
+        loaded.checker()?;
         Ok(loaded)
     }
 
@@ -87,8 +87,8 @@ impl Loaded {
     ///
     /// # Errors
     /// What is wrong with the campaign's `[check]`.
-    pub(super) fn lint(&self) -> Result<Lint<'_>, Vec<Finding>> {
-        Lint::new(&check::Inputs {
+    pub(super) fn checker(&self) -> Result<Checker<'_>, Vec<Finding>> {
+        Checker::new(&check::Inputs {
             campaign: &self.campaign,
             engine: &self.engine,
             header: &self.spool.header,
@@ -113,8 +113,8 @@ impl Loaded {
     pub(super) fn common(&self) -> &[Finding] {
         self.common.get_or_init(|| {
             let mut findings = self.spool.warnings.clone();
-            match self.lint() {
-                Ok(lint) => findings.extend(lint.campaign()),
+            match self.checker() {
+                Ok(checker) => findings.extend(checker.campaign()),
                 Err(wrong) => findings.extend(wrong),
             }
             findings
@@ -170,11 +170,11 @@ impl Loaded {
     }
 
     /// Everything that is wrong with a recipient's message.
-    pub(super) fn findings(&self, lint: &Lint<'_>, recipient: &Recipient) -> Vec<Finding> {
+    pub(super) fn findings(&self, checker: &Checker<'_>, recipient: &Recipient) -> Vec<Finding> {
         match &recipient.row {
             Err(finding) => vec![(**finding).clone()],
             Ok(row) => {
-                let found = lint.message(row).into_iter();
+                let found = checker.message(row).into_iter();
                 found
                     .map(|finding| self.at(finding, recipient.number, recipient.stored.line))
                     .collect()
@@ -186,11 +186,11 @@ impl Loaded {
     ///
     /// # Errors
     /// When the temporary file can't be read.
-    pub(super) fn everywhere(&self, lint: &Lint<'_>) -> io::Result<&Everywhere> {
+    pub(super) fn everywhere(&self, checker: &Checker<'_>) -> io::Result<&Everywhere> {
         if let Some(known) = self.everywhere.get() {
             return Ok(known);
         }
-        let found = Everywhere::of(self, lint)?;
+        let found = Everywhere::of(self, checker)?;
         Ok(self.everywhere.get_or_init(|| found))
     }
 

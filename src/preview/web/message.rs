@@ -76,8 +76,8 @@ pub(super) async fn view(
     let view = site.with(move |_, now| {
         let recipient = recipient(now, row, &set)?;
         let original = now.spool.row(row)?;
-        let lint = now.lint().map_err(|_| broken())?;
-        let findings = now.findings(&lint, &recipient);
+        let checker = now.checker().map_err(|_| broken())?;
+        let findings = now.findings(&checker, &recipient);
         let original = original.map_or_else(Vec::new, |stored| stored.cells);
         let mut view = json!({
             "row": row,

@@ -2,35 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use super::super::super::out::Out;
-use super::super::super::page::{Element, Page};
-use super::super::super::rule::Rule;
-use super::Look;
-use crate::finding::Severity;
+use super::PageContext;
+use crate::check::page::{Element, Page};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 
-pub(super) const NAMELESS: Rule = Rule {
-    code: "link-name",
-    severity: Severity::Warning,
-    finds: "a link with nothing in it that can be read out",
-    source: "WCAG 2.2, 2.4.4 and 4.1.2",
-    example: "`<a href=\"…\"><img src=\"…\"></a>`",
-};
+pub(super) const NAMELESS: Rule = Rule::warning("link-name")
+    .finds("a link with nothing in it that can be read out")
+    .source("WCAG 2.2, 2.4.4 and 4.1.2")
+    .example("`<a href=\"…\"><img src=\"…\"></a>`");
 
-pub(super) const VAGUE: Rule = Rule {
-    code: "link-vague",
-    severity: Severity::Note,
-    finds: "a link whose text does not say where it leads",
-    source: "WCAG 2.2, 2.4.9; technique F84",
-    example: "`<a href=\"…\">click here</a>`",
-};
+pub(super) const VAGUE: Rule = Rule::note("link-vague")
+    .finds("a link whose text does not say where it leads")
+    .source("WCAG 2.2, 2.4.9; technique F84")
+    .example("`<a href=\"…\">click here</a>`");
 
-pub(super) const NO_HREF: Rule = Rule {
-    code: "link-no-href",
-    severity: Severity::Warning,
-    finds: "a link that is none: it has no `href`",
-    source: "HTML 4.5.1",
-    example: "`<a>our shop</a>`",
-};
+pub(super) const NO_HREF: Rule = Rule::warning("link-no-href")
+    .finds("a link that is none: it has no `href`")
+    .source("HTML 4.5.1")
+    .example("`<a>our shop</a>`");
 
 /// Texts that say nothing of where a link leads, in English, Polish and German.
 const WORDS: [&str; 20] = [
@@ -56,13 +46,13 @@ const WORDS: [&str; 20] = [
     "mehr",
 ];
 
-pub(super) fn links(look: &Look<'_>, out: &mut Out<'_>) {
+pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut told = BTreeSet::new();
-    for (at, link) in look.page.named("a") {
-        if look.seen[at].hidden {
+    for (at, link) in page_context.page.named("a") {
+        if page_context.seen[at].hidden {
             continue;
         }
-        let name = name(look.page, at, link);
+        let name = name(page_context.page, at, link);
         let finding = match (link.has("href"), vague(&name)) {
             (true, None) if name.is_empty() => NAMELESS
                 .found("a link has nothing in it that can be read out")
@@ -75,9 +65,10 @@ pub(super) fn links(look: &Look<'_>, out: &mut Out<'_>) {
                 .help("give it an `href`, or make it a `<span>`"),
             _ => continue,
         };
-        out.add(
-            look.locator
-                .at_element(finding, look.page, at, Some("href")),
+        sink.add(
+            page_context
+                .locator
+                .at_element(finding, page_context.page, at, Some("href")),
         );
     }
 }

@@ -4,13 +4,15 @@ mod links;
 mod page;
 mod tables;
 
-use super::super::facts::Sheet;
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::super::seen::seen;
+use crate::check::context::MessageContext;
+use crate::check::family::Family;
+use crate::check::locate::Locator;
+use crate::check::page::Page;
+use crate::check::rule::Rule;
+use crate::check::seen::{Seen, seen};
+use crate::check::sink::FindingSink;
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     links::NAMELESS,
     links::VAGUE,
     links::NO_HREF,
@@ -21,29 +23,36 @@ pub(super) const RULES: &[Rule] = &[
     tables::NO_ROLE,
 ];
 
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    let Some(page) = &sheet.page else { return };
-    if !out.wants_any(RULES) {
-        return;
+pub(in crate::check) struct Accessibility;
+
+impl Family for Accessibility {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
     }
-    let seen = seen(page);
-    let look = Look {
-        page,
-        seen: &seen,
-        locator: &sheet.facts.locator,
-    };
-    page::language(&look, out);
-    page::title(&look, out);
-    page::zoom(&look, out);
-    page::small(&look, out);
-    tables::tables(&look, out);
-    links::links(&look, out);
+
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(page) = &context.page else { return };
+        if !sink.wants_any(RULES) {
+            return;
+        }
+        let seen = seen(page);
+        let page_context = PageContext {
+            page,
+            seen: &seen,
+            locator: &context.shared.locator,
+        };
+        page::language(&page_context, sink);
+        page::title(&page_context, sink);
+        page::zoom(&page_context, sink);
+        page::small(&page_context, sink);
+        tables::tables(&page_context, sink);
+        links::links(&page_context, sink);
+    }
 }
 
-/// What is looked at.
-struct Look<'a> {
-    page: &'a super::super::page::Page,
+struct PageContext<'a> {
+    page: &'a Page,
     /// How each of its nodes is seen.
-    seen: &'a [super::super::seen::Seen],
-    locator: &'a super::super::locate::Locator,
+    seen: &'a [Seen],
+    locator: &'a Locator,
 }

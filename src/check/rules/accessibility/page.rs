@@ -1,45 +1,32 @@
 //! The page as a whole: its language, its title, the size of its text.
 
-use super::super::super::out::Out;
-use super::super::super::page::{Kind, Page};
-use super::super::super::rule::Rule;
-use super::Look;
-use crate::finding::Severity;
+use super::PageContext;
+use crate::check::page::{Kind, Page};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 use crate::render::is_marked;
 
 use icu_locale_core::Locale;
 
-pub(super) const LANGUAGE: Rule = Rule {
-    code: "html-lang",
-    severity: Severity::Warning,
-    finds: "a message that does not say which language it is in, or not as it is to be said",
-    source: "WCAG 2.2, 3.1.1; BCP 47",
-    example: "`<html>`, `<html lang=\"polish\">`",
-};
+pub(super) const LANGUAGE: Rule = Rule::warning("html-lang")
+    .finds("a message that does not say which language it is in, or not as it is to be said")
+    .source("WCAG 2.2, 3.1.1; BCP 47")
+    .example("`<html>`, `<html lang=\"polish\">`");
 
-pub(super) const TITLE: Rule = Rule {
-    code: "html-title",
-    severity: Severity::Note,
-    finds: "a message without a title, or with an empty one",
-    source: "WCAG 2.2, 2.4.2",
-    example: "`<title></title>`",
-};
+pub(super) const TITLE: Rule = Rule::note("html-title")
+    .finds("a message without a title, or with an empty one")
+    .source("WCAG 2.2, 2.4.2")
+    .example("`<title></title>`");
 
-pub(super) const ZOOM: Rule = Rule {
-    code: "zoom-blocked",
-    severity: Severity::Warning,
-    finds: "a message that can't be made larger on a telephone",
-    source: "WCAG 2.2, 1.4.4",
-    example: "`<meta name=\"viewport\" content=\"user-scalable=no\">`",
-};
+pub(super) const ZOOM: Rule = Rule::warning("zoom-blocked")
+    .finds("a message that can't be made larger on a telephone")
+    .source("WCAG 2.2, 1.4.4")
+    .example("`<meta name=\"viewport\" content=\"user-scalable=no\">`");
 
-pub(super) const SMALL: Rule = Rule {
-    code: "text-small",
-    severity: Severity::Note,
-    finds: "text below 12 pixels",
-    source: "Lighthouse, “legible font sizes”",
-    example: "`font-size: 10px`",
-};
+pub(super) const SMALL: Rule = Rule::note("text-small")
+    .finds("text below 12 pixels")
+    .source("Lighthouse, “legible font sizes”")
+    .example("`font-size: 10px`");
 
 /// The least size of text, in CSS pixels.
 const LEAST: f32 = 12.0;
@@ -47,8 +34,8 @@ const LEAST: f32 = 12.0;
 const ZOOM_AT_LEAST: f32 = 2.0;
 
 /// The language, of the page or of what is all of it: some clients leave `<html>` out.
-pub(super) fn language(look: &Look<'_>, out: &mut Out<'_>) {
-    let page = look.page;
+pub(super) fn language(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
+    let page = page_context.page;
     let html = page.named("html").next().map(|(at, _)| at);
     let body = page.named("body").next().map(|(at, _)| at);
     let outer = page.elements().filter(|(at, _)| {
@@ -61,8 +48,9 @@ pub(super) fn language(look: &Look<'_>, out: &mut Out<'_>) {
     let Some((at, lang)) = named.find(|(_, lang)| !lang.is_empty()) else {
         let message = "the message does not say which language it is in";
         let finding = LANGUAGE.found(message).help(help);
-        out.add(
-            look.locator
+        sink.add(
+            page_context
+                .locator
                 .at_element(finding, page, html.unwrap_or(0), None),
         );
         return;
@@ -70,7 +58,11 @@ pub(super) fn language(look: &Look<'_>, out: &mut Out<'_>) {
     if !is_marked(lang) && !is_language(lang) {
         let message = format!("`{lang}` is no code of a language");
         let finding = LANGUAGE.found(message).help(help);
-        out.add(look.locator.at_element(finding, page, at, Some("lang")));
+        sink.add(
+            page_context
+                .locator
+                .at_element(finding, page, at, Some("lang")),
+        );
     }
 }
 
@@ -79,8 +71,8 @@ fn is_language(text: &str) -> bool {
     !text.contains('_') && Locale::try_from_str(text).is_ok()
 }
 
-pub(super) fn title(look: &Look<'_>, out: &mut Out<'_>) {
-    let page = look.page;
+pub(super) fn title(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
+    let page = page_context.page;
     let title = page.raw_text("title");
     let message = match title.as_deref().map(str::trim) {
         None => "the message has no title",
@@ -94,14 +86,14 @@ pub(super) fn title(look: &Look<'_>, out: &mut Out<'_>) {
         .named("title")
         .next()
         .or_else(|| page.named("head").next());
-    out.add(match at {
-        Some((at, _)) => look.locator.at_element(finding, page, at, None),
-        None => look.locator.somewhere(finding),
+    sink.add(match at {
+        Some((at, _)) => page_context.locator.at_element(finding, page, at, None),
+        None => page_context.locator.somewhere(finding),
     });
 }
 
-pub(super) fn zoom(look: &Look<'_>, out: &mut Out<'_>) {
-    let viewport = look.page.named("meta").find(|(_, meta)| {
+pub(super) fn zoom(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
+    let viewport = page_context.page.named("meta").find(|(_, meta)| {
         let name = meta.get("name").unwrap_or_default();
         name.trim().eq_ignore_ascii_case("viewport")
     });
@@ -110,9 +102,10 @@ pub(super) fn zoom(look: &Look<'_>, out: &mut Out<'_>) {
         let finding = ZOOM
             .found("the message can't be made larger on a telephone")
             .help("take `user-scalable` and `maximum-scale` out of the viewport");
-        out.add(
-            look.locator
-                .at_element(finding, look.page, at, Some("name")),
+        sink.add(
+            page_context
+                .locator
+                .at_element(finding, page_context.page, at, Some("name")),
         );
     }
 }
@@ -132,13 +125,13 @@ fn blocks_zoom(content: &str) -> bool {
     })
 }
 
-pub(super) fn small(look: &Look<'_>, out: &mut Out<'_>) {
+pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut told: Vec<f32> = Vec::new();
-    for (at, seen) in look.seen.iter().enumerate() {
+    for (at, seen) in page_context.seen.iter().enumerate() {
         let Some(size) = seen.size.filter(|size| *size < LEAST && !seen.hidden) else {
             continue;
         };
-        if told.contains(&size) || !is_running_text(look.page, at) {
+        if told.contains(&size) || !is_running_text(page_context.page, at) {
             continue;
         }
         told.push(size);
@@ -146,11 +139,13 @@ pub(super) fn small(look: &Look<'_>, out: &mut Out<'_>) {
         let finding = SMALL
             .found(format!("text of {size} pixels is hard to read for many"))
             .help("make it 12 pixels at least, and 14 to 16 where it is to be read");
-        let parent = look.page.nodes[at].parent.unwrap_or(at);
-        out.add(
-            look.locator
-                .at_element(finding, look.page, parent, Some("style")),
-        );
+        let parent = page_context.page.nodes[at].parent.unwrap_or(at);
+        sink.add(page_context.locator.at_element(
+            finding,
+            page_context.page,
+            parent,
+            Some("style"),
+        ));
     }
 }
 

@@ -1,24 +1,20 @@
 //! Tables that are there for the layout alone.
 
-use super::super::super::out::Out;
-use super::super::super::page::Page;
-use super::super::super::rule::Rule;
-use super::Look;
-use crate::finding::Severity;
+use super::PageContext;
+use crate::check::page::Page;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 
-pub(super) const NO_ROLE: Rule = Rule {
-    code: "table-role",
-    severity: Severity::Warning,
-    finds: "a table for the layout that screen readers read as one of data",
-    source: "WAI-ARIA 1.2, `presentation`",
-    example: "`<table>` with neither `role` nor `<th>`",
-};
+pub(super) const NO_ROLE: Rule = Rule::warning("table-role")
+    .finds("a table for the layout that screen readers read as one of data")
+    .source("WAI-ARIA 1.2, `presentation`")
+    .example("`<table>` with neither `role` nor `<th>`");
 
 /// All of them at once: who forgets one forgets many.
-pub(super) fn tables(look: &Look<'_>, out: &mut Out<'_>) {
-    let page = look.page;
+pub(super) fn tables(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
+    let page = page_context.page;
     let wrong = page.named("table").filter(|(at, table)| {
-        let hidden = look.seen[*at].hidden || table.get("aria-hidden") == Some("true");
+        let hidden = page_context.seen[*at].hidden || table.get("aria-hidden") == Some("true");
         !hidden && !table.has("role") && !is_of_data(page, *at)
     });
     let wrong: Vec<_> = wrong.map(|(at, _)| at).collect();
@@ -30,7 +26,7 @@ pub(super) fn tables(look: &Look<'_>, out: &mut Out<'_>) {
     let finding = NO_ROLE.found(message).kind("tables without a role").help(
         "for the layout: `<table role=\"presentation\">`, or screen readers tell its rows and columns; of data: mark its heads with `<th>`",
     );
-    out.add(look.locator.at_element(finding, page, *first, None));
+    sink.add(page_context.locator.at_element(finding, page, *first, None));
 }
 
 /// Whether a table is one of data: it has heads, or says what it is about.

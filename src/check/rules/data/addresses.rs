@@ -1,52 +1,37 @@
 //! Addresses that can be posted to, and had better not be.
 
-use super::super::super::facts::Facts;
-use super::super::super::out::Out;
-use super::super::super::rule::Rule;
-use super::slips;
+use super::domain_typos;
 use crate::address::Address;
-use crate::finding::{Place, Severity};
+use crate::check::context::CampaignContext;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Place;
 use crate::report::grouped;
 
-pub(super) const DUPLICATE: Rule = Rule {
-    code: "address-duplicate",
-    severity: Severity::Note,
-    finds: "rows that are left out because an earlier row has their address",
-    source: "the whole address, whatever its case",
-    example: "`ann@one.example` and, further down, `Ann@one.example`",
-};
+pub(super) const DUPLICATE: Rule = Rule::note("address-duplicate")
+    .finds("rows that are left out because an earlier row has their address")
+    .source("the whole address, whatever its case")
+    .example("`ann@one.example` and, further down, `Ann@one.example`");
 
-pub(super) const SLIP: Rule = Rule {
-    code: "address-slip",
-    severity: Severity::Warning,
-    finds: "a slip of the pen in the domain of a big mailbox provider",
-    source: "the domains of the big providers, one letter off",
-    example: "`ann@gmial.com`, `jan@wp.lp`",
-};
+pub(super) const SLIP: Rule = Rule::warning("address-slip")
+    .finds("a slip of the pen in the domain of a big mailbox provider")
+    .source("the domains of the big providers, one letter off")
+    .example("`ann@gmial.com`, `jan@wp.lp`");
 
-pub(super) const ROLE: Rule = Rule {
-    code: "address-role",
-    severity: Severity::Warning,
-    finds: "an address of a role that reads no newsletters: programs and complaints write to it",
-    source: "RFC 2142; large lists of such addresses count against the sender",
-    example: "`noreply@shop.example`, `postmaster@shop.example`",
-};
+pub(super) const ROLE: Rule = Rule::warning("address-role")
+    .finds("an address of a role that reads no newsletters: programs and complaints write to it")
+    .source("RFC 2142; large lists of such addresses count against the sender")
+    .example("`noreply@shop.example`, `postmaster@shop.example`");
 
-pub(super) const SHARED: Rule = Rule {
-    code: "address-shared",
-    severity: Severity::Note,
-    finds: "an address that is an office's, not a person's",
-    source: "RFC 2142 3",
-    example: "`info@shop.example`",
-};
+pub(super) const SHARED: Rule = Rule::note("address-shared")
+    .finds("an address that is an office's, not a person's")
+    .source("RFC 2142 3")
+    .example("`info@shop.example`");
 
-pub(super) const DISPOSABLE: Rule = Rule {
-    code: "address-disposable",
-    severity: Severity::Warning,
-    finds: "an address of a service that gives them to anybody for some minutes",
-    source: "a list of the best known",
-    example: "`x7@mailinator.com`",
-};
+pub(super) const DISPOSABLE: Rule = Rule::warning("address-disposable")
+    .finds("an address of a service that gives them to anybody for some minutes")
+    .source("a list of the best known")
+    .example("`x7@mailinator.com`");
 
 /// Nobody who subscribes has these.
 const ROLES: [&str; 21] = [
@@ -77,8 +62,8 @@ const ROLES: [&str; 21] = [
 const OFFICES: [&str; 6] = ["admin", "info", "marketing", "news", "sales", "support"];
 
 /// Tells of the rows that get nothing of their own.
-pub(super) fn duplicates(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let lines = &facts.duplicates;
+pub(super) fn duplicates(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+    let lines = &shared.duplicates;
     let message = match lines.count {
         0 => return,
         1 => format!("one row is left out: an earlier one has its address ({lines})"),
@@ -87,42 +72,42 @@ pub(super) fn duplicates(facts: &Facts<'_>, out: &mut Out<'_>) {
             grouped(rows)
         ),
     };
-    let finding = DUPLICATE.at(Place::file(facts.recipients), message);
-    out.add(finding.help(
+    let finding = DUPLICATE.at(Place::file(shared.recipients), message);
+    sink.add(finding.help(
         "nobody gets it twice; if the rows differ, see to it that the right one comes first",
     ));
 }
 
-pub(super) fn row(address: &Address, out: &mut Out<'_>) {
+pub(super) fn row(address: &Address, sink: &mut FindingSink<'_>) {
     let domain = address.ascii_domain();
-    if let Some(meant) = slips::meant(domain) {
+    if let Some(meant) = domain_typos::meant(domain) {
         let message = format!("“{domain}” looks like a slip for {meant}");
         let finding = SLIP.found(message);
-        out.add(finding.help(
+        sink.add(finding.help(
             "ask the recipient, or correct it if you are sure: it may well be somebody else's domain",
         ));
     }
     if address.is_disposable() {
         let message = format!("{domain} gives out addresses that are gone after a while");
         let help = "leave it out: nobody reads it any more";
-        out.add(DISPOSABLE.found(message).help(help));
+        sink.add(DISPOSABLE.found(message).help(help));
     }
-    role(address.local(), out);
+    role(address.local(), sink);
 }
 
-fn role(local: &str, out: &mut Out<'_>) {
+fn role(local: &str, sink: &mut FindingSink<'_>) {
     let name = local.split('+').next().unwrap_or(local);
     let is = |known: &&&str| known.eq_ignore_ascii_case(name);
     if let Some(role) = ROLES.iter().find(is) {
         let message = format!("{role}@ is no reader's address");
-        out.add(
+        sink.add(
             ROLE.found(message)
                 .help("leave it out, unless somebody asked for the letter at this very address"),
         );
     }
     if let Some(office) = OFFICES.iter().find(is) {
         let message = format!("{office}@ is an office's address, not a person's");
-        out.add(SHARED.found(message).help(
+        sink.add(SHARED.found(message).help(
             "make sure that somebody there asked for it: others who read there may complain",
         ));
     }

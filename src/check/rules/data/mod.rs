@@ -2,19 +2,15 @@
 
 mod addresses;
 mod columns;
-mod slips;
-mod twice;
+mod domain_typos;
+mod mojibake;
 
-use super::super::facts::Facts;
-use super::super::facts::RowSheet;
-use super::super::out::Out;
-use super::super::rule::Rule;
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::{AnyTotals, Family, FinishContext};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 
-pub(super) use columns::{Tally, is_blank};
-pub(super) use twice::Tally as Twice;
-
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     addresses::DUPLICATE,
     columns::UNUSED,
     columns::GAPS,
@@ -23,17 +19,33 @@ pub(super) const RULES: &[Rule] = &[
     addresses::ROLE,
     addresses::SHARED,
     addresses::DISPOSABLE,
-    twice::TWICE,
+    mojibake::GARBLED,
 ];
 
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    columns::unused(facts, out);
-    addresses::duplicates(facts, out);
-    twice::campaign(facts, out);
-}
+pub(in crate::check) struct RecipientData;
 
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if out.wants_any(RULES) {
-        addresses::row(&row.row.mailbox.address, out);
+impl Family for RecipientData {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        columns::unused(shared, sink);
+        addresses::duplicates(shared, sink);
+        mojibake::campaign(shared, sink);
+    }
+
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        if sink.wants_any(RULES) {
+            addresses::row(&context.row.mailbox.address, sink);
+        }
+    }
+
+    fn totals(&self) -> Vec<Box<dyn AnyTotals>> {
+        vec![Box::new(mojibake::MojibakeTotals::default())]
+    }
+
+    fn finish(&self, context: &FinishContext<'_>, sink: &mut FindingSink<'_>) {
+        columns::empty(context, sink);
     }
 }

@@ -1,47 +1,53 @@
-//! Merge gaps: what values that are empty, or not meant for readers, do to a message.
+//! Merge gaps: what empty values, and values not meant for readers, do to a message.
 
-mod blanked;
-mod blanks;
+mod bad_values;
+mod emptied_columns;
+mod empty_values;
 mod gap;
-mod left;
+mod leftover_tags;
+mod merge_tags;
 mod paragraphs;
-mod tags;
-mod values;
 
-use super::super::facts::Facts;
-use super::super::facts::RowSheet;
-use super::super::facts::Sheet;
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::data;
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
+use crate::check::family::{Family, FinishContext};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 
-pub(in super::super) use blanks::Known;
-
-/// The rules.
-pub(super) const RULES: &[Rule] = &[
-    blanks::GAP,
-    blanked::BLANKED,
-    left::LEFT,
-    values::IN_VALUE,
-    values::NULL,
-    values::MANGLED,
+const RULES: &[Rule] = &[
+    empty_values::GAP,
+    emptied_columns::BLANKED,
+    leftover_tags::LEFT,
+    bad_values::IN_VALUE,
+    bad_values::NULL,
+    bad_values::MANGLED,
 ];
 
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    left::campaign(facts, out);
+#[derive(Default)]
+pub(in crate::check) struct MergeGaps {
+    verdicts: empty_values::Verdicts,
 }
 
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    left::sheet(sheet, out);
-    blanks::sheet(sheet, out);
-}
+impl Family for MergeGaps {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
 
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    values::row(row, out);
-    left::row(row, out);
-    blanks::row(row, out);
-}
+    fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        leftover_tags::campaign(shared, sink);
+    }
 
-pub(super) fn finish(columns: &data::Tally, facts: &Facts<'_>, out: &mut Out<'_>) {
-    blanked::finish(columns, facts, out);
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        leftover_tags::message(context, sink);
+        empty_values::message(context, sink);
+    }
+
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        bad_values::row(context, sink);
+        leftover_tags::row(context, sink);
+        empty_values::row(context, &self.verdicts, sink);
+    }
+
+    fn finish(&self, context: &FinishContext<'_>, sink: &mut FindingSink<'_>) {
+        emptied_columns::finish(context, sink);
+    }
 }

@@ -1,6 +1,6 @@
 //! The texts of a page as they are read.
 
-use super::super::super::page::{Kind, Page};
+use crate::check::page::{Kind, Page};
 
 /// A text with one space for each run of white space.
 pub(super) fn words(text: &str) -> String {

@@ -4,75 +4,80 @@
 mod value;
 
 use self::value::{ATTRIBUTES, Fault, of_attribute, of_declaration};
-use super::super::clients::is_style_for_all;
-use super::super::facts::{RowSheet, Sheet};
-use super::super::out::Out;
-use super::super::page::{Element, Kind, Page};
-use super::super::rule::Rule;
-use super::super::style::{Item, Style, items};
-use crate::finding::{Finding, Severity};
+use crate::check::clients::is_style_for_all;
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::family::Family;
+use crate::check::page::{Element, Kind, Page};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::check::style::{Item, Style, items};
+use crate::finding::Finding;
 use crate::render::{Hole, before_marks, fill, is_marked};
 
-const BROKEN: Rule = Rule {
-    code: "style-broken",
-    severity: Severity::Warning,
-    finds: "a style, a colour or a size without a value, or with one that can't be: clients leave it out, or take another",
-    source: "CSS Syntax 3, 5.4.4; CSS Color 4; HTML 2.3.4.4 and 2.3.6",
-    example: "`<td style=\"width: {{ share }}%\">` without a share, `bgcolor=\"crimsn\"`",
-};
+const BROKEN: Rule = Rule::warning("style-broken")
+    .finds("a style, a colour or a size without a value, or with one that can't be: clients leave it out, or take another")
+    .source("CSS Syntax 3, 5.4.4; CSS Color 4; HTML 2.3.4.4 and 2.3.6")
+    .example("`<td style=\"width: {{ share }}%\">` without a share, `bgcolor=\"crimsn\"`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[BROKEN];
+const RULES: &[Rule] = &[BROKEN];
+
+pub(in crate::check) struct Styles;
+
+impl Family for Styles {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        if !sink.wants(&BROKEN) {
+            return;
+        }
+        for page in context.pages() {
+            let mut told = Vec::new();
+            for (at, attribute, fault) in faults(page) {
+                if !told.contains(&fault) {
+                    let locator = &context.shared.locator;
+                    sink.add(locator.at_element(finding(&fault), page, at, attribute));
+                    told.push(fault);
+                }
+            }
+        }
+    }
+
+    /// The values of a row's own, which are so for Outlook alone: others shape the HTML.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let Some(html) = context.html else { return };
+        for (at, hole) in html.holes().iter().enumerate() {
+            let value = || fill(&hole.value, context.values);
+            let known = ATTRIBUTES.iter().find(|name| **name == hole.attribute);
+            let faults: Vec<Fault> = match known {
+                Some(name) => {
+                    let fault = of_attribute(&hole.element, name, value().trim());
+                    fault.into_iter().collect()
+                }
+                None if hole.attribute == "style" => of_style(&value()),
+                None => continue,
+            };
+            for fault in faults {
+                sink.add(in_template(context, &html.holes()[..at], hole, &fault));
+            }
+        }
+    }
+}
 
 const HELP: &str = "look at the cells of the column that it comes from, and say what is to stand there without one: {% if … %} or `| default(value=…, boolean=true)`";
-
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    if !out.wants(&BROKEN) {
-        return;
-    }
-    for page in sheet.pages() {
-        let mut told = Vec::new();
-        for (at, attribute, fault) in faults(page) {
-            if !told.contains(&fault) {
-                let locator = &sheet.facts.locator;
-                out.add(locator.at_element(finding(&fault), page, at, attribute));
-                told.push(fault);
-            }
-        }
-    }
-}
-
-/// The values of a row's own, which are so for Outlook alone: others shape the HTML.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let Some(html) = row.html else { return };
-    for (at, hole) in html.holes().iter().enumerate() {
-        let value = || fill(&hole.value, row.values);
-        let known = ATTRIBUTES.iter().find(|name| **name == hole.attribute);
-        let faults: Vec<Fault> = match known {
-            Some(name) => {
-                let fault = of_attribute(&hole.element, name, value().trim());
-                fault.into_iter().collect()
-            }
-            None if hole.attribute == "style" => of_style(&value()),
-            None => continue,
-        };
-        for fault in faults {
-            out.add(in_template(row, &html.holes()[..at], hole, &fault));
-        }
-    }
-}
 
 fn finding(fault: &Fault) -> Finding {
     BROKEN.found(&fault.message).kind(&fault.kind).help(HELP)
 }
 
 /// A finding where the templates have an attribute with a value of the row; `earlier` are those before it.
-fn in_template(row: &RowSheet<'_>, earlier: &[Hole], hole: &Hole, fault: &Fault) -> Finding {
+fn in_template(context: &RowContext<'_>, earlier: &[Hole], hole: &Hole, fault: &Fault) -> Finding {
     let begin = before_marks(&hole.value);
     let is_like = |it: &&Hole| it.attribute == hole.attribute && before_marks(&it.value) == begin;
     let nth = earlier.iter().filter(is_like).count();
     let ways = ["\"", "'"].map(|quote| format!("{}={quote}{begin}{{{{", hole.attribute));
-    let locator = &row.facts.locator;
+    let locator = &context.shared.locator;
     let mut found = ways
         .iter()
         .map(|text| locator.at_text(finding(fault), text, nth));

@@ -2,7 +2,7 @@
 
 use cssparser::{Parser, Token};
 
-use super::super::super::colour::Colour;
+use crate::check::colour::Colour;
 use crate::render::is_marked;
 
 /// What is wrong with a value.

@@ -1,67 +1,117 @@
 //! The header by which mail programs unsubscribe (RFC 2369, RFC 8058).
 
-mod shared;
+mod shared_urls;
 
 use url::Url;
 
-use super::super::facts::{Facts, RowSheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::written::{at_text, header, in_file, varies};
-use crate::finding::{Finding, Severity};
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::rule::Rule;
+use crate::check::rules::campaign_file::{at_text, header, in_file, varies};
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
+use shared_urls::UnsubscribeUrls;
 
-pub(super) use shared::Tally;
+const MISSING: Rule = Rule::warning("unsubscribe-missing")
+    .finds("no `List-Unsubscribe` in a message to 100 recipients or more")
+    .source(
+        "Gmail and Yahoo ask for it of who sends 5,000 a day: support.google.com/mail/answer/81126",
+    )
+    .example("no `[message.headers]`");
 
-const MISSING: Rule = Rule {
-    code: "unsubscribe-missing",
-    severity: Severity::Warning,
-    finds: "no `List-Unsubscribe` in a message to 100 recipients or more",
-    source: "Gmail and Yahoo ask for it of who sends 5,000 a day: support.google.com/mail/answer/81126",
-    example: "no `[message.headers]`",
-};
+const VALUE: Rule = Rule::warning("unsubscribe-value")
+    .finds("a `List-Unsubscribe` that is not a list of addresses in angle brackets")
+    .source("RFC 2369 2")
+    .example("`List-Unsubscribe = \"https://acme.example/u/{{ token }}\"`");
 
-const VALUE: Rule = Rule {
-    code: "unsubscribe-value",
-    severity: Severity::Warning,
-    finds: "a `List-Unsubscribe` that is not a list of addresses in angle brackets",
-    source: "RFC 2369 2",
-    example: "`List-Unsubscribe = \"https://acme.example/u/{{ token }}\"`",
-};
+const ONE_CLICK: Rule = Rule::warning("unsubscribe-https")
+    .finds("a `List-Unsubscribe` without an `https:` address, for 100 recipients or more")
+    .source("RFC 8058 3.1; Gmail and Yahoo ask for one click of who sends 5,000 a day")
+    .example("`List-Unsubscribe = \"<mailto:leave@acme.example>\"`");
 
-const ONE_CLICK: Rule = Rule {
-    code: "unsubscribe-https",
-    severity: Severity::Warning,
-    finds: "a `List-Unsubscribe` without an `https:` address, for 100 recipients or more",
-    source: "RFC 8058 3.1; Gmail and Yahoo ask for one click of who sends 5,000 a day",
-    example: "`List-Unsubscribe = \"<mailto:leave@acme.example>\"`",
-};
+const SEVERAL: Rule = Rule::warning("unsubscribe-several")
+    .finds("a `List-Unsubscribe` with more than one `https:` address")
+    .source("RFC 8058 3.1")
+    .example("`<https://acme.example/u/1>, <https://acme.example/settings>`");
 
-const SEVERAL: Rule = Rule {
-    code: "unsubscribe-several",
-    severity: Severity::Warning,
-    finds: "a `List-Unsubscribe` with more than one `https:` address",
-    source: "RFC 8058 3.1",
-    example: "`<https://acme.example/u/1>, <https://acme.example/settings>`",
-};
+const POST: Rule = Rule::warning("unsubscribe-post")
+    .finds("a `List-Unsubscribe` without `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, or that one alone")
+    .source("RFC 8058 3.1")
+    .example("`List-Unsubscribe-Post = \"One-Click\"`");
 
-const POST: Rule = Rule {
-    code: "unsubscribe-post",
-    severity: Severity::Warning,
-    finds: "a `List-Unsubscribe` without `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, or that one alone",
-    source: "RFC 8058 3.1",
-    example: "`List-Unsubscribe-Post = \"One-Click\"`",
-};
+const SHARED: Rule = Rule::warning("unsubscribe-shared")
+    .finds("recipients with the same address to unsubscribe: nobody can tell who did")
+    .source("RFC 8058 3.1")
+    .example("`<https://acme.example/unsubscribe>`");
 
-const SHARED: Rule = Rule {
-    code: "unsubscribe-shared",
-    severity: Severity::Warning,
-    finds: "recipients with the same address to unsubscribe: nobody can tell who did",
-    source: "RFC 8058 3.1",
-    example: "`<https://acme.example/unsubscribe>`",
-};
+const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED];
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED];
+pub(in crate::check) struct Unsubscribe;
+
+impl Family for Unsubscribe {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// Headers that are the same for all rows.
+    fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        let (list, post) = (header(shared, HEADER), header(shared, POST_HEADER));
+        let Some(list) = list else {
+            if shared.rows >= MANY {
+                sink.add(in_file(shared, missing()));
+            }
+            if let Some(post) = post {
+                let finding = POST
+                    .found("List-Unsubscribe-Post does nothing without List-Unsubscribe")
+                    .help("give List-Unsubscribe an https: address, a recipient's own");
+                sink.add(at_text(shared, finding, post));
+            }
+            return;
+        };
+        if own(shared) {
+            return;
+        }
+        let uris = Uris::of(list.get_ref());
+        let post = post.map(|post| post.get_ref().as_str());
+        look(shared, &uris, post, &mut |finding| {
+            sink.add(at_text(shared, finding, list))
+        });
+        if uris.https.is_some() && shared.rows > 1 {
+            let finding = SHARED
+                .found(
+                    "all recipients have the same address to unsubscribe: nobody can tell who did",
+                )
+                .help("put something of the recipient in it, such as {{ token }}");
+            sink.add(at_text(shared, finding, list));
+        }
+    }
+
+    /// Headers that are the row's own.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        let shared = context.shared;
+        if !sink.wants_any(RULES) || !own(shared) {
+            return;
+        }
+        let mut add = |finding| match header(shared, HEADER) {
+            Some(list) => sink.add(at_text(shared, finding, list)),
+            None => sink.add(finding),
+        };
+        match value(context, HEADER) {
+            Some(list) => look(
+                shared,
+                &Uris::of(list),
+                value(context, POST_HEADER),
+                &mut add,
+            ),
+            None if shared.rows >= MANY => add(missing()),
+            None => {}
+        }
+    }
+
+    fn totals(&self) -> Vec<Box<dyn AnyTotals>> {
+        vec![Box::new(UnsubscribeUrls::default())]
+    }
+}
 
 const HEADER: &str = "List-Unsubscribe";
 const POST_HEADER: &str = "List-Unsubscribe-Post";
@@ -70,62 +120,14 @@ const POST_VALUE: &str = "List-Unsubscribe=One-Click";
 /// Fewer are taken for people who know the sender.
 const MANY: u64 = 100;
 
-/// Headers that are the same for all rows.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let (list, post) = (header(facts, HEADER), header(facts, POST_HEADER));
-    let Some(list) = list else {
-        if facts.rows >= MANY {
-            out.add(in_file(facts, missing()));
-        }
-        if let Some(post) = post {
-            let finding = POST
-                .found("List-Unsubscribe-Post does nothing without List-Unsubscribe")
-                .help("give List-Unsubscribe an https: address, a recipient's own");
-            out.add(at_text(facts, finding, post));
-        }
-        return;
-    };
-    if own(facts) {
-        return;
-    }
-    let uris = Uris::of(list.get_ref());
-    let post = post.map(|post| post.get_ref().as_str());
-    look(facts, &uris, post, &mut |finding| {
-        out.add(at_text(facts, finding, list))
-    });
-    if uris.https.is_some() && facts.rows > 1 {
-        let finding = SHARED
-            .found("all recipients have the same address to unsubscribe: nobody can tell who did")
-            .help("put something of the recipient in it, such as {{ token }}");
-        out.add(at_text(facts, finding, list));
-    }
-}
-
-/// Headers that are the row's own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    let facts = row.facts;
-    if !out.wants_any(RULES) || !own(facts) {
-        return;
-    }
-    let mut add = |finding| match header(facts, HEADER) {
-        Some(list) => out.add(at_text(facts, finding, list)),
-        None => out.add(finding),
-    };
-    match value(row, HEADER) {
-        Some(list) => look(facts, &Uris::of(list), value(row, POST_HEADER), &mut add),
-        None if facts.rows >= MANY => add(missing()),
-        None => {}
-    }
-}
-
 /// Whether rows may have headers of their own.
-fn own(facts: &Facts<'_>) -> bool {
-    header(facts, HEADER)
-        .is_some_and(|list| varies(list) || header(facts, POST_HEADER).is_some_and(varies))
+fn own(shared: &CampaignContext<'_>) -> bool {
+    header(shared, HEADER)
+        .is_some_and(|list| varies(list) || header(shared, POST_HEADER).is_some_and(varies))
 }
 
-fn value<'a>(row: &'a RowSheet<'_>, name: &str) -> Option<&'a str> {
-    let mut headers = row.message.headers.iter();
+fn value<'a>(context: &'a RowContext<'_>, name: &str) -> Option<&'a str> {
+    let mut headers = context.message.headers.iter();
     let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
     Some(value)
 }
@@ -204,12 +206,17 @@ fn missing() -> Finding {
         .help("put List-Unsubscribe and List-Unsubscribe-Post into [message.headers]; letters that nobody can leave, such as bills, need none: turn the rule off with the reason")
 }
 
-fn look(facts: &Facts<'_>, uris: &Uris<'_>, post: Option<&str>, add: &mut impl FnMut(Finding)) {
+fn look(
+    shared: &CampaignContext<'_>,
+    uris: &Uris<'_>,
+    post: Option<&str>,
+    add: &mut impl FnMut(Finding),
+) {
     if !uris.good {
         let finding = VALUE.found("List-Unsubscribe is not a list of addresses in angle brackets");
         return add(finding.help("write <https://…>, or <https://…>, <mailto:…>"));
     }
-    if uris.https.is_none() && (uris.plain || facts.rows >= MANY) {
+    if uris.https.is_none() && (uris.plain || shared.rows >= MANY) {
         let finding = ONE_CLICK
             .found("List-Unsubscribe has no https: address, so that one click does not do");
         add(finding.help("add <https://…>, a recipient's own, that unsubscribes by POST"));

@@ -5,10 +5,11 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use rusqlite::Connection;
 
-use super::super::super::facts::{Facts, RowSheet};
-use super::super::super::out::Out;
-use super::super::written::{at_text, header, varies};
 use super::{HEADER, SHARED, Uris, value};
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::Totals;
+use crate::check::rules::campaign_file::{at_text, header, varies};
+use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::report::counted;
 use crate::spill::{self, SpillError};
@@ -23,7 +24,7 @@ const ANY_ORDER: &str = "SELECT hash, row FROM uris";
 
 /// The addresses of all rows: of a long list in a temporary file.
 #[derive(Debug, Default)]
-pub(in super::super) struct Tally {
+pub(super) struct UnsubscribeUrls {
     /// The hashes of the last ones, each with its row.
     last: Vec<(u64, u32)>,
     written: Option<Connection>,
@@ -39,18 +40,59 @@ struct Again {
     row: Option<u32>,
 }
 
-impl Tally {
-    pub(in super::super) fn row(&mut self, row: &RowSheet<'_>) {
-        let wanted = row.facts.least <= SHARED.severity;
-        if !wanted || !header(row.facts, HEADER).is_some_and(varies) {
+impl Totals for UnsubscribeUrls {
+    fn row(&mut self, context: &RowContext<'_>) {
+        let wanted = context.shared.least <= SHARED.severity;
+        if !wanted || !header(context.shared, HEADER).is_some_and(varies) {
             return;
         }
-        let https = value(row, HEADER).and_then(|list| Uris::of(list).https);
+        let https = value(context, HEADER).and_then(|list| Uris::of(list).https);
         if let Some(uri) = https {
-            self.take(hash(uri), row.row.number, MOST);
+            self.take(hash(uri), context.row.number, MOST);
         }
     }
 
+    fn merge(&mut self, mut other: Self) {
+        self.last.append(&mut other.last);
+        self.failed = self.failed.take().or(other.failed);
+        match (&self.written, other.written) {
+            (_, None) => {}
+            (None, Some(file)) => self.written = Some(file),
+            (Some(_), Some(file)) => self.trying(|all| {
+                all.write()?;
+                let Some(to) = &all.written else {
+                    return Ok(());
+                };
+                add(to, file.prepare(ANY_ORDER)?.query_map([], entry)?)
+            }),
+        }
+    }
+
+    fn finish(mut self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        let again = match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.again(),
+        };
+        let finding = match again {
+            Ok(again) if again.count == 0 => return,
+            Ok(again) => again.finding(),
+            Err(error) => SHARED
+                .found(format!(
+                    "the addresses to unsubscribe can't be compared: {error}"
+                ))
+                .help(SpillError::HELP),
+        };
+        let row = finding.place.row;
+        let mut finding = match header(shared, HEADER) {
+            Some(list) => at_text(shared, finding, list),
+            None => finding,
+        };
+        finding.place.row = row;
+        sink.add(finding);
+    }
+}
+
+impl UnsubscribeUrls {
     fn take(&mut self, hash: u64, row: u32, most: usize) {
         self.last.push((hash, row));
         if self.last.len() >= most {
@@ -78,22 +120,6 @@ impl Tally {
         add(file, self.last.drain(..).map(Ok))
     }
 
-    pub(in super::super) fn merge(&mut self, mut other: Self) {
-        self.last.append(&mut other.last);
-        self.failed = self.failed.take().or(other.failed);
-        match (&self.written, other.written) {
-            (_, None) => {}
-            (None, Some(file)) => self.written = Some(file),
-            (Some(_), Some(file)) => self.trying(|all| {
-                all.write()?;
-                let Some(to) = &all.written else {
-                    return Ok(());
-                };
-                add(to, file.prepare(ANY_ORDER)?.query_map([], entry)?)
-            }),
-        }
-    }
-
     fn again(&mut self) -> Result<Again, SpillError> {
         let mut again = Again::default();
         if self.written.is_none() {
@@ -106,29 +132,6 @@ impl Tally {
             again.count(file.prepare(ALL)?.query_map([], entry)?)?;
         }
         Ok(again)
-    }
-
-    pub(in super::super) fn finish(mut self, facts: &Facts<'_>, out: &mut Out<'_>) {
-        let again = match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.again(),
-        };
-        let finding = match again {
-            Ok(again) if again.count == 0 => return,
-            Ok(again) => again.finding(),
-            Err(error) => SHARED
-                .found(format!(
-                    "the addresses to unsubscribe can't be compared: {error}"
-                ))
-                .help(SpillError::HELP),
-        };
-        let row = finding.place.row;
-        let mut finding = match header(facts, HEADER) {
-            Some(list) => at_text(facts, finding, list),
-            None => finding,
-        };
-        finding.place.row = row;
-        out.add(finding);
     }
 }
 

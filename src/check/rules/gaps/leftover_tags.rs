@@ -1,21 +1,18 @@
 //! Merge tags that everybody would read: in the templates, in `[message]`, in `[vars]`.
 
-use super::super::super::facts::{Facts, RowSheet, Sheet};
-use super::super::super::out::Out;
-use super::super::super::page::{Element, Kind, Page};
-use super::super::super::rule::Rule;
-use super::tags::{TEMPLATE, all, may_have, outside_tags, tags};
+use super::merge_tags::{TEMPLATE, all, may_have, outside_tags, tags};
 use crate::campaign::Text;
-use crate::finding::{Finding, Place, Severity};
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
+use crate::check::page::{Element, Kind, Page};
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::{Finding, Place};
 use crate::render::Row;
 
-pub(super) const LEFT: Rule = Rule {
-    code: "tag-left",
-    severity: Severity::Error,
-    finds: "a merge tag that everybody would read as it stands: of another program, or of a template",
-    source: "the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others",
-    example: "`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`",
-};
+pub(super) const LEFT: Rule = Rule::error("tag-left")
+    .finds("a merge tag that everybody would read as it stands: of another program, or of a template")
+    .source("the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others")
+    .example("`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`");
 
 fn found(tag: &str, whose: &str, part: &str) -> Finding {
     let message = format!("`{tag}` in {part}, {whose}: everybody would read it as it stands");
@@ -25,26 +22,26 @@ fn found(tag: &str, whose: &str, part: &str) -> Finding {
 }
 
 /// The strings of `[message]`: there what is rendered is no tag that was left.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let message = &facts.campaign.message;
-    let one = |part: &'static str, text: &'_ Text| look(facts, part, text);
-    out.extend(one("the subject", &message.subject));
+pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+    let message = &shared.campaign.message;
+    let one = |part: &'static str, text: &'_ Text| look(shared, part, text);
+    sink.extend(one("the subject", &message.subject));
     if let Some(name) = &message.from_name {
-        out.extend(one("the sender's name", name));
+        sink.extend(one("the sender's name", name));
     }
     for (_, value) in &message.headers {
-        out.extend(one("a header", value));
+        sink.extend(one("a header", value));
     }
     for tag in &message.tags {
-        out.extend(one("a tag", tag));
+        sink.extend(one("a tag", tag));
     }
 }
 
-fn look(facts: &Facts<'_>, part: &str, text: &Text) -> Vec<Finding> {
-    let source = &facts.campaign.source;
+fn look(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Finding> {
+    let source = &shared.campaign.source;
     let outside = outside_tags(text.get_ref());
     let mut findings = Vec::new();
-    for (tag, whose) in all(&outside, facts.header) {
+    for (tag, whose) in all(&outside, shared.header) {
         if whose != TEMPLATE {
             let mut finding = found(tag, whose, part);
             finding.place = Place::file(&source.path);
@@ -55,54 +52,54 @@ fn look(facts: &Facts<'_>, part: &str, text: &Text) -> Vec<Finding> {
 }
 
 /// The HTML that all rows of the shape have.
-pub(super) fn sheet(sheet: &Sheet<'_>, out: &mut Out<'_>) {
-    for value in sheet.values {
+pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+    for value in context.values {
         for (tag, whose) in tags(value) {
-            if is_written(sheet.facts, tag) && !is_in_cell(sheet.row, tag) {
+            if is_written(context.shared, tag) && !is_in_cell(context.row, tag) {
                 let finding = found(tag, whose, "the HTML");
-                out.add(sheet.facts.locator.at_text(finding, tag, 0));
+                sink.add(context.shared.locator.at_text(finding, tag, 0));
             }
         }
     }
-    let Some(page) = &sheet.page else { return };
+    let Some(page) = &context.page else { return };
     for (index, node) in page.nodes.iter().enumerate() {
         match &node.kind {
-            Kind::Text(text) if !is_code(page, index) => in_text(sheet, text, out),
+            Kind::Text(text) if !is_code(page, index) => in_text(context, text, sink),
             // What a client's condition shows is read as well.
             Kind::Comment(text)
                 if text.trim_start().starts_with("[if") && !text.contains("<style") =>
             {
-                in_text(sheet, text, out);
+                in_text(context, text, sink);
             }
-            Kind::Element(element) => in_element(sheet, page, (index, element), out),
+            Kind::Element(element) => in_element(context, page, (index, element), sink),
             _ => {}
         }
     }
 }
 
-fn in_text(sheet: &Sheet<'_>, text: &str, out: &mut Out<'_>) {
-    for (tag, whose) in all(text, sheet.facts.header) {
-        if !is_of_row(sheet, tag) {
+fn in_text(context: &MessageContext<'_>, text: &str, sink: &mut FindingSink<'_>) {
+    for (tag, whose) in all(text, context.shared.header) {
+        if !is_of_row(context, tag) {
             let finding = found(tag, whose, "the HTML");
-            out.add(sheet.facts.locator.at_text(finding, tag, 0));
+            sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }
 }
 
 fn in_element(
-    sheet: &Sheet<'_>,
+    context: &MessageContext<'_>,
     page: &Page,
     (index, element): (usize, &Element),
-    out: &mut Out<'_>,
+    sink: &mut FindingSink<'_>,
 ) {
     let attributes = element.attributes.iter();
     let read = attributes.filter(|(name, _)| READ.contains(&name.as_str()));
     for (name, value) in read {
         for (tag, whose) in tags(value) {
-            if !is_of_row(sheet, tag) {
+            if !is_of_row(context, tag) {
                 let finding = found(tag, whose, &format!("`{name}`"));
-                let locator = &sheet.facts.locator;
-                out.add(locator.at_element(finding, page, index, Some(name)));
+                let locator = &context.shared.locator;
+                sink.add(locator.at_element(finding, page, index, Some(name)));
             }
         }
     }
@@ -119,14 +116,14 @@ fn is_code(page: &Page, index: usize) -> bool {
 }
 
 /// Whether a tag is one of the row's own values, about which its cell is told.
-fn is_of_row(sheet: &Sheet<'_>, tag: &str) -> bool {
-    sheet.values.iter().any(|value| value.contains(tag)) || is_in_cell(sheet.row, tag)
+fn is_of_row(context: &MessageContext<'_>, tag: &str) -> bool {
+    context.values.iter().any(|value| value.contains(tag)) || is_in_cell(context.row, tag)
 }
 
 /// Whether a tag stands in `[vars]` or in a template: a filter may have made it of what a cell holds.
-fn is_written(facts: &Facts<'_>, tag: &str) -> bool {
-    let mut vars = facts.campaign.vars.iter();
-    vars.any(|(_, value)| value.to_string().contains(tag)) || facts.locator.has(tag)
+fn is_written(shared: &CampaignContext<'_>, tag: &str) -> bool {
+    let mut vars = shared.campaign.vars.iter();
+    vars.any(|(_, value)| value.to_string().contains(tag)) || shared.locator.has(tag)
 }
 
 fn is_in_cell(row: &Row, tag: &str) -> bool {
@@ -134,30 +131,30 @@ fn is_in_cell(row: &Row, tag: &str) -> bool {
 }
 
 /// The subject, and the text part if it has a template of its own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if !out.wants(&LEFT) {
+pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+    if !sink.wants(&LEFT) {
         return;
     }
-    let message = row.message;
-    let left = |tag: &str| !is_in_cell(row.row, tag);
+    let message = context.message;
+    let left = |tag: &str| !is_in_cell(context.row, tag);
     for (tag, whose) in tags(&message.subject) {
         if whose == TEMPLATE && left(tag) {
-            let source = &row.facts.campaign.source;
+            let source = &context.shared.campaign.source;
             let mut finding = found(tag, whose, "the subject");
             finding.place = Place::file(&source.path);
-            let span = row.facts.campaign.message.subject.span();
-            out.add(finding.excerpt(source.excerpt(span)));
+            let span = context.shared.campaign.message.subject.span();
+            sink.add(finding.excerpt(source.excerpt(span)));
         }
     }
-    let own = row.facts.campaign.message.text.is_some();
+    let own = context.shared.campaign.message.text.is_some();
     let text = message.text().filter(|text| own && may_have(text));
     for (tag, whose) in text
-        .map(|text| all(text, row.facts.header))
+        .map(|text| all(text, context.shared.header))
         .unwrap_or_default()
     {
         if left(tag) {
             let finding = found(tag, whose, "the text part");
-            out.add(row.facts.locator.at_text(finding, tag, 0));
+            sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known before any row is looked at, and what rules see of a row.
+//! What rules see of a campaign, of a message and of a row.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -6,7 +6,6 @@ use std::path::Path;
 use super::clients::Clients;
 use super::locate::Locator;
 use super::page::Page;
-use super::rules;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Severity;
@@ -14,43 +13,41 @@ use crate::message::Message;
 use crate::recipients::Lines;
 use crate::render::{Engine, Looked, LookedHtml, Row};
 
-/// What is known before any row is looked at.
-pub(super) struct Facts<'a> {
+/// What is the same for all messages.
+pub(super) struct CampaignContext<'a> {
     pub(super) campaign: &'a Campaign,
     pub(super) engine: &'a Engine,
     /// The names of the recipients' columns.
     pub(super) header: &'a [String],
-    /// The place of the address column.
+    /// The index of the address column.
     pub(super) email: usize,
-    /// The file of the recipients, as the user would name it.
+    /// The recipients' file, as the user names it.
     pub(super) recipients: &'a Path,
-    /// How many rows are to be sent to.
+    /// The number of rows to send to.
     pub(super) rows: u64,
-    /// The least that is looked for: what is less need not be gathered.
+    /// Findings below this severity need not be gathered.
     pub(super) least: Severity,
-    /// The rows that are left out because an earlier one has their address.
+    /// The rows left out because an earlier row has their address.
     pub(super) duplicates: Lines,
-    /// Finds what is in a message in the templates.
     pub(super) locator: Locator,
     pub(super) clock: Clock,
-    /// The mail clients to care about.
+    /// The mail clients that the campaign supports.
     pub(super) clients: Clients,
-    /// What empty cells do to messages, as far as it is known.
-    pub(super) known_gaps: rules::KnownGaps,
+    /// Whether links and domains are looked up later.
+    pub(super) net: bool,
 }
 
-impl Facts<'_> {
-    /// A row's message as rules of shapes see it.
-    pub(super) fn sheet<'b>(
+impl CampaignContext<'_> {
+    pub(super) fn message_context<'b>(
         &'b self,
         row: &'b Row,
         looked: &'b Looked,
         values: &'b [Cow<'b, str>],
-    ) -> Sheet<'b> {
+    ) -> MessageContext<'b> {
         let page = self.page(looked);
         let outlook = page.as_ref().map(|page| page.for_outlook(&self.clock));
-        Sheet {
-            facts: self,
+        MessageContext {
+            shared: self,
             row,
             message: &looked.prepared.message,
             html: looked.html.as_ref(),
@@ -60,21 +57,20 @@ impl Facts<'_> {
         }
     }
 
-    /// The HTML of a row's message, with marks for its values.
+    /// The HTML of a message, with marks in place of the row's values.
     pub(super) fn page(&self, looked: &Looked) -> Option<Page> {
         let html = looked.html.as_ref()?;
         Some(Page::parse(html.marked(), &self.clock))
     }
 
-    /// A row's message as rules of rows see it.
-    pub(super) fn row_sheet<'b>(
+    pub(super) fn row_context<'b>(
         &'b self,
         row: &'b Row,
         looked: &'b Looked,
         values: &'b [Cow<'b, str>],
-    ) -> RowSheet<'b> {
-        RowSheet {
-            facts: self,
+    ) -> RowContext<'b> {
+        RowContext {
+            shared: self,
             row,
             message: &looked.prepared.message,
             html: looked.html.as_ref(),
@@ -82,41 +78,39 @@ impl Facts<'_> {
         }
     }
 
-    /// The columns that the templates use, by place and name, but for the address.
-    pub(super) fn used(&self) -> impl Iterator<Item = (usize, &str)> {
+    /// The index and name of each column that the templates use, except the address.
+    pub(super) fn used_columns(&self) -> impl Iterator<Item = (usize, &str)> {
         let used = self.engine.used_columns().iter();
-        used.map(|(place, name)| (*place, name.as_str()))
-            .filter(|(place, _)| *place != self.email)
+        used.map(|(index, name)| (*index, name.as_str()))
+            .filter(|(index, _)| *index != self.email)
     }
 }
 
-/// A message whose HTML is that of all rows of its shape: looked at once for all of them. In `page`
-/// marks stand for the rows' own values ([`render::is_marked`]); rules of rows look at those.
-pub(super) struct Sheet<'a> {
-    pub(super) facts: &'a Facts<'a>,
+/// A message that stands for all rows whose HTML has the same shape. In `page`, marks
+/// ([`render::is_marked`]) replace the values of the row; the checks of rows look at those.
+pub(super) struct MessageContext<'a> {
+    pub(super) shared: &'a CampaignContext<'a>,
     /// One of the rows.
     pub(super) row: &'a Row,
-    /// The message; its HTML is in `html` and `page`.
+    /// Without its HTML, which is in `html` and `page`.
     pub(super) message: &'a Message,
     pub(super) html: Option<&'a LookedHtml>,
-    /// The HTML as it is sent.
     pub(super) page: Option<Page>,
-    /// What is in it for Outlook alone.
+    /// The parts of the HTML that only Outlook shows.
     pub(super) outlook: Vec<Page>,
-    /// The values of that row.
+    /// The values of `row`.
     pub(super) values: &'a [Cow<'a, str>],
 }
 
-impl Sheet<'_> {
-    /// The page, and what is in it for Outlook alone.
+impl MessageContext<'_> {
+    /// The page, and its parts for Outlook.
     pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
         self.page.iter().chain(&self.outlook)
     }
 
-    /// The same row, as rules of rows see it.
-    pub(super) fn as_row(&self) -> RowSheet<'_> {
-        RowSheet {
-            facts: self.facts,
+    pub(super) fn as_row(&self) -> RowContext<'_> {
+        RowContext {
+            shared: self.shared,
             row: self.row,
             message: self.message,
             html: self.html,
@@ -125,12 +119,12 @@ impl Sheet<'_> {
     }
 }
 
-/// What rules see of every row. They have a microsecond.
-pub(super) struct RowSheet<'a> {
-    pub(super) facts: &'a Facts<'a>,
+/// One row and its message.
+pub(super) struct RowContext<'a> {
+    pub(super) shared: &'a CampaignContext<'a>,
     pub(super) row: &'a Row,
     pub(super) message: &'a Message,
     pub(super) html: Option<&'a LookedHtml>,
-    /// The row's own values in the HTML, not escaped.
+    /// The values of the row in the HTML, unescaped.
     pub(super) values: &'a [Cow<'a, str>],
 }

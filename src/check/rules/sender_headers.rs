@@ -1,48 +1,94 @@
 //! What mailbox providers ask of those who send to many: the sender's address and the headers that
 //! say what kind of message it is.
 
-use super::super::facts::{Facts, RowSheet};
-use super::super::out::Out;
-use super::super::rule::Rule;
-use super::unsubscribe;
-use super::written::{at_text, varies};
+use super::campaign_file::{at_text, varies};
 use crate::address::Address;
-use crate::finding::{Finding, Severity};
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::Family;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 
-const FREE_FROM: Rule = Rule {
-    code: "from-freemail",
-    severity: Severity::Warning,
-    finds: "a sender's address at a provider of free mailboxes: what others send in its name is refused or filed as spam",
-    source: "RFC 7489 6.3; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers",
-    example: "`from = \"acme@gmail.com\"`",
-};
+const FREE_FROM: Rule = Rule::warning("from-freemail")
+    .finds("a sender's address at a provider of free mailboxes: what others send in its name is refused or filed as spam")
+    .source("RFC 7489 6.3; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers")
+    .example("`from = \"acme@gmail.com\"`");
 
-const FREE_REPLY: Rule = Rule {
-    code: "reply-freemail",
-    severity: Severity::Warning,
-    finds: "replies to a free mailbox, for a sender's address that is none",
-    source: "SpamAssassin FREEMAIL_FORGED_REPLYTO (2.1)",
-    example: "`from = \"news@acme.example\"` and `reply_to = \"acme@gmail.com\"`",
-};
+const FREE_REPLY: Rule = Rule::warning("reply-freemail")
+    .finds("replies to a free mailbox, for a sender's address that is none")
+    .source("SpamAssassin FREEMAIL_FORGED_REPLYTO (2.1)")
+    .example("`from = \"news@acme.example\"` and `reply_to = \"acme@gmail.com\"`");
 
-const FEEDBACK: Rule = Rule {
-    code: "feedback-id",
-    severity: Severity::Warning,
-    finds: "a `Feedback-ID` that Gmail can't read: up to three fields and the sender's, of 5 to 15 characters, with colons between them",
-    source: "support.google.com/mail/answer/6254652",
-    example: "`Feedback-ID = \"autumn:acme:\"`",
-};
+const FEEDBACK: Rule = Rule::warning("feedback-id")
+    .finds("a `Feedback-ID` that Gmail can't read: up to three fields and the sender's, of 5 to 15 characters, with colons between them")
+    .source("support.google.com/mail/answer/6254652")
+    .example("`Feedback-ID = \"autumn:acme:\"`");
 
-const AUTOMATIC: Rule = Rule {
-    code: "header-automatic",
-    severity: Severity::Warning,
-    finds: "an `Auto-Submitted` or a `Precedence` that says what the message is not",
-    source: "RFC 3834 5, RFC 2076 3.9",
-    example: "`Auto-Submitted = \"auto-replied\"`, `Precedence = \"urgent\"`",
-};
+const AUTOMATIC: Rule = Rule::warning("header-automatic")
+    .finds("an `Auto-Submitted` or a `Precedence` that says what the message is not")
+    .source("RFC 3834 5, RFC 2076 3.9")
+    .example("`Auto-Submitted = \"auto-replied\"`, `Precedence = \"urgent\"`");
 
-/// The rules.
-pub(super) const RULES: &[Rule] = &[FREE_FROM, FREE_REPLY, FEEDBACK, AUTOMATIC];
+const RULES: &[Rule] = &[FREE_FROM, FREE_REPLY, FEEDBACK, AUTOMATIC];
+
+pub(in crate::check) struct SenderHeaders;
+
+impl Family for SenderHeaders {
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    /// What is the same for all rows.
+    fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        let message = &shared.campaign.message;
+        for (name, value) in &message.headers {
+            if !varies(value)
+                && let Some(finding) = kind(name, value.get_ref())
+            {
+                sink.add(at_text(shared, finding, value));
+            }
+        }
+        if own_addresses(shared) {
+            return;
+        }
+        let Ok(from) = Address::parse(message.from.get_ref()) else {
+            return;
+        };
+        let reply = message.reply_to.as_ref();
+        let reply_to = reply.and_then(|reply| Address::parse(reply.get_ref()).ok());
+        if let Some(finding) = addresses(&from, reply_to.as_ref()) {
+            let place = match reply {
+                Some(reply) if finding.code == FREE_REPLY.code => reply,
+                _ => &message.from,
+            };
+            sink.add(at_text(shared, finding, place));
+        }
+    }
+
+    /// What is the row's own.
+    fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+        if !sink.wants_any(RULES) {
+            return;
+        }
+        let shared = context.shared;
+        for (name, value) in &shared.campaign.message.headers {
+            if varies(value)
+                && KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(name))
+                && let Some((_, own)) = context.message.headers.iter().find(|(own, _)| own == name)
+                && let Some(finding) = kind(name, own)
+            {
+                sink.add(at_text(shared, finding, value));
+            }
+        }
+        if own_addresses(shared) {
+            let found = addresses(
+                &context.message.from.address,
+                context.message.reply_to.as_ref(),
+            );
+            found.into_iter().for_each(|finding| sink.add(finding));
+        }
+    }
+}
 
 /// Domains of free mailboxes, most of them in SpamAssassin's list (20_freemail_domains.cf); beside
 /// these, `yahoo.*`, `hotmail.*`, `outlook.*`, `live.*`, `gmx.*` and `yandex.*`.
@@ -88,59 +134,9 @@ const FREE_ANYWHERE: [&str; 6] = ["gmx", "hotmail", "live", "outlook", "yahoo", 
 /// The headers that say what kind of message it is.
 const KINDS: [&str; 3] = ["Feedback-ID", "Auto-Submitted", "Precedence"];
 
-/// What is the same for all rows.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
-    unsubscribe::campaign(facts, out);
-    let message = &facts.campaign.message;
-    for (name, value) in &message.headers {
-        if !varies(value)
-            && let Some(finding) = kind(name, value.get_ref())
-        {
-            out.add(at_text(facts, finding, value));
-        }
-    }
-    if own_addresses(facts) {
-        return;
-    }
-    let Ok(from) = Address::parse(message.from.get_ref()) else {
-        return;
-    };
-    let reply = message.reply_to.as_ref();
-    let reply_to = reply.and_then(|reply| Address::parse(reply.get_ref()).ok());
-    if let Some(finding) = addresses(&from, reply_to.as_ref()) {
-        let place = match reply {
-            Some(reply) if finding.code == FREE_REPLY.code => reply,
-            _ => &message.from,
-        };
-        out.add(at_text(facts, finding, place));
-    }
-}
-
-/// What is the row's own.
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    unsubscribe::row(row, out);
-    if !out.wants_any(RULES) {
-        return;
-    }
-    let facts = row.facts;
-    for (name, value) in &facts.campaign.message.headers {
-        if varies(value)
-            && KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(name))
-            && let Some((_, own)) = row.message.headers.iter().find(|(own, _)| own == name)
-            && let Some(finding) = kind(name, own)
-        {
-            out.add(at_text(facts, finding, value));
-        }
-    }
-    if own_addresses(facts) {
-        let found = addresses(&row.message.from.address, row.message.reply_to.as_ref());
-        found.into_iter().for_each(|finding| out.add(finding));
-    }
-}
-
 /// Whether rows may have senders of their own.
-fn own_addresses(facts: &Facts<'_>) -> bool {
-    let message = &facts.campaign.message;
+fn own_addresses(shared: &CampaignContext<'_>) -> bool {
+    let message = &shared.campaign.message;
     varies(&message.from) || message.reply_to.as_ref().is_some_and(varies)
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use url::{Host, Url};
 
-use super::super::facts::Sheet;
+use crate::check::context::MessageContext;
 use crate::finding::Finding;
 use crate::render::{before_marks, fill, is_marked};
 
@@ -79,8 +79,8 @@ pub(super) fn is_settled(address: &str) -> bool {
 }
 
 /// A settled address with letters in the place of the values.
-pub(super) fn settled<'a>(address: &'a str, sheet: &Sheet<'_>) -> Option<Cow<'a, str>> {
-    let letters = || vec![Cow::Borrowed("x"); sheet.values.len()];
+pub(super) fn settled<'a>(address: &'a str, context: &MessageContext<'_>) -> Option<Cow<'a, str>> {
+    let letters = || vec![Cow::Borrowed("x"); context.values.len()];
     is_settled(address).then(|| {
         if is_marked(address) {
             fill(address, &letters())
@@ -175,6 +175,12 @@ pub(super) fn with_scheme(address: &str) -> String {
 /// nothing known: `example.com:80/`, `C:\logo.png`.
 pub(super) fn is_no_scheme(scheme: &str) -> bool {
     scheme.len() == 1 || scheme.contains('.') || scheme == "localhost"
+}
+
+/// Whether an element of this name is a link where it has an address.
+pub(in crate::check) fn is_link(element: &str) -> bool {
+    // Shapes of VML are the buttons of Outlook.
+    element == "a" || element == "area" || element.starts_with("v:")
 }
 
 #[cfg(test)]

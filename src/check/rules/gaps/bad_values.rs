@@ -4,35 +4,25 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::super::super::facts::RowSheet;
-use super::super::super::out::Out;
-use super::super::super::rule::Rule;
-use super::tags;
-use crate::finding::Severity;
+use super::merge_tags;
+use crate::check::context::RowContext;
+use crate::check::rule::Rule;
+use crate::check::sink::FindingSink;
 
-pub(super) const NULL: Rule = Rule {
-    code: "value-null",
-    severity: Severity::Warning,
-    finds: "a cell with what programs write for nothing, or for an error, in a column that is used",
-    source: "SQL, JavaScript, Python and spreadsheets in English, Polish, German, French, Spanish and Italian",
-    example: "a first name `null`, a price `#N/A`",
-};
+pub(super) const NULL: Rule = Rule::warning("value-null")
+    .finds("a cell with what programs write for nothing, or for an error, in a column that is used")
+    .source("SQL, JavaScript, Python and spreadsheets in English, Polish, German, French, Spanish and Italian")
+    .example("a first name `null`, a price `#N/A`");
 
-pub(super) const MANGLED: Rule = Rule {
-    code: "value-mangled",
-    severity: Severity::Warning,
-    finds: "a number that a spreadsheet has shortened, so that its digits are lost",
-    source: "Excel shows numbers of 12 digits and more like this, and saves what it shows",
-    example: "`1,23E+09`",
-};
+pub(super) const MANGLED: Rule = Rule::warning("value-mangled")
+    .finds("a number that a spreadsheet has shortened, so that its digits are lost")
+    .source("Excel shows numbers of 12 digits and more like this, and saves what it shows")
+    .example("`1,23E+09`");
 
-pub(super) const IN_VALUE: Rule = Rule {
-    code: "tag-in-value",
-    severity: Severity::Warning,
-    finds: "a merge tag in a cell of a column that is used",
-    source: "the same tags",
-    example: "a first name `*|FNAME|*`",
-};
+pub(super) const IN_VALUE: Rule = Rule::warning("tag-in-value")
+    .finds("a merge tag in a cell of a column that is used")
+    .source("the same tags")
+    .example("a first name `*|FNAME|*`");
 
 /// What stands alone in a cell, in this case: a person may be called Null, but none is called null.
 const NULLS: [&str; 33] = [
@@ -85,31 +75,31 @@ static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern of the rule is right")
 });
 
-pub(super) fn row(row: &RowSheet<'_>, out: &mut Out<'_>) {
-    if !out.wants_any(&[NULL, MANGLED, IN_VALUE]) {
+pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
+    if !sink.wants_any(&[NULL, MANGLED, IN_VALUE]) {
         return;
     }
-    for (place, name) in row.facts.used() {
-        let Some(cell) = row.row.cells.get(place) else {
+    for (place, name) in context.shared.used_columns() {
+        let Some(cell) = context.row.cells.get(place) else {
             continue;
         };
         let cell = cell.trim();
         if is_null(cell) {
             let message = format!("`{name}` is “{cell}”, which a program wrote for nothing");
-            out.add(NULL.found(message).help(
+            sink.add(NULL.found(message).help(
                 "empty these cells, and say in the templates what is to stand there: {% if … %}",
             ));
         }
         if is_shortened(cell) {
             let message = format!("`{name}` is “{cell}”: a spreadsheet has shortened the number");
-            out.add(MANGLED.found(message).help(
+            sink.add(MANGLED.found(message).help(
                 "make the column one of text in the spreadsheet, fill it again, and save it",
             ));
         }
-        if let Some((tag, whose)) = tags::in_value(cell) {
+        if let Some((tag, whose)) = merge_tags::in_value(cell) {
             let message = format!("`{name}` holds `{tag}`, {whose}: readers would see it");
             let help = "empty the cell, or put in what was meant: cells are no templates";
-            out.add(IN_VALUE.found(message).help(help));
+            sink.add(IN_VALUE.found(message).help(help));
         }
     }
 }

@@ -2,20 +2,18 @@
 
 use encoding_rs::{Encoding, WINDOWS_1250, WINDOWS_1252};
 
-use super::super::super::facts::{Facts, RowSheet};
-use super::super::super::out::Out;
-use super::super::super::rule::Rule;
-use super::super::written;
-use crate::finding::{Finding, Place, Severity};
+use crate::check::context::{CampaignContext, RowContext};
+use crate::check::family::Totals;
+use crate::check::rule::Rule;
+use crate::check::rules::campaign_file;
+use crate::check::sink::FindingSink;
+use crate::finding::{Finding, Place};
 use crate::report::counted;
 
-pub(super) const TWICE: Rule = Rule {
-    code: "text-garbled",
-    severity: Severity::Warning,
-    finds: "text in UTF-8 that some program took for Windows-1252 or Windows-1250: two letters at least in a template or a column",
-    source: "the same bytes, read as UTF-8",
-    example: "“ZaÅ¼Ã³Å‚Ä‡” in the place of “Zażółć”",
-};
+pub(super) const GARBLED: Rule = Rule::warning("text-garbled")
+    .finds("text in UTF-8 that some program took for Windows-1252 or Windows-1250: two letters at least in a template or a column")
+    .source("the same bytes, read as UTF-8")
+    .example("“ZaÅ¼Ã³Å‚Ä‡” in the place of “Zażółć”");
 
 /// With fewer letters it may be chance, such as a quotation mark behind a capital letter.
 const FEWEST: usize = 2;
@@ -92,33 +90,33 @@ fn finding(what: &str, found: &Garbled, place: Place) -> Finding {
         "{what} was decoded twice: “{}” for “{}”",
         found.shown, found.meant
     );
-    TWICE.at(place, message).help(
+    GARBLED.at(place, message).help(
         "it is UTF-8 that a program took for a Windows code page: take the text from where it still was right, and open it there as UTF-8",
     )
 }
 
 /// The templates, and the strings of the message.
-pub(super) fn campaign(facts: &Facts<'_>, out: &mut Out<'_>) {
+pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let many = |text: &str| garbled(text).filter(|found| found.letters >= FEWEST);
-    for (name, text) in facts.engine.templates() {
+    for (name, text) in shared.engine.templates() {
         if let Some(found) = many(text) {
             let finding = finding(&format!("text in {name}"), &found, Place::default());
-            out.add(facts.locator.at_text(finding, &found.shown, 0));
+            sink.add(shared.locator.at_text(finding, &found.shown, 0));
         }
     }
-    let message = &facts.campaign.message;
+    let message = &shared.campaign.message;
     let strings = [Some(&message.subject), message.from_name.as_ref()];
     for string in strings.into_iter().flatten() {
         if let Some(found) = many(string.get_ref()) {
             let finding = finding("text of the message", &found, Place::default());
-            out.add(written::at_text(facts, finding, string));
+            sink.add(campaign_file::at_text(shared, finding, string));
         }
     }
 }
 
 /// What is wrong with the cells that the templates use, by the column's place among those.
 #[derive(Debug, Default)]
-pub(in super::super) struct Tally {
+pub(super) struct MojibakeTotals {
     columns: Vec<Option<Column>>,
 }
 
@@ -130,24 +128,7 @@ struct Column {
     letters: usize,
 }
 
-impl Tally {
-    pub(in super::super) fn row(&mut self, row: &RowSheet<'_>) {
-        for (index, (place, _)) in row.facts.used().enumerate() {
-            let cell = row.row.cells.get(place).map_or("", String::as_str);
-            if let Some(found) = garbled(cell) {
-                let letters = found.letters;
-                self.add(
-                    index,
-                    Column {
-                        first: (row.row.number, found),
-                        rows: 1,
-                        letters,
-                    },
-                );
-            }
-        }
-    }
-
+impl MojibakeTotals {
     fn add(&mut self, index: usize, more: Column) {
         if self.columns.len() <= index {
             self.columns.resize_with(index + 1, || None);
@@ -163,8 +144,27 @@ impl Tally {
             empty => *empty = Some(more),
         }
     }
+}
 
-    pub(in super::super) fn merge(&mut self, other: Self) {
+impl Totals for MojibakeTotals {
+    fn row(&mut self, context: &RowContext<'_>) {
+        for (index, (place, _)) in context.shared.used_columns().enumerate() {
+            let cell = context.row.cells.get(place).map_or("", String::as_str);
+            if let Some(found) = garbled(cell) {
+                let letters = found.letters;
+                self.add(
+                    index,
+                    Column {
+                        first: (context.row.number, found),
+                        rows: 1,
+                        letters,
+                    },
+                );
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
         for (index, column) in other.columns.into_iter().enumerate() {
             if let Some(column) = column {
                 self.add(index, column);
@@ -172,8 +172,8 @@ impl Tally {
         }
     }
 
-    pub(in super::super) fn finish(self, facts: &Facts<'_>, out: &mut Out<'_>) {
-        for ((_, name), column) in facts.used().zip(self.columns) {
+    fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        for ((_, name), column) in shared.used_columns().zip(self.columns) {
             let Some(column) = column.filter(|column| column.letters >= FEWEST) else {
                 continue;
             };
@@ -182,7 +182,7 @@ impl Tally {
                 "text in the column `{name}`, in {}, the first of them {row},",
                 counted(column.rows, "row")
             );
-            out.add(finding(&what, found, Place::file(facts.recipients)));
+            sink.add(finding(&what, found, Place::file(shared.recipients)));
         }
     }
 }
