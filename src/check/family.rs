@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 
 use super::columns::ColumnTotals;
 use super::context::{CampaignContext, MessageContext, RowContext};
@@ -43,8 +43,8 @@ pub(super) trait Family: Send + Sync {
         &'a self,
         _context: &'a NetworkContext<'_>,
         _sink: &'a mut FindingSink<'_>,
-    ) -> BoxFuture<'a, ()> {
-        ready(()).boxed()
+    ) -> LocalBoxFuture<'a, ()> {
+        ready(()).boxed_local()
     }
 }
 

@@ -9,7 +9,7 @@ mod spf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -79,10 +79,11 @@ impl Family for Lookups {
         &'a self,
         context: &'a NetworkContext<'_>,
         sink: &'a mut FindingSink<'_>,
-    ) -> BoxFuture<'a, ()> {
+    ) -> LocalBoxFuture<'a, ()> {
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let targets = targets.clone();
-        async move { look(&targets, context.shared.campaign, context.network, sink).await }.boxed()
+        async move { look(&targets, context.shared.campaign, context.network, sink).await }
+            .boxed_local()
     }
 }
 

@@ -200,14 +200,14 @@ async fn links_and_images_are_looked_up() {
     };
     for (kind, path, codes) in PATHS {
         let target = Targets::target(*kind, &site.url(path), true);
-        let findings = links::judge(&target, &network.ask(&target).await);
+        let findings = links::judge(&target, &ask(&network, &target).await);
         let found: Vec<_> = findings.iter().map(|finding| finding.code).collect();
         assert_eq!(found, *codes, "{kind:?} {path}");
         assert!(findings.iter().all(|finding| finding.help.is_some()));
     }
     let asked = site.asked().len();
     let target = Targets::target(Kind::Link, &site.url("/gone"), false);
-    assert!(links::judge(&target, &network.ask(&target).await).is_empty());
+    assert!(links::judge(&target, &ask(&network, &target).await).is_empty());
     assert_eq!(site.asked().len(), asked, "only the host is looked up");
 }
 

@@ -69,14 +69,14 @@ impl Family for TextPart {
 
     /// Compares a text template with the HTML.
     fn row_checks(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) -> RowChecks {
-        let html = context.page.as_ref().filter(|_| {
-            context.shared.campaign.message.text.is_some() && sink.wants_any(&[DIFFERS, LONGER])
-        });
-        let check = html.map(|page| {
-            let texts: Vec<&str> = page.texts().map(|(_, text)| text).collect();
-            HtmlWords::new(texts.join(" "))
-        });
-        check.map_or_else(Vec::new, |check| vec![Box::new(check)])
+        let has_template = context.shared.campaign.message.text.is_some();
+        match &context.page {
+            Some(page) if has_template && sink.wants_any(&[DIFFERS, LONGER]) => {
+                let texts: Vec<&str> = page.texts().map(|(_, text)| text).collect();
+                vec![Box::new(HtmlWords::new(texts.join(" ")))]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod shared_urls;
 use url::Url;
 
 use crate::check::context::{CampaignContext, RowContext};
-use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::family::{AnyTotals, Family};
 use crate::check::rule::Rule;
 use crate::check::rules::campaign_file::{at_text, header, in_file, varies};
 use crate::check::sink::FindingSink;

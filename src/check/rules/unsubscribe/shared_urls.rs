@@ -198,20 +198,20 @@ fn hash(uri: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn tally(rows: &[(u64, u32)], most: usize) -> Tally {
-        let mut tally = Tally::default();
+    fn urls(rows: &[(u64, u32)], most: usize) -> UnsubscribeUrls {
+        let mut urls = UnsubscribeUrls::default();
         for (hash, row) in rows {
-            tally.take(*hash, *row, most);
+            urls.take(*hash, *row, most);
         }
-        tally
+        urls
     }
 
     #[test]
     fn addresses_are_counted_across_threads_wherever_they_are_kept() {
         for (most, other) in [(9, 9), (9, 2), (2, 9), (2, 2), (1, 1)] {
-            let mut one = tally(&[(u64::MAX, 1), (2, 2), (u64::MAX, 3)], most);
+            let mut one = urls(&[(u64::MAX, 1), (2, 2), (u64::MAX, 3)], most);
             let rows = [(2, 4), (5, 5), (6, 6), (6, 7), (u64::MAX, 8)];
-            one.merge(tally(&rows, other));
+            one.merge(urls(&rows, other));
             let written = most < 4 || other < 6;
             assert_eq!(one.written.is_some(), written, "{most} {other}");
             let wanted = Again {
@@ -224,12 +224,12 @@ mod tests {
 
     #[test]
     fn a_file_that_can_not_be_written_is_told_and_takes_no_memory() {
-        let mut one = tally(&[(1, 1), (2, 2)], 9);
+        let mut one = urls(&[(1, 1), (2, 2)], 9);
         one.written = Some(Connection::open_in_memory().expect("a database"));
         one.take(3, 3, 3);
         assert!(one.failed.is_some() && one.last.is_empty());
         one.take(4, 4, 3);
-        let mut all = tally(&[(5, 5)], 9);
+        let mut all = urls(&[(5, 5)], 9);
         all.merge(one);
         let told = all.failed.expect("it failed").to_string();
         assert!(told.contains("no such table"), "{told}");
