@@ -24,6 +24,7 @@ pub mod exit_code;
 pub mod finding;
 pub mod frame;
 pub mod gateway;
+mod html;
 pub mod ledger;
 pub mod message;
 pub mod pace;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::clients::Clients;
 use super::locate::Locator;
-use super::page::Page;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Severity;
+use crate::html::Page;
 use crate::message::Message;
 use crate::recipients::Lines;
 use crate::render::{Engine, Looked, LookedHtml, Row};
@@ -45,7 +45,7 @@ impl CampaignContext<'_> {
         values: &'b [Cow<'b, str>],
     ) -> MessageContext<'b> {
         let page = self.page(looked);
-        let outlook = page.as_ref().map(|page| page.for_outlook(&self.clock));
+        let outlook = page.as_ref().map(|page| page.outlook_pages(&self.clock));
         MessageContext {
             shared: self,
             row,

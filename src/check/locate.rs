@@ -1,14 +1,14 @@
 //! From something in a message to its place in the templates.
 
-mod tags;
+mod template_tags;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use self::tags::{Written, without_comments, written};
-use super::page::Page;
+use self::template_tags::{Written, without_comments, written};
 use crate::campaign::TEMPLATES;
 use crate::finding::{Excerpt, Finding, Place};
+use crate::html::{ImageSource, Page};
 use crate::render::Engine;
 
 /// Finds what is in a message in the templates that it is made of.
@@ -67,6 +67,20 @@ impl Locator {
         attribute: Option<&str>,
     ) -> Finding {
         self.put(finding, self.tag(page, index, attribute))
+    }
+
+    /// A finding where an image's address is written; CSS may have come to its element from elsewhere.
+    pub(super) fn at_image(
+        &self,
+        finding: Finding,
+        page: &Page,
+        index: usize,
+        source: &ImageSource<'_>,
+    ) -> Finding {
+        match source.fragment.filter(|fragment| self.has(fragment)) {
+            Some(fragment) => self.at_text(finding, fragment, 0),
+            None => self.at_element(finding, page, index, Some(source.attribute)),
+        }
     }
 
     /// A finding with the place of a text, its `nth` if it is there more than once.

@@ -7,7 +7,6 @@
 mod checker;
 mod clients;
 mod codes;
-mod colour;
 mod columns;
 mod context;
 mod families;
@@ -17,15 +16,11 @@ mod format;
 mod locate;
 mod net;
 mod network;
-mod page;
 mod row_pass;
 mod rule;
 mod rules;
-mod seen;
 mod settings;
 mod sink;
-mod sources;
-mod style;
 
 pub use checker::{Checker, CommonFinding, Inputs, Totals};
 pub use codes::{Code, codes};

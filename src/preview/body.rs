@@ -8,7 +8,6 @@ use html2text::render::{RichAnnotation, TaggedLine};
 
 use super::look::{Look, wrapped};
 use crate::clock::Clock;
-use crate::frame;
 
 /// How wide text is at most, to be read easily.
 const WIDEST: usize = 90;
@@ -49,7 +48,7 @@ fn cut(text: &str, width: usize, look: &Look) -> Vec<String> {
 }
 
 fn rich(html: &str, width: usize, clock: &Clock) -> Option<Vec<TaggedLine<Vec<RichAnnotation>>>> {
-    let (dom, _) = frame::parse(html, clock);
+    let (dom, _) = crate::html::parse(html, clock);
     let config = config::rich()
         .use_doc_css()
         .raw_mode(true)

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::engine::Prepared;
-use super::holes::Hole;
 use super::recorder::Values;
 use super::skeleton::Skeleton;
 use super::text::unescaped;
+use crate::html::DynamicAttribute;
 
 /// A row's message, with what is known of its HTML.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl LookedHtml {
         }
     }
 
-    /// The HTML as it is sent, with marks in the place of the values ([`fill`](super::fill) puts them
+    /// The HTML as it is sent, with marks in the place of the values ([`fill`](crate::html::marks::fill) puts them
     /// in). Without a shape it has no marks.
     pub fn marked(&self) -> &str {
         match &self.kind {
@@ -89,7 +89,7 @@ impl LookedHtml {
     }
 
     /// The attributes that have values of the row.
-    pub fn holes(&self) -> &[Hole] {
+    pub(crate) fn holes(&self) -> &[DynamicAttribute] {
         match &self.kind {
             Kind::Shared(skeleton, _) => skeleton.holes(),
             Kind::Own(_) => &[],

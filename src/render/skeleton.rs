@@ -3,20 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::holes::{self, Hole};
 use super::look::LookedHtml;
 use super::recorder::{Rendered, Values};
-use super::selectors::selects;
-use super::shape::{self, Marks};
 use super::text::{self, HtmlError};
 use crate::api::form;
+use crate::html::css_influence::{css_influence, ends_unquoted, may_be_selector};
+use crate::html::marks::{BEGIN, END, has_reserved, mark};
+use crate::html::{DynamicAttribute, dynamic_attributes};
 use crate::message::EncodedHtml;
-
-/// What stands for a value: two characters that no text has (Unicode 23.7) around its number.
-pub(super) const MARKS: Marks = Marks {
-    begin: '\u{fdd0}',
-    end: '\u{fdd1}',
-};
 
 /// What is to be made of rendered HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +80,7 @@ pub(super) struct Skeleton {
     /// The HTML as it is sent, with marks for the values.
     marked: String,
     /// The attributes that values stand in.
-    holes: Vec<Hole>,
+    holes: Vec<DynamicAttribute>,
     html: Pieces,
     text: Option<Pieces>,
 }
@@ -114,7 +108,7 @@ impl Skeleton {
         };
         let skeleton = Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
-            holes: holes::in_html(&marked),
+            holes: dynamic_attributes(&marked),
             marked,
             html,
             text: text.flatten(),
@@ -191,7 +185,7 @@ impl Skeleton {
     }
 
     /// The attributes that values stand in.
-    pub(super) fn holes(&self) -> &[Hole] {
+    pub(super) fn holes(&self) -> &[DynamicAttribute] {
         &self.holes
     }
 
@@ -215,15 +209,15 @@ pub(super) struct Shaping {
 impl Shaping {
     /// Nothing if that can't be told.
     pub(super) fn of(rendered: &Rendered) -> Option<Self> {
-        if MARKS.are_in(rendered.html()) {
+        if has_reserved(rendered.html()) {
             return None;
         }
         let none = vec![false; rendered.values().len()];
-        let judged = shape::judge(&marked(rendered, &none), MARKS, none.len());
+        let influence = css_influence(&marked(rendered, &none), none.len());
         Some(Self {
-            values: judged.free.into_iter().map(|free| !free).collect(),
-            in_css: judged.in_css,
-            bare: judged.bare,
+            values: influence.influential,
+            in_css: influence.in_css,
+            bare: influence.unquoted,
         })
     }
 
@@ -231,8 +225,8 @@ impl Shaping {
     /// attribute that it is in.
     pub(super) fn holds_for(&self, values: &Values) -> bool {
         let (mut in_css, mut bare) = (self.in_css.iter(), self.bare.iter());
-        !in_css.any(|number| selects(values.get(*number)))
-            && !bare.any(|number| shape::ends(values.get(*number)))
+        !in_css.any(|number| may_be_selector(values.get(*number)))
+            && !bare.any(|number| ends_unquoted(values.get(*number)))
     }
 }
 
@@ -244,7 +238,7 @@ fn marked(rendered: &Rendered, shaping: &[bool]) -> String {
         html.push_str(fixed);
         match values.next() {
             Some((number, value)) if shaping[number] => html.push_str(value),
-            Some((number, _)) => html.push_str(&MARKS.around(number)),
+            Some((number, _)) => html.push_str(&mark(number)),
             None => {}
         }
     }
@@ -281,14 +275,14 @@ impl Piece {
 impl Pieces {
     /// Splits a text at its marks; nothing if one of them is broken.
     pub(super) fn split(text: &str) -> Option<Self> {
-        let mut parts = text.split(MARKS.begin);
+        let mut parts = text.split(BEGIN);
         let start = parts.next()?;
         let rest = parts.map(|part| {
-            let (number, after) = part.split_once(MARKS.end)?;
+            let (number, after) = part.split_once(END)?;
             Some((number.parse().ok()?, Piece::new(after)))
         });
         let rest: Vec<(usize, Piece)> = rest.collect::<Option<_>>()?;
-        let whole = |text: &str| !text.contains(MARKS.end);
+        let whole = |text: &str| !text.contains(END);
         (whole(start) && rest.iter().all(|(_, after)| whole(&after.text))).then(|| Self {
             start: Piece::new(start),
             rest,

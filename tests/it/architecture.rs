@@ -167,6 +167,25 @@ fn what_serves_pages_knows_nothing_of_what_is_on_them() {
 }
 
 #[test]
+fn html_does_no_io_and_alone_knows_the_tokenizer_and_css() {
+    imports_only("html", &["clock"]);
+    for source in sources() {
+        for word in ["std::fs", "std::io", "std::net", "tokio::"] {
+            let is_html = source.module() == "html";
+            assert!(!(is_html && source.has(word)), "{} has {word}", source.path);
+        }
+    }
+    let words = [
+        "TokenSink",
+        "Tokenizer",
+        "RawKind",
+        "cssparser::",
+        "csscolorparser::",
+    ];
+    only_in(&words, |source| source.module() == "html");
+}
+
+#[test]
 fn nothing_below_the_commands_knows_them() {
     for source in sources() {
         if ["commands", "main", "cli"].contains(&source.module()) {

@@ -2,12 +2,9 @@
 
 use std::sync::LazyLock;
 
+use crate::html::marks::before_marks;
+use crate::html::{Background, Component, Element, NodeKind, Page, Style};
 use serde::Deserialize;
-
-use super::super::colour::Background;
-use super::super::page::{Element, Kind, Page};
-use super::super::style::{Piece, Style};
-use crate::render::before_marks;
 
 /// A feature that a mail client may lack. `features.toml` says what the fields mean.
 #[derive(Debug, Deserialize)]
@@ -70,7 +67,7 @@ impl Feature {
     }
 
     /// Whether a declaration uses it; `coloured` if there is a plain background as well.
-    pub(super) fn is_in(&self, property: &str, pieces: &[Piece<'_>], coloured: bool) -> bool {
+    pub(super) fn is_in(&self, property: &str, pieces: &[Component<'_>], coloured: bool) -> bool {
         let has = |names: &[String], name: &str| names.iter().any(|it| it == name);
         let anywhere = self.property.is_empty() && self.is_of_values();
         let made_up_for = coloured && self.unless == Some(Unless::Background);
@@ -80,10 +77,10 @@ impl Feature {
         let whatever = self.value.is_empty() && !self.is_of_values();
         whatever
             || pieces.iter().any(|it| match it {
-                Piece::Word(word) => has(&self.value, word),
-                Piece::Function(name, _) => has(&self.function, name),
-                Piece::Unit(unit) => has(&self.unit, unit),
-                Piece::Hash(_) => false,
+                Component::Word(word) => has(&self.value, word),
+                Component::Function(name, _) => has(&self.function, name),
+                Component::Unit(unit) => has(&self.unit, unit),
+                _ => false,
             })
     }
 
@@ -138,7 +135,7 @@ impl Feature {
 fn has_content(page: &Page, index: usize) -> bool {
     let inside = page.inside(index);
     let mut elements = inside.filter_map(|at| match &page.nodes[at].kind {
-        Kind::Element(element) => Some(element.name.as_str()),
+        NodeKind::Element(element) => Some(element.name.as_str()),
         _ => None,
     });
     elements.any(|name| name == "img" || name == "a")
@@ -150,5 +147,5 @@ pub(super) fn is_coloured(element: Option<&Element>, style: &Style) -> bool {
         .declarations()
         .filter(|it| it.property.starts_with("background"));
     element.is_some_and(|it| it.has("bgcolor"))
-        || declared.any(|it| Background::of_css(&it.value).colour.is_some())
+        || declared.any(|it| Background::from_css(&it.value).colour.is_some())
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::page::{Element, Kind, Page};
-use super::super::style::{Item, Named, Style, items, pieces};
 use super::feature::{FEATURES, Feature, is_coloured};
-use crate::render::is_marked;
+use crate::html::marks::is_marked;
+use crate::html::{
+    Element, NodeKind, Page, SelectorMatcher, Style, StylesheetItem, components, parse_stylesheet,
+};
 
 /// A use of a feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +23,13 @@ pub(in super::super) struct Use {
 /// in comments, in `@media` and the like is only for clients that know it.
 pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
     let mut found = Found::default();
-    let named = Named::of(page);
+    let named = SelectorMatcher::new(page);
     for (node, it) in page.nodes.iter().enumerate() {
         found.node = node;
         match &it.kind {
-            Kind::Comment(text) => found.comment(text),
-            Kind::Element(element) => found.element(page, element),
-            Kind::Text(text) => {
+            NodeKind::Comment(text) => found.comment(text),
+            NodeKind::Element(element) => found.element(page, element),
+            NodeKind::Text(text) => {
                 let parent = it.parent.and_then(|at| page.element(at));
                 if parent.is_some_and(is_style_for_all) {
                     found.stylesheet(text, &named);
@@ -99,16 +100,16 @@ impl Found {
     }
 
     /// What its rules are for that fit no element depends on the client, or nobody sees it.
-    fn stylesheet(&mut self, text: &str, named: &Named) {
-        for item in items(text) {
+    fn stylesheet(&mut self, text: &str, named: &SelectorMatcher<'_>) {
+        for item in parse_stylesheet(text) {
             match item {
-                Item::Rule { selector, .. } if !named.may_fit(&selector) => {}
-                Item::Rule { selector, style } => {
+                StylesheetItem::Rule { selector, .. } if !named.may_match(&selector) => {}
+                StylesheetItem::Rule { selector, style } => {
                     let coloured = is_coloured(None, &style);
                     self.style(&style, coloured);
                     self.all(|it| it.is_in_selector(&selector), || vec![selector.clone()]);
                 }
-                Item::Import(what) => {
+                StylesheetItem::Import(what) => {
                     self.all(
                         |it| it.is_import(&what),
                         || vec![what.clone(), "@import".to_owned()],
@@ -126,7 +127,7 @@ impl Found {
         let coloured = coloured || self.vml;
         let all = style.declarations();
         let all = all.filter(|it| !is_marked(&it.value) && !is_cosmetic(&it.property));
-        let all: Vec<_> = all.map(|it| (it, pieces(&it.value))).collect();
+        let all: Vec<_> = all.map(|it| (it, components(&it.value))).collect();
         for (at, (declaration, value)) in all.iter().enumerate() {
             let property = &declaration.property;
             let uses = |feature: &Feature| {

@@ -8,9 +8,9 @@ use url::Url;
 use crate::check::context::MessageContext;
 use crate::check::locate::has_site;
 use crate::check::rules::urls::is_link;
-use crate::check::sources::sources;
 use crate::finding::{Excerpt, Finding, Place};
-use crate::render::is_marked;
+use crate::html::image_sources;
+use crate::html::marks::is_marked;
 
 /// The most URLs that are looked up.
 const MOST: usize = 100;
@@ -85,9 +85,9 @@ impl Targets {
                     self.insert(Kind::Link, url, fetch, located);
                 }
             }
-            for (index, source) in sources(page) {
+            for (index, source) in image_sources(page) {
                 if let Some((url, fetch)) = wanted(source.address) {
-                    let located = || source.place(unknown(), locator, page, index);
+                    let located = || locator.at_image(unknown(), page, index, &source);
                     self.insert(Kind::Image, url, fetch, located);
                 }
             }

@@ -3,10 +3,10 @@
 use crate::check::clients::{Feature, Lack, Use, in_words, uses};
 use crate::check::context::MessageContext;
 use crate::check::family::Family;
-use crate::check::page::Page;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
+use crate::html::Page;
 
 const SOURCE: &str = "[caniemail](https://www.caniemail.com)";
 

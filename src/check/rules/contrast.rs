@@ -1,14 +1,14 @@
 //! Contrast of text and background (WCAG).
 
 use crate::check::clients::is_style_for_all;
-use crate::check::colour::Colour;
 use crate::check::context::MessageContext;
 use crate::check::family::Family;
-use crate::check::page::{Kind, Page};
 use crate::check::rule::Rule;
-use crate::check::seen::{Seen, seen};
 use crate::check::sink::FindingSink;
-use crate::check::style::{Item, Named, items};
+use crate::html::{
+    Colour, ComputedStyle, NodeKind, Page, SelectorMatcher, StylesheetItem, computed_styles,
+    parse_stylesheet,
+};
 
 const LOW: Rule = Rule::warning("contrast-low")
     .finds("text that is hard to tell from its background: a contrast below 4.5:1, or 3:1 if it is large")
@@ -37,8 +37,8 @@ impl Family for Contrast {
             return;
         }
         let mut told = Vec::new();
-        for (at, seen) in seen(page).into_iter().enumerate() {
-            let Some(low) = low(page, at, &seen) else {
+        for (at, style) in computed_styles(page).into_iter().enumerate() {
+            let Some(low) = low(page, at, &style) else {
                 continue;
             };
             let pair = (low.text.hex(), low.behind.hex(), low.least);
@@ -64,18 +64,18 @@ struct Low {
     least: f32,
 }
 
-fn low(page: &Page, at: usize, seen: &Seen) -> Option<Low> {
-    let Kind::Text(text) = &page.nodes[at].kind else {
+fn low(page: &Page, at: usize, style: &ComputedStyle) -> Option<Low> {
+    let NodeKind::Text(text) = &page.nodes[at].kind else {
         return None;
     };
     // A dash or a bullet is there to look good.
-    if seen.hidden || !text.chars().any(char::is_alphanumeric) {
+    if style.hidden || !text.chars().any(char::is_alphanumeric) {
         return None;
     }
-    let behind = seen.behind?;
-    let text = seen.colour?.on(behind);
-    let large = if seen.bold { LARGE_IF_BOLD } else { LARGE };
-    let is_large = seen.size.is_none_or(|size| size >= large);
+    let behind = style.background?;
+    let text = style.colour?.over(behind);
+    let large = if style.bold { LARGE_IF_BOLD } else { LARGE };
+    let is_large = style.size.is_none_or(|size| size >= large);
     let least = if is_large { LEAST_OF_LARGE } else { LEAST };
     (text.contrast(behind) < least).then_some(Low {
         text,
@@ -96,7 +96,7 @@ impl Low {
     }
 
     fn help(&self) -> String {
-        let enough = self.text.readable(self.behind, self.least);
+        let enough = self.text.with_contrast(self.behind, self.least);
         format!("{} would be enough", enough.hex())
     }
 }
@@ -106,20 +106,20 @@ fn is_coloured_elsewhere(page: &Page) -> bool {
     let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
     let texts = styles.flat_map(|(at, _)| page.inside(at));
     let items = texts.flat_map(|at| match &page.nodes[at].kind {
-        Kind::Text(text) => items(text),
+        NodeKind::Text(text) => parse_stylesheet(text),
         _ => Vec::new(),
     });
     let mut selectors = items.filter_map(coloured).peekable();
     if selectors.peek().is_none() {
         return false;
     }
-    let named = Named::of(page);
-    selectors.any(|selector| named.may_fit_at_first(&selector))
+    let named = SelectorMatcher::new(page);
+    selectors.any(|selector| named.may_match_initially(&selector))
 }
 
 /// The selector of a rule that gives colours.
-fn coloured(item: Item) -> Option<String> {
-    let Item::Rule { selector, style } = item else {
+fn coloured(item: StylesheetItem) -> Option<String> {
+    let StylesheetItem::Rule { selector, style } = item else {
         return None;
     };
     let property = |it: &str| it == "color" || it.starts_with("background");

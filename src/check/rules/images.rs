@@ -8,12 +8,11 @@ use super::urls::{
 };
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::Family;
-use crate::check::page::{Element, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::check::sources::{Source, sources, srcset};
 use crate::finding::Finding;
-use crate::render::{fill, is_marked};
+use crate::html::marks::{fill, is_marked};
+use crate::html::{Element, ImageSource, Page, image_sources, srcset};
 
 const EMPTY: Rule = Rule::error("image-empty")
     .finds("an image without a `src`")
@@ -80,9 +79,9 @@ impl Family for Images {
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let locator = &context.shared.locator;
         for page in context.pages() {
-            for (index, source) in sources(page) {
+            for (index, source) in image_sources(page) {
                 if let Some(finding) = address(context, &source) {
-                    sink.add(source.place(finding, locator, page, index));
+                    sink.add(locator.at_image(finding, page, index, &source));
                 }
             }
             for (index, element) in page.named("img") {
@@ -136,7 +135,7 @@ fn own(context: &RowContext<'_>, address: &str, odd: bool, sink: &mut FindingSin
     found.into_iter().for_each(|finding| sink.add(finding));
 }
 
-fn address(context: &MessageContext<'_>, source: &Source<'_>) -> Option<Finding> {
+fn address(context: &MessageContext<'_>, source: &ImageSource<'_>) -> Option<Finding> {
     let what = match source.attribute {
         "src" | "srcset" => "an image",
         _ => "a background image",

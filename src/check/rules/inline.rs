@@ -9,10 +9,11 @@ use crate::check::context::{CampaignContext, MessageContext, RowContext};
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::check::sources::sources;
 use crate::finding::{Finding, nearest};
+use crate::html::DynamicAttribute;
+use crate::html::image_sources;
+use crate::html::marks::{before_marks, fill, is_marked};
 use crate::message::Message;
-use crate::render::{Hole, before_marks, fill, is_marked};
 
 const MISSING: Rule = Rule::error("image-cid-missing")
     .finds("a `cid:` that no attachment with `inline = true` has for a name")
@@ -45,10 +46,10 @@ impl Family for InlineImages {
             return;
         }
         for page in context.pages() {
-            for (index, source) in sources(page) {
+            for (index, source) in image_sources(page) {
                 let cid = cid(source.address).filter(|cid| !is_marked(cid));
                 if let Some(finding) = cid.and_then(|cid| missing(cid, context.message)) {
-                    sink.add(source.place(finding, &shared.locator, page, index));
+                    sink.add(shared.locator.at_image(finding, page, index, &source));
                 }
             }
         }
@@ -95,7 +96,7 @@ impl Family for InlineImages {
 const MOST: u64 = 500_000;
 
 /// Whether an attribute may have a `cid:` address, with a name or all of it the row's own.
-fn may_be_cid(hole: &Hole) -> bool {
+fn may_be_cid(hole: &DynamicAttribute) -> bool {
     let fixed = before_marks(&hole.value).trim_start();
     matches!(&*hole.attribute, "src" | "background") && (fixed.is_empty() || cid(fixed).is_some())
 }

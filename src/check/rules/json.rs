@@ -7,11 +7,12 @@ use serde::de::IgnoredAny;
 
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::{Family, RowCheck, RowChecks};
-use crate::check::page::{Element, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::render::{escaped, fill, is_marked, unescaped, values_in};
+use crate::html::marks::{fill, is_marked, values_in};
+use crate::html::{Element, Page};
+use crate::render::{escaped, unescaped};
 
 const BROKEN: Rule = Rule::warning("json-broken")
     .finds("JSON for mail clients that is none, so that they leave it out")

@@ -16,7 +16,7 @@ use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::render::fill;
+use crate::html::marks::fill;
 
 const EMPTY: Rule = Rule::error("link-empty")
     .finds("a link that leads nowhere")

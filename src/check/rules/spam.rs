@@ -5,11 +5,12 @@ use super::campaign_file::varies;
 use super::subject_check::SubjectCheck;
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::{Family, RowChecks};
-use crate::check::page::Page;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::render::{LookedHtml, fill, is_marked};
+use crate::html::Page;
+use crate::html::marks::{fill, is_marked};
+use crate::render::LookedHtml;
 
 const IMAGE_ONLY: Rule = Rule::warning("spam-image-only")
     .finds("an image in HTML of less than 2,800 bytes, as those have that say it all in a picture")

@@ -6,11 +6,11 @@ use super::campaign_file::{at_text, varies};
 use super::subject_check::SubjectCheck;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
 use crate::check::family::{AnyTotals, Family, RowChecks, Totals};
-use crate::check::page::Page;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::render::{before_marks, fill, is_marked};
+use crate::html::Page;
+use crate::html::marks::{before_marks, fill, is_marked};
 use crate::report::counted;
 
 const EMPTY: Rule = Rule::error("subject-empty")

@@ -11,7 +11,7 @@ use crate::check::family::{Family, RowCheck, RowChecks};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::render::{fill, values_in};
+use crate::html::marks::{fill, values_in};
 
 const EMPTY: Rule = Rule::warning("text-empty")
     .finds("a message whose text part is empty, so that it goes out as HTML alone")

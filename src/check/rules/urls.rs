@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use crate::check::context::MessageContext;
 use crate::finding::Finding;
-use crate::render::{before_marks, fill, is_marked};
+use crate::html::marks::{before_marks, fill, is_marked};
 
 /// From where an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

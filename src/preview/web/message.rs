@@ -14,7 +14,7 @@ use super::list::broken;
 use super::loaded::{Loaded, Recipient};
 use super::shown;
 use super::site::Site;
-use crate::frame::{self, Look};
+use crate::frame::{self, ColourScheme};
 use crate::message::Message;
 use crate::preview::mime;
 use crate::render::Prepared;
@@ -148,9 +148,9 @@ pub(super) async fn html(
     fields: Fields,
 ) -> Result<Response, Failed> {
     let look = match fields.get("look") {
-        "dark" => Look::Dark,
-        "inverted" => Look::Inverted,
-        _ => Look::Light,
+        "dark" => ColourScheme::Dark,
+        "inverted" => ColourScheme::Inverted,
+        _ => ColourScheme::Light,
     };
     let page = site.message(row, &fields, move |now, prepared| {
         let message = &prepared.message;

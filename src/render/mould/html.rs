@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::bodies::Family;
 use super::super::recorder::{Recorder, Rendered, Values};
-use super::super::skeleton::MARKS;
 use super::plan::{Answers, Plan};
 use super::{Moulds, marked_context};
+use crate::html::marks::{has_reserved, mark_number};
 use crate::render::values::View;
 
 /// HTML with places for values.
@@ -72,7 +72,7 @@ impl<'a> NewHtml<'a> {
         family: impl FnOnce(&Rendered) -> Option<Arc<Family>>,
     ) -> Option<Cast> {
         // One odd row is not to decide for all that answer alike.
-        if MARKS.are_in(own.html()) {
+        if has_reserved(own.html()) {
             return None;
         }
         let mould = self.mould(view, own, family);
@@ -94,15 +94,15 @@ impl<'a> NewHtml<'a> {
             .render_to(self.name, &context, &mut recorder);
         rendered.ok()?;
         let rendered = recorder.finish().ok()?;
-        if rendered.fixed().any(|fixed| MARKS.are_in(fixed)) {
+        if rendered.fixed().any(|fixed| has_reserved(fixed)) {
             return None;
         }
         let values = rendered
             .values()
             .iter()
-            .map(|value| match MARKS.number(value) {
+            .map(|value| match mark_number(value) {
                 Some(number) => (number < self.answers.values.len()).then_some(Place::Own(number)),
-                None if MARKS.are_in(value) => None,
+                None if has_reserved(value) => None,
                 None => Some(Place::Common(value.to_owned())),
             });
         let places: Vec<Place> = values.collect::<Option<_>>()?;

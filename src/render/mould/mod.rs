@@ -24,9 +24,10 @@ use self::html::{HtmlMould, NewHtml};
 use self::parts::{Expression, Expressions, Names, Parts, Plain};
 use self::plan::{Answers, Found, Plan};
 use super::recorder::{Recorder, Values};
-use super::skeleton::{MARKS, Pieces};
+use super::skeleton::Pieces;
 use super::tags::{locals, tags};
 use super::values::View;
+use crate::html::marks;
 
 /// The moulds of all templates.
 pub(super) struct Moulds {
@@ -151,7 +152,7 @@ impl Moulds {
             Found::New => {
                 let own = own()?;
                 // One odd row is not to decide for all that answer alike.
-                if MARKS.are_in(&own) {
+                if marks::has_reserved(&own) {
                     return Ok(own);
                 }
                 let mould = self.text_mould(name, plan, view, &answers, &own);
@@ -315,7 +316,7 @@ fn marked_context<M>(plan: &Plan<M>, view: &View<'_>, answers: &Answers) -> Cont
         let value = if is_blank {
             value.to_owned()
         } else {
-            MARKS.around(place)
+            marks::mark(place)
         };
         context.insert(parts::value_name(*number), &value);
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::PageContext;
-use crate::check::page::{Element, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
+use crate::html::{Element, Page};
 
 pub(super) const NAMELESS: Rule = Rule::warning("link-name")
     .finds("a link with nothing in it that can be read out")
@@ -49,7 +49,7 @@ const WORDS: [&str; 20] = [
 pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut told = BTreeSet::new();
     for (at, link) in page_context.page.named("a") {
-        if page_context.seen[at].hidden {
+        if page_context.styles[at].hidden {
             continue;
         }
         let name = name(page_context.page, at, link);

@@ -7,10 +7,9 @@ mod tables;
 use crate::check::context::MessageContext;
 use crate::check::family::Family;
 use crate::check::locate::Locator;
-use crate::check::page::Page;
 use crate::check::rule::Rule;
-use crate::check::seen::{Seen, seen};
 use crate::check::sink::FindingSink;
+use crate::html::{ComputedStyle, Page, computed_styles};
 
 const RULES: &[Rule] = &[
     links::NAMELESS,
@@ -35,10 +34,10 @@ impl Family for Accessibility {
         if !sink.wants_any(RULES) {
             return;
         }
-        let seen = seen(page);
+        let styles = computed_styles(page);
         let page_context = PageContext {
             page,
-            seen: &seen,
+            styles: &styles,
             locator: &context.shared.locator,
         };
         page::language(&page_context, sink);
@@ -52,7 +51,7 @@ impl Family for Accessibility {
 
 struct PageContext<'a> {
     page: &'a Page,
-    /// How each of its nodes is seen.
-    seen: &'a [Seen],
+    /// The style of each node.
+    styles: &'a [ComputedStyle],
     locator: &'a Locator,
 }

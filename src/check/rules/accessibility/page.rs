@@ -1,10 +1,10 @@
 //! The page as a whole: its language, its title, the size of its text.
 
 use super::PageContext;
-use crate::check::page::{Kind, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::render::is_marked;
+use crate::html::marks::is_marked;
+use crate::html::{NodeKind, Page};
 
 use icu_locale_core::Locale;
 
@@ -127,8 +127,8 @@ fn blocks_zoom(content: &str) -> bool {
 
 pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut told: Vec<f32> = Vec::new();
-    for (at, seen) in page_context.seen.iter().enumerate() {
-        let Some(size) = seen.size.filter(|size| *size < LEAST && !seen.hidden) else {
+    for (at, style) in page_context.styles.iter().enumerate() {
+        let Some(size) = style.size.filter(|size| *size < LEAST && !style.hidden) else {
             continue;
         };
         if told.contains(&size) || !is_running_text(page_context.page, at) {
@@ -151,7 +151,7 @@ pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) 
 
 /// Whether a node is text that is to be read, and no mark such as that of a footnote.
 fn is_running_text(page: &Page, at: usize) -> bool {
-    let Kind::Text(text) = &page.nodes[at].kind else {
+    let NodeKind::Text(text) = &page.nodes[at].kind else {
         return false;
     };
     let mark = |name: &str| name == "sup" || name == "sub";

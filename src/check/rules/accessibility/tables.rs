@@ -1,9 +1,9 @@
 //! Tables that are there for the layout alone.
 
 use super::PageContext;
-use crate::check::page::Page;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
+use crate::html::Page;
 
 pub(super) const NO_ROLE: Rule = Rule::warning("table-role")
     .finds("a table for the layout that screen readers read as one of data")
@@ -14,7 +14,7 @@ pub(super) const NO_ROLE: Rule = Rule::warning("table-role")
 pub(super) fn tables(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let page = page_context.page;
     let wrong = page.named("table").filter(|(at, table)| {
-        let hidden = page_context.seen[*at].hidden || table.get("aria-hidden") == Some("true");
+        let hidden = page_context.styles[*at].hidden || table.get("aria-hidden") == Some("true");
         !hidden && !table.has("role") && !is_of_data(page, *at)
     });
     let wrong: Vec<_> = wrong.map(|(at, _)| at).collect();

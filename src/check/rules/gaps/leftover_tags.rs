@@ -3,10 +3,10 @@
 use super::merge_tags::{TEMPLATE, all, may_have, outside_tags, tags};
 use crate::campaign::Text;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
-use crate::check::page::{Element, Kind, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::{Finding, Place};
+use crate::html::{Element, NodeKind, Page};
 use crate::render::Row;
 
 pub(super) const LEFT: Rule = Rule::error("tag-left")
@@ -64,14 +64,14 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
     let Some(page) = &context.page else { return };
     for (index, node) in page.nodes.iter().enumerate() {
         match &node.kind {
-            Kind::Text(text) if !is_code(page, index) => in_text(context, text, sink),
+            NodeKind::Text(text) if !is_code(page, index) => in_text(context, text, sink),
             // What a client's condition shows is read as well.
-            Kind::Comment(text)
+            NodeKind::Comment(text)
                 if text.trim_start().starts_with("[if") && !text.contains("<style") =>
             {
                 in_text(context, text, sink);
             }
-            Kind::Element(element) => in_element(context, page, (index, element), sink),
+            NodeKind::Element(element) => in_element(context, page, (index, element), sink),
             _ => {}
         }
     }

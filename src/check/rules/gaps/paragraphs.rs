@@ -1,6 +1,6 @@
 //! The texts of a page as they are read.
 
-use crate::check::page::{Kind, Page};
+use crate::html::{NodeKind, Page};
 
 /// A text with one space for each run of white space.
 pub(super) fn words(text: &str) -> String {
@@ -21,12 +21,12 @@ pub(super) fn paragraphs(page: &Page) -> Vec<String> {
     let mut of = None;
     for (index, node) in page.nodes.iter().enumerate() {
         match &node.kind {
-            Kind::Comment(_) => {}
+            NodeKind::Comment(_) => {}
             // An image stands there like a word.
-            Kind::Element(element) if element.name == "img" => text.push('\u{fffc}'),
-            Kind::Element(element) if INLINE.contains(&element.name.as_str()) => {}
-            Kind::Element(_) => of = None,
-            Kind::Text(part) => {
+            NodeKind::Element(element) if element.name == "img" => text.push('\u{fffc}'),
+            NodeKind::Element(element) if INLINE.contains(&element.name.as_str()) => {}
+            NodeKind::Element(_) => of = None,
+            NodeKind::Text(part) => {
                 let block = page
                     .ancestors(index)
                     .find(|(_, it)| !INLINE.contains(&it.name.as_str()));

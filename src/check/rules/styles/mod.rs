@@ -7,12 +7,12 @@ use self::value::{ATTRIBUTES, Fault, of_attribute, of_declaration};
 use crate::check::clients::is_style_for_all;
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::Family;
-use crate::check::page::{Element, Kind, Page};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::check::style::{Item, Style, items};
 use crate::finding::Finding;
-use crate::render::{Hole, before_marks, fill, is_marked};
+use crate::html::DynamicAttribute;
+use crate::html::marks::{before_marks, fill, is_marked};
+use crate::html::{Element, NodeKind, Page, Style, StylesheetItem, parse_stylesheet};
 
 const BROKEN: Rule = Rule::warning("style-broken")
     .finds("a style, a colour or a size without a value, or with one that can't be: clients leave it out, or take another")
@@ -72,9 +72,15 @@ fn finding(fault: &Fault) -> Finding {
 }
 
 /// A finding where the templates have an attribute with a value of the row; `earlier` are those before it.
-fn in_template(context: &RowContext<'_>, earlier: &[Hole], hole: &Hole, fault: &Fault) -> Finding {
+fn in_template(
+    context: &RowContext<'_>,
+    earlier: &[DynamicAttribute],
+    hole: &DynamicAttribute,
+    fault: &Fault,
+) -> Finding {
     let begin = before_marks(&hole.value);
-    let is_like = |it: &&Hole| it.attribute == hole.attribute && before_marks(&it.value) == begin;
+    let is_like =
+        |it: &&DynamicAttribute| it.attribute == hole.attribute && before_marks(&it.value) == begin;
     let nth = earlier.iter().filter(is_like).count();
     let ways = ["\"", "'"].map(|quote| format!("{}={quote}{begin}{{{{", hole.attribute));
     let locator = &context.shared.locator;
@@ -90,22 +96,22 @@ fn in_template(context: &RowContext<'_>, earlier: &[Hole], hole: &Hole, fault: &
 fn faults(page: &Page) -> impl Iterator<Item = (usize, Option<&'static str>, Fault)> {
     let nodes = page.nodes.iter().enumerate();
     nodes.flat_map(|(at, node)| match &node.kind {
-        Kind::Element(element) => {
+        NodeKind::Element(element) => {
             let faults = of_element(element).into_iter();
             faults
                 .map(|(name, fault)| (at, Some(name), fault))
                 .collect()
         }
-        Kind::Text(text) => {
+        NodeKind::Text(text) => {
             let style = node
                 .parent
                 .filter(|at| page.element(*at).is_some_and(is_style_for_all));
             style.map_or_else(Vec::new, |at| {
-                let faults = items(text).into_iter().flat_map(of_rule);
+                let faults = parse_stylesheet(text).into_iter().flat_map(of_rule);
                 faults.map(|fault| (at, None, fault)).collect()
             })
         }
-        Kind::Comment(_) => Vec::new(),
+        NodeKind::Comment(_) => Vec::new(),
     })
 }
 
@@ -122,10 +128,10 @@ fn of_element(element: &Element) -> Vec<(&'static str, Fault)> {
     faults
 }
 
-fn of_rule(item: Item) -> Vec<Fault> {
+fn of_rule(item: StylesheetItem) -> Vec<Fault> {
     match item {
-        Item::Rule { style, .. } => of_declarations(&style),
-        Item::Import(_) => Vec::new(),
+        StylesheetItem::Rule { style, .. } => of_declarations(&style),
+        StylesheetItem::Import(_) => Vec::new(),
     }
 }
 

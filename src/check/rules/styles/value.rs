@@ -1,9 +1,7 @@
 //! What is wrong with one value.
 
-use cssparser::{Parser, Token};
-
-use crate::check::colour::Colour;
-use crate::render::is_marked;
+use crate::html::marks::is_marked;
+use crate::html::{Colour, Component, top_level_components};
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,37 +139,28 @@ fn of_tokens(property: &str, value: &str) -> Option<&'static str> {
         || ["background", "border", "outline"]
             .iter()
             .any(|begin| property.starts_with(begin));
-    let mut input = Parser::new(value);
-    let mut count = 0;
-    loop {
-        input.skip_whitespace();
-        let start = input.position();
-        let Ok(token) = input.next().cloned() else {
-            break;
-        };
-        count += 1;
-        match token {
-            Token::Delim('%') => return Some("has a % without a number"),
-            Token::Delim('#') if has_colour => return Some("is no colour"),
-            Token::Hash(_) | Token::IDHash(_)
-                if has_colour && Colour::of_css(input.slice_from(start)).is_none() =>
-            {
+    let components = top_level_components(value);
+    for component in &components {
+        match component {
+            Component::Delimiter('%') => return Some("has a % without a number"),
+            Component::Delimiter('#') if has_colour => return Some("is no colour"),
+            Component::Hash(text) if has_colour && Colour::from_css(text).is_none() => {
                 return Some("is no colour");
             }
-            Token::Comma if is_plain => return Some("has a comma in it"),
-            Token::Ident(word) if is_plain && UNITS.contains(&&*word) => {
+            Component::Delimiter(',') if is_plain => return Some("has a comma in it"),
+            Component::Word(word) if is_plain && UNITS.contains(&word.as_str()) => {
                 return Some("has a unit without a number");
             }
-            Token::Ident(word) if is_plain && NO_NUMBERS.contains(&&*word) => {
+            Component::Word(word) if is_plain && NO_NUMBERS.contains(&word.as_str()) => {
                 return Some("is no size");
             }
-            Token::BadUrl(_) => return Some("has an address that must be in quotes"),
+            Component::BadUrl => return Some("has an address that must be in quotes"),
             _ => {}
         }
     }
     // What stands alone in these can be nothing else.
     let is_one = COLOURS.contains(&property) || ["background", "border-color"].contains(&property);
-    (is_one && count == 1 && !is_colour(value)).then_some("is no colour")
+    (is_one && components.len() == 1 && !is_colour(value)).then_some("is no colour")
 }
 
 /// Whether a value is a colour, or may be one.
@@ -183,7 +172,7 @@ fn is_colour(value: &str) -> bool {
             .any(|it| value.contains(it))
         || value.starts_with('-')
         || WORDS.contains(&value)
-        || Colour::of_css(value).is_some()
+        || Colour::from_css(value).is_some()
 }
 
 /// What is wrong with an attribute; the value has no white space around it.
@@ -217,7 +206,7 @@ fn is_no_colour(element: &str, name: &str, value: &str) -> bool {
         "text" | "link" | "vlink" | "alink" if element == "body" => is_of_html(&value),
         // Word writes more behind it: `#4472c4 [3204]`.
         "fillcolor" | "strokecolor" | "color" if is_vml => {
-            is_word || value.contains([' ', '(']) || Colour::of_attribute(&value).is_some()
+            is_word || value.contains([' ', '(']) || Colour::from_attribute(&value).is_some()
         }
         // Elsewhere they are no colours.
         _ => true,
@@ -229,7 +218,7 @@ fn is_no_colour(element: &str, name: &str, value: &str) -> bool {
 fn is_of_html(value: &str) -> bool {
     let digits = value.strip_prefix('#').unwrap_or(value);
     let is_long = value.starts_with('#') && !matches!(digits.len(), 3 | 6);
-    !value.contains('(') && !is_long && Colour::of_attribute(value).is_some()
+    !value.contains('(') && !is_long && Colour::from_attribute(value).is_some()
 }
 
 #[cfg(test)]

@@ -1,85 +1,83 @@
-//! CSS as mail has it: the declarations of a `style` attribute, and what a `<style>` holds for all
-//! clients, that is, outside `@media` and the like.
+//! CSS in mail: the declarations of a `style` attribute, and the rules of a `<style>` that apply in every
+//! client, which are those outside `@media` and the like.
 
-mod pieces;
+mod components;
 mod selector;
-mod sheet;
+mod stylesheet;
 
 use cssparser::{
     AtRuleParser, CowRcStr, DeclarationParser, ParseError, Parser, ParserState,
     QualifiedRuleParser, RuleBodyItemParser, RuleBodyParser, Token,
 };
 
-pub(super) use pieces::{Piece, pieces};
-pub(super) use selector::Named;
-pub(super) use sheet::{Item, items};
+pub(crate) use components::{Component, components, top_level_components};
+pub(crate) use selector::SelectorMatcher;
+pub(crate) use stylesheet::{StylesheetItem, parse_stylesheet};
 
-/// What is declared, the later after the earlier.
+/// Declarations in the order in which they are written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     declarations: Vec<Declaration>,
 }
 
-/// A property with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Declaration {
+pub(crate) struct Declaration {
     /// In lower case.
-    pub(super) property: String,
-    /// As it is written, in lower case, without `!important`.
-    pub(super) value: String,
+    pub(crate) property: String,
+    /// In lower case, without `!important`.
+    pub(crate) value: String,
     important: bool,
 }
 
 impl Style {
-    /// Reads a `style` attribute. What is no CSS in it is left out, as clients do.
-    pub(super) fn parse(text: &str) -> Self {
+    /// Parses a `style` attribute. Invalid declarations are skipped, as mail clients do.
+    pub(crate) fn parse(text: &str) -> Self {
         Self::read(&mut Parser::new(text))
     }
 
     fn read(input: &mut Parser<'_>) -> Self {
         Self {
-            declarations: RuleBodyParser::new(input, &mut Body).flatten().collect(),
+            declarations: RuleBodyParser::new(input, &mut Declarations)
+                .flatten()
+                .collect(),
         }
     }
 
-    pub(super) fn declarations(&self) -> impl Iterator<Item = &Declaration> {
+    pub(crate) fn declarations(&self) -> impl Iterator<Item = &Declaration> {
         self.declarations.iter()
     }
 
-    /// The declaration of one of these properties that wins.
-    pub(super) fn last(&self, properties: &[&str]) -> Option<&Declaration> {
-        let those = || {
-            let all = self.declarations.iter().rev();
-            all.filter(|it| properties.contains(&it.property.as_str()))
+    /// The declaration that takes effect among those of these properties.
+    pub(crate) fn last(&self, properties: &[&str]) -> Option<&Declaration> {
+        let matching = || {
+            let declarations = self.declarations.iter().rev();
+            declarations.filter(|it| properties.contains(&it.property.as_str()))
         };
-        those().find(|it| it.important).or_else(|| those().next())
+        matching()
+            .find(|it| it.important)
+            .or_else(|| matching().next())
     }
 
-    /// A property's value.
-    pub(super) fn get(&self, property: &str) -> Option<&str> {
+    pub(crate) fn get(&self, property: &str) -> Option<&str> {
         self.last(&[property]).map(|it| it.value.as_str())
     }
 
-    /// Whether it hides the element, as texts for the list of messages are: by itself, or by taking
-    /// all its room.
-    pub(super) fn hides(&self) -> bool {
-        let is =
-            |property, values: &[&str]| self.get(property).is_some_and(|it| values.contains(&it));
-        let nothing = |property| {
-            self.get(property)
-                .and_then(number)
-                .is_some_and(|it| it <= 0.0)
+    /// Whether it hides the element: by `display`, or by taking all its room, as preheaders are hidden.
+    pub(crate) fn hides(&self) -> bool {
+        let is_zero = |property| {
+            let size = self.get(property).and_then(leading_number);
+            size.is_some_and(|size| size <= 0.0)
         };
-        is("display", &["none"])
-            || is("mso-hide", &["all"])
+        self.get("display") == Some("none")
+            || self.get("mso-hide") == Some("all")
             || ["font-size", "max-height", "max-width", "opacity"]
                 .into_iter()
-                .any(nothing)
+                .any(is_zero)
     }
 }
 
-/// The number that a value begins with, whatever its unit is.
-pub(super) fn number(value: &str) -> Option<f32> {
+/// The number at the beginning of a value, whatever its unit. Percentages are fractions of 1.
+pub(crate) fn leading_number(value: &str) -> Option<f32> {
     match Parser::new(value).next().ok()? {
         Token::Number { value, .. } | Token::Dimension { value, .. } => Some(*value),
         Token::Percentage { unit_value, .. } => Some(*unit_value),
@@ -91,15 +89,14 @@ fn lower(text: &CowRcStr<'_>) -> String {
     text.to_ascii_lowercase()
 }
 
-/// Takes all tokens that are left.
-fn drain(input: &mut Parser<'_>) {
+fn skip_rest(input: &mut Parser<'_>) {
     while input.next().is_ok() {}
 }
 
-/// Reads what stands between braces.
-struct Body;
+/// Parses the declarations between braces.
+struct Declarations;
 
-impl<'i> DeclarationParser<'i> for Body {
+impl<'i> DeclarationParser<'i> for Declarations {
     type Declaration = Declaration;
     type Error = ();
 
@@ -111,7 +108,7 @@ impl<'i> DeclarationParser<'i> for Body {
     ) -> Result<Declaration, ParseError<()>> {
         input.skip_whitespace();
         let start = input.position();
-        drain(input);
+        skip_rest(input);
         let value = input.slice_from(start).trim().to_ascii_lowercase();
         let plain = value.strip_suffix("important").map(str::trim_end);
         let plain = plain.and_then(|it| it.strip_suffix('!'));
@@ -123,19 +120,19 @@ impl<'i> DeclarationParser<'i> for Body {
     }
 }
 
-impl AtRuleParser<'_> for Body {
+impl AtRuleParser<'_> for Declarations {
     type Prelude = ();
     type AtRule = Declaration;
     type Error = ();
 }
 
-impl QualifiedRuleParser<'_> for Body {
+impl QualifiedRuleParser<'_> for Declarations {
     type Prelude = ();
     type QualifiedRule = Declaration;
     type Error = ();
 }
 
-impl RuleBodyItemParser<'_, Declaration, ()> for Body {
+impl RuleBodyItemParser<'_, Declaration, ()> for Declarations {
     fn parse_declarations(&self) -> bool {
         true
     }
@@ -150,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_style_attribute_is_its_declarations() {
+    fn parses_a_style_attribute() {
         let text = "Color: RED !important; broken; font-size:12px;/* c */color:blue;\
                     background:url(https://x/?a;b) #FFF; }; margin:0";
         let style = Style::parse(text);
@@ -163,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_is_told() {
+    fn finds_styles_that_hide() {
         for hidden in [
             "display:none",
             "mso-hide:all",

@@ -1,17 +1,12 @@
 //! The tags of HTML as a template has them, and which of them makes an element of a message.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{
-    BufferQueue, StartTag, TagToken, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
-
-use super::super::page::{Kind, Page};
-use crate::render::{MARK, before_marks};
+use crate::html::marks::{self, before_marks};
+use crate::html::{NodeKind, Page, Token, tokenize};
 
 /// What stands for a template's tags in what is read of a tag of HTML: [`before_marks`] ends there.
-const FILLED: char = MARK;
+const FILLED: char = marks::BEGIN;
 
 /// A start tag, as a template has it.
 #[derive(Debug)]
@@ -110,7 +105,7 @@ fn is_like(written: &str, value: &str) -> bool {
 /// The beginning of the text that comes right behind an element's start tag, as it may be written in
 /// a template; nothing is left of it where a row's value comes first.
 fn text_behind(page: &Page, index: usize) -> Option<&str> {
-    let Kind::Text(text) = &page.nodes.get(index + 1)?.kind else {
+    let NodeKind::Text(text) = &page.nodes.get(index + 1)?.kind else {
         return None;
     };
     let text = text.trim_start();
@@ -138,12 +133,14 @@ fn tag_end(text: &str, start: usize) -> usize {
 
 /// The attributes of a tag, with [`FILLED`] for a template's tags.
 fn attributes(tag: &str) -> Vec<(String, String)> {
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(&*filled(tag)));
-    let tokenizer = Tokenizer::new(One::default(), TokenizerOpts::default());
-    let _ = tokenizer.feed(&input);
-    tokenizer.end();
-    tokenizer.sink.0.take()
+    let mut attributes = Vec::new();
+    tokenize(&filled(tag), |token| {
+        if let Token::StartTag(tag) = token {
+            attributes.extend(tag.to_attributes());
+        }
+        ControlFlow::Continue(())
+    });
+    attributes
 }
 
 fn filled(tag: &str) -> String {
@@ -164,26 +161,6 @@ fn filled(tag: &str) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-/// Takes the attributes of the first tag.
-#[derive(Default)]
-struct One(std::cell::RefCell<Vec<(String, String)>>);
-
-impl TokenSink for One {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        if let TagToken(tag) = token
-            && tag.kind == StartTag
-        {
-            let attributes = tag.attrs.iter();
-            let attributes =
-                attributes.map(|attr| (attr.name.local.to_string(), attr.value.to_string()));
-            self.0.borrow_mut().extend(attributes);
-        }
-        TokenSinkResult::Continue
-    }
 }
 
 /// A template with spaces in the place of its comments, those of HTML and those of Tera, so that all

@@ -1,163 +1,156 @@
-//! How a page's text is seen: the styles of its elements as clients come to them, from the `style`
-//! attributes, old attributes such as `bgcolor`, and what is handed down. Rules in a `<style>` are
-//! not gone by: most are put into the elements before a message is sent.
+//! The computed styles of a page's elements: from `style` attributes, old attributes such as `bgcolor`, and
+//! inheritance.
+//!
+//! Rules in a `<style>` are ignored: most are inlined before a message is sent.
 
-mod size;
+mod font_size;
 
+use self::font_size::{font_size, size_in_font, size_of_font_element};
 use super::colour::{Background, Colour};
-use super::page::{Element, Kind, Page};
-use super::style::{Style, number};
-use size::{old_size, size, size_in_font};
+use super::css::{Style, leading_number};
+use super::page::{Element, NodeKind, Page};
 
-/// How what is in an element is seen.
+/// The style of an element or a text. What cannot be computed is `None`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seen {
-    /// The colour of its text, if that can be told.
-    pub(super) colour: Option<Colour>,
-    /// What is behind it, if that is a plain colour that can be told.
-    pub(super) behind: Option<Colour>,
-    /// The size of its text in CSS pixels, if that can be told.
-    pub(super) size: Option<f32>,
-    /// Whether its text is bold.
-    pub(super) bold: bool,
-    /// Whether it is not to be seen.
-    pub(super) hidden: bool,
+pub(crate) struct ComputedStyle {
+    pub(crate) colour: Option<Colour>,
+    /// The plain colour behind it.
+    pub(crate) background: Option<Colour>,
+    /// The font size in CSS pixels.
+    pub(crate) size: Option<f32>,
+    pub(crate) bold: bool,
+    pub(crate) hidden: bool,
 }
 
-/// Black on white, as clients begin.
-const FIRST: Seen = Seen {
+/// The initial style in mail clients.
+const INITIAL: ComputedStyle = ComputedStyle {
     colour: Some(Colour::BLACK),
-    behind: Some(Colour::WHITE),
+    background: Some(Colour::WHITE),
     size: Some(16.0),
     bold: false,
     hidden: false,
 };
 
-/// How each node of a page is seen.
-pub(super) fn seen(page: &Page) -> Vec<Seen> {
-    let mut all: Vec<Seen> = Vec::with_capacity(page.nodes.len());
+/// The style of each node of a page.
+pub(crate) fn computed_styles(page: &Page) -> Vec<ComputedStyle> {
+    let mut styles: Vec<ComputedStyle> = Vec::with_capacity(page.nodes.len());
     for node in &page.nodes {
-        let around = node.parent.map_or(FIRST, |at| all[at]);
-        all.push(match &node.kind {
-            Kind::Element(element) => around.inside(element),
-            _ => around,
+        let parent = node.parent.map_or(INITIAL, |index| styles[index]);
+        styles.push(match &node.kind {
+            NodeKind::Element(element) => parent.of_child(element),
+            _ => parent,
         });
     }
-    all
+    styles
 }
 
-impl Seen {
-    fn inside(self, element: &Element) -> Self {
+impl ComputedStyle {
+    fn of_child(self, element: &Element) -> Self {
         let style = element.get("style").map(Style::parse).unwrap_or_default();
         Self {
-            colour: self.colour_in(element, &style),
-            behind: self.behind_in(element, &style),
-            size: self.size_in(element, &style),
-            bold: self.bold_in(element, &style),
+            colour: self.child_colour(element, &style),
+            background: self.child_background(element, &style),
+            size: self.child_size(element, &style),
+            bold: self.is_child_bold(element, &style),
             hidden: self.hidden || is_hidden(element, &style),
         }
     }
 
-    fn colour_in(self, element: &Element, style: &Style) -> Option<Colour> {
+    fn child_colour(self, element: &Element, style: &Style) -> Option<Colour> {
         if let Some(value) = style.get("color") {
             return match value {
                 "inherit" | "currentcolor" | "unset" => self.colour,
-                _ => Colour::of_css(value),
+                _ => Colour::from_css(value),
             };
         }
-        let old = match element.name.as_str() {
+        let attribute = match element.name.as_str() {
             "font" => element.get("color"),
             "body" => element.get("text"),
             _ => None,
         };
-        match old {
-            Some(value) => Colour::of_attribute(value),
+        match attribute {
+            Some(value) => Colour::from_attribute(value),
             None if element.name == "a" && element.has("href") => Some(Colour::LINK),
             None => self.colour,
         }
     }
 
-    fn behind_in(self, element: &Element, style: &Style) -> Option<Colour> {
-        let placed = style.get("position");
-        // Where it comes to lie can't be told.
-        let apart = placed.is_some_and(|it| it == "absolute" || it == "fixed");
-        let around = self.behind.filter(|_| !apart);
+    fn child_background(self, element: &Element, style: &Style) -> Option<Colour> {
         let image = style.get("background-image");
-        if element.has("background") || image.is_some_and(|it| Background::of_css(it).other) {
+        if element.has("background") || image.is_some_and(|it| Background::from_css(it).other) {
             return None;
         }
+        // Such an element may be drawn over any other.
+        let is_positioned = matches!(style.get("position"), Some("absolute" | "fixed"));
+        let inherited = self.background.filter(|_| !is_positioned);
         let declared = style.last(&["background", "background-color"]);
-        let own = match declared.map(|it| Background::of_css(&it.value)) {
+        let colour = match declared.map(|it| Background::from_css(&it.value)) {
             Some(Background { other: true, .. }) => return None,
             Some(Background { colour, .. }) => colour,
             None => match element.get("bgcolor") {
-                Some(value) => return Colour::of_attribute(value),
+                Some(value) => return Colour::from_attribute(value),
                 None => None,
             },
         };
-        match own {
-            Some(own) if own.is_opaque() => Some(own),
-            Some(own) => around.map(|around| own.on(around)),
-            None => around,
+        match colour {
+            Some(colour) if colour.is_opaque() => Some(colour),
+            Some(colour) => inherited.map(|behind| colour.over(behind)),
+            None => inherited,
         }
     }
 
-    fn size_in(self, element: &Element, style: &Style) -> Option<f32> {
-        let times = |factor: f32| self.size.map(|size| size * factor);
+    fn child_size(self, element: &Element, style: &Style) -> Option<f32> {
         if let Some(value) = style.get("font-size") {
-            return match value {
-                "inherit" => self.size,
-                "larger" => times(1.2),
-                "smaller" => times(1.0 / 1.2),
-                _ => size(value, self.size),
-            };
+            return font_size(value, self.size);
         }
         if let Some(value) = style.get("font") {
             return size_in_font(value, self.size);
         }
-        match element.name.as_str() {
-            "h1" => times(2.0),
-            "h2" => times(1.5),
-            "h3" => times(1.17),
-            "h5" => times(0.83),
-            "h6" => times(0.67),
-            "small" | "sub" | "sup" => times(1.0 / 1.2),
-            "big" => times(1.2),
-            "font" if element.has("size") => element.get("size").and_then(old_size),
-            _ => self.size,
-        }
+        let factor = match element.name.as_str() {
+            "font" if element.has("size") => {
+                return element.get("size").and_then(size_of_font_element);
+            }
+            "h1" => 2.0,
+            "h2" => 1.5,
+            "h3" => 1.17,
+            "h5" => 0.83,
+            "h6" => 0.67,
+            "small" | "sub" | "sup" => 1.0 / 1.2,
+            "big" => 1.2,
+            _ => 1.0,
+        };
+        self.size.map(|size| size * factor)
     }
 
-    fn bold_in(self, element: &Element, style: &Style) -> bool {
+    fn is_child_bold(self, element: &Element, style: &Style) -> bool {
         let declared = style.last(&["font-weight", "font"]);
         match declared.map(|it| (it.property.as_str(), it.value.as_str())) {
             Some((_, "inherit")) => self.bold,
             Some(("font-weight", value)) => {
-                matches!(value, "bold" | "bolder") || number(value).is_some_and(|it| it >= 700.0)
+                matches!(value, "bold" | "bolder")
+                    || leading_number(value).is_some_and(|weight| weight >= 700.0)
             }
             Some((_, value)) => value
                 .split_whitespace()
-                .any(|it| ["bold", "700", "800", "900"].contains(&it)),
+                .any(|word| matches!(word, "bold" | "700" | "800" | "900")),
             None => {
-                let names = ["b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"];
-                self.bold || names.contains(&element.name.as_str())
+                let bold = ["b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"];
+                self.bold || bold.contains(&element.name.as_str())
             }
         }
     }
 }
 
 fn is_hidden(element: &Element, style: &Style) -> bool {
-    let raw = [
-        "head", "title", "style", "script", "template", "noscript", "select", "svg",
-    ];
-    // A text of a pixel or two is for the list of messages.
-    let tiny = style.get("font-size").and_then(|it| size(it, None));
-    let unseen = style.get("visibility").is_some_and(|it| it == "hidden");
-    raw.contains(&element.name.as_str())
-        || style.hides()
+    // Preheaders are hidden by a font size of a pixel or two.
+    let size = style.get("font-size").and_then(|it| font_size(it, None));
+    matches!(
+        &*element.name,
+        "head" | "title" | "style" | "script" | "template" | "noscript" | "select" | "svg"
+    ) || style.hides()
         || element.has("hidden")
-        || unseen
-        || tiny.is_some_and(|it| it <= 2.0)
+        || style.get("visibility") == Some("hidden")
+        || size.is_some_and(|size| size <= 2.0)
 }
 
 #[cfg(test)]
@@ -165,19 +158,22 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    /// How the text `x` is seen.
-    fn x(html: &str) -> Seen {
+    /// The style of the text `x`.
+    fn x(html: &str) -> ComputedStyle {
         let page = Page::parse(html, &Clock::system());
-        let all = seen(&page);
-        let texts = page.nodes.iter().zip(all);
-        let mut texts =
-            texts.filter(|(node, _)| matches!(&node.kind, Kind::Text(text) if text.trim() == "x"));
+        let styles = computed_styles(&page);
+        let texts = page.nodes.iter().zip(styles);
+        let mut texts = texts
+            .filter(|(node, _)| matches!(&node.kind, NodeKind::Text(text) if text.trim() == "x"));
         texts.next().expect("the text").1
     }
 
     fn colours(html: &str) -> (Option<String>, Option<String>) {
-        let seen = x(html);
-        (seen.colour.map(Colour::hex), seen.behind.map(Colour::hex))
+        let style = x(html);
+        (
+            style.colour.map(Colour::hex),
+            style.background.map(Colour::hex),
+        )
     }
 
     fn hex(text: &str) -> Option<String> {
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_handed_down() {
+    fn colours_are_inherited() {
         let html = "<body bgcolor=112233 style='color:#fff'><p><b>x</b></p>";
         assert_eq!(colours(html), (hex("#ffffff"), hex("#112233")));
         let html = "<div style='background:#000 !important;color:red'><p style='background-color:rgba(255,255,255,.5);color:inherit'>x";
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn links_have_a_colour_of_their_own() {
+    fn links_have_their_own_colour() {
         let html = "<p style='color:#fff'><a href=y>x</a>";
         assert_eq!(colours(html).0, hex("#0000ee"));
         assert_eq!(colours("<p style='color:#fff'><a>x</a>").0, hex("#ffffff"));
@@ -208,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_told_is_not() {
+    fn unknown_colours_are_none() {
         for html in [
             "<table background=a.png><td>x</table>",
             "<p style='background:url(a.png) #fff'>x",
@@ -218,11 +214,11 @@ mod tests {
             "<td bgcolor='\u{fdd0}0\u{fdd1}'>x",
         ] {
             let html = html.replace("<td bgcolor", "<table><td bgcolor");
-            assert_eq!(x(&html).behind, None, "{html}");
+            assert_eq!(x(&html).background, None, "{html}");
         }
         assert_eq!(x("<p style='color:var(--x)'>x").colour, None);
         let html = "<p style='background:url(a.png)'><b style='background:#fff'>x";
-        assert_eq!(x(html).behind, Some(Colour::WHITE));
+        assert_eq!(x(html).background, Some(Colour::WHITE));
     }
 
     #[test]
@@ -247,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_has_all_its_content_hidden() {
+    fn hidden_elements_hide_their_content() {
         for html in [
             "<div style='display:none'><p>x",
             "<div style='font-size:1px;color:#fff'>x",

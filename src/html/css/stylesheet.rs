@@ -1,36 +1,33 @@
-//! What a `<style>` holds for all clients.
+//! The content of a `<style>` that applies in every client.
 
 use cssparser::{
     AtRuleParser, BasicParseErrorKind, CowRcStr, ParseError, Parser, ParserState,
     QualifiedRuleParser, StyleSheetParser,
 };
 
-use super::{Style, drain};
+use super::{Style, skip_rest};
 
-/// Something in a `<style>`.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) enum Item {
-    /// `SELECTOR { … }`, the selector as it is written.
+pub(crate) enum StylesheetItem {
+    /// `SELECTOR { … }`
     Rule { selector: String, style: Style },
-    /// `@import …`, with what follows the word.
+    /// The text after `@import`.
     Import(String),
 }
 
-/// Reads a `<style>`.
-pub(in super::super) fn items(text: &str) -> Vec<Item> {
+pub(crate) fn parse_stylesheet(text: &str) -> Vec<StylesheetItem> {
     let mut input = Parser::new(text);
-    StyleSheetParser::new(&mut input, &mut Sheet)
+    StyleSheetParser::new(&mut input, &mut RuleParser)
         .flatten()
         .flatten()
         .collect()
 }
 
-/// Reads a `<style>`.
-struct Sheet;
+struct RuleParser;
 
-impl<'i> AtRuleParser<'i> for Sheet {
+impl<'i> AtRuleParser<'i> for RuleParser {
     type Prelude = Option<String>;
-    type AtRule = Option<Item>;
+    type AtRule = Option<StylesheetItem>;
     type Error = ();
 
     fn parse_prelude(
@@ -39,7 +36,7 @@ impl<'i> AtRuleParser<'i> for Sheet {
         input: &mut Parser<'i>,
     ) -> Result<Self::Prelude, ParseError<()>> {
         let start = input.position();
-        drain(input);
+        skip_rest(input);
         let import = name.eq_ignore_ascii_case("import");
         Ok(import.then(|| input.slice_from(start).trim().to_owned()))
     }
@@ -48,8 +45,8 @@ impl<'i> AtRuleParser<'i> for Sheet {
         &mut self,
         import: Self::Prelude,
         _start: &ParserState,
-    ) -> Result<Option<Item>, ()> {
-        Ok(import.map(Item::Import))
+    ) -> Result<Option<StylesheetItem>, ()> {
+        Ok(import.map(StylesheetItem::Import))
     }
 
     fn parse_block(
@@ -57,20 +54,20 @@ impl<'i> AtRuleParser<'i> for Sheet {
         _import: Self::Prelude,
         _start: &ParserState,
         input: &mut Parser<'i>,
-    ) -> Result<Option<Item>, ParseError<()>> {
-        drain(input);
+    ) -> Result<Option<StylesheetItem>, ParseError<()>> {
+        skip_rest(input);
         Ok(None)
     }
 }
 
-impl<'i> QualifiedRuleParser<'i> for Sheet {
+impl<'i> QualifiedRuleParser<'i> for RuleParser {
     type Prelude = String;
-    type QualifiedRule = Option<Item>;
+    type QualifiedRule = Option<StylesheetItem>;
     type Error = ();
 
     fn parse_prelude(&mut self, input: &mut Parser<'i>) -> Result<String, ParseError<()>> {
         let start = input.position();
-        drain(input);
+        skip_rest(input);
         let selector = input.slice_from(start).trim();
         if selector.is_empty() {
             return Err(ParseError::from_basic_kind(
@@ -85,9 +82,9 @@ impl<'i> QualifiedRuleParser<'i> for Sheet {
         selector: String,
         _start: &ParserState,
         input: &mut Parser<'i>,
-    ) -> Result<Option<Item>, ParseError<()>> {
+    ) -> Result<Option<StylesheetItem>, ParseError<()>> {
         let style = Style::read(input);
-        Ok(Some(Item::Rule { selector, style }))
+        Ok(Some(StylesheetItem::Rule { selector, style }))
     }
 }
 
@@ -96,17 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stylesheet_is_what_holds_for_all() {
+    fn skips_rules_for_some_clients() {
         let text = "@charset \"utf-8\"; @import url(a.css) screen; <!-- a:hover , b { color: red } -->\
                     @media print { i { color: blue } } @font-face { src: url(x) } } u { top: 0 }";
-        let items = items(text);
+        let items = parse_stylesheet(text);
         let selectors: Vec<_> = items
             .iter()
             .map(|item| match item {
-                Item::Rule { selector, style } => {
+                StylesheetItem::Rule { selector, style } => {
                     format!("{selector} {}", style.declarations.len())
                 }
-                Item::Import(what) => format!("@{what}"),
+                StylesheetItem::Import(what) => format!("@{what}"),
             })
             .collect();
         assert_eq!(selectors[..2], ["@url(a.css) screen", "a:hover , b 1"]);

@@ -1,86 +1,63 @@
-//! Where the addresses of images stand.
+//! The addresses of a page's images.
 
-use super::locate::Locator;
-use super::page::{Element, Kind, Page};
-use crate::finding::Finding;
+use super::page::{Element, NodeKind, Page};
 
-/// The address of an image.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Source<'a> {
-    /// The attribute that it is in.
-    pub(super) attribute: &'static str,
-    /// It, or nothing where there should be one.
-    pub(super) address: &'a str,
-    /// As it is written, where it is a part of the attribute, or of a `<style>`.
-    written: Option<&'a str>,
+pub(crate) struct ImageSource<'a> {
+    pub(crate) attribute: &'static str,
+    /// Empty if an `<img>` has none.
+    pub(crate) address: &'a str,
+    /// The address with the HTML around it, if it is only part of an attribute, or in a `<style>`.
+    pub(crate) fragment: Option<&'a str>,
 }
 
-impl Source<'_> {
-    /// A finding where it is written, in or for the element at `index`: what is in CSS may have come to
-    /// the element from elsewhere.
-    pub(super) fn place(
-        &self,
-        finding: Finding,
-        locator: &Locator,
-        page: &Page,
-        index: usize,
-    ) -> Finding {
-        match self.written.filter(|written| locator.has(written)) {
-            Some(written) => locator.at_text(finding, written, 0),
-            None => locator.at_element(finding, page, index, Some(self.attribute)),
-        }
-    }
-}
-
-/// The addresses of images in a page, each with the place of its element.
-pub(super) fn sources(page: &Page) -> impl Iterator<Item = (usize, Source<'_>)> {
+/// The addresses of a page's images, each with the index of its element.
+pub(crate) fn image_sources(page: &Page) -> impl Iterator<Item = (usize, ImageSource<'_>)> {
     page.elements().flat_map(|(index, element)| {
-        let own = of_element(element).into_iter();
-        let texts = match element.name.as_str() {
+        let content = match element.name.as_str() {
             "style" => page.inside(index),
             _ => 0..0,
         };
-        let rules = texts.filter_map(|at| match &page.nodes[at].kind {
-            Kind::Text(css) => Some(css),
+        let css = content.filter_map(|at| match &page.nodes[at].kind {
+            NodeKind::Text(css) => Some(css),
             _ => None,
         });
-        own.chain(rules.flat_map(|css| backgrounds(css)))
+        (in_attributes(element).into_iter())
+            .chain(css.flat_map(|css| backgrounds(css)))
             .map(move |source| (index, source))
     })
 }
 
-/// The addresses of images that an element has.
-fn of_element(element: &Element) -> Vec<Source<'_>> {
-    let whole = |attribute, address| Source {
+fn in_attributes(element: &Element) -> Vec<ImageSource<'_>> {
+    let whole = |attribute, address| ImageSource {
         attribute,
         address,
-        written: None,
+        fragment: None,
     };
     let mut sources = Vec::new();
     match (element.name.as_str(), element.get("src")) {
         ("img", None) if element.has("srcset") => {}
         ("img", src) => sources.push(whole("src", src.unwrap_or_default())),
-        // Those of VML are backgrounds in Outlook.
+        // VML draws backgrounds in Outlook.
         (name, Some(src)) if name.starts_with("v:") => sources.push(whole("src", src)),
         _ => {}
     }
     let background = element.get("background").filter(|it| !it.is_empty());
-    sources.extend(background.map(|it| whole("background", it)));
+    sources.extend(background.map(|address| whole("background", address)));
     if matches!(&*element.name, "img" | "source") {
-        let of = element.get("srcset").into_iter().flat_map(srcset);
-        sources.extend(of.map(|address| Source {
+        let addresses = element.get("srcset").into_iter().flat_map(srcset);
+        sources.extend(addresses.map(|address| ImageSource {
             attribute: "srcset",
             address,
-            written: Some(address),
+            fragment: Some(address),
         }));
     }
-    let style = element.get("style").into_iter().flat_map(backgrounds);
-    sources.extend(style);
+    sources.extend(element.get("style").into_iter().flat_map(backgrounds));
     sources
 }
 
-/// The addresses in a `srcset`, as HTML 4.8.4.2.1 has them.
-pub(super) fn srcset(value: &str) -> Vec<&str> {
+/// The addresses in a `srcset` (HTML 4.8.4.2.1).
+pub(crate) fn srcset(value: &str) -> Vec<&str> {
     let mut addresses = Vec::new();
     let mut rest = value;
     loop {
@@ -99,9 +76,9 @@ pub(super) fn srcset(value: &str) -> Vec<&str> {
     }
 }
 
-/// The addresses of the backgrounds in CSS: declarations or rules.
-fn backgrounds(css: &str) -> impl Iterator<Item = Source<'_>> {
-    css.match_indices("url(").filter_map(|(at, begin)| {
+/// The addresses of background images in CSS declarations or rules.
+fn backgrounds(css: &str) -> impl Iterator<Item = ImageSource<'_>> {
+    css.match_indices("url(").filter_map(|(at, opener)| {
         let before = &css[..at];
         let declaration = before
             .rfind(['{', ';', '}'])
@@ -110,7 +87,7 @@ fn backgrounds(css: &str) -> impl Iterator<Item = Source<'_>> {
         if !property.starts_with("background") {
             return None;
         }
-        let inner = at + begin.len();
+        let inner = at + opener.len();
         let rest = css[inner..].trim_start();
         let (address, length) = match rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             Some(quote) => {
@@ -123,10 +100,10 @@ fn backgrounds(css: &str) -> impl Iterator<Item = Source<'_>> {
             }
         };
         let end = css.len() - rest.len() + length;
-        Some(Source {
+        Some(ImageSource {
             attribute: "style",
             address,
-            written: css.get(at..end),
+            fragment: css.get(at..end),
         })
         .filter(|source| !source.address.is_empty())
     })
@@ -137,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_srcset_has_addresses_and_sizes() {
+    fn splits_a_srcset() {
         assert_eq!(
             srcset("a.png, b,c.png 2x , https://x/d.png 300w,e.png"),
             ["a.png", "b,c.png", "https://x/d.png", "e.png"]
@@ -146,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn backgrounds_are_told_from_other_addresses_of_css() {
+    fn finds_backgrounds_among_addresses_in_css() {
         let css = "@import url(x.css); a { color: red; background: #fff url( 'a b.png' ) } \
                    b{background-image:url(c.png ),url(d.png);cursor:url(e.cur);background:url()}";
-        let found: Vec<_> = backgrounds(css)
-            .map(|it| (it.address, it.written.unwrap_or_default()))
+        let addresses: Vec<_> = backgrounds(css)
+            .map(|it| (it.address, it.fragment.unwrap_or_default()))
             .collect();
         assert_eq!(
-            found,
+            addresses,
             [
                 ("a b.png", "url( 'a b.png'"),
                 ("c.png", "url(c.png "),

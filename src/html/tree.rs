@@ -1,4 +1,4 @@
-//! HTML parsed within bounds: some kinds of it take a parser time or memory without end.
+//! HTML parsed within limits: hostile HTML can take a parser endless time or memory.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,57 +12,49 @@ use html5ever::{
 };
 use jiff::SignedDuration;
 
+use super::tokens::chunks;
 use crate::clock::Clock;
 
-/// The most elements; a long newsletter has some thousands.
+/// A long newsletter has some thousands of elements.
 const MAX_ELEMENTS: u32 = 200_000;
-/// The longest time that parsing takes, and that writing does.
-pub(super) const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
-/// How much is parsed between two looks at the bounds.
+/// The time limit for parsing a page, and for writing one.
+pub(crate) const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
+/// How many bytes are parsed between two checks of the limits.
 const CHUNK: usize = 1024;
 
-/// Parses as a browser does in which scripts are off. False if it had to end before the HTML did.
+/// Parses HTML as a browser without scripts does. The flag is false if a limit ended it early.
 pub(crate) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
     let options = ParseOpts {
         tree_builder: TreeBuilderOpts {
-            // So `<noscript>` is parsed as any other.
+            // Parses the content of `<noscript>` as elements.
             scripting_enabled: false,
             ..TreeBuilderOpts::default()
         },
         ..ParseOpts::default()
     };
-    let mut parser = parse_document(Tree::default(), options);
-    let end = clock.now().checked_add(MAX_TIME).ok();
-    let mut rest = html;
-    while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(boundary(rest));
+    let mut parser = parse_document(CountingTree::default(), options);
+    let deadline = clock.now().checked_add(MAX_TIME).ok();
+    let mut chunks = chunks(html, CHUNK).peekable();
+    while let Some(chunk) = chunks.next() {
         parser.process(chunk.into());
-        rest = after;
         let elements = parser.tokenizer.sink.sink.elements.get();
-        if elements > MAX_ELEMENTS || end.is_some_and(|end| clock.now() > end) {
-            break;
+        let is_late = || deadline.is_some_and(|deadline| clock.now() > deadline);
+        if chunks.peek().is_some() && (elements > MAX_ELEMENTS || is_late()) {
+            return (parser.finish(), false);
         }
     }
-    (parser.finish(), rest.is_empty())
+    (parser.finish(), true)
 }
 
-/// Where the first chunk of a text ends, between characters.
-fn boundary(text: &str) -> usize {
-    let ends = CHUNK..text.len();
-    ends.into_iter()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len())
-}
-
-/// Puts `<meta>`s first into the head, each by its attributes.
-pub(super) fn put_into_head(dom: &RcDom, metas: &[Vec<(&str, &str)>]) {
+/// Inserts `<meta>` elements at the beginning of the head, each given by its attributes.
+pub(crate) fn prepend_to_head(dom: &RcDom, metas: &[Vec<(&str, &str)>]) {
     let child = |parent: &Handle, wanted: &LocalName| {
         let children = parent.children.borrow();
-        let is_it =
+        let is_named =
             |node: &&Handle| matches!(&node.data, Element { name, .. } if name.local == *wanted);
-        children.iter().find(is_it).cloned()
+        children.iter().find(is_named).cloned()
     };
-    // The parser makes both whatever it is given.
+    // The parser always creates both.
     let html = child(&dom.document, &local_name!("html"));
     let Some(head) = html.and_then(|html| child(&html, &local_name!("head"))) else {
         return;
@@ -79,14 +71,14 @@ pub(super) fn put_into_head(dom: &RcDom, metas: &[Vec<(&str, &str)>]) {
     }
 }
 
-/// A tree that counts its elements.
+/// Builds a tree and counts its elements.
 #[derive(Default)]
-struct Tree {
+struct CountingTree {
     dom: RcDom,
     elements: Cell<u32>,
 }
 
-impl TreeSink for Tree {
+impl TreeSink for CountingTree {
     type Handle = Handle;
     type Output = RcDom;
     type ElemName<'a> = ExpandedName<'a>;
@@ -100,7 +92,7 @@ impl TreeSink for Tree {
         self.dom
     }
 
-    /// Mail is full of them, and nobody asks.
+    /// Most messages have errors; nothing reports them.
     fn parse_error(&self, _: Cow<'static, str>) {}
 
     fn get_document(&self) -> Handle {
@@ -169,7 +161,7 @@ impl TreeSink for Tree {
         self.dom.is_mathml_annotation_xml_integration_point(target)
     }
 
-    /// A browser makes shadow trees of `<template>`s; they are taken out, with what is in them.
+    /// `frame` removes `<template>` elements, so they need no shadow trees.
     fn allow_declarative_shadow_roots(&self, _: &Handle) -> bool {
         false
     }
@@ -182,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parsing_ends_in_time() {
+    fn parsing_ends_at_its_deadline() {
         let seconds = AtomicI64::new(0);
         let clock = Clock::new(move || {
             let now = seconds.fetch_add(1, Ordering::Relaxed);
@@ -194,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn elements_that_breed_are_bounded() {
-        // Every paragraph opens all that was not closed again.
+    fn elements_that_multiply_are_limited() {
+        // Every paragraph reopens all elements that are still open.
         let bold: String = (0..100).map(|n| format!("<b class={n}>")).collect();
         let bold = format!("<p>{bold}");
         let (_, whole) = parse(

@@ -1,0 +1,25 @@
+//! What `check`, `preview`, `render` and `frame` know about a message's HTML: its tokens and elements, its
+//! styles, and the marks that stand for a row's values in HTML that many rows share.
+
+mod colour;
+mod computed_style;
+mod css;
+pub(crate) mod css_influence;
+mod dynamic_attributes;
+mod image_sources;
+pub(crate) mod marks;
+mod page;
+mod tokens;
+mod tree;
+
+pub(crate) use colour::{Background, Colour};
+pub(crate) use computed_style::{ComputedStyle, computed_styles};
+pub(crate) use css::{
+    Component, SelectorMatcher, Style, StylesheetItem, components, parse_stylesheet,
+    top_level_components,
+};
+pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
+pub(crate) use image_sources::{ImageSource, image_sources, srcset};
+pub(crate) use page::{Element, NodeKind, Page};
+pub(crate) use tokens::{Token, tokenize};
+pub(crate) use tree::{MAX_TIME, parse, prepend_to_head};
