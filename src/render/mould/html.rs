@@ -94,7 +94,7 @@ impl<'a> NewHtml<'a> {
             .render_to(self.name, &context, &mut recorder);
         rendered.ok()?;
         let rendered = recorder.finish().ok()?;
-        if rendered.fixed().any(|fixed| has_reserved(fixed)) {
+        if rendered.fixed().any(has_reserved) {
             return None;
         }
         let values = rendered
