@@ -9,7 +9,7 @@ use mailrun::address::Mailbox;
 use mailrun::api::{Answer, Dialect};
 use mailrun::campaign::Campaign;
 use mailrun::ledger::{Claim, NewRow, Planner, Run, Settlement, Target, Writer, path_in};
-use mailrun::recipients::Reader;
+use mailrun::recipients::RecipientReader;
 use mailrun::render::{Engine, Inputs, Row};
 use mailrun::run::{PlanInputs, Stages, plan};
 use tempfile::TempDir;
@@ -182,7 +182,8 @@ fn planning(criterion: &mut Criterion) {
         b.iter_with_large_drop(|| {
             let dir = tempfile::tempdir().expect("a folder");
             let settings = &campaign.recipients.settings;
-            let mut reader = Reader::open(&recipients, "recipients.csv", settings).expect("CSV");
+            let mut reader =
+                RecipientReader::open(&recipients, "recipients.csv", settings).expect("CSV");
             let inputs = PlanInputs {
                 campaign: &campaign,
                 run: &run,

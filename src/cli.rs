@@ -1,6 +1,7 @@
-//! The command line as it is written.
+//! The command line: commands, arguments and their help.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,34 +11,30 @@ use crate::address::Address;
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
-/// Send a newsletter from a folder: a TOML file, a CSV of recipients, templates
+/// Send a newsletter from a folder: a TOML file, a list of recipients, and templates
 #[derive(Debug, Parser)]
 #[command(
     name = "mailrun",
     version,
-    about,
     propagate_version = true,
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
-    /// What goes for all of it.
+    pub(crate) command: Command,
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
 }
 
-/// Options of every command.
 #[derive(Debug, Args)]
-pub struct Global {
-    /// Show no progress and no summary
+pub(crate) struct Global {
+    /// Hide progress, messages and warnings; show only errors
     #[arg(long, global = true)]
-    pub quiet: bool,
-    /// Log more; twice for everything
+    pub(crate) quiet: bool,
+    /// Log more; give it twice for debug output
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// How the log is written on standard error
+    pub(crate) verbose: u8,
+    /// Format of the log on standard error
     #[arg(
         long,
         global = true,
@@ -45,101 +42,95 @@ pub struct Global {
         default_value = "text",
         value_name = "FORMAT"
     )]
-    pub log_format: Format,
+    pub(crate) log_format: OutputFormat,
 }
 
-/// How something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum OutputFormat {
     /// For people
     Text,
     /// For programs
     Json,
 }
 
-/// How the findings of `check` are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
+pub(crate) enum CheckFormat {
     /// For people
     Text,
     /// For programs
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// Annotations of GitHub Actions
+    /// GitHub Actions annotations
     Github,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Write a campaign that works at once with `send --local`
-    Init(Init),
-    /// Find what is wrong with a campaign, its recipients, its templates and every rendered message
-    Check(Check),
-    /// Show rendered messages: on a terminal to go through with keys, else the first
-    Preview(Preview),
+pub(crate) enum Command {
+    /// Create a campaign that you can try at once with `send --local`
+    Init(InitArgs),
+    /// Find problems in a campaign, its recipients, its templates and every rendered message
+    Check(CheckArgs),
+    /// Browse the rendered messages; without a terminal, print the first one
+    Preview(PreviewArgs),
     /// Plan a run and send it
-    Send(Send),
-    /// Go on with a run that was stopped
-    Resume(Resume),
-    /// Make failed rows pending, and go on
-    Retry(Retry),
-    /// Settle rows of which it is unknown whether they were taken
-    Resolve(Resolve),
-    /// Show how far a run is
-    Status(Status),
-    /// Write the results of a run from its ledger
-    Results(Results),
-    /// Take messages as the API's server does, and keep them
-    Gateway(Gateway),
-    /// Look at the messages of a local run in a browser
-    Inbox(Inbox),
+    Send(SendArgs),
+    /// Continue a run that was stopped
+    Resume(ResumeArgs),
+    /// Send failed rows again
+    Retry(RetryArgs),
+    /// Resolve rows whose outcome is unknown
+    Resolve(ResolveArgs),
+    /// Show the progress of a run
+    Status(StatusArgs),
+    /// Write the results of a run to a CSV file
+    Results(ResultsArgs),
+    /// Run a server that speaks the EmailLabs API and keeps or relays messages
+    Gateway(GatewayArgs),
+    /// Show the messages of a local run in a browser
+    Inbox(InboxArgs),
     /// Write shell completions to standard output
-    Completions(Completions),
+    Completions(CompletionsArgs),
 }
 
-/// `mailrun init`
 #[derive(Debug, Args)]
-pub struct Init {
-    /// The folder to make
-    pub dir: PathBuf,
+pub(crate) struct InitArgs {
+    /// Folder to create
+    pub(crate) dir: PathBuf,
 }
 
-/// `mailrun check`
 #[derive(Debug, Args)]
-pub struct Check {
-    /// A folder with a campaign.toml, or the file itself
-    pub campaign: PathBuf,
-    /// How the findings are written
+pub(crate) struct CheckArgs {
+    /// Campaign folder, or its campaign.toml
+    pub(crate) campaign: PathBuf,
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub format: CheckFormat,
-    /// Exit 1 for warnings as well
+    pub(crate) format: CheckFormat,
+    /// Exit with 1 for warnings too
     #[arg(long)]
-    pub strict: bool,
-    /// Look up where links and images lead, and the sender's domain; everything else stays offline
+    pub(crate) strict: bool,
+    /// Also check links, images and the sender's domain over the network
     #[arg(long)]
-    pub net: bool,
+    pub(crate) net: bool,
 }
 
-/// `mailrun preview`
 #[derive(Debug, Args)]
-pub struct Preview {
-    /// A folder with a campaign.toml, or the file itself
-    pub campaign: PathBuf,
-    /// Print the message of this row
+pub(crate) struct PreviewArgs {
+    /// Campaign folder, or its campaign.toml
+    pub(crate) campaign: PathBuf,
+    /// Show the message of this row
     #[arg(long, value_name = "N", conflicts_with = "email")]
-    pub row: Option<u32>,
-    /// Print the message of this recipient
-    #[arg(long, value_name = "A")]
-    pub email: Option<Address>,
-    /// Print so many messages, or write so many with --out; 1 or all unless set
+    pub(crate) row: Option<u32>,
+    /// Show the message of this recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<Address>,
+    /// Number of messages to show or write [default: 1, or all with --out]
     #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
-    /// Write 00001.eml, 00001.html and 00001.txt and so on into this folder, and a contact sheet
+    pub(crate) limit: Option<u64>,
+    /// Write each message to this folder as .eml, .html and .txt, with a contact sheet of all
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Show any message in a browser, on an address of this machine; a free port unless given
+    pub(crate) out: Option<PathBuf>,
+    /// Show the messages in a browser, served at this loopback address [default: a free port]
     #[arg(
         long,
         value_name = "ADDR",
@@ -147,152 +138,142 @@ pub struct Preview {
         default_missing_value = "127.0.0.1:0",
         conflicts_with_all = ["limit", "out"]
     )]
-    pub web: Option<SocketAddr>,
+    pub(crate) web: Option<SocketAddr>,
 }
 
-/// `mailrun send`
 #[derive(Debug, Args)]
-pub struct Send {
-    /// A folder with a campaign.toml, or the file itself
-    pub campaign: PathBuf,
-    /// Send to the gateway in this program, which keeps the messages in the run's outbox
+pub(crate) struct SendArgs {
+    /// Campaign folder, or its campaign.toml
+    pub(crate) campaign: PathBuf,
+    /// Send to a gateway inside mailrun, which keeps the messages in the run's outbox
     #[arg(long)]
-    pub local: bool,
-    /// Do everything but the network, and say what would go out
+    pub(crate) local: bool,
+    /// Do everything except sending, and show what would be sent
     #[arg(long)]
-    pub dry_run: bool,
-    /// Send so many rows; the others stay pending
+    pub(crate) dry_run: bool,
+    /// Send at most this many rows; the others stay pending
     #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
-    /// Send real rows to this address alone; one row unless --limit
-    #[arg(long, value_name = "A")]
-    pub test_to: Option<Address>,
-    /// Don't ask before sending
+    pub(crate) limit: Option<u64>,
+    /// Send the messages of real rows to this address only; one row unless --limit is given
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) test_to: Option<Address>,
+    /// Send without asking for confirmation
     #[arg(short, long)]
-    pub yes: bool,
-    /// The run's folder, instead of one in CAMPAIGN/runs
+    pub(crate) yes: bool,
+    /// Folder for the run, instead of a new one in CAMPAIGN/runs
     #[arg(long, value_name = "DIR")]
-    pub run_dir: Option<PathBuf>,
-    /// Leave out rows that don't render or are over a limit, instead of sending nothing
+    pub(crate) run_dir: Option<PathBuf>,
+    /// Mark rows whose message has an error as invalid, instead of sending nothing
     #[arg(long)]
-    pub skip_invalid: bool,
-    /// Leave out the addresses that an earlier run of the campaign has sent to
+    pub(crate) skip_invalid: bool,
+    /// Skip addresses that an earlier run of this campaign has sent to
     #[arg(long, conflicts_with = "again")]
-    pub except_sent: bool,
-    /// Send to all, also to those that an earlier run of the campaign has sent to
+    pub(crate) except_sent: bool,
+    /// Send to everyone, including addresses that an earlier run has sent to
     #[arg(long)]
-    pub again: bool,
-    /// Begin without rendering every row first
+    pub(crate) again: bool,
+    /// Start sending without rendering every row first
     #[arg(long)]
-    pub no_preflight: bool,
+    pub(crate) no_preflight: bool,
 }
 
-/// `mailrun resume`
 #[derive(Debug, Args)]
-pub struct Resume {
-    /// A run's folder, or a campaign: its newest run
-    pub run: PathBuf,
-    /// Send so many rows; the others stay pending
+pub(crate) struct ResumeArgs {
+    /// Run folder, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    /// Send at most this many rows; the others stay pending
     #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
-    /// Another rate, such as 20/s; several times for several limits
-    #[arg(long, value_name = "R")]
-    pub rate: Vec<Rate>,
-    /// Another number of requests in flight
+    pub(crate) limit: Option<u64>,
+    /// Replace the rate, for example with 20/s; repeat the option for several limits
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Vec<Rate>,
+    /// Replace the number of requests in flight
     #[arg(long, value_name = "N")]
-    pub concurrency: Option<std::num::NonZeroU32>,
+    pub(crate) concurrency: Option<NonZeroU32>,
 }
 
-/// `mailrun retry`
 #[derive(Debug, Args)]
-pub struct Retry {
-    /// A run's folder, or a campaign: its newest run
-    pub run: PathBuf,
-    /// The rejected rows as well, each in a request of its own
+pub(crate) struct RetryArgs {
+    /// Run folder, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    /// Also retry rejected rows, each in a request of its own
     #[arg(long)]
-    pub rejected: bool,
+    pub(crate) rejected: bool,
 }
 
-/// `mailrun resolve`
 #[derive(Debug, Args)]
-pub struct Resolve {
-    /// A run's folder, or a campaign: its newest run
-    pub run: PathBuf,
-    /// How
+pub(crate) struct ResolveArgs {
+    /// Run folder, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    /// What to do with the unknown rows
     #[arg(long, value_enum)]
-    pub how: How,
-    /// Don't ask before marking rows to be sent again
+    pub(crate) how: How,
+    /// Mark rows for sending again without asking for confirmation
     #[arg(short, long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
-/// How unknown rows are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum How {
-    /// Ask the API which were taken, by their message IDs (dialect new_sendmail alone)
+pub(crate) enum How {
+    /// Ask the API which messages it accepted (only with the dialect new_sendmail)
     Reconcile,
-    /// They were taken: nothing is sent
+    /// Mark the rows as accepted; nothing is sent
     Accepted,
-    /// They were not: `resume` sends them again, and someone may get the message twice
+    /// Mark the rows as pending; `resume` sends them again, and someone may get the message twice
     Resend,
 }
 
-/// `mailrun status`
 #[derive(Debug, Args)]
-pub struct Status {
-    /// A run's folder, or a campaign: its newest run
-    pub run: PathBuf,
-    /// How it is written
+pub(crate) struct StatusArgs {
+    /// Run folder, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub(crate) format: OutputFormat,
 }
 
-/// `mailrun results`
 #[derive(Debug, Args)]
-pub struct Results {
-    /// A run's folder, or a campaign: its newest run
-    pub run: PathBuf,
-    /// The file to write; `-` is standard output. Without it, results.csv in the run's folder
-    #[arg(long, value_name = "F")]
-    pub out: Option<PathBuf>,
-    /// Guard no cell against spreadsheets: the file can be the recipients of a campaign
-    #[arg(long)]
-    pub raw: bool,
-}
-
-/// `mailrun gateway`
-#[derive(Debug, Args)]
-pub struct Gateway {
-    /// The address to listen on [default: 127.0.0.1:8925]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// A gateway.toml
+pub(crate) struct ResultsArgs {
+    /// Run folder, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    /// File to write, or `-` for standard output [default: results.csv in the run folder]
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// The folder of everything that is kept [default: mailrun/gateway in ~/.local/share]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Write everything that is kept into this Maildir and end, instead of listening
-    #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
-    pub export: Option<PathBuf>,
-    /// Make trouble, for rehearsals: 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42, or magic
-    #[arg(long, value_name = "SPEC")]
-    pub chaos: Option<Spec>,
+    pub(crate) out: Option<PathBuf>,
+    /// Don't escape spreadsheet formulas, so that the file can be used as recipients
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
-/// `mailrun inbox`
 #[derive(Debug, Args)]
-pub struct Inbox {
-    /// A run's folder, or a campaign: its newest run with an outbox
-    pub run: PathBuf,
-    /// Where to listen; a free port of this machine unless given
+pub(crate) struct GatewayArgs {
+    /// Address to listen on [default: 127.0.0.1:8925]
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
+    /// Configuration file (gateway.toml)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder for everything the gateway keeps [default: mailrun/gateway in ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Export all messages to this Maildir and exit, instead of listening
+    #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
+    pub(crate) export: Option<PathBuf>,
+    /// Inject faults, for example 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42; or magic
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) chaos: Option<Spec>,
 }
 
-/// `mailrun completions`
 #[derive(Debug, Args)]
-pub struct Completions {
-    /// The shell
-    pub shell: Shell,
+pub(crate) struct InboxArgs {
+    /// Run folder, or a campaign for its newest run with an outbox
+    pub(crate) run: PathBuf,
+    /// Loopback address to listen on [default: a free port]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Shell to write completions for
+    pub(crate) shell: Shell,
 }

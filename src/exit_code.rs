@@ -1,4 +1,4 @@
-//! Every exit code.
+//! The exit codes.
 
 use crate::delivery::Ending;
 use crate::ledger::{Counts, Status};
@@ -6,34 +6,31 @@ use crate::ledger::{Counts, Status};
 /// How the program ends. Scripts depend on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
-    /// All done.
     Done = 0,
-    /// An error before the first request: campaign, recipients, templates, settings, I/O.
+    /// An error before the first request. Nothing was sent.
     Error = 1,
-    /// The command line is wrong.
+    /// The command line is invalid.
     Usage = 2,
     /// Some rows are `rejected`, `failed` or `invalid`.
     SomeNotSent = 3,
     /// Some rows are `unknown`.
     SomeUnknown = 4,
-    /// Stopped early; `resume` goes on.
+    /// Stopped early, or rows are pending. `resume` continues.
     Stopped = 5,
-    /// Interrupted by the user (128 + SIGINT).
+    /// 128 + SIGINT.
     Interrupted = 130,
 }
 
 impl ExitCode {
-    /// The code for a run that has posted: the first that holds, worst first.
-    pub fn of(ending: &Ending, counts: &Counts) -> Self {
-        let some = |status| counts.of(status) > 0;
+    /// The code of a run after sending. The worst state decides.
+    pub(crate) fn of(ending: &Ending, counts: &Counts) -> Self {
+        let has = |statuses: &[Status]| statuses.iter().any(|status| counts.of(*status) > 0);
         match ending {
             Ending::Interrupted => Self::Interrupted,
             Ending::Stopped(_) => Self::Stopped,
-            Ending::Done if some(Status::Pending) => Self::Stopped,
-            Ending::Done if some(Status::Unknown) || some(Status::Sending) => Self::SomeUnknown,
-            Ending::Done
-                if some(Status::Rejected) || some(Status::Failed) || some(Status::Invalid) =>
-            {
+            Ending::Done if has(&[Status::Pending]) => Self::Stopped,
+            Ending::Done if has(&[Status::Unknown, Status::Sending]) => Self::SomeUnknown,
+            Ending::Done if has(&[Status::Rejected, Status::Failed, Status::Invalid]) => {
                 Self::SomeNotSent
             }
             Ending::Done => Self::Done,

@@ -1,4 +1,4 @@
-//! mailrun sends a campaign: a folder with a TOML file, a CSV of recipients and Tera templates.
+//! mailrun sends a campaign: a folder with a TOML file, a list of recipients and Tera templates.
 //!
 //! ```text
 //! campaign.toml ─► Campaign ─┐
@@ -8,8 +8,9 @@
 //!                                ledger ─► results.csv, status, report
 //! ```
 //!
-//! Data flows one way. `plan` reads the recipients once, strictly, and freezes the run; a run never
-//! again looks at the files that it came from. `gateway` and `delivery` meet only on the wire.
+//! Data flows one way. `plan` reads the recipients once, strictly, and freezes the campaign in the run
+//! folder; after that, a run does not read its original files again. `gateway` and `delivery` meet only
+//! on the wire.
 
 pub mod address;
 pub mod api;

@@ -1,4 +1,4 @@
-//! The program: arguments in, a command run, an exit code out.
+//! The `mailrun` program.
 
 use std::process::ExitCode;
 

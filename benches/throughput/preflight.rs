@@ -12,7 +12,7 @@ use mailrun::check::{self, Checker, RowPass};
 use mailrun::clock::Clock;
 use mailrun::finding::Severity;
 use mailrun::ledger::{Run, Target, path_in};
-use mailrun::recipients::{Lines, Reader};
+use mailrun::recipients::{LineNumbers, RecipientReader};
 use mailrun::render::{Engine, Inputs};
 use mailrun::run::{PlanInputs, Stages, plan};
 use tera::{Context, Tera, Value};
@@ -46,7 +46,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let began = Instant::now();
     let settings = &campaign.recipients.settings;
     let file = dir.join("recipients.csv");
-    let mut reader = Reader::open(&file, "recipients.csv", settings).expect("CSV");
+    let mut reader = RecipientReader::open(&file, "recipients.csv", settings).expect("CSV");
     let inputs = PlanInputs {
         campaign: &campaign,
         run: &run,
@@ -77,7 +77,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             recipients: &file,
             rows,
             email: 0,
-            duplicates: Lines::default(),
+            duplicates: LineNumbers::default(),
             least,
             net: false,
             clock: Clock::system(),

@@ -1,36 +1,10 @@
-//! Which domains give addresses to anybody for a while: a few of the best known, no more.
+//! The best-known providers of temporary addresses.
 
-/// The domains, with everything below them.
-const DOMAINS: [&str; 24] = [
-    "10minutemail.com",
-    "10minutemail.net",
-    "discard.email",
-    "dispostable.com",
-    "emailondeck.com",
-    "fakeinbox.com",
-    "getnada.com",
-    "grr.la",
-    "guerrillamail.com",
-    "guerrillamail.net",
-    "guerrillamail.org",
-    "mail.tm",
-    "maildrop.cc",
-    "mailinator.com",
-    "mailnesia.com",
-    "mintemail.com",
-    "mohmal.com",
-    "sharklasers.com",
-    "temp-mail.org",
-    "tempmail.com",
-    "throwawaymail.com",
-    "trash-mail.com",
-    "trashmail.com",
-    "yopmail.com",
-];
+const DOMAINS: &str = include_str!("disposable_domains.txt");
 
-/// Whether a domain, as lower-case A-labels, is one of them.
+/// Whether a domain, as lower-case A-labels, is one of [`DOMAINS`] or a subdomain.
 pub(super) fn is_disposable(domain: &str) -> bool {
-    DOMAINS.iter().any(|known| {
+    DOMAINS.lines().any(|known| {
         domain
             .strip_suffix(known)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -42,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_a_domain_and_what_is_below_it() {
+    fn a_domain_and_its_subdomains_are_disposable() {
         assert!(is_disposable("mailinator.com"));
         assert!(is_disposable("x.yopmail.com"));
         assert!(!is_disposable("notyopmail.com"));

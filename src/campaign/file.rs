@@ -1,4 +1,4 @@
-//! `campaign.toml` as it is written. What it means is in [`super::Campaign`].
+//! The tables and keys of `campaign.toml`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,32 +8,32 @@ use toml::Spanned;
 
 use crate::api::Dialect;
 
-/// A string with its place in the file.
+/// A string and its place in the file.
 pub type Text = Spanned<String>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct CampaignFile {
     pub(super) name: Text,
-    pub(super) api: Api,
-    pub(super) message: Message,
+    pub(super) api: ApiTable,
+    pub(super) message: MessageTemplate,
     #[serde(default)]
-    pub(super) recipients: Recipients,
+    pub(super) recipients: RecipientsTable,
     #[serde(default)]
-    pub(super) pace: Pace,
+    pub(super) pace: PaceTable,
     #[serde(default)]
-    pub(super) retry: Retry,
+    pub(super) retry: RetryTable,
     #[serde(default)]
-    pub(super) breaker: Breaker,
+    pub(super) breaker: BreakerTable,
     #[serde(default)]
-    pub(super) check: Check,
+    pub(super) check: CheckTable,
     #[serde(default)]
     pub(super) vars: BTreeMap<Text, toml::Value>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Api {
+pub(super) struct ApiTable {
     pub(super) url: Option<Text>,
     pub(super) dialect: Option<Dialect>,
     pub(super) smtp_account: Text,
@@ -43,39 +43,50 @@ pub(super) struct Api {
     pub(super) secret_key_command: Option<Spanned<Vec<String>>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// `[message]`. Every [`Text`] except a header's name is a template.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Message {
-    pub(super) from: Text,
-    pub(super) from_name: Option<Text>,
-    pub(super) subject: Text,
-    pub(super) html: Option<Text>,
-    pub(super) text: Option<Text>,
-    pub(super) inline_css: Option<bool>,
-    pub(super) reply_to: Option<Text>,
-    pub(super) cc: Option<Text>,
-    pub(super) cc_name: Option<Text>,
-    pub(super) bcc: Option<Text>,
-    pub(super) bcc_name: Option<Text>,
+pub struct MessageTemplate {
+    pub from: Text,
+    pub from_name: Option<Text>,
+    pub subject: Text,
+    /// The HTML body, a file in `templates/`.
+    pub html: Option<Text>,
+    /// The text body, a file in `templates/`. Without it, the text is generated from the HTML.
+    pub text: Option<Text>,
+    #[serde(default = "enabled")]
+    pub inline_css: bool,
+    pub reply_to: Option<Text>,
+    pub cc: Option<Text>,
+    pub cc_name: Option<Text>,
+    pub bcc: Option<Text>,
+    pub bcc_name: Option<Text>,
     #[serde(default)]
-    pub(super) tags: Vec<Text>,
+    pub tags: Vec<Text>,
     #[serde(default)]
-    pub(super) headers: BTreeMap<Text, Text>,
+    pub headers: BTreeMap<Text, Text>,
     #[serde(default)]
-    pub(super) attachments: Vec<Attachment>,
+    pub attachments: Vec<AttachmentTemplate>,
 }
 
-#[derive(Debug, Deserialize)]
+fn enabled() -> bool {
+    true
+}
+
+/// `[[message.attachments]]`
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Attachment {
-    pub(super) path: Text,
+pub struct AttachmentTemplate {
+    /// A file in the campaign folder.
+    pub path: Text,
+    /// Shown in the HTML with `<img src="cid:NAME">`.
     #[serde(default)]
-    pub(super) inline: bool,
+    pub inline: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Recipients {
+pub(super) struct RecipientsTable {
     pub(super) file: Option<Spanned<PathBuf>>,
     pub(super) email: Option<Text>,
     #[serde(default)]
@@ -86,7 +97,7 @@ pub(super) struct Recipients {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pace {
+pub(super) struct PaceTable {
     pub(super) rate: Option<Vec<Text>>,
     pub(super) concurrency: Option<Spanned<u32>>,
     #[serde(default)]
@@ -96,7 +107,7 @@ pub(super) struct Pace {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Check {
+pub(super) struct CheckTable {
     #[serde(default)]
     pub(super) off: BTreeMap<Text, Text>,
     #[serde(default)]
@@ -107,14 +118,14 @@ pub(super) struct Check {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Retry {
+pub(super) struct RetryTable {
     pub(super) attempts: Option<Spanned<u32>>,
     pub(super) max_delay: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Breaker {
+pub(super) struct BreakerTable {
     pub(super) messages: Option<Spanned<u32>>,
     pub(super) share: Option<Spanned<f64>>,
 }

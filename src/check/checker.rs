@@ -15,7 +15,7 @@ use super::sink::{FindingFilter, FindingSink};
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
-use crate::recipients::Lines;
+use crate::recipients::LineNumbers;
 use crate::render::{Engine, Looked, Row};
 
 /// How many rows of a shape are listed.
@@ -34,7 +34,7 @@ pub struct Inputs<'a> {
     /// The number of rows to send to.
     pub rows: u64,
     /// The rows left out because an earlier row has their address.
-    pub duplicates: Lines,
+    pub duplicates: LineNumbers,
     /// The lowest severity to report.
     pub least: Severity,
     /// Whether [`Checker::look_up`] follows.

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::finding::Severity;
 use crate::html::Page;
 use crate::message::Message;
-use crate::recipients::Lines;
+use crate::recipients::LineNumbers;
 use crate::render::{Engine, Looked, LookedHtml, Row};
 
 /// What is the same for all messages.
@@ -28,7 +28,7 @@ pub(super) struct CampaignContext<'a> {
     /// Findings below this severity need not be gathered.
     pub(super) least: Severity,
     /// The rows left out because an earlier row has their address.
-    pub(super) duplicates: Lines,
+    pub(super) duplicates: LineNumbers,
     pub(super) locator: Locator,
     pub(super) clock: Clock,
     /// The mail clients that the campaign supports.

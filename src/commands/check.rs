@@ -3,12 +3,12 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::console::{Console, more_kinds};
 use super::failure::Failure;
-use super::prepare::{Wanted, invalid_rows, new_run, prepare};
-use super::show::Shown;
+use super::prepare::{RunOptions, add_invalid_rows, new_run, prepare};
 use crate::campaign::Campaign;
 use crate::check::{self, Findings, Off, Report};
-use crate::cli::{Check, CheckFormat};
+use crate::cli::{CheckArgs, CheckFormat};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
@@ -16,13 +16,13 @@ use crate::ledger::Target;
 use crate::report::{counted, printable_line};
 use crate::run::Folder;
 
-pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
-    let checked = checked(args, shown);
+pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failure> {
+    let result = check_campaign(args, console);
     let base = std::env::current_dir().unwrap_or_default();
     let report = Report {
-        findings: &checked.findings,
-        rows: checked.rows,
-        off: &checked.off,
+        findings: &result.findings,
+        rows: result.rows,
+        off: &result.off,
         campaign: &Campaign::file(&args.campaign),
         base: &base,
     };
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
             lines.for_each(|line| println!("{line}"));
             println!("{}", totals(&report));
         }
-        CheckFormat::Text => text(&report, shown),
+        CheckFormat::Text => print_text(&report, console),
     }
     let count = |severity| report.findings.count(severity);
     let failed = count(Severity::Error) > 0 || (args.strict && count(Severity::Warning) > 0);
@@ -46,15 +46,12 @@ pub(super) fn run(args: &Check, shown: &Shown) -> Result<ExitCode, Failure> {
     })
 }
 
-fn text(report: &Report<'_>, shown: &Shown) {
+fn print_text(report: &Report<'_>, console: &Console) {
     for group in report.findings.groups() {
-        println!("{}", shown.text(group));
+        println!("{}", console.format(group));
     }
-    if report.findings.beyond > 0 {
-        println!(
-            "and {} of other kinds",
-            counted(report.findings.beyond, "more finding")
-        );
+    if let Some(line) = more_kinds(report.findings) {
+        println!("{line}");
     }
     for (code, reason) in report.off {
         println!("off: {code}: {}", printable_line(reason));
@@ -62,7 +59,6 @@ fn text(report: &Report<'_>, shown: &Shown) {
     println!("{}", totals(report));
 }
 
-/// The last line: how many there are.
 fn totals(report: &Report<'_>) -> String {
     let count = |severity, noun| counted(report.findings.count(severity), noun);
     let rows = report.rows;
@@ -78,43 +74,42 @@ fn totals(report: &Report<'_>) -> String {
     totals
 }
 
-/// What came of it.
 #[derive(Default)]
-struct Checked {
+struct CheckResult {
     findings: Findings,
-    /// How many rows there are, if they could be read.
+    /// `None` if the recipients could not be read.
     rows: Option<u64>,
     off: Off,
 }
 
-fn checked(args: &Check, shown: &Shown) -> Checked {
+fn check_campaign(args: &CheckArgs, console: &Console) -> CheckResult {
     let campaign = match Campaign::load(&args.campaign) {
         Ok(campaign) => campaign,
         Err(findings) => {
-            return Checked {
+            return CheckResult {
                 findings: findings.into_iter().collect(),
-                ..Checked::default()
+                ..CheckResult::default()
             };
         }
     };
-    // What is wrong with it is among the findings.
+    // Errors in it are among the findings.
     let off = check::off(&campaign).unwrap_or_default();
-    let (findings, rows) = match inspect(&campaign, args.net, shown) {
+    let (findings, rows) = match inspect(&campaign, args.net, console) {
         Ok((findings, rows)) => (findings, Some(rows)),
         Err(failure) => (failure.findings, None),
     };
-    Checked {
+    CheckResult {
         findings,
         rows,
         off,
     }
 }
 
-fn inspect(campaign: &Campaign, net: bool, shown: &Shown) -> Result<(Findings, u64), Failure> {
+fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Findings, u64), Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let mut rng = StdRng::seed_from_u64(0);
-    let wanted = Wanted {
+    let options = RunOptions {
         campaign,
         folder: &folder,
         freeze: false,
@@ -126,15 +121,15 @@ fn inspect(campaign: &Campaign, net: bool, shown: &Shown) -> Result<(Findings, u
             &mut rng,
         ),
         test_to: None,
-        only: None,
+        max_rows: None,
         except_sent: &[],
         preflight: true,
         least: Severity::Note,
         net,
         skip_invalid: false,
     };
-    let (mut findings, total) = match prepare(wanted, shown) {
-        Ok(ready) => (ready.findings, Some(ready.counts.total())),
+    let (mut findings, total) = match prepare(options, console) {
+        Ok(prepared) => (prepared.findings, Some(prepared.counts.total())),
         Err(failure) => (failure.findings, None),
     };
     let planned = folder.ledger();
@@ -143,6 +138,6 @@ fn inspect(campaign: &Campaign, net: bool, shown: &Shown) -> Result<(Findings, u
         None if planned.is_file() => crate::ledger::Ledger::open(&planned)?.counts()?.total(),
         None => return Err(findings.into()),
     };
-    invalid_rows(&planned, campaign, &mut findings)?;
+    add_invalid_rows(&planned, campaign, &mut findings)?;
     Ok((findings, total))
 }

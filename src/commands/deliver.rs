@@ -1,4 +1,4 @@
-//! Sending the pending rows of a run that is planned, and telling how it went.
+//! Sends the pending rows of a planned run, writes the results and prints the summary.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 
+use super::api_keys::ApiKeys;
+use super::console::Console;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::keys::Keys;
-use super::local::{self, Local};
-use super::show::Shown;
+use super::local_gateway::LocalGateway;
 use crate::campaign::{Campaign, DomainRate};
 use crate::clock::Clock;
 use crate::delivery::{Delivery, Ending, Feeder, Jobs, LaneLimit, Queue, Settings, Waiting};
@@ -22,83 +22,74 @@ use crate::report::{self, ResultsError};
 use crate::run::{Folder, Lock};
 use crate::transport::{HttpSettings, HttpTransport};
 
-/// A day, which the limits per day look back on.
+/// How far limits per day look back.
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
-/// What is to be sent.
-pub(super) struct Deliver<'a> {
+pub(super) struct PlannedRun<'a> {
     pub(super) folder: &'a Folder,
-    /// Held for as long as the run is worked on.
+    /// Held until the results are written.
     pub(super) lock: Lock,
-    /// The campaign as it was frozen.
+    /// The frozen campaign.
     pub(super) campaign: &'a Campaign,
     pub(super) run: &'a Run,
     pub(super) engine: Arc<Engine>,
-    /// None for a local run: the gateway has its own.
-    pub(super) keys: Option<Keys>,
+    /// `None` for a local run: the gateway has keys of its own.
+    pub(super) keys: Option<ApiKeys>,
     pub(super) rate: Vec<Rate>,
     pub(super) concurrency: NonZeroU32,
     pub(super) limit: Option<u64>,
 }
 
-/// Sends, writes the results, and says how it went.
-///
 /// # Errors
-/// When nothing could be sent; or, with the exit code for that, when the ledger or the results
-/// could not be written.
+/// If nothing could be sent. An error after that, in the ledger or the results, has the exit code of a
+/// stopped run.
 pub(super) fn deliver(
-    deliver: Deliver<'_>,
+    planned: PlannedRun<'_>,
     interrupt: &Interrupt,
-    shown: &Shown,
+    console: &Console,
 ) -> Result<ExitCode, Failure> {
     let interrupted = interrupt.interrupted.clone();
     let ending = interrupt
         .runtime
-        .block_on(send(&deliver, interrupted, shown))?;
-    let (folder, run) = (deliver.folder, deliver.run);
+        .block_on(send(&planned, interrupted, console))?;
+    let (folder, run) = (planned.folder, planned.run);
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
-    // Nothing is in flight any more: what is still claimed could not be settled, and is unknown.
+    // No request is in flight any more: rows that are still claimed are reported as unknown.
     let written = report::write_results(&ledger, &folder.results(), false, false);
-    let summary = report::summary(
-        &ledger,
-        run,
-        folder.path(),
-        &ending,
-        deliver.campaign.api.dialect,
-    )
-    .map_err(|error| Failure::from(error).stopped())?;
-    shown.say(&format!("\n{}", summary.to_string().trim_end()));
-    drop(deliver.lock);
-    written.map_err(|error| without_results(&error, folder).after(&ending))?;
+    let dialect = planned.campaign.api.dialect;
+    let summary = report::summary(&ledger, run, folder.path(), &ending, dialect)
+        .map_err(|error| Failure::from(error).stopped())?;
+    console.print(&format!("\n{}", summary.to_string().trim_end()));
+    drop(planned.lock);
+    written.map_err(|error| results_not_written(&error, folder).after(&ending))?;
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
-/// The sending has ended, and only its results are missing.
-fn without_results(error: &ResultsError, folder: &Folder) -> Failure {
+fn results_not_written(error: &ResultsError, folder: &Folder) -> Failure {
     let help = format!(
-        "the sending has ended, and the ledger has all of it: `mailrun results {}` writes the results",
+        "sending has ended and the ledger is complete; write the results with `mailrun results {}`",
         folder.path().display()
     );
     Failure::with_help("results", error.to_string(), help)
 }
 
 async fn send(
-    deliver: &Deliver<'_>,
+    planned: &PlannedRun<'_>,
     interrupted: watch::Receiver<bool>,
-    shown: &Shown,
+    console: &Console,
 ) -> Result<Ending, Failure> {
     let clock = Clock::system();
-    let ledger = Ledger::open(&deliver.folder.ledger())?;
-    let writer = Writer::open(&deliver.folder.ledger(), clock.now())?;
-    let local = match deliver.run.target {
-        Target::Local => Some(local::start(&deliver.folder.outbox(), &clock).await?),
+    let ledger = Ledger::open(&planned.folder.ledger())?;
+    let writer = Writer::open(&planned.folder.ledger(), clock.now())?;
+    let local = match planned.run.target {
+        Target::Local => Some(LocalGateway::start(&planned.folder.outbox(), &clock).await?),
         Target::Real | Target::Test => None,
     };
-    let transport = transport(deliver, local.as_ref())?;
+    let transport = transport(planned, local.as_ref())?;
     let rate = if local.is_some() {
         Vec::new()
     } else {
-        deliver.rate.clone()
+        planned.rate.clone()
     };
     let yesterday = clock
         .now()
@@ -106,59 +97,62 @@ async fn send(
         .unwrap_or(jiff::Timestamp::MIN);
     let settings = Settings {
         posted: ledger.posted_since(yesterday, None)?,
-        lanes: lane_limits(deliver, &ledger, yesterday)?,
-        concurrency: deliver.concurrency,
-        retry: deliver.campaign.retry,
-        breaker: deliver.campaign.breaker,
+        lanes: lane_limits(planned, &ledger, yesterday)?,
+        concurrency: planned.concurrency,
+        retry: planned.campaign.retry,
+        breaker: planned.campaign.breaker,
         clock: clock.clone(),
         rate,
     };
-    let (waiting, waits_for) = watch::channel(Waiting::Going);
-    let progress = report::sending(shown.face, writer.counts(), waits_for);
-    let (jobs, feeding) = start_feeders(deliver, &settings, &writer)?;
+    let (waiting, current_wait) = watch::channel(Waiting::Going);
+    let progress = report::sending(console.progress, writer.counts(), current_wait);
+    let (jobs, feeders) = start_feeders(planned, &settings, &writer)?;
     let rng: StdRng = rand::make_rng();
     let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
-    // Beside the connections, not on the thread that waits for all this.
+    // A task of its own, because `block_on` would keep it off the worker threads.
     let ending = tokio::spawn(delivery.run(jobs, interrupted)).await;
-    let ending = ending.unwrap_or_else(|died| Err(LedgerError::Stopped(died.to_string())));
+    let ending = ending.unwrap_or_else(|panic| Err(LedgerError::Stopped(panic.to_string())));
     drop(progress);
     if let Some(local) = local {
         local.stop().await;
     }
-    let fed = feeding.into_iter().try_for_each(|feeder| {
-        let died = |_| Err(LedgerError::Stopped("a feeder died".to_owned()));
-        feeder.join().unwrap_or_else(died)
+    let feeders = feeders.into_iter().try_for_each(|feeder| {
+        let panicked = |_| Err(LedgerError::Stopped("a feeder thread panicked".to_owned()));
+        feeder.join().unwrap_or_else(panicked)
     });
-    Ok(match (ending, fed) {
+    Ok(match (ending, feeders) {
         (Ok(ending), Ok(())) => ending,
         (Err(error), _) | (_, Err(error)) => Ending::Stopped(error.to_string()),
     })
 }
 
-fn transport(deliver: &Deliver<'_>, local: Option<&Local>) -> Result<HttpTransport, Failure> {
-    let api = &deliver.campaign.api;
-    let keys = local.map(|local| &local.keys).or(deliver.keys.as_ref());
-    let keys = keys.ok_or_else(|| Failure::new("no-keys", "the API's keys are missing"))?;
+fn transport(
+    planned: &PlannedRun<'_>,
+    local: Option<&LocalGateway>,
+) -> Result<HttpTransport, Failure> {
+    let api = &planned.campaign.api;
+    let keys = local.map(|local| &local.keys).or(planned.keys.as_ref());
+    let keys = keys.ok_or_else(|| Failure::new("no-keys", "the API keys are missing"))?;
     Ok(HttpTransport::new(&HttpSettings {
         url: local.map_or(&api.url, |local| &local.url),
         dialect: api.dialect,
         app_key: &keys.app_key,
         secret_key: &keys.secret_key,
         timeout: api.timeout,
-        concurrency: deliver.concurrency.get(),
+        concurrency: planned.concurrency.get(),
     })?)
 }
 
-/// The domains with a limit of their own: none but in a real run, as the plan has it.
+/// The limits of single domains. Only the plan of a real run has lanes for them.
 fn lane_limits(
-    deliver: &Deliver<'_>,
+    planned: &PlannedRun<'_>,
     ledger: &Ledger,
     since: jiff::Timestamp,
 ) -> Result<Vec<LaneLimit>, LedgerError> {
-    if deliver.run.target != Target::Real {
+    if planned.run.target != Target::Real {
         return Ok(Vec::new());
     }
-    let domains = deliver.campaign.pace.per_domain.iter().zip(1..);
+    let domains = planned.campaign.pace.per_domain.iter().zip(1..);
     let limit = |(limit, lane): (&DomainRate, u32)| {
         Ok(LaneLimit {
             rate: limit.rate,
@@ -168,51 +162,50 @@ fn lane_limits(
     domains.map(limit).collect()
 }
 
-type Feeding = std::thread::JoinHandle<Result<(), LedgerError>>;
+type FeederThread = std::thread::JoinHandle<Result<(), LedgerError>>;
 
-/// One feeder for each lane.
+/// Starts one feeder for each lane.
 fn start_feeders(
-    deliver: &Deliver<'_>,
+    planned: &PlannedRun<'_>,
     settings: &Settings,
     writer: &Writer,
-) -> Result<(Vec<Jobs>, Vec<Feeding>), Failure> {
-    let path = deliver.folder.ledger();
-    let last = match deliver.limit {
+) -> Result<(Vec<Jobs>, Vec<FeederThread>), Failure> {
+    let path = planned.folder.ledger();
+    let last = match planned.limit {
         Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,
         None => u32::MAX,
     };
-    let mut started = (Vec::new(), Vec::new());
+    let (mut all_jobs, mut threads) = (Vec::new(), Vec::new());
     for lane in 0..=settings.lanes.len() {
-        let own = lane.checked_sub(1).map(|limit| settings.lanes[limit].rate);
-        let rates: Vec<Rate> = settings.rate.iter().copied().chain(own).collect();
-        // All messages of a test have one recipient: an answer could not tell them apart in a batch.
-        let batch = match deliver.run.test_to {
+        let lane_rate = lane.checked_sub(1).map(|limit| settings.lanes[limit].rate);
+        let rates: Vec<Rate> = settings.rate.iter().copied().chain(lane_rate).collect();
+        // All messages of a test go to one address, so an answer could not say which row it means.
+        let batch = match planned.run.test_to {
             Some(_) => 1,
-            None => batch_size(deliver.campaign.pace.batch, &rates),
+            None => batch_size(planned.campaign.pace.batch, &rates),
         };
         let feeder = Feeder {
             ledger: Ledger::open(&path)?,
             writer: writer.clone(),
-            engine: Arc::clone(&deliver.engine),
-            dialect: deliver.campaign.api.dialect,
+            engine: Arc::clone(&planned.engine),
+            dialect: planned.campaign.api.dialect,
             batch,
             lane: lane as u32,
             last,
             clock: settings.clock.clone(),
         };
-        let (queue, jobs) = Queue::new(deliver.concurrency, batch);
+        let (queue, jobs) = Queue::new(planned.concurrency, batch);
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
             .spawn(move || feeder.run(queue));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
-        started.0.push(jobs);
-        started.1.push(thread);
+        all_jobs.push(jobs);
+        threads.push(thread);
     }
-    Ok(started)
+    Ok((all_jobs, threads))
 }
 
-/// A generator of random numbers, seeded by the system.
 pub(super) fn rng() -> StdRng {
     rand::make_rng()
 }

@@ -1,98 +1,82 @@
 //! `mailrun send --dry-run`: everything but the network.
 
-use std::time::Duration;
-
-use super::deliver::rng;
+use super::console::Console;
 use super::failure::Failure;
-use super::prepare::{Ready, Wanted, invalid_rows, new_run, prepare};
+use super::pace_text::pace_with_time;
+use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::look;
-use super::send::{earlier, only, target};
-use super::show::Shown;
-use crate::campaign::{Campaign, Pace};
-use crate::cli::Send;
-use crate::clock::Clock;
+use super::send::{earlier_runs, run_options};
+use crate::campaign::{Campaign, PaceSettings};
+use crate::cli::SendArgs;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::{Ledger, Status};
 use crate::preview;
-use crate::report::{counted, duration, grouped, reasons};
+use crate::report::{counted, grouped, printable, reasons};
 use crate::run::Folder;
 
-pub(super) fn run(args: &Send, campaign: &Campaign, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
+    let campaign = Campaign::load(&args.campaign)?;
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
-    let earlier = earlier(args, campaign)?;
-    let wanted = Wanted {
-        campaign,
-        folder: &folder,
+    let earlier = earlier_runs(args, &campaign)?;
+    let options = RunOptions {
         freeze: false,
-        run: new_run(
-            campaign,
-            target(args),
-            args.test_to.as_ref(),
-            Clock::system().now(),
-            &mut rng(),
-        ),
-        test_to: args.test_to.as_ref(),
-        only: only(args),
-        except_sent: if args.except_sent { &earlier } else { &[] },
-        preflight: !args.no_preflight,
         least: Severity::Warning,
-        net: false,
-        skip_invalid: args.skip_invalid,
+        ..run_options(args, &campaign, &folder, &earlier)
     };
-    let mut ready = prepare(wanted, shown)?;
-    invalid_rows(&folder.ledger(), campaign, &mut ready.findings)?;
-    shown.findings(&ready.findings);
-    print(args, campaign, &ready, &Ledger::open(&folder.ledger())?)?;
+    let mut prepared = prepare(options, console)?;
+    add_invalid_rows(&folder.ledger(), &campaign, &mut prepared.findings)?;
+    console.print_findings(&prepared.findings);
+    print(args, &campaign, &prepared, &Ledger::open(&folder.ledger())?)?;
     if !earlier.is_empty() && !args.except_sent {
         println!(
-            "note:       this campaign has been sent before; `send` will want --except-sent or --again"
+            "note:       this campaign has been sent before; to send it, add --except-sent or --again"
         );
     }
     Ok(ExitCode::Done)
 }
 
-fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Result<(), Failure> {
-    let pending = ready.counts.of(Status::Pending);
-    let messages = args.limit.map_or(pending, |limit| limit.min(pending));
-    let whom = args
-        .test_to
-        .as_ref()
-        .map(|address| format!(", all to {address}"))
-        .unwrap_or_default();
-    println!("would send: {}{whom}", counted(messages, "message"));
+fn print(
+    args: &SendArgs,
+    campaign: &Campaign,
+    prepared: &PreparedRun,
+    ledger: &Ledger,
+) -> Result<(), Failure> {
+    let messages = prepared.messages(args.limit);
+    let test = match &args.test_to {
+        Some(address) => format!(", all to {address}"),
+        None => String::new(),
+    };
+    println!("would send: {}{test}", counted(messages, "message"));
     for status in [Status::Invalid, Status::Skipped] {
-        if ready.counts.of(status) > 0 {
-            println!("left out:   {} {status}", grouped(ready.counts.of(status)));
+        let rows = prepared.counts.of(status);
+        if rows > 0 {
+            println!("left out:   {} {status}", grouped(rows));
         }
     }
     for (status, _, reason, rows) in reasons(ledger)? {
         println!(
             "            {:>6} {status}: {}",
             grouped(rows),
-            crate::report::printable(&reason)
+            printable(&reason)
         );
     }
     println!("from:       {}", campaign.message.from.get_ref());
-    let place = if args.local {
-        "the local gateway".to_owned()
-    } else {
-        campaign.api.url.to_string()
-    };
-    println!("through:    {}, {place}", campaign.api.smtp_account);
-    let pace = if args.local {
-        Pace {
+    let mut pace = campaign.pace.clone();
+    let mut server = campaign.api.url.to_string();
+    if args.local {
+        pace = PaceSettings {
             rate: Vec::new(),
             per_domain: Vec::new(),
-            ..campaign.pace.clone()
-        }
-    } else {
-        campaign.pace.clone()
-    };
+            ..pace
+        };
+        "the local gateway".clone_into(&mut server);
+    }
+    println!("through:    {}, {server}", campaign.api.smtp_account);
     println!(
         "pace:       {}, {} in flight, up to {} a request",
-        how_fast(&pace, messages, &ready.by_lane),
+        pace_with_time(&pace, messages, &prepared.by_lane),
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")
     );
@@ -100,32 +84,9 @@ fn print(args: &Send, campaign: &Campaign, ready: &Ready, ledger: &Ledger) -> Re
         println!("There is nobody to send to.");
         return Ok(());
     };
-    match ready.engine.prepare(&first.row) {
-        Ok(prepared) => println!("\n{}", preview::shown(&prepared, None, &look())),
-        Err(finding) => println!("\nthe first message does not render: {finding}"),
+    match prepared.engine.prepare(&first.row) {
+        Ok(message) => println!("\n{}", preview::shown(&message, None, &look())),
+        Err(finding) => println!("\nThe first message can't be rendered: {finding}"),
     }
     Ok(())
-}
-
-/// The limits, and how long they make it last for so many messages, of which each lane has so many.
-pub(super) fn how_fast(pace: &Pace, messages: u64, by_lane: &[(u32, u64)]) -> String {
-    let limits = limits(pace);
-    match pace.least_time(messages, by_lane) {
-        Some(time) if time < Duration::from_millis(500) => format!("{limits}, in under a second"),
-        Some(time) => format!("{limits}, in about {}", duration(time)),
-        None => limits,
-    }
-}
-
-/// The limits, as they are shown.
-fn limits(pace: &Pace) -> String {
-    let rates: Vec<String> = pace.rate.iter().map(ToString::to_string).collect();
-    let mut words = match rates.as_slice() {
-        [] => "without a limit".to_owned(),
-        rates => format!("at {}", rates.join(" and ")),
-    };
-    for limit in &pace.per_domain {
-        words.push_str(&format!(", {} at {}", limit.domain, limit.rate));
-    }
-    words
 }

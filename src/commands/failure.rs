@@ -1,5 +1,6 @@
-//! Why a command ended.
+//! Why a command failed.
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ use crate::run::{FolderError, LockError, PlanError, PreviousError};
 use crate::spill::SpillError;
 use crate::transport::SetupError;
 
-/// Why a command ended: what is to be printed, and the exit code.
+/// Why a command failed: the findings to print, and the exit code.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) exit: ExitCode,
@@ -27,7 +28,6 @@ impl Failure {
         Finding::error(code, Place::default(), message).into()
     }
 
-    /// The same, with what to do.
     pub(super) fn with_help(
         code: &'static str,
         message: impl Into<String>,
@@ -38,29 +38,32 @@ impl Failure {
             .into()
     }
 
-    /// The command line asks for what can't be, whatever state the run is in.
-    pub(super) fn usage(self) -> Self {
-        Self {
-            exit: ExitCode::Usage,
-            ..self
+    pub(super) fn from_error(code: &'static str, error: &impl Display, help: Option<&str>) -> Self {
+        match help {
+            Some(help) => Self::with_help(code, error.to_string(), help),
+            None => Self::new(code, error.to_string()),
         }
     }
 
-    /// The same error, but after requests were sent: the run can be resumed.
-    pub(super) fn stopped(self) -> Self {
-        Self {
-            exit: ExitCode::Stopped,
-            ..self
-        }
+    /// A mistake on the command line, which no other state of the run could make valid.
+    pub(super) fn usage(mut self) -> Self {
+        self.exit = ExitCode::Usage;
+        self
     }
 
-    /// The same error of a run that has ended so: that the user interrupted it comes first.
-    pub(super) fn after(self, ending: &Ending) -> Self {
-        let exit = match ending {
+    /// An error after requests were sent: the run can be resumed.
+    pub(super) fn stopped(mut self) -> Self {
+        self.exit = ExitCode::Stopped;
+        self
+    }
+
+    /// An error after `ending`. An interrupt keeps its exit code.
+    pub(super) fn after(mut self, ending: &Ending) -> Self {
+        self.exit = match ending {
             Ending::Interrupted => ExitCode::Interrupted,
             Ending::Done | Ending::Stopped(_) => ExitCode::Stopped,
         };
-        Self { exit, ..self }
+        self
     }
 }
 
@@ -93,30 +96,25 @@ impl From<ReadError> for Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
-        match error {
-            LedgerError::NotPlanned => Self::with_help(
+        let (code, help) = match &error {
+            LedgerError::NotPlanned => (
                 "not-planned",
-                error.to_string(),
-                "`mailrun send` the campaign again; the folder can be removed",
+                Some("run `mailrun send` again; you can delete this folder"),
             ),
-            LedgerError::Version { older: true, .. } => Self::with_help(
+            LedgerError::Version { older: true, .. } => (
                 "ledger",
-                error.to_string(),
-                "go on with this run with the version of mailrun that made it",
+                Some("continue this run with the version of mailrun that started it"),
             ),
-            LedgerError::Version { .. } => {
-                Self::with_help("ledger", error.to_string(), "update mailrun")
-            }
-            error if error.is_damage() => Self::with_help(
+            LedgerError::Version { .. } => ("ledger", Some("update mailrun")),
+            error if error.is_damage() => (
                 "ledger",
-                error.to_string(),
-                "restore the run's folder from a backup; its results.csv says what was known when it last stopped",
+                Some(
+                    "restore the run folder from a backup; its results.csv has the state when the run last stopped",
+                ),
             ),
-            error => match error.way_out() {
-                Some(help) => Self::with_help("ledger", error.to_string(), help),
-                None => Self::new("ledger", error.to_string()),
-            },
-        }
+            error => ("ledger", error.way_out()),
+        };
+        Self::from_error(code, &error, help)
     }
 }
 
@@ -124,63 +122,58 @@ impl From<PreviousError> for Failure {
     fn from(error: PreviousError) -> Self {
         let help = match &error.error {
             LedgerError::Version { .. } => {
-                "move that run's folder out of `runs`, if you know that nobody in it should be left out; `--again` sends to all"
+                "move that run folder out of `runs` if nobody in it must be skipped; or add `--again` to send to everyone"
             }
             _ => {
-                "restore that run's folder from a backup, or move it out of `runs`; `--again` sends to all, also to those who have got it"
+                "restore that run folder from a backup, or move it out of `runs`; or add `--again` to send to everyone, including people who got the message"
             }
         };
-        Self::with_help("earlier-run", error.to_string(), help)
+        Self::from_error("earlier-run", &error, Some(help))
     }
 }
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
-        match error {
-            PlanError::Read(error) => error.into(),
-            PlanError::Ledger(error) => error.into(),
-            error @ PlanError::Input(_) => Self::new("recipients", error.to_string()),
-            error @ PlanError::Compare(_) => {
-                Self::with_help("recipients", error.to_string(), SpillError::HELP)
-            }
-        }
+        let help = match error {
+            PlanError::Read(error) => return error.into(),
+            PlanError::Ledger(error) => return error.into(),
+            PlanError::Input(_) => None,
+            PlanError::Compare(_) => Some(SpillError::HELP),
+        };
+        Self::from_error("recipients", &error, help)
     }
 }
 
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
-        let message = error.to_string();
-        match error {
-            FolderError::NoRun(_) | FolderError::NoRuns(_) => Self::with_help(
+        let (code, help) = match error {
+            FolderError::NoRun(_) | FolderError::NoRuns(_) => (
                 "no-run",
-                message,
-                "name a run's folder, or a campaign that has been sent; `mailrun send` makes a run",
+                Some(
+                    "name a run folder, or a campaign that has been sent; `mailrun send` creates a run",
+                ),
             ),
-            FolderError::NotEmpty(_) => Self::with_help(
+            FolderError::NotEmpty(_) => (
                 "run-folder",
-                message,
-                "name a new folder, or go on with the run in it by `mailrun resume`",
+                Some("name a new folder, or continue the run in it with `mailrun resume`"),
             ),
-            FolderError::NotMade { .. } => Self::new("run-folder", message),
-        }
+            FolderError::NotMade { .. } => ("run-folder", None),
+        };
+        Self::from_error(code, &error, help)
     }
 }
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
-        let message = error.to_string();
-        match error {
-            LockError::Folder(error) => error.into(),
-            LockError::Held { .. } => {
-                Self::with_help("locked", message, "`mailrun status` shows how far it is")
-            }
-            LockError::Sending { .. } => Self::with_help(
-                "locked",
-                message,
-                "wait until it has ended; `mailrun status` shows how far it is, and Ctrl-C in its terminal stops it",
+        let help = match error {
+            LockError::Folder(error) => return error.into(),
+            LockError::Held { .. } => Some("`mailrun status` shows its progress"),
+            LockError::Sending { .. } => Some(
+                "wait for it, or stop it with Ctrl-C in its terminal; `mailrun status` shows its progress",
             ),
-            LockError::Io { .. } => Self::new("locked", message),
-        }
+            LockError::Io { .. } => None,
+        };
+        Self::from_error("locked", &error, help)
     }
 }
 
@@ -188,14 +181,14 @@ impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         match error {
             ResultsError::Ledger(error) => error.into(),
-            error => Self::new("results", error.to_string()),
+            error => Self::from_error("results", &error, None),
         }
     }
 }
 
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
-        Self::new("api", error.to_string())
+        Self::from_error("api", &error, None)
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::api_keys::{secret_from_command, variable};
+use super::console::Console;
 use super::failure::Failure;
-use super::keys::{from_command, variable};
-use super::show::Shown;
+use super::serve::{listen, runtime};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -22,12 +23,12 @@ use crate::gateway::store::retention::{Limits, keep};
 use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{ExportError, Keep, Login, Open, Setup, export, serve};
 
-/// How long transactions may take to end when the gateway is stopped.
-const END: Duration = Duration::from_secs(20);
+/// How long to wait for SMTP transactions when the gateway is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 type WithLogin = (Account, Option<relay::config::Login>);
 
-pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode, Failure> {
     let config = match &args.config {
         Some(path) => Config::load(path)?,
         None => Config::default(),
@@ -37,23 +38,23 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         None => default_data()?,
     };
     if let Some(maildir) = &args.export {
-        return written(&data, maildir);
+        return export_to(&data, maildir);
     }
-    let listen = args.listen.unwrap_or(config.listen);
+    let address = args.listen.unwrap_or(config.listen);
     let login = config.login.as_ref().map(login).transpose()?;
-    Open::check(login.as_ref(), listen)?;
+    Open::check(login.as_ref(), address)?;
     let permits = Permits::of(&config.accounts);
     if args.chaos.is_some() && permits.relays() {
         return Err(Failure::with_help(
             "chaos",
-            "--chaos is for rehearsals, and gateway.toml has accounts that send to people",
-            "leave out --chaos, or name a file without accounts",
+            "--chaos is for rehearsals only, but gateway.toml has accounts that send real mail",
+            "remove --chaos, or use a configuration file without accounts",
         ));
     }
     let accounts = config.accounts.into_iter().map(with_login);
     let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
     let store = Store::open(&data)?;
-    say_accounts(&store, &accounts, shown)?;
+    print_accounts(&store, &accounts, console)?;
     let setup = Setup {
         login,
         hosts: config.hosts,
@@ -64,21 +65,16 @@ pub(super) fn run(args: &cli::Gateway, shown: &Shown) -> Result<ExitCode, Failur
         clock: Clock::system(),
         random: Box::new(rand::make_rng::<StdRng>()),
     };
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
-        .block_on(listen_and_serve(
-            listen,
-            setup,
-            &store,
-            accounts,
-            config.keep,
-        ))
+    runtime()?.block_on(listen_and_serve(
+        address,
+        setup,
+        &store,
+        accounts,
+        config.keep,
+    ))
 }
 
-/// Writes everything that is kept into a Maildir.
-fn written(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
+fn export_to(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
     let count = export(data, maildir).map_err(|error| match error {
         ExportError::Store(error) => error.into(),
         error @ ExportError::Maildir(_) => Failure::new("io", error.to_string()),
@@ -88,31 +84,31 @@ fn written(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
 }
 
 async fn listen_and_serve(
-    listen: SocketAddr,
+    address: SocketAddr,
     setup: Setup,
     store: &Store,
     accounts: Vec<WithLogin>,
     limits: Limits,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::new("gateway", format!("{listen}: {error}"));
-    let (listener, mut signals) = super::listen::listen("gateway", listen).await?;
+    let failed = |error: std::io::Error| Failure::new("gateway", format!("{address}: {error}"));
+    let (listener, mut signals) = listen("gateway", address).await?;
     let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
     let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
     println!("http://{}/", listener.local_addr().map_err(failed)?);
     let mut changes = store.changes();
     let shutdown = async move {
-        // A store that can't be written ends it as well.
+        // The gateway also stops when it can't write to its store.
         let store_fails = async { while changes.changed().await.is_ok() {} };
-        tokio::select! { () = signals.one() => {}, () = store_fails => {} }
+        tokio::select! { () = signals.next() => {}, () = store_fails => {} }
         tokio::spawn(async move {
-            signals.one().await;
+            signals.next().await;
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };
     let keep = tokio::spawn(keep(store.clone(), limits, setup.clock.clone()));
     let served = serve(listener, setup, shutdown).await;
     keep.abort();
-    relay.stop(END).await;
+    relay.stop(STOP_TIMEOUT).await;
     served.map_err(failed)?;
     match store.failure() {
         Some(error) => Err(error.into()),
@@ -120,7 +116,7 @@ async fn listen_and_serve(
     }
 }
 
-/// Faults by a chance that is the same each time if there is a seed.
+/// With a seed, the faults are the same each time.
 fn chaos(spec: Spec) -> Chaos {
     let random: StdRng = match spec.seed {
         Some(seed) => StdRng::seed_from_u64(seed),
@@ -129,21 +125,21 @@ fn chaos(spec: Spec) -> Chaos {
     Chaos::new(spec, Box::new(random))
 }
 
-/// The login, from the environment.
-fn login(names: &LoginNames) -> Result<Login, Failure> {
-    let value = |name: &String| {
-        variable(name).ok_or_else(|| {
-            let message = format!("the gateway's login is missing: {name} is not set");
-            Failure::with_help("no-login", message, "set the environment variable")
-        })
-    };
-    Ok(Login {
-        app_key: value(&names.app_key_env)?,
-        secret_key: value(&names.secret_key_env)?.into(),
+/// An environment variable of the login that `of` names.
+fn login_variable(name: &str, of: &str) -> Result<String, Failure> {
+    variable(name).ok_or_else(|| {
+        let message = format!("the login of {of} is missing: {name} is not set");
+        Failure::with_help("no-login", message, "set the environment variable")
     })
 }
 
-/// An account with its login, from the environment or a command.
+fn login(names: &LoginNames) -> Result<Login, Failure> {
+    Ok(Login {
+        app_key: login_variable(&names.app_key_env, "the gateway")?,
+        secret_key: login_variable(&names.secret_key_env, "the gateway")?.into(),
+    })
+}
+
 fn with_login(account: Account) -> Result<WithLogin, Failure> {
     let Some(LoginSource {
         username_env,
@@ -152,42 +148,37 @@ fn with_login(account: Account) -> Result<WithLogin, Failure> {
     else {
         return Ok((account, None));
     };
-    let value = |name: &String| {
-        variable(name).ok_or_else(|| {
-            let account = &account.name;
-            let message =
-                format!("the login of the account {account} is missing: {name} is not set");
-            Failure::with_help("no-login", message, "set the environment variable")
-        })
-    };
+    let of = format!("the account {}", account.name);
     let login = relay::config::Login {
-        username: value(username_env)?,
+        username: login_variable(username_env, &of)?,
         password: match password {
-            PasswordSource::Env(name) => value(name)?.into(),
-            PasswordSource::Command(command) => from_command("password_command", command)?.into(),
+            PasswordSource::Env(name) => login_variable(name, &of)?.into(),
+            PasswordSource::Command(command) => {
+                secret_from_command("password_command", command)?.into()
+            }
         },
     };
     Ok((account, Some(login)))
 }
 
-/// Says where the messages of each account go, and how many wait.
-fn say_accounts(store: &Store, accounts: &[WithLogin], shown: &Shown) -> Result<(), Failure> {
+/// Prints where the messages of each account go, and how many are queued.
+fn print_accounts(store: &Store, accounts: &[WithLogin], console: &Console) -> Result<(), Failure> {
     let mut waiting = BTreeMap::from_iter(store.read(relay::waiting)?);
     for (account, _) in accounts {
         match waiting.remove(&account.name) {
-            Some(waiting) => shown.say(&format!("{account}; {waiting} wait in its queue")),
-            None => shown.say(&account.to_string()),
+            Some(waiting) => console.print(&format!("{account}; {waiting} queued")),
+            None => console.print(&account.to_string()),
         }
     }
     for (account, waiting) in waiting {
-        shown.say(&format!(
-            "{waiting} wait for the account {account}, which is not in the file: they are kept"
+        console.print(&format!(
+            "{waiting} queued for the account {account}, which is not in the configuration file; they are kept"
         ));
     }
     Ok(())
 }
 
-/// Where data of programs go (XDG Base Directory Specification).
+/// The default of `--data` (XDG Base Directory Specification).
 fn default_data() -> Result<PathBuf, Failure> {
     let absolute = |name| {
         let path = std::env::var_os(name).map(PathBuf::from);
@@ -199,7 +190,7 @@ fn default_data() -> Result<PathBuf, Failure> {
         .ok_or_else(|| {
             Failure::with_help(
                 "no-data",
-                "there is no HOME to keep the messages in",
+                "HOME is not set, so there is no default folder for messages",
                 "name a folder with --data",
             )
         })
@@ -207,53 +198,43 @@ fn default_data() -> Result<PathBuf, Failure> {
 
 impl From<Open> for Failure {
     fn from(open: Open) -> Self {
-        Self::with_help(
-            "no-login",
-            open.to_string(),
-            "name a login in gateway.toml ([login] with app_key_env and secret_key_env), or listen on 127.0.0.1",
-        )
+        let help = "add a [login] with app_key_env and secret_key_env to gateway.toml, or listen on 127.0.0.1";
+        Self::from_error("no-login", &open, Some(help))
     }
 }
 
 impl From<RelayError> for Failure {
     fn from(error: RelayError) -> Self {
-        match error {
-            RelayError::Store(error) => error.into(),
-            RelayError::Tls(_) => Self::with_help(
-                "tls",
-                error.to_string(),
-                "install the system's certificates (ca-certificates), or name a file in SSL_CERT_FILE",
-            ),
-        }
+        let help = match error {
+            RelayError::Store(error) => return error.into(),
+            RelayError::Tls(_) => {
+                "install the system's certificates (package ca-certificates), or set SSL_CERT_FILE to a file with certificates"
+            }
+        };
+        Self::from_error("tls", &error, Some(help))
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let message = error.to_string();
-        match error {
-            StoreError::InUse(_) => Self::with_help(
-                "in-use",
-                message,
-                "stop the other gateway, or name another folder with --data",
-            ),
-            StoreError::NotThere(_) => {
-                Self::with_help("store", message, "name the folder of a gateway with --data")
+        let code = match error {
+            StoreError::InUse(_) => "in-use",
+            _ => "store",
+        };
+        let help = match error {
+            StoreError::InUse(_) => {
+                Some("stop the other gateway, or use another folder with --data")
             }
-            StoreError::NotAStore(_) => {
-                Self::with_help("store", message, "name another folder with --data")
+            StoreError::NotThere(_) => Some("name the folder of a gateway with --data"),
+            StoreError::NotAStore(_) => Some("use another folder with --data"),
+            StoreError::Version { .. } => Some(
+                "with the mailrun that created it, send what is queued and export the messages you need (--export); then use another folder with --data",
+            ),
+            StoreError::Doubtful(_) => {
+                Some("check the disk (the system's log may say more), then start the gateway again")
             }
-            StoreError::Version { .. } => Self::with_help(
-                "store",
-                message,
-                "let the mailrun that made it send what still waits, and --export what is to be kept; then name another folder with --data",
-            ),
-            StoreError::Doubtful(_) => Self::with_help(
-                "store",
-                message,
-                "the disk fails: the system's log says more. Start the gateway again when it works",
-            ),
-            _ => Self::new("store", message),
-        }
+            _ => None,
+        };
+        Self::from_error(code, &error, help)
     }
 }

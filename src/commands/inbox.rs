@@ -6,8 +6,9 @@ use std::path::Path;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 
+use super::console::Console;
 use super::failure::Failure;
-use super::show::Shown;
+use super::serve::{listen, require_loopback, runtime};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -16,32 +17,25 @@ use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{FollowError, Keep, Limits, Setup, follow, serve};
 use crate::run::Folder;
 
-/// The folder in a run's that holds the index of its outbox.
+/// The folder inside the run folder for the index of its outbox.
 const INDEX: &str = "inbox";
 
-pub(super) fn run(args: &cli::Inbox, shown: &Shown) -> Result<ExitCode, Failure> {
-    let listen = args.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
-    if !listen.ip().is_loopback() {
-        return Err(Failure::with_help(
-            "no-login",
-            format!("{listen} can be reached from other machines, and there is no login"),
-            "listen on 127.0.0.1: recipients' data are for you alone",
-        )
-        .usage());
-    }
+pub(super) fn run(args: &cli::InboxArgs, console: &Console) -> Result<ExitCode, Failure> {
+    let address = args.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+    require_loopback(address)?;
     let folder = Folder::find_with_outbox(&args.run)?;
     let outbox = folder.outbox();
     if !outbox.is_dir() {
         return Err(Failure::with_help(
             "no-outbox",
             format!(
-                "{} has no outbox: its messages went to the API",
+                "{} has no outbox, because its messages went to the API",
                 folder.path().display()
             ),
-            "`mailrun send CAMPAIGN --local` keeps them in an outbox",
+            "`mailrun send CAMPAIGN --local` keeps messages in an outbox",
         ));
     }
-    // The index has whole paths.
+    // The index has absolute paths.
     let outbox = outbox.canonicalize().map_err(|error| (outbox, error))?;
     let index = folder.path().join(INDEX);
     let store = Store::open(&index).map_err(|error| not_opened(&index, error))?;
@@ -59,25 +53,21 @@ pub(super) fn run(args: &cli::Inbox, shown: &Shown) -> Result<ExitCode, Failure>
         clock: Clock::system(),
         random: Box::new(rand::make_rng::<StdRng>()),
     };
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new("io", format!("can't start: {error}")))?
-        .block_on(show(listen, setup, store, &outbox, shown))
+    runtime()?.block_on(serve_outbox(address, setup, store, &outbox, console))
 }
 
-/// Serves until the user ends it, or the outbox can't be read any more.
-async fn show(
-    listen: SocketAddr,
+/// Serves until a signal, or until the outbox can't be read any more.
+async fn serve_outbox(
+    address: SocketAddr,
     setup: Setup,
     store: Store,
     outbox: &Path,
-    shown: &Shown,
+    console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::new("inbox", format!("{listen}: {error}"));
-    let (listener, mut signals) = super::listen::listen("inbox", listen).await?;
+    let failed = |error: std::io::Error| Failure::new("inbox", format!("{address}: {error}"));
+    let (listener, mut signals) = listen("inbox", address).await?;
     println!("http://{}/", listener.local_addr().map_err(failed)?);
-    shown.say("Open it in a browser. Ctrl-C ends it.");
+    console.print("Open this address in a browser. Press Ctrl-C to stop.");
 
     let (end, ended) = watch::channel(false);
     let following = {
@@ -86,12 +76,12 @@ async fn show(
     };
     let (stop, mut stopped) = watch::channel(());
     let shutdown = async move {
-        tokio::select! { () = signals.one() => {}, _ = stopped.changed() => {} }
+        tokio::select! { () = signals.next() => {}, _ = stopped.changed() => {} }
     };
     let serving = serve(listener, setup, shutdown);
     let following = async {
         let followed = following.await;
-        // It ends before it is told to only when it fails.
+        // If it ends before `end` is sent, it has failed.
         drop(stop);
         followed
     };
@@ -116,11 +106,11 @@ fn not_opened(index: &Path, error: StoreError) -> Failure {
         StoreError::InUse(_) => Failure::with_help(
             "in-use",
             message,
-            "another `mailrun inbox` shows this run: look at its page, or stop it",
+            "another `mailrun inbox` is showing this run: use its page, or stop it",
         ),
         StoreError::NotAStore(_) | StoreError::Version { .. } => {
             let help = format!(
-                "remove {}: it is an index, and is made anew",
+                "delete {}: it is only an index, and will be created again",
                 index.display()
             );
             Failure::with_help("store", message, help)

@@ -1,96 +1,97 @@
-//! SIGINT and SIGTERM: the first lets what is in flight end, the second ends at once. Before the
-//! first request the first ends at once too, and leaves no run.
+//! SIGINT and SIGTERM while a run is planned and sent.
+//!
+//! During sending, the first signal waits for requests in flight and the second exits at once. During
+//! planning, the first one exits at once and removes the run folder.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::serve::{Signals, runtime};
 use crate::exit_code::ExitCode;
 use crate::run::Folder;
 
-/// The runtime that everything asynchronous is on, with the signals watched.
 pub(super) struct Interrupt {
     pub(super) runtime: Runtime,
-    /// True once the user wants an end.
+    /// Becomes true with the first signal.
     pub(super) interrupted: watch::Receiver<bool>,
-    unfinished: Arc<Mutex<Option<Folder>>>,
+    unplanned: Arc<Mutex<Option<Folder>>>,
 }
 
 impl Interrupt {
-    /// Watches from now on.
+    /// Starts the runtime and handles signals from now on.
     ///
     /// # Errors
-    /// When the system gives no threads or no signals.
+    /// If the system refuses threads or signal handlers.
     pub(super) fn watch() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::new("io", format!("can't start: {error}"));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let entered = runtime.enter();
-        let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+        let runtime = runtime()?;
+        let mut signals = {
+            let _entered = runtime.enter();
+            Signals::watch().map_err(|error| Failure::new("io", format!("can't start: {error}")))?
+        };
         let (interrupt, interrupted) = watch::channel(false);
-        let unfinished = Arc::new(Mutex::new(None));
-        let folder = Arc::clone(&unfinished);
+        let unplanned = Arc::new(Mutex::new(None));
+        let folder = Arc::clone(&unplanned);
         runtime.spawn(async move {
             loop {
-                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-                signalled(&interrupt, &folder);
+                signals.next().await;
+                handle_signal(&interrupt, &folder);
             }
         });
-        drop(entered);
         Ok(Self {
             runtime,
             interrupted,
-            unfinished,
+            unplanned,
         })
     }
 
-    /// Makes the run's folder, which an interrupt is to remove. One that comes meanwhile waits, so that
-    /// it finds the folder; after one that came before this does not return.
+    /// Creates a run folder that an interrupt removes. An interrupt during `create` waits, so that it
+    /// finds the folder. Doesn't return after an interrupt.
     ///
     /// # Errors
-    /// What `make` says.
-    pub(super) fn making<E>(&self, make: impl FnOnce() -> Result<Folder, E>) -> Result<Folder, E> {
-        let mut unfinished = lock(&self.unfinished);
-        let folder = make()?;
+    /// The error of `create`.
+    pub(super) fn create_folder<E>(
+        &self,
+        create: impl FnOnce() -> Result<Folder, E>,
+    ) -> Result<Folder, E> {
+        let mut unplanned = lock(&self.unplanned);
+        let folder = create()?;
         if *self.interrupted.borrow() {
-            leave_no_run(&folder);
+            remove_and_exit(&folder);
         }
-        *unfinished = Some(folder.clone());
+        *unplanned = Some(folder.clone());
         Ok(folder)
     }
 
-    /// From now on an interrupt leaves the run's folder. This does not return when one is about to
-    /// remove it.
-    pub(super) fn planned(&self) {
-        *lock(&self.unfinished) = None;
+    /// From now on, an interrupt keeps the run folder. Doesn't return if one is removing it.
+    pub(super) fn keep_folder(&self) {
+        *lock(&self.unplanned) = None;
     }
 }
 
-fn lock(unfinished: &Mutex<Option<Folder>>) -> MutexGuard<'_, Option<Folder>> {
-    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(unplanned: &Mutex<Option<Folder>>) -> MutexGuard<'_, Option<Folder>> {
+    unplanned.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn leave_no_run(folder: &Folder) -> ! {
+fn remove_and_exit(folder: &Folder) -> ! {
     folder.remove();
-    eprintln!("Interrupted: nothing was sent.");
+    eprintln!("Interrupted. Nothing was sent.");
     std::process::exit(ExitCode::Interrupted as i32);
 }
 
-fn signalled(interrupt: &watch::Sender<bool>, unfinished: &Mutex<Option<Folder>>) {
-    // Held to the end: what is planned meanwhile neither goes on nor tells of files that are gone.
-    let unfinished = lock(unfinished);
-    if let Some(folder) = unfinished.as_ref() {
-        leave_no_run(folder);
+fn handle_signal(interrupt: &watch::Sender<bool>, unplanned: &Mutex<Option<Folder>>) {
+    // Held until the exit, so that planning neither continues nor reports files that are gone.
+    let unplanned = lock(unplanned);
+    if let Some(folder) = unplanned.as_ref() {
+        remove_and_exit(folder);
     }
     if interrupt.send_replace(true) {
-        eprintln!("Stopped at once: what was in flight is unknown. `mailrun resume` goes on.");
+        eprintln!(
+            "Stopped. The outcome of requests in flight is unknown. `mailrun resume` continues."
+        );
         std::process::exit(ExitCode::Interrupted as i32);
     }
-    eprintln!("Interrupted: waiting for what is in flight. Once more stops at once.");
+    eprintln!("Interrupted. Waiting for requests in flight; press Ctrl-C again to stop now.");
 }

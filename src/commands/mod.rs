@@ -1,60 +1,62 @@
-//! The commands: wiring only. Nothing else sees the command line or prints.
+//! The commands. Only this module knows the command line, prints, and asks.
 
+mod api_keys;
 mod check;
 mod completions;
-mod cropped;
+mod confirm;
+mod console;
 mod deliver;
+mod diagnostic;
 mod dry_run;
 mod failure;
 mod gateway;
 mod inbox;
 mod init;
 mod interrupt;
-mod keys;
-mod listen;
-mod local;
-mod open;
+mod local_gateway;
+mod open_run;
+mod pace_text;
 mod prepare;
 mod preview;
 mod preview_terminal;
 mod preview_web;
-mod question;
 mod reconcile;
 mod resolve;
 mod results;
 mod resume;
 mod retry;
 mod send;
-mod show;
+mod serve;
 mod status;
 
+use self::console::Console;
 use crate::cli::{Cli, Command};
 use crate::exit_code::ExitCode;
-use show::Shown;
 
-/// Runs what the command line says, and prints its error if there is one.
+/// Runs a command, and prints its error if it fails.
 pub fn run(cli: Cli) -> ExitCode {
-    let shown = Shown::new(&cli.global);
-    shown.start_log(&cli);
+    let console = Console::new(&cli.global);
+    console.start_log(&cli);
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
-        Command::Check(args) => check::run(&args, &shown),
+        Command::Check(args) => check::run(&args, &console),
         Command::Preview(args) => match args.web {
-            Some(listen) => preview_web::run(&args, listen, &shown),
-            None => preview::run(&args, &shown),
+            Some(listen) => preview_web::run(&args, listen, &console),
+            None => preview::run(&args, &console),
         },
-        Command::Send(args) => send::run(&args, &shown),
-        Command::Resume(args) => resume::run(&args, &shown),
-        Command::Retry(args) => retry::run(&args, &shown),
-        Command::Resolve(args) => resolve::run(&args, &shown),
+        Command::Send(args) if args.dry_run => dry_run::run(&args, &console),
+        Command::Send(args) => send::run(&args, &console),
+        Command::Resume(args) => resume::run(&args, &console),
+        Command::Retry(args) => retry::run(&args, &console),
+        Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
-        Command::Gateway(args) => gateway::run(&args, &shown),
-        Command::Inbox(args) => inbox::run(&args, &shown),
+        Command::Gateway(args) => gateway::run(&args, &console),
+        Command::Inbox(args) => inbox::run(&args, &console),
         Command::Completions(args) => Ok(completions::run(&args)),
     };
     result.unwrap_or_else(|failure| {
-        shown.failure(&failure);
+        console.print_failure(&failure);
         failure.exit
     })
 }

@@ -1,96 +1,100 @@
-//! Everything before the first request: what `check`, `send --dry-run` and `send` have in common.
+//! Everything before the first request, for `check`, `send --dry-run` and `send`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
+use rand::RngExt;
 
+use super::console::Console;
 use super::failure::Failure;
-use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::clock::Clock;
-use crate::finding::{Finding, Severity};
-use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status};
-use crate::recipients::{ReadError, Reader, RowFault};
+use crate::finding::{Finding, Place, Severity};
+use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status, Target};
+use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs};
 use crate::report;
 use crate::run::{self, Folder, PlanError, PlanInputs, Planned, Previous, Stages};
 
-/// How a run is prepared.
-pub(super) struct Wanted<'a> {
+pub(super) struct RunOptions<'a> {
     pub(super) campaign: &'a Campaign,
-    /// Where the run is made.
+    /// Where the run is created.
     pub(super) folder: &'a Folder,
-    /// Copy the campaign into the run's folder.
+    /// Copy the campaign into the run folder.
     pub(super) freeze: bool,
-    /// What is said of the run; its header is filled in.
+    /// The run; `prepare` fills in its header.
     pub(super) run: Run,
     pub(super) test_to: Option<&'a Address>,
-    /// Only so many rows, and none that is left out: a test.
-    pub(super) only: Option<u64>,
-    /// Leave out the addresses that these runs have sent to.
+    /// For a test: plan only the first rows that can be sent.
+    pub(super) max_rows: Option<u64>,
+    /// Skip the addresses that these runs sent to.
     pub(super) except_sent: &'a [Previous],
-    /// Render every row and look at it.
+    /// Render and check every row.
     pub(super) preflight: bool,
-    /// The least that is looked for.
+    /// Findings below this severity are not looked for.
     pub(super) least: Severity,
-    /// Look up what the messages lead to.
+    /// Check links, images and the sender's domain over the network.
     pub(super) net: bool,
-    /// Rows that can't be rendered are left out.
+    /// Mark rows with errors as invalid, instead of failing.
     pub(super) skip_invalid: bool,
 }
 
-/// A run that is ready but for the completion of its plan.
-pub(super) struct Ready {
+/// A run that only needs [`PreparedRun::finish`] before it can be sent.
+pub(super) struct PreparedRun {
     pub(super) engine: Arc<Engine>,
     pub(super) run: Run,
     pub(super) counts: Counts,
-    /// How many pending rows each lane has.
+    /// The number of pending rows in each lane.
     pub(super) by_lane: Vec<(u32, u64)>,
     pub(super) findings: Findings,
     planner: Planner,
-    blank: u64,
+    blank_rows: u64,
 }
 
-impl Ready {
-    /// Completes the plan: from now on the run can be resumed.
+impl PreparedRun {
+    /// How many messages will be sent, at most `limit`.
+    pub(super) fn messages(&self, limit: Option<u64>) -> u64 {
+        let pending = self.counts.of(Status::Pending);
+        limit.map_or(pending, |limit| limit.min(pending))
+    }
+
+    /// Completes the plan. From then on, the run can be resumed.
     pub(super) fn finish(self) -> Result<(Arc<Engine>, Run), LedgerError> {
-        self.planner.finish(self.blank, self.run.started)?;
-        Ok((
-            self.engine,
-            Run {
-                blank_rows: self.blank,
-                ..self.run
-            },
-        ))
+        self.planner.finish(self.blank_rows, self.run.started)?;
+        let run = Run {
+            blank_rows: self.blank_rows,
+            ..self.run
+        };
+        Ok((self.engine, run))
     }
 }
 
-/// Reads, plans and renders.
+/// Reads the recipients, plans the run, and renders the messages.
 ///
 /// # Errors
 /// Everything that stops `send`.
-pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failure> {
+pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<PreparedRun, Failure> {
     let stages = Arc::new(Stages::default());
-    let _progress = report::planning(shown.face, &stages);
-    let campaign = wanted.campaign;
+    let _progress = report::planning(console.progress, &stages);
+    let campaign = options.campaign;
     let (path, name, _spooled) = run::recipients_file(campaign)?;
-    let mut reader = Reader::open(&path, &name, &campaign.recipients.settings)
+    let mut reader = RecipientReader::open(&path, &name, &campaign.recipients.settings)
         .map_err(|error| through_folder(error, campaign))?;
     let run = Run {
         header: reader.header().columns().to_vec(),
-        ..wanted.run
+        ..options.run
     };
-    if wanted.freeze {
-        run::freeze(campaign, &wanted.folder.frozen())?;
+    if options.freeze {
+        run::freeze(campaign, &options.folder.frozen())?;
     }
-    let frozen = wanted.folder.frozen();
+    let frozen = options.folder.frozen();
     let engine = Engine::new(&Inputs {
         campaign,
-        dir: if wanted.freeze {
+        dir: if options.freeze {
             &frozen
         } else {
             &campaign.dir
@@ -99,14 +103,14 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
-        test_to: wanted.test_to,
+        test_to: options.test_to,
     })?;
-    let ledger = wanted.folder.ledger();
+    let ledger = options.folder.ledger();
     let inputs = PlanInputs {
         campaign,
         run: &run,
         ledger: &ledger,
-        only: wanted.only,
+        only: options.max_rows,
         stages: &stages,
     };
     let planned = run::plan(&mut reader, &inputs);
@@ -114,7 +118,7 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         PlanError::Read(error) => PlanError::Read(through_folder(error, campaign)),
         error => error,
     })?;
-    for earlier in wanted.except_sent {
+    for earlier in options.except_sent {
         let reason = format!(
             "already sent in the run {}",
             earlier.folder.path().display()
@@ -129,12 +133,12 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         finding.place.file = Some(campaign.through_folder(&warning.file));
         finding
     });
-    let mut rendering = Rendering {
+    let mut preflight = Preflight {
         findings: warnings.collect(),
         recipients: campaign.recipients_path(),
-        skip_invalid: wanted.skip_invalid,
+        skip_invalid: options.skip_invalid,
     };
-    let recipients = rendering.recipients.clone();
+    let recipients = preflight.recipients.clone();
     let checker = Checker::new(&check::Inputs {
         campaign,
         engine: &engine,
@@ -143,43 +147,46 @@ pub(super) fn prepare(wanted: Wanted<'_>, shown: &Shown) -> Result<Ready, Failur
         recipients: &recipients,
         rows: planned.pending,
         duplicates: planned.duplicates.clone(),
-        least: wanted.least,
-        net: wanted.net,
+        least: options.least,
+        net: options.net,
         clock: Clock::system(),
     })?;
-    rendering.findings.extend(checker.campaign());
-    if wanted.preflight {
+    preflight.findings.extend(checker.campaign());
+    if options.preflight {
         stages.to_render.store(planned.pending, Ordering::Relaxed);
-        rendering.preflight(&checker, &mut planned, &ledger, &stages)?;
+        preflight.run(&checker, &mut planned, &ledger, &stages)?;
         planned.planner.publish()?;
     }
-    if wanted.net {
-        rendering.findings.extend(look_up(&checker)?);
+    if options.net {
+        preflight.findings.extend(check_network(&checker)?);
     }
-    // After the preflight, so that a file that is missing is not told twice.
-    if engine.has_own_attachments() && !rendering.findings.has_errors() {
-        rendering.record_attachments(&engine, &mut planned, &ledger)?;
+    // After the preflight, so that a missing file is reported only once.
+    if engine.has_own_attachments() && !preflight.findings.has_errors() {
+        preflight.record_attachments(&engine, &mut planned, &ledger)?;
     }
     planned.planner.publish()?;
-    if rendering.findings.has_errors() {
-        return Err(rendering.findings.into());
+    if preflight.findings.has_errors() {
+        return Err(preflight.findings.into());
     }
     let ledger = Ledger::open(&ledger)?;
-    Ok(Ready {
+    Ok(PreparedRun {
         engine: Arc::new(engine),
         run,
         counts: ledger.counts()?,
         by_lane: ledger.pending_by_lane()?,
-        findings: rendering.findings,
+        findings: preflight.findings,
         planner: planned.planner,
-        blank: planned.blank.count,
+        blank_rows: planned.blank.count,
     })
 }
 
-/// What is wrong with what the messages lead to, and whom they are from.
-fn look_up(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
-    let no_network =
-        |error: String| Failure::new("net", format!("nothing can be looked up: {error}"));
+fn check_network(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
+    let no_network = |error: String| {
+        Failure::new(
+            "net",
+            format!("can't check links over the network: {error}"),
+        )
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -190,15 +197,15 @@ fn look_up(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
     })
 }
 
-/// The rows that can't be rendered, as they are found.
-struct Rendering {
+/// Collects what is wrong with the rows.
+struct Preflight {
     findings: Findings,
     recipients: PathBuf,
     skip_invalid: bool,
 }
 
-impl Rendering {
-    fn preflight(
+impl Preflight {
+    fn run(
         &mut self,
         checker: &Checker<'_>,
         planned: &mut Planned,
@@ -211,14 +218,14 @@ impl Rendering {
             checker,
             stages,
         };
-        let common = check::check_rows(&inputs, |found| self.take(found, &mut planned.planner))?;
-        for one in common {
-            self.findings.add_common(one, &self.recipients);
+        let common = check::check_rows(&inputs, |finding| self.add(finding, &mut planned.planner))?;
+        for finding in common {
+            self.findings.add_common(finding, &self.recipients);
         }
         Ok(())
     }
 
-    /// What rows have for attachments of their own is part of the plan.
+    /// Records the attachments of single rows in the plan.
     fn record_attachments(
         &mut self,
         engine: &Engine,
@@ -233,10 +240,10 @@ impl Rendering {
             after = last.row.number;
             for row in &page {
                 match engine.record_attachments(&row.row) {
-                    Ok(recorded) => recorded
+                    Ok(attachments) => attachments
                         .iter()
                         .try_for_each(|one| planned.planner.record(row.row.number, one))?,
-                    Err(finding) => self.take(
+                    Err(finding) => self.add(
                         RowFinding {
                             row: row.row.number,
                             line: row.line,
@@ -250,10 +257,10 @@ impl Rendering {
         planned.planner.publish()
     }
 
-    fn take(&mut self, found: RowFinding, planner: &mut Planner) -> Result<(), LedgerError> {
-        let mut finding = of_row(found.finding, found.row, found.line, &self.recipients);
+    fn add(&mut self, row: RowFinding, planner: &mut Planner) -> Result<(), LedgerError> {
+        let mut finding = of_row(row.finding, row.row, row.line, &self.recipients);
         if self.skip_invalid && finding.severity == Severity::Error {
-            planner.leave_out(found.row, Status::Invalid, finding.code, &finding.message)?;
+            planner.leave_out(row.row, Status::Invalid, finding.code, &finding.message)?;
             finding.severity = Severity::Warning;
         }
         self.findings.add(finding);
@@ -261,11 +268,11 @@ impl Rendering {
     }
 }
 
-/// The rows that the plan found invalid, as findings that `send` goes on with.
+/// Adds a warning for every row that the plan marked as invalid.
 ///
 /// # Errors
-/// When the ledger can't be read.
-pub(super) fn invalid_rows(
+/// If the ledger can't be read.
+pub(super) fn add_invalid_rows(
     ledger: &Path,
     campaign: &Campaign,
     findings: &mut Findings,
@@ -273,32 +280,26 @@ pub(super) fn invalid_rows(
     let file = campaign.recipients_path();
     Ledger::open(ledger)?.invalid_rows(|row| {
         let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
-        let finding = Finding::warning(
-            code,
-            crate::finding::Place::default(),
-            row.error.unwrap_or_default(),
-        );
+        let finding = Finding::warning(code, Place::default(), row.error.unwrap_or_default());
         findings.add(of_row(finding, row.number, row.line, &file));
         Ok(())
     })
 }
 
-/// An error with the path of its file through the campaign's folder.
+/// Prefixes the error's file with the campaign folder, so that the user can open it.
 fn through_folder(mut error: ReadError, campaign: &Campaign) -> ReadError {
     let file = campaign.through_folder(&error.file);
     error.file = file.display().to_string();
     error
 }
 
-/// What is said of a new run.
 pub(super) fn new_run(
     campaign: &Campaign,
-    target: crate::ledger::Target,
+    target: Target,
     test_to: Option<&Address>,
     started: Timestamp,
     rng: &mut dyn rand::Rng,
 ) -> Run {
-    use rand::RngExt;
     let bits: [u8; 10] = rng.random();
     Run {
         name: campaign.name.clone(),
@@ -308,14 +309,14 @@ pub(super) fn new_run(
             .dir
             .canonicalize()
             .unwrap_or_else(|_| campaign.dir.clone()),
-        started: as_kept(started),
+        started: in_milliseconds(started),
         id_prefix: bits.iter().map(|byte| format!("{byte:02x}")).collect(),
         header: Vec::new(),
         blank_rows: 0,
     }
 }
 
-/// A time as the ledger keeps it, in milliseconds: a resumed run gives templates the same one.
-fn as_kept(time: Timestamp) -> Timestamp {
+/// The ledger stores milliseconds, and templates must see the same time after `resume`.
+fn in_milliseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -3,87 +3,98 @@
 use std::io;
 use std::path::Path;
 
+use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::prepare::new_run;
 use super::preview_terminal as terminal;
-use super::show::Shown;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, of_row};
-use crate::cli::Preview;
+use crate::cli::PreviewArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Run, Target};
 use crate::preview::{self, Browser, Kept, Page, Rows, Sheet, SheetError, Told};
-use crate::recipients::{Lines, Reader};
+use crate::recipients::{LineNumbers, RecipientReader};
 use crate::render::{self, Engine, Inputs, Prepared};
 use crate::report::grouped;
 use crate::run::{LeftOut, recipients_file};
 
-pub(super) fn run(args: &Preview, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
     let (path, name, _spooled) = recipients_file(&campaign)?;
-    let reader = Reader::open(&path, &name, &campaign.recipients.settings)?;
+    let reader = RecipientReader::open(&path, &name, &campaign.recipients.settings)?;
     let clock = Clock::system();
     let run = new_run(&campaign, Target::Local, None, clock.now(), &mut rng());
     let run = Run {
         header: reader.header().columns().to_vec(),
         ..run
     };
-    let engine = engine(&campaign, &run)?;
+    let engine = Engine::new(&Inputs {
+        campaign: &campaign,
+        dir: &campaign.dir,
+        own_dir: &campaign.dir,
+        header: &run.header,
+        started: run.started,
+        id_prefix: &run.id_prefix,
+        test_to: None,
+    })?;
     let checker = Checker::new(&check::Inputs {
         campaign: &campaign,
         engine: &engine,
         header: &run.header,
         email: reader.header().email(),
         recipients: Path::new(&name),
-        // One message is looked at by itself.
+        // Each message is checked on its own.
         rows: 1,
-        duplicates: Lines::default(),
+        duplicates: LineNumbers::default(),
         least: Severity::Note,
         net: false,
         clock,
     })?;
-    let maker = Maker {
+    let renderer = RowRenderer {
         engine: &engine,
         checker: &checker,
-        file: Path::new(&name),
-        shown,
+        recipients: Path::new(&name),
+        console,
     };
     let left_out = LeftOut::new(&campaign)?;
-    let rows = Rows::new(reader, left_out).map_err(no_room)?;
-    if terminal::is_wanted(args) {
+    let rows = Rows::new(reader, left_out).map_err(cannot_spool)?;
+    if terminal::can_browse(args) {
         let email = rows.email();
-        let make = |kept: &Kept, width| maker.page(kept, email, width);
+        let make = |kept: &Kept, width| renderer.page(kept, email, width);
         return terminal::browse(Browser::new(rows, &run.header, terminal::look(), &make));
     }
-    let wanted = Wanted::new(args);
+    let selection = Selection::new(args);
     match &args.out {
-        None => printed(&maker, rows, &wanted),
+        None => print(&renderer, rows, &selection),
         Some(dir) => {
             let sheet = Sheet::new(dir, &campaign.name, run.started, Clock::system());
-            files(&maker, rows, &wanted, sheet.map_err(unwritable)?)
+            write_files(&renderer, rows, &selection, sheet.map_err(cannot_write)?)
         }
     }
 }
 
-/// Shows the messages that are asked for.
-fn printed(maker: &Maker<'_>, rows: Rows, wanted: &Wanted) -> Result<ExitCode, Failure> {
+fn print(
+    renderer: &RowRenderer<'_>,
+    rows: Rows,
+    selection: &Selection,
+) -> Result<ExitCode, Failure> {
     let look = terminal::look();
     let mut first = true;
-    wanted.each(rows, maker.file, |kept, email| {
-        let (prepared, findings) = maker.made(kept, email);
-        if prepared.is_none() && !wanted.several() {
-            return Err(asked_for(&findings));
+    selection.for_each(rows, renderer.recipients, |kept, email| {
+        let (message, findings) = renderer.render(kept, email, true);
+        if message.is_none() && !selection.is_many() {
+            return Err(as_errors(&findings));
         }
-        let told = maker.told(&findings, look.width);
+        let told = renderer.told(&findings, look.width);
         if !std::mem::take(&mut first) {
             println!();
         }
-        match prepared {
-            Some(prepared) => println!("{}", preview::shown(&prepared, Some(&told), &look)),
+        match message {
+            Some(message) => println!("{}", preview::shown(&message, Some(&told), &look)),
             None => println!(
                 "{}",
                 preview::not_shown(kept.number, &told, &look).join("\n")
@@ -94,21 +105,18 @@ fn printed(maker: &Maker<'_>, rows: Rows, wanted: &Wanted) -> Result<ExitCode, F
     Ok(ExitCode::Done)
 }
 
-/// Writes the messages that are asked for into files, with a sheet of all.
-fn files(
-    maker: &Maker<'_>,
+/// Writes the selected messages to files, with a contact sheet.
+fn write_files(
+    renderer: &RowRenderer<'_>,
     rows: Rows,
-    wanted: &Wanted,
+    selection: &Selection,
     mut sheet: Sheet,
 ) -> Result<ExitCode, Failure> {
-    wanted.each(rows, maker.file, |kept, email| {
-        let (prepared, findings) = match sheet.has_room() {
-            true => maker.made(kept, email),
-            false => maker.made_unlooked(kept, email),
-        };
-        match prepared {
-            Some(prepared) => {
-                let eml = sheet.add(&prepared, &findings).map_err(unwritable)?;
+    selection.for_each(rows, renderer.recipients, |kept, email| {
+        let (message, findings) = renderer.render(kept, email, sheet.has_room());
+        match message {
+            Some(message) => {
+                let eml = sheet.add(&message, &findings).map_err(cannot_write)?;
                 println!("{}", eml.display());
             }
             None => sheet.add_without(kept.number, kept.cell(email), &findings),
@@ -116,19 +124,21 @@ fn files(
         Ok(())
     })?;
     let without = sheet.without();
-    let index = sheet.finish().map_err(unwritable)?;
+    let index = sheet.finish().map_err(cannot_write)?;
     let without = match without {
         0 => String::new(),
-        1 => "; 1 row gets no message".to_owned(),
-        rows => format!("; {} rows get no message", grouped(rows)),
+        1 => "; 1 row has no message".to_owned(),
+        rows => format!("; {} rows have no message", grouped(rows)),
     };
     let index = index.display();
-    maker.shown.say(&format!("contact sheet: {index}{without}"));
+    renderer
+        .console
+        .print(&format!("contact sheet: {index}{without}"));
     Ok(ExitCode::Done)
 }
 
-/// That the one row that was asked for gets no message is an error, whatever it is among others.
-fn asked_for(findings: &Findings) -> Failure {
+/// A single row without a message is an error, even where it is a warning among many rows.
+fn as_errors(findings: &Findings) -> Failure {
     let groups = findings.groups();
     let findings = groups.into_iter().map(|group| Finding {
         severity: Severity::Error,
@@ -137,178 +147,156 @@ fn asked_for(findings: &Findings) -> Failure {
     findings.collect::<Vec<_>>().into()
 }
 
-fn no_room(error: io::Error) -> Failure {
+fn cannot_spool(error: io::Error) -> Failure {
     (std::env::temp_dir(), error).into()
 }
 
-fn unwritable(error: SheetError) -> Failure {
+fn cannot_write(error: SheetError) -> Failure {
     match error {
         SheetError::Io(dir, error) => (dir, error).into(),
         other => Failure::new("io", other.to_string()),
     }
 }
 
-fn engine(campaign: &Campaign, run: &Run) -> Result<Engine, Failure> {
-    Ok(Engine::new(&Inputs {
-        campaign,
-        dir: &campaign.dir,
-        own_dir: &campaign.dir,
-        header: &run.header,
-        started: run.started,
-        id_prefix: &run.id_prefix,
-        test_to: None,
-    })?)
-}
-
-/// Makes messages of rows, with what is wrong with them.
-struct Maker<'a> {
+/// Renders the messages of rows and checks them.
+struct RowRenderer<'a> {
     engine: &'a Engine,
     checker: &'a Checker<'a>,
-    /// The file of the recipients, as the user would name it.
-    file: &'a Path,
-    shown: &'a Shown,
+    /// The recipients' file, as the user would name it.
+    recipients: &'a Path,
+    console: &'a Console,
 }
 
-impl Maker<'_> {
-    /// A row as it is shown on the screen.
+impl RowRenderer<'_> {
     fn page(&self, kept: &Kept, email: usize, width: usize) -> Page {
-        let (prepared, findings) = self.made(kept, email);
+        let (prepared, findings) = self.render(kept, email, true);
         let told = self.told(&findings, width);
         Page { prepared, told }
     }
 
-    /// A row's message with what is wrong with it; without a message, why there is none.
-    fn made(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
-        let made = self.prepared(kept, email);
-        made.map_or_else(
-            |finding| without(*finding),
-            |(row, prepared)| (Some(prepared), self.findings(&row, kept.line)),
-        )
+    /// A row's message, and its findings if `check` is set. Without a message, the findings say why.
+    fn render(&self, kept: &Kept, email: usize, check: bool) -> (Option<Prepared>, Findings) {
+        match self.prepare(kept, email) {
+            Ok((row, message)) if check => (Some(message), self.check(&row, kept.line)),
+            Ok((_, message)) => (Some(message), Findings::default()),
+            Err(finding) => (None, Findings::from_iter([*finding])),
+        }
     }
 
-    /// The same, where what is wrong with a message does not matter.
-    fn made_unlooked(&self, kept: &Kept, email: usize) -> (Option<Prepared>, Findings) {
-        let made = self.prepared(kept, email);
-        made.map_or_else(
-            |finding| without(*finding),
-            |(_, prepared)| (Some(prepared), Findings::default()),
-        )
-    }
-
-    fn prepared(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Box<Finding>> {
+    fn prepare(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Box<Finding>> {
         let row = kept.to_row(email);
         let row = row.map_err(|fault| Box::new(fault.finding()));
-        let made = row.and_then(|row| {
+        let prepared = row.and_then(|row| {
             let prepared = self.engine.prepare(&row)?;
             Ok((row, prepared))
         });
-        made.map_err(|finding| Box::new(of_row(*finding, kept.number, kept.line, self.file)))
+        prepared
+            .map_err(|finding| Box::new(of_row(*finding, kept.number, kept.line, self.recipients)))
     }
 
-    fn findings(&self, row: &render::Row, line: u64) -> Findings {
-        let found = self.checker.message(row).into_iter();
-        // What is in a template has its place.
-        found
+    fn check(&self, row: &render::Row, line: u64) -> Findings {
+        let findings = self.checker.message(row).into_iter();
+        findings
             .map(|finding| match finding.place.file {
+                // Findings about a template have its place.
                 Some(_) => finding,
-                None => of_row(finding, row.number, line, self.file),
+                None => of_row(finding, row.number, line, self.recipients),
             })
             .collect()
     }
 
     fn told(&self, findings: &Findings, width: usize) -> Told {
-        let text = findings.groups();
-        let text = text
-            .into_iter()
-            .map(|group| self.shown.text_within(group, width).trim_end().to_owned());
+        let groups = findings.groups().into_iter();
+        let text = groups.map(|group| {
+            let text = self.console.format_within(group, width);
+            text.trim_end().to_owned()
+        });
         Told::new(findings, text.collect())
     }
 }
 
-fn without(finding: Finding) -> (Option<Prepared>, Findings) {
-    (None, Findings::from_iter([finding]))
-}
-
-/// Which rows are to be shown.
-struct Wanted {
+/// The rows to show.
+struct Selection {
     row: Option<u32>,
+    /// A normalized address.
     email: Option<String>,
     limit: Option<u64>,
-    files: bool,
+    to_files: bool,
 }
 
-impl Wanted {
-    fn new(args: &Preview) -> Self {
+impl Selection {
+    fn new(args: &PreviewArgs) -> Self {
         Self {
             row: args.row,
             email: args.email.as_ref().map(Address::normalized),
             limit: args.limit,
-            files: args.out.is_some(),
+            to_files: args.out.is_some(),
         }
     }
 
-    /// Whether it is more than one, so that those that get no message are among them.
-    fn several(&self) -> bool {
-        let one = self.row.is_some() || self.email.is_some();
-        self.limit.is_some() || (self.files && !one)
+    fn names_one(&self) -> bool {
+        self.row.is_some() || self.email.is_some()
     }
 
-    /// Gives every row that is wanted to `take`, with the place of the address column. Of a single
-    /// one that is looked for it is the first that gets a message.
-    fn each(
+    /// Whether it may be several rows. Then rows without a message are among them.
+    fn is_many(&self) -> bool {
+        self.limit.is_some() || (self.to_files && !self.names_one())
+    }
+
+    /// Calls `show` with each selected row and the index of the address column. If one recipient is
+    /// selected, it is the first row with that address that gets a message.
+    fn for_each(
         &self,
         mut rows: Rows,
-        file: &Path,
-        mut take: impl FnMut(&Kept, usize) -> Result<(), Failure>,
+        recipients: &Path,
+        mut show: impl FnMut(&Kept, usize) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let email = rows.email();
         let mut left = match self.limit {
             Some(limit) => limit,
-            None if self.several() => u64::MAX,
+            None if self.is_many() => u64::MAX,
             None => 1,
         };
-        let (mut any, mut passed) = (false, None);
+        let (mut any, mut without_message) = (false, None);
         let mut index = 0;
-        // No more is read than is wanted: the file may be broken further on.
+        // Read no further than necessary: a later row may be broken.
         while left > 0
-            && let Some(kept) = rows.get(index).map_err(no_room)?
+            && let Some(kept) = rows.get(index).map_err(cannot_spool)?
         {
             index += 1;
-            if !self.is(&kept, email) {
+            if !self.contains(&kept, email) {
                 continue;
             }
-            if kept.fault.is_none() || self.several() {
-                take(&kept, email)?;
+            if kept.fault.is_none() || self.is_many() {
+                show(&kept, email)?;
                 (any, left) = (true, left - 1);
             } else {
                 left -= u64::from(self.row.is_some());
-                passed.get_or_insert(kept);
+                without_message.get_or_insert(kept);
             }
         }
         if let Some(error) = rows.into_error() {
             return Err(error.into());
         }
-        let asked = self.row.is_some() || self.email.is_some();
-        match passed.filter(|_| asked) {
+        match without_message.filter(|_| self.names_one()) {
             _ if any => Ok(()),
-            Some(kept) => take(&kept, email),
-            None => Err(self.nobody(file)),
+            Some(kept) => show(&kept, email),
+            None => Err(self.no_recipient(recipients)),
         }
     }
 
-    fn is(&self, kept: &Kept, email: usize) -> bool {
-        let address = || kept.address(email);
+    fn contains(&self, kept: &Kept, email: usize) -> bool {
         self.row.is_none_or(|row| row == kept.number)
-            && (self.email.is_none() || self.email == address())
+            && (self.email.is_none() || self.email == kept.address(email))
     }
 
-    fn nobody(&self, file: &Path) -> Failure {
-        let file = file.display();
-        let what = match (self.row, &self.email) {
-            (Some(row), _) => format!("there is no row {row} in {file}"),
-            (_, Some(email)) => format!("{email} is not among the recipients in {file}"),
-            _ => format!("there is no recipient in {file} who can be sent to"),
+    fn no_recipient(&self, recipients: &Path) -> Failure {
+        let file = recipients.display();
+        let message = match (self.row, &self.email) {
+            (Some(row), _) => format!("{file} has no row {row}"),
+            (_, Some(email)) => format!("{email} is not in {file}"),
+            _ => format!("{file} has no recipient that can be sent to"),
         };
-        Failure::new("no-recipient", what)
+        Failure::new("no-recipient", message)
     }
 }

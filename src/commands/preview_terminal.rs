@@ -1,5 +1,5 @@
-//! `mailrun preview` on a terminal: keys in, a screen out, and the terminal as it was at the end,
-//! whatever that is.
+//! `mailrun preview` on a terminal: reads keys, draws the screen, and restores the terminal at the end,
+//! also after a signal or a panic.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,34 +17,33 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::console::no_color;
 use super::failure::Failure;
-use crate::cli::Preview;
+use crate::cli::PreviewArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::preview::{Browser, Look, Step};
 
-/// How often the footer says how far the reading is, in steps of reading.
-const STEPS: usize = 25;
-/// The size of a terminal that does not tell its own: rows and columns.
-const USUAL: (u16, u16) = (24, 80);
+/// After how many steps of reading rows the footer is drawn again.
+const DRAW_EVERY: usize = 25;
+/// Rows and columns of a terminal that doesn't report its size.
+const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
 /// How messages are shown on standard output.
 pub(super) fn look() -> Look {
     let terminal = is_screen();
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     Look {
         terminal,
         width: size().1,
-        colour: terminal && !no_colour,
+        colour: terminal && !no_color(),
         clock: Clock::system(),
     }
 }
 
-/// Whether the user can go through the messages: there are a screen and a keyboard, and no message
-/// was asked for.
-pub(super) fn is_wanted(args: &Preview) -> bool {
-    let asked = args.row.is_some() || args.email.is_some() || args.limit.is_some();
-    !asked && args.out.is_none() && is_screen() && io::stdin().is_terminal()
+/// Whether to let the user browse: no message is selected, and there is a screen with a keyboard.
+pub(super) fn can_browse(args: &PreviewArgs) -> bool {
+    let selected = args.row.is_some() || args.email.is_some() || args.limit.is_some();
+    !selected && args.out.is_none() && is_screen() && io::stdin().is_terminal()
 }
 
 fn is_screen() -> bool {
@@ -53,14 +52,13 @@ fn is_screen() -> bool {
 
 /// Rows and columns.
 fn size() -> (usize, usize) {
-    let (rows, columns) = Term::stdout().size_checked().unwrap_or(USUAL);
+    let (rows, columns) = Term::stdout().size_checked().unwrap_or(DEFAULT_SIZE);
     (rows.into(), columns.into())
 }
 
-/// Lets the user go through the messages.
 pub(super) fn browse(mut browser: Browser<'_>) -> Result<ExitCode, Failure> {
     let screen = Screen::enter().map_err(|error| failed(&error))?;
-    let ended = serve(&mut browser);
+    let ended = run(&mut browser);
     drop(screen);
     let exit = ended.map_err(|error| failed(&error))?;
     match browser.into_rows().into_error() {
@@ -73,10 +71,10 @@ fn failed(error: &io::Error) -> Failure {
     Failure::new("io", format!("can't show the messages: {error}"))
 }
 
-fn serve(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
+fn run(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
     loop {
         draw(browser)?;
-        read_on(browser)?;
+        read_rows(browser)?;
         loop {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => match browser.press(key)? {
@@ -84,7 +82,7 @@ fn serve(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
                     Step::Quit => return Ok(ExitCode::Done),
                     Step::Interrupt => return Ok(ExitCode::Interrupted),
                 },
-                // Of another size, it is drawn anew.
+                // The terminal was resized: draw again.
                 _ => {}
             }
             if !event::poll(Duration::ZERO)? {
@@ -94,12 +92,12 @@ fn serve(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
     }
 }
 
-/// Reads rows while nobody types.
-fn read_on(browser: &mut Browser<'_>) -> io::Result<()> {
+/// Reads more rows until a key is pressed.
+fn read_rows(browser: &mut Browser<'_>) -> io::Result<()> {
     let mut steps = 0;
     while !event::poll(Duration::ZERO)? {
         let more = browser.idle()?;
-        if steps % STEPS == 0 || !more {
+        if steps % DRAW_EVERY == 0 || !more {
             draw(browser)?;
         }
         if !more {
@@ -133,11 +131,11 @@ fn draw(browser: &mut Browser<'_>) -> io::Result<()> {
     out.flush()
 }
 
-/// Held while the screen is written to, so that nothing comes after it was left.
+/// Held while writing to the screen, so that nothing is written after it was left.
 static WRITING: Mutex<()> = Mutex::new(());
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// A screen of our own; the user's comes back when it is dropped, on a signal and on a panic.
+/// The alternate screen. It is left on drop, on a signal and on a panic.
 struct Screen;
 
 impl Screen {
@@ -164,7 +162,7 @@ impl Drop for Screen {
 
 fn leave() {
     if ENTERED.swap(false, Ordering::SeqCst) {
-        // There is nobody left to tell of a terminal that is gone.
+        // Errors mean that the terminal is gone.
         let _ = execute!(io::stdout(), Show, LeaveAlternateScreen);
         let _ = disable_raw_mode();
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::api_keys::ApiKeys;
+use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::keys::keys;
-use super::open::{Opened, engine_of};
-use super::show::Shown;
+use super::open_run::{OpenRun, engine_of};
 use crate::api::Dialect;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
@@ -25,7 +25,7 @@ const MAX_CONCURRENCY: u32 = 8;
 ///
 /// # Errors
 /// When the run is local, or the server chose the IDs.
-pub(super) fn check(opened: &Opened) -> Result<Campaign, Failure> {
+pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
     let campaign = Campaign::load_frozen(&opened.folder.frozen())?;
     let why = if opened.run.target == Target::Local {
         "this run is local: there is no API to ask"
@@ -43,12 +43,12 @@ pub(super) fn check(opened: &Opened) -> Result<Campaign, Failure> {
 /// # Errors
 /// When nothing could be asked, or the ledger or the results can't be written.
 pub(super) fn run(
-    opened: Opened,
+    opened: OpenRun,
     campaign: &Campaign,
     unknown: u64,
-    shown: &Shown,
+    console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let keys = keys(&campaign.api)?;
+    let keys = ApiKeys::load(&campaign.api)?;
     let interrupt = Interrupt::watch()?;
     let concurrency = campaign.pace.concurrency.get().min(MAX_CONCURRENCY);
     let path = opened.folder.ledger();
@@ -70,12 +70,12 @@ pub(super) fn run(
         clock: Clock::system(),
         rng: Box::new(rng()),
     };
-    shown.say(&format!(
+    console.print(&format!(
         "Asking the API about {}.",
         counted(unknown, "unknown row")
     ));
     let again = |left, pause| {
-        shown.say(&format!(
+        console.print(&format!(
             "{} {} not listed yet; asking again in {}.",
             counted(left, "row"),
             are(left),
@@ -92,7 +92,7 @@ pub(super) fn run(
         .map_err(|error| Failure::from(error).stopped())?;
     let left = ledger.counts()?.without_holder().of(Status::Unknown);
     let folder = opened.folder.path().display();
-    shown.say(&summary(&done, left, &folder.to_string()));
+    console.print(&summary(&done, left, &folder.to_string()));
     Ok(if *interrupted.borrow() {
         ExitCode::Interrupted
     } else if done.stopped.is_some() {

@@ -1,66 +1,66 @@
 //! `mailrun resolve`.
 
-use std::path::Path;
-
+use super::confirm::{Confirmation, confirm};
+use super::console::Console;
 use super::failure::Failure;
-use super::open::open_locked;
-use super::question::{Reply, ask};
+use super::open_run::open_locked;
 use super::reconcile;
-use super::show::Shown;
-use crate::cli::{How, Resolve};
+use crate::cli::{How, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{self, Status};
 use crate::report::{self, are, counted};
 
-pub(super) fn run(args: &Resolve, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, _lock) = open_locked(&args.run)?;
     let path = opened.folder.ledger();
-    // A usage error whatever the rows are, so that a script learns of it at once.
-    let to_ask = match args.how {
+    // A usage error even without unknown rows, so that a script fails early.
+    let campaign = match args.how {
         How::Reconcile => Some(reconcile::check(&opened)?),
         How::Accepted | How::Resend => None,
     };
     let unknown = opened.ledger.counts()?.without_holder().of(Status::Unknown);
     if unknown == 0 {
-        shown.say("There are no unknown rows.");
+        console.print("There are no unknown rows.");
         return Ok(ExitCode::Done);
     }
-    if let Some(campaign) = to_ask {
-        return reconcile::run(opened, &campaign, unknown, shown);
+    if let Some(campaign) = campaign {
+        return reconcile::run(opened, &campaign, unknown, console);
     }
-    let said = if args.how == How::Accepted {
+    let message = if args.how == How::Accepted {
         let rows = ledger::resolve_accepted(&path, Clock::system().now())? as u64;
-        format!("{} {} accepted now", counted(rows, "row"), are(rows))
+        format!("{} {} now accepted", counted(rows, "row"), are(rows))
     } else {
         if !args.yes {
-            confirm(unknown)?;
+            confirm_resend(unknown)?;
         }
         let rows = ledger::resolve_resend(&path)? as u64;
         format!(
-            "{} {} pending now; send them by `mailrun resume {}`",
+            "{} {} now pending; to send, run `mailrun resume {}`",
             counted(rows, "row"),
             are(rows),
             opened.folder.path().display()
         )
     };
     report::write_results(&opened.ledger, &opened.folder.results(), false, true)?;
-    shown.say(&said);
+    console.print(&message);
     Ok(ExitCode::Done)
 }
 
-fn confirm(unknown: u64) -> Result<(), Failure> {
-    let question = format!(
-        "Mark {} to be sent again? Whoever has got the message will get it twice.",
-        counted(unknown, "row")
-    );
-    match ask(&question, false).map_err(|error| (Path::new("the terminal").to_owned(), error))? {
-        Reply::Yes => Ok(()),
-        Reply::No => Err(Failure::new("not-confirmed", "nothing was changed")),
-        Reply::NoTerminal => Err(Failure::with_help(
+fn confirm_resend(unknown: u64) -> Result<(), Failure> {
+    let confirmation = Confirmation {
+        question: format!(
+            "Send {} again? Recipients whose message did arrive will get it twice.",
+            counted(unknown, "row")
+        ),
+        input_is_data: false,
+        declined: "nothing was changed",
+    };
+    confirm(&confirmation, || {
+        Failure::with_help(
             "not-confirmed",
-            "sending again asks first, and there is no terminal to ask on",
-            "say `--yes` to do it without being asked",
-        )),
-    }
+            "sending again needs confirmation, but there is no terminal",
+            "add `--yes` to skip the question",
+        )
+    })
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use super::open::open;
-use crate::cli::Results;
+use super::open_run::open;
+use crate::cli::ResultsArgs;
 use crate::exit_code::ExitCode;
 use crate::report::{write_results, write_results_to};
 
-pub(super) fn run(args: &Results) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
     let opened = open(&args.run)?;
-    let live = opened.live();
+    let live = opened.is_live();
     match &args.out {
         Some(out) if out == Path::new("-") => {
             write_results_to(&opened.ledger, std::io::stdout().lock(), args.raw, live)?

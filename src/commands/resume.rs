@@ -3,32 +3,32 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::deliver::{Deliver, deliver};
+use super::api_keys::ApiKeys;
+use super::console::Console;
+use super::deliver::{PlannedRun, deliver};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::keys::keys;
-use super::open::{Opened, engine_of, open_locked};
-use super::show::Shown;
+use super::open_run::{OpenRun, engine_of, open_locked};
 use crate::campaign::Campaign;
-use crate::cli::Resume;
+use crate::cli::ResumeArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Run, Status, Target, Writer};
+use crate::ledger::{self, Ledger, Run, Status, Target, Writer};
 use crate::pace::Rate;
-use crate::report;
+use crate::report::counted;
 use crate::run::{Folder, Lock, later, suppression_list};
 
-pub(super) fn run(args: &Resume, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
     let overrides = Overrides {
         rate: args.rate.clone(),
         concurrency: args.concurrency,
         limit: args.limit,
     };
-    go_on(opened, lock, overrides, shown)
+    send_pending(opened, lock, overrides, console)
 }
 
-/// What is different from the campaign.
+/// What replaces the campaign's settings.
 #[derive(Default)]
 pub(super) struct Overrides {
     pub(super) rate: Vec<Rate>,
@@ -36,15 +36,14 @@ pub(super) struct Overrides {
     pub(super) limit: Option<u64>,
 }
 
-/// Sends the pending rows of a run.
-pub(super) fn go_on(
-    opened: Opened,
+pub(super) fn send_pending(
+    opened: OpenRun,
     lock: Lock,
     overrides: Overrides,
-    shown: &Shown,
+    console: &Console,
 ) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::watch()?;
-    let Opened {
+    let OpenRun {
         folder,
         ledger,
         run,
@@ -53,24 +52,24 @@ pub(super) fn go_on(
     let keys = if run.target == Target::Local {
         None
     } else {
-        Some(keys(&campaign.api)?)
+        Some(ApiKeys::load(&campaign.api)?)
     };
     let engine = engine_of(&campaign, &folder, &run)?;
-    let skipped = suppress_again(&campaign, &run.campaign, &ledger, &folder.ledger())?;
+    let skipped = skip_suppressed(&campaign, &run.campaign, &ledger, &folder.ledger())?;
     if skipped > 0 {
-        shown.say(&format!(
-            "{} on a suppression list by now, and skipped",
-            report::counted(skipped, "row")
+        console.print(&format!(
+            "{} skipped: on a suppression list now",
+            counted(skipped, "row")
         ));
     }
-    skip_sent_later(&folder, &run, shown)?;
+    skip_sent_later(&folder, &run, console)?;
     println!("{}", folder.path().display());
     let rate = if overrides.rate.is_empty() {
         campaign.pace.rate.clone()
     } else {
         overrides.rate
     };
-    let to_send = Deliver {
+    let planned = PlannedRun {
         folder: &folder,
         lock,
         campaign: &campaign,
@@ -81,11 +80,11 @@ pub(super) fn go_on(
         concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
         limit: overrides.limit,
     };
-    deliver(to_send, &interrupt, shown)
+    deliver(planned, &interrupt, console)
 }
 
-/// A later run of the campaign may have sent to those who are still pending in this one.
-fn skip_sent_later(folder: &Folder, run: &Run, shown: &Shown) -> Result<(), Failure> {
+/// Skips rows that a later run of the campaign has sent to.
+fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), Failure> {
     if run.target != Target::Real {
         return Ok(());
     }
@@ -96,18 +95,19 @@ fn skip_sent_later(folder: &Folder, run: &Run, shown: &Shown) -> Result<(), Fail
         let path = later.folder.ledger();
         let skipped = ledger::skip_sent_later(&folder.ledger(), &path, &reason, now)?;
         if skipped > 0 {
-            let rows = report::counted(skipped as u64, "row");
-            shown.say(&format!("{rows} {reason} since, and skipped"));
+            let rows = counted(skipped as u64, "row");
+            console.print(&format!("{rows} skipped: {reason}"));
         }
     }
     Ok(())
 }
 
-/// The suppression lists are one thing that a run looks at again: they can only skip more rows.
-fn suppress_again(
+/// Skips rows that are on a suppression list now. A run reads the lists again, because they can only
+/// make it skip more rows.
+fn skip_suppressed(
     campaign: &Campaign,
     dir: &Path,
-    ledger: &crate::ledger::Ledger,
+    ledger: &Ledger,
     path: &Path,
 ) -> Result<u64, Failure> {
     let list = suppression_list(campaign, dir)?;

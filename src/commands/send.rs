@@ -1,20 +1,19 @@
 //! `mailrun send`.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::deliver::{Deliver, deliver, rng};
-use super::dry_run;
+use super::api_keys::ApiKeys;
+use super::confirm::{Confirmation, can_ask, confirm};
+use super::console::Console;
+use super::deliver::{PlannedRun, deliver, rng};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::keys::{Keys, keys};
-use super::prepare::{Ready, Wanted, new_run, prepare};
-use super::question::{Reply, ask};
-use super::show::Shown;
+use super::pace_text::pace_with_time;
+use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
 use crate::campaign::Campaign;
 use crate::check::{Findings, nobody};
-use crate::cli::Send;
+use crate::cli::SendArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
@@ -23,72 +22,67 @@ use crate::render::Engine;
 use crate::report::{counted, grouped, s};
 use crate::run::{Folder, Lock, Previous, previous, sweep};
 
-pub(super) fn run(args: &Send, shown: &Shown) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
-    if args.dry_run {
-        return dry_run::run(args, &campaign, shown);
-    }
     let target = target(args);
-    let keys = if target == Target::Local {
-        None
-    } else {
-        Some(keys(&campaign.api)?)
+    let keys = match target {
+        Target::Local => None,
+        Target::Real | Target::Test => Some(ApiKeys::load(&campaign.api)?),
     };
-    if target != Target::Local && !args.yes && !can_ask(&campaign) {
-        return Err(unasked());
+    if keys.is_some() && !args.yes && !can_ask(campaign.recipients.file.is_none()) {
+        return Err(no_terminal());
     }
-    let sending = match target {
-        Target::Real => send_alone(&campaign, args.run_dir.is_some())?,
+    let campaign_lock = match target {
+        Target::Real => lock_campaign(&campaign, args.run_dir.is_some())?,
         Target::Local | Target::Test => None,
     };
-    let earlier = earlier(args, &campaign)?;
-    refuse_twice(args, &earlier)?;
+    let earlier = earlier_runs(args, &campaign)?;
+    refuse_second_send(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
     let now = Clock::system().now();
-    let folder =
-        interrupt.making(|| Folder::create(&campaign, args.run_dir.as_deref(), now, &mut rng()))?;
-    if let Some(lock) = &sending {
+    let folder = interrupt
+        .create_folder(|| Folder::create(&campaign, args.run_dir.as_deref(), now, &mut rng()))?;
+    if let Some(lock) = &campaign_lock {
         lock.note(&folder);
     }
-    let run = Sending {
-        args,
-        campaign: &campaign,
-        target,
+    let must_confirm = keys.is_some() && !args.yes;
+    let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
+    interrupt.keep_folder();
+    let (lock, engine, run) = planned.inspect_err(|_| folder.remove())?;
+    // The reader of standard output may be gone; the run continues.
+    let _ = writeln!(std::io::stdout(), "{}", folder.path().display());
+    let planned = PlannedRun {
         folder: &folder,
-        interrupt: &interrupt,
+        lock: lock.and(campaign_lock),
+        campaign: &campaign,
+        run: &run,
+        engine,
+        keys,
+        rate: campaign.pace.rate.clone(),
+        concurrency: campaign.pace.concurrency,
+        limit: args.limit,
     };
-    match run.plan(keys.is_some(), &earlier, shown) {
-        Ok((lock, engine, planned)) => {
-            interrupt.planned();
-            run.start(keys, lock.and(sending), engine, &planned, shown)
-        }
-        Err(failure) => {
-            interrupt.planned();
-            folder.remove();
-            Err(failure)
-        }
-    }
+    deliver(planned, &interrupt, console)
 }
 
-/// The runs that stand against one started with these arguments.
-pub(super) fn earlier(args: &Send, campaign: &Campaign) -> Result<Vec<Previous>, Failure> {
+/// The earlier runs that sent the campaign for real, unless these arguments ignore them.
+pub(super) fn earlier_runs(args: &SendArgs, campaign: &Campaign) -> Result<Vec<Previous>, Failure> {
     if target(args) != Target::Real || args.again {
         return Ok(Vec::new());
     }
     Ok(previous(campaign)?)
 }
 
-/// The right to send the campaign, in `runs` that hold nothing but runs.
-fn send_alone(campaign: &Campaign, elsewhere: bool) -> Result<Option<Lock>, Failure> {
-    let lock = Lock::send(campaign, elsewhere)?;
+/// Takes the campaign's lock and removes the folders of runs that were never planned.
+fn lock_campaign(campaign: &Campaign, has_run_dir: bool) -> Result<Option<Lock>, Failure> {
+    let lock = Lock::send(campaign, has_run_dir)?;
     if lock.is_some() {
         sweep(campaign);
     }
     Ok(lock)
 }
 
-/// What a run started with these arguments sends to.
-pub(super) fn target(args: &Send) -> Target {
+fn target(args: &SendArgs) -> Target {
     match (args.local, &args.test_to) {
         (true, _) => Target::Local,
         (false, Some(_)) => Target::Test,
@@ -96,97 +90,56 @@ pub(super) fn target(args: &Send) -> Target {
     }
 }
 
-/// How many rows a run started with these arguments has at most.
-pub(super) fn only(args: &Send) -> Option<u64> {
-    args.test_to.as_ref().map(|_| args.limit.unwrap_or(1))
-}
-
-/// A run that is being made and sent.
-struct Sending<'a> {
-    args: &'a Send,
+/// The options of a run that `send` freezes and sends.
+pub(super) fn run_options<'a>(
+    args: &'a SendArgs,
     campaign: &'a Campaign,
-    target: Target,
     folder: &'a Folder,
-    interrupt: &'a Interrupt,
-}
-
-impl Sending<'_> {
-    /// Plans the run, and asks. Nothing of it is left when this fails.
-    fn plan(
-        &self,
-        ask: bool,
-        earlier: &[Previous],
-        shown: &Shown,
-    ) -> Result<(Lock, Arc<Engine>, Run), Failure> {
-        let args = self.args;
-        let lock = Lock::take(self.folder)?;
-        let test_to = args.test_to.as_ref();
-        let wanted = Wanted {
-            campaign: self.campaign,
-            folder: self.folder,
-            freeze: true,
-            run: new_run(
-                self.campaign,
-                self.target,
-                test_to,
-                Clock::system().now(),
-                &mut rng(),
-            ),
-            test_to,
-            only: only(args),
-            except_sent: if args.except_sent { earlier } else { &[] },
-            preflight: !args.no_preflight,
-            least: Severity::Error,
-            net: false,
-            skip_invalid: args.skip_invalid,
-        };
-        let ready = prepare(wanted, shown)?;
-        shown.findings(&ready.findings);
-        let has_any = ready.counts.of(Status::Pending) > 0;
-        if !has_any {
-            shown.findings(&Findings::from_iter([nobody(
-                &self.campaign.recipients_path(),
-            )]));
-        }
-        if ask && !args.yes && has_any {
-            confirm(args, self.campaign, &ready)?;
-        }
-        let (engine, run) = ready.finish()?;
-        Ok((lock, engine, run))
-    }
-
-    fn start(
-        &self,
-        keys: Option<Keys>,
-        lock: Lock,
-        engine: Arc<Engine>,
-        run: &Run,
-        shown: &Shown,
-    ) -> Result<ExitCode, Failure> {
-        // Who reads the folder's name may have gone; the run goes on.
-        let _ = writeln!(std::io::stdout(), "{}", self.folder.path().display());
-        let to_send = Deliver {
-            folder: self.folder,
-            lock,
-            campaign: self.campaign,
-            run,
-            engine,
-            keys,
-            rate: self.campaign.pace.rate.clone(),
-            concurrency: self.campaign.pace.concurrency,
-            limit: self.args.limit,
-        };
-        deliver(to_send, self.interrupt, shown)
+    earlier: &'a [Previous],
+) -> RunOptions<'a> {
+    let test_to = args.test_to.as_ref();
+    let now = Clock::system().now();
+    RunOptions {
+        campaign,
+        folder,
+        freeze: true,
+        run: new_run(campaign, target(args), test_to, now, &mut rng()),
+        test_to,
+        max_rows: test_to.map(|_| args.limit.unwrap_or(1)),
+        except_sent: if args.except_sent { earlier } else { &[] },
+        preflight: !args.no_preflight,
+        least: Severity::Error,
+        net: false,
+        skip_invalid: args.skip_invalid,
     }
 }
 
-fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
-    let Some(last) = earlier.last() else {
+/// Plans the run, and asks for confirmation.
+fn plan(
+    args: &SendArgs,
+    campaign: &Campaign,
+    folder: &Folder,
+    earlier: &[Previous],
+    must_confirm: bool,
+    console: &Console,
+) -> Result<(Lock, Arc<Engine>, Run), Failure> {
+    let lock = Lock::take(folder)?;
+    let prepared = prepare(run_options(args, campaign, folder, earlier), console)?;
+    console.print_findings(&prepared.findings);
+    if prepared.counts.of(Status::Pending) == 0 {
+        let nobody = nobody(&campaign.recipients_path());
+        console.print_findings(&Findings::from_iter([nobody]));
+    } else if must_confirm {
+        confirm_send(args, campaign, &prepared)?;
+    }
+    let (engine, run) = prepared.finish()?;
+    Ok((lock, engine, run))
+}
+
+fn refuse_second_send(args: &SendArgs, earlier: &[Previous]) -> Result<(), Failure> {
+    let Some(last) = earlier.last().filter(|_| !args.except_sent) else {
         return Ok(());
     };
-    if args.except_sent {
-        return Ok(());
-    }
     let counts = [
         (last.accepted, "accepted"),
         (last.unknown, "unknown"),
@@ -195,59 +148,49 @@ fn refuse_twice(args: &Send, earlier: &[Previous]) -> Result<(), Failure> {
     let counts: Vec<String> = counts
         .iter()
         .filter(|(rows, _)| *rows > 0)
-        .map(|(rows, word)| format!("{} {word}", grouped(*rows)))
+        .map(|(rows, status)| format!("{} {status}", grouped(*rows)))
         .collect();
     let message = format!(
-        "this campaign has been sent: {} has {} row{}",
+        "this campaign has been sent before: {} has {} row{}",
         last.folder.path().display(),
         counts.join(", "),
         s(last.accepted + last.unknown + last.pending)
     );
-    let help = "`mailrun resume` goes on with that run; `--except-sent` sends to those who have not got it; `--again` sends to all";
+    let help = "continue that run with `mailrun resume`; or add `--except-sent` to send only to people who did not get it, or `--again` to send to everyone";
     Err(Failure::with_help("already-sent", message, help))
 }
 
-/// Whom an earlier run has sent to is not known.
-fn can_ask(campaign: &Campaign) -> bool {
-    use std::io::IsTerminal;
-    let input_is_data = campaign.recipients.file.is_none();
-    if input_is_data {
-        std::fs::File::open("/dev/tty").is_ok()
-    } else {
-        std::io::stdin().is_terminal()
-    }
-}
-
-fn unasked() -> Failure {
+fn no_terminal() -> Failure {
     Failure::with_help(
         "not-confirmed",
-        "sending for real asks first, and there is no terminal to ask on",
-        "say `--yes` to send without being asked; `--dry-run` shows what would go out",
+        "sending needs confirmation, but there is no terminal",
+        "add `--yes` to skip the question, or `--dry-run` to see what would be sent",
     )
 }
 
-fn confirm(args: &Send, campaign: &Campaign, ready: &Ready) -> Result<(), Failure> {
-    let pending = ready.counts.of(Status::Pending);
-    let messages = args.limit.map_or(pending, |limit| limit.min(pending));
-    let whom = match &args.test_to {
-        Some(address) => format!("to {address} alone"),
+fn confirm_send(
+    args: &SendArgs,
+    campaign: &Campaign,
+    prepared: &PreparedRun,
+) -> Result<(), Failure> {
+    let messages = prepared.messages(args.limit);
+    let recipients = match &args.test_to {
+        Some(address) => format!("to {address} only"),
         None if messages == 1 => "to one recipient".to_owned(),
         None => "to as many recipients".to_owned(),
     };
     let question = format!(
-        "Send {} {whom}, from {}, through {} ({}), {}?",
+        "Send {} {recipients}, from {}, through {} ({}), {}?",
         counted(messages, "message"),
         campaign.message.from.get_ref(),
         campaign.api.smtp_account,
         campaign.api.url.host_str().unwrap_or_default(),
-        dry_run::how_fast(&campaign.pace, messages, &ready.by_lane),
+        pace_with_time(&campaign.pace, messages, &prepared.by_lane),
     );
-    let input_is_data = campaign.recipients.file.is_none();
-    match ask(&question, input_is_data)
-        .map_err(|error| (Path::new("the terminal").to_owned(), error))?
-    {
-        Reply::Yes => Ok(()),
-        Reply::No => Err(Failure::new("not-confirmed", "nothing was sent")),
-        Reply::NoTerminal => Err(unasked()),
-    }
+    let confirmation = Confirmation {
+        question,
+        input_is_data: campaign.recipients.file.is_none(),
+        declined: "nothing was sent",
+    };
+    confirm(&confirmation, no_terminal)
 }

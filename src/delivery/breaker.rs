@@ -8,14 +8,14 @@ use crate::ledger::Settlement;
 /// What became of the last messages.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    limits: campaign::Breaker,
+    limits: campaign::BreakerSettings,
     /// Whether each of the last messages went wrong, oldest first.
     last: VecDeque<bool>,
     wrong: usize,
 }
 
 impl Breaker {
-    pub(super) fn new(limits: campaign::Breaker) -> Self {
+    pub(super) fn new(limits: campaign::BreakerSettings) -> Self {
         Self {
             limits,
             last: VecDeque::new(),
@@ -55,7 +55,7 @@ mod tests {
 
     fn breaker(messages: u32, share: f64) -> Breaker {
         let messages = NonZeroU32::new(messages).expect("not zero");
-        Breaker::new(campaign::Breaker { messages, share })
+        Breaker::new(campaign::BreakerSettings { messages, share })
     }
 
     fn accepted() -> Settlement {

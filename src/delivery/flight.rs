@@ -9,7 +9,7 @@ use super::FIRST_WAIT;
 use super::job::{Job, JobRow};
 use super::outcome::{Blame, Outcome, classify};
 use super::shared::Shared;
-use crate::campaign::Retry;
+use crate::campaign::RetrySettings;
 use crate::clock::Clock;
 use crate::ledger::{Claim, LedgerError, Settlement, Writer};
 use crate::pace::backoff;
@@ -30,7 +30,7 @@ pub(super) struct Flights<T> {
     pub(super) writer: Writer,
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
-    pub(super) retry: Retry,
+    pub(super) retry: RetrySettings,
 }
 
 impl<T: Transport> Flights<T> {

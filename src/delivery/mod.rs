@@ -25,7 +25,7 @@ use rand::{Rng, RngExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::campaign::{self, Retry};
+use crate::campaign::{self, RetrySettings};
 use crate::clock::Clock;
 use crate::ledger::{LedgerError, Writer};
 use crate::pace::{Now, Pace, Rate, Turn};
@@ -60,9 +60,9 @@ pub struct Settings {
     /// The most requests in flight.
     pub concurrency: NonZeroU32,
     /// When a row is tried again.
-    pub retry: Retry,
+    pub retry: RetrySettings,
     /// When too much goes wrong.
-    pub breaker: campaign::Breaker,
+    pub breaker: campaign::BreakerSettings,
     /// What the ledger says of the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
     pub posted: Vec<(i64, u64)>,
     /// The time.

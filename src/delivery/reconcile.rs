@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::FIRST_WAIT;
 use super::lookup::{Known, known};
 use crate::api::emails_query;
-use crate::campaign::Retry;
+use crate::campaign::RetrySettings;
 use crate::clock::Clock;
 use crate::ledger::{Found, Ledger, LedgerError, PlannedRow};
 use crate::pace::backoff;
@@ -46,7 +46,7 @@ pub struct Reconcile<T> {
     /// The most questions in flight.
     pub concurrency: u32,
     /// How often a question is tried, and how long a wait is at most.
-    pub retry: Retry,
+    pub retry: RetrySettings,
     /// The time.
     pub clock: Clock,
     /// Chance.
@@ -71,7 +71,7 @@ pub struct Reconciled {
 /// What the questions in flight share.
 struct Asking<T> {
     transport: Arc<T>,
-    retry: Retry,
+    retry: RetrySettings,
     clock: Clock,
     /// Until when nobody asks, since the server would not answer.
     pause: Mutex<Option<Instant>>,

@@ -304,7 +304,7 @@ mod tests {
 
     fn shared() -> Shared {
         let messages = NonZeroU32::MIN;
-        let never = campaign::Breaker {
+        let never = campaign::BreakerSettings {
             messages,
             share: 1.0,
         };

@@ -3,12 +3,12 @@
 use std::io;
 
 use super::store::{Kept, Store};
-use crate::recipients::{ReadError, Reader};
+use crate::recipients::{ReadError, RecipientReader};
 use crate::run::LeftOut;
 
 /// The rows.
 pub struct Rows {
-    reader: Reader,
+    reader: RecipientReader,
     store: Store,
     done: bool,
     error: Option<ReadError>,
@@ -19,7 +19,7 @@ impl Rows {
     ///
     /// # Errors
     /// When there can be no temporary file.
-    pub fn new(reader: Reader, left_out: LeftOut) -> io::Result<Self> {
+    pub fn new(reader: RecipientReader, left_out: LeftOut) -> io::Result<Self> {
         let email = reader.header().email();
         Ok(Self {
             reader,
@@ -157,13 +157,14 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipients::Settings;
+    use crate::recipients::ReadSettings;
 
     fn rows(csv: &str) -> Rows {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("r.csv");
         std::fs::write(&path, csv).expect("a file");
-        let reader = Reader::open(&path, "r.csv", &Settings::default()).expect("a reader");
+        let reader =
+            RecipientReader::open(&path, "r.csv", &ReadSettings::default()).expect("a reader");
         Rows::new(reader, LeftOut::default()).expect("a temporary file")
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Mailbox};
 use crate::finding::{Finding, Place, Severity};
-use crate::recipients::{Row, RowFault, Warning};
+use crate::recipients::{RecipientRow, RowFault, Warning};
 use crate::render;
 use crate::run::{LeftOut, Reason};
 
@@ -138,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     /// When the temporary file can't be written or read.
-    pub(super) fn push(&mut self, row: &Row) -> io::Result<()> {
+    pub(super) fn push(&mut self, row: &RecipientRow) -> io::Result<()> {
         let fault = match &row.recipient {
             Err(fault) => Some(Fault::from(fault)),
             Ok(mailbox) => {

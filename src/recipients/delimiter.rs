@@ -1,32 +1,32 @@
-//! Which character parts the cells.
+//! Detects the delimiter.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
 use encoding_rs::Encoding;
 
+use super::decode::TextDecoder;
 use super::header::{address_columns, names};
 use super::records::Records;
-use super::text::Text;
 
-/// What is tried, the likelier first.
+/// The likeliest first.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How many records are looked at.
-const LOOKED_AT: usize = 100;
+/// How many records are compared.
+const SAMPLE: usize = 100;
 
-/// Whether a character may be a delimiter: ASCII, and nothing that cells or line ends need.
-pub(crate) fn is_possible(delimiter: u8) -> bool {
+/// Whether a character may be a delimiter: ASCII, and not needed in cells or line ends.
+pub(super) fn is_possible(delimiter: u8) -> bool {
     let punctuation = delimiter.is_ascii_punctuation() && !b"\"@.".contains(&delimiter);
     punctuation || matches!(delimiter, b'\t' | b' ' | 0x1c..=0x1f)
 }
 
-/// What a first line `sep=;` says, as Excel writes and reads it.
-pub(crate) fn sep_line(mut file: &File, encoding: &'static Encoding) -> io::Result<Option<u8>> {
+/// The delimiter from a first line such as `sep=;`, which Excel writes.
+pub(super) fn sep_line(mut file: &File, encoding: &'static Encoding) -> io::Result<Option<u8>> {
     file.seek(SeekFrom::Start(0))?;
-    let mut text = Text::new(file, encoding);
+    let mut text = TextDecoder::new(file, encoding);
     let mut start = String::new();
-    // What can't be decoded is told when the records are read.
+    // Decoding errors are reported when the records are read.
     while start.len() < 16 && matches!(text.read_into(&mut start), Ok(true)) {}
     let line = start.split(['\r', '\n']).next().unwrap_or_default();
     let line = line
@@ -41,17 +41,20 @@ pub(crate) fn sep_line(mut file: &File, encoding: &'static Encoding) -> io::Resu
     })
 }
 
-/// The delimiter under which the header has the address column, and then the one under which most
-/// of the first records are as long as the header.
-pub(crate) fn find(
+/// The delimiter that fits best: the header should have the address column, and the first records should
+/// have as many cells as the header.
+pub(super) fn find(
     mut file: &File,
     encoding: &'static Encoding,
-    wanted: Option<&str>,
+    address_column: Option<&str>,
 ) -> io::Result<u8> {
-    let mut best = (CANDIDATES[0], Fit::default());
+    let mut best = (CANDIDATES[0], DelimiterFit::default());
     for delimiter in CANDIDATES {
         file.seek(SeekFrom::Start(0))?;
-        let fit = fit(Records::new(Text::new(file, encoding), delimiter), wanted);
+        let fit = fit(
+            Records::new(TextDecoder::new(file, encoding), delimiter),
+            address_column,
+        );
         if fit > best.1 {
             best = (delimiter, fit);
         }
@@ -59,34 +62,34 @@ pub(crate) fn find(
     Ok(best.0)
 }
 
-/// How well a delimiter suits a file, the weightiest first.
+/// How well a delimiter fits; the most important criterion first.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Fit {
+struct DelimiterFit {
     has_address: bool,
-    parts: bool,
-    /// Records as long as the header, in thousandths.
-    even: usize,
+    has_several_columns: bool,
+    /// Records with as many cells as the header, in thousandths.
+    same_length: usize,
     columns: usize,
 }
 
-fn fit(mut records: Records<&File>, wanted: Option<&str>) -> Fit {
-    // A record that can't be read is told when the records are read in earnest.
+fn fit(mut records: Records<&File>, address_column: Option<&str>) -> DelimiterFit {
+    // Errors are reported when the records are read again.
     let mut rows = std::iter::from_fn(|| records.next().ok().flatten())
         .filter(|record| !record.is_blank())
-        .take(LOOKED_AT);
+        .take(SAMPLE);
     let Some(header) = rows.next() else {
-        return Fit::default();
+        return DelimiterFit::default();
     };
     let columns = header.cells.len();
-    let (mut even, mut all) = (1, 1);
+    let (mut same_length, mut all) = (1, 1);
     for row in rows {
-        even += usize::from(row.fault.is_none() && row.cells.len() == columns);
+        same_length += usize::from(row.fault.is_none() && row.cells.len() == columns);
         all += 1;
     }
-    Fit {
-        has_address: !address_columns(&names(&header.cells), wanted).is_empty(),
-        parts: columns > 1,
-        even: even * 1000 / all,
+    DelimiterFit {
+        has_address: !address_columns(&names(&header.cells), address_column).is_empty(),
+        has_several_columns: columns > 1,
+        same_length: same_length * 1000 / all,
         columns,
     }
 }

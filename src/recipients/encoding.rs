@@ -1,35 +1,35 @@
-//! Which encoding a file is in.
+//! Detects the encoding of a file.
 //!
-//! In this order: a byte order mark; what the user set; UTF-16 when every other byte of the first
-//! line is NUL; UTF-8 when all of the file is; a legacy encoding when [`legacy`] finds enough
-//! evidence for one. Everything else is an error that names the line and the byte.
+//! In this order: a byte order mark; the user's setting; UTF-16, if every other byte of the first line is
+//! NUL; UTF-8, if the whole file is valid; a legacy encoding, if there is enough evidence. Otherwise an
+//! error names the line and the byte.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use super::decode::{TextDecoder, TextError};
 use super::error::{Notice, Problem};
-use super::legacy::{self, Verdict};
-use super::text::{Text, TextError};
+use super::legacy_encoding::{self, LegacyGuess};
 
-/// The encoding, and what the user should know about it.
-pub(crate) type Detected = (&'static Encoding, Option<Notice>);
+/// The encoding, and a notice for the user.
+pub(super) type Detected = (&'static Encoding, Option<Notice>);
 
-/// Finds the encoding of a file; reads all of it unless a mark or the user names one.
-pub(crate) fn detect(mut file: &File, set: Option<&'static Encoding>) -> Result<Detected, Problem> {
+/// Reads the whole file unless a byte order mark or the user names the encoding.
+pub(super) fn detect(mut file: &File, set: Option<&'static Encoding>) -> Result<Detected, Problem> {
     file.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
     file.take(1024).read_to_end(&mut head)?;
-    if let Some(what) = not_text(&head) {
-        return Err(Problem::NotText(what));
+    if let Some(kind) = not_text(&head) {
+        return Err(Problem::NotText(kind));
     }
     if let Some((mark, _)) = Encoding::for_bom(&head) {
         let set = set.filter(|set| *set != mark);
         return Ok((mark, set.map(|set| Notice::EncodingOverruled { mark, set })));
     }
-    if let Some(known) = set.or_else(|| utf16_by_nuls(&head)) {
-        return Ok((known, None));
+    if let Some(encoding) = set.or_else(|| utf16_by_nuls(&head)) {
+        return Ok((encoding, None));
     }
     match first_undecodable(file, UTF_8)? {
         None => Ok((UTF_8, None)),
@@ -37,7 +37,7 @@ pub(crate) fn detect(mut file: &File, set: Option<&'static Encoding>) -> Result<
     }
 }
 
-/// What a file is that people mistake for CSV, by its first bytes.
+/// A kind of file that people mistake for CSV, by its first bytes.
 fn not_text(head: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 5] = [
         (
@@ -52,18 +52,18 @@ fn not_text(head: &[u8]) -> Option<&'static str> {
     KINDS
         .iter()
         .find(|(magic, _)| head.starts_with(magic))
-        .map(|(_, what)| *what)
+        .map(|(_, kind)| *kind)
 }
 
-/// UTF-16 without a mark, known by the NULs beside the ASCII of the first line.
+/// UTF-16 without a byte order mark: ASCII characters in the first line have NULs beside them.
 fn utf16_by_nuls(head: &[u8]) -> Option<&'static Encoding> {
     let pairs = || {
         head.chunks_exact(2)
             .take_while(|pair| !matches!(pair, [b'\n', 0] | [0, b'\n']))
     };
-    let share =
-        |place: usize| pairs().filter(|pair| pair[place] == 0).count() * 2 > pairs().count();
-    match (share(0), share(1)) {
+    let is_mostly_nul =
+        |byte: usize| pairs().filter(|pair| pair[byte] == 0).count() * 2 > pairs().count();
+    match (is_mostly_nul(0), is_mostly_nul(1)) {
         (true, false) => Some(UTF_16BE),
         (false, true) => Some(UTF_16LE),
         _ => None,
@@ -72,7 +72,7 @@ fn utf16_by_nuls(head: &[u8]) -> Option<&'static Encoding> {
 
 fn first_undecodable(mut file: &File, encoding: &'static Encoding) -> io::Result<Option<u64>> {
     file.seek(SeekFrom::Start(0))?;
-    let mut text = Text::new(file, encoding);
+    let mut text = TextDecoder::new(file, encoding);
     let mut decoded = String::new();
     loop {
         decoded.clear();
@@ -86,8 +86,8 @@ fn first_undecodable(mut file: &File, encoding: &'static Encoding) -> io::Result
 }
 
 fn guess(file: &File, offset: u64) -> Result<Detected, Problem> {
-    match legacy::weigh(file)? {
-        Verdict::Guess {
+    match legacy_encoding::guess(file)? {
+        LegacyGuess::Guess {
             encoding,
             sample,
             alternatives,
@@ -99,7 +99,7 @@ fn guess(file: &File, offset: u64) -> Result<Detected, Problem> {
             };
             Ok((encoding, Some(notice)))
         }
-        Verdict::Unclear { maybe } => {
+        LegacyGuess::Unclear { maybe } => {
             let line = line_of(file, offset)?;
             Err(Problem::Undecodable {
                 encoding: UTF_8,
@@ -111,14 +111,14 @@ fn guess(file: &File, offset: u64) -> Result<Detected, Problem> {
     }
 }
 
-/// The physical line of an octet, in an encoding that extends ASCII.
+/// The physical line of a byte, in an encoding that extends ASCII.
 fn line_of(mut file: &File, offset: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let (mut line, mut after_cr) = (1, false);
-    for octet in io::BufReader::new(file).take(offset).bytes() {
-        let octet = octet?;
-        line += u64::from(octet == b'\r' || (octet == b'\n' && !after_cr));
-        after_cr = octet == b'\r';
+    for byte in io::BufReader::new(file).take(offset).bytes() {
+        let byte = byte?;
+        line += u64::from(byte == b'\r' || (byte == b'\n' && !after_cr));
+        after_cr = byte == b'\r';
     }
     Ok(line)
 }

@@ -1,45 +1,53 @@
-//! What can be wrong with a file of recipients, what with one row, and what is only odd.
+//! What can be wrong with a file of recipients, and with a single row.
 
 use std::io;
 
 use encoding_rs::Encoding;
 
-use super::lines::Lines;
+use super::line_numbers::LineNumbers;
 use crate::address::AddressError;
 
-/// A file that can't be read on: nothing may be sent from it.
+/// Reading had to stop, and nothing may be sent from the file.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}{}: {problem}", place(problem.line()))]
 pub struct ReadError {
-    /// The file, as the user knows it.
+    /// The file, as the user would name it.
     pub file: String,
-    /// What is wrong.
     pub problem: Problem,
 }
 
 impl ReadError {
+    pub(super) fn new(file: &str, problem: Problem) -> Self {
+        let file = file.to_owned();
+        Self { file, problem }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> String {
         self.problem.help()
     }
 
-    /// The physical line, from 1, where there is one.
+    /// The physical line, from 1, if there is one.
     pub fn line(&self) -> Option<u64> {
         self.problem.line()
     }
 }
 
-/// Something to look at before sending.
+/// Something to check before sending.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{file}{}: {notice}", place(notice.line()))]
 pub struct Warning {
-    /// The file, as the user knows it.
+    /// The file, as the user would name it.
     pub file: String,
-    /// What is odd.
     pub notice: Notice,
 }
 
 impl Warning {
+    pub(super) fn new(file: &str, notice: Notice) -> Self {
+        let file = file.to_owned();
+        Self { file, notice }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> String {
         self.notice.help()
@@ -50,94 +58,56 @@ fn place(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
-/// What is wrong with a file as a whole. Lines are physical, from 1; columns of a table, from 1.
+/// Why a file can't be read. Lines are physical, and lines and columns start at 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It can't be opened or read.
     #[error("can't be read: {0}")]
     Io(#[from] io::Error),
-    /// It has no text at all.
-    #[error("empty file: it has no header line")]
+    #[error("the file is empty")]
     Empty,
-    /// It is no text file; what it is.
+    /// Not text; the kind of file.
     #[error("this is {0}, not a CSV file")]
     NotText(&'static str),
-    /// Bytes that mean nothing in its encoding.
-    #[error("the bytes at offset {offset} are not {}", encoding.name())]
+    #[error("the bytes at offset {offset} are not valid {}", encoding.name())]
     Undecodable {
-        /// The encoding that was tried.
         encoding: &'static Encoding,
-        /// The line that they are in.
         line: u64,
-        /// Where they start, in octets from 0.
+        /// In bytes, from 0.
         offset: u64,
-        /// What the file may be in instead, on weak evidence.
+        /// What the encoding may be, on weak evidence.
         maybe: Option<&'static Encoding>,
     },
-    /// A quote that is never closed.
-    #[error("the quote that opens a cell in this line is never closed")]
-    UnclosedQuote {
-        /// The line of the quote.
-        line: u64,
-    },
-    /// A record beyond any reason, which is no CSV.
+    #[error("the quote that starts a cell on this line is never closed")]
+    UnclosedQuote { line: u64 },
     #[error("this line is longer than 16 MiB")]
-    TooLong {
-        /// The line.
-        line: u64,
-    },
-    /// A header that is faulty itself.
-    #[error("the header is faulty: {fault}")]
-    Header {
-        /// The line of the header.
-        line: u64,
-        /// What is wrong with it.
-        fault: RowFault,
-    },
-    /// Two columns of one name.
-    #[error("columns {first} and {second} are both called “{name}”")]
+    TooLong { line: u64 },
+    #[error("the header is invalid: {fault}")]
+    Header { line: u64, fault: RowFault },
+    #[error("columns {first} and {second} are both named “{name}”")]
     DuplicateColumn {
-        /// The line of the header.
         line: u64,
-        /// The name of both.
         name: String,
-        /// The place of the one.
         first: usize,
-        /// The place of the other.
         second: usize,
     },
-    /// No column that holds the addresses.
-    #[error("there is no column “{wanted}”; the columns are {}", listed(columns))]
+    #[error("there is no column “{expected}”; the columns are {}", list(columns))]
     NoAddressColumn {
-        /// The line of the header.
         line: u64,
-        /// The name that was looked for.
-        wanted: String,
-        /// The columns that there are.
+        expected: String,
+        /// The columns of the file.
         columns: Vec<String>,
     },
-    /// More than one column that may hold the addresses.
-    #[error("the address column may be any of {}", listed(columns))]
-    AmbiguousAddressColumn {
-        /// The line of the header.
-        line: u64,
-        /// The columns in question.
-        columns: Vec<String>,
-    },
-    /// A delimiter that would not part anything safely.
-    #[error("{} can't be the delimiter", shown(*.0))]
+    #[error("several columns may have the addresses: {}", list(columns))]
+    AmbiguousAddressColumn { line: u64, columns: Vec<String> },
+    #[error("{} can't be the delimiter", describe_byte(*.0))]
     Delimiter(u8),
-    /// More rows than can be numbered.
-    #[error("there are more than {} rows", u32::MAX)]
-    TooManyRows {
-        /// The line of the first row too many.
-        line: u64,
-    },
+    #[error("the file has more than {} rows", u32::MAX)]
+    TooManyRows { line: u64 },
 }
 
 impl Problem {
-    /// The physical line, from 1, where there is one.
+    /// The physical line, from 1, if there is one.
     pub fn line(&self) -> Option<u64> {
         match self {
             Self::Io(_) | Self::Empty | Self::NotText(_) | Self::Delimiter(_) => None,
@@ -152,55 +122,50 @@ impl Problem {
         }
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Io(_) => "check that the file exists and that you may read it".to_owned(),
-            Self::Empty => "the first line must name the columns, one of them `email`".to_owned(),
-            Self::NotText(_) => "save or export it as “CSV UTF-8”".to_owned(),
-            Self::Undecodable { maybe, .. } => undecodable_help(*maybe),
+    fn help(&self) -> String {
+        let help = match self {
+            Self::Io(_) => "check that the file exists and that you may read it",
+            Self::Empty => "the first line must name the columns, one of them `email`",
+            Self::NotText(_) => "save or export it as “CSV UTF-8”",
+            Self::Undecodable { maybe, .. } => return undecodable_help(*maybe),
             Self::UnclosedQuote { .. } => {
-                "close the quote; a quote that is text is written twice, \
-                 inside a quoted cell: \"the \"\"best\"\" one\""
-                    .to_owned()
+                "close the quote. For a quote inside a quoted cell, write two: \
+                 \"the \"\"best\"\" one\""
             }
-            Self::TooLong { .. } => "check that this is a CSV file".to_owned(),
-            Self::Header { .. } => "mend the line that names the columns".to_owned(),
-            Self::DuplicateColumn { .. } => "give every column a name of its own".to_owned(),
-            Self::NoAddressColumn { columns, .. } => no_address_help(columns),
+            Self::TooLong { .. } => "check that this is a CSV file",
+            Self::Header { .. } => "fix the line that names the columns",
+            Self::DuplicateColumn { .. } => "give each column a different name",
+            Self::NoAddressColumn { columns, .. } => return no_address_help(columns),
             Self::AmbiguousAddressColumn { .. } => {
-                "say which one by `email = \"…\"` in [recipients]".to_owned()
+                "choose one of them with `email = \"…\"` in [recipients]"
             }
-            Self::Delimiter(_) => {
-                "set `delimiter` in [recipients] to \",\", \";\", \"|\" or a tab".to_owned()
-            }
-            Self::TooManyRows { .. } => "split the file".to_owned(),
-        }
+            Self::Delimiter(_) => "set `delimiter` in [recipients] to \",\", \";\", \"|\" or a tab",
+            Self::TooManyRows { .. } => "split the file",
+        };
+        help.to_owned()
     }
 }
 
 fn undecodable_help(maybe: Option<&'static Encoding>) -> String {
     let example = maybe.map_or("windows-1250", Encoding::name);
     format!(
-        "mend these bytes and save the file as UTF-8, or, if all of it is in another encoding, say \
-         so by `encoding = \"{example}\"` in [recipients]"
+        "fix these bytes and save the file as UTF-8. If the whole file is in another encoding, set \
+         it with `encoding = \"{example}\"` in [recipients]"
     )
 }
 
 fn no_address_help(columns: &[String]) -> String {
     if columns.iter().any(|c| c.contains('@')) {
-        return "the first line must name the columns, but here it seems to be a recipient: add a \
-                line such as `email,name` before it"
+        return "the first line must name the columns, but it looks like a recipient: add a line \
+                such as `email,name` above it"
             .to_owned();
     }
     let near = columns.iter().find(|c| c.to_lowercase().contains("mail"));
     let near = near.map_or("…", String::as_str);
-    format!(
-        "name the address column `email`, or say which it is by `email = {near:?}` in [recipients]"
-    )
+    format!("name the address column `email`, or set `email = {near:?}` in [recipients]")
 }
 
-fn listed(columns: &[String]) -> String {
+fn list(columns: &[String]) -> String {
     let column = |c: &String| match c.as_str() {
         "" => "one without a name".to_owned(),
         c => format!("“{c}”"),
@@ -208,7 +173,7 @@ fn listed(columns: &[String]) -> String {
     columns.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
-fn shown(byte: u8) -> String {
+fn describe_byte(byte: u8) -> String {
     if byte.is_ascii_graphic() {
         format!("“{}”", char::from(byte))
     } else {
@@ -216,57 +181,43 @@ fn shown(byte: u8) -> String {
     }
 }
 
-/// What is odd in a file that is read all the same.
+/// What looks wrong in a file that can be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The encoding is a guess.
-    #[error("read as {} by a guess: for example “{sample}”{}", encoding.name(), otherwise(alternatives))]
+    #[error("read as {} (a guess): for example “{sample}”{}", encoding.name(), otherwise(alternatives))]
     GuessedEncoding {
-        /// The guess.
         encoding: &'static Encoding,
-        /// What text there is, read in this encoding.
+        /// Some text of the file in this encoding.
         sample: String,
-        /// Other encodings that the file may be in, and the same text read in them.
+        /// Other possible encodings, and the sample in each of them.
         alternatives: Vec<(&'static Encoding, String)>,
     },
-    /// The file starts with the byte order mark of another encoding than the one that was set.
-    #[error("read as {}, as its byte order mark says, though `encoding` is {}", mark.name(), set.name())]
+    #[error("read as {} because of its byte order mark, although `encoding` is {}", mark.name(), set.name())]
     EncodingOverruled {
-        /// The encoding that it was read in.
         mark: &'static Encoding,
-        /// The encoding that was set.
         set: &'static Encoding,
     },
-    /// A column without a name, which no template can show.
-    #[error("column {column} has no name: templates can't use it")]
+    #[error("column {column} has no name, so templates can't use it")]
     UnnamedColumn {
-        /// The line of the header.
+        /// The physical line of the header, from 1.
         line: u64,
-        /// Its place, from 1.
+        /// From 1.
         column: usize,
     },
-    /// Control characters U+0080 to U+009F: most often a wrong encoding.
     #[error("invisible control characters (U+0080 to U+009F) in {0}")]
-    ControlCharacters(Lines),
-    /// U+FFFD, which stands where another program lost a character.
-    #[error("the replacement character “\u{fffd}” in {0}: another program has lost text there")]
-    ReplacementCharacters(Lines),
-    /// Rows of a suppression list without an address.
-    #[error("no address that could be left out in {lines}: {first}")]
-    NoAddress {
-        /// Where.
-        lines: Lines,
-        /// What is wrong with the first.
-        first: RowFault,
-    },
-    /// A suppression list that is empty.
+    ControlCharacters(LineNumbers),
+    #[error("the replacement character “\u{fffd}” in {0}: another program lost text there")]
+    ReplacementCharacters(LineNumbers),
+    /// In a suppression list; `first` is the fault of the first of these lines.
+    #[error("no valid address in {lines}: {first}")]
+    NoAddress { lines: LineNumbers, first: RowFault },
     #[error("the suppression list is empty")]
     NothingSuppressed,
 }
 
 impl Notice {
-    /// The physical line, from 1, where there is just one.
+    /// The physical line, from 1, if there is exactly one.
     pub fn line(&self) -> Option<u64> {
         match self {
             Self::UnnamedColumn { line, .. } => Some(*line),
@@ -274,82 +225,76 @@ impl Notice {
         }
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::GuessedEncoding { encoding, .. } => format!(
-                "if this reads well, set `encoding = \"{}\"` in [recipients], or save the file as \
-                 UTF-8; if not, set the right one",
-                encoding.name()
-            ),
-            Self::EncodingOverruled { .. } => "take `encoding` out of [recipients]".to_owned(),
-            Self::UnnamedColumn { .. } => "give it a name, or delete it".to_owned(),
+    fn help(&self) -> String {
+        let help = match self {
+            Self::GuessedEncoding { encoding, .. } => {
+                return format!(
+                    "if this reads correctly, confirm it with `encoding = \"{}\"` in [recipients] \
+                     or save the file as UTF-8; if not, set the right encoding",
+                    encoding.name()
+                );
+            }
+            Self::EncodingOverruled { .. } => "remove `encoding` from [recipients]",
+            Self::UnnamedColumn { .. } => "name the column or delete it",
             Self::ControlCharacters(_) => {
-                "the file may be in another encoding: set `encoding` in [recipients]".to_owned()
+                "the encoding may be wrong: set `encoding` in [recipients]"
             }
-            Self::ReplacementCharacters(_) => "correct these cells in the file".to_owned(),
-            Self::NoAddress { .. } => {
-                "correct them: nobody is left out because of these lines".to_owned()
-            }
-            Self::NothingSuppressed => "check that it is the right file".to_owned(),
-        }
+            Self::ReplacementCharacters(_) => "fix these cells in the file",
+            Self::NoAddress { .. } => "fix these lines; until then they suppress nobody",
+            Self::NothingSuppressed => "check that it is the right file",
+        };
+        help.to_owned()
     }
 }
 
 fn otherwise(alternatives: &[(&'static Encoding, String)]) -> String {
-    let one =
-        |(e, sample): &(&'static Encoding, String)| format!("; as {} it is “{sample}”", e.name());
+    let one = |(encoding, sample): &(&'static Encoding, String)| {
+        format!("; as {} it would be “{sample}”", encoding.name())
+    };
     alternatives.iter().map(one).collect()
 }
 
-/// Why a row can't be sent to.
+/// Why a row can't be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowFault {
-    /// Text between a closing quote and the next delimiter. The row ends with this line.
+    /// Text between a closing quote and the next delimiter. The row ends at the end of this line.
     #[error(
-        "line {line}, character {column}: text after a closing quote{}; in a quoted cell a quote is written twice",
-        since(*opened, *line)
+        "line {line}, character {column}: text after a closing quote{}; inside a quoted cell, write two quotes for one",
+        opened_on(*opened, *line)
     )]
     TextAfterQuote {
         /// The physical line of the text.
         line: u64,
-        /// Its place in the line, in characters from 1.
+        /// In characters, from 1.
         column: usize,
-        /// The physical line in which the quoted cell starts.
+        /// The physical line where the cell starts.
         opened: u64,
     },
-    /// A NUL in a cell.
-    #[error("column {column}{} holds a NUL character", named(name))]
+    #[error("column {column}{} contains a NUL character", in_quotes(name))]
     Nul {
-        /// The cell's place, from 1.
+        /// From 1.
         column: usize,
-        /// Its column's name, or nothing.
+        /// May be empty.
         name: String,
     },
-    /// More or fewer cells than the header has.
-    #[error("{found} field{} where the header has {expected}", if *found == 1 { "" } else { "s" })]
-    FieldCount {
-        /// How many there are.
-        found: usize,
-        /// How many there should be.
-        expected: usize,
-    },
-    /// No address that can be sent to, or several.
+    #[error("{found} field{}, but the header has {expected}", if *found == 1 { "" } else { "s" })]
+    FieldCount { found: usize, expected: usize },
     #[error(transparent)]
     Address(#[from] AddressError),
 }
 
 impl RowFault {
-    /// The code of a fault that was kept as text; `bad-row` for one of another version.
-    pub fn known_code(code: &str) -> &'static str {
-        let known = ["bad-address", "field-count", "nul", "text-after-quote"];
-        let mut known = known.into_iter();
-        known.find(|known| *known == code).unwrap_or("bad-row")
+    /// The static form of a code from a ledger; `bad-row` for a code of another version.
+    pub(crate) fn known_code(code: &str) -> &'static str {
+        ["bad-address", "field-count", "nul", "text-after-quote"]
+            .into_iter()
+            .find(|known| *known == code)
+            .unwrap_or("bad-row")
     }
 
-    /// A short name that scripts can rely on.
-    pub fn code(&self) -> &'static str {
+    /// A stable name for scripts.
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::TextAfterQuote { .. } => "text-after-quote",
             Self::Nul { .. } => "nul",
@@ -359,14 +304,14 @@ impl RowFault {
     }
 }
 
-fn since(opened: u64, line: u64) -> String {
+fn opened_on(opened: u64, line: u64) -> String {
     if opened == line {
         return String::new();
     }
-    format!(" (the cell starts in line {opened})")
+    format!(" (the cell starts on line {opened})")
 }
 
-fn named(name: &str) -> String {
+fn in_quotes(name: &str) -> String {
     if name.is_empty() {
         return String::new();
     }

@@ -1,4 +1,4 @@
-//! The header: the names of the columns, and which of them holds the addresses.
+//! The header: the names of the columns, and which column has the addresses.
 
 use std::collections::HashMap;
 
@@ -6,49 +6,43 @@ use csv::StringRecord;
 
 use super::error::{Notice, Problem};
 
-/// The column that is looked for when none is named.
+/// The default name of the address column.
 const ADDRESS: &str = "email";
 
-/// The columns of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct CsvHeader {
     columns: Vec<String>,
     email: usize,
     line: u64,
 }
 
-impl Header {
-    /// Reads a header and looks for the address column, called `wanted` if anything.
-    pub(crate) fn new(
+impl CsvHeader {
+    /// Reads a header and looks for the address column, by default [`ADDRESS`].
+    pub(super) fn new(
         record: &StringRecord,
         line: u64,
-        wanted: Option<&str>,
+        address_column: Option<&str>,
     ) -> Result<Self, Problem> {
         let columns = names(record);
         if let Some((first, second)) = duplicate(&columns) {
-            let name = columns[first].clone();
-            let (first, second) = (first + 1, second + 1);
             return Err(Problem::DuplicateColumn {
                 line,
-                name,
-                first,
-                second,
+                name: columns[first].clone(),
+                first: first + 1,
+                second: second + 1,
             });
         }
-        match address_columns(&columns, wanted)[..] {
+        match address_columns(&columns, address_column)[..] {
             [email] => Ok(Self {
                 columns,
                 email,
                 line,
             }),
-            [] => {
-                let wanted = wanted.unwrap_or(ADDRESS).to_owned();
-                Err(Problem::NoAddressColumn {
-                    line,
-                    wanted,
-                    columns,
-                })
-            }
+            [] => Err(Problem::NoAddressColumn {
+                line,
+                expected: address_column.unwrap_or(ADDRESS).to_owned(),
+                columns,
+            }),
             ref several => {
                 let columns = several.iter().map(|&i| columns[i].clone()).collect();
                 Err(Problem::AmbiguousAddressColumn { line, columns })
@@ -56,8 +50,8 @@ impl Header {
         }
     }
 
-    /// The header of a file that has none: one column, which holds the addresses.
-    pub(crate) fn of_list() -> Self {
+    /// The header for a file without one: a single column of addresses.
+    pub(super) fn of_list() -> Self {
         Self {
             columns: vec![ADDRESS.to_owned()],
             email: 0,
@@ -65,37 +59,34 @@ impl Header {
         }
     }
 
-    /// The names, trimmed, in the order of the file; empty for a column without one.
+    /// The trimmed names in the order of the file. A column without a name has an empty one.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The place of the address column, from 0.
+    /// The index of the address column.
     pub fn email(&self) -> usize {
         self.email
     }
 
-    /// The physical line of the header, from 1.
+    /// The physical line, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
     /// A notice for each column without a name.
-    pub(crate) fn notices(&self) -> impl Iterator<Item = Notice> {
-        let unnamed = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| name.is_empty());
-        unnamed.map(|(i, _)| Notice::UnnamedColumn {
+    pub(super) fn notices(&self) -> impl Iterator<Item = Notice> {
+        let columns = self.columns.iter().zip(1..);
+        let unnamed = columns.filter(|(name, _)| name.is_empty());
+        unnamed.map(|(_, column)| Notice::UnnamedColumn {
             line: self.line,
-            column: i + 1,
+            column,
         })
     }
 }
 
 /// The names in a header, without white space and stray byte order marks around them.
-pub(crate) fn names(record: &StringRecord) -> Vec<String> {
+pub(super) fn names(record: &StringRecord) -> Vec<String> {
     let around = |c: char| c.is_whitespace() || c == '\u{feff}';
     record
         .iter()
@@ -103,34 +94,32 @@ pub(crate) fn names(record: &StringRecord) -> Vec<String> {
         .collect()
 }
 
-/// The places of the columns that may be meant: the one called so exactly, or else those that are
-/// called so but for case, hyphens, underscores and spaces.
-pub(crate) fn address_columns(columns: &[String], wanted: Option<&str>) -> Vec<usize> {
-    let exactly = wanted.map(str::trim);
-    if let Some(i) = columns
-        .iter()
-        .position(|name| Some(name.as_str()) == exactly)
-    {
+/// The indexes of the columns that may be the address column: the one with exactly this name, or else
+/// all whose name differs only in case, hyphens, underscores and spaces.
+pub(super) fn address_columns(columns: &[String], name: Option<&str>) -> Vec<usize> {
+    let exact = name.map(str::trim);
+    if let Some(i) = columns.iter().position(|name| Some(name.as_str()) == exact) {
         return vec![i];
     }
-    let plain = plain(wanted.unwrap_or(ADDRESS));
-    let alike = |i: &usize| self::plain(&columns[*i]) == plain && !plain.is_empty();
-    (0..columns.len()).filter(alike).collect()
+    let folded = fold(name.unwrap_or(ADDRESS));
+    let is_alike = |i: &usize| fold(&columns[*i]) == folded && !folded.is_empty();
+    (0..columns.len()).filter(is_alike).collect()
 }
 
-fn plain(name: &str) -> String {
-    let kept = |c: &char| !c.is_whitespace() && !"-_\u{2010}\u{2011}".contains(*c);
+fn fold(name: &str) -> String {
+    let is_separator = |c: &char| c.is_whitespace() || "-_\u{2010}\u{2011}".contains(*c);
     name.chars()
-        .filter(kept)
+        .filter(|c| !is_separator(c))
         .flat_map(char::to_lowercase)
         .collect()
 }
 
+/// The indexes of two columns with the same name.
 fn duplicate(columns: &[String]) -> Option<(usize, usize)> {
-    let mut seen = HashMap::new();
+    let mut indexes = HashMap::new();
     let mut named = columns
         .iter()
         .enumerate()
         .filter(|(_, name)| !name.is_empty());
-    named.find_map(|(second, name)| Some((seen.insert(name, second)?, second)))
+    named.find_map(|(second, name)| Some((indexes.insert(name, second)?, second)))
 }

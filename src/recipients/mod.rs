@@ -1,27 +1,25 @@
-//! Recipients: a CSV file as people really have it, read strictly and as a stream; and the
-//! addresses that are not to be written to.
+//! Recipients, read from CSV files as people really have them; and suppression lists.
 //!
 //! ```text
-//! file ─► encoding ─► text ─► scan ─► records ─► header ─► reader ─► rows
-//!         (detect)    (decode) (lines, quotes)             (faults, addresses)
+//! file ─► encoding ─► decode ─► record_scanner ─► records ─► header ─► reader ─► rows
 //! ```
 //!
-//! A fault of one row ([`RowFault`]) is handed over with that row and stops nothing. What casts
-//! doubt on the file as a whole ([`ReadError`]) stops the reading. What was guessed or looks odd
-//! is a [`Warning`]. Nothing is mended in silence: no character is replaced, no cell is trimmed,
-//! no row is left out except blank ones, and these are counted.
+//! Reading is strict. A fault in one row ([`RowFault`]) is returned with the row, and the next rows are
+//! read. A fault that makes the whole file doubtful ([`ReadError`]) stops reading. What was guessed or
+//! looks wrong is a [`Warning`]. Nothing is repaired silently: no character is replaced, no cell is
+//! trimmed, and only blank rows are dropped, and counted.
 
+mod decode;
 mod delimiter;
 mod encoding;
 mod error;
 mod header;
-mod legacy;
-mod lines;
+mod legacy_encoding;
+mod line_numbers;
 mod reader;
+mod record_scanner;
 mod records;
-mod scan;
-mod suppress;
-mod text;
+mod suppression_list;
 
 use std::io::{self, Read};
 
@@ -29,29 +27,29 @@ use encoding_rs::Encoding;
 use tempfile::NamedTempFile;
 
 pub use error::{Notice, Problem, ReadError, RowFault, Warning};
-pub use header::Header;
-pub use lines::Lines;
-pub use reader::{Format, Reader, Row};
-pub use suppress::SuppressionList;
+pub use header::CsvHeader;
+pub use line_numbers::LineNumbers;
+pub use reader::{FileFormat, RecipientReader, RecipientRow};
+pub use suppression_list::SuppressionList;
 
-/// What the user says of a file of recipients; what is left out is found by itself.
+/// How to read a file of recipients. What is not set is detected.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {
-    /// The name of the address column. Left out, it is the one called `email` in any case, with
-    /// or without hyphen, underscore and spaces (`E-Mail`).
+pub struct ReadSettings {
+    /// The name of the address column. By default the one called `email`, in any case and with or
+    /// without hyphens, underscores and spaces (`E-Mail`).
     pub email: Option<String>,
-    /// The encoding. A byte order mark wins over it. Left out, it is UTF-8, UTF-16 when NULs give
-    /// that away, or a guess that a [`Notice::GuessedEncoding`] tells of.
+    /// The encoding. A byte order mark overrides it. By default UTF-8; UTF-16 if there are NULs; or a
+    /// guess, reported as [`Notice::GuessedEncoding`].
     pub encoding: Option<&'static Encoding>,
-    /// The delimiter, an ASCII character. Left out, it is what a first line `sep=;` says, or the
-    /// one of comma, semicolon, tab and `|` that suits the file.
+    /// An ASCII character. By default what a first line `sep=;` says, or the best match of comma,
+    /// semicolon, tab and `|`.
     pub delimiter: Option<u8>,
 }
 
-/// Keeps what is read once, such as standard input, in a temporary file, which can be read again.
+/// Copies a source that can be read only once, such as standard input, to a temporary file.
 ///
 /// # Errors
-/// When reading or writing fails.
+/// If reading or writing fails.
 pub fn spool(mut source: impl Read) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new()?;
     io::copy(&mut source, &mut file)?;

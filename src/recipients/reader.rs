@@ -1,4 +1,4 @@
-//! The reader: rows, one after the other, each with its recipient or with what is wrong.
+//! Reads rows one by one, each with its recipient or its fault.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -7,93 +7,85 @@ use std::path::Path;
 use csv::StringRecord;
 use encoding_rs::Encoding;
 
+use super::decode::{TextDecoder, TextError};
 use super::error::{Notice, Problem, ReadError, RowFault, Warning};
-use super::header::Header;
-use super::lines::Lines;
+use super::header::CsvHeader;
+use super::line_numbers::LineNumbers;
 use super::records::{Record, RecordError, Records};
-use super::text::{Text, TextError};
-use super::{Settings, delimiter, encoding, spool};
+use super::{ReadSettings, delimiter, encoding, spool};
 use crate::address::Mailbox;
 
-/// One row of data. Blank rows are none.
+/// A row that is not blank.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Its number among the rows of data, faulty ones included, from 1.
+pub struct RecipientRow {
+    /// From 1, without the header and blank rows, but with faulty rows.
     pub number: u32,
-    /// The physical line that it starts in, from 1.
+    /// The physical line where it starts, from 1.
     pub line: u64,
-    /// Its cells as typed, in the order of the header, but a NUL is shown as `␀` (U+2400). A
-    /// faulty row may have more or fewer than the header.
+    /// The cells exactly as typed, but with `␀` (U+2400) for NUL. A faulty row may have more or fewer
+    /// cells than the header.
     pub cells: StringRecord,
-    /// Whom it goes to, or why it can't be sent.
+    /// The recipient, or why the row can't be sent.
     pub recipient: Result<Mailbox, RowFault>,
 }
 
-/// How a file is read.
+/// As set or detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
-    /// The encoding, set or found.
+pub struct FileFormat {
     pub encoding: &'static Encoding,
-    /// The delimiter, set or found.
     pub delimiter: u8,
 }
 
-/// Reads a file of recipients as a stream: memory does not grow with the number of rows.
-pub struct Reader {
+/// Reads a file as a stream, so that memory does not grow with the number of rows.
+pub struct RecipientReader {
     name: String,
-    format: Format,
-    header: Header,
+    format: FileFormat,
+    header: CsvHeader,
     notices: Vec<Notice>,
     records: Records<File>,
     rows: u32,
-    blank: Lines,
-    control: Lines,
-    replacement: Lines,
+    blank: LineNumbers,
+    control: LineNumbers,
+    replacement: LineNumbers,
     done: bool,
 }
 
-impl Reader {
-    /// Opens a file, finds its encoding and delimiter, and reads its header. `name` is what the
-    /// file is called in messages. What is no regular file, such as a pipe, is spooled first.
+impl RecipientReader {
+    /// Opens a file, detects its encoding and delimiter, and reads its header. `name` is the file's name
+    /// in messages. A pipe or another special file is spooled first.
     ///
     /// # Errors
-    /// When the file can't be opened or decoded, or its header names no address column.
-    pub fn open(path: &Path, name: &str, settings: &Settings) -> Result<Self, ReadError> {
-        Self::try_open(path, name, settings).map_err(|problem| ReadError {
-            file: name.to_owned(),
-            problem,
-        })
+    /// If the file can't be opened or decoded, or has no address column.
+    pub fn open(path: &Path, name: &str, settings: &ReadSettings) -> Result<Self, ReadError> {
+        let open = || {
+            let mut reader = Self::start(path, name, settings)?;
+            reader.read_header(settings.email.as_deref())?;
+            Ok(reader)
+        };
+        open().map_err(|problem| ReadError::new(name, problem))
     }
 
-    /// Opens a list without a header, one address a line.
-    pub(crate) fn open_list(path: &Path, name: &str) -> Result<Self, ReadError> {
-        Self::start(path, name, &Settings::default()).map_err(|problem| ReadError {
-            file: name.to_owned(),
-            problem,
-        })
+    /// Opens a list without a header, with one address on each line.
+    pub(super) fn open_list(path: &Path, name: &str) -> Result<Self, ReadError> {
+        Self::start(path, name, &ReadSettings::default())
+            .map_err(|problem| ReadError::new(name, problem))
     }
 
-    fn try_open(path: &Path, name: &str, settings: &Settings) -> Result<Self, Problem> {
-        let mut reader = Self::start(path, name, settings)?;
-        reader.read_header(settings.email.as_deref())?;
-        Ok(reader)
-    }
-
-    /// Finds out how the file is to be read; stands behind a `sep=` line, before the header.
-    fn start(path: &Path, name: &str, settings: &Settings) -> Result<Self, Problem> {
+    /// Detects the format. The reader is then after a `sep=` line, before the header.
+    fn start(path: &Path, name: &str, settings: &ReadSettings) -> Result<Self, Problem> {
         let mut file = open_seekable(path)?;
         let (format, sep, notice) = detect(&file, settings)?;
         file.seek(SeekFrom::Start(0))?;
         let mut reader = Self {
             name: name.to_owned(),
             format,
-            header: Header::of_list(),
+            header: CsvHeader::of_list(),
             notices: notice.into_iter().collect(),
-            records: Records::new(Text::new(file, format.encoding), format.delimiter),
+            records: Records::new(TextDecoder::new(file, format.encoding), format.delimiter),
             rows: 0,
-            blank: Lines::default(),
-            control: Lines::default(),
-            replacement: Lines::default(),
+            blank: LineNumbers::default(),
+            control: LineNumbers::default(),
+            replacement: LineNumbers::default(),
             done: false,
         };
         if sep {
@@ -102,7 +94,7 @@ impl Reader {
         Ok(reader)
     }
 
-    fn read_header(&mut self, wanted: Option<&str>) -> Result<(), Problem> {
+    fn read_header(&mut self, address_column: Option<&str>) -> Result<(), Problem> {
         let record = loop {
             match self.next_record()? {
                 None => return Err(Problem::Empty),
@@ -110,7 +102,7 @@ impl Reader {
                 Some(record) => break record,
             }
         };
-        self.look_at(&record);
+        self.count_suspicious(&record);
         let line = record.line;
         let nul = nul(&record.cells).map(|i| RowFault::Nul {
             column: i + 1,
@@ -119,41 +111,35 @@ impl Reader {
         if let Some(fault) = record.fault.or(nul) {
             return Err(Problem::Header { line, fault });
         }
-        self.header = Header::new(&record.cells, line, wanted)?;
+        self.header = CsvHeader::new(&record.cells, line, address_column)?;
         self.notices.extend(self.header.notices());
         Ok(())
     }
 
-    /// The columns.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &CsvHeader {
         &self.header
     }
 
-    /// The encoding and the delimiter.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> FileFormat {
         self.format
     }
 
-    /// The blank rows met so far: those without text in any cell, and empty lines, after the header.
-    pub fn blank(&self) -> &Lines {
+    /// The blank rows so far, after the header: empty lines, and rows with blank cells only.
+    pub fn blank(&self) -> &LineNumbers {
         &self.blank
     }
 
-    /// What is odd in what was read so far; complete after the last row.
+    /// Warnings about what was read so far; complete after the last row.
     pub fn warnings(&self) -> Vec<Warning> {
-        let control = Notice::ControlCharacters(self.control.clone());
-        let replacement = Notice::ReplacementCharacters(self.replacement.clone());
-        let met = [(control, &self.control), (replacement, &self.replacement)];
-        let met = met
-            .into_iter()
-            .filter(|(_, lines)| lines.count > 0)
-            .map(|(notice, _)| notice);
-        let all = self.notices.iter().cloned().chain(met);
-        all.map(|notice| Warning {
-            file: self.name.clone(),
-            notice,
-        })
-        .collect()
+        let mut notices = self.notices.clone();
+        if self.control.count > 0 {
+            notices.push(Notice::ControlCharacters(self.control.clone()));
+        }
+        if self.replacement.count > 0 {
+            notices.push(Notice::ReplacementCharacters(self.replacement.clone()));
+        }
+        let warning = |notice| Warning::new(&self.name, notice);
+        notices.into_iter().map(warning).collect()
     }
 
     fn next_record(&mut self) -> Result<Option<Record>, Problem> {
@@ -162,7 +148,7 @@ impl Reader {
             .map_err(|error| problem(error, self.format))
     }
 
-    fn next_row(&mut self) -> Result<Option<Row>, Problem> {
+    fn next_row(&mut self) -> Result<Option<RecipientRow>, Problem> {
         loop {
             match self.next_record()? {
                 None => return Ok(None),
@@ -172,19 +158,19 @@ impl Reader {
         }
     }
 
-    fn row(&mut self, record: Record) -> Result<Row, Problem> {
+    fn row(&mut self, record: Record) -> Result<RecipientRow, Problem> {
         let line = record.line;
         self.rows = self
             .rows
             .checked_add(1)
             .ok_or(Problem::TooManyRows { line })?;
-        self.look_at(&record);
+        self.count_suspicious(&record);
         let recipient = self.recipient(&record);
         let cells = match nul(&record.cells) {
             Some(_) => without_nul(&record.cells),
             None => record.cells,
         };
-        Ok(Row {
+        Ok(RecipientRow {
             number: self.rows,
             line,
             cells,
@@ -192,8 +178,8 @@ impl Reader {
         })
     }
 
-    /// Counts the rows with characters that are a sign of lost or wrongly decoded text.
-    fn look_at(&mut self, record: &Record) {
+    /// Counts rows with characters that are a sign of lost or wrongly decoded text.
+    fn count_suspicious(&mut self, record: &Record) {
         let text = record.cells.as_slice();
         if text.is_ascii() {
             return;
@@ -210,16 +196,11 @@ impl Reader {
         if let Some(fault) = &record.fault {
             return Err(fault.clone());
         }
-        if let Some(place) = nul(&record.cells) {
-            let name = self
-                .header
-                .columns()
-                .get(place)
-                .cloned()
-                .unwrap_or_default();
+        if let Some(i) = nul(&record.cells) {
+            let name = self.header.columns().get(i).cloned();
             return Err(RowFault::Nul {
-                column: place + 1,
-                name,
+                column: i + 1,
+                name: name.unwrap_or_default(),
             });
         }
         let (found, expected) = (record.cells.len(), self.header.columns().len());
@@ -231,8 +212,8 @@ impl Reader {
     }
 }
 
-impl Iterator for Reader {
-    type Item = Result<Row, ReadError>;
+impl Iterator for RecipientReader {
+    type Item = Result<RecipientRow, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -240,15 +221,12 @@ impl Iterator for Reader {
         }
         let row = self.next_row();
         self.done = !matches!(row, Ok(Some(_)));
-        row.map_err(|problem| ReadError {
-            file: self.name.clone(),
-            problem,
-        })
-        .transpose()
+        row.map_err(|problem| ReadError::new(&self.name, problem))
+            .transpose()
     }
 }
 
-/// Opens a file that can be read from its start again and again.
+/// Opens a file that can be read several times.
 fn open_seekable(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
     if file.metadata()?.is_file() {
@@ -257,8 +235,11 @@ fn open_seekable(path: &Path) -> io::Result<File> {
     Ok(spool(file)?.into_file())
 }
 
-/// How a file is to be read, whether its first line is `sep=`, and what to tell of the encoding.
-fn detect(file: &File, settings: &Settings) -> Result<(Format, bool, Option<Notice>), Problem> {
+/// The format, whether the first line is `sep=`, and a notice about the encoding.
+fn detect(
+    file: &File,
+    settings: &ReadSettings,
+) -> Result<(FileFormat, bool, Option<Notice>), Problem> {
     if let Some(set) = settings
         .delimiter
         .filter(|set| !delimiter::is_possible(*set))
@@ -272,7 +253,7 @@ fn detect(file: &File, settings: &Settings) -> Result<(Format, bool, Option<Noti
         None => delimiter::find(file, encoding, settings.email.as_deref())?,
     };
     Ok((
-        Format {
+        FileFormat {
             encoding,
             delimiter,
         },
@@ -281,8 +262,7 @@ fn detect(file: &File, settings: &Settings) -> Result<(Format, bool, Option<Noti
     ))
 }
 
-/// Tells the user's side of an error of the records.
-fn problem(error: RecordError, format: Format) -> Problem {
+fn problem(error: RecordError, format: FileFormat) -> Problem {
     match error {
         RecordError::UnclosedQuote { opened } => Problem::UnclosedQuote { line: opened },
         RecordError::TooLong { line } => Problem::TooLong { line },
@@ -302,7 +282,7 @@ fn problem(error: RecordError, format: Format) -> Problem {
     }
 }
 
-/// The place of the first cell with a NUL.
+/// The index of the first cell with a NUL.
 fn nul(cells: &StringRecord) -> Option<usize> {
     if !cells.as_slice().contains('\0') {
         return None;
@@ -310,7 +290,7 @@ fn nul(cells: &StringRecord) -> Option<usize> {
     cells.iter().position(|cell| cell.contains('\0'))
 }
 
-/// The cells with each NUL shown as the symbol for it, so that none gets into a file or a request.
+/// The cells with a symbol for each NUL, so that no NUL gets into a file or a request.
 fn without_nul(cells: &StringRecord) -> StringRecord {
     cells
         .iter()

@@ -1,87 +1,86 @@
-//! The records of a text, blank ones too, each with its physical line.
+//! Splits decoded text into records, including blank ones, each with its physical line.
 
 use std::io::Read;
 
 use csv::StringRecord;
 use csv_core::ReadRecordResult;
 
+use super::decode::{TextDecoder, TextError};
 use super::error::RowFault;
-use super::scan::{Found, Scanner};
-use super::text::{Text, TextError};
+use super::record_scanner::{RecordScanner, RecordSpan};
 
-/// The longest record, in octets of UTF-8: what a quote that is never closed may swallow before
-/// it is noticed. A message may have 15 MB.
-const LONGEST: usize = 16 * 1024 * 1024;
+/// The longest record, in bytes of UTF-8, so that an unclosed quote can't fill the memory. A message may
+/// have 15 MB.
+const MAX_RECORD: usize = 16 * 1024 * 1024;
 
-/// One record, its cells unquoted and otherwise as they stand.
 #[derive(Debug)]
-pub(crate) struct Record {
-    /// The physical line that it starts in, from 1.
-    pub(crate) line: u64,
-    /// Its cells; none for an empty line.
-    pub(crate) cells: StringRecord,
-    /// What is wrong with its quotes.
-    pub(crate) fault: Option<RowFault>,
+pub(super) struct Record {
+    /// The physical line where it starts, from 1.
+    pub(super) line: u64,
+    /// The unquoted cells; an empty line has none.
+    pub(super) cells: StringRecord,
+    /// A mistake in the quotes.
+    pub(super) fault: Option<RowFault>,
 }
 
 impl Record {
-    /// Whether there is no text in any cell.
-    pub(crate) fn is_blank(&self) -> bool {
+    /// Whether all cells are blank.
+    pub(super) fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell.trim().is_empty())
     }
 }
 
-/// Why there are no more records; the line is the physical one.
+/// Lines are physical, from 1.
 #[derive(Debug)]
-pub(crate) enum RecordError {
+pub(super) enum RecordError {
     Text { error: TextError, line: u64 },
     UnclosedQuote { opened: u64 },
     TooLong { line: u64 },
 }
 
-/// Cuts a text into records; holds no more than one chunk and one record.
-pub(crate) struct Records<R> {
-    text: Text<R>,
+/// Holds at most one chunk of text and one record.
+pub(super) struct Records<R> {
+    text: TextDecoder<R>,
     buffer: String,
-    /// What of the buffer is used up.
+    /// How much of the buffer has been returned.
     used: usize,
-    scanner: Scanner,
+    scanner: RecordScanner,
     splitter: Splitter,
-    /// How the text ended; what was decoded before it is handed out first.
+    /// How the text ended. The text before an error is returned first.
     end: Option<Result<(), TextError>>,
 }
 
 impl<R: Read> Records<R> {
-    pub(crate) fn new(text: Text<R>, delimiter: u8) -> Self {
+    pub(super) fn new(text: TextDecoder<R>, delimiter: u8) -> Self {
         Self {
             text,
             buffer: String::new(),
             used: 0,
-            scanner: Scanner::new(delimiter),
+            scanner: RecordScanner::new(delimiter),
             splitter: Splitter::new(delimiter),
             end: None,
         }
     }
 
-    /// The next record; `None` at the end of the text. Not to be called again after an error.
-    pub(crate) fn next(&mut self) -> Result<Option<Record>, RecordError> {
-        let found = loop {
-            if let Some(found) = self.scanner.advance(&self.buffer[self.used..]) {
-                break found;
+    /// The next record; `None` at the end. Must not be called again after an error.
+    pub(super) fn next(&mut self) -> Result<Option<Record>, RecordError> {
+        let span = loop {
+            if let Some(span) = self.scanner.advance(&self.buffer[self.used..]) {
+                break span;
             }
             if let Some(end) = self.end.take() {
                 self.end = Some(Ok(()));
                 match self.last(end)? {
-                    Some(found) => break found,
+                    Some(span) => break span,
                     None => return Ok(None),
                 }
             }
             self.fill()?;
         };
-        Ok(Some(self.record(found)))
+        Ok(Some(self.record(span)))
     }
 
-    fn last(&mut self, end: Result<(), TextError>) -> Result<Option<Found>, RecordError> {
+    fn last(&mut self, end: Result<(), TextError>) -> Result<Option<RecordSpan>, RecordError> {
         let line = self.scanner.line();
         end.map_err(|error| RecordError::Text { error, line })?;
         if let Some(opened) = self.scanner.open_quote() {
@@ -94,7 +93,7 @@ impl<R: Read> Records<R> {
     fn fill(&mut self) -> Result<(), RecordError> {
         self.buffer.drain(..self.used);
         self.used = 0;
-        if self.buffer.len() > LONGEST {
+        if self.buffer.len() > MAX_RECORD {
             self.end = Some(Ok(()));
             return Err(match self.scanner.open_quote() {
                 Some(opened) => RecordError::UnclosedQuote { opened },
@@ -111,17 +110,17 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    fn record(&mut self, found: Found) -> Record {
-        let raw = &self.buffer[self.used..][found.record];
-        self.used += found.next;
+    fn record(&mut self, span: RecordSpan) -> Record {
+        let raw = &self.buffer[self.used..][span.record];
+        self.used += span.next;
         let cells = match raw {
             "" => StringRecord::new(),
             _ => self.splitter.split(raw),
         };
         Record {
-            line: found.line,
+            line: span.line,
             cells,
-            fault: found.fault,
+            fault: span.fault,
         }
     }
 }
@@ -152,7 +151,7 @@ impl Splitter {
             written += more_text;
             cells += more_ends;
             match state {
-                // An empty input then tells the splitter that the record ends here, even in quotes.
+                // The next call, with empty input, ends the record, even inside quotes.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
@@ -163,7 +162,7 @@ impl Splitter {
     }
 
     fn cells(&self, written: usize, cells: usize) -> StringRecord {
-        // Only ASCII was taken out of text, so this is text, and nothing is replaced.
+        // Valid UTF-8, because csv_core removes only ASCII bytes from valid UTF-8.
         let text = String::from_utf8_lossy(&self.text[..written]);
         let mut record = StringRecord::with_capacity(written, cells);
         let mut start = 0;

@@ -127,7 +127,10 @@ pub(super) fn gather_slots(gather: &mut Gather<'_>, campaign: &Campaign) -> Slot
         headers: message
             .headers
             .iter()
-            .map(|(name, value)| (name.clone(), gather.slot(&format!("headers.{name}"), value)))
+            .map(|(name, value)| {
+                let name = name.get_ref();
+                (name.clone(), gather.slot(&format!("headers.{name}"), value))
+            })
             .collect(),
         attachments: message
             .attachments

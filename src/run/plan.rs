@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::address::Mailbox;
 use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
-use crate::recipients::{Lines, ReadError, Reader, Warning};
+use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
 use crate::spill::SpillError;
 
 use super::Stages;
@@ -33,9 +33,9 @@ pub struct Planned {
     /// The ledger, to be finished.
     pub planner: Planner,
     /// The rows with nothing in them.
-    pub blank: Lines,
+    pub blank: LineNumbers,
     /// The rows whose address an earlier one has.
-    pub duplicates: Lines,
+    pub duplicates: LineNumbers,
     /// What is odd about the files.
     pub warnings: Vec<Warning>,
     /// The rows planned.
@@ -67,13 +67,13 @@ pub enum PlanError {
 ///
 /// # Errors
 /// When the recipients can't be read to their end, or the ledger can't be written.
-pub fn plan(reader: &mut Reader, inputs: &PlanInputs<'_>) -> Result<Planned, PlanError> {
+pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Planned, PlanError> {
     let mut left_out_by = LeftOut::new(inputs.campaign)?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
     let lanes = lanes(inputs);
     let (mut rows, mut pending, mut last) = (0, 0, 0);
-    let mut duplicates = Lines::default();
+    let mut duplicates = LineNumbers::default();
     let mut cells = String::new();
     while inputs.only.is_none_or(|most| pending < most) {
         let Some(row) = reader.next().transpose()? else {

@@ -225,7 +225,7 @@ fn only_the_transport_the_gateway_and_the_pages_open_sockets() {
     only_in(&sockets, |source| {
         ["transport", "gateway", "web"].contains(&source.module())
             || source.path.starts_with("preview/web/")
-            || ["commands/local.rs", "commands/listen.rs"].contains(&source.path.as_str())
+            || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });
 }
 

@@ -1,4 +1,4 @@
-//! `campaign.toml`: what is accepted, and how a mistake is told.
+//! `campaign.toml`: accepted values, and how mistakes are reported.
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
@@ -70,7 +70,7 @@ fn every_key() -> Campaign {
 }
 
 #[test]
-fn every_key_is_accepted_and_means_something() {
+fn every_key_is_accepted_and_has_an_effect() {
     let campaign = every_key();
     check(&campaign).is_clean();
     let ran = Run::new("send").arg(campaign.path()).arg("--dry-run").run();
@@ -97,10 +97,10 @@ fn every_key_is_accepted_and_means_something() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
+fn an_unknown_key_is_reported_with_its_line_and_the_closest_known_key() {
     let text = EVERY_KEY.replace("concurrency = 16", "concurency = 16");
     let line = text.lines().position(|line| line.starts_with("concurency"));
-    let line = line.expect("the line is there") + 1;
+    let line = line.expect("the line") + 1;
     let campaign = every_key().toml(&text);
     check(&campaign)
         .only()
@@ -124,13 +124,13 @@ fn a_missing_key_is_named() {
 }
 
 #[test]
-fn text_that_is_not_toml_is_told_with_its_place() {
+fn invalid_toml_is_reported_with_its_place() {
     let report = check(&Campaign::new().toml("name = \"x\"\n[api\n"));
     assert_eq!(report.only().line, Some(2), "{report:?}");
     report.only().is("bad-toml", "");
 }
 
-/// Sets one key to a bad value and asserts the finding, which is at the value.
+/// Sets one key to a bad value, and asserts the finding and its line.
 #[track_caller]
 fn refused(key: &str, value: impl Into<toml::Value>, message: &str, help: &str) {
     let campaign = Campaign::new().set(key, value);
@@ -140,12 +140,12 @@ fn refused(key: &str, value: impl Into<toml::Value>, message: &str, help: &str) 
     let toml = std::fs::read_to_string(campaign.path().join("campaign.toml")).expect("a file");
     let line = finding.line.expect("a line") as usize;
     let name = key.rsplit('.').next().expect("a name");
-    let text = toml.lines().nth(line - 1).expect("the line is there");
+    let text = toml.lines().nth(line - 1).expect("the line");
     assert!(text.contains(name), "{key} is not in line {line}: {text}");
 }
 
 #[test]
-fn bad_values_are_told_with_what_would_be_right() {
+fn bad_values_are_reported_with_a_fix() {
     refused("name", "", "one line", "");
     refused(
         "api.dialect",
@@ -187,7 +187,7 @@ fn bad_values_are_told_with_what_would_be_right() {
 }
 
 #[test]
-fn a_url_must_be_one_over_tls_or_to_this_machine_and_holds_no_keys() {
+fn a_url_must_use_tls_or_loopback_and_have_no_keys() {
     refused("api.url", "api.example", "not a URL", "");
     refused("api.url", "ftp://api.example/", "`ftp:`", "https:");
     refused(
@@ -214,17 +214,17 @@ fn a_url_must_be_one_over_tls_or_to_this_machine_and_holds_no_keys() {
 }
 
 #[test]
-fn selectors_of_dkim_are_names_in_the_dns() {
+fn dkim_selectors_are_dns_names() {
     for bad in ["", "s1.", "a b", "-s1", "s1._domainkey.ł"] {
-        let help = "the `s=` in the header DKIM-Signature";
-        refused("check.dkim", vec![bad], "is no selector of DKIM", help);
+        let help = "the `s=` in its DKIM-Signature header";
+        refused("check.dkim", vec![bad], "is not a DKIM selector", help);
     }
     let good = vec!["s1", "2026_11.mail-a"];
     check(&Campaign::new().set("check.dkim", good)).is_clean();
 }
 
 #[test]
-fn limits_per_domain_are_rates_of_domains() {
+fn per_domain_has_rates_for_domains() {
     let refuse = |toml: &str, found: &str, help: &str| {
         let limits: toml::Table = toml.parse().expect("TOML");
         let report = check(&Campaign::new().set("pace.per_domain", limits));
@@ -234,7 +234,7 @@ fn limits_per_domain_are_rates_of_domains() {
     refuse(
         "\"a@gmail.com\" = \"5/s\"",
         "“a@gmail.com” is not a domain",
-        "behind the @",
+        "after the @",
     );
     refuse("\"gmail.com\" = \"fast\"", "“fast” is not a rate", "");
     refuse(
@@ -245,14 +245,14 @@ fn limits_per_domain_are_rates_of_domains() {
 }
 
 #[test]
-fn a_share_is_from_0_to_1() {
+fn the_share_is_from_0_to_1() {
     refused("breaker.share", 50.0, "from 0 to 1", "0.5");
     refused("breaker.messages", 0, "from 1 to 100000", "");
     check(&Campaign::new().set("breaker.share", 1)).is_clean();
 }
 
 #[test]
-fn a_template_that_is_not_there_is_told_with_those_that_are() {
+fn a_missing_template_is_reported_with_the_existing_ones() {
     let campaign = Campaign::new()
         .set("message.html", "newsleter.html")
         .template("welcome.html", "Welcome");
@@ -266,7 +266,7 @@ fn a_template_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn recipients_and_suppression_lists_must_be_there() {
+fn recipients_and_suppression_lists_must_exist() {
     check(&Campaign::new().set("recipients.file", "people.csv"))
         .only()
         .is("no-file", "people.csv");
@@ -285,7 +285,7 @@ fn attaching(path: &str) -> Campaign {
 
 #[test]
 fn an_attachment_is_a_file_inside_the_folder() {
-    let inside = "inside the campaign's folder";
+    let inside = "inside the campaign folder";
     check(&attaching("gone.pdf"))
         .only()
         .is("no-file", "gone.pdf")
@@ -315,7 +315,7 @@ fn an_attachment_is_a_file_inside_the_folder() {
 }
 
 #[test]
-fn a_header_with_a_key_of_its_own_is_refused() {
+fn headers_with_their_own_key_are_refused() {
     for name in ["From", "to", "Subject", "Bcc", "Content-Type"] {
         refused(&format!("message.headers.{name}"), "x", name, "");
     }
@@ -323,7 +323,7 @@ fn a_header_with_a_key_of_its_own_is_refused() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let campaign = Campaign::new()
         .set("api.url", "http://api.example/")
         .set("message.html", "gone.html")
@@ -342,10 +342,10 @@ fn all_mistakes_are_told_at_once() {
 #[test]
 fn the_secret_can_come_from_a_command() {
     let api = FakeApi::taking_all();
-    let tell = format!("printf '%s\\n' {SECRET_KEY}");
+    let print_key = format!("printf '%s\\n' {SECRET_KEY}");
     let campaign = Campaign::new()
         .api(&api.url())
-        .set("api.secret_key_command", vec!["sh", "-c", &tell]);
+        .set("api.secret_key_command", vec!["sh", "-c", &print_key]);
     let send = || Run::new("send").arg(campaign.path()).arg("--yes");
     send()
         .env("EMAILLABS_APP_KEY", APP_KEY)

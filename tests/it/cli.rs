@@ -17,7 +17,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 #[test]
-fn every_command_tells_what_it_takes() {
+fn help_of_every_command() {
     let mut all = Run::new("--help").run().code(0).stdout.clone();
     for command in COMMANDS {
         let ran = Run::new(command).arg("--help").run();
@@ -28,7 +28,7 @@ fn every_command_tells_what_it_takes() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_a_usage_error() {
+fn invalid_arguments_are_usage_errors() {
     let two = |args: &[&str]| {
         let (command, rest) = args.split_first().expect("a command");
         let ran = Run::new(command).args(rest).run();
@@ -47,13 +47,13 @@ fn what_cannot_be_meant_is_a_usage_error() {
 }
 
 #[test]
-fn tells_its_version() {
+fn prints_its_version() {
     let version = format!("mailrun {}\n", env!("CARGO_PKG_VERSION"));
     Run::new("--version").run().code(0).stdout_is(&version);
 }
 
 #[test]
-fn completions_know_every_command() {
+fn completions_include_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = Run::new("completions").arg(shell).run();
         ran.code(0);

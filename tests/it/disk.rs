@@ -345,7 +345,7 @@ fn results_that_can_not_be_written_can_be_had_later() {
                 run.join("results.csv").display()
             ))
             .stderr_has("No space left")
-            .stderr_has("the sending has ended")
+            .stderr_has("sending has ended")
             .stderr_has(&format!("mailrun results {}", run.display()));
         assert!(!run.join("results.csv").exists());
         Run::new("results").arg(&run).run().code(0);

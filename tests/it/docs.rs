@@ -470,15 +470,15 @@ fn every_key_of_a_campaign_is_documented() {
     let example = blocks(&text, "toml").into_iter().next();
     let example = example.expect("the full example");
     let tables = [
-        ("File", "## Keys"),
-        ("Api", "### `[api]`"),
-        ("Message", "### `[message]`"),
-        ("Attachment", "### `[[message.attachments]]`"),
-        ("Recipients", "### `[recipients]`"),
-        ("Pace", "### `[pace]`"),
-        ("Retry", "### `[retry]`"),
-        ("Breaker", "### `[breaker]`"),
-        ("Check", "### `[check]`"),
+        ("CampaignFile", "## Keys"),
+        ("ApiTable", "### `[api]`"),
+        ("MessageTemplate", "### `[message]`"),
+        ("AttachmentTemplate", "### `[[message.attachments]]`"),
+        ("RecipientsTable", "### `[recipients]`"),
+        ("PaceTable", "### `[pace]`"),
+        ("RetryTable", "### `[retry]`"),
+        ("BreakerTable", "### `[breaker]`"),
+        ("CheckTable", "### `[check]`"),
     ];
     let source = fs::read_to_string(root().join("src/campaign/file.rs")).expect("the source");
     for (table, heading) in tables {
@@ -490,11 +490,11 @@ fn every_key_of_a_campaign_is_documented() {
         let mut keys: BTreeSet<String> = keys
             .lines()
             .filter_map(|line| {
-                let field = line.trim().strip_prefix("pub(super) ")?;
+                let (_, field) = line.trim().strip_prefix("pub")?.split_once(' ')?;
                 Some(field.split(':').next()?.to_owned())
             })
             .collect();
-        if table == "File" {
+        if table == "CampaignFile" {
             // The others are tables, each with a heading of its own.
             keys.retain(|key| key == "name");
         }

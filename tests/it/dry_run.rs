@@ -9,7 +9,7 @@ fn dry_run(campaign: &Campaign) -> Run {
 }
 
 #[test]
-fn says_what_would_go_out_without_keys_requests_or_a_run() {
+fn shows_what_would_be_sent_without_keys_requests_or_a_run() {
     let api = FakeApi::taking_all();
     let campaign = Campaign::new()
         .api(&api.url())
@@ -33,7 +33,7 @@ fn says_what_would_go_out_without_keys_requests_or_a_run() {
 }
 
 #[test]
-fn counts_what_is_left_out_and_why() {
+fn counts_the_rows_that_are_left_out_and_why() {
     let campaign = Campaign::new()
         .set("recipients.suppress", vec!["no.csv"])
         .file("no.csv", "BOB@two.example\n")
@@ -71,7 +71,7 @@ fn limits_and_tests_are_counted() {
 }
 
 #[test]
-fn what_would_stop_send_stops_it() {
+fn errors_that_stop_send_stop_it() {
     let campaign = Campaign::new().set("message.subject", "{{ typo }}");
     dry_run(&campaign)
         .run()

@@ -1,4 +1,4 @@
-//! The campaigns that come with the program, sent to the gateway and read back.
+//! The example campaigns, sent to the gateway and read back.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::{has_program, real_part};
 
-/// A campaign of the project, sent from a copy.
+/// An example campaign, sent from a copy.
 struct Sent {
     folder: TempDir,
     run: PathBuf,
@@ -33,8 +33,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Sends a copy, and holds what goes for every campaign: each row of the recipients is in the
-/// results once and in its order, and each accepted row has one message, to its address alone.
+/// Sends a copy, and asserts what is true for every campaign: the results have each row once and in order,
+/// and each accepted row has one message, to its address only.
 #[track_caller]
 fn send(example: &str, recipients: &str, column: &str, code: i32) -> Sent {
     let folder = TempDir::new().expect("a folder");
@@ -72,14 +72,14 @@ fn send(example: &str, recipients: &str, column: &str, code: i32) -> Sent {
     }
 }
 
-/// The address as a header may have it (RFC 5322): an international domain in its ASCII form.
+/// The address with its domain as A-labels, as in headers (RFC 5322).
 fn with_ascii_domain(address: &str) -> String {
     let (local, domain) = address.split_once('@').expect("an address");
     let domain = idna::domain_to_ascii(domain).expect("a domain");
     format!("{local}@{domain}")
 }
 
-/// A column of a CSV with commas or semicolons; addresses are ASCII whatever the encoding.
+/// A column of a CSV with commas or semicolons. Addresses are ASCII in any encoding.
 fn column_of(file: &Path, column: &str) -> Vec<String> {
     let bytes = std::fs::read(file).expect("the recipients");
     let header = bytes.split(|byte| *byte == b'\n').next().expect("a header");
@@ -114,7 +114,7 @@ impl Sent {
 }
 
 #[test]
-fn the_newsletter_is_sent_but_for_its_bad_rows() {
+fn the_newsletter_is_sent_except_for_its_invalid_rows() {
     let sent = send("examples/newsletter", "recipients.csv", "email", 3);
     assert_eq!(sent.results.row("piotr.maj@poczta")["status"], "invalid");
     assert_eq!(
@@ -161,7 +161,7 @@ fn the_newsletter_is_sent_but_for_its_bad_rows() {
 }
 
 #[test]
-fn the_announcement_goes_to_all() {
+fn the_announcement_is_sent_to_everyone() {
     let sent = send("examples/announcement", "clients.csv", "email", 0);
     assert_eq!(sent.results.count("accepted"), sent.results.rows.len());
     let first = &sent.mails[0];
@@ -187,7 +187,7 @@ fn the_announcement_goes_to_all() {
 }
 
 #[test]
-fn what_a_polish_excel_saved_arrives_in_its_own_letters() {
+fn a_list_from_polish_excel_keeps_its_letters() {
     let sent = send("examples/polish-excel", "kursanci.csv", "adres e-mail", 0);
     assert_eq!(sent.results.count("accepted"), sent.results.rows.len());
     let mail = sent.to("lucja.gasior@skrzynka.example");
@@ -212,7 +212,7 @@ fn what_a_polish_excel_saved_arrives_in_its_own_letters() {
 }
 
 #[test]
-fn the_starter_is_sent_to_all() {
+fn the_starter_is_sent_to_everyone() {
     let sent = send("templates/starter", "recipients.csv", "email", 0);
     let mail = sent.to("ada@mail.example");
     assert_eq!(mail.subject, "Ada, our letter for January");
@@ -248,7 +248,7 @@ print(json.dumps(mails))
 "#;
 
 #[derive(Debug, PartialEq, serde::Deserialize)]
-struct Seen {
+struct PythonMail {
     subject: String,
     html: String,
     text: String,
@@ -265,7 +265,7 @@ fn python(script: &str, input: &str) -> String {
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin
         .write_all(input.as_bytes())
-        .expect("it reads its input");
+        .expect("python3 reads its input");
     drop(stdin);
     let output = child.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "python3: {}", output.status);
@@ -288,9 +288,9 @@ fn another_parser_reads_the_same_messages() {
     ] {
         let sent = send(example, recipients, column, code);
         let maildir = sent.run.join("outbox");
-        let seen = python(READ_BY_PYTHON, maildir.to_str().expect("UTF-8"));
-        let seen: BTreeMap<String, Seen> = serde_json::from_str(&seen).expect("JSON");
-        let wanted: BTreeMap<String, Seen> = sent
+        let parsed = python(READ_BY_PYTHON, maildir.to_str().expect("UTF-8"));
+        let parsed: BTreeMap<String, PythonMail> = serde_json::from_str(&parsed).expect("JSON");
+        let expected: BTreeMap<String, PythonMail> = sent
             .mails
             .iter()
             .map(|mail| {
@@ -298,16 +298,16 @@ fn another_parser_reads_the_same_messages() {
                     .attachments
                     .iter()
                     .map(|file| (file.name.clone(), sha256(&sent.file(&file.name))));
-                let seen = Seen {
+                let mail_content = PythonMail {
                     subject: mail.subject.clone(),
                     html: body(&mail.html),
                     text: body(&mail.text),
                     files: files.collect(),
                 };
-                (mail.to[0].clone(), seen)
+                (mail.to[0].clone(), mail_content)
             })
             .collect();
-        assert!(seen == wanted, "{example}\n{seen:#?}\n{wanted:#?}");
+        assert!(parsed == expected, "{example}\n{parsed:#?}\n{expected:#?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `mailrun init`: a campaign that works at once.
+//! `mailrun init`: a campaign that can be tried at once.
 
 use crate::support::campaign::Campaign;
 use crate::support::findings::check_folder;
@@ -7,7 +7,7 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 
 #[test]
-fn the_first_campaign_is_right_and_can_be_sent() {
+fn the_new_campaign_is_clean_and_can_be_sent() {
     let home = tempfile::tempdir().expect("a folder");
     let folder = home.path().join("first");
     Run::new("init")
@@ -28,7 +28,7 @@ fn the_first_campaign_is_right_and_can_be_sent() {
 }
 
 #[test]
-fn a_folder_with_something_in_it_is_left_alone() {
+fn a_folder_that_is_not_empty_is_left_alone() {
     let campaign = Campaign::new();
     let before = std::fs::read(campaign.path().join("campaign.toml")).expect("a file");
     let ran = Run::new("init").arg(campaign.path()).run();

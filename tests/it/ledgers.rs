@@ -62,7 +62,7 @@ fn a_ledger_of_another_version_is_told_and_left_as_it_is() {
         (
             -1,
             "an older mailrun",
-            "the version of mailrun that made it",
+            "the version of mailrun that started it",
         ),
         (1, "a newer mailrun", "update mailrun"),
     ] {

@@ -1,4 +1,4 @@
-//! What `check` calls an error stops `send` before the first request; its rows can be left out.
+//! Errors of `check` stop `send` before the first request, unless their rows are skipped.
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
@@ -6,7 +6,7 @@ use crate::support::findings::check;
 use crate::support::results::Results;
 use crate::support::run::Run;
 
-/// A campaign of five rows. The link of rows 2 and 4 leads nowhere, and row 5 has no address.
+/// Five rows. Rows 2 and 4 have an empty link, and row 5 has no address.
 fn with_empty_links(api: &FakeApi) -> Campaign {
     Campaign::good()
         .api(&api.url())
@@ -21,7 +21,7 @@ fn with_empty_links(api: &FakeApi) -> Campaign {
         )
 }
 
-/// The same fault in every row.
+/// Every row has the same empty link.
 fn with_an_empty_link(api: &FakeApi) -> Campaign {
     Campaign::good()
         .api(&api.url())
@@ -29,7 +29,7 @@ fn with_an_empty_link(api: &FakeApi) -> Campaign {
 }
 
 #[test]
-fn an_error_of_the_message_refuses_the_campaign() {
+fn an_error_in_a_message_stops_send() {
     let api = FakeApi::taking_all();
     for campaign in [with_an_empty_link(&api), with_empty_links(&api)] {
         assert!(check(&campaign).errors > 0);
@@ -44,7 +44,7 @@ fn an_error_of_the_message_refuses_the_campaign() {
 }
 
 #[test]
-fn the_rows_that_have_it_can_be_left_out() {
+fn rows_with_errors_can_be_skipped() {
     let api = FakeApi::taking_all();
     let campaign = with_empty_links(&api);
     let ran = Run::send(campaign.path()).arg("--skip-invalid").run();
@@ -66,7 +66,7 @@ fn the_rows_that_have_it_can_be_left_out() {
 }
 
 #[test]
-fn what_all_rows_have_leaves_nobody_to_send_to() {
+fn if_all_rows_have_errors_nothing_is_sent() {
     let api = FakeApi::taking_all();
     let campaign = with_an_empty_link(&api);
     let ran = Run::send(campaign.path()).arg("--skip-invalid").run();
@@ -76,7 +76,7 @@ fn what_all_rows_have_leaves_nobody_to_send_to() {
 }
 
 #[test]
-fn without_the_preflight_no_row_is_looked_at() {
+fn without_the_preflight_no_row_is_checked() {
     let api = FakeApi::taking_all();
     let campaign = with_empty_links(&api);
     let ran = Run::send(campaign.path()).arg("--no-preflight").run();
@@ -99,7 +99,7 @@ fn warnings_and_notes_stop_nothing() {
 }
 
 #[test]
-fn the_summary_says_which_rows_are_invalid_and_by_what_codes() {
+fn the_summary_lists_invalid_rows_by_code() {
     let api = FakeApi::taking_all();
     let campaign = with_empty_links(&api);
     let ran = Run::send(campaign.path()).arg("--skip-invalid").run();
@@ -115,7 +115,7 @@ fn the_summary_says_which_rows_are_invalid_and_by_what_codes() {
 }
 
 #[test]
-fn of_many_rows_the_first_are_named() {
+fn only_the_first_of_many_rows_are_listed() {
     let api = FakeApi::taking_all();
     let rows = "nobody,N,t\n".repeat(1200);
     let campaign = Campaign::good().api(&api.url()).recipients(format!(

@@ -1,5 +1,4 @@
-//! The fixtures of recipients, through the program: what the manifest says is what `check` and the
-//! results say.
+//! The fixtures of recipients through the program: `check` and the results match the manifest.
 
 use std::path::Path;
 
@@ -18,7 +17,7 @@ fn fixtures() -> &'static Path {
     ))
 }
 
-/// What the manifest says of a file.
+/// The manifest entry of a file.
 fn manifest(number: &str) -> Value {
     let text = std::fs::read_to_string(fixtures().join("manifest.json")).expect("the manifest");
     let manifest: Value = serde_json::from_str(&text).expect("JSON");
@@ -30,11 +29,11 @@ fn manifest(number: &str) -> Value {
     files
         .iter()
         .find(named)
-        .expect("it is in the manifest")
+        .expect("an entry in the manifest")
         .clone()
 }
 
-/// A campaign with this fixture, which uses no column.
+/// A campaign for this fixture that uses no column.
 fn campaign(number: &str) -> Campaign {
     let file = manifest(number);
     let name = file["file"].as_str().expect("a name");
@@ -49,9 +48,9 @@ fn send(campaign: &Campaign) -> Ran {
     Run::new("send").arg(campaign.path()).arg("--local").run()
 }
 
-/// Checks and sends; both must have the rows that the manifest says, with these statuses.
+/// Checks and sends. Both must have the rows of the manifest, with these statuses.
 #[track_caller]
-fn goes(number: &str, code: i32, rows: &[(&str, &str)]) -> Report {
+fn sends(number: &str, code: i32, rows: &[(&str, &str)]) -> Report {
     let campaign = campaign(number);
     let report = check(&campaign);
     assert_eq!(report.errors, 0, "{report:#?}");
@@ -78,7 +77,7 @@ fn goes(number: &str, code: i32, rows: &[(&str, &str)]) -> Report {
     report
 }
 
-/// Neither checks nor sends, and says these words and nothing of a run.
+/// `check` and `send` fail with these words, and there is no run.
 #[track_caller]
 fn stops(number: &str, line: Option<u64>, words: &[&str]) {
     let campaign = campaign(number);
@@ -93,7 +92,7 @@ fn stops(number: &str, line: Option<u64>, words: &[&str]) {
     assert!(campaign.runs().is_empty());
 }
 
-/// The lines that findings name.
+/// The lines of the findings.
 fn lines(report: &Report) -> Vec<u64> {
     let mut lines: Vec<_> = report
         .findings
@@ -106,14 +105,14 @@ fn lines(report: &Report) -> Vec<u64> {
 }
 
 #[test]
-fn what_excel_saves_is_read_whatever_the_encoding() {
+fn excel_files_are_read_in_any_encoding() {
     let rows = [
         ("zażółć.gęślą@example.pl", "invalid"),
         ("jan.kowalski@example.pl", "accepted"),
         ("ewa@example.pl", "accepted"),
     ];
     for number in ["01", "02", "03", "04", "05"] {
-        let report = goes(number, 3, &rows);
+        let report = sends(number, 3, &rows);
         let line = if number == "05" { 3 } else { 2 };
         let finding = report
             .findings
@@ -124,7 +123,7 @@ fn what_excel_saves_is_read_whatever_the_encoding() {
 }
 
 #[test]
-fn every_cell_comes_back_in_the_results() {
+fn the_results_have_every_cell() {
     let campaign = campaign("01");
     let ran = send(&campaign);
     let results = Results::of(ran.code(3).run_dir());
@@ -137,14 +136,14 @@ fn every_cell_comes_back_in_the_results() {
 }
 
 #[test]
-fn bytes_that_are_no_text_stop_it() {
+fn undecodable_bytes_stop_it() {
     stops("07", Some(3), &["byte"]);
     stops("08", Some(2), &["byte"]);
 }
 
 #[test]
 fn cells_may_have_line_breaks() {
-    let report = goes(
+    let report = sends(
         "10",
         0,
         &[
@@ -157,13 +156,13 @@ fn cells_may_have_line_breaks() {
 }
 
 #[test]
-fn a_header_with_the_same_name_twice_stops_it() {
+fn a_duplicate_column_name_stops_it() {
     stops("12", Some(1), &["name"]);
 }
 
 #[test]
-fn rows_of_another_length_are_invalid_by_their_lines() {
-    let report = goes(
+fn rows_of_the_wrong_length_are_invalid() {
+    let report = sends(
         "13",
         3,
         &[
@@ -189,7 +188,7 @@ fn rows_of_another_length_are_invalid_by_their_lines() {
 
 #[test]
 fn a_nul_makes_its_row_invalid() {
-    let report = goes(
+    let report = sends(
         "14",
         3,
         &[
@@ -202,22 +201,22 @@ fn a_nul_makes_its_row_invalid() {
 }
 
 #[test]
-fn files_without_a_recipient_are_told() {
+fn an_empty_file_stops_it_and_a_file_without_rows_does_not() {
     stops("30", None, &["empty"]);
     stops("31", None, &["empty"]);
-    goes("32", 0, &[]);
-    goes("33", 0, &[]);
+    sends("32", 0, &[]);
+    sends("33", 0, &[]);
 }
 
 #[test]
-fn every_end_of_line_is_read() {
-    goes("34", 0, &[("a@example.com", "accepted")]);
-    goes(
+fn every_line_end_is_read() {
+    sends("34", 0, &[("a@example.com", "accepted")]);
+    sends(
         "35",
         0,
         &[("a@example.com", "accepted"), ("b@example.com", "accepted")],
     );
-    goes(
+    sends(
         "37",
         0,
         &[("a@example.com", "accepted"), ("b@example.com", "accepted")],
@@ -226,7 +225,7 @@ fn every_end_of_line_is_read() {
 
 #[test]
 fn text_after_a_closing_quote_makes_its_row_invalid() {
-    let report = goes(
+    let report = sends(
         "40",
         3,
         &[
@@ -247,7 +246,7 @@ fn text_after_a_closing_quote_makes_its_row_invalid() {
 }
 
 #[test]
-fn a_cell_is_one_recipient() {
+fn a_cell_has_one_recipient() {
     let campaign = campaign("43");
     let ran = send(&campaign);
     ran.code(3);
@@ -270,7 +269,7 @@ fn a_cell_is_one_recipient() {
 
 #[test]
 fn the_second_of_two_equal_rows_is_skipped() {
-    goes(
+    sends(
         "46",
         0,
         &[("a@example.com", "accepted"), ("a@example.com", "skipped")],
@@ -281,8 +280,8 @@ fn the_second_of_two_equal_rows_is_skipped() {
 }
 
 #[test]
-fn every_odd_address_is_told_or_sent_as_it_is() {
-    // The dialect that has a place for a recipient's name.
+fn every_odd_address_is_invalid_or_sent_as_it_is() {
+    // This dialect has a field for the recipient's name.
     let campaign = campaign("17").set("api.dialect", "new_sendmail");
     let ran = send(&campaign);
     ran.code(3);
@@ -325,7 +324,7 @@ fn every_odd_address_is_told_or_sent_as_it_is() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_stops_it_before_anything() {
+fn an_unclosed_quote_stops_it() {
     let campaign = Campaign::new()
         .recipients("email,first_name\nann@one.example,\"Ann\nbob@two.example,Bob\n");
     let report = check(&campaign);

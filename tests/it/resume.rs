@@ -337,7 +337,8 @@ fn a_suppression_list_that_grew_skips_more() {
         .run_dir();
     let campaign = campaign.file("out.csv", "ann@one.example\nBOB@two.example\n");
     let ran = Run::on("resume", &run).run();
-    ran.code(0).stderr_has("1 row on a suppression list by now");
+    ran.code(0)
+        .stderr_has("1 row skipped: on a suppression list now");
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 2), ("skipped", 1)].into());
     assert!(results.row("bob@two.example")["error"].contains("out.csv"));

@@ -1,4 +1,4 @@
-//! `send`, for real: what goes over the wire, what comes into the results, what is refused.
+//! `send`: the requests it makes, the results it writes, and what it refuses.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -14,11 +14,11 @@ use crate::support::results::Results;
 use crate::support::run::{APP_KEY, Ran, Run, SECRET_KEY};
 use crate::support::send::{addresses, campaign, newsletter, send};
 
-/// The columns that stand before the input's own.
+/// The columns before those of the input.
 const COLUMNS: &str =
     "row,email,status,message_id,code,error,attempts,possible_duplicate,finished_at";
 
-fn accepted_as_the_api_said(dialect: &str) {
+fn check_accepted(dialect: &str) {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api).rows(25).set("api.dialect", dialect);
     let ran = send(&campaign).run();
@@ -51,16 +51,16 @@ fn accepted_as_the_api_said(dialect: &str) {
 }
 
 #[test]
-fn every_row_is_accepted_under_the_id_that_the_api_gave() {
-    accepted_as_the_api_said("sendmail");
+fn every_row_is_accepted_with_the_id_from_the_api() {
+    check_accepted("sendmail");
 }
 
 #[test]
-fn every_row_is_accepted_under_the_id_that_it_was_sent_with() {
-    accepted_as_the_api_said("new_sendmail");
+fn every_row_is_accepted_with_the_id_that_mailrun_sent() {
+    check_accepted("new_sendmail");
 }
 
-fn one_letter(api: &FakeApi) -> Campaign {
+fn one_row(api: &FakeApi) -> Campaign {
     campaign(api)
         .recipients("email,first_name\njose+x@one.example,J & S\n")
         .template("newsletter.html", "<p>Hi {{ first_name }}</p>")
@@ -72,7 +72,7 @@ fn one_letter(api: &FakeApi) -> Campaign {
         .set("message.headers.X-Row", "1; a=b")
 }
 
-/// All of the body after `to`, the same in both dialects.
+/// The body after `to`, which is the same in both dialects.
 const REST: &str = "&subject=Hello%20J%20%26%20S&smtp_account=1.test.smtp\
     &reply_to=back%40sender.example&html=%3Cp%3EHi%20J%20%26amp%3B%20S%3C%2Fp%3E\
     &text=Hi%20J%20%26%20S%20%5B1%5D%3D~.-_%25%0A&tags%5B0%5D=autumn&tags%5B1%5D=t%20J%20%26%20S\
@@ -83,9 +83,9 @@ fn body(api: &FakeApi, n: usize) -> String {
 }
 
 #[test]
-fn the_body_of_sendmail_byte_for_byte() {
+fn the_exact_body_of_sendmail() {
     let api = FakeApi::taking_all();
-    send(&one_letter(&api)).run().code(0);
+    send(&one_row(&api)).run().code(0);
     let start = "from=news%40sender.example&from_name=S%C4%85d&to%5B0%5D=jose%2Bx%40one.example";
     assert_eq!(body(&api, 0), format!("{start}{REST}"));
     let head = "application/x-www-form-urlencoded";
@@ -93,9 +93,9 @@ fn the_body_of_sendmail_byte_for_byte() {
 }
 
 #[test]
-fn the_body_of_new_sendmail_byte_for_byte() {
+fn the_exact_body_of_new_sendmail() {
     let api = FakeApi::taking_all();
-    send(&one_letter(&api).set("api.dialect", "new_sendmail"))
+    send(&one_row(&api).set("api.dialect", "new_sendmail"))
         .run()
         .code(0);
     let id = api.taken()[0].message_id.clone();
@@ -112,7 +112,7 @@ fn the_body_of_new_sendmail_byte_for_byte() {
 }
 
 #[test]
-fn attachments_end_the_form() {
+fn attachments_are_the_last_fields() {
     let api = FakeApi::taking_all();
     let logo: toml::Table = "path = 'logo.png'\ninline = true".parse().expect("TOML");
     let own: toml::Table = "path = '{{ first_name }}.pdf'".parse().expect("TOML");
@@ -150,7 +150,7 @@ fn attachments_end_the_form() {
 }
 
 #[test]
-fn the_results_guard_formulas_and_name_the_inputs_columns() {
+fn the_results_escape_formulas_and_have_the_input_columns() {
     let api = FakeApi::taking_all();
     let rows = "status,email,first_name,row,@x\nold,ann@one.example,=1+1,9,\"-2, \"\"q\"\"\"\n";
     let campaign = campaign(&api).recipients(rows);
@@ -180,19 +180,19 @@ fn the_results_guard_formulas_and_name_the_inputs_columns() {
     );
 }
 
-/// `send` ends with exit code 1, nothing was posted, and no run is left.
+/// `send` exits with 1, posts nothing and leaves no run.
 #[track_caller]
 fn refused(api: &FakeApi, campaign: &Campaign, command: Run) -> Ran {
     let before = api.requests().len();
     let ran = command.run();
     ran.code(1).stdout_is("");
-    assert_eq!(api.requests().len(), before, "nothing is posted");
-    assert_eq!(campaign.runs(), Vec::<PathBuf>::new(), "no run is left");
+    assert_eq!(api.requests().len(), before, "something was posted");
+    assert_eq!(campaign.runs(), Vec::<PathBuf>::new(), "a run is left");
     ran
 }
 
 #[test]
-fn without_keys_nothing_begins() {
+fn without_keys_nothing_starts() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let bare = || Run::new("send").arg(campaign.path()).arg("--yes");
@@ -207,7 +207,7 @@ fn without_keys_nothing_begins() {
 }
 
 #[test]
-fn keys_come_from_where_the_campaign_says() {
+fn keys_come_from_the_configured_places() {
     let api = FakeApi::taking_all();
     let command = vec!["printf", "%s\\n", "from a command"];
     let campaign = campaign(&api)
@@ -220,11 +220,11 @@ fn keys_come_from_where_the_campaign_says() {
 }
 
 #[test]
-fn without_a_terminal_it_wants_a_yes() {
+fn without_a_terminal_it_needs_yes() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
-    let unasked = Run::new("send").arg(campaign.path()).keys().stdin("y\n");
-    refused(&api, &campaign, unasked).stderr_has("--yes");
+    let command = Run::new("send").arg(campaign.path()).keys().stdin("y\n");
+    refused(&api, &campaign, command).stderr_has("--yes");
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_campaign_is_not_sent_twice_by_accident() {
 }
 
 #[test]
-fn another_name_is_another_campaign() {
+fn a_new_name_is_a_new_campaign() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     send(&campaign).run().code(0);
@@ -270,8 +270,11 @@ fn a_limit_leaves_the_others_pending() {
         .run()
         .code(5)
         .run_dir();
-    let counts = |wanted: &[(&str, usize)]| {
-        assert_eq!(Results::of(&run).counts(), wanted.iter().copied().collect());
+    let counts = |expected: &[(&str, usize)]| {
+        assert_eq!(
+            Results::of(&run).counts(),
+            expected.iter().copied().collect()
+        );
     };
     counts(&[("accepted", 4), ("pending", 6)]);
     assert_eq!(api.taken().len(), 4);
@@ -283,7 +286,7 @@ fn a_limit_leaves_the_others_pending() {
 }
 
 #[test]
-fn a_test_goes_to_one_address_alone() {
+fn a_test_goes_to_one_address_only() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api)
         .set("message.cc", "copy@sender.example")
@@ -322,7 +325,7 @@ fn a_test_goes_to_one_address_alone() {
     send(&campaign).run().code(0);
 }
 
-/// Three rows, of which the second does not render.
+/// Three rows; the second can't be rendered.
 fn with_a_bad_row(api: &FakeApi) -> Campaign {
     campaign(api)
         .recipients(
@@ -332,14 +335,14 @@ fn with_a_bad_row(api: &FakeApi) -> Campaign {
 }
 
 #[test]
-fn a_row_that_does_not_render_stops_everything_before_it_begins() {
+fn a_row_that_cannot_be_rendered_stops_send() {
     let api = FakeApi::taking_all();
     let campaign = with_a_bad_row(&api);
     refused(&api, &campaign, send(&campaign)).stderr_has("row 2");
 }
 
 #[test]
-fn rows_that_do_not_render_can_be_left_out() {
+fn rows_that_cannot_be_rendered_can_be_skipped() {
     for option in ["--skip-invalid", "--no-preflight"] {
         let api = FakeApi::taking_all();
         let campaign = with_a_bad_row(&api);
@@ -386,7 +389,7 @@ fn bad_addresses_and_duplicates_stop_nothing() {
     assert_eq!(api.taken_addresses(), ["ann@one.example"]);
 }
 
-/// Every file below a folder.
+/// All files in a folder and its subfolders.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -402,7 +405,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_keys_are_written_nowhere() {
+fn the_keys_are_not_written_anywhere() {
     let login = BASE64_STANDARD.encode(format!("{APP_KEY}:{SECRET_KEY}"));
     let secrets = [SECRET_KEY, APP_KEY, &login];
     for wrong in [false, true] {
@@ -424,17 +427,17 @@ fn the_keys_are_written_nowhere() {
         for file in files {
             let bytes = std::fs::read(&file).expect("a file");
             for secret in secrets {
-                let found = bytes
+                let leaked = bytes
                     .windows(secret.len())
                     .any(|part| part == secret.as_bytes());
-                assert!(!found, "{secret} is in {}", file.display());
+                assert!(!leaked, "{secret} is in {}", file.display());
             }
         }
     }
 }
 
 #[test]
-fn a_run_can_be_put_elsewhere() {
+fn the_run_folder_can_be_anywhere() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let run = campaign.path().join("elsewhere/mine");
@@ -452,7 +455,7 @@ fn a_run_can_be_put_elsewhere() {
 }
 
 #[test]
-fn runs_are_for_the_user_alone_and_not_for_git() {
+fn runs_are_private_and_ignored_by_git() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let run = send(&campaign).run().code(0).run_dir();
@@ -523,7 +526,7 @@ fn the_first_request_goes_alone() {
 }
 
 #[test]
-fn as_many_requests_are_in_flight_as_wanted_and_no_more() {
+fn requests_in_flight_reach_the_limit_and_not_more() {
     let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(60)));
     send(&campaign(&api).rows(60).set("pace.concurrency", 7))
         .run()
@@ -532,7 +535,7 @@ fn as_many_requests_are_in_flight_as_wanted_and_no_more() {
     assert_eq!(api.taken().len(), 60);
 }
 
-/// How many recipients each request had, in order.
+/// The number of recipients in each request, in order.
 fn sizes(api: &FakeApi) -> Vec<usize> {
     api.requests()
         .iter()
@@ -541,7 +544,7 @@ fn sizes(api: &FakeApi) -> Vec<usize> {
 }
 
 #[test]
-fn one_message_for_all_goes_in_batches() {
+fn the_same_message_is_sent_in_batches() {
     for dialect in ["sendmail", "new_sendmail"] {
         let api = FakeApi::taking_all();
         let campaign = newsletter(&api)
@@ -560,7 +563,7 @@ fn one_message_for_all_goes_in_batches() {
 }
 
 #[test]
-fn copies_make_requests_of_one() {
+fn with_copies_each_request_has_one_recipient() {
     let api = FakeApi::taking_all();
     let campaign = newsletter(&api)
         .set("pace.batch", 4)
@@ -570,7 +573,7 @@ fn copies_make_requests_of_one() {
 }
 
 #[test]
-fn messages_that_differ_are_never_merged() {
+fn different_messages_are_never_batched() {
     let api = FakeApi::taking_all();
     let names = ["A", "A", "B", "B", "B", "A"];
     let rows: String = names
@@ -594,7 +597,7 @@ fn messages_that_differ_are_never_merged() {
 }
 
 #[test]
-fn nobody_to_send_to_is_no_failure() {
+fn a_list_without_recipients_is_not_an_error() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api).recipients("email,first_name\n");
     let run = send(&campaign).run().code(0).run_dir();
@@ -604,7 +607,7 @@ fn nobody_to_send_to_is_no_failure() {
 }
 
 #[test]
-fn a_send_to_nobody_says_so() {
+fn send_reports_a_list_without_recipients() {
     let campaign = Campaign::new().recipients("email,first_name\n");
     let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
     ran.code(0).stderr_has("there is nobody to send to");

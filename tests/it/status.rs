@@ -107,7 +107,7 @@ fn retry_says_when_there_is_nothing_to_do() {
     for (argument, words) in [
         ("--quiet", ""),
         ("-v", "There are no failed rows.\n"),
-        ("--rejected", "There are no failed and no rejected rows.\n"),
+        ("--rejected", "There are no failed or rejected rows.\n"),
     ] {
         let ran = Run::on("retry", &run).arg(argument).run();
         ran.code(0).stderr_has(words);

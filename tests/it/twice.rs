@@ -47,7 +47,7 @@ fn refused(command: Run, running: &Running, run: &Path) {
         .stdout_is("")
         .stderr_has(&format!("by the process {}", running.pid()))
         .stderr_has(&run.canonicalize().expect("a folder").to_string_lossy())
-        .stderr_has("wait until it has ended");
+        .stderr_has("wait for it, or stop it");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_second_send_refuses_while_the_first_asks() {
     for more in [None, Some("--again"), Some("--except-sent")] {
         refused(send(&campaign).args(more), &running, &run);
     }
-    let planned = format!("is being planned by the process {}", running.pid());
+    let planned = format!("process {} is still planning", running.pid());
     let status = Run::new("status").arg(campaign.path()).run();
     status.code(1).stderr_has(&planned);
     Run::on("resume", &run)

@@ -25,6 +25,6 @@ pub(super) fn varies(text: &Text) -> bool {
 /// The value of a header in the campaign.
 pub(super) fn header<'a>(shared: &CampaignContext<'a>, name: &str) -> Option<&'a Text> {
     let headers = &shared.campaign.message.headers;
-    let is_it = |(own, _): &&(String, Text)| own.eq_ignore_ascii_case(name);
+    let is_it = |(own, _): &(&Text, &Text)| own.get_ref().eq_ignore_ascii_case(name);
     headers.iter().find(is_it).map(|(_, value)| value)
 }

@@ -103,7 +103,7 @@ fn place(shared: &CampaignContext<'_>) -> Place {
 
 fn long(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Option<Finding> {
     let pace = &shared.campaign.pace;
-    let time = pace.least_time(shared.rows, by_lane)?;
+    let time = pace.min_send_time(shared.rows, by_lane)?;
     (time >= HOUR).then(|| {
         let (rows, time) = (grouped(shared.rows), duration(time));
         LONG.at(
@@ -136,7 +136,7 @@ fn days(shared: &CampaignContext<'_>) -> Option<Finding> {
 /// The domains that are done long after all others.
 fn domains(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding> {
     let pace = &shared.campaign.pace;
-    let others = pace.time_of_all(shared.rows).unwrap_or_default();
+    let others = pace.total_time(shared.rows).unwrap_or_default();
     let times = pace.domain_times(shared.rows, by_lane);
     let late = times.filter(|(_, _, time)| *time >= others * 2 && *time >= others + HOUR);
     late.map(|(limit, rows, time)| {

@@ -42,6 +42,7 @@ impl Family for SenderHeaders {
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let message = &shared.campaign.message;
         for (name, value) in &message.headers {
+            let name = name.get_ref();
             if !varies(value)
                 && let Some(finding) = kind(name, value.get_ref())
             {
@@ -72,6 +73,7 @@ impl Family for SenderHeaders {
         }
         let shared = context.shared;
         for (name, value) in &shared.campaign.message.headers {
+            let name = name.get_ref();
             if varies(value)
                 && KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(name))
                 && let Some((_, own)) = context.message.headers.iter().find(|(own, _)| own == name)

@@ -16,7 +16,7 @@ use crate::campaign::Campaign;
 use crate::check::{self, Checker, of_row};
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
-use crate::recipients::Lines;
+use crate::recipients::LineNumbers;
 use crate::render::{Engine, Inputs, Row};
 
 /// What message IDs begin with: no run's.
@@ -95,7 +95,7 @@ impl Loaded {
             email: self.spool.email,
             recipients: &self.recipients,
             rows: u64::from(self.spool.count()),
-            duplicates: Lines::default(),
+            duplicates: LineNumbers::default(),
             least: Severity::Note,
             net: false,
             clock: self.clock.clone(),

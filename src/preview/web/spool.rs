@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
-use crate::recipients::{Reader, Row, Settings};
+use crate::recipients::{ReadSettings, RecipientReader, RecipientRow};
 use crate::run::{LeftOut, recipients_file};
 
 /// About how many bytes of the searched text are a piece of work.
@@ -39,7 +39,7 @@ pub(super) struct Piece {
 struct Stamp {
     path: PathBuf,
     file: Option<(SystemTime, u64)>,
-    settings: Settings,
+    settings: ReadSettings,
     /// The suppression lists.
     suppress: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
 }
@@ -112,7 +112,7 @@ impl Spool {
         input: Option<Arc<NamedTempFile>>,
         left_out: LeftOut,
     ) -> Result<Self, Vec<Finding>> {
-        let reader = Reader::open(&stamp.path, &name, &stamp.settings);
+        let reader = RecipientReader::open(&stamp.path, &name, &stamp.settings);
         let mut reader = reader.map_err(|error| vec![of_read_error(&error)])?;
         let unwritable = |error: io::Error| {
             let place = Place::file(std::env::temp_dir());
@@ -232,12 +232,12 @@ impl Writing {
         })
     }
 
-    fn add(&mut self, row: &Row) -> io::Result<()> {
+    fn add(&mut self, row: &RecipientRow) -> io::Result<()> {
         self.rows.push(row)?;
         self.add_folded(row)
     }
 
-    fn add_folded(&mut self, row: &Row) -> io::Result<()> {
+    fn add_folded(&mut self, row: &RecipientRow) -> io::Result<()> {
         self.bytes.clear();
         for (place, cell) in row.cells.iter().enumerate() {
             if place > 0 {
@@ -276,7 +276,7 @@ pub(super) mod tests {
         let stamp = Stamp {
             path: file.path().to_owned(),
             file: None,
-            settings: Settings::default(),
+            settings: ReadSettings::default(),
             suppress: Vec::new(),
         };
         Spool::read(stamp, "a.csv".to_owned(), None, LeftOut::default()).expect("rows")

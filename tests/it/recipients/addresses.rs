@@ -1,11 +1,11 @@
-//! The addresses of the manifest, and who a row goes to.
+//! Addresses in the manifest and in cells.
 
 use mailrun::address::{Address, AddressError, Mailbox};
 use mailrun::recipients::RowFault;
 
 use super::{file, manifest};
 
-/// What is to come of each address of the manifest, by its number.
+/// The expected result for each address in the manifest, by its number. `Ok("")` is the address itself.
 fn expected(n: u64) -> Result<&'static str, AddressError> {
     use AddressError::{
         Character, Domain, Empty, List, Literal, Local, LocalDots, LocalTooLong, NeedsSmtpUtf8,
@@ -36,7 +36,7 @@ fn expected(n: u64) -> Result<&'static str, AddressError> {
 }
 
 #[test]
-fn every_address_of_the_manifest_is_taken_as_it_stands_or_invalid_with_a_reason() {
+fn every_address_in_the_manifest_is_read_as_it_is_or_invalid_with_a_reason() {
     let manifest = manifest();
     let addresses = manifest["addresses_expected"].as_array().expect("a list");
     let contents = file("17_addresses_odd.csv");
@@ -62,7 +62,7 @@ fn every_address_of_the_manifest_is_taken_as_it_stands_or_invalid_with_a_reason(
 }
 
 #[test]
-fn a_list_in_the_address_cell_is_invalid_and_a_display_form_is_read() {
+fn a_cell_may_have_a_display_name_but_not_several_addresses() {
     let contents = file("43_list_in_email_cell.csv");
     let fault = RowFault::Address(AddressError::List);
     assert_eq!(contents.faults(), [(1, 2, &fault), (2, 3, &fault)]);

@@ -1,15 +1,15 @@
-//! Whatever bytes, tables and addresses may come.
+//! Property tests with arbitrary bytes, tables and addresses.
 
 use encoding_rs::{UTF_8, UTF_16LE, WINDOWS_1250};
 use mailrun::address::{Address, Mailbox};
-use mailrun::recipients::{Reader, Settings, SuppressionList, spool};
+use mailrun::recipients::{ReadSettings, RecipientReader, SuppressionList, spool};
 use proptest::prelude::*;
 
 use super::try_bytes;
 
-/// Bytes with a liking for what CSV files and encodings are made of.
+/// Bytes that are often parts of CSV files and encodings.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
-    let telling = prop::sample::select(vec![
+    let likely = prop::sample::select(vec![
         &b"\""[..],
         b",",
         b";",
@@ -32,7 +32,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
         b"\"\"",
     ]);
     let pieces = prop_oneof![
-        8 => telling.prop_map(<[u8]>::to_vec),
+        8 => likely.prop_map(<[u8]>::to_vec),
         1 => prop::collection::vec(any::<u8>(), 0..4),
     ];
     let header = prop::sample::select(vec![
@@ -45,7 +45,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(header, pieces)| [header.to_vec(), pieces.concat()].concat())
 }
 
-fn any_settings() -> impl Strategy<Value = Settings> {
+fn any_settings() -> impl Strategy<Value = ReadSettings> {
     let encodings = vec![
         None,
         None,
@@ -59,14 +59,14 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         prop::sample::select(encodings),
         prop::option::of(any::<u8>()),
     )
-        .prop_map(|(email, encoding, delimiter)| Settings {
+        .prop_map(|(email, encoding, delimiter)| ReadSettings {
             email,
             encoding,
             delimiter,
         })
 }
 
-/// A table to write: the number of columns, and rows of cells, with the characters that need care.
+/// Rows of equal length, with cells that often need quotes.
 fn any_table() -> impl Strategy<Value = Vec<Vec<String>>> {
     let cell = prop_oneof![
         "[a-z ]{0,6}",
@@ -78,7 +78,7 @@ fn any_table() -> impl Strategy<Value = Vec<Vec<String>>> {
     })
 }
 
-/// The table as the csv crate writes it.
+/// The table, written by the csv crate.
 fn written(
     table: &[Vec<String>],
     delimiter: u8,
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(octets in any_bytes(), settings in any_settings()) {
         let spooled = spool(&octets[..]).expect("a temporary file");
-        if let Ok(reader) = Reader::open(spooled.path(), "list.csv", &settings) {
+        if let Ok(reader) = RecipientReader::open(spooled.path(), "list.csv", &settings) {
             let mut before = reader.header().line();
             for (row, number) in reader.map_while(Result::ok).zip(1..) {
                 prop_assert_eq!(row.number, number);
@@ -135,7 +135,7 @@ proptest! {
         for (n, row) in table.iter().enumerate() {
             full.push([&[format!("n{n}@example.com")][..], row].concat());
         }
-        let settings = Settings { delimiter: set.then_some(delimiter), encoding: Some(UTF_8), ..Settings::default() };
+        let settings = ReadSettings { delimiter: set.then_some(delimiter), encoding: Some(UTF_8), ..ReadSettings::default() };
         let octets = written(&full, delimiter, line_end, always);
         let contents = try_bytes(&octets, &settings).expect("a sound file");
         prop_assert_eq!(contents.cells(), &full[1..]);

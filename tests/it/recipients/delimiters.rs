@@ -1,11 +1,11 @@
-//! Which character parts the cells.
+//! Detecting the delimiter.
 
-use mailrun::recipients::{Problem, Settings};
+use mailrun::recipients::{Problem, ReadSettings};
 
 use super::{bytes, refused_bytes, try_bytes};
 
 #[test]
-fn the_delimiter_is_the_one_under_which_there_is_an_address_column() {
+fn the_delimiter_gives_the_header_an_address_column() {
     for delimiter in [',', ';', '\t', '|'] {
         let text = "name:E-mail:note\nAnn:a@example.com:\"x:y\"\nBob:b@example.com:1,2;3|4\t5\n"
             .replace(':', &delimiter.to_string());
@@ -20,7 +20,7 @@ fn the_delimiter_is_the_one_under_which_there_is_an_address_column() {
 }
 
 #[test]
-fn without_an_address_column_it_is_the_one_that_parts_rows_like_the_header() {
+fn without_an_address_column_the_delimiter_gives_rows_as_long_as_the_header() {
     let error = refused_bytes(b"who;a,b,c\nAnn;1\nBob;2\n");
     assert!(
         error
@@ -31,16 +31,16 @@ fn without_an_address_column_it_is_the_one_that_parts_rows_like_the_header() {
 }
 
 #[test]
-fn a_sep_line_is_honoured_unless_a_delimiter_is_set() {
+fn a_sep_line_sets_the_delimiter_unless_the_user_does() {
     let text = b"SEP=^\nemail^a;b,c\na@example.com^1;2,3\n";
     let contents = bytes(text);
     assert_eq!(contents.format.delimiter, b'^');
     assert_eq!(contents.cells(), [["a@example.com", "1;2,3"]]);
     assert_eq!(contents.rows[0].line, 3);
 
-    let settings = Settings {
+    let settings = ReadSettings {
         delimiter: Some(b';'),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     let contents = try_bytes(b"\"sep=,\"\nemail;name\na@example.com;A,B\n", &settings);
     assert_eq!(
@@ -52,9 +52,9 @@ fn a_sep_line_is_honoured_unless_a_delimiter_is_set() {
 #[test]
 fn a_delimiter_that_cells_need_is_refused() {
     for delimiter in [b'"', b'\n', b'\r', 0, b'a', b'@', 0xb1] {
-        let settings = Settings {
+        let settings = ReadSettings {
             delimiter: Some(delimiter),
-            ..Settings::default()
+            ..ReadSettings::default()
         };
         let error = try_bytes(b"email\n", &settings).expect_err("no delimiter");
         assert!(

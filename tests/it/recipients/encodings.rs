@@ -1,14 +1,14 @@
-//! Which encoding a file is in, and what can be read in none.
+//! Detecting the encoding of a file, and files that can't be decoded.
 
 use std::fs;
 
 use encoding_rs::{GB18030, ISO_8859_2, SHIFT_JIS, UTF_8, UTF_16LE, WINDOWS_1250};
 use mailrun::address::AddressError;
-use mailrun::recipients::{Lines, Notice, Problem, RowFault, Settings};
+use mailrun::recipients::{LineNumbers, Notice, Problem, ReadSettings, RowFault};
 
 use super::{bytes, encoded, file, fixtures, read_path, refused, refused_bytes, try_bytes};
 
-/// The records of the file that Excel saves, whatever its encoding.
+/// The records of the file that Excel saved in several encodings.
 fn excel() -> Vec<Vec<&'static str>> {
     vec![
         vec![
@@ -39,7 +39,7 @@ fn excel() -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn excel_s_file_is_the_same_in_every_encoding() {
+fn excel_files_read_the_same_in_every_encoding() {
     for name in [
         "01_excel_pl_cp1250_semicolon_crlf.csv",
         "02_excel_pl_utf8_bom_semicolon.csv",
@@ -83,14 +83,14 @@ fn excel_s_file_is_the_same_in_every_encoding() {
 }
 
 #[test]
-fn a_guessed_encoding_is_told_with_a_sample_and_the_way_to_set_it() {
+fn a_guessed_encoding_is_reported_with_a_sample_and_how_to_confirm_it() {
     let contents = file("01_excel_pl_cp1250_semicolon_crlf.csv");
     let [warning] = &contents.warnings[..] else {
         panic!("{:?}", contents.warnings)
     };
     let text = warning.to_string();
     assert!(
-        text.starts_with("01_excel_pl_cp1250_semicolon_crlf.csv: read as windows-1250 by a guess")
+        text.starts_with("01_excel_pl_cp1250_semicolon_crlf.csv: read as windows-1250 (a guess)")
     );
     assert!(
         warning.help().contains("`encoding = \"windows-1250\"`"),
@@ -99,7 +99,7 @@ fn a_guessed_encoding_is_told_with_a_sample_and_the_way_to_set_it() {
     );
     assert!(
         !text.contains("ISO-8859-2"),
-        "it would make control characters of Ś and ź: {text}"
+        "Ś and ź would be control characters: {text}"
     );
 
     for name in [
@@ -111,11 +111,11 @@ fn a_guessed_encoding_is_told_with_a_sample_and_the_way_to_set_it() {
 }
 
 #[test]
-fn iso_8859_2_is_read_as_declared_and_told_when_guessed() {
+fn iso_8859_2_is_read_as_declared_and_reported_if_guessed() {
     let name = "06_iso8859_2.csv";
-    let settings = Settings {
+    let settings = ReadSettings {
         encoding: Some(ISO_8859_2),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     let declared = read_path(&fixtures().join(name), name, &settings).expect(name);
     let mut expected = excel();
@@ -139,20 +139,22 @@ fn iso_8859_2_is_read_as_declared_and_told_when_guessed() {
     assert_eq!(alternatives[0].0, WINDOWS_1250);
     let text = guessed.warnings[0].to_string();
     assert!(
-        text.contains("“zażółć.gęślą@example.pl”; as windows-1250 it is “zażółć.gę¶l±@example.pl”"),
+        text.contains(
+            "“zażółć.gęślą@example.pl”; as windows-1250 it would be “zażółć.gę¶l±@example.pl”"
+        ),
         "{text}"
     );
 }
 
 #[test]
-fn control_characters_of_a_wrongly_declared_encoding_are_told() {
+fn control_characters_from_a_wrong_encoding_are_reported() {
     let name = "01_excel_pl_cp1250_semicolon_crlf.csv";
-    let settings = Settings {
+    let settings = ReadSettings {
         encoding: Some(ISO_8859_2),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     let contents = read_path(&fixtures().join(name), name, &settings).expect(name);
-    let lines = Lines {
+    let lines = LineNumbers {
         count: 2,
         first: vec![2, 4],
     };
@@ -160,7 +162,7 @@ fn control_characters_of_a_wrongly_declared_encoding_are_told() {
     assert!(contents.warnings[0].to_string().contains("lines 2, 4"));
 
     let header = bytes("email,a\u{85}b\na@example.com,x\u{fffd}\n".as_bytes());
-    let once = |line| Lines {
+    let once = |line| LineNumbers {
         count: 1,
         first: vec![line],
     };
@@ -174,7 +176,7 @@ fn control_characters_of_a_wrongly_declared_encoding_are_told() {
 }
 
 #[test]
-fn damaged_utf8_is_refused_by_line_and_byte() {
+fn damaged_utf8_is_refused_with_line_and_offset() {
     for (name, line, offset) in [
         ("07_bad_utf8_row3.csv", 3, 44),
         ("08_cesu_surrogates.csv", 2, 25),
@@ -190,18 +192,18 @@ fn damaged_utf8_is_refused_by_line_and_byte() {
             panic!("{error}")
         };
         assert_eq!((encoding, at, byte), (UTF_8, line, offset), "{name}");
-        let said = format!("{name}, line {line}: the bytes at offset {offset} are not UTF-8");
+        let said = format!("{name}, line {line}: the bytes at offset {offset} are not valid UTF-8");
         assert_eq!(error.to_string(), said);
         assert!(error.help().contains("`encoding = \""), "{}", error.help());
         let found = fs::read(fixtures().join(name)).expect(name)[offset as usize];
         assert!(
             found == 0xc5 || found == 0xed,
-            "{name}: the offset is that of the bad byte"
+            "{name}: the offset is not at the bad byte"
         );
     }
 }
 
-/// A file of some Polish rows in windows-1250, which is guessed, and then `end`.
+/// Polish rows in windows-1250, enough for a guess, followed by `end`.
 fn polish_and(end: &[u8]) -> Vec<u8> {
     let text =
         "email,name,city\n".to_owned() + &"a@example.com,Michał,Kraków nad Wisłą\n".repeat(9);
@@ -254,19 +256,19 @@ fn a_legacy_encoding_without_enough_evidence_is_refused() {
 }
 
 #[test]
-fn a_declared_encoding_that_does_not_fit_is_refused_by_line_and_byte() {
+fn a_wrongly_declared_encoding_is_refused_with_line_and_offset() {
     let start = b"email,name\r\na@example.com,\"An\rn\"\rb@example.com,B";
     for (set, wrong) in [
         (SHIFT_JIS, &b"\xff\xff"[..]),
         (GB18030, b"\x81\x30\x81x"),
         (UTF_8, b"\xe2\x82,"),
     ] {
-        let settings = Settings {
+        let settings = ReadSettings {
             encoding: Some(set),
-            ..Settings::default()
+            ..ReadSettings::default()
         };
         let text = [start, wrong, b"ob\n"].concat();
-        let error = try_bytes(&text, &settings).expect_err("it does not fit");
+        let error = try_bytes(&text, &settings).expect_err("undecodable");
         let Problem::Undecodable {
             line,
             offset,
@@ -281,11 +283,11 @@ fn a_declared_encoding_that_does_not_fit_is_refused_by_line_and_byte() {
 }
 
 #[test]
-fn a_byte_order_mark_wins_over_what_was_set_and_is_told() {
+fn a_byte_order_mark_overrides_the_set_encoding_with_a_warning() {
     let text = "\u{feff}email,name\na@example.com,Łucja\n";
-    let settings = Settings {
+    let settings = ReadSettings {
         encoding: Some(WINDOWS_1250),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     let contents = try_bytes(text.as_bytes(), &settings).expect("UTF-8");
     assert_eq!(contents.cells(), [["a@example.com", "Łucja"]]);
@@ -299,7 +301,7 @@ fn a_byte_order_mark_wins_over_what_was_set_and_is_told() {
 }
 
 #[test]
-fn utf_16_without_a_mark_is_known_by_its_nuls() {
+fn utf_16_without_a_byte_order_mark_is_detected_by_its_nuls() {
     let text = "email;name\r\na@example.com;Łucja\r\n";
     let units = || text.encode_utf16();
     let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
@@ -312,7 +314,7 @@ fn utf_16_without_a_mark_is_known_by_its_nuls() {
 }
 
 #[test]
-fn half_a_character_at_the_end_is_refused() {
+fn an_incomplete_character_at_the_end_is_refused() {
     let error = refused_bytes(b"\xef\xbb\xbfemail,name\na@example.com,\xc5");
     let Problem::Undecodable {
         line: 2,
@@ -325,14 +327,14 @@ fn half_a_character_at_the_end_is_refused() {
 }
 
 #[test]
-fn a_spreadsheet_is_no_csv_and_named_as_what_it_is() {
+fn a_spreadsheet_is_refused_by_its_kind() {
     let error = refused_bytes(b"PK\x03\x04\x14\0\x06\0");
     assert!(error.to_string().contains("spreadsheet (.xlsx"), "{error}");
     assert!(error.help().contains("CSV UTF-8"));
 }
 
 #[test]
-fn characters_and_quotes_across_the_borders_of_chunks_stay_whole() {
+fn characters_and_quotes_across_chunk_boundaries_stay_whole() {
     let cell = "ż\"ó\r\nł, ć\n".repeat(7);
     let mut expected = Vec::new();
     let mut text = String::from("email,name\n");

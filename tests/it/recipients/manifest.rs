@@ -1,4 +1,4 @@
-//! What the manifest says of every file.
+//! Every fixture against the manifest.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::{fixtures, manifest, try_file};
 
 #[test]
-fn the_manifest_names_every_fixture() {
+fn the_manifest_lists_every_fixture() {
     let manifest = manifest();
     let named: BTreeSet<String> = manifest["files"]
         .as_array()
@@ -29,7 +29,7 @@ fn the_manifest_names_every_fixture() {
 }
 
 #[test]
-fn every_file_has_the_rows_and_the_format_that_the_manifest_says_or_is_refused() {
+fn every_file_has_the_rows_and_format_of_the_manifest_or_is_refused() {
     let mut refused = Vec::new();
     for entry in manifest()["files"].as_array().expect("a list") {
         let name = entry["file"].as_str().expect("a name");
@@ -70,7 +70,7 @@ fn every_file_has_the_rows_and_the_format_that_the_manifest_says_or_is_refused()
 }
 
 #[test]
-fn no_cell_of_any_file_has_a_nul_a_carriage_return_at_its_end_or_a_byte_order_mark() {
+fn no_cell_has_a_nul_a_trailing_carriage_return_or_a_byte_order_mark() {
     for entry in manifest()["files"].as_array().expect("a list") {
         let Ok(contents) = try_file(entry["file"].as_str().expect("a name")) else {
             continue;

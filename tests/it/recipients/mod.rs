@@ -1,5 +1,5 @@
-//! Files of recipients as people really have them. `fixtures/recipients/manifest.json` says of each
-//! what is to come of it.
+//! Files of recipients as people really have them. `fixtures/recipients/manifest.json` has the expected
+//! result for each.
 
 mod addresses;
 mod anything;
@@ -15,18 +15,19 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 use mailrun::recipients::{
-    Format, Header, Lines, Notice, ReadError, Reader, Row, RowFault, Settings, Warning, spool,
+    CsvHeader, FileFormat, LineNumbers, Notice, ReadError, ReadSettings, RecipientReader,
+    RecipientRow, RowFault, Warning, spool,
 };
 use serde_json::Value;
 
-/// All that a file holds.
+/// Everything in a file.
 #[derive(Debug)]
 struct Contents {
-    header: Header,
-    rows: Vec<Row>,
-    blank: Lines,
+    header: CsvHeader,
+    rows: Vec<RecipientRow>,
+    blank: LineNumbers,
     warnings: Vec<Warning>,
-    format: Format,
+    format: FileFormat,
 }
 
 impl Contents {
@@ -44,7 +45,7 @@ impl Contents {
             .collect()
     }
 
-    /// The number of the row, its line and what is wrong with it.
+    /// Each faulty row: its number, line and fault.
     fn faults(&self) -> Vec<(u32, u64, &RowFault)> {
         self.rows
             .iter()
@@ -70,8 +71,8 @@ fn manifest() -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn read_path(path: &Path, name: &str, settings: &Settings) -> Result<Contents, ReadError> {
-    let mut reader = Reader::open(path, name, settings)?;
+fn read_path(path: &Path, name: &str, settings: &ReadSettings) -> Result<Contents, ReadError> {
+    let mut reader = RecipientReader::open(path, name, settings)?;
     let rows = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
     Ok(Contents {
         header: reader.header().clone(),
@@ -83,7 +84,7 @@ fn read_path(path: &Path, name: &str, settings: &Settings) -> Result<Contents, R
 }
 
 fn try_file(name: &str) -> Result<Contents, ReadError> {
-    read_path(&fixtures().join(name), name, &Settings::default())
+    read_path(&fixtures().join(name), name, &ReadSettings::default())
 }
 
 #[track_caller]
@@ -96,23 +97,23 @@ fn refused(name: &str) -> ReadError {
     try_file(name).expect_err(name)
 }
 
-fn try_bytes(bytes: &[u8], settings: &Settings) -> Result<Contents, ReadError> {
+fn try_bytes(bytes: &[u8], settings: &ReadSettings) -> Result<Contents, ReadError> {
     let spooled = spool(bytes).expect("a temporary file");
     read_path(spooled.path(), "list.csv", settings)
 }
 
 #[track_caller]
 fn bytes(bytes: &[u8]) -> Contents {
-    try_bytes(bytes, &Settings::default()).expect("a readable file")
+    try_bytes(bytes, &ReadSettings::default()).expect("a readable file")
 }
 
 #[track_caller]
 fn refused_bytes(bytes: &[u8]) -> ReadError {
-    try_bytes(bytes, &Settings::default()).expect_err("a file that is refused")
+    try_bytes(bytes, &ReadSettings::default()).expect_err("the file is refused")
 }
 
 fn encoded(text: &str, encoding: &'static Encoding) -> Vec<u8> {
     let (bytes, _, lossy) = encoding.encode(text);
-    assert!(!lossy, "{} has all of {text}", encoding.name());
+    assert!(!lossy, "{} can encode {text}", encoding.name());
     bytes.into_owned()
 }

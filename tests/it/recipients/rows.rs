@@ -1,8 +1,8 @@
-//! Lines, quotes, headers and the shape of rows.
+//! Line numbers, quotes, headers, and rows of the wrong length.
 
 use std::fs;
 
-use mailrun::recipients::{Lines, Notice, Problem, RowFault, Settings};
+use mailrun::recipients::{LineNumbers, Notice, Problem, ReadSettings, RowFault};
 
 use super::{bytes, file, fixtures, refused, refused_bytes, try_bytes};
 
@@ -27,33 +27,33 @@ fn line_numbers_are_those_of_an_editor() {
 }
 
 #[test]
-fn two_columns_of_one_name_are_refused() {
+fn two_columns_with_the_same_name_are_refused() {
     let error = refused("12_duplicate_headers.csv");
-    let said = "12_duplicate_headers.csv, line 1: columns 2 and 3 are both called “name”";
-    assert_eq!(error.to_string(), said);
+    let message = "12_duplicate_headers.csv, line 1: columns 2 and 3 are both named “name”";
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]
-fn two_columns_that_may_be_the_address_must_be_told_apart() {
+fn two_possible_address_columns_are_refused_unless_one_is_set() {
     let text = b"email,name,Email\na@example.com,Ann,b@example.com\n";
     let error = refused_bytes(text);
     assert_eq!(
         error.to_string(),
-        "list.csv, line 1: the address column may be any of “email”, “Email”"
+        "list.csv, line 1: several columns may have the addresses: “email”, “Email”"
     );
     assert!(error.help().contains("`email = "), "{}", error.help());
-    let settings = Settings {
+    let settings = ReadSettings {
         email: Some("Email".to_owned()),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     assert_eq!(
-        try_bytes(text, &settings).expect("told apart").addresses(),
+        try_bytes(text, &settings).expect("one is set").addresses(),
         ["b@example.com"]
     );
 }
 
 #[test]
-fn rows_of_the_wrong_length_are_told_by_line_and_spoil_no_other() {
+fn a_row_of_the_wrong_length_has_a_fault_and_other_rows_are_read() {
     let contents = file("13_ragged.csv");
     let fault = |found| RowFault::FieldCount { found, expected: 3 };
     assert_eq!(
@@ -61,12 +61,12 @@ fn rows_of_the_wrong_length_are_told_by_line_and_spoil_no_other() {
         [(2, 3, &fault(2)), (3, 4, &fault(4)), (4, 5, &fault(1))]
     );
     assert_eq!(contents.rows[1].cells, ["b@example.com", "Bob"][..]);
-    assert_eq!(fault(2).to_string(), "2 fields where the header has 3");
+    assert_eq!(fault(2).to_string(), "2 fields, but the header has 3");
     assert_eq!(contents.addresses(), ["a@example.com", "e@example.com"]);
     assert_eq!(contents.rows[4].line, 7);
     assert_eq!(
         contents.blank,
-        Lines {
+        LineNumbers {
             count: 1,
             first: vec![6]
         }
@@ -74,7 +74,7 @@ fn rows_of_the_wrong_length_are_told_by_line_and_spoil_no_other() {
 }
 
 #[test]
-fn a_nul_makes_its_row_invalid_and_is_shown() {
+fn a_nul_makes_its_row_invalid_and_is_replaced_with_a_symbol() {
     let contents = file("14_nul_bytes.csv");
     let fault = |column, name: &str| RowFault::Nul {
         column,
@@ -86,7 +86,7 @@ fn a_nul_makes_its_row_invalid_and_is_shown() {
     );
     assert_eq!(
         fault(2, "name").to_string(),
-        "column 2 (“name”) holds a NUL character"
+        "column 2 (“name”) contains a NUL character"
     );
     assert_eq!(contents.cells()[0], ["a@example.com", "An␀n"]);
     assert_eq!(contents.cells()[1], ["b␀@example.com", "Bob"]);
@@ -94,11 +94,11 @@ fn a_nul_makes_its_row_invalid_and_is_shown() {
 }
 
 #[test]
-fn an_empty_file_is_told() {
+fn an_empty_file_is_an_error() {
     for name in ["30_empty.csv", "31_bom_only.csv"] {
         assert_eq!(
             refused(name).to_string(),
-            format!("{name}: empty file: it has no header line")
+            format!("{name}: the file is empty")
         );
     }
     assert!(matches!(
@@ -108,7 +108,7 @@ fn an_empty_file_is_told() {
 }
 
 #[test]
-fn a_header_alone_is_a_file_of_no_recipients() {
+fn a_file_with_only_a_header_has_no_recipients() {
     for name in ["32_header_only.csv", "33_header_only_no_eol.csv"] {
         let contents = file(name);
         assert_eq!(contents.header.columns(), ["email", "name"], "{name}");
@@ -121,7 +121,7 @@ fn a_header_alone_is_a_file_of_no_recipients() {
 }
 
 #[test]
-fn any_line_end_ends_a_row_and_the_last_may_have_none() {
+fn any_line_end_ends_a_row_and_the_last_row_needs_none() {
     let all = [
         ["a@example.com", "Ann"],
         ["b@example.com", "Bob"],
@@ -137,7 +137,7 @@ fn any_line_end_ends_a_row_and_the_last_may_have_none() {
 }
 
 #[test]
-fn blank_rows_are_counted_by_line_and_have_no_number() {
+fn blank_rows_are_counted_and_have_no_number() {
     let contents = file("37_blank_lines.csv");
     assert_eq!(contents.header.line(), 3);
     let rows: Vec<_> = contents
@@ -148,7 +148,7 @@ fn blank_rows_are_counted_by_line_and_have_no_number() {
     assert_eq!(rows, [(1, 5), (2, 9)]);
     assert_eq!(
         contents.blank,
-        Lines {
+        LineNumbers {
             count: 6,
             first: vec![4, 6, 7, 8, 10, 11]
         }
@@ -157,7 +157,7 @@ fn blank_rows_are_counted_by_line_and_have_no_number() {
 }
 
 #[test]
-fn the_address_column_is_found_whatever_its_spelling_and_an_unnamed_one_is_told() {
+fn the_address_column_is_found_in_any_spelling_and_an_unnamed_column_is_reported() {
     let contents = file("38_header_space_case.csv");
     assert_eq!(contents.header.columns(), ["E-Mail", "Name", ""]);
     assert_eq!(contents.header.email(), 0);
@@ -167,7 +167,7 @@ fn the_address_column_is_found_whatever_its_spelling_and_an_unnamed_one_is_told(
     );
     assert_eq!(
         contents.warnings[0].to_string(),
-        "38_header_space_case.csv, line 1: column 3 has no name: templates can't use it"
+        "38_header_space_case.csv, line 1: column 3 has no name, so templates can't use it"
     );
     assert_eq!(contents.cells(), [["a@example.com", "Ann", "x"]]);
 
@@ -190,11 +190,11 @@ fn the_address_column_is_found_whatever_its_spelling_and_an_unnamed_one_is_told(
 }
 
 #[test]
-fn a_named_address_column_is_taken_and_must_be_there() {
+fn a_configured_address_column_is_used_and_must_exist() {
     let text = b"email;Kontakt\na@example.com;b@example.com\n";
-    let named = |name: &str| Settings {
+    let named = |name: &str| ReadSettings {
         email: Some(name.to_owned()),
-        ..Settings::default()
+        ..ReadSettings::default()
     };
     for name in ["Kontakt", "kontakt"] {
         assert_eq!(
@@ -238,7 +238,7 @@ fn column_names_are_kept_as_they_are() {
 }
 
 #[test]
-fn quotes_have_one_rule() {
+fn quotes_inside_unquoted_cells_are_text() {
     let contents = file("40_quotes_in_unquoted.csv");
     let names: Vec<_> = contents
         .cells()
@@ -270,7 +270,7 @@ fn a_broken_row_ends_with_its_line() {
     };
     assert_eq!(contents.faults(), [(1, 2, &fault)]);
     assert!(
-        fault.to_string().contains("(the cell starts in line 2)"),
+        fault.to_string().contains("(the cell starts on line 2)"),
         "{fault}"
     );
     assert_eq!(contents.rows[1].cells, ["b@example.com", "Bob", "Lodz"][..]);
@@ -278,15 +278,15 @@ fn a_broken_row_ends_with_its_line() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_refused_by_the_line_it_is_in() {
+fn an_unclosed_quote_is_refused_with_its_line() {
     let error =
         refused_bytes(b"email,name\na@example.com,Ann\nb@example.com,\"Bob\nc@example.com,Cy\n");
-    let said = "list.csv, line 3: the quote that opens a cell in this line is never closed";
-    assert_eq!(error.to_string(), said);
+    let message = "list.csv, line 3: the quote that starts a cell on this line is never closed";
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]
-fn a_record_beyond_any_reason_is_refused_before_it_fills_the_memory() {
+fn a_huge_record_is_refused_before_it_fills_the_memory() {
     let long = b"x\n".repeat(9 << 20);
     let quoted = [b"email,name\na@example.com,\"", &long[..], b"\"\n"].concat();
     let Problem::UnclosedQuote { line } = refused_bytes(&quoted).problem else {
@@ -301,7 +301,7 @@ fn a_record_beyond_any_reason_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
-fn a_faulty_header_is_refused() {
+fn an_invalid_header_is_refused() {
     let quote = refused_bytes(b"email,\"na\"me\na@example.com,Ann\n");
     assert!(matches!(
         quote.problem,
@@ -321,7 +321,7 @@ fn a_faulty_header_is_refused() {
 }
 
 #[test]
-fn values_are_exactly_as_typed() {
+fn values_stay_exactly_as_typed() {
     let typed = [
         "a@example.com",
         "00-950",

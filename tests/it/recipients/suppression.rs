@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use mailrun::address::{Address, AddressError};
-use mailrun::recipients::{Lines, Notice, Problem, ReadError, RowFault, SuppressionList, spool};
+use mailrun::recipients::{
+    LineNumbers, Notice, Problem, ReadError, RowFault, SuppressionList, spool,
+};
 
 fn list(text: &[u8]) -> Result<SuppressionList, ReadError> {
     let spooled = spool(text).expect("a temporary file");
@@ -17,7 +19,7 @@ fn has(list: &SuppressionList, address: &str) -> bool {
 }
 
 #[test]
-fn a_suppression_list_knows_an_address_in_every_spelling() {
+fn a_suppression_list_matches_every_spelling_of_an_address() {
     for text in [
         "Reason;E-Mail\nleft;Jan@Example.com\nbounced;ewa@łódź.pl\n",
         "jan@example.COM\newa@xn--d-uga0v4h.pl.\n",
@@ -34,10 +36,10 @@ fn a_suppression_list_knows_an_address_in_every_spelling() {
 }
 
 #[test]
-fn lines_of_a_suppression_list_that_are_no_address_are_told() {
+fn lines_without_an_address_are_reported() {
     let list = list(b"a@example.com\nnobody\nb@example.com\n\nc@example.com d@example.com\n")
         .expect("a list");
-    let lines = Lines {
+    let lines = LineNumbers {
         count: 2,
         first: vec![2, 5],
     };
@@ -52,7 +54,7 @@ fn lines_of_a_suppression_list_that_are_no_address_are_told() {
 }
 
 #[test]
-fn an_address_in_a_faulty_row_of_a_suppression_list_counts() {
+fn an_address_in_a_faulty_row_counts() {
     let list = list(b"email,why\na@example.com\nb@example.com,x,y\nc@example.com,\"x\" y\n")
         .expect("a list");
     for address in ["a@example.com", "b@example.com", "c@example.com"] {
@@ -61,7 +63,7 @@ fn an_address_in_a_faulty_row_of_a_suppression_list_counts() {
 }
 
 #[test]
-fn a_suppression_list_without_a_known_place_for_addresses_is_refused() {
+fn a_suppression_list_without_an_address_column_is_refused() {
     assert!(matches!(
         list(b"who,why\na@example.com,left\n")
             .map(|_| ())
@@ -81,14 +83,14 @@ fn a_suppression_list_without_a_known_place_for_addresses_is_refused() {
 }
 
 #[test]
-fn an_empty_suppression_list_is_read_and_told() {
+fn an_empty_suppression_list_is_a_warning() {
     let list = list(b"\n").expect("a list");
     assert!(list.is_empty());
     assert_eq!(list.warnings()[0].notice, Notice::NothingSuppressed);
 }
 
 #[test]
-fn the_file_that_an_address_is_suppressed_by_is_known() {
+fn the_list_that_suppresses_an_address_is_named() {
     let [one, two] = ["a@example.com\n", "email\nA@example.com\nb@example.com\n"]
         .map(|text| spool(text.as_bytes()).expect("a temporary file"));
     let mut list = SuppressionList::default();

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{self, Text};
-use super::validate::Check;
-use super::{Breaker, DomainRate, Pace, Retry};
+use super::Validator;
 use crate::address::Address;
 use crate::api;
+use crate::campaign::file::{self, Text};
+use crate::campaign::{BreakerSettings, DomainRate, PaceSettings, RetrySettings};
 use crate::pace::Rate;
 
 const DEFAULT_RATE: &str = "10/s";
@@ -22,13 +22,13 @@ const DEFAULT_MESSAGES: u32 = 100;
 const MAX_MESSAGES: u32 = 100_000;
 const DEFAULT_SHARE: f64 = 0.5;
 
-impl Check<'_> {
-    pub(super) fn pace(&mut self, pace: &file::Pace) -> Pace {
+impl Validator<'_> {
+    pub(super) fn pace(&mut self, pace: &file::PaceTable) -> PaceSettings {
         let rate = match &pace.rate {
             None => vec![default_rate()],
             Some(rates) => rates.iter().map(|rate| self.rate(rate)).collect(),
         };
-        Pace {
+        PaceSettings {
             rate,
             concurrency: self.number(
                 pace.concurrency.as_ref(),
@@ -49,15 +49,19 @@ impl Check<'_> {
         for (name, rate) in limits {
             let rate = self.rate(rate);
             let Some(domain) = domain(name.get_ref()) else {
-                self.bad(
+                self.bad_value(
                     name.span(),
                     format!("“{}” is not a domain", name.get_ref()),
-                    "write what stands behind the @ of the addresses, such as \"gmail.com\"",
+                    "write the part of an address after the @, such as \"gmail.com\"",
                 );
                 continue;
             };
             if domains.iter().any(|other| other.domain == domain) {
-                self.bad(name.span(), format!("{domain} has two limits"), "");
+                self.bad_value(
+                    name.span(),
+                    format!("{domain} has two limits"),
+                    "remove one of them",
+                );
             }
             domains.push(DomainRate { domain, rate });
         }
@@ -69,7 +73,7 @@ impl Check<'_> {
         match NonZeroU32::new(value) {
             Some(value) if value.get() <= most => value,
             _ => {
-                self.bad(
+                self.bad_value(
                     number.map_or(0..0, Spanned::span),
                     format!("must be from 1 to {most}"),
                     "",
@@ -79,8 +83,8 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn retry(&mut self, retry: &file::Retry) -> Retry {
-        Retry {
+    pub(super) fn retry(&mut self, retry: &file::RetryTable) -> RetrySettings {
+        RetrySettings {
             attempts: self
                 .number(retry.attempts.as_ref(), DEFAULT_ATTEMPTS, 100)
                 .get(),
@@ -88,28 +92,28 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn breaker(&mut self, breaker: &file::Breaker) -> Breaker {
+    pub(super) fn breaker(&mut self, breaker: &file::BreakerTable) -> BreakerSettings {
         let messages = self.number(breaker.messages.as_ref(), DEFAULT_MESSAGES, MAX_MESSAGES);
         let share = breaker
             .share
             .as_ref()
             .map_or(DEFAULT_SHARE, |share| *share.get_ref());
         if !(0.0..=1.0).contains(&share) {
-            self.bad(
+            self.bad_value(
                 breaker.share.as_ref().map_or(0..0, Spanned::span),
                 "must be from 0 to 1",
-                "0.5 stops when more than half go wrong, 1.0 never",
+                "0.5 stops the run when more than half go wrong; 1.0 never stops it",
             );
         }
-        Breaker { messages, share }
+        BreakerSettings { messages, share }
     }
 }
 
 fn default_rate() -> Rate {
-    DEFAULT_RATE.parse().expect("the default rate is one")
+    DEFAULT_RATE.parse().expect("the default rate is valid")
 }
 
-/// A domain as A-labels.
+/// The domain as A-labels.
 fn domain(name: &str) -> Option<String> {
     let address = Address::parse(&format!("a@{}", name.trim())).ok()?;
     Some(address.ascii_domain().to_owned())

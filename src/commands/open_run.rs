@@ -1,4 +1,4 @@
-//! An existing run, opened.
+//! Opens an existing run.
 
 use std::path::Path;
 
@@ -9,53 +9,52 @@ use crate::ledger::{Ledger, LedgerError, Run};
 use crate::render::{Engine, Inputs};
 use crate::run::{Folder, Lock};
 
-/// A run to read.
-pub(super) struct Opened {
+pub(super) struct OpenRun {
     pub(super) folder: Folder,
     pub(super) ledger: Ledger,
     pub(super) run: Run,
 }
 
-/// Opens the run at `path`: its folder, or a campaign, of which it is the newest run.
+/// Opens a run for reading. `path` is a run folder, or a campaign for its newest run.
 ///
 /// # Errors
-/// When there is none, or its plan was never completed.
-pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
+/// If there is no run, or its plan is not complete.
+pub(super) fn open(path: &Path) -> Result<OpenRun, Failure> {
     let folder = Folder::find(path)?;
-    // Only who does not hold the lock may ask for its holder: asking would drop it.
+    // Must not be called while this process holds the lock: looking for a holder releases it.
     let holder = Lock::holder(&folder);
     match (read(folder.clone()), holder) {
         (Err(LedgerError::NotPlanned), Some(pid)) => Err(Failure::with_help(
             "not-planned",
             format!(
-                "{} is being planned by the process {pid}: nothing has been sent yet",
+                "process {pid} is still planning {}: nothing has been sent yet",
                 folder.path().display()
             ),
-            "ask again when it sends; or name the folder of another run",
+            "try again when it is sending, or name the folder of another run",
         )),
         (opened, _) => Ok(opened?),
     }
 }
 
-fn read(folder: Folder) -> Result<Opened, LedgerError> {
+fn read(folder: Folder) -> Result<OpenRun, LedgerError> {
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| match error {
-        // The process that began the run ended before it made one.
+        // The process that started the run ended before it created the ledger.
         LedgerError::Missing(_) => LedgerError::NotPlanned,
         error => error,
     })?;
     let run = ledger.run()?;
-    Ok(Opened {
+    Ok(OpenRun {
         folder,
         ledger,
         run,
     })
 }
 
-/// Opens it to be worked on.
+/// Opens a run to change it or to send it.
 ///
 /// # Errors
-/// The same, when it is damaged, or when another process works on it or sends its campaign.
-pub(super) fn open_locked(path: &Path) -> Result<(Opened, Lock), Failure> {
+/// As [`open`]; also if the run is damaged, or if another process works on it or sends its campaign.
+pub(super) fn open_locked(path: &Path) -> Result<(OpenRun, Lock), Failure> {
     let folder = Folder::find(path)?;
     let lock = Lock::take(&folder)?;
     let opened = read(folder.clone())?;
@@ -64,10 +63,17 @@ pub(super) fn open_locked(path: &Path) -> Result<(Opened, Lock), Failure> {
     Ok((opened, lock))
 }
 
-/// The engine of a run, made from the campaign as it was frozen.
+impl OpenRun {
+    /// Whether another process works on it.
+    pub(super) fn is_live(&self) -> bool {
+        Lock::holder(&self.folder).is_some()
+    }
+}
+
+/// The template engine for a run, with the run's frozen copy of the campaign.
 ///
 /// # Errors
-/// When the frozen templates can't be compiled.
+/// If the frozen templates can't be compiled.
 pub(super) fn engine_of(
     campaign: &Campaign,
     folder: &Folder,
@@ -84,11 +90,4 @@ pub(super) fn engine_of(
         id_prefix: &run.id_prefix,
         test_to: test_to.as_ref(),
     })?)
-}
-
-impl Opened {
-    /// Whether a process works on it.
-    pub(super) fn live(&self) -> bool {
-        Lock::holder(&self.folder).is_some()
-    }
 }

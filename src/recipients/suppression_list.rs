@@ -1,33 +1,33 @@
-//! Suppression lists: the addresses that are not to be written to.
+//! Suppression lists: addresses that must not get any message.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use super::error::{Notice, Problem, ReadError, Warning};
-use super::lines::Lines;
-use super::reader::{Reader, Row};
-use super::{RowFault, Settings};
+use super::line_numbers::LineNumbers;
+use super::reader::{RecipientReader, RecipientRow};
+use super::{ReadSettings, RowFault};
 use crate::address::{Address, Mailbox};
 
-/// The addresses of all suppression lists, each kept as a hash of 128 bits.
+/// The addresses of all suppression lists, each stored as a hash of 128 bits.
 ///
-/// A file is a CSV with an address column, called `email` but for case, hyphen and spaces, or it
-/// has no header and one address a line. An address that stands in a faulty row counts too.
+/// A file is a CSV with an address column like that of the recipients, or it has no header and one
+/// address on each line. An address in a faulty row counts too.
 #[derive(Default)]
 pub struct SuppressionList {
     keys: [RandomState; 2],
-    /// The hash of an address, and the place in `files` of the first file that it is in.
+    /// For each address, the index in `files` of the first file that has it.
     addresses: HashMap<[u8; 16], u32>,
     files: Vec<String>,
     warnings: Vec<Warning>,
 }
 
 impl SuppressionList {
-    /// Adds the addresses of a file; `name` is what the file is called in messages.
+    /// Adds the addresses of a file; `name` is its name in messages.
     ///
     /// # Errors
-    /// When the file can't be read to its end, or it is not known where its addresses are.
+    /// If the file can't be read to the end, or has no address column.
     pub fn add(&mut self, path: &Path, name: &str) -> Result<(), ReadError> {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
@@ -39,54 +39,49 @@ impl SuppressionList {
             result => result?,
         };
         let email = reader.header().email();
-        let mut faults = Faults::default();
+        let mut without_address = RowsWithoutAddress::default();
         for row in reader.by_ref() {
             let row = row?;
             if let Ok(mailbox) = Mailbox::parse(row.cells.get(email).unwrap_or_default()) {
                 let hash = self.hash(&mailbox.address);
                 self.addresses.entry(hash).or_insert(file);
             } else {
-                faults.add(row);
+                without_address.add(row);
             }
         }
         self.warnings.append(&mut reader.warnings());
-        if let Some(notice) = faults.notice() {
+        if let Some(notice) = without_address.notice() {
             self.warn(name, notice);
         }
         Ok(())
     }
 
-    /// Whether an address is on a list, however it is spelled there ([`Address::normalized`]).
+    /// Whether a list has the address, in any spelling ([`Address::normalized`]).
     pub fn contains(&self, address: &Address) -> bool {
         self.addresses.contains_key(&self.hash(address))
     }
 
-    /// The name of the first file that an address is in.
+    /// The name of the first file that has the address.
     pub fn file_of(&self, address: &Address) -> Option<&str> {
         let file = *self.addresses.get(&self.hash(address))?;
         self.files.get(file as usize).map(String::as_str)
     }
 
-    /// How many different addresses there are.
+    /// The number of different addresses.
     pub fn len(&self) -> usize {
         self.addresses.len()
     }
 
-    /// Whether there is no address at all.
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty()
     }
 
-    /// What is odd in the files, such as lines that are no addresses.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
     fn warn(&mut self, name: &str, notice: Notice) {
-        self.warnings.push(Warning {
-            file: name.to_owned(),
-            notice,
-        });
+        self.warnings.push(Warning::new(name, notice));
     }
 
     fn hash(&self, address: &Address) -> [u8; 16] {
@@ -96,12 +91,12 @@ impl SuppressionList {
     }
 }
 
-/// Opens a list; one whose first line is an address has no header.
-fn open(path: &Path, name: &str) -> Result<Reader, ReadError> {
-    let settings = Settings::default();
-    Reader::open(path, name, &settings).or_else(|error| match &error.problem {
+/// Opens a list. If its first line is an address, it has no header.
+fn open(path: &Path, name: &str) -> Result<RecipientReader, ReadError> {
+    let settings = ReadSettings::default();
+    RecipientReader::open(path, name, &settings).or_else(|error| match &error.problem {
         Problem::NoAddressColumn { columns, .. } if is_address(columns) => {
-            Reader::open_list(path, name)
+            RecipientReader::open_list(path, name)
         }
         _ => Err(error),
     })
@@ -111,15 +106,14 @@ fn is_address(columns: &[String]) -> bool {
     matches!(columns, [only] if Mailbox::parse(only).is_ok())
 }
 
-/// The rows without an address.
 #[derive(Default)]
-struct Faults {
-    lines: Lines,
+struct RowsWithoutAddress {
+    lines: LineNumbers,
     first: Option<RowFault>,
 }
 
-impl Faults {
-    fn add(&mut self, row: Row) {
+impl RowsWithoutAddress {
+    fn add(&mut self, row: RecipientRow) {
         self.lines.add(row.line);
         self.first = self.first.take().or(row.recipient.err());
     }

@@ -1,15 +1,15 @@
-//! Whether a file that is not UTF-8 is in a legacy encoding, such as what Excel saves as “CSV”, or
-//! is UTF-8 with damage, which must not be read at all.
+//! Guesses the legacy encoding of a file that is not UTF-8, such as one that Excel saved as “CSV”; or finds
+//! that it is damaged UTF-8, which must not be read at all.
 //!
-//! It is taken for the encoding that chardetng names when all of this holds:
-//! - no run of its non-ASCII bytes holds a multi-byte character of UTF-8, nor a surrogate half
-//!   written as if it were one (CESU-8): real text in a legacy encoding hardly ever looks so, and
-//!   UTF-8 with a few broken bytes does;
-//! - at least three of its cells have non-ASCII bytes: one broken byte is no evidence;
-//! - the encoding has one byte a character, defines every byte that occurs, makes no control
-//!   character (U+0080 to U+009F) of any, and letters of nine in ten, spaces and typographic marks
-//!   aside: “Pawe³” is “Paweł” read wrongly.
+//! chardetng's guess is accepted if all of this is true:
+//! - No run of non-ASCII bytes contains a multi-byte character of UTF-8, nor a surrogate half written the
+//!   same way (CESU-8). Text in a legacy encoding hardly ever does; UTF-8 with a few broken bytes does.
+//! - At least three cells have non-ASCII bytes. One broken byte is not enough evidence.
+//! - The encoding has one byte per character and defines every byte that occurs. None of them is a control
+//!   character (U+0080 to U+009F), and nine in ten are letters, not counting spaces and typographic marks:
+//!   “Pawe³” is “Paweł” in the wrong encoding.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::iter;
@@ -20,7 +20,7 @@ use encoding_rs::{
     WINDOWS_1254, WINDOWS_1257,
 };
 
-/// Encodings that are mistaken for one another.
+/// Encodings that are mistaken for each other.
 const FAMILIES: [&[&Encoding]; 2] = [
     &[
         WINDOWS_1250,
@@ -31,33 +31,30 @@ const FAMILIES: [&[&Encoding]; 2] = [
     ],
     &[WINDOWS_1251, KOI8_U, ISO_8859_5],
 ];
-/// What texts have beside letters in any language.
+/// Characters that texts in any language have beside letters.
 const TYPOGRAPHIC: &str = "\u{a0}\u{ad}‘’‚‹›“”„«»–—…•·€°§©®™№";
-/// In how many cells there must be non-ASCII bytes.
-const ENOUGH_CELLS: u64 = 3;
-/// Of a cell and of a run of non-ASCII bytes, how many bytes are looked at.
+/// The fewest cells with non-ASCII bytes.
+const MIN_CELLS: u64 = 3;
+/// How many bytes of a cell are kept, and of a run of non-ASCII bytes are examined.
 const CELL: usize = 40;
-/// How much non-ASCII text, in bytes, chardetng is shown: it is slow.
-const DETECTED_BY: usize = 1024 * 1024;
-/// How many cells are kept to choose a sample from.
+/// How many bytes chardetng gets, because it is slow.
+const MAX_DETECT: usize = 1024 * 1024;
+/// How many cells are kept to choose the sample from.
 const SAMPLES: usize = 200;
 
-/// What the evidence says.
-pub(crate) enum Verdict {
-    /// It is in this encoding, as far as one can see.
+pub(super) enum LegacyGuess {
     Guess {
         encoding: &'static Encoding,
-        /// A piece of its text.
+        /// Some text of the file.
         sample: String,
-        /// What else it may be in, and the sample read so, where that differs.
+        /// Other possible encodings in which the sample reads differently.
         alternatives: Vec<(&'static Encoding, String)>,
     },
-    /// There is not enough evidence; what it may be in.
+    /// There is not enough evidence; perhaps it is this encoding.
     Unclear { maybe: Option<&'static Encoding> },
 }
 
-/// Weighs the evidence in a file.
-pub(crate) fn weigh(mut file: &File) -> io::Result<Verdict> {
+pub(super) fn guess(mut file: &File) -> io::Result<LegacyGuess> {
     file.seek(SeekFrom::Start(0))?;
     let mut source = BufReader::with_capacity(64 * 1024, file);
     let mut evidence = Evidence::default();
@@ -69,55 +66,42 @@ pub(crate) fn weigh(mut file: &File) -> io::Result<Verdict> {
         if length == 0 {
             break;
         }
-        if fed < DETECTED_BY && !chunk.is_ascii() {
+        if fed < MAX_DETECT && !chunk.is_ascii() {
             detector.feed(chunk, false);
             fed += length;
         }
-        chunk.iter().for_each(|&byte| evidence.take(byte));
+        chunk.iter().for_each(|&byte| evidence.add(byte));
         source.consume(length);
     }
     detector.feed(&[], true);
     evidence.end_cell();
-    Ok(evidence.verdict(detector.guess(None, Utf8Detection::Deny)))
+    Ok(evidence.guess(detector.guess(None, Utf8Detection::Deny)))
 }
 
-/// What was seen of the bytes beyond ASCII.
+/// Statistics of the non-ASCII bytes.
+#[derive(Default)]
 struct Evidence {
     /// How often each byte occurs.
-    bytes: [u64; 256],
-    /// The run of non-ASCII bytes, and the cell, that it is in.
+    bytes: BTreeMap<u8, u64>,
+    /// The current run of non-ASCII bytes.
     run: Vec<u8>,
+    /// The current cell, and whether it has non-ASCII bytes.
     cell: Vec<u8>,
-    /// Cells with such bytes: how many, and the first.
+    cell_counts: bool,
+    /// The number of cells with non-ASCII bytes, and the first of them.
     cells: u64,
     samples: Vec<Vec<u8>>,
-    /// The cell that it is in has such bytes.
-    marked: bool,
     /// There is UTF-8 or CESU-8.
     utf8: bool,
 }
 
-impl Default for Evidence {
-    fn default() -> Self {
-        Self {
-            bytes: [0; 256],
-            run: Vec::new(),
-            cell: Vec::new(),
-            cells: 0,
-            samples: Vec::new(),
-            marked: false,
-            utf8: false,
-        }
-    }
-}
-
 impl Evidence {
-    fn take(&mut self, byte: u8) {
+    fn add(&mut self, byte: u8) {
         if byte.is_ascii() {
             self.end_run();
         } else {
-            self.bytes[usize::from(byte)] += 1;
-            self.marked = true;
+            *self.bytes.entry(byte).or_default() += 1;
+            self.cell_counts = true;
             self.run.push(byte);
             if self.run.len() == CELL {
                 self.end_run();
@@ -143,7 +127,7 @@ impl Evidence {
 
     fn end_cell(&mut self) {
         self.end_run();
-        if std::mem::take(&mut self.marked) {
+        if std::mem::take(&mut self.cell_counts) {
             self.cells += 1;
             if self.samples.len() < SAMPLES {
                 self.samples.push(self.cell.clone());
@@ -152,18 +136,18 @@ impl Evidence {
         self.cell.clear();
     }
 
-    fn verdict(&self, guess: &'static Encoding) -> Verdict {
+    fn guess(&self, guess: &'static Encoding) -> LegacyGuess {
         if self.utf8 {
-            return Verdict::Unclear { maybe: None };
+            return LegacyGuess::Unclear { maybe: None };
         }
-        if self.cells < ENOUGH_CELLS || !self.is_text_in(guess) {
+        if self.cells < MIN_CELLS || !self.is_text_in(guess) {
             let mut family = iter::once(guess).chain(relatives(guess));
-            return Verdict::Unclear {
+            return LegacyGuess::Unclear {
                 maybe: family.find(|e| self.is_text_in(e)),
             };
         }
         let others: Vec<_> = relatives(guess).filter(|e| self.may_be_in(e)).collect();
-        let cell = self.telling_cell(guess, &others);
+        let cell = self.clearest_cell(guess, &others);
         let sample = decode(guess, cell);
         let differs = |(_, text): &(_, String)| *text != sample;
         let alternatives = others
@@ -171,35 +155,34 @@ impl Evidence {
             .map(|e| (e, decode(e, cell)))
             .filter(differs)
             .collect();
-        Verdict::Guess {
+        LegacyGuess::Guess {
             encoding: guess,
             sample,
             alternatives,
         }
     }
 
-    /// Whether the bytes are what text in an encoding has.
+    /// Whether nine in ten characters are letters.
     fn is_text_in(&self, encoding: &'static Encoding) -> bool {
         matches!(self.letters(encoding), Some((letters, all)) if letters > 0 && letters * 10 >= all * 9)
     }
 
-    /// Whether the bytes are not quite out of place in an encoding.
+    /// Whether more than half of the characters are letters.
     fn may_be_in(&self, encoding: &'static Encoding) -> bool {
         matches!(self.letters(encoding), Some((letters, all)) if letters * 2 > all)
     }
 
-    /// How many letters the bytes are in an encoding of one byte a character, and how many letters
-    /// and symbols; `None` when some are nothing or control characters in it.
+    /// The number of letters, and of letters and symbols. `None` if a byte is undefined or a control
+    /// character, or if the encoding has several bytes per character.
     fn letters(&self, encoding: &'static Encoding) -> Option<(u64, u64)> {
         if !encoding.is_single_byte() {
             return None;
         }
         let (mut letters, mut all) = (0, 0);
-        for (byte, &count) in (0..=u8::MAX).zip(&self.bytes) {
-            let octet = [byte];
-            let text = encoding.decode_without_bom_handling_and_without_replacement(&octet);
+        for (&byte, &count) in &self.bytes {
+            let bytes = [byte];
+            let text = encoding.decode_without_bom_handling_and_without_replacement(&bytes);
             match text.as_ref().and_then(|text| text.chars().next()) {
-                _ if count == 0 => {}
                 None => return None,
                 Some(c) if c.is_control() => return None,
                 Some(c) if TYPOGRAPHIC.contains(c) => {}
@@ -212,8 +195,8 @@ impl Evidence {
         Some((letters, all))
     }
 
-    /// The cell that the fewest other encodings read as the guess does.
-    fn telling_cell(&self, guess: &'static Encoding, others: &[&'static Encoding]) -> &[u8] {
+    /// The cell that reads differently in the most other encodings.
+    fn clearest_cell(&self, guess: &'static Encoding, others: &[&'static Encoding]) -> &[u8] {
         let alike = |cell: &&Vec<u8>| {
             let sample = decode(guess, cell);
             others
@@ -228,14 +211,13 @@ impl Evidence {
     }
 }
 
-/// The encodings that one is mistaken for.
 fn relatives(guess: &'static Encoding) -> impl Iterator<Item = &'static Encoding> {
     let family = FAMILIES.iter().find(|family| family.contains(&guess));
     let members = family.into_iter().flat_map(|family| family.iter().copied());
     members.filter(move |other| *other != guess)
 }
 
-/// A surrogate half in the form of UTF-8 (U+D800 to U+DFFF).
+/// Whether the bytes are a surrogate (U+D800 to U+DFFF), encoded like UTF-8.
 fn is_surrogate(bytes: &[u8]) -> bool {
     matches!(bytes, [0xed, 0xa0..=0xbf, 0x80..=0xbf])
 }

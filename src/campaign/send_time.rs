@@ -1,29 +1,29 @@
-//! How long the limits of `[pace]` make the sending last.
+//! The shortest time in which `[pace]` allows a number of messages to be sent.
 
 use std::time::Duration;
 
-use super::{DomainRate, Pace};
+use super::{DomainRate, PaceSettings};
 
-impl Pace {
-    /// The shortest time that the limits allow for so many messages, of which each lane has so many
-    /// (see [`Pace::domain_times`]); nothing without a limit.
-    pub fn least_time(&self, messages: u64, by_lane: &[(u32, u64)]) -> Option<Duration> {
+impl PaceSettings {
+    /// The shortest time for `messages`; `None` without a limit.
+    ///
+    /// `by_lane` has the number of messages in each lane. Lane 0 is for all domains without a limit of
+    /// their own; lane 1 is the first domain of `per_domain`, and so on.
+    pub(crate) fn min_send_time(&self, messages: u64, by_lane: &[(u32, u64)]) -> Option<Duration> {
         let domains = self.domain_times(messages, by_lane);
-        self.time_of_all(messages)
+        self.total_time(messages)
             .into_iter()
             .chain(domains.map(|(_, _, time)| time))
             .max()
     }
 
-    /// The shortest time that the limits of all recipients together allow.
-    pub fn time_of_all(&self, messages: u64) -> Option<Duration> {
+    /// The shortest time that the limits for all recipients allow.
+    pub(crate) fn total_time(&self, messages: u64) -> Option<Duration> {
         self.rate.iter().map(|rate| rate.least_time(messages)).max()
     }
 
-    /// The domains that have a limit of their own, with how many of the messages go there and the
-    /// shortest time that this takes. A lane is a limit's place in the list, from 1; 0 is the lane of
-    /// all other domains.
-    pub fn domain_times<'a>(
+    /// For each domain with a limit of its own, the number of messages and their shortest time.
+    pub(crate) fn domain_times<'a>(
         &'a self,
         messages: u64,
         by_lane: &'a [(u32, u64)],
@@ -48,28 +48,34 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_limit_tells_how_long_it_takes() {
+    fn the_slowest_limit_decides() {
         let domain = |domain: &str, text: &str| DomainRate {
             domain: domain.to_owned(),
             rate: rate(text),
         };
-        let pace = Pace {
+        let pace = PaceSettings {
             rate: vec![rate("10/s"), rate("1200/min")],
             concurrency: NonZeroU32::MIN,
             batch: NonZeroU32::MIN,
             per_domain: vec![domain("a.example", "1/s"), domain("b.example", "60/min")],
         };
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(pace.time_of_all(1000), seconds(100));
-        assert_eq!(pace.least_time(1000, &[(0, 900), (1, 100)]), seconds(100));
-        assert_eq!(pace.least_time(1000, &[(0, 500), (2, 500)]), seconds(500));
-        // Of 10 messages no more than 10 go to one domain.
-        assert_eq!(pace.least_time(10, &[(2, 500)]), seconds(10));
-        let free = Pace {
+        assert_eq!(pace.total_time(1000), seconds(100));
+        assert_eq!(
+            pace.min_send_time(1000, &[(0, 900), (1, 100)]),
+            seconds(100)
+        );
+        assert_eq!(
+            pace.min_send_time(1000, &[(0, 500), (2, 500)]),
+            seconds(500)
+        );
+        // At most 10 of 10 messages go to one domain.
+        assert_eq!(pace.min_send_time(10, &[(2, 500)]), seconds(10));
+        let unlimited = PaceSettings {
             rate: Vec::new(),
             per_domain: Vec::new(),
             ..pace
         };
-        assert_eq!(free.least_time(1000, &[(0, 1000)]), None);
+        assert_eq!(unlimited.min_send_time(1000, &[(0, 1000)]), None);
     }
 }

@@ -1,0 +1,88 @@
+//! `[message]`, validated.
+
+use std::path::Path;
+
+use super::Validator;
+use crate::address::Address;
+use crate::api;
+use crate::campaign::template_syntax::is_template;
+use crate::campaign::{MessageTemplate, TEMPLATES, Text};
+
+impl Validator<'_> {
+    pub(super) fn check_message(&mut self, message: &MessageTemplate) {
+        if message.html.is_none() && message.text.is_none() {
+            self.bad_value(
+                message.subject.span(),
+                "the message has neither `html` nor `text`",
+                "name a file in templates/ under [message], for example html = \"newsletter.html\"",
+            );
+        }
+        for body in [&message.html, &message.text].into_iter().flatten() {
+            self.check_template_exists(body);
+        }
+        self.check_address(&message.from);
+        for address in [&message.reply_to, &message.cc, &message.bcc] {
+            address
+                .iter()
+                .for_each(|address| self.check_address(address));
+        }
+        for name in message.headers.keys() {
+            if let Err(error) = api::check_header_name(name.get_ref()) {
+                self.bad_value(name.span(), error.to_string(), "");
+            }
+        }
+        for attachment in &message.attachments {
+            self.check_attachment_exists(&attachment.path);
+        }
+    }
+
+    fn check_address(&mut self, text: &Text) {
+        if is_template(text.get_ref()) {
+            return;
+        }
+        if let Err(error) = Address::parse(text.get_ref()) {
+            self.bad_value(
+                text.span(),
+                format!("{error}: “{}”", text.get_ref()),
+                "write the address alone; the display name goes into `from_name`, `cc_name` or `bcc_name`",
+            );
+        }
+    }
+
+    fn check_template_exists(&mut self, name: &Text) {
+        let templates = self.dir.join(TEMPLATES);
+        if is_template(name.get_ref()) || templates.join(name.get_ref()).is_file() {
+            return;
+        }
+        let message = format!("the file {TEMPLATES}/{} does not exist", name.get_ref());
+        let help = match file_names(&templates).as_slice() {
+            [] => {
+                format!("put the template into the folder {TEMPLATES}/, which is empty or missing")
+            }
+            names => format!("the files in {TEMPLATES}/ are: {}", names.join(", ")),
+        };
+        self.no_file(name.span(), message, &help);
+    }
+
+    fn check_attachment_exists(&mut self, path: &Text) {
+        if is_template(path.get_ref()) {
+            return;
+        }
+        if let Err(error) = crate::message::inside(self.dir, Path::new(path.get_ref())) {
+            let help = "name a file inside the campaign folder";
+            self.no_file(path.span(), error.to_string(), help);
+        }
+    }
+}
+
+fn file_names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,165 @@
+//! From [`CampaignFile`] to [`Campaign`]. Validation continues after a mistake, so that all are reported.
+
+mod api;
+mod message;
+mod pace;
+mod recipients;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::file::{CampaignFile, Text};
+use super::template_syntax::is_identifier;
+use super::{Campaign, CheckSettings};
+use crate::finding::Finding;
+use crate::source::{Source, parse_duration};
+
+pub(crate) use api::is_loopback;
+
+/// In bytes.
+const NAME_MAX: usize = 64;
+
+pub(super) fn validate(
+    source: Source,
+    file: CampaignFile,
+    frozen: bool,
+) -> Result<Campaign, Vec<Finding>> {
+    let parent = source.path.parent().unwrap_or(Path::new(""));
+    let dir = if parent.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        parent.to_owned()
+    };
+    let mut validator = Validator {
+        source: &source,
+        dir: &dir,
+        frozen,
+        findings: Vec::new(),
+    };
+    let name = validator.name(&file.name);
+    let api = validator.api(file.api);
+    validator.check_message(&file.message);
+    let recipients = validator.recipients(file.recipients);
+    let pace = validator.pace(&file.pace);
+    let retry = validator.retry(&file.retry);
+    let breaker = validator.breaker(&file.breaker);
+    let vars = validator.vars(file.vars);
+    let dkim = validator.dkim_selectors(file.check.dkim);
+    let findings = validator.findings;
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    Ok(Campaign {
+        dir,
+        name,
+        api,
+        message: file.message,
+        recipients,
+        pace,
+        retry,
+        breaker,
+        check: CheckSettings {
+            off: file.check.off.into_iter().collect(),
+            clients: file.check.clients,
+            dkim,
+        },
+        vars,
+        source,
+    })
+}
+
+struct Validator<'a> {
+    source: &'a Source,
+    /// The campaign folder.
+    dir: &'a Path,
+    /// The file is a run's frozen copy, which has no recipients and no suppression lists.
+    frozen: bool,
+    findings: Vec<Finding>,
+}
+
+impl Validator<'_> {
+    fn add(&mut self, code: &'static str, span: Range<usize>, message: String, help: &str) {
+        let mut finding = self.source.error(code, span, message);
+        finding.help = (!help.is_empty()).then(|| help.to_owned());
+        self.findings.push(finding);
+    }
+
+    /// Adds a finding about a value. `help` may be empty.
+    fn bad_value(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
+        self.add("bad-value", span, message.into(), help);
+    }
+
+    fn no_file(&mut self, span: Range<usize>, message: String, help: &str) {
+        self.add("no-file", span, message, help);
+    }
+
+    /// The value; or `default`, after adding the error as a finding.
+    fn or_default<T, E: Display>(
+        &mut self,
+        span: Range<usize>,
+        value: Result<T, E>,
+        default: T,
+    ) -> T {
+        value.unwrap_or_else(|error| {
+            self.bad_value(span, error.to_string(), "");
+            default
+        })
+    }
+
+    fn name(&mut self, name: &Text) -> String {
+        let value = name.get_ref();
+        if value.trim().is_empty() || value.len() > NAME_MAX || value.chars().any(char::is_control)
+        {
+            let message = format!("the name must be one line of 1 to {NAME_MAX} bytes");
+            self.bad_value(name.span(), message, "");
+        }
+        value.clone()
+    }
+
+    fn duration(&mut self, text: Option<&Text>, default: Duration) -> Duration {
+        let Some(text) = text else { return default };
+        parse_duration(text.get_ref()).unwrap_or_else(|| {
+            self.bad_value(
+                text.span(),
+                format!("“{}” is not a duration", text.get_ref()),
+                "write for example “30s”, “5m” or “1h”",
+            );
+            default
+        })
+    }
+
+    /// RFC 6376 3.1.
+    fn dkim_selectors(&mut self, selectors: Vec<Text>) -> Vec<String> {
+        let is_label = |label: &str| {
+            let mut bytes = label.bytes();
+            (1..=63).contains(&label.len())
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        for selector in &selectors {
+            if !selector.get_ref().split('.').all(is_label) {
+                let message = format!("“{}” is not a DKIM selector", selector.get_ref());
+                let help = "find it in a message you have received: the `s=` in its DKIM-Signature header, such as \"s1\"";
+                self.bad_value(selector.span(), message, help);
+            }
+        }
+        selectors.into_iter().map(Spanned::into_inner).collect()
+    }
+
+    fn vars(&mut self, vars: BTreeMap<Text, toml::Value>) -> Vec<(Text, toml::Value)> {
+        for name in vars.keys().filter(|name| !is_identifier(name.get_ref())) {
+            self.bad_value(
+                name.span(),
+                format!("templates can't use a variable named `{}`", name.get_ref()),
+                "use letters, digits and _, and no word that Tera reserves",
+            );
+        }
+        vars.into_iter().collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! `[recipients]`, validated.
+
+use std::path::{Path, PathBuf};
+
+use encoding_rs::Encoding;
+use toml::Spanned;
+
+use super::Validator;
+use crate::campaign::Recipients;
+use crate::campaign::file::{self, Text};
+use crate::recipients::ReadSettings;
+
+const DEFAULT_FILE: &str = "recipients.csv";
+
+impl Validator<'_> {
+    pub(super) fn recipients(&mut self, recipients: file::RecipientsTable) -> Recipients {
+        for list in &recipients.suppress {
+            self.check_file_exists(list);
+        }
+        let file = recipients.file.as_ref().map_or_else(
+            || PathBuf::from(DEFAULT_FILE),
+            |file| file.get_ref().clone(),
+        );
+        let standard_input = file == Path::new("-");
+        match &recipients.file {
+            Some(file) if !standard_input => self.check_file_exists(file),
+            _ => {}
+        }
+        Recipients {
+            file: (!standard_input).then_some(file),
+            settings: ReadSettings {
+                encoding: recipients
+                    .encoding
+                    .as_ref()
+                    .and_then(|text| self.encoding(text)),
+                delimiter: recipients
+                    .delimiter
+                    .as_ref()
+                    .and_then(|text| self.delimiter(text)),
+                email: recipients.email.map(Spanned::into_inner),
+            },
+            suppress: recipients
+                .suppress
+                .into_iter()
+                .map(Spanned::into_inner)
+                .collect(),
+        }
+    }
+
+    fn check_file_exists(&mut self, path: &Spanned<PathBuf>) {
+        if !self.frozen && !self.dir.join(path.get_ref()).is_file() {
+            let message = format!("the file {} does not exist", path.get_ref().display());
+            self.no_file(path.span(), message, "");
+        }
+    }
+
+    fn encoding(&mut self, text: &Text) -> Option<&'static Encoding> {
+        let label = text.get_ref();
+        let encoding = Encoding::for_label(label.as_bytes());
+        if encoding.is_none() {
+            self.bad_value(
+                text.span(),
+                format!("“{label}” is not an encoding"),
+                "write for example “utf-8”, “windows-1250”, “iso-8859-2”, “windows-1252” or “utf-16le”",
+            );
+        }
+        encoding
+    }
+
+    fn delimiter(&mut self, text: &Text) -> Option<u8> {
+        match text.get_ref().as_bytes() {
+            [byte]
+                if byte.is_ascii()
+                    && !b"\"\r\n\0".contains(byte)
+                    && !byte.is_ascii_alphanumeric() =>
+            {
+                Some(*byte)
+            }
+            _ => {
+                self.bad_value(
+                    text.span(),
+                    "the delimiter must be one character",
+                    "write “,”, “;”, “\\t” or “|”",
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The API keys, from the environment or from a command.
+
+use std::process::{Command, Stdio};
+
+use secrecy::SecretString;
+
+use super::failure::Failure;
+use crate::campaign::{ApiSettings, SecretKey};
+
+pub(super) struct ApiKeys {
+    pub(super) app_key: SecretString,
+    pub(super) secret_key: SecretString,
+}
+
+impl ApiKeys {
+    /// # Errors
+    /// Names the variables that are not set, or says why the command gave no key.
+    pub(super) fn load(api: &ApiSettings) -> Result<Self, Failure> {
+        let secret_key_env = match &api.secret_key {
+            SecretKey::Env(name) => Some(name),
+            SecretKey::Command(_) => None,
+        };
+        let names = [Some(&api.app_key_env), secret_key_env];
+        let missing: Vec<&str> = names
+            .into_iter()
+            .flatten()
+            .filter(|name| variable(name).is_none())
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            return Err(Failure::with_help(
+                "no-keys",
+                format!(
+                    "the API keys are missing: {} {verb} not set",
+                    missing.join(" and ")
+                ),
+                "set the environment variables, or rehearse without keys: `mailrun send … --local`",
+            ));
+        }
+        let secret_key = match &api.secret_key {
+            SecretKey::Env(name) => variable(name).unwrap_or_default(),
+            SecretKey::Command(command) => secret_from_command("secret_key_command", command)?,
+        };
+        Ok(Self {
+            app_key: variable(&api.app_key_env).unwrap_or_default().into(),
+            secret_key: secret_key.into(),
+        })
+    }
+}
+
+/// The value of an environment variable, unless it is blank.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+/// Runs a command and returns what it writes to standard output, without the line break at the end.
+///
+/// # Errors
+/// If the command fails or writes nothing. The message names the setting `key`.
+pub(super) fn secret_from_command(key: &str, command: &[String]) -> Result<String, Failure> {
+    let failed = |why: String| Failure::new("no-keys", format!("`{key}` gave no secret: {why}"));
+    let (program, arguments) = command
+        .split_first()
+        .ok_or_else(|| failed("the command is empty".to_owned()))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(format!("{program}: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(format!("{program} failed ({})", output.status)));
+    }
+    let secret = String::from_utf8(output.stdout)
+        .map_err(|_| failed(format!("{program} wrote bytes that are not UTF-8 text")))?;
+    let secret = secret.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(failed(format!("{program} wrote nothing")));
+    }
+    Ok(secret.to_owned())
+}
