@@ -59,19 +59,20 @@ fn print_text(report: &Report<'_>, console: &Console) {
     println!("{}", totals(report));
 }
 
+/// For example `57 rows, 0 errors, 2 warnings`; without rows if they could not be read.
 fn totals(report: &Report<'_>) -> String {
-    let count = |severity, noun| counted(report.findings.count(severity), noun);
-    let rows = report.rows;
-    let mut totals = format!(
-        "{}, {}, {}",
-        rows.map_or_else(|| "? rows".to_owned(), |rows| counted(rows, "row")),
-        count(Severity::Error, "error"),
-        count(Severity::Warning, "warning")
-    );
-    if report.findings.count(Severity::Note) > 0 {
-        totals = format!("{totals}, {}", count(Severity::Note, "note"));
+    let count = |severity| report.findings.count(severity);
+    let mut totals = vec![
+        counted(count(Severity::Error), "error"),
+        counted(count(Severity::Warning), "warning"),
+    ];
+    if let Some(rows) = report.rows {
+        totals.insert(0, counted(rows, "row"));
     }
-    totals
+    if count(Severity::Note) > 0 {
+        totals.push(counted(count(Severity::Note), "note"));
+    }
+    totals.join(", ")
 }
 
 #[derive(Default)]

@@ -75,7 +75,7 @@ fn print(
     }
     println!("through:    {}, {server}", campaign.api.smtp_account);
     println!(
-        "pace:       {}, {} in flight, up to {} a request",
+        "pace:       {}, {} in flight, up to {} per request",
         pace_with_time(&pace, messages, &prepared.by_lane),
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")

@@ -176,8 +176,7 @@ fn confirm_send(
     let messages = prepared.messages(args.limit);
     let recipients = match &args.test_to {
         Some(address) => format!("to {address} only"),
-        None if messages == 1 => "to one recipient".to_owned(),
-        None => "to as many recipients".to_owned(),
+        None => format!("to {}", counted(messages, "recipient")),
     };
     let question = format!(
         "Send {} {recipients}, from {}, through {} ({}), {}?",

@@ -129,7 +129,7 @@ fn as_text(status: &RunStatus) -> Result<String, Failure> {
         }
     }
     let total = status.counts.total();
-    line(format!("{:>12}  row{} in total", grouped(total), s(total)));
+    line(format!("{:>12}  row{} in all", grouped(total), s(total)));
     if let Some(rate) = status.rate {
         let eta = status
             .eta

@@ -18,9 +18,12 @@ pub(super) struct TextDecoder<R> {
 pub(super) enum TextError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Bytes that are invalid in the encoding; the offset of the first one, from 0.
-    #[error("undecodable bytes at offset {0}")]
-    Undecodable(u64),
+    #[error("bytes at offset {offset} are not valid {}", encoding.name())]
+    Undecodable {
+        encoding: &'static Encoding,
+        /// In bytes, from 0.
+        offset: u64,
+    },
 }
 
 impl<R: Read> TextDecoder<R> {
@@ -60,7 +63,10 @@ impl<R: Read> TextDecoder<R> {
                 DecoderResult::Malformed(length, behind) => {
                     self.ended = true;
                     let back = u64::from(length) + u64::from(behind);
-                    return Err(TextError::Undecodable(self.offset.saturating_sub(back)));
+                    return Err(TextError::Undecodable {
+                        encoding: self.decoder.encoding(),
+                        offset: self.offset.saturating_sub(back),
+                    });
                 }
             }
         }

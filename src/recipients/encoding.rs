@@ -79,7 +79,7 @@ fn first_undecodable(mut file: &File, encoding: &'static Encoding) -> io::Result
         match text.read_into(&mut decoded) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(TextError::Undecodable(offset)) => return Ok(Some(offset)),
+            Err(TextError::Undecodable { offset, .. }) => return Ok(Some(offset)),
             Err(TextError::Io(error)) => return Err(error),
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use encoding_rs::Encoding;
 
+use super::ADDRESS_COLUMN;
 use super::line_numbers::LineNumbers;
 use crate::address::AddressError;
 
@@ -135,7 +136,9 @@ impl Problem {
             Self::TooLong { .. } => "check that this is a CSV file",
             Self::Header { .. } => "fix the line that names the columns",
             Self::DuplicateColumn { .. } => "give each column a different name",
-            Self::NoAddressColumn { columns, .. } => return no_address_help(columns),
+            Self::NoAddressColumn {
+                expected, columns, ..
+            } => return no_address_help(expected, columns),
             Self::AmbiguousAddressColumn { .. } => {
                 "choose one of them with `email = \"…\"` in [recipients]"
             }
@@ -154,15 +157,30 @@ fn undecodable_help(maybe: Option<&'static Encoding>) -> String {
     )
 }
 
-fn no_address_help(columns: &[String]) -> String {
+fn no_address_help(expected: &str, columns: &[String]) -> String {
     if columns.iter().any(|c| c.contains('@')) {
         return "the first line must name the columns, but it looks like a recipient: add a line \
                 such as `email,name` above it"
             .to_owned();
     }
+    if let [only] = columns
+        && let Some(delimiter) = [',', ';', '\t', '|']
+            .into_iter()
+            .find(|c| only.contains(*c))
+    {
+        return format!(
+            "set `delimiter = {:?}` in [recipients]",
+            delimiter.to_string()
+        );
+    }
     let near = columns.iter().find(|c| c.to_lowercase().contains("mail"));
     let near = near.map_or("…", String::as_str);
-    format!("name the address column `email`, or set `email = {near:?}` in [recipients]")
+    let set = format!("set `email = {near:?}` in [recipients]");
+    if expected == ADDRESS_COLUMN {
+        format!("name the address column `{ADDRESS_COLUMN}`, or {set}")
+    } else {
+        set
+    }
 }
 
 fn list(columns: &[String]) -> String {

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
+use super::ADDRESS_COLUMN;
 use super::error::{Notice, Problem};
-
-/// The default name of the address column.
-const ADDRESS: &str = "email";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvHeader {
@@ -17,7 +15,7 @@ pub struct CsvHeader {
 }
 
 impl CsvHeader {
-    /// Reads a header and looks for the address column, by default [`ADDRESS`].
+    /// Reads a header and looks for the address column, by default [`ADDRESS_COLUMN`].
     pub(super) fn new(
         record: &StringRecord,
         line: u64,
@@ -40,7 +38,7 @@ impl CsvHeader {
             }),
             [] => Err(Problem::NoAddressColumn {
                 line,
-                expected: address_column.unwrap_or(ADDRESS).to_owned(),
+                expected: address_column.unwrap_or(ADDRESS_COLUMN).to_owned(),
                 columns,
             }),
             ref several => {
@@ -53,7 +51,7 @@ impl CsvHeader {
     /// The header for a file without one: a single column of addresses.
     pub(super) fn of_list() -> Self {
         Self {
-            columns: vec![ADDRESS.to_owned()],
+            columns: vec![ADDRESS_COLUMN.to_owned()],
             email: 0,
             line: 0,
         }
@@ -101,7 +99,7 @@ pub(super) fn address_columns(columns: &[String], name: Option<&str>) -> Vec<usi
     if let Some(i) = columns.iter().position(|name| Some(name.as_str()) == exact) {
         return vec![i];
     }
-    let folded = fold(name.unwrap_or(ADDRESS));
+    let folded = fold(name.unwrap_or(ADDRESS_COLUMN));
     let is_alike = |i: &usize| fold(&columns[*i]) == folded && !folded.is_empty();
     (0..columns.len()).filter(is_alike).collect()
 }

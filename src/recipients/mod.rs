@@ -32,6 +32,9 @@ pub use line_numbers::LineNumbers;
 pub use reader::{FileFormat, RecipientReader, RecipientRow};
 pub use suppression_list::SuppressionList;
 
+/// The default name of the address column.
+const ADDRESS_COLUMN: &str = "email";
+
 /// How to read a file of recipients. What is not set is detected.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadSettings {

@@ -7,11 +7,11 @@ use std::path::Path;
 use csv::StringRecord;
 use encoding_rs::Encoding;
 
-use super::decode::{TextDecoder, TextError};
+use super::decode::TextDecoder;
 use super::error::{Notice, Problem, ReadError, RowFault, Warning};
 use super::header::CsvHeader;
 use super::line_numbers::LineNumbers;
-use super::records::{Record, RecordError, Records};
+use super::records::{Record, Records};
 use super::{ReadSettings, delimiter, encoding, spool};
 use crate::address::Mailbox;
 
@@ -89,14 +89,14 @@ impl RecipientReader {
             done: false,
         };
         if sep {
-            reader.next_record()?;
+            reader.records.next()?;
         }
         Ok(reader)
     }
 
     fn read_header(&mut self, address_column: Option<&str>) -> Result<(), Problem> {
         let record = loop {
-            match self.next_record()? {
+            match self.records.next()? {
                 None => return Err(Problem::Empty),
                 Some(record) if record.is_blank() => {}
                 Some(record) => break record,
@@ -142,15 +142,9 @@ impl RecipientReader {
         notices.into_iter().map(warning).collect()
     }
 
-    fn next_record(&mut self) -> Result<Option<Record>, Problem> {
-        self.records
-            .next()
-            .map_err(|error| problem(error, self.format))
-    }
-
     fn next_row(&mut self) -> Result<Option<RecipientRow>, Problem> {
         loop {
-            match self.next_record()? {
+            match self.records.next()? {
                 None => return Ok(None),
                 Some(record) if record.is_blank() => self.blank.add(record.line),
                 Some(record) => return self.row(record).map(Some),
@@ -260,26 +254,6 @@ fn detect(
         sep.is_some(),
         notice,
     ))
-}
-
-fn problem(error: RecordError, format: FileFormat) -> Problem {
-    match error {
-        RecordError::UnclosedQuote { opened } => Problem::UnclosedQuote { line: opened },
-        RecordError::TooLong { line } => Problem::TooLong { line },
-        RecordError::Text {
-            error: TextError::Io(error),
-            ..
-        } => Problem::Io(error),
-        RecordError::Text {
-            error: TextError::Undecodable(offset),
-            line,
-        } => Problem::Undecodable {
-            encoding: format.encoding,
-            line,
-            offset,
-            maybe: None,
-        },
-    }
 }
 
 /// The index of the first cell with a NUL.

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use csv_core::ReadRecordResult;
 
 use super::decode::{TextDecoder, TextError};
-use super::error::RowFault;
+use super::error::{Problem, RowFault};
 use super::record_scanner::{RecordScanner, RecordSpan};
 
 /// The longest record, in bytes of UTF-8, so that an unclosed quote can't fill the memory. A message may
@@ -28,14 +28,6 @@ impl Record {
     pub(super) fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell.trim().is_empty())
     }
-}
-
-/// Lines are physical, from 1.
-#[derive(Debug)]
-pub(super) enum RecordError {
-    Text { error: TextError, line: u64 },
-    UnclosedQuote { opened: u64 },
-    TooLong { line: u64 },
 }
 
 /// Holds at most one chunk of text and one record.
@@ -63,7 +55,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record; `None` at the end. Must not be called again after an error.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, RecordError> {
+    pub(super) fn next(&mut self) -> Result<Option<Record>, Problem> {
         let span = loop {
             if let Some(span) = self.scanner.advance(&self.buffer[self.used..]) {
                 break span;
@@ -80,24 +72,32 @@ impl<R: Read> Records<R> {
         Ok(Some(self.record(span)))
     }
 
-    fn last(&mut self, end: Result<(), TextError>) -> Result<Option<RecordSpan>, RecordError> {
+    fn last(&mut self, end: Result<(), TextError>) -> Result<Option<RecordSpan>, Problem> {
         let line = self.scanner.line();
-        end.map_err(|error| RecordError::Text { error, line })?;
-        if let Some(opened) = self.scanner.open_quote() {
+        end.map_err(|error| match error {
+            TextError::Io(error) => Problem::Io(error),
+            TextError::Undecodable { encoding, offset } => Problem::Undecodable {
+                encoding,
+                line,
+                offset,
+                maybe: None,
+            },
+        })?;
+        if let Some(line) = self.scanner.open_quote() {
             self.used = self.buffer.len();
-            return Err(RecordError::UnclosedQuote { opened });
+            return Err(Problem::UnclosedQuote { line });
         }
         Ok(self.scanner.finish())
     }
 
-    fn fill(&mut self) -> Result<(), RecordError> {
+    fn fill(&mut self) -> Result<(), Problem> {
         self.buffer.drain(..self.used);
         self.used = 0;
         if self.buffer.len() > MAX_RECORD {
             self.end = Some(Ok(()));
             return Err(match self.scanner.open_quote() {
-                Some(opened) => RecordError::UnclosedQuote { opened },
-                None => RecordError::TooLong {
+                Some(line) => Problem::UnclosedQuote { line },
+                None => Problem::TooLong {
                     line: self.scanner.line(),
                 },
             });

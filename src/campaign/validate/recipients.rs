@@ -50,7 +50,8 @@ impl Validator<'_> {
     fn check_file_exists(&mut self, path: &Spanned<PathBuf>) {
         if !self.frozen && !self.dir.join(path.get_ref()).is_file() {
             let message = format!("the file {} does not exist", path.get_ref().display());
-            self.no_file(path.span(), message, "");
+            let help = "paths are relative to the campaign folder";
+            self.no_file(path.span(), message, help);
         }
     }
 
