@@ -663,5 +663,7 @@ fn a_run_without_an_outbox_is_told() {
         .arg(&local)
         .args(["--listen", "0.0.0.0:0"])
         .run();
-    ran.code(2).stderr_has("there is no login").stdout_is("");
+    ran.code(2)
+        .stderr_has("the page has no login")
+        .stdout_is("");
 }
