@@ -1,83 +1,50 @@
-//! The codes of findings that are no rule's: what has them can't be sent or read at all, so that they
-//! can't be turned off.
+//! The codes of findings that no rule has. They can't be turned off: what they are about can't be read or sent.
 
-/// A code, and what has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
-    /// The code, such as `bad-address`.
+    /// The name that scripts use, such as `bad-address`.
     pub code: &'static str,
-    /// What has it.
-    pub finds: &'static str,
+    /// The status of a row with this code in the results. Only findings about rows have one.
+    pub status: Option<&'static str>,
+    pub means: &'static str,
 }
 
-const fn code(code: &'static str, finds: &'static str) -> Code {
-    Code { code, finds }
-}
+/// The code, the status or `-`, and the meaning, one code a line.
+const CODES: &str = "\
+no-campaign - `campaign.toml` is missing or can't be read
+bad-toml - `campaign.toml` is not valid TOML
+unknown-key - `campaign.toml` has a key that does not exist
+missing-key - a required key of `campaign.toml` is missing
+bad-value - `campaign.toml` has an invalid value
+no-file - the campaign names a file that does not exist
+name-clash - a name in `[vars]` is also the name of a column
+template-syntax - a template has a syntax error
+recipients - the recipients or a suppression list can't be read, or only by a guess
+no-template invalid a template names another one that does not exist
+undefined-variable invalid a template uses an undefined variable
+template-error invalid a template can't be rendered, or calls `throw`
+html invalid the HTML can't be processed
+over-limit invalid the message exceeds a limit of the API, or a header contains a line break
+attachment invalid an attachment is missing or not inside the campaign's folder
+attachment-changed invalid an attachment has changed since the run was planned
+bad-address invalid an address is missing or invalid, or there is more than one
+field-count invalid the row has more or fewer fields than the header
+text-after-quote invalid there is text between a closing quote and the delimiter
+nul invalid a cell contains a NUL character
+duplicate skipped an earlier row has the same address
+suppressed skipped the address is on a suppression list
+already-sent skipped another run sent the message to this address, or may have sent it";
 
-/// Those of the campaign first, then those of rows.
-const CODES: &[Code] = &[
-    code(
-        "no-campaign",
-        "there is no campaign.toml, or it can't be read",
-    ),
-    code("bad-toml", "a campaign.toml that is not TOML"),
-    code("unknown-key", "a key of campaign.toml that means nothing"),
-    code(
-        "missing-key",
-        "a key of campaign.toml that has to be there and is not",
-    ),
-    code("bad-value", "a value of campaign.toml that can't be meant"),
-    code(
-        "no-file",
-        "a file that the campaign names and that is not there",
-    ),
-    code("name-clash", "a name in `[vars]` that a column has too"),
-    code("template-syntax", "a template that can't be read"),
-    code("no-template", "a template's name that is that of no file"),
-    code(
-        "undefined-variable",
-        "a template that uses what there is not",
-    ),
-    code("template-error", "a template that does not render"),
-    code("html", "HTML that can't be worked on"),
-    code(
-        "over-limit",
-        "a message that is longer or larger than the API takes, or a line break in a header",
-    ),
-    code(
-        "attachment",
-        "an attachment that is missing, or not inside the campaign's folder",
-    ),
-    code(
-        "attachment-changed",
-        "an attachment that has changed since the run was planned",
-    ),
-    code(
-        "recipients",
-        "recipients or a suppression list that can't be read, or read only by a guess",
-    ),
-    code(
-        "bad-address",
-        "no address, more than one, or one that can't be sent to",
-    ),
-    code(
-        "field-count",
-        "a row with more or fewer fields than the header has",
-    ),
-    code(
-        "text-after-quote",
-        "text between a closing quote and the delimiter",
-    ),
-    code("nul", "a NUL character in a cell"),
-    code("duplicate", "the address of an earlier row"),
-    code("suppressed", "an address on a suppression list"),
-    code(
-        "already-sent",
-        "an address that has got the message from another run",
-    ),
-];
-
-/// The codes of findings that are no rule's.
-pub fn codes() -> impl Iterator<Item = &'static Code> {
-    CODES.iter()
+/// All codes that no rule has: those of the campaign, then those of rows.
+pub fn codes() -> impl Iterator<Item = Code> {
+    CODES.lines().filter_map(|line| {
+        let (code, rest) = line.split_once(' ')?;
+        let (status, means) = rest.split_once(' ')?;
+        let status = (status != "-").then_some(status);
+        Some(Code {
+            code,
+            status,
+            means,
+        })
+    })
 }

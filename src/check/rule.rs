@@ -12,6 +12,10 @@ pub struct Rule {
     pub network: bool,
     /// What the rule finds, as a phrase.
     pub finds: &'static str,
+    /// Why it matters to readers or to the sender.
+    pub why: &'static str,
+    /// How to fix it.
+    pub fix: &'static str,
     /// The standard, vendor page or measurement that the rule follows.
     pub source: &'static str,
     pub example: &'static str,
@@ -24,6 +28,8 @@ impl Rule {
             severity,
             network: false,
             finds: "",
+            why: "",
+            fix: "",
             source: "",
             example: "",
         }
@@ -50,6 +56,14 @@ impl Rule {
 
     pub(super) const fn finds(self, finds: &'static str) -> Self {
         Self { finds, ..self }
+    }
+
+    pub(super) const fn why(self, why: &'static str) -> Self {
+        Self { why, ..self }
+    }
+
+    pub(super) const fn fix(self, fix: &'static str) -> Self {
+        Self { fix, ..self }
     }
 
     pub(super) const fn source(self, source: &'static str) -> Self {

@@ -552,65 +552,6 @@ fn the_fields_of_the_json_are_documented() {
     );
 }
 
-/// The table of the rules, and that of the other codes, as the program has them.
-fn tables_of_codes() -> [String; 2] {
-    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-    let mut rules =
-        "| code | severity | finds | for example | from |\n|---|---|---|---|---|\n".to_owned();
-    for rule in mailrun::check::rules() {
-        let severity = format!("{:?}", rule.severity).to_lowercase();
-        let cells = [rule.finds, rule.example, rule.source]
-            .map(cell)
-            .join(" | ");
-        rules.push_str(&format!("| `{}` | {severity} | {cells} |\n", rule.code));
-    }
-    let mut others = "| code | means |\n|---|---|\n".to_owned();
-    for code in mailrun::check::codes() {
-        others.push_str(&format!("| `{}` | {} |\n", code.code, cell(code.finds)));
-    }
-    [rules, others]
-}
-
-/// The page with its tables of codes as they are to be.
-fn with_tables(page: &str) -> String {
-    let mut page = page.to_owned();
-    for (name, table) in ["<!-- rules:", "<!-- codes:"]
-        .into_iter()
-        .zip(tables_of_codes())
-    {
-        let start = page.find(name).expect("where the table begins");
-        let start = start + page[start..].find('\n').expect("a line") + 1;
-        let end = start + page[start..].find("<!-- end -->").expect("where it ends");
-        page.replace_range(start..end, &format!("\n{table}\n"));
-    }
-    page
-}
-
-/// With `MAILRUN_WRITE_DOCS=1` in the environment the page is mended instead.
-#[test]
-fn every_rule_is_documented() {
-    const CHECK: &str = "docs/check.md";
-    let text = page(CHECK);
-    let right = with_tables(&text);
-    if std::env::var_os("MAILRUN_WRITE_DOCS").is_some_and(|value| value == "1") {
-        fs::write(root().join(CHECK), right).expect("the page can be written");
-        return;
-    }
-    let missing = |one: &str, other: &str| -> Vec<String> {
-        let lines = one
-            .lines()
-            .filter(|line| !other.lines().any(|it| it == *line));
-        lines.map(str::to_owned).collect()
-    };
-    assert!(
-        text == right,
-        "{CHECK} is not what the rules say: MAILRUN_WRITE_DOCS=1 mends it.\nto be there: {:#?}\n\
-         not to be there: {:#?}",
-        missing(&right, &text),
-        missing(&text, &right)
-    );
-}
-
 fn keys(object: &serde_json::Value) -> BTreeSet<String> {
     let object = object.as_object().expect("an object");
     object.keys().cloned().collect()

@@ -51,30 +51,33 @@ pub fn sarif(report: &Report<'_>) -> String {
     format!("{log:#}")
 }
 
-/// What is said of a code.
+/// What the log says about a code.
 struct Descriptor {
     code: &'static str,
-    finds: &'static str,
+    summary: &'static str,
+    description: String,
+    help: String,
     level: &'static str,
-    help: Option<String>,
 }
 
 /// All codes that a finding can have.
 fn descriptors() -> impl Iterator<Item = Descriptor> {
     let rules = rules().map(|rule| Descriptor {
         code: rule.code,
-        finds: rule.finds,
+        summary: rule.finds,
+        description: format!("Finds {}. {}", rule.finds, rule.why),
+        help: format!(
+            "{}\nFor example: {}. From: {}",
+            rule.fix, rule.example, rule.source
+        ),
         level: level(rule.severity),
-        help: Some(format!(
-            "For example: {}. From: {}",
-            rule.example, rule.source
-        )),
     });
     let others = codes().map(|code| Descriptor {
         code: code.code,
-        finds: code.finds,
+        summary: code.means,
+        description: code.means.to_owned(),
+        help: code.means.to_owned(),
         level: "error",
-        help: None,
     });
     rules.chain(others)
 }
@@ -83,9 +86,9 @@ impl Descriptor {
     fn json(&self) -> Value {
         json!({
             "id": self.code,
-            "shortDescription": {"text": self.finds},
-            "fullDescription": {"text": self.finds},
-            "help": {"text": self.help.as_deref().unwrap_or(self.finds)},
+            "shortDescription": {"text": self.summary},
+            "fullDescription": {"text": self.description},
+            "help": {"text": self.help},
             "defaultConfiguration": {"level": self.level},
         })
     }

@@ -16,27 +16,33 @@ const SHORTEST_RSA: usize = 160;
 
 pub(super) const MISSING: Rule = Rule::warning("dkim-missing")
     .network()
-    .finds("with `--net`: a selector of `[check] dkim` at which the sender's domain has no key")
-    .source("RFC 6376 3.6; Google's and Yahoo's requirements for bulk senders")
+    .finds("a selector in `[check] dkim` for which the sender's domain has no key")
+    .why("Receivers can't verify the signature. Google and Yahoo require DKIM from bulk senders.")
+    .fix("Publish the key that your provider gives you, or correct the selector.")
+    .source("RFC 6376 3.6")
     .example("no TXT record at `s1._domainkey.acme.example`");
 
 pub(super) const REVOKED: Rule = Rule::warning("dkim-revoked")
     .network()
-    .finds("with `--net`: a DKIM key that was taken back, or can't be read")
+    .finds("a DKIM key that was revoked or can't be read")
+    .why("Signatures with this key are invalid.")
+    .fix("Publish the current key of your provider.")
     .source("RFC 6376 3.6.1")
     .example("`v=DKIM1; p=`");
 
 pub(super) const WEAK: Rule = Rule::warning("dkim-weak")
     .network()
-    .finds("with `--net`: a DKIM key of fewer than 1,024 bits, which receivers don't take")
+    .finds("a DKIM key of fewer than 1,024 bits")
+    .why("Receivers ignore signatures with such a short key.")
+    .fix("Create a key of 2,048 bits.")
     .source("RFC 8301 3.2")
     .example("an RSA key of 512 bits");
 
 pub(super) const TESTING: Rule = Rule::warning("dkim-testing")
     .network()
-    .finds(
-        "with `--net`: a DKIM key that says it is only tried out, so that receivers may ignore it",
-    )
+    .finds("a DKIM key in test mode")
+    .why("Receivers may treat the messages as if they were not signed.")
+    .fix("Remove `t=y` from the record.")
     .source("RFC 6376 3.6.1")
     .example("`v=DKIM1; t=y; p=…`");
 

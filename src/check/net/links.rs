@@ -11,38 +11,50 @@ const HEAVY: u64 = 1_000_000;
 
 pub(super) const DEAD: Rule = Rule::warning("link-dead")
     .network()
-    .finds("with `--net`: a link to what is not there: its host does not exist, or it answers 404, 410 or 5xx, or redirects without end")
+    .finds("a link to a host or page that does not exist, answers with 404, 410 or 5xx, or redirects endlessly")
+    .why("Readers see an error.")
+    .fix("Correct the address, or restore the page.")
     .source("RFC 9110 15")
     .example("a page that has been moved");
 
 pub(super) const NOT_PUBLIC: Rule = Rule::warning("link-not-public")
     .network()
-    .finds("with `--net`: a link or an image at an address that is not of the public internet")
+    .finds("a link or image whose host has an address outside the public internet")
+    .why("Only readers in that network can reach it.")
+    .fix("Write an address that all readers can reach.")
     .source("RFC 6890")
     .example("`http://192.168.1.5/offer`");
 
 pub(super) const DOWNGRADED: Rule = Rule::warning("link-downgraded")
     .network()
-    .finds("with `--net`: a link with `https:` that redirects to one with `http:`")
+    .finds("a link with `https:` that redirects to `http:`")
+    .why("The connection loses its encryption on the way, and browsers warn about it.")
+    .fix("Link to the final page with `https:`, or fix the redirect on the server.")
     .source("RFC 9110 4.2.2")
     .example("`https://acme.example/` that redirects to `http://www.acme.example/`");
 
 pub(super) const TLS: Rule = Rule::warning("link-tls")
     .network()
-    .finds("with `--net`: a link or an image whose server has no good certificate")
+    .finds("a link or image whose server has no valid certificate")
+    .why("Browsers show a warning instead of the page, and mail programs don't load the image.")
+    .fix("Renew the certificate, or use a host that has a valid one.")
     .source("RFC 9110 4.3.4")
     .example("a certificate that has expired");
 
 pub(super) const IMAGE_DEAD: Rule = Rule::warning("image-dead")
     .network()
-    .finds("with `--net`: an image that is not there, or is none")
+    .finds("an image that does not exist, or an address that does not return an image")
+    .why("Readers see a broken image.")
+    .fix("Upload the image again, or correct the address.")
     .source("RFC 9110 15")
     .example("an image that has been renamed on the server");
 
 pub(super) const IMAGE_HEAVY: Rule = Rule::warning("image-too-heavy")
     .network()
-    .finds("with `--net`: an image of more than a megabyte")
-    .source("about half a minute at 0.3 Mbit/s")
+    .finds("an image of more than one megabyte")
+    .why("On a slow phone connection it takes about half a minute to load.")
+    .fix("Scale the image down to the size at which it is shown, and compress it.")
+    .source("1 MB at 0.3 Mbit/s")
     .example("a photograph as the camera made it");
 
 /// What is wrong with a link or an image, by the answer; nothing was asked of a server for `None`.

@@ -30,7 +30,9 @@ const ALL: Duration = Duration::from_secs(90);
 
 const UNKNOWN: Rule = Rule::note("lookup-failed")
     .network()
-    .finds("what could not be looked up with `--net`")
+    .finds("a lookup that failed or did not finish")
+    .why("The rules that need `--net` could not check this address or domain.")
+    .fix("Try again later, or check it by hand.")
     .source("the network")
     .example("a server that does not answer");
 

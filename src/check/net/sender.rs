@@ -8,49 +8,65 @@ use crate::transport::lookup::{Dns, DnsError};
 
 pub(super) const NO_DOMAIN: Rule = Rule::warning("sender-no-domain")
     .network()
-    .finds("with `--net`: a sender whose domain does not exist")
+    .finds("a sender whose domain does not exist")
+    .why("Servers refuse messages from domains that don't exist, and replies go nowhere.")
+    .fix("Correct `from`.")
     .source("RFC 5321 2.3.5")
     .example("`from = \"news@acmee.example\"`");
 
 pub(super) const FREE_MAIL: Rule = Rule::warning("dmarc-free-mail")
     .network()
-    .finds("with `--net`: a sender at a free mail provider whose DMARC refuses what others send in its name")
+    .finds("a sender at a free mailbox provider whose DMARC record tells receivers to refuse such messages")
+    .why("Only the provider's own servers may send for this domain, so nearly every message is refused.")
+    .fix("Send from a domain of your own, and set `reply_to` to the free mailbox.")
     .source("RFC 7489 6.3")
     .example("`from = \"acme@yahoo.com\"`");
 
 pub(super) const SPF_MISSING: Rule = Rule::warning("spf-missing")
     .network()
-    .finds("with `--net`: a sender's domain without SPF")
-    .source("RFC 7208; Google's and Yahoo's requirements for bulk senders")
+    .finds("a sender's domain without an SPF record")
+    .why("Receivers can't check which servers may send for the domain. Google and Yahoo require SPF from bulk senders.")
+    .fix("Publish a TXT record with `v=spf1` and the servers of your provider.")
+    .source("RFC 7208")
     .example("no TXT record with `v=spf1`");
 
 pub(super) const SPF_SEVERAL: Rule = Rule::warning("spf-several")
     .network()
-    .finds("with `--net`: a sender's domain with more than one SPF record, so that none counts")
+    .finds("a sender's domain with more than one SPF record")
+    .why("Receivers ignore all of them.")
+    .fix("Merge them into one record.")
     .source("RFC 7208 4.5")
     .example("two TXT records with `v=spf1`");
 
 pub(super) const SPF_LOOKUPS: Rule = Rule::warning("spf-lookups")
     .network()
-    .finds("with `--net`: an SPF record that costs more than 10 lookups, so that it does not count")
+    .finds("an SPF record that needs more than 10 DNS lookups")
+    .why("Receivers treat it as an error, and the record does not count.")
+    .fix("Remove the `include` of services that you no longer use.")
     .source("RFC 7208 4.6.4")
     .example("`v=spf1 include:… include:…` and so on");
 
 pub(super) const SPF_ALL: Rule = Rule::warning("spf-all")
     .network()
-    .finds("with `--net`: an SPF record that lets everybody send")
+    .finds("an SPF record that allows everybody to send")
+    .why("Anybody can forge messages from the domain, so receivers don't trust it.")
+    .fix("Replace `+all` with `-all` or `~all`.")
     .source("RFC 7208 5.1")
     .example("`v=spf1 +all`");
 
 pub(super) const DMARC_MISSING: Rule = Rule::warning("dmarc-missing")
     .network()
-    .finds("with `--net`: a sender's domain without DMARC")
-    .source("RFC 7489; Google's and Yahoo's requirements for bulk senders")
+    .finds("a sender's domain without a DMARC record")
+    .why("Google and Yahoo require DMARC from bulk senders.")
+    .fix("Publish a TXT record at `_dmarc` of the domain, beginning with `v=DMARC1; p=none`.")
+    .source("RFC 7489")
     .example("no TXT record at `_dmarc.acme.example`");
 
 pub(super) const DMARC_NONE: Rule = Rule::note("dmarc-none")
     .network()
-    .finds("with `--net`: a DMARC record that asks receivers to do nothing")
+    .finds("a DMARC record that asks receivers to do nothing")
+    .why("Anybody can forge messages from the domain.")
+    .fix("When the reports show that your own messages pass, change the policy to `p=quarantine` or `p=reject`.")
     .source("RFC 7489 6.3")
     .example("`v=DMARC1; p=none`");
 

@@ -9,22 +9,30 @@ use crate::finding::Finding;
 use crate::message::Message;
 
 const RISKY: Rule = Rule::warning("attachment-risky")
-    .finds("an attachment of a type that Gmail refuses, with the whole message")
+    .finds("an attachment of a type that Gmail refuses")
+    .why("Gmail refuses the whole message, and other providers are similarly strict.")
+    .fix("Put the file on the web and link to it. A `.zip` does not help: Gmail looks inside.")
     .source("support.google.com/mail/answer/6590")
     .example("`path = \"setup.exe\"`");
 
 const HEAVY: Rule = Rule::warning("attachment-heavy")
-    .finds("attachments of more than 10 MB as they are sent, which many servers refuse")
+    .finds("attachments that add up to more than 10 MB when encoded")
+    .why("Many servers refuse larger messages. Base64 makes every file a third larger.")
+    .fix("Put the files on the web and link to them.")
     .source("Postfix `message_size_limit`: 10,240,000 bytes unless set")
     .example("three photographs of 3 MB: in base64 12 MB");
 
 const TWICE: Rule = Rule::warning("attachment-twice")
-    .finds("the same content attached twice")
+    .finds("two attachments with the same content")
+    .why("Every recipient downloads the same file twice.")
+    .fix("Remove one of the two.")
     .source("SHA-256 of the files")
     .example("`terms.pdf` and a copy of it");
 
 const EMPTY: Rule = Rule::warning("attachment-empty")
-    .finds("an attachment with nothing in it")
+    .finds("an attachment without any content")
+    .why("Recipients can't open it. Usually an export failed, or the path is wrong.")
+    .fix("Replace the file, or remove the attachment.")
     .source("the length of the file")
     .example("`path = \"terms.pdf\"` with 0 bytes");
 

@@ -11,22 +11,30 @@ use crate::html::Page;
 const SOURCE: &str = "[caniemail](https://www.caniemail.com)";
 
 const CSS: Rule = Rule::warning("client-css")
-    .finds("CSS that a mail client does not know, where the message is not readable or falls apart without it")
+    .finds("CSS that a mail client does not support and that the message depends on")
+    .why("In these clients the message falls apart or becomes unreadable.")
+    .fix("Use the alternative that the finding names. If none of your readers has the client, leave it out of `[check] clients`.")
     .source(SOURCE)
     .example("`display: flex`: Outlook for Windows");
 
 const CSS_MINOR: Rule = Rule::note("client-css-minor")
-    .finds("CSS that a mail client does not know, or in part, where the message only looks worse without it")
+    .finds("CSS that a mail client does not support, or supports in part, where the message only looks worse without it")
+    .why("The message stays readable, but looks different from what you designed.")
+    .fix("Look at a preview in that client, or use the alternative that the finding names.")
     .source(SOURCE)
     .example("a background image with no colour behind it");
 
 const HTML: Rule = Rule::warning("client-html")
-    .finds("HTML that a mail client leaves out")
+    .finds("HTML that a mail client removes")
+    .why("Readers of these clients don't see the element, or can't use it.")
+    .fix("Use the alternative that the finding names.")
     .source(SOURCE)
     .example("`<form>`, `<svg>`, `hidden`");
 
 const HTML_MINOR: Rule = Rule::note("client-html-minor")
-    .finds("HTML that a mail client knows in part, or that a message can do without")
+    .finds("HTML that a mail client supports in part, or that a message can do without")
+    .why("The message stays readable, but something does not work as it does in a browser.")
+    .fix("Check whether the message makes sense without it.")
     .source(SOURCE)
     .example("`<a href=\"#prices\">`");
 

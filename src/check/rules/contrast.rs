@@ -11,7 +11,11 @@ use crate::html::{
 };
 
 const LOW: Rule = Rule::warning("contrast-low")
-    .finds("text that is hard to tell from its background: a contrast below 4.5:1, or 3:1 if it is large")
+    .finds(
+        "text with too little contrast to its background: less than 4.5:1, or 3:1 for large text",
+    )
+    .why("People with weak eyesight can't read it, and neither can anybody in sunlight.")
+    .fix("Make the text darker or the background lighter, or the other way round.")
     .source("WCAG 2.2, 1.4.3")
     .example("`color: #999999` on white");
 

@@ -16,52 +16,72 @@ use crate::html::{Element, ImageSource, Page, image_sources, srcset};
 
 const EMPTY: Rule = Rule::error("image-empty")
     .finds("an image without a `src`")
+    .why("Readers see an empty frame or nothing at all.")
+    .fix("Add the address, or leave the image out where there is none: `{% if … %}`.")
     .source("HTML 4.8.3")
     .example("`<img src=\"\">`");
 
 const RELATIVE: Rule = Rule::error("image-relative")
-    .finds("an image without `https://`: a message has no page that it could be relative to")
+    .finds("an image whose address has no `https://`")
+    .why("A message has no page that the address could be relative to, so the image does not load.")
+    .fix("Write the whole address, with `https://` and the host.")
     .source("RFC 3986 5.1, RFC 2557 5")
     .example("`<img src=\"images/logo.png\">`, `background: url(images/autumn.png)`");
 
 const LEFTOVER: Rule = Rule::error("image-leftover")
-    .finds("an image with a placeholder in its address that nothing filled")
-    .source("the templates' syntax: Tera's, Mailchimp's `*|…|*`")
+    .finds("an image address with a placeholder that nothing replaced")
+    .why("The image does not load.")
+    .fix("Write columns as `{{ column }}`, and look for placeholders in the recipients' cells too.")
+    .source("the tags of Tera and of Mailchimp (`*|…|*`)")
     .example("`<img src=\"*|IMAGE:LOGO|*\">`");
 
 const BROKEN: Rule = Rule::error("image-broken")
-    .finds("an image whose `src` is no address, or none that mail programs load")
+    .finds("an image whose `src` is not a valid address, or not one that mail programs load")
+    .why("The image does not load.")
+    .fix("Write `https://host/path`.")
     .source("WHATWG URL 4.4")
     .example("`<img src=\"https://\">`, `<img src=\"blob:…\">`");
 
 const LOCAL: Rule = Rule::error("image-local")
-    .finds("an image on the writer's own machine: `file:`, `C:\\`, `localhost`")
+    .finds("an image on the author's own computer: `file:`, `C:\\`, `localhost`")
+    .why("You see the image, but nobody else does.")
+    .fix("Put the image on the web, or attach it with `inline = true`.")
     .source("RFC 8089, RFC 6761 6.3")
     .example("`<img src=\"file:///home/me/logo.png\">`");
 
 const PRIVATE: Rule = Rule::warning("image-private")
-    .finds("an image on a host that only one network knows")
+    .finds("an image on a host that only one network can reach")
+    .why("The image does not load for readers outside that network.")
+    .fix("Put the image on a host that all readers can reach.")
     .source("RFC 1918, RFC 6762, RFC 8375")
     .example("`<img src=\"https://10.0.0.5/logo.png\">`");
 
 const PLAIN: Rule = Rule::warning("image-http")
-    .finds("an image without encryption, which mail programs on the web may not load")
+    .finds("an image that is loaded without encryption")
+    .why("Mail programs on the web may block it, because their own pages are encrypted.")
+    .fix("Write `https://` if the host supports it.")
     .source("W3C Mixed Content 4")
     .example("`<img src=\"http://acme.example/logo.png\">`");
 
 const DATA: Rule = Rule::warning("image-data")
-    .finds("an image inside the HTML: Gmail and Outlook don't show it")
+    .finds("an image that is embedded in the HTML (`data:`)")
+    .why("Gmail and Outlook don't show embedded images.")
+    .fix("Attach the image with `inline = true`, or put it on the web.")
     .source("caniemail.com/features/image-base64")
     .example("`<img src=\"data:image/png;base64,…\">`");
 
 const ALT: Rule = Rule::warning("image-alt")
-    .finds("an image without an `alt`, which stands for it where images are off; `alt=\"\"` is for decoration")
+    .finds("an image without an `alt` text")
+    .why("Many readers have images turned off, and others use a screen reader. They get the `alt` text instead.")
+    .fix("Say in `alt` what the image says. Write `alt=\"\"` for decoration.")
     .source("WCAG 1.1.1")
     .example("`<img src=\"https://acme.example/logo.png\" width=\"120\">`");
 
 const WIDTH: Rule = Rule::note("image-width")
-    .finds("an image without a width: Outlook shows it as wide as its file is")
-    .source("caniemail.com/features/css-max-width: none in Outlook on Windows")
+    .finds("an image without a width")
+    .why("Outlook shows the image as wide as its file is, whatever the CSS says.")
+    .fix("Add a `width` attribute in pixels.")
+    .source("caniemail.com/features/css-max-width: Outlook for Windows does not support it")
     .example("`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`");
 
 const RULES: &[Rule] = &[

@@ -16,17 +16,23 @@ use crate::html::marks::{before_marks, fill, is_marked};
 use crate::message::Message;
 
 const MISSING: Rule = Rule::error("image-cid-missing")
-    .finds("a `cid:` that no attachment with `inline = true` has for a name")
+    .finds("a `cid:` address for which there is no attachment with `inline = true`")
+    .why("Readers see a broken image.")
+    .fix("Attach the image in `[[message.attachments]]` with `inline = true`, or correct the name.")
     .source("RFC 2392 2")
     .example("`<img src=\"cid:logo.png\">` without that attachment");
 
 const UNUSED: Rule = Rule::warning("image-cid-unused")
-    .finds("an attachment with `inline = true` that nothing in the HTML shows")
-    .source("RFC 2387 3.4: readers show it as a file, or not at all")
+    .finds("an attachment with `inline = true` that the HTML does not show")
+    .why("Mail programs show it as an ordinary file, or hide it.")
+    .fix("Write `<img src=\"cid:NAME\">` where it belongs, or remove `inline`.")
+    .source("RFC 2387 3.4")
     .example("`inline = true`, and no `cid:` with its name");
 
 const HEAVY: Rule = Rule::warning("image-heavy")
-    .finds("attached images of more than 500 KB in all, in every message")
+    .finds("inline images that add up to more than 500 KB")
+    .why("Every recipient downloads them with the message: at 3 Mbit/s this takes over a second.")
+    .fix("Make the images smaller, or put them on the web.")
     .source("a measure: at 3 Mbit/s that is more than a second and a half")
     .example("`inline = true` for a photograph of 2 MB");
 

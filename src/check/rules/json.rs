@@ -15,12 +15,16 @@ use crate::html::{Element, Page};
 use crate::render::{escaped, unescaped};
 
 const BROKEN: Rule = Rule::warning("json-broken")
-    .finds("JSON for mail clients that is none, so that they leave it out")
+    .finds("JSON-LD that is not valid JSON")
+    .why("Mail clients ignore it, so the reader does not see the order, booking or event that it describes.")
+    .fix("Write values in quotes and with the filter for JSON: `\"{{ name | escape_json }}\"`.")
     .source("RFC 8259; schema.org in mail: developers.google.com/workspace/gmail/markup")
     .example("`\"price\": {{ price }}` where the price is `12,50`");
 
 const ESCAPED: Rule = Rule::warning("json-escaped")
-    .finds("JSON with `&amp;` and the like in it, which mail clients show as it stands")
+    .finds("JSON-LD that contains HTML entities such as `&amp;`")
+    .why("A script is not decoded like HTML, so mail clients show the entity as it is written.")
+    .fix("Write values with the filter for JSON: `\"{{ name | escape_json }}\"`.")
     .source("HTML 13.1.2.1: there are no character references in a script")
     .example("`\"name\": \"{{ name }}\"` where the name is Smith & Sons");
 

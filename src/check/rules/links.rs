@@ -19,57 +19,79 @@ use crate::finding::Finding;
 use crate::html::marks::fill;
 
 const EMPTY: Rule = Rule::error("link-empty")
-    .finds("a link that leads nowhere")
+    .finds("a link with an empty address")
+    .why("Nothing happens when a reader clicks it.")
+    .fix("Add the address, or leave the link out where there is none: `{% if … %}`.")
     .source("HTML 4.6.3")
     .example("`<a href=\"\">`");
 
 const PLACEHOLDER: Rule = Rule::warning("link-placeholder")
-    .finds("a link to `#`, as templates have them until somebody puts the address in")
-    .source("HTML 4.6.3: to the top of the page, which a message is not")
+    .finds("a link to `#`")
+    .why("Templates use `#` until somebody fills in the address. In a message it leads nowhere.")
+    .fix("Fill in the address, or remove the link.")
+    .source("HTML 4.6.3: the top of the page")
     .example("`<a href=\"#\">`");
 
 const RELATIVE: Rule = Rule::error("link-relative")
-    .finds("a link without `https://`: a message has no page that it could be relative to")
+    .finds("a link without `https://`")
+    .why("A message has no page that the address could be relative to, so the link does not work.")
+    .fix("Write the whole address, with `https://` and the host.")
     .source("RFC 3986 5.1, RFC 2557 5")
     .example("`<a href=\"/shop\">`, `<a href=\"www.acme.example\">`");
 
 const LEFTOVER: Rule = Rule::error("link-leftover")
-    .finds("a link with a placeholder that nothing filled, such as another mailer's")
-    .source("the templates' syntax: Tera's, Mailchimp's `*|…|*`")
+    .finds("a link with a placeholder that nothing replaced")
+    .why("The link does not work, or leads every reader to the same wrong page.")
+    .fix("Write columns as `{{ column }}`, and look for placeholders in the recipients' cells too.")
+    .source("the tags of Tera and of Mailchimp (`*|…|*`)")
     .example("`<a href=\"*|UNSUB|*\">`");
 
 const BROKEN: Rule = Rule::error("link-broken")
-    .finds("a link that is no address")
+    .finds("a link that is not a valid address")
+    .why("Nothing happens when a reader clicks it, or the browser shows an error.")
+    .fix("Write `https://host/path`.")
     .source("WHATWG URL 4.4")
     .example("`<a href=\"https:/acme.example\">`, `<a href=\"htps://acme.example\">`");
 
 const SCRIPT: Rule = Rule::error("link-script")
-    .finds("a link that runs a script or holds a page: mail programs take them out")
+    .finds("a link that runs a script or contains a page")
+    .why("Mail programs remove such links for safety.")
+    .fix("Link to a page on the web.")
     .source("RFC 2854 7; what Gmail and Outlook strip")
     .example("`<a href=\"javascript:void(0)\">`");
 
 const LOCAL: Rule = Rule::error("link-local")
-    .finds("a link to the reader's own machine: `localhost`, `127.0.0.1`, `file:`")
+    .finds("a link to the reader's own computer: `localhost`, `127.0.0.1`, `file:`")
+    .why("It works on the computer of the author only.")
+    .fix("Write the address that the page has on the web.")
     .source("RFC 6761 6.3, RFC 1122 3.2.1.3")
     .example("`<a href=\"http://localhost:3000/shop\">`");
 
 const PRIVATE: Rule = Rule::warning("link-private")
-    .finds("a link to a host that only one network knows")
+    .finds("a link to a host that only one network can reach")
+    .why("The link does not work for readers outside that network.")
+    .fix("Write an address that all readers can reach. Turn the rule off if they are all inside.")
     .source("RFC 1918, RFC 6762, RFC 8375")
     .example("`<a href=\"https://staging.internal/\">`");
 
 const PLAIN: Rule = Rule::note("link-http")
     .finds("a link without encryption")
-    .source("RFC 9110 4.2.2; browsers warn of such pages")
+    .why("Browsers warn about such pages, and anybody on the way can read or change them.")
+    .fix("Write `https://` if the site supports it.")
+    .source("RFC 9110 4.2.2")
     .example("`<a href=\"http://acme.example/\">`");
 
 const TEXT: Rule = Rule::warning("link-text")
-    .finds("a link whose text is an address of another site than the one it leads to")
-    .source("SpamAssassin HTTPS_HTTP_MISMATCH (0.1); mail programs take it for phishing")
+    .finds("a link whose text is the address of another site than the one it leads to")
+    .why("Phishing works like this, so mail programs warn about it or block the link.")
+    .fix("Write words as the text of the link, or the address that it leads to.")
+    .source("SpamAssassin HTTPS_HTTP_MISMATCH (0.1)")
     .example("`<a href=\"https://track.example/1\">https://acme.example</a>`");
 
 const MAILTO: Rule = Rule::warning("link-mailto")
-    .finds("a `mailto:` link without a good address")
+    .finds("a `mailto:` link without a valid address")
+    .why("Mail programs open an empty message, or nothing.")
+    .fix("Write `mailto:name@example.com`.")
     .source("RFC 6068 2")
     .example("`<a href=\"mailto:hello at acme.example\">`");
 

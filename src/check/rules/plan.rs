@@ -16,23 +16,31 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 const NOBODY: Rule = Rule::warning("no-recipients")
-    .finds("recipients without anybody to send to")
+    .finds("recipients of whom nobody gets a message")
+    .why("All rows are invalid or left out, or there are none. The run would send nothing.")
+    .fix("Check that it is the right file and that the export was complete.")
     .source("the number of rows that are neither invalid nor left out")
     .example("a file that has a header and nothing else");
 
 const LONG: Rule = Rule::note("plan-long")
-    .finds("a pace that makes the sending last more than an hour")
+    .finds("a pace at which sending takes more than an hour")
+    .why("The computer has to run all that time.")
+    .fix("Keep the computer awake, or raise `rate` in `[pace]` if your account allows it.")
     .source("`[pace]`, and the number of rows")
     .example("40,000 rows at `10/s`");
 
 const DAYS: Rule = Rule::warning("plan-days")
-    .finds("a limit a day that spreads the sending over several days")
-    .source("`[pace]`, and the number of rows")
+    .finds("a daily limit that spreads sending over several days")
+    .why("The message may be out of date when the last recipients get it.")
+    .fix("Make sure that the message still holds then, or ask for a higher limit. `send` waits, or can be stopped and resumed each day.")
+    .source("`[pace]` and the number of rows")
     .example("50,000 rows at `20000/day`");
 
 const DOMAIN: Rule = Rule::warning("plan-domain")
-    .finds("a domain whose own limit holds its rows back long after all others have gone")
-    .source("`[pace.per_domain]`, and the number of rows")
+    .finds("a domain whose own limit delays its rows long after all others are sent")
+    .why("The readers at this domain get the message much later than everybody else.")
+    .fix("Raise its limit in `[pace.per_domain]`, or start early enough.")
+    .source("`[pace.per_domain]` and the number of rows")
     .example("9,000 rows of gmail.com at `60/min`");
 
 const RULES: &[Rule] = &[NOBODY, LONG, DAYS, DOMAIN];

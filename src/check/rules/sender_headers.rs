@@ -10,22 +10,30 @@ use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 
 const FREE_FROM: Rule = Rule::warning("from-freemail")
-    .finds("a sender's address at a provider of free mailboxes: what others send in its name is refused or filed as spam")
+    .finds("a sender address at a free mailbox provider")
+    .why("These providers publish that only their own servers send for their domains. Other servers file such messages as spam or refuse them.")
+    .fix("Send from a domain of your own. Replies can still go to the free mailbox: set `reply_to`.")
     .source("RFC 7489 6.3; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers")
     .example("`from = \"acme@gmail.com\"`");
 
 const FREE_REPLY: Rule = Rule::warning("reply-freemail")
-    .finds("replies to a free mailbox, for a sender's address that is none")
+    .finds("replies that go to a free mailbox although the sender has a domain of its own")
+    .why("This is typical of fraud, so spam filters count it against the message.")
+    .fix("Take replies at the sender's domain, and forward them from there.")
     .source("SpamAssassin FREEMAIL_FORGED_REPLYTO (2.1)")
     .example("`from = \"news@acme.example\"` and `reply_to = \"acme@gmail.com\"`");
 
 const FEEDBACK: Rule = Rule::warning("feedback-id")
-    .finds("a `Feedback-ID` that Gmail can't read: up to three fields and the sender's, of 5 to 15 characters, with colons between them")
+    .finds("a `Feedback-ID` that Gmail can't read")
+    .why("Gmail reports spam complaints by this header. It reads up to three fields and a sender ID of 5 to 15 characters, separated by colons.")
+    .fix("Write `campaign:customer:kind:sender`, with the same sender in all your messages.")
     .source("support.google.com/mail/answer/6254652")
     .example("`Feedback-ID = \"autumn:acme:\"`");
 
 const AUTOMATIC: Rule = Rule::warning("header-automatic")
-    .finds("an `Auto-Submitted` or a `Precedence` that says what the message is not")
+    .finds("an `Auto-Submitted` or `Precedence` header that does not fit a mailing")
+    .why("Mail programs and auto-responders decide by these headers how to treat a message.")
+    .fix("Remove the header, or write `Auto-Submitted: auto-generated` or `Precedence: bulk`.")
     .source("RFC 3834 5, RFC 2076 3.9")
     .example("`Auto-Submitted = \"auto-replied\"`, `Precedence = \"urgent\"`");
 

@@ -8,9 +8,11 @@ use crate::render::LookedHtml;
 use crate::report::counted;
 
 const CLIPPED: Rule = Rule::warning("html-clipped")
-    .finds("HTML of more than 102 KB, of which Gmail shows the beginning and a link to the rest")
-    .source("measured by many: github.com/hteumeuleu/email-bugs/issues/41")
-    .example("a row with 130 KB, when all its blocks are filled");
+    .finds("HTML of more than 102 KB")
+    .why("Gmail shows only the beginning of such a message, with a link to the rest. What counts is often at the end, such as the link to unsubscribe.")
+    .fix("Remove blocks, styles and comments.")
+    .source("github.com/hteumeuleu/email-bugs/issues/41")
+    .example("a row with 130 KB if all its blocks are filled");
 
 const RULES: &[Rule] = &[CLIPPED];
 

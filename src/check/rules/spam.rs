@@ -13,17 +13,23 @@ use crate::html::marks::{fill, is_marked};
 use crate::render::LookedHtml;
 
 const IMAGE_ONLY: Rule = Rule::warning("spam-image-only")
-    .finds("an image in HTML of less than 2,800 bytes, as those have that say it all in a picture")
+    .finds("an image in HTML of less than 2,800 bytes")
+    .why("Spam hides its text in images, so SpamAssassin counts this against the message.")
+    .fix("Say in text what the image says.")
     .source("SpamAssassin HTML_IMAGE_ONLY_04 to _28 (1.1 to 2.1)")
     .example("`<a href=\"…\"><img src=\"…\"></a>` and nothing more");
 
 const TITLE: Rule = Rule::warning("spam-title")
     .finds("a `<title>` more than three and a half times as long as the subject")
+    .why("SpamAssassin counts this against the message.")
+    .fix("Use the subject or the name of the newsletter as the title.")
     .source("SpamAssassin HTML_TITLE_SUBJ_DIFF (2.0)")
     .example("the title of a web page, with the subject “News”");
 
 const DEAR: Rule = Rule::warning("spam-dear")
-    .finds("a salutation that spam has: Dear Friend, Dear Sir, Dear Madam")
+    .finds("a salutation that is typical of spam: Dear Friend, Dear Sir, Dear Madam")
+    .why("SpamAssassin counts this against the message, and readers notice that you don't know their name.")
+    .fix("Write the name, and a greeting without one where it is missing: `{% if … %}`.")
     .source("SpamAssassin DEAR_FRIEND (2.6), DEAR_SOMETHING (2.0), DEAR_WINNER (3.1)")
     .example("`Dear {% if first_name %}{{ first_name }}{% else %}Friend{% endif %}`");
 

@@ -14,33 +14,45 @@ use crate::html::marks::{before_marks, fill, is_marked};
 use crate::report::counted;
 
 const EMPTY: Rule = Rule::error("subject-empty")
-    .finds("a subject of spaces alone")
+    .finds("an empty subject, or one of spaces only")
+    .why("Inboxes show “(no subject)”, and spam filters count it against the message.")
+    .fix("Write a subject that has words whatever the row contains: `{% if … %}…{% else %}…{% endif %}`.")
     .source("SpamAssassin MISSING_SUBJECT (1.8)")
     .example("`subject = \"{{ topic }} \"` where the topic is empty");
 
 const LONG: Rule = Rule::note("subject-long")
-    .finds("a subject of more than 50 characters, which phones cut")
+    .finds("a subject of more than 50 characters")
+    .why("Phones cut it: all of them show 33 characters, and most show no more than 48.")
+    .fix("Put what matters first.")
     .source("emailtooltester.com/en/blog/email-subject-lines-character-limit: 33 to 48 are shown")
     .example("`subject = \"The autumn letter of the roastery, with three new coffees\"`");
 
 const CAPITALS: Rule = Rule::warning("subject-capitals")
-    .finds("a subject in capitals alone")
+    .finds("a subject in capital letters only")
+    .why("Readers feel shouted at, and SpamAssassin counts it against the message.")
+    .fix("Write it like any other sentence.")
     .source("SpamAssassin SUBJ_ALL_CAPS (0.5)")
     .example("`subject = \"AUTUMN IS HERE\"`");
 
 const NO_PREHEADER: Rule = Rule::warning("preheader-missing")
-    .finds("HTML without any text, so that inboxes show nothing beside the subject")
-    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .finds("HTML without any text")
+    .why("Inboxes show the beginning of the text next to the subject. Here they have nothing to show.")
+    .fix("Begin the body with a sentence about what follows. It may be hidden.")
+    .source("the message lists of Gmail, Apple Mail and Outlook")
     .example("a message that is one image");
 
 const LINK: Rule = Rule::note("preheader-link")
-    .finds("HTML that begins with a link, whose text inboxes show beside the subject")
-    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .finds("HTML that begins with a link")
+    .why("Inboxes show the text of the link next to the subject, such as “View in browser”.")
+    .fix("Put a sentence about what follows before the link. It may be hidden.")
+    .source("the message lists of Gmail, Apple Mail and Outlook")
     .example("`<a href=\"…\">Read it in the browser</a>` before all else");
 
 const SAME: Rule = Rule::warning("preheader-subject")
-    .finds("HTML that begins with the subject, so that inboxes show it twice")
-    .source("what Gmail, Apple Mail and Outlook show of a message in their lists")
+    .finds("HTML that begins with the subject")
+    .why("Inboxes show the subject twice, and waste the space next to it.")
+    .fix("Begin with a sentence that continues the subject. It may be hidden.")
+    .source("the message lists of Gmail, Apple Mail and Outlook")
     .example("the subject again as the heading, and nothing before it");
 
 const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, NO_PREHEADER, LINK, SAME];

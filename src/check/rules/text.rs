@@ -14,19 +14,25 @@ use crate::finding::Finding;
 use crate::html::marks::{fill, values_in};
 
 const EMPTY: Rule = Rule::warning("text-empty")
-    .finds("a message whose text part is empty, so that it goes out as HTML alone")
-    .source("SpamAssassin MIME_HTML_ONLY (0.1), and without any text EMPTY_MESSAGE (2.3)")
+    .finds("a message without a text part")
+    .why("Some readers and programs show only the text part, and spam filters count it against the message if it is missing.")
+    .fix("Write text that does not depend on a value, or remove `text`: the text part is then made from the HTML. It needs words in the HTML or in `alt` texts.")
+    .source("SpamAssassin MIME_HTML_ONLY (0.1), or EMPTY_MESSAGE (2.3) without any text")
     .example("a text template that is all within `{% if first_name %}`");
 
 const DIFFERS: Rule = Rule::warning("text-differs")
-    .finds(
-        "a text template that says something else than the HTML: less than a quarter of its words",
-    )
-    .source("RFC 2046 5.1.4; SpamAssassin MPART_ALT_DIFF (0.8), when it has none of them")
+    .finds("a text template that has less than a quarter of the words of the HTML")
+    .why("Readers of the text part get another message. Often it is the text of an earlier campaign.")
+    .fix("Rewrite the text template, or remove `text`: the text part is then made from the HTML.")
+    .source("RFC 2046 5.1.4; SpamAssassin MPART_ALT_DIFF (0.8)")
     .example("`text = \"september.txt\"` beside `html = \"october.html\"`");
 
 const LONGER: Rule = Rule::warning("text-longer")
     .finds("a text template with more than three times as many words as the HTML")
+    .why(
+        "Both parts should say the same. SpamAssassin counts it against the message if they don't.",
+    )
+    .fix("Say the same in both parts.")
     .source("SpamAssassin MPART_ALT_DIFF_COUNT (1.1)")
     .example("an article as text, with HTML that is an image of it");
 

@@ -6,6 +6,7 @@ mod attachments;
 mod clients;
 mod contrast;
 mod data;
+mod docs;
 mod gaps;
 mod images;
 mod json;

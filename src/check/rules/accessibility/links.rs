@@ -8,17 +8,23 @@ use crate::check::sink::FindingSink;
 use crate::html::{Element, Page};
 
 pub(super) const NAMELESS: Rule = Rule::warning("link-name")
-    .finds("a link with nothing in it that can be read out")
+    .finds("a link without any text that a screen reader can read out")
+    .why("A screen reader announces “link” and nothing else, so its user can't tell where the link leads.")
+    .fix("Put text in the link, give its image an `alt` text, or add an `aria-label`.")
     .source("WCAG 2.2, 2.4.4 and 4.1.2")
     .example("`<a href=\"…\"><img src=\"…\"></a>`");
 
 pub(super) const VAGUE: Rule = Rule::note("link-vague")
     .finds("a link whose text does not say where it leads")
+    .why("Screen readers can list the links of a message. In such a list, “click here” means nothing.")
+    .fix("Name the target in the text of the link, such as “read the autumn menu”.")
     .source("WCAG 2.2, 2.4.9; technique F84")
     .example("`<a href=\"…\">click here</a>`");
 
 pub(super) const NO_HREF: Rule = Rule::warning("link-no-href")
-    .finds("a link that is none: it has no `href`")
+    .finds("an `<a>` without an `href`")
+    .why("It may look like a link, but nothing happens when it is clicked, and the keyboard can't reach it.")
+    .fix("Add the address, or use a `<span>`.")
     .source("HTML 4.5.1")
     .example("`<a>our shop</a>`");
 

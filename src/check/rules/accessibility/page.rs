@@ -9,22 +9,30 @@ use crate::html::{NodeKind, Page};
 use icu_locale_core::Locale;
 
 pub(super) const LANGUAGE: Rule = Rule::warning("html-lang")
-    .finds("a message that does not say which language it is in, or not as it is to be said")
+    .finds("a message that does not declare its language, or declares one that does not exist")
+    .why("Screen readers choose their voice by the language, and mail programs offer translations by it.")
+    .fix("Write the language on the outermost element, such as `<html lang=\"en\">`.")
     .source("WCAG 2.2, 3.1.1; BCP 47")
     .example("`<html>`, `<html lang=\"polish\">`");
 
 pub(super) const TITLE: Rule = Rule::note("html-title")
-    .finds("a message without a title, or with an empty one")
+    .finds("a message without a `<title>`, or with an empty one")
+    .why("Screen readers announce the title, and browsers show it when the message is opened as a web page.")
+    .fix("Add a `<title>` to the `<head>`, for example with the subject.")
     .source("WCAG 2.2, 2.4.2")
     .example("`<title></title>`");
 
 pub(super) const ZOOM: Rule = Rule::warning("zoom-blocked")
-    .finds("a message that can't be made larger on a telephone")
+    .finds("a viewport that keeps readers from zooming in")
+    .why("Many people enlarge text on their phone to be able to read it.")
+    .fix("Remove `user-scalable` and `maximum-scale` from the viewport.")
     .source("WCAG 2.2, 1.4.4")
     .example("`<meta name=\"viewport\" content=\"user-scalable=no\">`");
 
 pub(super) const SMALL: Rule = Rule::note("text-small")
-    .finds("text below 12 pixels")
+    .finds("text smaller than 12 pixels")
+    .why("Small text is hard to read, above all on phones.")
+    .fix("Set the font size to at least 12 pixels; 14 to 16 suit running text.")
     .source("Lighthouse, “legible font sizes”")
     .example("`font-size: 10px`");
 

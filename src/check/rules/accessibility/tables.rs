@@ -6,7 +6,9 @@ use crate::check::sink::FindingSink;
 use crate::html::Page;
 
 pub(super) const NO_ROLE: Rule = Rule::warning("table-role")
-    .finds("a table for the layout that screen readers read as one of data")
+    .finds("a layout table that screen readers read out as a data table")
+    .why("Without a role, screen readers announce rows and columns that mean nothing to their users.")
+    .fix("Add `role=\"presentation\"` to tables that only arrange things, or `<th>` cells to tables of data.")
     .source("WAI-ARIA 1.2, `presentation`")
     .example("`<table>` with neither `role` nor `<th>`");
 

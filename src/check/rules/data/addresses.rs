@@ -9,27 +9,37 @@ use crate::finding::Place;
 use crate::report::grouped;
 
 pub(super) const DUPLICATE: Rule = Rule::note("address-duplicate")
-    .finds("rows that are left out because an earlier row has their address")
-    .source("the whole address, whatever its case")
+    .finds("rows that are left out because an earlier row has the same address")
+    .why("Everybody gets one message. If the rows differ, the values of the first are used.")
+    .fix("Nothing, unless the rows differ: then make sure that the right one comes first.")
+    .source("the whole address, in upper or lower case")
     .example("`ann@one.example` and, further down, `Ann@one.example`");
 
 pub(super) const SLIP: Rule = Rule::warning("address-slip")
-    .finds("a slip of the pen in the domain of a big mailbox provider")
+    .finds("a typing error in the domain of a large mailbox provider")
+    .why("The message bounces, or goes to somebody else: many such domains belong to strangers.")
+    .fix("Ask the recipient, or correct the address if you are sure.")
     .source("the domains of the big providers, one letter off")
     .example("`ann@gmial.com`, `jan@wp.lp`");
 
 pub(super) const ROLE: Rule = Rule::warning("address-role")
-    .finds("an address of a role that reads no newsletters: programs and complaints write to it")
-    .source("RFC 2142; large lists of such addresses count against the sender")
+    .finds("an address that programs use and nobody reads newsletters at")
+    .why("Nobody subscribes with such an address. Lists that contain them look bought, and providers count that against the sender.")
+    .fix("Remove the row, unless somebody asked for the message at this very address.")
+    .source("RFC 2142")
     .example("`noreply@shop.example`, `postmaster@shop.example`");
 
 pub(super) const SHARED: Rule = Rule::note("address-shared")
-    .finds("an address that is an office's, not a person's")
+    .finds("an address that belongs to an office and not to a person")
+    .why("Several people read it, and those who did not subscribe may report the message as spam.")
+    .fix("Make sure that somebody there asked for the message.")
     .source("RFC 2142 3")
     .example("`info@shop.example`");
 
 pub(super) const DISPOSABLE: Rule = Rule::warning("address-disposable")
-    .finds("an address of a service that gives them to anybody for some minutes")
+    .finds("an address at a service for throwaway addresses")
+    .why("Such an address works for minutes or hours, so the message bounces or nobody reads it.")
+    .fix("Remove the row.")
     .source("a list of the best known")
     .example("`x7@mailinator.com`");
 

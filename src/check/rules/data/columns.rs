@@ -8,19 +8,23 @@ use crate::finding::Place;
 use crate::report::grouped;
 
 pub(super) const UNUSED: Rule = Rule::note("column-unused")
-    .finds("columns of the recipients that are in no template")
+    .finds("columns of the recipients that no template uses")
+    .why("A misspelled or forgotten variable is easy to overlook. Every run also keeps a copy of the file, with all its personal data.")
+    .fix("Remove columns that the message does not need.")
     .source("the templates, with all that they include, and every string of `[message]`")
     .example("a column `city`, and no `{{ city }}` anywhere");
 
 pub(super) const GAPS: Rule = Rule::note("column-gaps")
-    .finds(
-        "a column that is empty in some rows, though no `{% if … %}` reckons with that; or in all",
-    )
+    .finds("a column that is empty in some rows, although no `{% if … %}` allows for that; or in all rows")
+    .why("The message has a hole where the value should be.")
+    .fix("Fill the cells, or write in the templates what to say without a value: `{% if … %}`.")
     .source("the recipients")
     .example("`{{ city }}`, and rows without a city");
 
 pub(super) const SPARSE: Rule = Rule::warning("column-sparse")
-    .finds("a column that is empty in most rows, though no `{% if … %}` reckons with that")
+    .finds("a column that is empty in most rows, although no `{% if … %}` allows for that")
+    .why("Most messages have a hole where the value should be. Often the export missed the column.")
+    .fix("Export the file again with the column, or write in the templates what to say without a value: `{% if … %}`.")
     .source("the recipients")
     .example("`{{ city }}`, and 80 % of the rows without a city");
 

@@ -11,9 +11,11 @@ use crate::finding::{Finding, Place};
 use crate::report::counted;
 
 pub(super) const GARBLED: Rule = Rule::warning("text-garbled")
-    .finds("text in UTF-8 that some program took for Windows-1252 or Windows-1250: two letters at least in a template or a column")
+    .finds("text in UTF-8 that a program read as Windows-1252 or Windows-1250")
+    .why("Readers see “Ã³” where “ó” should be. At least two letters of a template or a column are affected.")
+    .fix("Go back to the file in which the text was still right, and open it as UTF-8 there.")
     .source("the same bytes, read as UTF-8")
-    .example("“ZaÅ¼Ã³Å‚Ä‡” in the place of “Zażółć”");
+    .example("“ZaÅ¼Ã³Å‚Ä‡” instead of “Zażółć”");
 
 /// With fewer letters it may be chance, such as a quotation mark behind a capital letter.
 const FEWEST: usize = 2;

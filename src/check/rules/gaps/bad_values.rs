@@ -10,18 +10,24 @@ use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 
 pub(super) const NULL: Rule = Rule::warning("value-null")
-    .finds("a cell with what programs write for nothing, or for an error, in a column that is used")
+    .finds("a cell that says `null`, `undefined`, `#N/A` or the like, in a column that the templates use")
+    .why("A program wrote this because it had no value, or because of an error. Readers would see it.")
+    .fix("Empty these cells, and write in the templates what to say without a value: `{% if … %}`.")
     .source("SQL, JavaScript, Python and spreadsheets in English, Polish, German, French, Spanish and Italian")
     .example("a first name `null`, a price `#N/A`");
 
 pub(super) const MANGLED: Rule = Rule::warning("value-mangled")
-    .finds("a number that a spreadsheet has shortened, so that its digits are lost")
-    .source("Excel shows numbers of 12 digits and more like this, and saves what it shows")
+    .finds("a number that a spreadsheet has shortened to scientific notation")
+    .why("The digits are lost, so a customer number or a phone number is wrong.")
+    .fix("Format the column as text in the spreadsheet, fill it again, and save it.")
+    .source("Excel shows numbers of 12 or more digits like this, and saves what it shows")
     .example("`1,23E+09`");
 
 pub(super) const IN_VALUE: Rule = Rule::warning("tag-in-value")
-    .finds("a merge tag in a cell of a column that is used")
-    .source("the same tags")
+    .finds("a merge tag in a cell of a column that the templates use")
+    .why("Cells are not templates, so the reader would see the tag as it is written.")
+    .fix("Empty the cell, or replace the tag with the value.")
+    .source("the same tags as in `tag-left`")
     .example("a first name `*|FNAME|*`");
 
 /// What stands alone in a cell, in this case: a person may be called Null, but none is called null.

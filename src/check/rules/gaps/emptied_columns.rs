@@ -9,9 +9,11 @@ use crate::finding::{Finding, Severity};
 use crate::render::Row;
 
 pub(super) const BLANKED: Rule = Rule::note("gap-blanked")
-    .finds("what would go wrong with the message of a row that has nothing in a column")
-    .source("the first row, rendered once without each column; columns that have gaps are told by those")
-    .example("`Hello {{ first_name }},` and no row without a first name, so far");
+    .finds("what would go wrong in the message of a row with an empty cell, for columns that are full in this list")
+    .why("The next list may have such a row.")
+    .fix("Allow for an empty value in the templates: `{% if … %}`.")
+    .source("the first row, rendered once without each column")
+    .example("`Hello {{ first_name }},` in a list in which everybody has a first name");
 
 /// How many consequences are listed for a column.
 const MOST_LISTED: usize = 3;

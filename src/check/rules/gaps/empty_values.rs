@@ -14,11 +14,11 @@ use crate::message::Message;
 use crate::render::{Looked, Row};
 
 pub(super) const GAP: Rule = Rule::warning("gap")
-    .finds(
-        "a hole where a value is empty: a greeting of nobody, a space before a comma, two spaces",
-    )
-    .source("the message, compared with the same when the value is there")
-    .example("`Hello {{ first_name }},` which reads “Hello ,”");
+    .finds("a hole that an empty value leaves: a greeting without a name, a space before a comma, two spaces")
+    .why("Readers see at once that a value is missing.")
+    .fix("Write what to say without the value: `{% if first_name %}Hello {{ first_name }},{% else %}Hello,{% endif %}`.")
+    .source("the message, compared with the same message when all values are there")
+    .example("`Hello {{ first_name }},` that reads “Hello ,”");
 
 /// What stands in a cell that is filled to see what then is gone; it is also a number.
 const FILLER: &str = "1";

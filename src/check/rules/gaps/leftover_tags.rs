@@ -10,7 +10,9 @@ use crate::html::{Element, NodeKind, Page};
 use crate::render::Row;
 
 pub(super) const LEFT: Rule = Rule::error("tag-left")
-    .finds("a merge tag that everybody would read as it stands: of another program, or of a template")
+    .finds("a merge tag of another program, or of a template, that nothing replaces")
+    .why("Every reader would see the tag as it is written.")
+    .fix("Write columns as `{{ first_name }}`, or `{{ row[\"First name\"] }}` if the name is not a single word.")
     .source("the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others")
     .example("`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`");
 

@@ -15,7 +15,9 @@ use crate::html::marks::{before_marks, fill, is_marked};
 use crate::html::{Element, NodeKind, Page, Style, StylesheetItem, parse_stylesheet};
 
 const BROKEN: Rule = Rule::warning("style-broken")
-    .finds("a style, a colour or a size without a value, or with one that can't be: clients leave it out, or take another")
+    .finds("a style, a colour or a size without a value, or with an invalid one")
+    .why("Mail clients ignore it, or use another value than you meant. Often a column is empty.")
+    .fix("Correct the value, or leave the style out where there is none: `{% if … %}`.")
     .source("CSS Syntax 3, 5.4.4; CSS Color 4; HTML 2.3.4.4 and 2.3.6")
     .example("`<td style=\"width: {{ share }}%\">` without a share, `bgcolor=\"crimsn\"`");
 

@@ -13,34 +13,44 @@ use crate::finding::Finding;
 use shared_urls::UnsubscribeUrls;
 
 const MISSING: Rule = Rule::warning("unsubscribe-missing")
-    .finds("no `List-Unsubscribe` in a message to 100 recipients or more")
-    .source(
-        "Gmail and Yahoo ask for it of who sends 5,000 a day: support.google.com/mail/answer/81126",
-    )
+    .finds("no `List-Unsubscribe` header in a message to 100 or more recipients")
+    .why("Gmail and Yahoo require it from everybody who sends 5,000 messages a day. Without it, readers use the spam button instead.")
+    .fix("Add `List-Unsubscribe` and `List-Unsubscribe-Post` to `[message.headers]`. Messages that nobody can unsubscribe from, such as invoices, don't need them: turn the rule off.")
+    .source("support.google.com/mail/answer/81126")
     .example("no `[message.headers]`");
 
 const VALUE: Rule = Rule::warning("unsubscribe-value")
-    .finds("a `List-Unsubscribe` that is not a list of addresses in angle brackets")
+    .finds("a `List-Unsubscribe` header that is not a list of addresses in angle brackets")
+    .why("Mail programs ignore the header, so readers see no way to unsubscribe.")
+    .fix("Write `<https://…>`, or `<https://…>, <mailto:…>`.")
     .source("RFC 2369 2")
     .example("`List-Unsubscribe = \"https://acme.example/u/{{ token }}\"`");
 
 const ONE_CLICK: Rule = Rule::warning("unsubscribe-https")
-    .finds("a `List-Unsubscribe` without an `https:` address, for 100 recipients or more")
-    .source("RFC 8058 3.1; Gmail and Yahoo ask for one click of who sends 5,000 a day")
+    .finds("a `List-Unsubscribe` header without an `https:` address, for 100 or more recipients")
+    .why("Unsubscribing with one click, which Gmail and Yahoo require from bulk senders, works over HTTPS only.")
+    .fix("Add an `https:` address that belongs to one recipient and unsubscribes by POST.")
+    .source("RFC 8058 3.1; support.google.com/mail/answer/81126")
     .example("`List-Unsubscribe = \"<mailto:leave@acme.example>\"`");
 
 const SEVERAL: Rule = Rule::warning("unsubscribe-several")
-    .finds("a `List-Unsubscribe` with more than one `https:` address")
+    .finds("a `List-Unsubscribe` header with more than one `https:` address")
+    .why("Mail programs don't know which of them unsubscribes with one click.")
+    .fix("Keep the one that unsubscribes by POST.")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/u/1>, <https://acme.example/settings>`");
 
 const POST: Rule = Rule::warning("unsubscribe-post")
-    .finds("a `List-Unsubscribe` without `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, or that one alone")
+    .finds("`List-Unsubscribe` without `List-Unsubscribe-Post: List-Unsubscribe=One-Click`, or the other way round")
+    .why("Mail programs offer to unsubscribe with one click only if both headers are there and correct.")
+    .fix("Add `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, and make the address accept a POST.")
     .source("RFC 8058 3.1")
     .example("`List-Unsubscribe-Post = \"One-Click\"`");
 
 const SHARED: Rule = Rule::warning("unsubscribe-shared")
-    .finds("recipients with the same address to unsubscribe: nobody can tell who did")
+    .finds("several recipients with the same address for unsubscribing")
+    .why("A mail program sends nothing but this address, so nobody can tell who unsubscribed.")
+    .fix("Put something into the address that only one recipient has, such as `{{ token }}`.")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/unsubscribe>`");
 
