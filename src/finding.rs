@@ -1,5 +1,4 @@
-//! A finding: what is wrong, where, and what to do about it. Everything that is shown to a user
-//! about a campaign, its data or its templates is one.
+//! Findings: what is wrong with a campaign, its data or its templates, where it is, and how to fix it.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,11 +7,10 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource};
 
-/// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something to know.
+    /// Good to know.
     Note,
     /// `send` goes on; a row may be left out, and the results say so.
     Warning,
@@ -20,21 +18,19 @@ pub enum Severity {
     Error,
 }
 
-/// Where a finding is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Default)]
 pub struct Place {
-    /// The file, as the user would name it.
+    /// The file, as the user names it.
     pub file: Option<PathBuf>,
-    /// The line in it, from 1.
+    /// From 1.
     pub line: Option<u64>,
-    /// The column in that line, in characters from 1.
+    /// In characters, from 1.
     pub column: Option<u64>,
     /// The recipient's row, from 1.
     pub row: Option<u32>,
 }
 
 impl Place {
-    /// A whole file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self {
             file: Some(path.into()),
@@ -42,7 +38,6 @@ impl Place {
         }
     }
 
-    /// The same place, on a line.
     #[must_use]
     pub fn at_line(self, line: u64) -> Self {
         Self {
@@ -51,7 +46,6 @@ impl Place {
         }
     }
 
-    /// The same place, in a column of its line.
     #[must_use]
     pub fn at_column(self, column: u64) -> Self {
         Self {
@@ -60,7 +54,6 @@ impl Place {
         }
     }
 
-    /// The same place, for a recipient's row.
     #[must_use]
     pub fn in_row(self, row: u32) -> Self {
         Self {
@@ -87,7 +80,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A piece of a file's text to show with a finding.
+/// A part of a file that is shown with a finding.
 #[derive(Debug, Clone)]
 pub struct Excerpt {
     source: Arc<NamedSource<String>>,
@@ -103,7 +96,7 @@ impl Excerpt {
         }
     }
 
-    /// Another piece of the same text, which is not copied.
+    /// Another part of the same text. The text is not copied.
     #[must_use]
     pub fn at(&self, span: Range<usize>) -> Self {
         Self {
@@ -112,22 +105,21 @@ impl Excerpt {
         }
     }
 
-    /// The name of the text.
     pub fn name(&self) -> &str {
         self.source.name()
     }
 
-    /// Where in the text it is, in bytes.
+    /// The excerpt's range in the text, in bytes.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// All of the text.
+    /// The whole text.
     pub fn text(&self) -> &str {
         self.source.inner()
     }
 
-    /// The lines that it is in, in three parts: what is before it, it, and what is after it.
+    /// The lines of the excerpt, in three parts: before it, the excerpt, and after it.
     pub fn line(&self) -> (&str, &str, &str) {
         let text = self.source.inner();
         let part = |range: Range<usize>| text.get(range).unwrap_or_default();
@@ -140,24 +132,21 @@ impl Excerpt {
     }
 }
 
-/// Something wrong with a campaign, its recipients, its templates or a rendered message.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Finding {
-    /// How bad it is.
     pub severity: Severity,
-    /// A short name that scripts can rely on, such as `unknown-key`.
+    /// A name that scripts can rely on, such as `unknown-key`.
     pub code: &'static str,
-    /// Where it is.
     pub place: Place,
-    /// What it is, in a sentence.
+    /// What is wrong, in a sentence.
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     pub help: Option<String>,
-    /// The text at that place.
+    /// The text at the place.
     pub excerpt: Option<Excerpt>,
-    /// If the sentence has something of the row in it, what it says without that: those at the same place
-    /// of a template that have this in common are one.
+    /// Replaces the message when findings are compared, if the message contains a value of the row. Findings at the
+    /// same place of a template that have the same kind are one.
     pub kind: Option<String>,
 }
 
@@ -183,18 +172,19 @@ impl Finding {
         }
     }
 
-    /// Whether another one says the same of the same place.
+    /// Whether another finding reports the same problem at the same place.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.code == other.code && self.place == other.place && self.said() == other.said()
+        self.code == other.code
+            && self.place == other.place
+            && self.kind_or_message() == other.kind_or_message()
     }
 
-    /// What it says, without what the row has to do with it.
-    pub fn said(&self) -> &str {
+    /// What the finding says without the values of a row.
+    pub fn kind_or_message(&self) -> &str {
         let kind = self.kind.as_ref().filter(|_| self.excerpt.is_some());
         kind.unwrap_or(&self.message)
     }
 
-    /// The same, with a sentence that has something of the row in it: with what it says without that.
     #[must_use]
     pub fn kind(self, kind: impl Into<String>) -> Self {
         Self {
@@ -203,7 +193,6 @@ impl Finding {
         }
     }
 
-    /// The same, with what to do.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self {
@@ -212,7 +201,7 @@ impl Finding {
         }
     }
 
-    /// The same, with the text at its place. Line and column are taken from there.
+    /// Sets the excerpt, and takes line and column from it.
     #[must_use]
     pub fn excerpt(mut self, excerpt: Excerpt) -> Self {
         let (line, column) = line_and_column(excerpt.source.inner(), excerpt.span.start);
@@ -236,17 +225,13 @@ pub fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
     (line, column)
 }
 
-/// The nearest of `names` to `name`, if one is near enough to be what was meant.
+/// The name that is most like `name`, if it is similar enough to be a typing error.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
     names
         .into_iter()
-        .map(|known| {
-            (
-                strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()),
-                known,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= 0.8)
+        .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
+        .filter(|(similarity, _)| *similarity >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }

@@ -1,4 +1,4 @@
-//! A TOML file that a user wrote: what is wrong with it is shown with its line and a way out.
+//! A TOML file that a user wrote. Errors in it are findings with a line and help.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -9,17 +9,15 @@ use serde::de::DeserializeOwned;
 
 use crate::finding::{Excerpt, Finding, Place, nearest};
 
-/// The text of a file, to point into.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The file's path, as the user would name it.
+    /// As the user names it.
     pub path: PathBuf,
-    /// Its content.
     pub text: String,
 }
 
 impl Source {
-    /// A finding about the bytes `span` of the file.
+    /// An error at the bytes `span` of the file.
     pub fn error(
         &self,
         code: &'static str,
@@ -29,15 +27,12 @@ impl Source {
         Finding::error(code, Place::file(&self.path), message).excerpt(self.excerpt(span))
     }
 
-    /// The bytes `span` of the file.
     pub fn excerpt(&self, span: Range<usize>) -> Excerpt {
         Excerpt::new(&self.path.display().to_string(), &self.text, span)
     }
 
-    /// Reads the file as TOML.
-    ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// Invalid TOML, and keys and values that `T` does not have.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Finding>> {
         toml::from_str(&self.text).map_err(|error| Box::new(explain(self, &error)))
     }
@@ -62,7 +57,7 @@ fn explain(source: &Source, error: &toml::de::Error) -> Finding {
                 .collect::<Vec<_>>();
             (
                 "bad-value",
-                format!("“{name}” is not possible here"),
+                format!("`{name}` is not a valid value here"),
                 Some(format!("write {}", choices.join(" or "))),
             )
         }
@@ -84,7 +79,7 @@ fn unknown_key_help(name: &str, known: &[&str]) -> Option<String> {
     }
 }
 
-/// A positive length of time, such as `30s`, `5m` or `30d`; a day has 24 hours.
+/// Parses a positive duration such as `30s`, `5m` or `30d`. A day has 24 hours.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -98,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_of_time_is_positive_and_has_a_unit() {
+    fn a_duration_is_positive_and_has_a_unit() {
         assert_eq!(parse_duration("30s"), Some(Duration::from_secs(30)));
         assert_eq!(
             parse_duration("30d"),

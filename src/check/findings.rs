@@ -1,4 +1,4 @@
-//! Findings, grouped: what is wrong with many rows in the same way is told once.
+//! Groups findings, so that a problem of many rows is reported once.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,26 +8,24 @@ use super::checker::CommonFinding;
 use crate::finding::{Finding, Place, Severity};
 use crate::recipients::{ReadError, Warning};
 
-/// How many kinds of findings are kept; more are only counted.
+/// Findings beyond this number of groups are only counted.
 const MAX_GROUPS: usize = 1000;
-/// How many rows of a group are named.
+/// How many rows of a group are listed.
 const MAX_ROWS: usize = 10;
 
-/// Findings, alike ones together.
 #[derive(Debug, Default)]
 pub struct Findings {
     groups: BTreeMap<Key, Group>,
-    /// How many findings are in no group.
+    /// The number of findings that are in no group.
     pub beyond: u64,
 }
 
-/// What findings of a group have in common; errors come first.
+/// What the findings of a group have in common. Errors come first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(std::cmp::Reverse<Severity>, &'static str, String, String);
 
 impl Key {
-    /// What a finding has in common with others; those of rows are told by what they say, not by
-    /// the row's line.
+    /// Findings about rows are grouped by their message and not by their line.
     fn of(finding: &Finding) -> Self {
         let place = Place {
             row: None,
@@ -39,23 +37,26 @@ impl Key {
             place.to_string()
         };
         let severity = std::cmp::Reverse(finding.severity);
-        Self(severity, finding.code, place, finding.said().to_owned())
+        Self(
+            severity,
+            finding.code,
+            place,
+            finding.kind_or_message().to_owned(),
+        )
     }
 }
 
-/// Findings of one kind.
 #[derive(Debug)]
 pub struct Group {
-    /// The first of them.
+    /// The finding about the first row.
     pub finding: Finding,
     /// The first rows that have it.
     pub rows: Vec<u32>,
-    /// How many there are.
     pub count: u64,
 }
 
 impl Group {
-    /// The first rows that have it, with `…` behind them if there are more.
+    /// The first rows that have it, with `…` at the end if there are more.
     pub fn named_rows(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
         let more = if self.count > rows.len() as u64 {
@@ -68,13 +69,12 @@ impl Group {
 }
 
 impl Findings {
-    /// Adds one.
     pub fn add(&mut self, finding: Finding) {
         let rows = finding.place.row;
         self.add_rows(finding, rows.into_iter(), 1);
     }
 
-    /// Adds one that `count` rows have, of which these are the first.
+    /// Adds a finding that `count` rows have; `rows` are the first of them.
     fn add_rows(&mut self, finding: Finding, rows: impl Iterator<Item = u32>, count: u64) {
         let key = Key::of(&finding);
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
@@ -89,7 +89,7 @@ impl Findings {
             }),
             Entry::Occupied(entry) => {
                 let group = entry.into_mut();
-                // They come from several threads in no order; the first row is told whatever it is.
+                // Threads report their rows in any order, but the output must not depend on it.
                 if finding.place.row.is_some() && finding.place.row < group.finding.place.row {
                     group.finding = finding;
                 }
@@ -104,7 +104,7 @@ impl Findings {
         }
     }
 
-    /// Adds what many rows have in common; the rows have their lines in the file `recipients`.
+    /// Adds a finding about many rows of the file `recipients`.
     pub fn add_common(&mut self, common: CommonFinding, recipients: &Path) {
         let Some((row, line)) = common.rows.first().copied() else {
             return self.add(common.finding);
@@ -117,19 +117,18 @@ impl Findings {
         );
     }
 
-    /// Adds several.
     pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// All groups, the worst first; of those that are as bad, what most rows have.
+    /// All groups: the most severe first, and within a severity, those with the most rows.
     pub fn groups(&self) -> Vec<&Group> {
         let mut groups: Vec<_> = self.groups.values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.finding.severity, group.count)));
         groups
     }
 
-    /// How many findings of a severity there are.
+    /// The number of findings of a severity.
     pub fn count(&self, severity: Severity) -> u64 {
         let beyond = if severity == Severity::Error {
             self.beyond
@@ -144,7 +143,7 @@ impl Findings {
             + beyond
     }
 
-    /// Whether there is anything that stops `send`.
+    /// Whether `send` has to stop.
     pub fn has_errors(&self) -> bool {
         self.count(Severity::Error) > 0
     }
@@ -158,7 +157,7 @@ impl FromIterator<Finding> for Findings {
     }
 }
 
-/// A file of recipients that can't be read on.
+/// A file of recipients that can't be read to its end.
 pub fn of_read_error(error: &ReadError) -> Finding {
     let place = Place::file(&error.file);
     let place = error
@@ -167,7 +166,6 @@ pub fn of_read_error(error: &ReadError) -> Finding {
     Finding::error("recipients", place, error.problem.to_string()).help(error.help())
 }
 
-/// Something odd about a file of recipients.
 pub fn of_warning(warning: &Warning) -> Finding {
     let place = Place::file(&warning.file);
     let place = warning
@@ -177,7 +175,7 @@ pub fn of_warning(warning: &Warning) -> Finding {
     Finding::warning("recipients", place, warning.notice.to_string()).help(warning.help())
 }
 
-/// A finding about a row, with its place in the file of recipients unless it has one in another.
+/// A finding about a row. Its place becomes the row's line, unless it has a place in another file.
 pub fn of_row(mut finding: Finding, row: u32, line: u64, recipients: &Path) -> Finding {
     if finding.place.file.is_none() {
         finding.place = Place::file(recipients).at_line(line);

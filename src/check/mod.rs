@@ -31,4 +31,5 @@ pub use network::Network;
 pub use row_pass::{RowFinding, RowPass, check_rows};
 pub use rule::Rule;
 pub use rules::plan::nobody;
-pub use settings::{Off, off};
+pub use settings::off;
+pub use sink::Off;

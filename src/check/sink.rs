@@ -1,14 +1,17 @@
 //! Where rules put their findings.
 
+use std::collections::BTreeMap;
+
 use super::rule::Rule;
-use super::settings::Off;
 use crate::finding::{Finding, Severity};
+
+/// The rules that the campaign turns off, each with the reason.
+pub type Off = BTreeMap<&'static str, String>;
 
 /// Which findings are reported.
 #[derive(Debug, Clone)]
 pub(super) struct FindingFilter {
     pub(super) least: Severity,
-    /// The rules that the campaign turns off.
     pub(super) off: Off,
 }
 

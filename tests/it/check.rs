@@ -1,4 +1,4 @@
-//! `mailrun check`: all that is wrong, told once, and the exit code that scripts go by.
+//! `mailrun check`: findings are reported once, and the exit code tells scripts the result.
 
 use crate::support::campaign::Campaign;
 use crate::support::findings::check_without_style_rules as check;
@@ -8,14 +8,14 @@ fn text(campaign: &Campaign) -> Run {
     Run::new("check").arg(campaign.path())
 }
 
-/// A row with one more cell than the header has.
+/// A campaign with a row that has one cell too many.
 fn warned() -> Campaign {
     Campaign::good()
         .recipients("email,first_name,token\nann@one.example,Ann,a1\nbob@two.example,Bob,b2,x\n")
 }
 
 #[test]
-fn a_campaign_that_is_right_has_no_findings() {
+fn a_correct_campaign_has_no_findings() {
     let campaign = Campaign::good();
     let ran = text(&campaign).run();
     ran.code(0)
@@ -47,7 +47,7 @@ fn an_error_is_exit_code_1_and_shows_the_line() {
 }
 
 #[test]
-fn of_a_line_that_a_program_wrote_the_place_alone_is_shown() {
+fn only_a_part_of_a_very_long_line_is_shown() {
     let filler = "<!-- ą -->".repeat(9_000);
     let campaign = Campaign::new()
         .set("check.off.html-clipped", "it is meant to be long")
@@ -64,7 +64,7 @@ fn of_a_line_that_a_program_wrote_the_place_alone_is_shown() {
 }
 
 #[test]
-fn invalid_rows_are_told_with_row_and_line() {
+fn invalid_rows_have_their_row_and_line() {
     let campaign = Campaign::new().recipients(
         "email,first_name\n\nann@one.example,Ann\nbob at two.example,Bob\ncleo@one.example\n",
     );
@@ -89,7 +89,7 @@ fn invalid_rows_are_told_with_row_and_line() {
 }
 
 #[test]
-fn rows_that_do_not_render_are_told_with_the_line_of_the_template() {
+fn rows_that_do_not_render_have_the_line_of_the_template() {
     let campaign = Campaign::new()
         .template("newsletter.html", "<p>\n{{ first_name | int }}</p>")
         .recipients("email,first_name\nann@one.example,1\nbob@two.example,Bob\n");
@@ -102,7 +102,7 @@ fn rows_that_do_not_render_are_told_with_the_line_of_the_template() {
 }
 
 #[test]
-fn what_many_rows_have_in_common_is_told_once() {
+fn a_finding_of_many_rows_is_reported_once() {
     let mut csv = String::from("email,first_name\n");
     for n in 1..=3000 {
         csv.push_str(&format!("r{n}@one.example,{}\n", "x".repeat(130)));
@@ -116,7 +116,7 @@ fn what_many_rows_have_in_common_is_told_once() {
 }
 
 #[test]
-fn errors_and_warnings_come_together() {
+fn errors_and_warnings_are_reported_together() {
     let campaign = Campaign::new()
         .set("message.subject", "{{ first_name }}")
         .recipients(format!(

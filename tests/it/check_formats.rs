@@ -1,4 +1,4 @@
-//! `check --format sarif` and `--format github`, as those read them who they are for.
+//! `check --format sarif` and `--format github`, as the services read them.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::support::campaign::Campaign;
 use crate::support::run::Run;
 
-/// A campaign with an error in a template, and two rows that can't be sent to.
-fn spoilt() -> Campaign {
+/// A campaign with an error in a template and two invalid rows.
+fn broken_campaign() -> Campaign {
     Campaign::good()
         .html_with("href=\"https://sender.example/u/{{ token }}\"", "href=\"\"")
         .recipients("email,first_name,token\nann@one.example,Ann,a\nbob,Bob,b\ncleo,Cleo,c\n")
 }
 
-/// Runs in the folder that the campaign's folder is in.
+/// Runs in the parent folder of the campaign.
 fn beside(campaign: &Campaign, format: &str) -> Run {
     let name = campaign.path().file_name().expect("a name");
     Run::new("check")
@@ -32,7 +32,7 @@ fn sarif(campaign: &Campaign) -> Value {
     log
 }
 
-/// Holds a log against the schema of the standard.
+/// Validates a log against the schema of the standard.
 #[track_caller]
 fn is_valid(log: &Value) {
     let schema = include_str!("../fixtures/sarif/sarif-schema-2.1.0.json");
@@ -58,14 +58,14 @@ fn results<'a>(log: &'a Value, code: &str) -> Vec<&'a Value> {
 
 #[test]
 #[should_panic(expected = "runs")]
-fn the_schema_refuses_what_is_no_log() {
+fn the_schema_rejects_other_json() {
     is_valid(&serde_json::json!({"version": "2.1.0"}));
 }
 
 #[test]
-fn sarif_is_that_of_the_standard() {
+fn sarif_is_valid() {
     for campaign in [
-        spoilt(),
+        broken_campaign(),
         Campaign::good(),
         Campaign::new().toml("name = 1"),
         Campaign::new().set("check.off.link-empty", "a test"),
@@ -76,7 +76,7 @@ fn sarif_is_that_of_the_standard() {
 
 #[test]
 fn sarif_describes_every_code_once() {
-    let log = sarif(&spoilt());
+    let log = sarif(&broken_campaign());
     let rules = &log["runs"][0]["tool"]["driver"]["rules"];
     let rules = rules.as_array().expect("rules");
     let ids: BTreeSet<_> = rules.iter().map(|rule| rule["id"].as_str()).collect();
@@ -94,7 +94,7 @@ fn sarif_describes_every_code_once() {
 
 #[test]
 fn sarif_has_places_from_the_working_directory() {
-    let campaign = spoilt();
+    let campaign = broken_campaign();
     let name = campaign.path().file_name().expect("a name");
     let name = name.to_str().expect("UTF-8");
     let log = sarif(&campaign);
@@ -120,11 +120,14 @@ fn sarif_has_places_from_the_working_directory() {
 
 #[test]
 fn json_has_paths_that_can_be_opened_from_the_working_directory() {
-    let spoilt = spoilt().set("recipients.suppress", vec!["left.csv"]);
-    let spoilt = spoilt.file("left.csv", "email\nnobody\n");
+    let invalid_rows = broken_campaign().set("recipients.suppress", vec!["left.csv"]);
+    let invalid_rows = invalid_rows.file("left.csv", "email\nnobody\n");
     let broken = Campaign::good().html_with("{% endif %}", "{% end %}");
     let unread = Campaign::good().recipients("name\nAnn\n");
-    let files: Vec<_> = [spoilt, broken, unread].iter().flat_map(opened).collect();
+    let files: Vec<_> = [invalid_rows, broken, unread]
+        .iter()
+        .flat_map(opened)
+        .collect();
     for file in ["newsletter.html", "recipients.csv", "left.csv"] {
         assert!(
             files.iter().any(|it| it.ends_with(file)),
@@ -133,7 +136,7 @@ fn json_has_paths_that_can_be_opened_from_the_working_directory() {
     }
 }
 
-/// The files of the findings, each of which is there.
+/// The files of the findings. All of them exist.
 fn opened(campaign: &Campaign) -> Vec<String> {
     let ran = beside(campaign, "json").run();
     let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
@@ -150,7 +153,7 @@ fn opened(campaign: &Campaign) -> Vec<String> {
 }
 
 #[test]
-fn the_place_of_recipients_that_can_not_be_read_is_told_once() {
+fn unreadable_recipients_have_one_place() {
     let campaign = Campaign::good().recipients("name\nAnn\n");
     let ran = beside(&campaign, "github").run();
     let name = campaign.path().file_name().expect("a name").display();
@@ -160,7 +163,7 @@ fn the_place_of_recipients_that_can_not_be_read_is_told_once() {
 }
 
 #[test]
-fn what_a_row_has_several_times_is_counted_once() {
+fn a_repeated_finding_of_a_row_counts_once() {
     let links = "{% for n in [1, 2] %}<a href=\"#\">Offer {{ n }}</a>{% endfor %}";
     let campaign =
         Campaign::good().html_with("<p>The Sender team", &format!("<p>{links} The Sender team"));
@@ -174,8 +177,8 @@ fn what_a_row_has_several_times_is_counted_once() {
 }
 
 #[test]
-fn sarif_knows_a_finding_again_when_its_line_has_moved() {
-    let campaign = spoilt();
+fn sarif_recognizes_a_finding_whose_line_has_moved() {
+    let campaign = broken_campaign();
     let prints = |log: &Value| -> Vec<String> {
         let results = log["runs"][0]["results"].as_array().expect("results");
         let of = |result: &Value| result["partialFingerprints"]["finding/v1"].to_string();
@@ -198,7 +201,7 @@ fn sarif_knows_a_finding_again_when_its_line_has_moved() {
 
 #[test]
 fn sarif_says_which_rules_are_off() {
-    let log = sarif(&spoilt().set("check.off.link-empty", "the shop is closed"));
+    let log = sarif(&broken_campaign().set("check.off.link-empty", "the shop is closed"));
     assert!(results(&log, "link-empty").is_empty());
     let off = &log["runs"][0]["invocations"][0]["ruleConfigurationOverrides"];
     assert_eq!(off[0]["descriptor"]["id"], "link-empty");
@@ -207,8 +210,8 @@ fn sarif_says_which_rules_are_off() {
 }
 
 #[test]
-fn annotations_stand_at_their_lines() {
-    let campaign = spoilt();
+fn annotations_are_at_their_lines() {
+    let campaign = broken_campaign();
     let name = campaign.path().file_name().expect("a name").display();
     let ran = beside(&campaign, "github").run();
     ran.code(1);
@@ -226,7 +229,7 @@ fn annotations_stand_at_their_lines() {
 #[test]
 fn every_format_has_the_exit_code() {
     for format in ["text", "json", "sarif", "github"] {
-        beside(&spoilt(), format).run().code(1);
+        beside(&broken_campaign(), format).run().code(1);
         beside(&Campaign::good(), format).run().code(0);
         let warned = Campaign::good().recipients("email,first_name,token\nann,Ann,1\n");
         beside(&warned, format).run().code(0);

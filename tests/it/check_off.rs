@@ -14,7 +14,7 @@ fn off(code: &str, reason: &str) -> Campaign {
 }
 
 #[test]
-fn a_rule_that_is_off_is_silent() {
+fn a_rule_that_is_off_reports_nothing() {
     assert!(check(&without_links()).errors > 0);
     let campaign = off("link-empty", "the page is not up yet");
     let report = check(&campaign);
@@ -49,7 +49,7 @@ fn no_other_rule_is_off() {
 }
 
 #[test]
-fn a_name_that_no_rule_has_is_an_error() {
+fn an_unknown_rule_is_an_error() {
     let report = check(&off("link-emty", "a slip"));
     let finding = report.only();
     finding.is("bad-value", "`link-emty`").helps("`link-empty`");
@@ -58,7 +58,7 @@ fn a_name_that_no_rule_has_is_an_error() {
 }
 
 #[test]
-fn what_is_no_rule_can_not_be_turned_off() {
+fn other_codes_can_not_be_turned_off() {
     for code in ["bad-address", "unknown-key", "over-limit", "duplicate"] {
         let report = check(&off(code, "please"));
         report.only().is("bad-value", "can't be turned off");
@@ -66,7 +66,7 @@ fn what_is_no_rule_can_not_be_turned_off() {
 }
 
 #[test]
-fn a_reason_is_wanted() {
+fn a_reason_is_required() {
     for reason in ["", " \t"] {
         let report = check(&off("link-empty", reason));
         report

@@ -1,11 +1,10 @@
-//! Annotations of GitHub Actions: workflow commands, a line each, escaped as actions/toolkit does it
+//! Annotations for GitHub Actions: one workflow command a line, escaped as in actions/toolkit
 //! (packages/core/src/command.ts).
 
-use super::{Report, words};
+use super::{Report, text};
 use crate::check::findings::Group;
 use crate::finding::Severity;
 
-/// The report as workflow commands.
 pub fn github(report: &Report<'_>) -> String {
     let groups = report.findings.groups();
     let mut lines: Vec<_> = groups
@@ -27,7 +26,6 @@ fn line(report: &Report<'_>, group: &Group) -> String {
     };
     let file = report.path(group).display().to_string();
     let place = &group.finding.place;
-    // The line of a place without a file is that of nothing.
     let (line, column) = match report.has_file(group) {
         true => (place.line, place.column),
         false => (None, None),
@@ -41,7 +39,7 @@ fn line(report: &Report<'_>, group: &Group) -> String {
         "::{command} file={},{numbers}title={}::{}",
         property(&file),
         property(group.finding.code),
-        data(&words(group))
+        data(&text(group))
     )
 }
 
@@ -61,11 +59,11 @@ mod tests {
 
     use super::*;
     use crate::check::findings::Findings;
-    use crate::check::settings::Off;
+    use crate::check::sink::Off;
     use crate::finding::{Finding, Place};
 
     #[test]
-    fn what_means_something_to_the_runner_is_escaped() {
+    fn special_characters_are_escaped() {
         let place = Place::file("news/a,b:c%.html").at_line(2).at_column(7);
         let findings = Findings::from_iter([
             Finding::warning("x-y", place, "50%\r\n::error::no").help("do, this: now"),

@@ -1,4 +1,4 @@
-//! JSON; docs/results.md has its fields.
+//! JSON. docs/results.md documents its fields.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,6 @@ use super::Report;
 use crate::check::findings::Group;
 use crate::finding::Severity;
 
-/// The report as an object.
 pub fn json(report: &Report<'_>) -> String {
     let findings: Vec<_> = report.findings.groups().into_iter().map(group).collect();
     let off = report.off.iter();

@@ -1,4 +1,4 @@
-//! The findings of `check` as programs read them.
+//! The output formats of `check` for programs.
 
 mod github;
 mod json;
@@ -11,79 +11,74 @@ pub use json::json;
 pub use sarif::sarif;
 
 use super::findings::{Findings, Group};
-use super::settings::Off;
+use super::sink::Off;
 use crate::campaign::STANDARD_INPUT;
 
-/// What there is to tell.
 pub struct Report<'a> {
-    /// What is wrong.
     pub findings: &'a Findings,
-    /// How many rows the recipients have, if they could be read.
+    /// The number of recipients, if they could be read.
     pub rows: Option<u64>,
-    /// The rules that the campaign turns off.
     pub off: &'a Off,
-    /// The campaign's file: where findings are that have no place of their own.
+    /// The campaign's file. Findings without a place of their own are there.
     pub campaign: &'a Path,
-    /// The working directory: paths are told from here.
+    /// The working directory. Paths are relative to it.
     pub base: &'a Path,
 }
 
 impl Report<'_> {
-    /// The path, from the working directory, of the file that a group of findings is about; that of the
-    /// campaign where there is none.
+    /// The path of the file that a group of findings is about, or of the campaign.
     fn path(&self, group: &Group) -> PathBuf {
         let named = group.finding.place.file.as_deref();
         let Some(file) = named.filter(|_| self.has_file(group)) else {
-            return self.inside(self.campaign);
+            return self.relative(self.campaign);
         };
-        self.inside(file)
+        self.relative(file)
     }
 
-    /// Whether a group is about a file, so that its line is one of that: recipients from standard
-    /// input are in none.
+    /// Whether a group is about a file that can be opened. Standard input can't.
     fn has_file(&self, group: &Group) -> bool {
         let named = group.finding.place.file.as_deref();
         named.is_some_and(|file| file != Path::new(STANDARD_INPUT))
     }
 
-    /// A file's path from the working directory, if it is in there; else all of its path.
-    fn inside(&self, file: &Path) -> PathBuf {
-        let whole = plain(&self.base.join(file));
-        match whole.strip_prefix(plain(self.base)) {
-            Ok(inside) => inside.to_owned(),
-            Err(_) => whole,
+    /// The path of a file relative to the working directory, or the absolute path of a file outside of it.
+    fn relative(&self, file: &Path) -> PathBuf {
+        let path = normalized(&self.base.join(file));
+        match path.strip_prefix(normalized(self.base)) {
+            Ok(relative) => relative.to_owned(),
+            Err(_) => path,
         }
     }
 }
 
-/// A path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
+/// Removes `.` and `..` from a path.
+fn normalized(path: &Path) -> PathBuf {
+    let mut normalized = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
             Component::ParentDir => {
-                plain.pop();
+                normalized.pop();
             }
-            part => plain.push(part),
+            part => normalized.push(part),
         }
     }
-    plain
+    normalized
 }
 
-/// What a group says: the message, the rows that have it, the way out.
-fn words(group: &Group) -> String {
+/// The message, the rows and the help of a group.
+fn text(group: &Group) -> String {
     let finding = &group.finding;
-    let mut words = finding.message.clone();
+    let mut text = finding.message.clone();
     if group.count > 1 {
-        words.push_str(&format!(" ({} rows: {})", group.count, group.named_rows()));
+        text.push_str(&format!(" ({} rows: {})", group.count, group.named_rows()));
     } else if let Some(row) = finding.place.row {
-        words.push_str(&format!(" (row {row})"));
+        text.push_str(&format!(" (row {row})"));
     }
     if let Some(help) = &finding.help {
-        words.push_str(&format!("\n{help}"));
+        text.push_str(&format!("\n{help}"));
     }
-    words
+    text
 }
 
 #[cfg(test)]
@@ -91,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_told_from_the_working_directory() {
+    fn paths_are_relative_to_the_working_directory() {
         let report = Report {
             findings: &Findings::default(),
             rows: None,
@@ -99,12 +94,12 @@ mod tests {
             campaign: Path::new("campaign.toml"),
             base: Path::new("/home/here"),
         };
-        for (file, told) in [
+        for (file, expected) in [
             ("./news/../a/b.html", "a/b.html"),
             ("../there/x", "/home/there/x"),
             ("/home/here/x", "x"),
         ] {
-            assert_eq!(report.inside(Path::new(file)), Path::new(told));
+            assert_eq!(report.relative(Path::new(file)), Path::new(expected));
         }
     }
 }

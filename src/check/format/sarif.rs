@@ -1,4 +1,4 @@
-//! SARIF 2.1.0 (OASIS): what code scanning services read.
+//! SARIF 2.1.0 (OASIS), for code scanning services.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Report, words};
+use super::{Report, text};
 use crate::check::codes::codes;
 use crate::check::families::rules;
 use crate::check::findings::Group;
@@ -16,22 +16,21 @@ use crate::finding::Severity;
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// What stands for itself in a segment of a URI's path (RFC 3986 2.3).
+/// All characters except the unreserved ones of RFC 3986 2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The report as a log of one run.
 pub fn sarif(report: &Report<'_>) -> String {
     let descriptors: Vec<_> = descriptors().collect();
     let index = |code: &str| descriptors.iter().position(|one| one.code == code);
-    let mut seen = BTreeMap::new();
+    let mut hashes = BTreeMap::new();
     let groups = report.findings.groups();
     let results: Vec<_> = groups
         .into_iter()
-        .map(|group| result(report, group, index(group.finding.code), &mut seen))
+        .map(|group| result(report, group, index(group.finding.code), &mut hashes))
         .collect();
     let rules: Vec<_> = descriptors.iter().map(Descriptor::json).collect();
     let log = json!({
@@ -102,7 +101,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// That it ran, which rules were turned off, and what was only counted.
+/// Says which rules were turned off, and how many findings are not listed.
 fn invocation(report: &Report<'_>, index: impl Fn(&str) -> Option<usize>) -> Value {
     let off = report.off.iter().map(|(code, reason)| {
         json!({
@@ -127,7 +126,7 @@ fn result(
     report: &Report<'_>,
     group: &Group,
     index: Option<usize>,
-    seen: &mut BTreeMap<String, u64>,
+    hashes: &mut BTreeMap<String, u64>,
 ) -> Value {
     let finding = &group.finding;
     let uri = uri(&report.path(group));
@@ -142,7 +141,7 @@ fn result(
     let mut result = Map::from_iter([
         ("ruleId".to_owned(), json!(finding.code)),
         ("level".to_owned(), json!(level(finding.severity))),
-        ("message".to_owned(), json!({"text": words(group)})),
+        ("message".to_owned(), json!({"text": text(group)})),
         (
             "locations".to_owned(),
             json!([{"physicalLocation": physical}]),
@@ -150,7 +149,7 @@ fn result(
         ("occurrenceCount".to_owned(), json!(group.count.max(1))),
         (
             "partialFingerprints".to_owned(),
-            json!({"finding/v1": fingerprint(group, &uri, seen)}),
+            json!({"finding/v1": fingerprint(group, &uri, hashes)}),
         ),
     ]);
     if let Some(index) = index {
@@ -159,9 +158,9 @@ fn result(
     result.into()
 }
 
-/// What stays the same when lines or rows are put in above: the code, the file, what is said, and how
-/// many alike there were before.
-fn fingerprint(group: &Group, uri: &str, seen: &mut BTreeMap<String, u64>) -> String {
+/// Identifies a finding when its line moves: by its code, file and message, and by the number of equal findings
+/// before it.
+fn fingerprint(group: &Group, uri: &str, hashes: &mut BTreeMap<String, u64>) -> String {
     let finding = &group.finding;
     let mut hash = Sha256::new();
     for part in [finding.code, uri, &finding.message] {
@@ -172,12 +171,12 @@ fn fingerprint(group: &Group, uri: &str, seen: &mut BTreeMap<String, u64>) -> St
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let count = seen.entry(hash.clone()).or_default();
+    let count = hashes.entry(hash.clone()).or_default();
     *count += 1;
     format!("{hash}:{count}")
 }
 
-/// The path as a reference; one from the root as a URI.
+/// A relative path as a relative reference, and an absolute path as a URI.
 fn uri(path: &Path) -> String {
     let segments = path.iter().filter(|segment| *segment != "/");
     let segments = segments

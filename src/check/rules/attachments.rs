@@ -1,4 +1,4 @@
-//! Attachments: those of risky types, those that are there twice, and all of them too heavy.
+//! Attachments: refused types, duplicates, empty files, and their total size.
 
 use super::campaign_file;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
@@ -45,94 +45,34 @@ impl Family for Attachments {
         RULES
     }
 
-    /// The attachments that are the same for all rows.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let shared = context.shared;
         if shared.engine.has_own_attachments() {
             return;
         }
-        for (index, finding) in look(context.message) {
+        for (index, finding) in findings(context.message) {
             sink.add(in_campaign(shared, finding, index));
         }
     }
 
-    /// The attachments that are a row's own.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         if context.shared.engine.has_own_attachments() {
-            let found = look(context.message).into_iter();
+            let found = findings(context.message).into_iter();
             found.for_each(|(_, finding)| sink.add(finding));
         }
     }
 }
 
-/// The most bytes of base64 that every server takes.
+/// The most bytes of base64 that every server accepts.
 const MOST: usize = 10_000_000;
 
-/// The types that Gmail refuses, as its page has them, in their order.
-const REFUSED: [&str; 54] = [
-    "ade",
-    "adp",
-    "apk",
-    "appx",
-    "appxbundle",
-    "bat",
-    "cab",
-    "chm",
-    "cmd",
-    "com",
-    "cpl",
-    "diagcab",
-    "diagcfg",
-    "diagpkg",
-    "dll",
-    "dmg",
-    "ex",
-    "ex_",
-    "exe",
-    "hta",
-    "img",
-    "ins",
-    "iso",
-    "isp",
-    "jar",
-    "jnlp",
-    "js",
-    "jse",
-    "lib",
-    "lnk",
-    "mde",
-    "mjs",
-    "msc",
-    "msi",
-    "msix",
-    "msixbundle",
-    "msp",
-    "mst",
-    "nsh",
-    "pif",
-    "ps1",
-    "scr",
-    "sct",
-    "shb",
-    "sys",
-    "vb",
-    "vbe",
-    "vbs",
-    "vhd",
-    "vxd",
-    "wsc",
-    "wsf",
-    "wsh",
-    "xll",
-];
-
-/// What is wrong with the attachments, each with its place among them.
-fn look(message: &Message) -> Vec<(usize, Finding)> {
+/// The findings about the attachments, each with the attachment's index.
+fn findings(message: &Message) -> Vec<(usize, Finding)> {
     let files = &message.attachments.files;
     let mut found = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        if let Some(kind) = refused(&file.name) {
-            found.push((index, risky(kind)));
+        if let Some(extension) = refused(&file.name) {
+            found.push((index, risky(&extension)));
         }
         if file.size == 0 {
             found.push((index, empty()));
@@ -150,39 +90,48 @@ fn look(message: &Message) -> Vec<(usize, Finding)> {
     found
 }
 
-/// The type of a file's name, if Gmail refuses it.
-fn refused(name: &str) -> Option<&'static str> {
-    let (_, kind) = name.rsplit_once('.')?;
-    REFUSED
-        .into_iter()
-        .find(|refused| kind.eq_ignore_ascii_case(refused))
+/// The extension of a file name in lower case, if Gmail refuses it.
+fn refused(name: &str) -> Option<String> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let extension = extension.to_ascii_lowercase();
+    match extension.as_str() {
+        "ade" | "adp" | "apk" | "appx" | "appxbundle" | "bat" | "cab" | "chm" | "cmd" | "com"
+        | "cpl" | "diagcab" | "diagcfg" | "diagpkg" | "dll" | "dmg" | "ex" | "ex_" | "exe"
+        | "hta" | "img" | "ins" | "iso" | "isp" | "jar" | "jnlp" | "js" | "jse" | "lib" | "lnk"
+        | "mde" | "mjs" | "msc" | "msi" | "msix" | "msixbundle" | "msp" | "mst" | "nsh" | "pif"
+        | "ps1" | "scr" | "sct" | "shb" | "sys" | "vb" | "vbe" | "vbs" | "vhd" | "vxd" | "wsc"
+        | "wsf" | "wsh" | "xll" => Some(extension),
+        _ => None,
+    }
 }
 
-fn risky(kind: &str) -> Finding {
+fn risky(extension: &str) -> Finding {
     RISKY
         .found(format!(
-            "Gmail refuses messages with an attachment of the type .{kind}"
+            "Gmail refuses messages with a .{extension} attachment"
         ))
-        .help("put the file on the web and link to it; in a .zip it is refused as well")
+        .help("put the file on the web and link to it; a .zip does not help")
 }
 
 fn empty() -> Finding {
     EMPTY
-        .found("an attachment has nothing in it")
-        .help("look at the file, or leave it out")
+        .found("an attachment is empty")
+        .help("replace the file, or remove the attachment")
 }
 
 fn twice() -> Finding {
     TWICE
         .found("the same content is attached twice")
-        .help("leave one of the two out")
+        .help("remove one of the two")
 }
 
 fn heavy(bytes: usize) -> Finding {
     let size = bytes as f64 / 1e6;
     HEAVY
-        .found(format!("the attachments are {size:.1} MB as they are sent, and many servers refuse more than 10"))
-        .help("put the files on the web and link to them; the API itself takes 15 MB")
+        .found(format!(
+            "the attachments are {size:.1} MB when encoded, and many servers refuse more than 10 MB"
+        ))
+        .help("put the files on the web and link to them; the API itself accepts 15 MB")
 }
 
 fn in_campaign(shared: &CampaignContext<'_>, finding: Finding, index: usize) -> Finding {

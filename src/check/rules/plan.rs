@@ -1,4 +1,4 @@
-//! Whom it goes to, and how long it will take.
+//! Whether anybody gets the message, and how long sending takes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,7 +52,6 @@ impl Family for Plan {
         RULES
     }
 
-    /// Whether there is anybody to send to.
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         if shared.rows == 0 {
             sink.add(nobody(shared.recipients));
@@ -64,12 +63,11 @@ impl Family for Plan {
     }
 }
 
-/// The finding that there is nobody to send to.
 pub fn nobody(recipients: &Path) -> Finding {
-    let message = "there is nobody to send to: the file has no row that is not invalid or left out";
+    let message = "there is nobody to send to: every row is invalid or left out, or there are none";
     NOBODY
         .at(Place::file(recipients), message)
-        .help("look whether it is the right file, and whether its export was whole")
+        .help("check that it is the right file, and that its export was complete")
 }
 
 /// The number of rows for each domain that has its own limit, in the order of the limits.
@@ -116,13 +114,13 @@ fn long(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Option<Finding>
         let (rows, time) = (grouped(shared.rows), duration(time));
         LONG.at(
             place(shared),
-            format!("at this pace {rows} messages take {time} at least"),
+            format!("at this pace, {rows} messages take at least {time}"),
         )
-        .help("keep the computer awake for so long, or raise `rate` in [pace] if the account allows it")
+        .help("keep the computer awake that long, or raise `rate` in [pace] if your account allows it")
     })
 }
 
-/// The limit a day of all, if it makes more than one day of the sending.
+/// The daily limit, if sending takes more than one day because of it.
 fn days(shared: &CampaignContext<'_>) -> Option<Finding> {
     let rates = shared.campaign.pace.rate.iter();
     let daily = rates.filter(|rate| rate.per == Per::Day);
@@ -130,18 +128,18 @@ fn days(shared: &CampaignContext<'_>) -> Option<Finding> {
     let days = rate.least_time(shared.rows).as_secs() / DAY.as_secs() + 1;
     (days > 1).then(|| {
         let message = format!(
-            "{rate} makes it {days} days: {} messages today, the last ones {}",
+            "with {rate}, sending takes {days} days: {} messages today, the last ones {}",
             grouped(rate.recipients.get().into()),
             until(shared, rate.least_time(shared.rows)),
         );
         DAYS.at(place(shared), message).help(
-            "what the messages say must still be true then; `send` waits all that time, or can be \
-             stopped and resumed each day",
+            "make sure that the messages are still true then; `send` waits, or can be stopped and \
+             resumed each day",
         )
     })
 }
 
-/// The domains that are done long after all others.
+/// The domains whose rows are sent long after all others.
 fn domains(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding> {
     let pace = &shared.campaign.pace;
     let others = pace.total_time(shared.rows).unwrap_or_default();
@@ -149,7 +147,7 @@ fn domains(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding>
     let late = times.filter(|(_, _, time)| *time >= others * 2 && *time >= others + HOUR);
     late.map(|(limit, rows, time)| {
         let message = format!(
-            "{} at {} holds its {} messages back: the last ones go {}; all others take {}",
+            "the limit of {}, {}, delays its {} messages: the last ones go {}; all others take {}",
             limit.domain,
             limit.rate,
             grouped(rows),
@@ -166,7 +164,7 @@ fn domains(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Vec<Finding>
     .collect()
 }
 
-/// When it is over, if it begins now.
+/// When sending ends if it starts now.
 fn until(shared: &CampaignContext<'_>, time: Duration) -> String {
     let end = shared.clock.now().saturating_add(time);
     let end = end.unwrap_or(jiff::Timestamp::MAX);

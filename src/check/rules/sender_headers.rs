@@ -1,5 +1,5 @@
-//! What mailbox providers ask of those who send to many: the sender's address and the headers that
-//! say what kind of message it is.
+//! What mailbox providers require of bulk senders: the sender's address, and the headers that say what kind of
+//! message it is.
 
 use super::campaign_file::{at_text, varies};
 use crate::address::Address;
@@ -46,7 +46,6 @@ impl Family for SenderHeaders {
         RULES
     }
 
-    /// What is the same for all rows.
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let message = &shared.campaign.message;
         for (name, value) in &message.headers {
@@ -57,7 +56,7 @@ impl Family for SenderHeaders {
                 sink.add(at_text(shared, finding, value));
             }
         }
-        if own_addresses(shared) {
+        if has_row_addresses(shared) {
             return;
         }
         let Ok(from) = Address::parse(message.from.get_ref()) else {
@@ -74,7 +73,6 @@ impl Family for SenderHeaders {
         }
     }
 
-    /// What is the row's own.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         if !sink.wants_any(RULES) {
             return;
@@ -84,13 +82,17 @@ impl Family for SenderHeaders {
             let name = name.get_ref();
             if varies(value)
                 && KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(name))
-                && let Some((_, own)) = context.message.headers.iter().find(|(own, _)| own == name)
-                && let Some(finding) = kind(name, own)
+                && let Some((_, sent)) = context
+                    .message
+                    .headers
+                    .iter()
+                    .find(|(other, _)| other == name)
+                && let Some(finding) = kind(name, sent)
             {
                 sink.add(at_text(shared, finding, value));
             }
         }
-        if own_addresses(shared) {
+        if has_row_addresses(shared) {
             let found = addresses(
                 &context.message.from.address,
                 context.message.reply_to.as_ref(),
@@ -100,52 +102,14 @@ impl Family for SenderHeaders {
     }
 }
 
-/// Domains of free mailboxes, most of them in SpamAssassin's list (20_freemail_domains.cf); beside
-/// these, `yahoo.*`, `hotmail.*`, `outlook.*`, `live.*`, `gmx.*` and `yandex.*`.
-const FREE: [&str; 34] = [
-    "163.com",
-    "aol.com",
-    "free.fr",
-    "freenet.de",
-    "gazeta.pl",
-    "gmail.com",
-    "go2.pl",
-    "googlemail.com",
-    "icloud.com",
-    "interia.eu",
-    "interia.pl",
-    "laposte.net",
-    "libero.it",
-    "mac.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "o2.pl",
-    "onet.eu",
-    "onet.pl",
-    "op.pl",
-    "orange.fr",
-    "poczta.fm",
-    "poczta.onet.pl",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "rocketmail.com",
-    "seznam.cz",
-    "t-online.de",
-    "web.de",
-    "wp.pl",
-    "ymail.com",
-];
-/// Providers with domains in many countries.
+/// Free mailbox providers with domains in many countries.
 const FREE_ANYWHERE: [&str; 6] = ["gmx", "hotmail", "live", "outlook", "yahoo", "yandex"];
 
 /// The headers that say what kind of message it is.
 const KINDS: [&str; 3] = ["Feedback-ID", "Auto-Submitted", "Precedence"];
 
-/// Whether rows may have senders of their own.
-fn own_addresses(shared: &CampaignContext<'_>) -> bool {
+/// Whether the sender or the reply address depends on the row.
+fn has_row_addresses(shared: &CampaignContext<'_>) -> bool {
     let message = &shared.campaign.message;
     varies(&message.from) || message.reply_to.as_ref().is_some_and(varies)
 }
@@ -153,40 +117,50 @@ fn own_addresses(shared: &CampaignContext<'_>) -> bool {
 fn addresses(from: &Address, reply_to: Option<&Address>) -> Option<Finding> {
     if is_free(from.ascii_domain()) {
         let message = format!(
-            "the sender's address is at {}: what others send in its name is refused or filed as spam",
+            "the sender's address is at {}, whose mail other servers may not send: it is refused or filed as spam",
             from.ascii_domain()
         );
         return Some(
             FREE_FROM
                 .found(message)
-                .help("send from a domain of your own, and take replies where you like: reply_to"),
+                .help("send from a domain of your own; replies can go anywhere: set reply_to"),
         );
     }
     let reply_to = reply_to.filter(|reply_to| is_free(reply_to.ascii_domain()))?;
     let message = format!(
-        "replies go to {}, but the sender is none of its addresses: SpamAssassin gives 2.1 points of 5 (FREEMAIL_FORGED_REPLYTO)",
+        "replies go to {}, but the sender is at another domain: SpamAssassin adds 2.1 of 5 points (FREEMAIL_FORGED_REPLYTO)",
         reply_to.ascii_domain()
     );
     Some(
         FREE_REPLY
             .found(message)
-            .help("take replies at the sender's domain, and have them passed on"),
+            .help("take replies at the sender's domain, and forward them from there"),
     )
 }
 
+/// Whether a provider gives mailboxes for free at a domain. Most are in SpamAssassin's list
+/// (20_freemail_domains.cf).
 fn is_free(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let name = domain.split('.').next().unwrap_or_default();
-    // Such as outlook.com, hotmail.fr and yahoo.co.uk; not yahoo.acme.example.
-    let anywhere = || match domain.split('.').count() {
+    // Such as outlook.com, hotmail.fr and yahoo.co.uk, but not yahoo.acme.example.
+    let is_country_domain = || match domain.split('.').count() {
         2 => true,
         3 => domain.contains(".co.") || domain.contains(".com."),
         _ => false,
     };
-    FREE.binary_search(&&*domain).is_ok() || FREE_ANYWHERE.contains(&name) && anywhere()
+    match domain.as_str() {
+        "163.com" | "aol.com" | "free.fr" | "freenet.de" | "gazeta.pl" | "gmail.com" | "go2.pl"
+        | "googlemail.com" | "icloud.com" | "interia.eu" | "interia.pl" | "laposte.net"
+        | "libero.it" | "mac.com" | "mail.com" | "mail.ru" | "me.com" | "msn.com" | "o2.pl"
+        | "onet.eu" | "onet.pl" | "op.pl" | "orange.fr" | "poczta.fm" | "poczta.onet.pl"
+        | "proton.me" | "protonmail.com" | "qq.com" | "rocketmail.com" | "seznam.cz"
+        | "t-online.de" | "web.de" | "wp.pl" | "ymail.com" => true,
+        _ => FREE_ANYWHERE.contains(&name) && is_country_domain(),
+    }
 }
 
-/// What is wrong with a header that says what kind of message it is.
+/// Checks a header that says what kind of message it is.
 fn kind(name: &str, value: &str) -> Option<Finding> {
     let value = value.trim();
     if value.is_empty() {
@@ -207,9 +181,9 @@ fn kind(name: &str, value: &str) -> Option<Finding> {
     (!is_known).then(|| {
         AUTOMATIC
             .found(format!(
-                "{name} says that the message is “{first}”, which a letter to many is not"
+                "{name} says that the message is “{first}”, but it is a mailing"
             ))
-            .help(format!("leave {name} out, or write {}", known.join(" or ")))
+            .help(format!("remove {name}, or write {}", known.join(" or ")))
     })
 }
 
@@ -220,21 +194,20 @@ fn feedback(value: &str) -> Option<Finding> {
         .map_or(0, |sender| sender.trim().chars().count());
     let wrong = if fields.len() > 4 {
         format!(
-            "it has {} fields, and Gmail reads the last four",
+            "it has {} fields, and Gmail reads only the last four",
             fields.len()
         )
     } else if sender == 0 {
-        "its last field, the sender's, is empty, and Gmail makes no report".to_owned()
+        "its last field, the sender, is empty, so Gmail makes no report".to_owned()
     } else if !(5..=15).contains(&sender) {
-        format!("its last field, the sender's, has {sender} characters, not 5 to 15")
+        format!("its last field, the sender, has {sender} characters instead of 5 to 15")
     } else {
         return None;
     };
-    let help =
-        "write campaign:customer:kind:sender, where the sender is the same in all your messages";
+    let help = "write campaign:customer:kind:sender, with the same sender in all your messages";
     Some(
         FEEDBACK
-            .found(format!("the Feedback-ID is not as Gmail reads it: {wrong}"))
+            .found(format!("Gmail can't read the Feedback-ID: {wrong}"))
             .help(help),
     )
 }
@@ -244,8 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_mailboxes_are_known() {
-        assert!(FREE.is_sorted());
+    fn recognizes_free_mailboxes() {
         for domain in [
             "gmail.com",
             "WP.pl",
@@ -266,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_say_what_a_message_is() {
+    fn checks_headers_for_the_kind_of_message() {
         for (name, value) in [
             ("Feedback-ID", "autumn:acme:"),
             ("Feedback-ID", "a:b:c:d:sender"),

@@ -1,4 +1,4 @@
-//! The subject and the preheader: what an inbox shows of a message.
+//! The subject and the preheader, which inboxes show in their lists.
 
 use std::borrow::Cow;
 
@@ -64,11 +64,10 @@ impl Family for Subject {
         RULES
     }
 
-    /// What stands in the HTML, and a subject that is the same for all.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let subject = &context.shared.campaign.message.subject;
         if !varies(subject)
-            && let Some(finding) = look(&context.message.subject)
+            && let Some(finding) = check(&context.message.subject)
         {
             sink.add(at_text(context.shared, finding, subject));
         }
@@ -77,10 +76,9 @@ impl Family for Subject {
         }
     }
 
-    /// A subject that is the row's own.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let subject = &context.shared.campaign.message.subject;
-        if let Some(finding) = look(&context.message.subject)
+        if let Some(finding) = check(&context.message.subject)
             && varies(subject)
         {
             sink.add(at_text(context.shared, finding, subject));
@@ -96,27 +94,27 @@ impl Family for Subject {
     }
 }
 
-/// The most characters that phones show, the best of them.
+/// The most characters that any phone shows.
 const MOST: usize = 50;
-/// How many all phones show.
+/// The characters that every phone shows.
 const SHOWN: usize = 33;
 
-fn look(subject: &str) -> Option<Finding> {
+fn check(subject: &str) -> Option<Finding> {
     if subject.trim().is_empty() {
         return Some(
             EMPTY
                 .found("the subject is empty")
-                .help("give it words that are there whatever the row has: {% if … %}…{% else %}"),
+                .help("write words that do not depend on the row: {% if … %}…{% else %}"),
         );
     }
     is_capitals(subject).then(|| {
         CAPITALS
-            .found("the subject is in capitals alone: SpamAssassin gives it 0.5 points of 5")
-            .help("write it as other sentences")
+            .found("the subject is in capital letters only: SpamAssassin adds 0.5 of 5 points")
+            .help("write it like any other sentence")
     })
 }
 
-/// As SpamAssassin has it, but for letters of all scripts: one word alone, or a short one, is none.
+/// Like SpamAssassin, but for the letters of all scripts. A single word and a short subject don't count.
 fn is_capitals(subject: &str) -> bool {
     let subject = subject.trim();
     let mut cased = subject
@@ -130,17 +128,17 @@ fn is_capitals(subject: &str) -> bool {
 
 fn preheader(context: &MessageContext<'_>, page: &Page, sink: &mut FindingSink<'_>) {
     let locator = &context.shared.locator;
-    let Some((index, _)) = seen_texts(page).next() else {
+    let Some((index, _)) = visible_texts(page).next() else {
         let finding = NO_PREHEADER
-            .found("the HTML has no text: inboxes show nothing beside the subject")
-            .help("begin the body with a sentence, hidden or not, that says what comes");
+            .found("the HTML has no text, so inboxes have nothing to show next to the subject")
+            .help("begin the body with a sentence about what follows; it may be hidden");
         sink.add(locator.somewhere(finding));
         return;
     };
     if let Some(link) = link_around(page, index) {
         let finding = LINK
-            .found("the HTML begins with a link: inboxes show its text beside the subject")
-            .help("put a sentence before it, hidden or not, that says what comes");
+            .found("the HTML begins with a link, so inboxes show its text next to the subject")
+            .help("put a sentence about what follows before it; it may be hidden");
         sink.add(locator.at_element(finding, page, link, None));
     }
 }
@@ -148,16 +146,16 @@ fn preheader(context: &MessageContext<'_>, page: &Page, sink: &mut FindingSink<'
 /// Compares the beginning of the HTML with the subject.
 fn opening(context: &MessageContext<'_>) -> Option<SubjectCheck> {
     let page = context.page.as_ref()?;
-    let (index, first) = seen_texts(page).next()?;
+    let (index, first) = visible_texts(page).next()?;
     if link_around(page, index).is_some() {
         return None;
     }
     let locator = &context.shared.locator;
     let around = page.ancestors(index).next();
     let finding = SAME
-        .found("the HTML begins with the subject: inboxes show it twice")
-        .help("begin with a sentence, hidden or not, that goes on from the subject");
-    let text: String = seen_texts(page).map(|(_, text)| text).take(10).collect();
+        .found("the HTML begins with the subject, so inboxes show it twice")
+        .help("begin with a sentence that continues the subject; it may be hidden");
+    let text: String = visible_texts(page).map(|(_, text)| text).take(10).collect();
     Some(SubjectCheck {
         is_fixed: !is_marked(&text) && !varies(&context.shared.campaign.message.subject),
         finding: match around {
@@ -171,12 +169,12 @@ fn opening(context: &MessageContext<'_>) -> Option<SubjectCheck> {
     })
 }
 
-/// The texts in which there is something to see.
-fn seen_texts(page: &Page) -> impl Iterator<Item = (usize, &str)> {
+/// The texts that are not blank.
+fn visible_texts(page: &Page) -> impl Iterator<Item = (usize, &str)> {
     page.texts().filter(|(_, text)| !is_blank(text))
 }
 
-/// The link that a text is in.
+/// The link around a text.
 fn link_around(page: &Page, index: usize) -> Option<usize> {
     let mut around = page.ancestors(index);
     around
@@ -184,21 +182,21 @@ fn link_around(page: &Page, index: usize) -> Option<usize> {
         .map(|(link, _)| link)
 }
 
-/// Whether there is nothing to see in a text: what pads a preheader is that, too.
+/// Whether a text shows nothing. The invisible characters that pad a preheader count as blank.
 fn is_blank(text: &str) -> bool {
-    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    text.chars().all(|c| c.is_whitespace() || unseen(c))
+    let invisible = |c: char| matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    text.chars().all(|c| c.is_whitespace() || invisible(c))
 }
 
-/// Whether a text, with a row's values in it, has the letters of the subject first. What is before the
-/// values mostly tells.
+/// Whether a text with the values of a row begins with the letters of the subject. The part before the first value
+/// mostly decides.
 fn begins_with_subject(text: &str, subject: &str, values: &[Cow<'_, str>]) -> bool {
-    let mut wanted = letters(subject);
-    let same = letters(before_marks(text)).all(|one| wanted.next().is_none_or(|it| it == one));
+    let mut expected = letters(subject);
+    let same = letters(before_marks(text)).all(|one| expected.next().is_none_or(|it| it == one));
     same && begins_with(&fill(text, values), subject)
 }
 
-/// Whether a text has the letters of the subject first.
+/// Whether a text begins with the letters of the subject.
 fn begins_with(text: &str, subject: &str) -> bool {
     let mut has = letters(text);
     letters(subject).next().is_some() && letters(subject).all(|it| has.next() == Some(it))
@@ -211,9 +209,9 @@ fn letters(text: &str) -> impl Iterator<Item = char> {
 
 #[derive(Debug, Default)]
 struct SubjectTotals {
-    /// The longest subject, its characters and its row.
+    /// The length, the row and the text of the longest subject.
     longest: Option<(usize, u32, String)>,
-    /// How many are too long.
+    /// How many subjects are too long.
     over: u64,
 }
 
@@ -232,7 +230,7 @@ impl SubjectTotals {
 impl Totals for SubjectTotals {
     fn row(&mut self, context: &RowContext<'_>) {
         let subject = &context.message.subject;
-        // Bytes are quicker to count, and there are no fewer of them.
+        // There are never more characters than bytes, and bytes need no counting.
         if subject.len() <= MOST {
             return;
         }
@@ -258,7 +256,7 @@ impl Totals for SubjectTotals {
         let shown: String = subject.chars().take(SHOWN).collect();
         let of = if varies(written) {
             format!(
-                "the longest of {} that phones cut, that of row {row},",
+                "the longest of {} that phones cut, in row {row},",
                 counted(self.over, "subject")
             )
         } else {
@@ -270,7 +268,7 @@ impl Totals for SubjectTotals {
         );
         let finding = LONG
             .found(message)
-            .help("put what matters first; most show no more than 48");
+            .help("put what matters first; most phones show no more than 48");
         let mut finding = at_text(shared, finding, written);
         if varies(written) {
             finding.place.row = Some(row);
@@ -284,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capitals_are_told_as_spamassassin_does() {
+    fn recognizes_capitals_like_spamassassin() {
         for subject in ["AUTUMN IS HERE!", "ŻÓŁĆ NA JESIEŃ 2026", "BIG SALE: 50% 🎉"] {
             assert!(is_capitals(subject), "{subject}");
         }
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_begins_with_the_subject_whatever_is_between_its_letters() {
+    fn compares_the_letters_of_text_and_subject() {
         assert!(begins_with(
             "Autumn is here.  And so are we",
             "Autumn is here!"

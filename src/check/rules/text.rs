@@ -1,4 +1,4 @@
-//! The text part: whether it is there, and says what the HTML says.
+//! Whether there is a text part, and whether it says the same as the HTML.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -45,7 +45,7 @@ impl Family for TextPart {
         RULES
     }
 
-    /// The text that is made from the HTML.
+    /// Checks a text part that is made from the HTML.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         if context.page.is_none() {
             return;
@@ -53,13 +53,13 @@ impl Family for TextPart {
         let text = context.message.text().unwrap_or_default();
         if context.shared.campaign.message.text.is_none() && text.trim().is_empty() {
             let finding = EMPTY
-                .found("there is nothing to make a text part of: SpamAssassin gives such a message 2.3 points of 5 (EMPTY_MESSAGE)")
-                .help("write what the images say as text as well, or as their `alt`");
+                .found("the HTML has no text for a text part: SpamAssassin adds 2.3 of 5 points (EMPTY_MESSAGE)")
+                .help("write what the images say as text, or as their `alt`");
             sink.add(context.shared.locator.somewhere(finding));
         }
     }
 
-    /// The text that a template makes.
+    /// Checks a text part from a template.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(written) = &context.shared.campaign.message.text else {
             return;
@@ -67,8 +67,8 @@ impl Family for TextPart {
         let text = context.message.text().unwrap_or_default();
         if text.trim().is_empty() && context.html.is_some() {
             let finding = EMPTY
-                .found("the text part is empty, and the message goes out as HTML alone")
-                .help("put words outside of {% if … %}, or leave `text` out: then it is made from the HTML");
+                .found("the text part is empty, so the message is sent as HTML only")
+                .help("write words outside {% if … %}, or remove `text` to have the text part made from the HTML");
             sink.add(at_text(context.shared, finding, written));
         }
     }
@@ -86,7 +86,7 @@ impl Family for TextPart {
     }
 }
 
-/// With fewer words there is no telling.
+/// Fewer words are not compared.
 const FEWEST: usize = 20;
 
 fn compare(html: &HashSet<String>, text: &HashSet<String>) -> Option<Finding> {
@@ -98,51 +98,51 @@ fn compare(html: &HashSet<String>, text: &HashSet<String>) -> Option<Finding> {
         if common * 4 < html.len() {
             return Some(
                 DIFFERS
-                    .found("the text part says something else than the HTML: it has less than a quarter of its words")
-                    .help("write it anew, or leave `text` out: then it is made from the HTML"),
+                    .found("the text part has less than a quarter of the words of the HTML")
+                    .help("rewrite it, or remove `text` to have the text part made from the HTML"),
             );
         }
     }
     (html.len() > 1 && text.len() >= FEWEST && text.len() > 3 * html.len()).then(|| {
         LONGER
-            .found("the text part has more than three times as many different words as the HTML: SpamAssassin gives 1.1 points of 5 (MPART_ALT_DIFF_COUNT)")
-            .help("say the same in both")
+            .found("the text part has more than three times as many different words as the HTML: SpamAssassin adds 1.1 of 5 points (MPART_ALT_DIFF_COUNT)")
+            .help("say the same in both parts")
     })
 }
 
-/// What the HTML of a shape shows or says of its images, to be held against its rows' text parts.
+/// The words of the HTML and of its `alt` texts, to compare with the text part of each row.
 #[derive(Debug)]
 struct HtmlWords {
     text: String,
-    /// The words that all rows have, numbered.
+    /// The words that are the same for all rows, numbered.
     fixed: HashMap<String, usize, RandomState>,
-    /// The values that stand in it.
-    own: BTreeSet<usize>,
+    /// The numbers of the row's values in the text.
+    values: BTreeSet<usize>,
 }
 
 impl HtmlWords {
     fn new(text: String) -> Self {
         Self {
             fixed: words(&text).into_iter().zip(0..).collect(),
-            own: values_in(&text),
+            values: values_in(&text),
             text,
         }
     }
 
-    /// Whether a text is neither another one nor longer, as far as that can be told quickly: words of
-    /// all rows do, and lengths in the place of the words of one.
-    fn is_surely_told_by(&self, text: &str, values: &[Cow<'_, str>]) -> bool {
+    /// Whether a quick estimate shows that a text part says the same as the HTML. It counts the words that are the same
+    /// for all rows, and only the number of words in the row's values.
+    fn is_surely_like(&self, text: &str, values: &[Cow<'_, str>]) -> bool {
         let at_most = text.len() / 5 + 1;
         if at_most > 3 * self.fixed.len() && at_most >= FEWEST {
             return false;
         }
-        let own = self.own.iter().filter_map(|number| values.get(*number));
-        let own: usize = own.map(|value| long_words(value).count()).sum();
-        let all = self.fixed.len() + own;
+        let values = self.values.iter().filter_map(|number| values.get(*number));
+        let row_words: usize = values.map(|value| long_words(value).count()).sum();
+        let all = self.fixed.len() + row_words;
         if all < FEWEST {
             return true;
         }
-        let mut seen = vec![false; self.fixed.len()];
+        let mut is_counted = vec![false; self.fixed.len()];
         let mut common = 0;
         let mut lower = String::new();
         long_words(text).any(|word| {
@@ -154,7 +154,7 @@ impl HtmlWords {
                 lower.extend(word.chars().flat_map(char::to_lowercase));
             }
             if let Some(number) = self.fixed.get(&lower) {
-                common += usize::from(!std::mem::replace(&mut seen[*number], true));
+                common += usize::from(!std::mem::replace(&mut is_counted[*number], true));
             }
             common * 4 >= all
         })
@@ -167,7 +167,7 @@ impl RowCheck for HtmlWords {
         let Some(written) = &context.shared.campaign.message.text else {
             return;
         };
-        if self.is_surely_told_by(text, context.values) {
+        if self.is_surely_like(text, context.values) {
             return;
         }
         let found = compare(&words(&fill(&self.text, context.values)), &words(text));
@@ -176,7 +176,7 @@ impl RowCheck for HtmlWords {
     }
 }
 
-/// The words of four letters and more, of scripts that have spaces between them.
+/// The words of four or more letters, in scripts that separate words with spaces.
 fn words(text: &str) -> HashSet<String> {
     long_words(text).map(str::to_lowercase).collect()
 }
@@ -197,12 +197,12 @@ mod tests {
     fn code(html: &str, text: &str) -> Option<&'static str> {
         let found = compare(&words(html), &words(text)).map(|finding| finding.code);
         let shown = HtmlWords::new(html.to_owned());
-        assert!(found.is_none() || !shown.is_surely_told_by(text, &[]));
+        assert!(found.is_none() || !shown.is_surely_like(text, &[]));
         found
     }
 
     #[test]
-    fn texts_are_compared_by_their_words() {
+    fn compares_texts_by_their_words() {
         let some =
             |from: usize, to: usize| (from..to).map(|n| format!("word{n} ")).collect::<String>();
         assert_eq!(code(&some(0, 40), &some(0, 40)), None);

@@ -1,7 +1,7 @@
 use super::Case;
 use crate::support::campaign::Campaign;
 
-/// The campaign with these attachments: paths, and whether they are inline.
+/// Adds attachments: their paths, and whether they are inline.
 pub(super) fn attaching(campaign: Campaign, paths: &[(&str, bool)]) -> Campaign {
     let list = paths.iter().map(|(path, inline)| {
         let mut table = toml::Table::new();
@@ -20,8 +20,8 @@ fn attached(campaign: Campaign, files: &[(&str, usize)]) -> Campaign {
     })
 }
 
-/// With `c3.exe` for the third row.
-fn own(campaign: Campaign) -> Campaign {
+/// `c3.exe` for the third row.
+fn one_for_each_row(campaign: Campaign) -> Campaign {
     attaching(
         campaign,
         &[(
@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
         attached(good, &[("a.pdf", 10), ("Setup.EXE", 20)])
     })
     .at("campaign.toml:19:8"),
-    Case::new("attachment-risky", own).rows(&[3]),
+    Case::new("attachment-risky", one_for_each_row).rows(&[3]),
     Case::new("attachment-heavy", |good| {
         attached(good, &[("a.pdf", 4_000_000), ("b.pdf", 3_600_000)])
     }),

@@ -157,31 +157,31 @@ pub(super) const SILENT: &[Case] = &[
 ];
 
 #[test]
-fn slips_of_one_kind_are_told_once() {
+fn typing_errors_of_one_kind_are_reported_once() {
     let rows: String = (1..=30)
         .map(|n| format!("r{n}@gmial.com,Ann,t{n}\nr{n}@onte.pl,Ann,u{n}\n"))
         .collect();
     let report = check(&Campaign::good().recipients(format!("email,first_name,token\n{rows}")));
     assert_eq!(report.findings.len(), 2, "{report:#?}");
-    let gmail = report.about("“gmial.com” looks like a slip for gmail.com");
+    let gmail = report.about("“gmial.com” looks like a typing error for gmail.com");
     assert_eq!((gmail.count, &gmail.rows[..3]), (30, &[1, 3, 5][..]));
     assert_eq!(report.about("for onet.pl").count, 30);
 }
 
 #[test]
-fn rows_that_are_left_out_are_counted() {
+fn duplicate_rows_are_counted() {
     let report = check(&with_row(
         Campaign::good(),
         "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5",
     ));
     report.only().is(
         "address-duplicate",
-        "2 rows are left out: earlier ones have their addresses (lines 5, 6)",
+        "2 rows are left out, because earlier rows have their addresses (lines 5, 6)",
     );
 }
 
 #[test]
-fn a_column_is_told_with_how_empty_it_is() {
+fn the_share_of_empty_cells_is_reported() {
     let report = check(&with_cities(Campaign::good(), ["Oslo", "", "Rome", "Bern"]));
     report.about("`city` is empty in 1 of 4 rows (25 %)");
     let report = check(&with_cities(Campaign::good(), ["", "", "", ""]));

@@ -204,7 +204,7 @@ pub(super) const SILENT: &[Case] = &[
         good.set("message.subject", "{{ first_name ~ '%%' }} of %")
     }),
     Case::new("tag-left", |good| named(good, "*|FNAME|*")),
-    // What a filter makes of a cell is a cell's still, also in the row that is looked at for all.
+    // A filter changes the tag of a cell, but it still comes from the cell, also in the row that stands for all.
     Case::new("tag-left", |good| {
         good.html_with(HELLO, "Hello {{ first_name | upper }}, welcome.")
             .recipients(
@@ -215,7 +215,7 @@ pub(super) const SILENT: &[Case] = &[
         text(named(good, "[[x]]"), "For {{ first_name }}")
     }),
     Case::new("tag-in-value", |good| named(good, "50 % {x} [a]")),
-    // A column that is in no template.
+    // A column that no template uses.
     Case::new("value-null", |good| {
         good.recipients("email,first_name,token,x\nann@one.example,Ann,a1,null\n")
     }),
@@ -225,7 +225,7 @@ pub(super) const SILENT: &[Case] = &[
 ];
 
 #[test]
-fn the_column_that_is_empty_is_named() {
+fn the_empty_column_is_named() {
     let campaign = Campaign::good()
         .html_with(
             HELLO,
@@ -251,7 +251,7 @@ fn the_column_that_is_empty_is_named() {
 }
 
 #[test]
-fn columns_whose_names_are_no_words_are_named_as_templates_do() {
+fn the_help_writes_columns_as_templates_do() {
     let campaign = Campaign::good()
         .html_with(HELLO, "Dzień dobry, {{ row[\"imię\"] }}!")
         .set("message.subject", "The autumn letter is here")
@@ -263,16 +263,16 @@ fn columns_whose_names_are_no_words_are_named_as_templates_do() {
 }
 
 #[test]
-fn what_does_not_render_without_a_column_is_told() {
+fn errors_without_a_value_are_reported() {
     let campaign = Campaign::good()
         .html_with(HELLO, "{{ first_name | int }}")
         .recipients("email,first_name,token\nann@one.example,1,a1\n");
     check(&campaign)
-        .about("the column `first_name` is never empty here; if it were, this would be found: “");
+        .about("the column `first_name` is never empty here; if it were, `check` would report: “");
 }
 
 #[test]
-fn tags_of_cells_are_told_by_the_cell() {
+fn tags_in_cells_are_reported_for_the_cell() {
     let campaign = Campaign::good()
         .set("message.subject", "For {{ first_name }}")
         .recipients(
@@ -280,6 +280,6 @@ fn tags_of_cells_are_told_by_the_cell() {
         );
     let report = check(&campaign);
     assert_eq!(report.errors, 0, "{report:#?}");
-    let finding = report.about("`first_name` holds `*|FNAME|*`, a merge tag of Mailchimp");
+    let finding = report.about("`first_name` contains `*|FNAME|*`, a merge tag of Mailchimp");
     assert_eq!((finding.rows.as_slice(), finding.count), (&[1, 2][..], 2));
 }

@@ -1,5 +1,4 @@
-//! Each rule of `mailrun check`: a change to a good campaign that it finds, and changes that it is
-//! silent about.
+//! The rules of `mailrun check`: changes to a good campaign that a rule finds, and changes that it ignores.
 
 mod accessibility;
 mod attachments;
@@ -26,7 +25,7 @@ use crate::support::campaign::Campaign;
 use crate::support::findings::{Finding, check};
 use crate::support::parallel::each;
 
-/// Two recipients, the second of whom has a site that only this machine knows.
+/// Two recipients. Only this computer can reach the site of the second.
 const SITES: &str = "email,first_name,token,site\nann@one.example,Ann,a1,https://one.example\n\
      bob@two.example,Bob,b2,http://127.0.0.1:3000\n";
 
@@ -48,7 +47,7 @@ impl Case {
         }
     }
 
-    /// Where it is found: `FILE:LINE:COLUMN`.
+    /// The place of the finding: `FILE:LINE:COLUMN`.
     const fn at(self, place: &'static str) -> Self {
         Self {
             at: Some(place),
@@ -60,7 +59,6 @@ impl Case {
         format!("{} {:?} {:?}", case.code, case.at, case.rows)
     }
 
-    /// The rows that have it.
     const fn rows(self, rows: &'static [u32]) -> Self {
         Self {
             rows: Some(rows),
@@ -74,7 +72,7 @@ fn all(of: impl Fn(&Family) -> &'static [Case]) -> Vec<&'static Case> {
     FAMILIES.iter().flat_map(of).collect()
 }
 
-/// The cases that are found, and those that are not.
+/// The cases with a finding, and those without.
 type Family = (&'static [Case], &'static [Case]);
 
 const FAMILIES: &[Family] = &[
@@ -136,7 +134,7 @@ fn every_rule_has_a_case() {
     let codes: BTreeSet<_> = cases.map(|case| case.code).collect();
     let rules: BTreeSet<_> = mailrun::check::rules().map(|rule| rule.code).collect();
     assert_eq!(rules.len(), mailrun::check::rules().count(), "a code twice");
-    // Those of `--net` have theirs beside them: they need servers.
+    // The rules of `--net` are tested next to their code, with a fake network.
     let offline = mailrun::check::rules().filter(|rule| !rule.network);
     let rules: BTreeSet<_> = offline.map(|rule| rule.code).collect();
     let without: Vec<_> = rules.difference(&codes).collect();

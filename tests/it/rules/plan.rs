@@ -4,7 +4,7 @@ use super::Case;
 use crate::support::campaign::Campaign;
 use crate::support::findings::check;
 
-/// The good campaign at these rates, with rows of these domains, so many each.
+/// The good campaign at these rates, with a number of rows for each domain.
 fn paced(good: Campaign, rates: &[&str], rows: &[(&str, usize)]) -> Campaign {
     let mut csv = String::from("email,first_name,token\n");
     for (domain, count) in rows {
@@ -40,7 +40,7 @@ pub(super) const SILENT: &[Case] = &[
         good.recipients("email,first_name,token\nann,Ann,a1\nbob@one.example,Bob,b2\n")
     }),
     Case::new("plan-long", |good| paced(good, &["1/min"], &[(ONE, 50)])),
-    // Told by the days.
+    // `plan-days` reports this.
     Case::new("plan-long", |good| paced(good, &["20/day"], &[(ONE, 41)])),
     Case::new("plan-days", |good| paced(good, &["20/day"], &[(ONE, 20)])),
     Case::new("plan-domain", |good| {
@@ -54,13 +54,13 @@ pub(super) const SILENT: &[Case] = &[
 ];
 
 #[test]
-fn days_are_counted_and_their_end_is_told() {
+fn the_number_of_days_and_the_end_are_reported() {
     let report = check(&paced(Campaign::good(), &["20/day"], &[(ONE, 41)]));
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48);
     let finding = report.only();
     finding.is(
         "plan-days",
-        "20/day makes it 3 days: 20 messages today, the last ones in 2d, on ",
+        "with 20/day, sending takes 3 days: 20 messages today, the last ones in 2d, on ",
     );
     let near = |minutes| {
         let end = end - jiff::SignedDuration::from_mins(minutes);
@@ -73,7 +73,7 @@ fn days_are_counted_and_their_end_is_told() {
 }
 
 #[test]
-fn a_domain_is_told_with_how_long_it_takes() {
+fn the_time_for_a_domain_is_reported() {
     let campaign = paced(
         Campaign::good(),
         &["1/s"],
@@ -84,7 +84,7 @@ fn a_domain_is_told_with_how_long_it_takes() {
         .only()
         .is(
             "plan-domain",
-            "two.example at 1/min holds its 70 messages back: the last ones go in 1h 10m",
+            "the limit of two.example, 1/min, delays its 70 messages: the last ones go in 1h 10m",
         )
         .is("plan-domain", "all others take 2m");
 }

@@ -44,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .at("templates/newsletter.html:5:1"),
-    // Whatever the first row has.
+    // The first row does not matter.
     Case::new("preheader-subject", |good| {
         good.set(
             "message.subject",

@@ -26,7 +26,7 @@ pub(super) const CASES: &[Case] = &[
         )
     }),
     Case::new("text-differs", |good| text(good, OTHER)).rows(&[1, 2, 3]),
-    // Whatever the first row has.
+    // The first row does not matter.
     Case::new("text-differs", |good| {
         text(
             good,

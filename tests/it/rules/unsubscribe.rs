@@ -6,7 +6,7 @@ use crate::support::campaign::Campaign;
 const LIST: &str = "message.headers.List-Unsubscribe";
 const POST: &str = "message.headers.List-Unsubscribe-Post";
 
-/// The same to 100 recipients.
+/// The campaign with 100 recipients.
 fn to_many(good: Campaign) -> Campaign {
     let mut csv = String::from("email,first_name,token\n");
     for n in 1..=100 {

@@ -1,4 +1,4 @@
-//! What `mailrun check --format json` says of a campaign, read back.
+//! Reads the output of `mailrun check --format json`.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::campaign::Campaign;
 use super::run::Run;
 
-/// The report, with every field that it is documented to have and no other.
+/// The report with all documented fields and no others.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -40,13 +40,13 @@ pub struct Finding {
     pub count: u64,
 }
 
-/// Checks the campaign. The exit code is held against the number of errors.
+/// Checks a campaign, and its exit code against the number of errors.
 #[track_caller]
 pub fn check(campaign: &Campaign) -> Report {
     check_folder(campaign.path())
 }
 
-/// The same, without what is only about the looks of the message: most tests have a small one.
+/// Checks a campaign without warnings and notes of rules: most tests have a tiny message.
 #[track_caller]
 pub fn check_without_style_rules(campaign: &Campaign) -> Report {
     let mut report = check(campaign);
@@ -78,7 +78,7 @@ pub fn check_folder(folder: &Path) -> Report {
 }
 
 impl Report {
-    /// Asserts that nothing is wrong.
+    /// Asserts that there are no findings.
     #[track_caller]
     pub fn is_clean(&self) -> &Self {
         assert!(self.findings.is_empty(), "{self:#?}");
@@ -93,7 +93,7 @@ impl Report {
         &self.findings[0]
     }
 
-    /// The finding whose message has this text.
+    /// The finding whose message contains this text.
     #[track_caller]
     pub fn about(&self, text: &str) -> &Finding {
         self.findings
@@ -125,7 +125,7 @@ impl Finding {
         self
     }
 
-    /// Asserts a part of what it says is to be done.
+    /// Asserts a part of the help.
     #[track_caller]
     pub fn helps(&self, text: &str) -> &Self {
         let help = self.help.as_deref().unwrap_or_default();

@@ -1,4 +1,6 @@
-//! Addresses that can be posted to, and had better not be.
+//! Addresses that are valid but suspicious.
+
+use std::borrow::Cow;
 
 use super::domain_typos;
 use crate::address::Address;
@@ -43,63 +45,35 @@ pub(super) const DISPOSABLE: Rule = Rule::warning("address-disposable")
     .source("a list of the best known")
     .example("`x7@mailinator.com`");
 
-/// Nobody who subscribes has these.
-const ROLES: [&str; 21] = [
-    "abuse",
-    "bounce",
-    "bounces",
-    "daemon",
-    "do-not-reply",
-    "donotreply",
-    "ftp",
-    "hostmaster",
-    "mailer-daemon",
-    "no-reply",
-    "no.reply",
-    "noc",
-    "noreply",
-    "nobody",
-    "postmaster",
-    "root",
-    "security",
-    "usenet",
-    "uucp",
-    "webmaster",
-    "www",
-];
-
-/// Several people read these, and they may well have subscribed.
-const OFFICES: [&str; 6] = ["admin", "info", "marketing", "news", "sales", "support"];
-
-/// Tells of the rows that get nothing of their own.
+/// Reports the rows that are left out.
 pub(super) fn duplicates(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let lines = &shared.duplicates;
     let message = match lines.count {
         0 => return,
-        1 => format!("one row is left out: an earlier one has its address ({lines})"),
+        1 => format!("one row is left out, because an earlier row has its address ({lines})"),
         rows => format!(
-            "{} rows are left out: earlier ones have their addresses ({lines})",
+            "{} rows are left out, because earlier rows have their addresses ({lines})",
             grouped(rows)
         ),
     };
     let finding = DUPLICATE.at(Place::file(shared.recipients), message);
     sink.add(finding.help(
-        "nobody gets it twice; if the rows differ, see to it that the right one comes first",
+        "nobody gets two messages; if the rows differ, make sure that the right one comes first",
     ));
 }
 
 pub(super) fn row(address: &Address, sink: &mut FindingSink<'_>) {
     let domain = address.ascii_domain();
     if let Some(meant) = domain_typos::meant(domain) {
-        let message = format!("“{domain}” looks like a slip for {meant}");
+        let message = format!("“{domain}” looks like a typing error for {meant}");
         let finding = SLIP.found(message);
         sink.add(finding.help(
-            "ask the recipient, or correct it if you are sure: it may well be somebody else's domain",
+            "ask the recipient, or correct it if you are sure: the domain may belong to somebody else",
         ));
     }
     if address.is_disposable() {
-        let message = format!("{domain} gives out addresses that are gone after a while");
-        let help = "leave it out: nobody reads it any more";
+        let message = format!("{domain} gives out throwaway addresses");
+        let help = "remove the row: nobody reads such an address for long";
         sink.add(DISPOSABLE.found(message).help(help));
     }
     role(address.local(), sink);
@@ -107,18 +81,29 @@ pub(super) fn row(address: &Address, sink: &mut FindingSink<'_>) {
 
 fn role(local: &str, sink: &mut FindingSink<'_>) {
     let name = local.split('+').next().unwrap_or(local);
-    let is = |known: &&&str| known.eq_ignore_ascii_case(name);
-    if let Some(role) = ROLES.iter().find(is) {
-        let message = format!("{role}@ is no reader's address");
-        sink.add(
-            ROLE.found(message)
-                .help("leave it out, unless somebody asked for the letter at this very address"),
-        );
-    }
-    if let Some(office) = OFFICES.iter().find(is) {
-        let message = format!("{office}@ is an office's address, not a person's");
-        sink.add(SHARED.found(message).help(
-            "make sure that somebody there asked for it: others who read there may complain",
-        ));
+    let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    };
+    match &*name {
+        // Nobody subscribes with these.
+        "abuse" | "bounce" | "bounces" | "daemon" | "do-not-reply" | "donotreply" | "ftp"
+        | "hostmaster" | "mailer-daemon" | "no-reply" | "no.reply" | "noc" | "noreply"
+        | "nobody" | "postmaster" | "root" | "security" | "usenet" | "uucp" | "webmaster"
+        | "www" => {
+            let finding = ROLE.found(format!("nobody reads newsletters at {name}@"));
+            sink.add(
+                finding
+                    .help("remove the row, unless somebody asked for the message at this address"),
+            );
+        }
+        // Several people read these, and some of them may have subscribed.
+        "admin" | "info" | "marketing" | "news" | "sales" | "support" => {
+            let finding = SHARED.found(format!("{name}@ belongs to an office, not to a person"));
+            sink.add(finding.help(
+                "make sure that somebody there asked for the message: others may report it as spam",
+            ));
+        }
+        _ => {}
     }
 }

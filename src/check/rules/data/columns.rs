@@ -1,4 +1,4 @@
-//! The columns: which are used, and how full they are.
+//! Columns that no template uses, and columns with empty cells.
 
 use crate::check::context::CampaignContext;
 use crate::check::family::FinishContext;
@@ -28,7 +28,7 @@ pub(super) const SPARSE: Rule = Rule::warning("column-sparse")
     .source("the recipients")
     .example("`{{ city }}`, and 80 % of the rows without a city");
 
-/// Tells of the columns that no template uses.
+/// Reports the columns that no template uses.
 pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let used = |place: usize| shared.used_columns().any(|(used, _)| used == place);
     let columns = shared.header.iter().enumerate();
@@ -43,12 +43,10 @@ pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         1 => "the column",
         _ => "the columns",
     };
-    let is = if unused.len() == 1 { "is" } else { "are" };
-    let message = format!("{columns} {} {is} in no template", unused.join(", "));
+    let message = format!("no template uses {columns} {}", unused.join(", "));
     let finding = UNUSED.at(Place::file(shared.recipients), message);
     sink.add(finding.help(
-        "nothing is wrong if it is not meant for the message; what nobody needs is better left out \
-         of the file: every run keeps a copy of it",
+        "this is fine if the message does not need it, but every run keeps a copy of the whole file",
     ));
 }
 
@@ -77,14 +75,14 @@ pub(super) fn empty(context: &FinishContext<'_>, sink: &mut FindingSink<'_>) {
         };
         let finding = rule.at(Place::file(shared.recipients), message);
         sink.add(finding.help(if asked_for {
-            "check that the file was exported with it"
+            "check that the export included it"
         } else {
-            "fill it, or say in the templates what is to stand there without it: {% if … %}"
+            "fill it, or write in the templates what to say without it: {% if … %}"
         }));
     }
 }
 
-/// A part of a whole in per cent; never 0 or 100, for it is neither none nor all.
+/// A part of a whole in per cent. The part is neither nothing nor everything, so this is never 0 % or 100 %.
 fn share(part: u64, whole: u64) -> String {
     match part * 100 / whole.max(1) {
         0 => "under 1 %".to_owned(),

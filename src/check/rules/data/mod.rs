@@ -1,4 +1,4 @@
-//! The recipients: columns that are empty or used by nobody, odd addresses.
+//! The recipients: unused and empty columns, suspicious addresses, garbled text.
 
 mod addresses;
 mod columns;

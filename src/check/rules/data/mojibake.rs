@@ -1,4 +1,4 @@
-//! Text that was decoded twice: UTF-8 that a program took for a Windows code page.
+//! Mojibake: UTF-8 that a program decoded as a Windows code page.
 
 use encoding_rs::{Encoding, WINDOWS_1250, WINDOWS_1252};
 
@@ -17,28 +17,26 @@ pub(super) const GARBLED: Rule = Rule::warning("text-garbled")
     .source("the same bytes, read as UTF-8")
     .example("“ZaÅ¼Ã³Å‚Ä‡” instead of “Zażółć”");
 
-/// With fewer letters it may be chance, such as a quotation mark behind a capital letter.
+/// Fewer letters may be a coincidence, such as a quotation mark after a capital letter.
 const FEWEST: usize = 2;
 
-/// Text that was decoded twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Garbled {
-    /// The word that it is in, as it is.
+    /// The first garbled word.
     shown: String,
-    /// The same as it was meant.
+    /// The same word as it was meant.
     meant: String,
-    /// How many letters are wrong in all of the text.
+    /// The number of garbled letters in the whole text.
     letters: usize,
 }
 
-/// What is wrong with a text, with the first word of that.
 fn garbled(text: &str) -> Option<Garbled> {
     if text.is_ascii() {
         return None;
     }
     let mut found: Option<Garbled> = None;
     for word in text.split_ascii_whitespace().filter(|it| !it.is_ascii()) {
-        let Some((meant, letters)) = mended(word) else {
+        let Some((meant, letters)) = repaired(word) else {
             continue;
         };
         let found = found.get_or_insert_with(|| Garbled {
@@ -51,19 +49,19 @@ fn garbled(text: &str) -> Option<Garbled> {
     found
 }
 
-/// A word as it was meant, and how many letters of it were wrong.
-fn mended(word: &str) -> Option<(String, usize)> {
+/// A word as it was meant, and the number of its garbled letters.
+fn repaired(word: &str) -> Option<(String, usize)> {
     [WINDOWS_1252, WINDOWS_1250]
         .into_iter()
-        .find_map(|encoding| mended_from(word, encoding))
+        .find_map(|encoding| repaired_from(word, encoding))
 }
 
-fn mended_from(word: &str, encoding: &'static Encoding) -> Option<(String, usize)> {
-    let mut mended = String::new();
+fn repaired_from(word: &str, encoding: &'static Encoding) -> Option<(String, usize)> {
+    let mut repaired = String::new();
     let mut letters = 0;
     let mut rest = word;
     while let Some(begin) = rest.find(|c: char| !c.is_ascii()) {
-        mended.push_str(&rest[..begin]);
+        repaired.push_str(&rest[..begin]);
         let end = rest[begin..].find(|c: char| c.is_ascii());
         let end = end.map_or(rest.len(), |length| begin + length);
         let run = &rest[begin..end];
@@ -72,32 +70,32 @@ fn mended_from(word: &str, encoding: &'static Encoding) -> Option<(String, usize
         match decoded.filter(|decoded| decoded.chars().all(is_likely)) {
             Some(decoded) => {
                 letters += decoded.chars().count();
-                mended.push_str(decoded);
+                repaired.push_str(decoded);
             }
-            None => mended.push_str(run),
+            None => repaired.push_str(run),
         }
         rest = &rest[end..];
     }
-    mended.push_str(rest);
-    (letters > 0).then_some((mended, letters))
+    repaired.push_str(rest);
+    (letters > 0).then_some((repaired, letters))
 }
 
-/// Whether a character is one that people write: letters of Europe, punctuation, emoji.
+/// Whether people write a character: European letters, punctuation, emoji.
 fn is_likely(c: char) -> bool {
     matches!(c, '\u{a0}'..='\u{17f}' | '\u{391}'..='\u{3c9}' | '\u{410}'..='\u{44f}' | '\u{2010}'..='\u{2026}' | '€' | '™' | '\u{1f300}'..='\u{1faff}')
 }
 
 fn finding(what: &str, found: &Garbled, place: Place) -> Finding {
     let message = format!(
-        "{what} was decoded twice: “{}” for “{}”",
+        "{what} is garbled: “{}” should be “{}”",
         found.shown, found.meant
     );
     GARBLED.at(place, message).help(
-        "it is UTF-8 that a program took for a Windows code page: take the text from where it still was right, and open it there as UTF-8",
+        "a program read UTF-8 as a Windows code page: go back to the file in which the text was right, and open it as UTF-8",
     )
 }
 
-/// The templates, and the strings of the message.
+/// Checks the templates and the strings of `[message]`.
 pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let many = |text: &str| garbled(text).filter(|found| found.letters >= FEWEST);
     for (name, text) in shared.engine.templates() {
@@ -116,7 +114,7 @@ pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>)
     }
 }
 
-/// What is wrong with the cells that the templates use, by the column's place among those.
+/// Garbled cells by the index of the column among those that the templates use.
 #[derive(Debug, Default)]
 pub(super) struct MojibakeTotals {
     columns: Vec<Option<Column>>,
@@ -124,7 +122,7 @@ pub(super) struct MojibakeTotals {
 
 #[derive(Debug)]
 struct Column {
-    /// The first that is wrong, and its row.
+    /// The first garbled cell, and its row.
     first: (u32, Garbled),
     rows: u64,
     letters: usize,
@@ -181,7 +179,7 @@ impl Totals for MojibakeTotals {
             };
             let (row, found) = &column.first;
             let what = format!(
-                "text in the column `{name}`, in {}, the first of them {row},",
+                "text in the column `{name}`, in {}, first in row {row},",
                 counted(column.rows, "row")
             );
             sink.add(finding(&what, found, Place::file(shared.recipients)));
@@ -194,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_was_decoded_twice_is_mended() {
+    fn repairs_garbled_text() {
         for (shown, meant, letters) in [
             ("ZaÅ¼Ã³Å‚Ä‡", "Zażółć", 4),
             ("ZaĹĽĂłĹ‚Ä‡", "Zażółć", 4),
@@ -203,12 +201,16 @@ mod tests {
             ("ÐŸÑ€", "Пр", 2),
             ("ðŸ˜€", "😀", 1),
         ] {
-            assert_eq!(mended(shown), Some((meant.to_owned(), letters)), "{shown}");
+            assert_eq!(
+                repaired(shown),
+                Some((meant.to_owned(), letters)),
+                "{shown}"
+            );
         }
     }
 
     #[test]
-    fn text_that_is_as_it_was_meant_is_left_alone() {
+    fn leaves_correct_text_alone() {
         for text in [
             "Zażółć gęślą jaźń",
             "SPÓŁKA ŁÓDŹ PÓŁROCZE MÓŻDŻEK",

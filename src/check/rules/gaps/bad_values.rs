@@ -1,4 +1,4 @@
-//! Values that a program left, and no reader should see.
+//! Values that programs write and no reader should see.
 
 use std::sync::LazyLock;
 
@@ -30,50 +30,13 @@ pub(super) const IN_VALUE: Rule = Rule::warning("tag-in-value")
     .source("the same tags as in `tag-left`")
     .example("a first name `*|FNAME|*`");
 
-/// What stands alone in a cell, in this case: a person may be called Null, but none is called null.
-const NULLS: [&str; 33] = [
-    "null",
-    "NULL",
-    "(null)",
-    "<null>",
-    "nil",
-    "NaN",
-    "nan",
-    "None",
-    "undefined",
-    "N/A",
-    "n/a",
-    "NaT",
-    "#N/A",
-    "#REF!",
-    "#VALUE!",
-    "#NAME?",
-    "#DIV/0!",
-    "#NUM!",
-    "#NULL!",
-    "#N/D",
-    "#ADR!",
-    "#ARG!",
-    "#NAZWA?",
-    "#DZIEL/0!",
-    "#LICZBA!",
-    "#ZERO!",
-    "#NV",
-    "#BEZUG!",
-    "#WERT!",
-    "#VALEUR!",
-    "#NOM?",
-    "#VALOR!",
-    "#VALORE!",
-];
-
-/// What does so as a word beside others.
+/// Words that count in a short cell.
 const NULL_WORDS: [&str; 3] = ["null", "undefined", "NaN"];
 
-/// More words are prose, which may well speak of nothing.
-const FEW: usize = 3;
+/// Cells with more words are prose.
+const MOST_WORDS: usize = 3;
 
-/// What a script makes of an object.
+/// What JavaScript makes of an object.
 const OBJECT: &str = "[object Object]";
 
 static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
@@ -91,43 +54,50 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         };
         let cell = cell.trim();
         if is_null(cell) {
-            let message = format!("`{name}` is “{cell}”, which a program wrote for nothing");
+            let message =
+                format!("`{name}` is “{cell}”, which a program wrote because it had no value");
             sink.add(NULL.found(message).help(
-                "empty these cells, and say in the templates what is to stand there: {% if … %}",
+                "empty these cells, and write in the templates what to say without a value: {% if … %}",
             ));
         }
         if is_shortened(cell) {
             let message = format!("`{name}` is “{cell}”: a spreadsheet has shortened the number");
-            sink.add(MANGLED.found(message).help(
-                "make the column one of text in the spreadsheet, fill it again, and save it",
-            ));
+            sink.add(
+                MANGLED.found(message).help(
+                    "format the column as text in the spreadsheet, fill it again, and save it",
+                ),
+            );
         }
         if let Some((tag, whose)) = merge_tags::in_value(cell) {
-            let message = format!("`{name}` holds `{tag}`, {whose}: readers would see it");
-            let help = "empty the cell, or put in what was meant: cells are no templates";
+            let message = format!("`{name}` contains `{tag}`, {whose}: readers would see it");
+            let help = "empty the cell, or write the value: cells are not templates";
             sink.add(IN_VALUE.found(message).help(help));
         }
     }
 }
 
 fn is_null(cell: &str) -> bool {
-    // Most cells are told by their first letter.
-    let Some(first) = cell.bytes().next() else {
-        return false;
-    };
-    if matches!(first, b'n' | b'N' | b'u' | b'#' | b'(' | b'<') && NULLS.contains(&cell) {
-        return true;
+    match cell {
+        "" => false,
+        // These count only as a whole and in this case: a person may be called Null, but nobody is called null.
+        "null" | "NULL" | "(null)" | "<null>" | "nil" | "NaN" | "nan" | "None" | "undefined"
+        | "N/A" | "n/a" | "NaT" | "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!" | "#NUM!"
+        | "#NULL!" | "#N/D" | "#ADR!" | "#ARG!" | "#NAZWA?" | "#DZIEL/0!" | "#LICZBA!"
+        | "#ZERO!" | "#NV" | "#BEZUG!" | "#WERT!" | "#VALEUR!" | "#NOM?" | "#VALOR!"
+        | "#VALORE!" => true,
+        // Longer texts are prose.
+        _ if cell.len() > 40 => false,
+        _ => {
+            let mut words = cell.split_ascii_whitespace();
+            cell.contains(OBJECT)
+                || (words.any(|word| NULL_WORDS.contains(&word))
+                    && cell.split_ascii_whitespace().count() <= MOST_WORDS)
+        }
     }
-    if cell.len() > 40 {
-        return false;
-    }
-    let words = || cell.split_ascii_whitespace();
-    cell.contains(OBJECT)
-        || (words().any(|word| NULL_WORDS.contains(&word)) && words().count() <= FEW)
 }
 
 fn is_shortened(cell: &str) -> bool {
-    // "1E+09" at least, and a sign near the end.
+    // At least "1E+09", with a sign near the end.
     let bytes = cell.as_bytes();
     bytes.len() >= 5 && bytes[bytes.len() - 3] == b'+' && SHORTENED.is_match(cell)
 }
@@ -137,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_programs_write_for_nothing() {
+    fn recognizes_null_values() {
         for cell in [
             "null",
             "NULL",
@@ -176,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_were_shortened() {
+    fn recognizes_shortened_numbers() {
         for cell in ["1,23E+09", "4.8123E+11", "1E+10", "-2,5E+12"] {
             assert!(is_shortened(cell), "{cell}");
         }

@@ -50,8 +50,7 @@ fn finding(shared: &CampaignContext<'_>, name: &str, new: &[Finding]) -> Finding
     let consequences = consequences(name, new);
     let message = format!("the column `{name}` is never empty here; if it were, {consequences}");
     let finding = BLANKED.found(message);
-    let finding =
-        finding.help("reckon with it in the templates: {% if … %}, before a list has such a row");
+    let finding = finding.help("allow for an empty value in the templates: {% if … %}");
     match &new[0].excerpt {
         Some(excerpt) => Finding {
             place: new[0].place.clone(),
@@ -73,7 +72,7 @@ fn consequences(name: &str, new: &[Finding]) -> String {
         }
     }
     let mut parts = Vec::new();
-    for (verb, mut things) in [("it would leave", gaps), ("this would be found:", others)] {
+    for (verb, mut things) in [("it would leave", gaps), ("`check` would report:", others)] {
         things.dedup();
         let more = things.len().saturating_sub(MOST_LISTED);
         things.truncate(MOST_LISTED);

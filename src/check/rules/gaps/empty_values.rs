@@ -1,4 +1,4 @@
-//! What cells that are empty leave in a message: told by what is not there when they are filled.
+//! Finds the gaps that empty cells leave in a message: those that disappear when the cells are filled.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,21 +20,21 @@ pub(super) const GAP: Rule = Rule::warning("gap")
     .source("the message, compared with the same message when all values are there")
     .example("`Hello {{ first_name }},` that reads “Hello ,”");
 
-/// What stands in a cell that is filled to see what then is gone; it is also a number.
+/// The value in a cell that is filled to see which gaps disappear. Filters for numbers accept it.
 const FILLER: &str = "1";
 /// How many cells of a row are filled one by one.
 const MOST_CELLS: usize = 8;
-/// How many verdicts are remembered.
-const MOST_KNOWN: usize = 10_000;
+/// How many verdicts are cached.
+const MOST_VERDICTS: usize = 10_000;
 
-/// What is known of gaps in subjects and text parts: rows with the same cells empty are alike.
+/// A cache of verdicts on gaps in subjects and text parts. Rows with the same empty cells share a verdict.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts(Mutex<HashMap<Key, Option<Finding>>>);
 
-/// The cells that are empty, and the gap with how often it is there.
+/// The empty columns, and the gap with its number of occurrences.
 type Key = (Vec<usize>, Part, Gap, usize);
 
-/// The gaps in the HTML of a shape, and in all of a message that has no empty cells.
+/// Checks the HTML of a shape, and subject and text part too if the row has no empty cells.
 pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
     if !sink.wants(&GAP) {
         return;
@@ -62,7 +62,7 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
     }
 }
 
-/// The gaps in the subject and the text part of a row with empty cells.
+/// Checks the subject and the text part of a row with empty cells.
 pub(super) fn row(context: &RowContext<'_>, verdicts: &Verdicts, sink: &mut FindingSink<'_>) {
     let empty = empty_columns(context.shared, context.row);
     if empty.is_empty() || !sink.wants(&GAP) {
@@ -80,35 +80,34 @@ pub(super) fn row(context: &RowContext<'_>, verdicts: &Verdicts, sink: &mut Find
 
 impl Verdicts {
     fn get(&self, key: Key, judge: impl FnOnce() -> Option<Finding>) -> Option<Finding> {
-        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verdict) = known().get(&key) {
+        let verdicts = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verdict) = verdicts().get(&key) {
             return verdict.clone();
         }
         let verdict = judge();
-        let mut known = known();
-        if known.len() < MOST_KNOWN {
-            known.insert(key, verdict.clone());
+        let mut verdicts = verdicts();
+        if verdicts.len() < MOST_VERDICTS {
+            verdicts.insert(key, verdict.clone());
         }
         verdict
     }
 }
 
-/// The columns that the templates use and this row has nothing in.
+/// The columns that the templates use and in which this row is empty.
 fn empty_columns(shared: &CampaignContext<'_>, row: &Row) -> Vec<usize> {
     let used = shared.used_columns().map(|(place, _)| place);
     used.filter(|place| is_blank(row, *place)).collect()
 }
 
-/// The gaps in the subject, and in the text part if it has a template of its own.
+/// The gaps in the subject, and in a text part from a template.
 fn texts(shared: &CampaignContext<'_>, message: &Message) -> impl Iterator<Item = (Part, Gaps)> {
-    let own = shared.campaign.message.text.is_some();
-    let text = message.text().filter(|_| own);
+    let has_template = shared.campaign.message.text.is_some();
+    let text = message.text().filter(|_| has_template);
     let text = text.map(|text| (Part::Text, gap::in_text(text)));
     std::iter::once((Part::Subject, gap::in_subject(&message.subject))).chain(text)
 }
 
-/// What is wrong with a gap: nothing, if it is there as well when all cells are filled, unless that
-/// is plain to see.
+/// The finding about a gap, if it disappears when the empty cells are filled, or if it is a greeting without a name.
 fn judge(
     shared: &CampaignContext<'_>,
     row: &Row,
@@ -124,26 +123,25 @@ fn judge(
     let is_greeting = matches!(gap, Gap::Greeting(_));
     if empty.is_empty() || !more(empty).unwrap_or(is_greeting) {
         let greets_nobody = matches!(gap, Gap::Greeting(text) if text.ends_with([',', '!']));
-        return greets_nobody.then(|| fixed(shared, part, gap));
+        return greets_nobody.then(|| without_cause(shared, part, gap));
     }
     let alone = empty.iter().copied().take(MOST_CELLS);
-    let mut guilty: Vec<usize> = match empty.len() {
+    let mut causes: Vec<usize> = match empty.len() {
         1 => empty.to_vec(),
         _ => alone
             .filter(|place| more(&[*place]) == Some(true))
             .collect(),
     };
-    if guilty.is_empty() {
-        guilty = empty.to_vec();
+    if causes.is_empty() {
+        causes = empty.to_vec();
     }
-    let names: Vec<&str> = guilty
+    let names: Vec<&str> = causes
         .iter()
         .map(|at| shared.header[*at].as_str())
         .collect();
-    Some(left(shared, part, gap, &names))
+    Some(from_empty_cells(shared, part, gap, &names))
 }
 
-/// A row with these cells filled.
 fn fill(row: &Row, places: &[usize]) -> Row {
     let mut row = row.clone();
     for place in places {
@@ -164,11 +162,16 @@ fn gaps_of(shared: &CampaignContext<'_>, row: &Row, part: Part) -> Option<Gaps> 
     }
 }
 
-/// A gap that empty cells leave.
-fn left(shared: &CampaignContext<'_>, part: Part, gap: &Gap, names: &[&str]) -> Finding {
+/// The finding about a gap that empty cells leave.
+fn from_empty_cells(
+    shared: &CampaignContext<'_>,
+    part: Part,
+    gap: &Gap,
+    names: &[&str],
+) -> Finding {
     let message = format!("{}{gap} in {part}", leaves(names));
     let finding = GAP.found(message).help(format!(
-        "say what is to stand there without it, such as {}",
+        "write what to say without it, such as {}",
         guard(names[0])
     ));
     place(shared, finding, part, gap, names)
@@ -180,10 +183,10 @@ pub(super) fn leaves(names: &[&str]) -> String {
     format!("an empty {} leaves ", listed.join(" or "))
 }
 
-/// A gap that is there whatever the row has.
-fn fixed(shared: &CampaignContext<'_>, part: Part, gap: &Gap) -> Finding {
+/// The finding about a gap that does not depend on the row.
+fn without_cause(shared: &CampaignContext<'_>, part: Part, gap: &Gap) -> Finding {
     let finding = GAP.found(format!("{gap} in {part} greets nobody"));
-    let finding = finding.help("put a name there, or take the space away");
+    let finding = finding.help("add a name, or remove the space");
     place(shared, finding, part, gap, &[])
 }
 
@@ -192,7 +195,7 @@ fn guard(name: &str) -> String {
     format!("{{% if {value} %}}Hello {{{{ {value} }}}},{{% else %}}Hello,{{% endif %}}")
 }
 
-/// A column as templates name it.
+/// The expression for a column in a template.
 pub(super) fn expression(name: &str) -> String {
     if is_identifier(name) {
         name.to_owned()
@@ -232,7 +235,7 @@ fn place(
     first_of(shared, finding, &texts)
 }
 
-/// The beginnings of a tag that prints a value.
+/// The beginnings of a template tag that prints a value.
 fn printed(value: &str) -> [String; 3] {
     [
         format!("{{{{ {value}"),
@@ -241,7 +244,7 @@ fn printed(value: &str) -> [String; 3] {
     ]
 }
 
-/// A finding where the templates print a column.
+/// Places a finding where the templates print a column.
 pub(super) fn where_printed(shared: &CampaignContext<'_>, finding: Finding, name: &str) -> Finding {
     let value = expression(name);
     let subject = &shared.campaign.message.subject;
@@ -253,7 +256,7 @@ pub(super) fn where_printed(shared: &CampaignContext<'_>, finding: Finding, name
     found
 }
 
-/// A finding where the first of these texts that is in the templates stands.
+/// Places a finding at the first of these texts that the templates contain.
 fn first_of(shared: &CampaignContext<'_>, finding: Finding, texts: &[String]) -> Finding {
     let mut found = texts
         .iter()

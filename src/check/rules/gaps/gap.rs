@@ -1,4 +1,4 @@
-//! Gaps: what a text looks like where a value that is empty was meant to be.
+//! Gaps: what a text looks like where a value is missing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,6 @@ use regex::Regex;
 use super::paragraphs::{paragraphs, words};
 use crate::html::Page;
 
-/// A part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Part {
     Subject,
@@ -27,18 +26,17 @@ impl fmt::Display for Part {
     }
 }
 
-/// A gap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Gap {
-    /// A greeting that greets nobody, as it reads: `Hello ,`.
+    /// A greeting without a name, such as `Hello ,`.
     Greeting(String),
     /// White space before a punctuation mark.
     Before(char),
     /// A line that begins with a punctuation mark.
     Begins(char),
-    /// A subject that ends with a mark after which something should come.
+    /// A subject that ends with a mark that something should follow.
     Ends(char),
-    /// Brackets or quotes with nothing in them.
+    /// Empty brackets or quotes.
     Nothing(String),
     /// Two spaces between words.
     Doubled,
@@ -57,10 +55,10 @@ impl fmt::Display for Gap {
     }
 }
 
-/// How often each gap is in a part of a message.
+/// The number of occurrences of each gap in a part of a message.
 pub(super) type Gaps = BTreeMap<Gap, usize>;
 
-/// Words of greeting before a comma or an exclamation mark.
+/// Greetings before a comma or an exclamation mark.
 static GREETING: LazyLock<Regex> = LazyLock::new(|| {
     let words = [
         "hi|hi there|hello|hello there|hey|dear|greetings|welcome|good (?:morning|afternoon|evening|day)",
@@ -77,24 +75,24 @@ static GREETING: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// French has a space before its exclamation marks.
+/// French greetings. French puts a space before an exclamation mark, so only a comma counts.
 static GREETING_FR: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"(?i)(?:^|[^\p{L}\d])((?:bonjour|bonsoir|salut|coucou|chère?s?|cher (?:monsieur|client)|chère (?:madame|cliente)|madame|monsieur)[ \t\u{a0}]+,)",
     )
 });
 
-/// Words that can't end a line: somebody must be dear.
+/// Words that a name has to follow.
 static DEAR: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"(?i)^\s*(dear|drogi|droga|szanown[ya]|liebe[rs]?|sehr geehrte[rs]?|chère?|querid[oa]|estimad[oa]|car[oa]|gentile|egregi[oa])\s*$",
     )
 });
 
-/// No word of [`DEAR`] is longer, in bytes.
+/// The length of the longest match of [`DEAR`], in bytes.
 const LONGEST_DEAR: usize = 16;
 
-/// The marks that have no white space before them.
+/// Marks without white space before them.
 const MARKS: [char; 6] = [',', '.', '!', '?', ';', ':'];
 
 static BEFORE: LazyLock<Regex> = LazyLock::new(|| compiled(r"\S[ \t\u{a0}]+([,.!?;:])(?:\s|$)"));
@@ -108,7 +106,6 @@ fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns of the rules are right")
 }
 
-/// The gaps in a subject.
 pub(super) fn in_subject(subject: &str) -> Gaps {
     let mut gaps = Gaps::new();
     in_line(subject, &mut gaps);
@@ -119,7 +116,6 @@ pub(super) fn in_subject(subject: &str) -> Gaps {
     gaps
 }
 
-/// The gaps in a text part.
 pub(super) fn in_text(text: &str) -> Gaps {
     let mut gaps = Gaps::new();
     for line in text.lines() {
@@ -129,7 +125,6 @@ pub(super) fn in_text(text: &str) -> Gaps {
     gaps
 }
 
-/// The gaps in what is read of a page.
 pub(super) fn in_page(page: &Page) -> Gaps {
     let mut gaps = Gaps::new();
     for paragraph in paragraphs(page) {
@@ -138,7 +133,7 @@ pub(super) fn in_page(page: &Page) -> Gaps {
     gaps
 }
 
-/// The gaps in both, and in the one alone.
+/// The gaps that occur more often than in `others`.
 pub(super) fn more_than(gaps: &Gaps, others: &Gaps) -> Gaps {
     let more = gaps.iter().filter_map(|(gap, count)| {
         let more = count.checked_sub(others.get(gap).copied().unwrap_or_default())?;
@@ -155,8 +150,7 @@ fn mark(pattern: &Regex, text: &str) -> Option<char> {
     pattern.captures(text)?.get(1)?.as_str().chars().next()
 }
 
-/// What is asked first, of every line of every message, is what a pattern can't be found without: it costs
-/// less than the pattern.
+/// Every line of every message comes here, so cheap tests run before the patterns.
 fn in_line(line: &str, gaps: &mut Gaps) {
     if has_mark_after_space(line) {
         before_marks(line, gaps);
@@ -191,7 +185,7 @@ fn before_marks(line: &str, gaps: &mut Gaps) {
         }
     }
     for found in BEFORE.captures_iter(line) {
-        // A greeting is told as one.
+        // A greeting is reported as such.
         let upto = found.get(1).map_or(0, |mark| mark.end());
         let greets = [&GREETING, &GREETING_FR].into_iter().any(|greeting| {
             let mut all = greeting.captures_iter(line);
@@ -226,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn greetings_of_nobody_are_told_in_six_languages() {
+    fn finds_greetings_without_a_name_in_six_languages() {
         for text in [
             "Hi ,",
             "Hello !",
@@ -272,11 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_counted() {
+    fn counts_gaps() {
         let gaps = in_subject(", your order for  ( ) and “” is here :");
-        let told: Vec<_> = gaps.keys().map(ToString::to_string).collect();
+        let gap_texts: Vec<_> = gaps.keys().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            gap_texts,
             [
                 "a space before a “:”",
                 "a “,” with nothing before it",
@@ -292,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_that_others_have_too_are_no_gaps() {
+    fn ignores_gaps_that_the_filled_message_has_too() {
         let filled = in_text("Bonjour Ann !\nsee you in Oslo , Ann");
         let blank = in_text("Bonjour !\nsee you in , Ann");
         assert_eq!(more_than(&blank, &filled), Gaps::new());

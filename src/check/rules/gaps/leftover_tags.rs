@@ -1,4 +1,4 @@
-//! Merge tags that everybody would read: in the templates, in `[message]`, in `[vars]`.
+//! Merge tags that every reader would see: in the templates, in `[message]` and in `[vars]`.
 
 use super::merge_tags::{TEMPLATE, all, may_have, outside_tags, tags};
 use crate::campaign::Text;
@@ -16,17 +16,17 @@ pub(super) const LEFT: Rule = Rule::error("tag-left")
     .source("the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others")
     .example("`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`");
 
-fn found(tag: &str, whose: &str, part: &str) -> Finding {
-    let message = format!("`{tag}` in {part}, {whose}: everybody would read it as it stands");
+fn finding(tag: &str, whose: &str, part: &str) -> Finding {
+    let message = format!("`{tag}` in {part}, {whose}: every reader would see it");
     LEFT.found(message).help(
-        "a column is written {{ first_name }}, or {{ row[\"First name\"] }} if its name is no word",
+        "write a column as {{ first_name }}, or {{ row[\"First name\"] }} if its name is not a single word",
     )
 }
 
-/// The strings of `[message]`: there what is rendered is no tag that was left.
+/// Checks the strings of `[message]`. Template tags in them are rendered, so they are not left over.
 pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let message = &shared.campaign.message;
-    let one = |part: &'static str, text: &'_ Text| look(shared, part, text);
+    let one = |part: &'static str, text: &'_ Text| findings(shared, part, text);
     sink.extend(one("the subject", &message.subject));
     if let Some(name) = &message.from_name {
         sink.extend(one("the sender's name", name));
@@ -39,13 +39,13 @@ pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>)
     }
 }
 
-fn look(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Finding> {
+fn findings(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Finding> {
     let source = &shared.campaign.source;
     let outside = outside_tags(text.get_ref());
     let mut findings = Vec::new();
     for (tag, whose) in all(&outside, shared.header) {
         if whose != TEMPLATE {
-            let mut finding = found(tag, whose, part);
+            let mut finding = self::finding(tag, whose, part);
             finding.place = Place::file(&source.path);
             findings.push(finding.excerpt(source.excerpt(text.span())));
         }
@@ -53,12 +53,12 @@ fn look(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Finding> {
     findings
 }
 
-/// The HTML that all rows of the shape have.
+/// Checks the HTML that all rows of a shape share.
 pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
     for value in context.values {
         for (tag, whose) in tags(value) {
             if is_written(context.shared, tag) && !is_in_cell(context.row, tag) {
-                let finding = found(tag, whose, "the HTML");
+                let finding = self::finding(tag, whose, "the HTML");
                 sink.add(context.shared.locator.at_text(finding, tag, 0));
             }
         }
@@ -67,7 +67,7 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
     for (index, node) in page.nodes.iter().enumerate() {
         match &node.kind {
             NodeKind::Text(text) if !is_code(page, index) => in_text(context, text, sink),
-            // What a client's condition shows is read as well.
+            // Outlook shows the content of conditional comments.
             NodeKind::Comment(text)
                 if text.trim_start().starts_with("[if") && !text.contains("<style") =>
             {
@@ -82,7 +82,7 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
 fn in_text(context: &MessageContext<'_>, text: &str, sink: &mut FindingSink<'_>) {
     for (tag, whose) in all(text, context.shared.header) {
         if !is_of_row(context, tag) {
-            let finding = found(tag, whose, "the HTML");
+            let finding = self::finding(tag, whose, "the HTML");
             sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }
@@ -95,11 +95,11 @@ fn in_element(
     sink: &mut FindingSink<'_>,
 ) {
     let attributes = element.attributes.iter();
-    let read = attributes.filter(|(name, _)| READ.contains(&name.as_str()));
-    for (name, value) in read {
+    let visible = attributes.filter(|(name, _)| VISIBLE.contains(&name.as_str()));
+    for (name, value) in visible {
         for (tag, whose) in tags(value) {
             if !is_of_row(context, tag) {
-                let finding = found(tag, whose, &format!("`{name}`"));
+                let finding = self::finding(tag, whose, &format!("`{name}`"));
                 let locator = &context.shared.locator;
                 sink.add(locator.at_element(finding, page, index, Some(name)));
             }
@@ -107,22 +107,22 @@ fn in_element(
     }
 }
 
-/// The attributes that are read or followed.
-const READ: [&str; 6] = ["href", "src", "alt", "title", "content", "background"];
+/// The attributes that readers see or follow.
+const VISIBLE: [&str; 6] = ["href", "src", "alt", "title", "content", "background"];
 
-/// Whether a text is code, which may well have such signs, or no text of the page at all.
+/// Whether a text is code, in which such tags are normal.
 fn is_code(page: &Page, index: usize) -> bool {
     let code = ["style", "script", "code", "pre", "kbd", "samp", "tt"];
     let mut around = page.ancestors(index);
     around.any(|(_, element)| code.contains(&element.name.as_str()))
 }
 
-/// Whether a tag is one of the row's own values, about which its cell is told.
+/// Whether a tag comes from a value of the row. The rule about cells reports those.
 fn is_of_row(context: &MessageContext<'_>, tag: &str) -> bool {
     context.values.iter().any(|value| value.contains(tag)) || is_in_cell(context.row, tag)
 }
 
-/// Whether a tag stands in `[vars]` or in a template: a filter may have made it of what a cell holds.
+/// Whether a tag is written in `[vars]` or in a template. Otherwise a filter may have made it from a cell.
 fn is_written(shared: &CampaignContext<'_>, tag: &str) -> bool {
     let mut vars = shared.campaign.vars.iter();
     vars.any(|(_, value)| value.to_string().contains(tag)) || shared.locator.has(tag)
@@ -132,30 +132,30 @@ fn is_in_cell(row: &Row, tag: &str) -> bool {
     row.cells.iter().any(|cell| cell.contains(tag))
 }
 
-/// The subject, and the text part if it has a template of its own.
+/// Checks the subject, and a text part from a template.
 pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
     if !sink.wants(&LEFT) {
         return;
     }
     let message = context.message;
-    let left = |tag: &str| !is_in_cell(context.row, tag);
+    let is_left = |tag: &str| !is_in_cell(context.row, tag);
     for (tag, whose) in tags(&message.subject) {
-        if whose == TEMPLATE && left(tag) {
+        if whose == TEMPLATE && is_left(tag) {
             let source = &context.shared.campaign.source;
-            let mut finding = found(tag, whose, "the subject");
+            let mut finding = self::finding(tag, whose, "the subject");
             finding.place = Place::file(&source.path);
             let span = context.shared.campaign.message.subject.span();
             sink.add(finding.excerpt(source.excerpt(span)));
         }
     }
-    let own = context.shared.campaign.message.text.is_some();
-    let text = message.text().filter(|text| own && may_have(text));
+    let has_template = context.shared.campaign.message.text.is_some();
+    let text = message.text().filter(|text| has_template && may_have(text));
     for (tag, whose) in text
         .map(|text| all(text, context.shared.header))
         .unwrap_or_default()
     {
-        if left(tag) {
-            let finding = found(tag, whose, "the text part");
+        if is_left(tag) {
+            let finding = self::finding(tag, whose, "the text part");
             sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }

@@ -1,16 +1,15 @@
-//! Merge tags that nobody fills in: those of other programs, and those of templates that stand where
-//! none is rendered.
+//! The syntax of merge tags that nothing replaces: those of other programs, and template tags where no template is
+//! rendered.
 
 use std::sync::LazyLock;
 
 use memchr::memchr3_iter;
 use regex::Regex;
 
-/// The longest that a tag is, in bytes. The patterns have no limits of their own: those would make
-/// them so large that compiling them takes longer than all else before the first request.
+/// The length of the longest tag, in bytes. Limits inside the patterns would make them slow to compile.
 const LONGEST: usize = 100;
 
-/// What is looked for; the name of a group tells whose it is.
+/// The tags. The name of a group says which program uses them.
 static TAGS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = [
         r"(?P<mailchimp>\*\|[A-Za-z][^|\s<>]*\|\*)",
@@ -28,7 +27,7 @@ static TAGS: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&pattern.join("|"))
 });
 
-/// A name in single braces or per cent signs: a tag if a column is called so.
+/// A name in single braces or per cent signs. It is a tag if a column has this name.
 static NAMED: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"\{([A-Za-z_][\w -]*)\}|%([A-Za-z_][\w-]*)%"));
 
@@ -36,30 +35,24 @@ fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns of the rules are right")
 }
 
-/// The groups of [`TAGS`], and whose they are.
+/// The groups of [`TAGS`], with a description.
 const WHOSE: [(&str, &str); 10] = [
     ("mailchimp", "a merge tag of Mailchimp"),
     ("salesforce", "a merge tag of Salesforce or Pardot"),
-    ("getresponse", "a merge tag as GetResponse has them"),
+    ("getresponse", "a merge tag as in GetResponse"),
     ("script", "a placeholder of JavaScript or FreeMarker"),
-    ("activecampaign", "a merge tag as ActiveCampaign has them"),
+    ("activecampaign", "a merge tag as in ActiveCampaign"),
     ("ruby", "a tag of ERB, ASP or JSP"),
     ("freshmail", "a merge tag of FreshMail"),
-    (
-        "mailerlite",
-        "a merge tag as MailerLite and Smarty have them",
-    ),
-    (
-        "fallback",
-        "a merge tag as Campaign Monitor and Sendy have them",
-    ),
+    ("mailerlite", "a merge tag as in MailerLite and Smarty"),
+    ("fallback", "a merge tag as in Campaign Monitor and Sendy"),
     ("template", TEMPLATE),
 ];
 
-/// Whose a tag is that is written as templates have them.
-pub(super) const TEMPLATE: &str = "a template's tag that was not rendered";
+/// The description of a template tag.
+pub(super) const TEMPLATE: &str = "a template tag that was not rendered";
 
-/// Whether a text may have a tag: one of the pairs that they begin with. This is quick.
+/// A quick test whether a text may contain a tag: whether it has a pair of characters that tags begin with.
 pub(super) fn may_have(text: &str) -> bool {
     let bytes = text.as_bytes();
     let pair = |at: usize, with: &[u8]| bytes.get(at + 1).is_some_and(|next| with.contains(next));
@@ -76,7 +69,7 @@ pub(super) fn may_have(text: &str) -> bool {
         })
 }
 
-/// The tags of a text, each with whose it is.
+/// The tags in a text, each with its description.
 pub(super) fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     let found = may_have(text).then(|| TAGS.captures_iter(text));
     found.into_iter().flatten().filter_map(|found| {
@@ -87,12 +80,12 @@ pub(super) fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     })
 }
 
-/// The first tag in a cell, with whose it is.
+/// The first tag in a cell, with its description.
 pub(super) fn in_value(cell: &str) -> Option<(&str, &'static str)> {
     tags(cell).next()
 }
 
-/// Names of columns in a text that look like tags: `{first_name}`, `%first_name%`.
+/// Names of columns that look like tags: `{first_name}`, `%first_name%`.
 fn named<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
     if !may_have(text) {
         return Vec::new();
@@ -107,13 +100,13 @@ fn named<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
         let name = found.get(1).or_else(|| found.get(2))?;
         is_column(name.as_str()).then(|| {
             let tag = found.get(0).map_or("", |tag| tag.as_str());
-            (tag, "which looks like the place of a column")
+            (tag, "which looks like a column")
         })
     })
     .collect()
 }
 
-/// The tags of a text that stands in the templates.
+/// The tags in a text of the templates, including names of columns.
 pub(super) fn all<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
     let mut all: Vec<_> = tags(text).collect();
     for (tag, whose) in named(text, header) {
@@ -124,7 +117,7 @@ pub(super) fn all<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'stati
     all
 }
 
-/// A template's text without its own tags, in which `${…}` or `%…%` may stand for something else.
+/// A template without its own tags, which may contain `${…}` or `%…%` with another meaning.
 pub(super) fn outside_tags(template: &str) -> String {
     static OWN: LazyLock<Regex> =
         LazyLock::new(|| compiled(r"(?s)\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"));
@@ -136,14 +129,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_no_tag() {
+    fn long_texts_are_not_tags() {
         let tag = |length: usize| format!("a {{{{{}}}}} b", "x".repeat(length));
         assert_eq!(tags(&tag(80)).count(), 1);
         assert_eq!(tags(&tag(97)).count(), 0);
     }
 
     #[test]
-    fn tags_of_other_programs_are_told() {
+    fn finds_the_tags_of_other_programs() {
         for (text, tag) in [
             ("Hi *|FNAME|*!", "*|FNAME|*"),
             ("Hi %%first name%%", "%%first name%%"),
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_columns_are_tags_as_well() {
+    fn finds_names_of_columns() {
         let header = ["first_name".to_owned(), "city".to_owned()];
         let found = |text| named(text, &header).len();
         assert_eq!(found("{first_name} from %City%"), 2);
@@ -181,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_is_no_tag_that_was_left() {
+    fn ignores_tags_inside_template_tags() {
         let template = "{{ a ~ '%NAME%' }} {% if x %}y{% endif %}{# *|A|* #} *|B|*";
         let outside = outside_tags(template);
         let left: Vec<_> = tags(&outside).map(|it| it.0).collect();

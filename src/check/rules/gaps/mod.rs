@@ -1,4 +1,4 @@
-//! Merge gaps: what empty values, and values not meant for readers, do to a message.
+//! Empty values, values that are not meant for readers, and merge tags.
 
 mod bad_values;
 mod emptied_columns;

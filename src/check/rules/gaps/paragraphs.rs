@@ -1,20 +1,20 @@
-//! The texts of a page as they are read.
+//! The paragraphs of a page, as they are read.
 
 use crate::html::{NodeKind, Page};
 
-/// A text with one space for each run of white space.
+/// Replaces each run of white space by one space.
 pub(super) fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Elements that stand in a line of text.
+/// Elements that do not interrupt a line of text.
 const INLINE: [&str; 33] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
     "font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike",
     "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 ];
 
-/// The texts of a page that are read in one go.
+/// The texts that are read without interruption.
 pub(super) fn paragraphs(page: &Page) -> Vec<String> {
     let mut paragraphs = Vec::new();
     let mut text = String::new();
@@ -22,7 +22,7 @@ pub(super) fn paragraphs(page: &Page) -> Vec<String> {
     for (index, node) in page.nodes.iter().enumerate() {
         match &node.kind {
             NodeKind::Comment(_) => {}
-            // An image stands there like a word.
+            // An image takes the place of a word.
             NodeKind::Element(element) if element.name == "img" => text.push('\u{fffc}'),
             NodeKind::Element(element) if INLINE.contains(&element.name.as_str()) => {}
             NodeKind::Element(_) => of = None,
@@ -53,7 +53,7 @@ mod tests {
     use crate::clock::Clock;
 
     #[test]
-    fn what_is_read_in_one_go_is_a_paragraph() {
+    fn inline_elements_do_not_end_a_paragraph() {
         let html = "<p>Hi <b></b>\n ,<br>one <a href=x>two</a>, <img src=x> ,</p>three<div>four</div><style>a , b</style>";
         let page = Page::parse(html, &Clock::system());
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The header by which mail programs unsubscribe (RFC 2369, RFC 8058).
+//! The headers with which mail programs unsubscribe (RFC 2369, RFC 8058).
 
 mod shared_urls;
 
@@ -63,7 +63,6 @@ impl Family for Unsubscribe {
         RULES
     }
 
-    /// Headers that are the same for all rows.
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let (list, post) = (header(shared, HEADER), header(shared, POST_HEADER));
         let Some(list) = list else {
@@ -73,33 +72,34 @@ impl Family for Unsubscribe {
             if let Some(post) = post {
                 let finding = POST
                     .found("List-Unsubscribe-Post does nothing without List-Unsubscribe")
-                    .help("give List-Unsubscribe an https: address, a recipient's own");
+                    .help(
+                        "add List-Unsubscribe with an https: address that belongs to one recipient",
+                    );
                 sink.add(at_text(shared, finding, post));
             }
             return;
         };
-        if own(shared) {
+        if has_row_headers(shared) {
             return;
         }
         let uris = Uris::of(list.get_ref());
         let post = post.map(|post| post.get_ref().as_str());
-        look(shared, &uris, post, &mut |finding| {
+        check(shared, &uris, post, &mut |finding| {
             sink.add(at_text(shared, finding, list))
         });
         if uris.https.is_some() && shared.rows > 1 {
             let finding = SHARED
                 .found(
-                    "all recipients have the same address to unsubscribe: nobody can tell who did",
+                    "all recipients have the same address for unsubscribing, so nobody can tell who used it",
                 )
-                .help("put something of the recipient in it, such as {{ token }}");
+                .help("put something into it that only this recipient has, such as {{ token }}");
             sink.add(at_text(shared, finding, list));
         }
     }
 
-    /// Headers that are the row's own.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let shared = context.shared;
-        if !sink.wants_any(RULES) || !own(shared) {
+        if !sink.wants_any(RULES) || !has_row_headers(shared) {
             return;
         }
         let mut add = |finding| match header(shared, HEADER) {
@@ -107,7 +107,7 @@ impl Family for Unsubscribe {
             None => sink.add(finding),
         };
         match value(context, HEADER) {
-            Some(list) => look(
+            Some(list) => check(
                 shared,
                 &Uris::of(list),
                 value(context, POST_HEADER),
@@ -125,54 +125,54 @@ impl Family for Unsubscribe {
 
 const HEADER: &str = "List-Unsubscribe";
 const POST_HEADER: &str = "List-Unsubscribe-Post";
-/// The only value that there is.
+/// The only value that RFC 8058 defines.
 const POST_VALUE: &str = "List-Unsubscribe=One-Click";
-/// Fewer are taken for people who know the sender.
+/// Fewer recipients are assumed to know the sender.
 const MANY: u64 = 100;
 
-/// Whether rows may have headers of their own.
-fn own(shared: &CampaignContext<'_>) -> bool {
+/// Whether the headers depend on the row.
+fn has_row_headers(shared: &CampaignContext<'_>) -> bool {
     header(shared, HEADER)
         .is_some_and(|list| varies(list) || header(shared, POST_HEADER).is_some_and(varies))
 }
 
 fn value<'a>(context: &'a RowContext<'_>, name: &str) -> Option<&'a str> {
     let mut headers = context.message.headers.iter();
-    let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+    let (_, value) = headers.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
     Some(value)
 }
 
-/// The addresses of a header.
+/// The addresses in a header.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Uris<'a> {
-    /// The first with `https:`.
+    /// The first `https:` address.
     https: Option<&'a str>,
-    /// How many have that.
+    /// The number of `https:` addresses.
     secure: usize,
-    /// Whether one has `http:`.
+    /// Whether there is an `http:` address.
     plain: bool,
-    /// Whether all are addresses in angle brackets.
-    good: bool,
+    /// Whether the header is a list of addresses in angle brackets.
+    valid: bool,
 }
 
 impl<'a> Uris<'a> {
     fn of(value: &'a str) -> Self {
         let mut uris = Self {
-            good: true,
+            valid: true,
             ..Self::default()
         };
         let mut count = 0;
         let mut rest = value;
         while let Some((before, after)) = rest.split_once('<') {
             let Some((uri, next)) = after.split_once('>') else {
-                uris.good = false;
+                uris.valid = false;
                 break;
             };
-            uris.good &= is_between(before);
+            uris.valid &= is_separator(before);
             uris.take(uri.trim());
             (rest, count) = (next, count + 1);
         }
-        uris.good &= count > 0 && is_between(rest);
+        uris.valid &= count > 0 && is_separator(rest);
         uris
     }
 
@@ -184,16 +184,16 @@ impl<'a> Uris<'a> {
         if begins("https:") {
             self.secure += 1;
             self.https = self.https.or(Some(uri));
-            self.good &= has_host(uri);
+            self.valid &= has_host(uri);
         } else if begins("http:") {
             self.plain = true;
         } else if !begins("mailto:") {
-            self.good = false;
+            self.valid = false;
         }
     }
 }
 
-/// Whether an address has a host; the short way for what is plainly so.
+/// Whether an address has a host. Most are recognized without parsing them.
 fn has_host(uri: &str) -> bool {
     let host = uri.get(6..).and_then(|rest| rest.strip_prefix("//"));
     let plain = host.is_some_and(|rest| {
@@ -204,51 +204,53 @@ fn has_host(uri: &str) -> bool {
     plain && !uri.contains(char::is_whitespace) && (uri.is_ascii() || Url::parse(uri).is_ok())
 }
 
-/// What may stand between two addresses: a comma, white space, a comment.
-fn is_between(text: &str) -> bool {
+/// Whether a text may separate two addresses: commas, white space or a comment.
+fn is_separator(text: &str) -> bool {
     let text = text.trim_matches(|c: char| c == ',' || c.is_whitespace());
     text.is_empty() || (text.starts_with('(') && text.ends_with(')'))
 }
 
 fn missing() -> Finding {
     MISSING
-        .found("there is no List-Unsubscribe: Gmail and Yahoo ask for one of who sends to many")
-        .help("put List-Unsubscribe and List-Unsubscribe-Post into [message.headers]; letters that nobody can leave, such as bills, need none: turn the rule off with the reason")
+        .found("there is no List-Unsubscribe, which Gmail and Yahoo require from bulk senders")
+        .help("add List-Unsubscribe and List-Unsubscribe-Post to [message.headers]; if nobody can unsubscribe, as from invoices, turn the rule off")
 }
 
-fn look(
+fn check(
     shared: &CampaignContext<'_>,
     uris: &Uris<'_>,
     post: Option<&str>,
     add: &mut impl FnMut(Finding),
 ) {
-    if !uris.good {
+    if !uris.valid {
         let finding = VALUE.found("List-Unsubscribe is not a list of addresses in angle brackets");
         return add(finding.help("write <https://…>, or <https://…>, <mailto:…>"));
     }
     if uris.https.is_none() && (uris.plain || shared.rows >= MANY) {
-        let finding = ONE_CLICK
-            .found("List-Unsubscribe has no https: address, so that one click does not do");
-        add(finding.help("add <https://…>, a recipient's own, that unsubscribes by POST"));
+        let finding = ONE_CLICK.found(
+            "List-Unsubscribe has no https: address, so one-click unsubscribing does not work",
+        );
+        add(finding
+            .help("add an https: address that belongs to one recipient and unsubscribes by POST"));
     }
     if uris.secure > 1 {
         let finding = SEVERAL.found("List-Unsubscribe has more than one https: address");
-        add(finding.help("leave the one that unsubscribes by POST"));
+        add(finding.help("keep the one that unsubscribes by POST"));
     }
     let message = match post {
         None if uris.https.is_some() => {
-            "List-Unsubscribe-Post is missing, without which one click does not do"
+            "List-Unsubscribe-Post is missing, so one-click unsubscribing does not work"
         }
         Some(_) if uris.https.is_none() => {
             "List-Unsubscribe-Post does nothing without an https: address"
         }
         Some(value) if value.trim() != POST_VALUE => {
-            "List-Unsubscribe-Post has a value that no mail program knows"
+            "List-Unsubscribe-Post has a value that mail programs don't know"
         }
         _ => return,
     };
     add(POST.found(message).help(format!(
-        "write {POST_HEADER} = \"{POST_VALUE}\", and an address that takes a POST"
+        "write {POST_HEADER} = \"{POST_VALUE}\", and make the address accept a POST"
     )));
 }
 
@@ -257,11 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_stand_in_angle_brackets() {
+    fn reads_addresses_in_angle_brackets() {
         let uris = Uris::of("<mailto:leave@x.example?subject=a,b>, <https://x.example/u,1>");
-        assert!(uris.good && !uris.plain && uris.secure == 1);
+        assert!(uris.valid && !uris.plain && uris.secure == 1);
         assert_eq!(uris.https, Some("https://x.example/u,1"));
-        assert!(Uris::of("(by post) <HTTPS://x.example/> (in the browser)").good);
+        assert!(Uris::of("(by post) <HTTPS://x.example/> (in the browser)").valid);
         assert!(Uris::of("<http://x.example/>").plain);
         for value in [
             "",
@@ -272,7 +274,7 @@ mod tests {
             "<leave@x.example>",
             "<https://x.example/a b>",
         ] {
-            assert!(!Uris::of(value).good, "{value}");
+            assert!(!Uris::of(value).valid, "{value}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recipients that have the same address to unsubscribe.
+//! Finds recipients with the same address for unsubscribing.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::report::counted;
 use crate::spill::{self, SpillError};
 
-/// How many addresses a thread keeps in memory: 1 MiB of them.
+/// How many addresses a thread keeps in memory. They take 1 MiB.
 const MOST: usize = 1 << 16;
 
 const SCHEMA: &str = "CREATE TABLE uris (hash INTEGER NOT NULL, row INTEGER NOT NULL)";
@@ -22,22 +22,20 @@ const ADD: &str = "INSERT INTO uris (hash, row) VALUES (?1, ?2)";
 const ALL: &str = "SELECT hash, row FROM uris ORDER BY hash, row";
 const ANY_ORDER: &str = "SELECT hash, row FROM uris";
 
-/// The addresses of all rows: of a long list in a temporary file.
+/// The addresses of all rows. Those of a long list are in a temporary file.
 #[derive(Debug, Default)]
 pub(super) struct UnsubscribeUrls {
-    /// The hashes of the last ones, each with its row.
-    last: Vec<(u64, u32)>,
-    written: Option<Connection>,
+    /// The hashes that are not in the file yet, each with its row.
+    pending: Vec<(u64, u32)>,
+    file: Option<Connection>,
     failed: Option<SpillError>,
 }
 
-/// Rows whose address was there before.
+/// Rows with the address of an earlier row.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Again {
-    /// How many.
+struct Repeated {
     count: u64,
-    /// The first of them.
-    row: Option<u32>,
+    first_row: Option<u32>,
 }
 
 impl Totals for UnsubscribeUrls {
@@ -53,14 +51,14 @@ impl Totals for UnsubscribeUrls {
     }
 
     fn merge(&mut self, mut other: Self) {
-        self.last.append(&mut other.last);
+        self.pending.append(&mut other.pending);
         self.failed = self.failed.take().or(other.failed);
-        match (&self.written, other.written) {
+        match (&self.file, other.file) {
             (_, None) => {}
-            (None, Some(file)) => self.written = Some(file),
-            (Some(_), Some(file)) => self.trying(|all| {
+            (None, Some(file)) => self.file = Some(file),
+            (Some(_), Some(file)) => self.attempt(|all| {
                 all.write()?;
-                let Some(to) = &all.written else {
+                let Some(to) = &all.file else {
                     return Ok(());
                 };
                 add(to, file.prepare(ANY_ORDER)?.query_map([], entry)?)
@@ -69,16 +67,16 @@ impl Totals for UnsubscribeUrls {
     }
 
     fn finish(mut self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
-        let again = match self.failed.take() {
+        let repeated = match self.failed.take() {
             Some(error) => Err(error),
-            None => self.again(),
+            None => self.repeated(),
         };
-        let finding = match again {
-            Ok(again) if again.count == 0 => return,
-            Ok(again) => again.finding(),
+        let finding = match repeated {
+            Ok(repeated) if repeated.count == 0 => return,
+            Ok(repeated) => repeated.finding(),
             Err(error) => SHARED
                 .found(format!(
-                    "the addresses to unsubscribe can't be compared: {error}"
+                    "the addresses for unsubscribing can't be compared: {error}"
                 ))
                 .help(SpillError::HELP),
         };
@@ -94,49 +92,49 @@ impl Totals for UnsubscribeUrls {
 
 impl UnsubscribeUrls {
     fn take(&mut self, hash: u64, row: u32, most: usize) {
-        self.last.push((hash, row));
-        if self.last.len() >= most {
-            self.trying(Self::write);
+        self.pending.push((hash, row));
+        if self.pending.len() >= most {
+            self.attempt(Self::write);
         }
     }
 
-    /// What fails once is not tried again.
-    fn trying(&mut self, work: impl FnOnce(&mut Self) -> Result<(), SpillError>) {
+    /// Does some work, unless earlier work has failed.
+    fn attempt(&mut self, work: impl FnOnce(&mut Self) -> Result<(), SpillError>) {
         if self.failed.is_none() {
             self.failed = work(self).err();
         }
         if self.failed.is_some() {
-            self.last = Vec::new();
+            self.pending = Vec::new();
         }
     }
 
-    /// Writes the last ones to the file.
+    /// Moves the pending hashes to the file.
     fn write(&mut self) -> Result<(), SpillError> {
-        let file = match self.written.take() {
+        let file = match self.file.take() {
             Some(file) => file,
             None => spill::open(SCHEMA)?,
         };
-        let file = self.written.insert(file);
-        add(file, self.last.drain(..).map(Ok))
+        let file = self.file.insert(file);
+        add(file, self.pending.drain(..).map(Ok))
     }
 
-    fn again(&mut self) -> Result<Again, SpillError> {
-        let mut again = Again::default();
-        if self.written.is_none() {
-            self.last.sort_unstable();
-            again.count(self.last.drain(..).map(Ok))?;
-            return Ok(again);
+    fn repeated(&mut self) -> Result<Repeated, SpillError> {
+        let mut repeated = Repeated::default();
+        if self.file.is_none() {
+            self.pending.sort_unstable();
+            repeated.count(self.pending.drain(..).map(Ok))?;
+            return Ok(repeated);
         }
         self.write()?;
-        if let Some(file) = &self.written {
-            again.count(file.prepare(ALL)?.query_map([], entry)?)?;
+        if let Some(file) = &self.file {
+            repeated.count(file.prepare(ALL)?.query_map([], entry)?)?;
         }
-        Ok(again)
+        Ok(repeated)
     }
 }
 
-impl Again {
-    /// Counts those that follow one with the same hash.
+impl Repeated {
+    /// Counts the entries that follow one with the same hash.
     fn count(
         &mut self,
         sorted: impl Iterator<Item = rusqlite::Result<(u64, u32)>>,
@@ -146,7 +144,7 @@ impl Again {
             let (hash, row) = entry?;
             if before.replace(hash) == Some(hash) {
                 self.count += 1;
-                self.row = Some(self.row.map_or(row, |known| known.min(row)));
+                self.first_row = Some(self.first_row.map_or(row, |known| known.min(row)));
             }
         }
         Ok(())
@@ -155,17 +153,17 @@ impl Again {
     fn finding(&self) -> Finding {
         let has = if self.count == 1 { "has" } else { "have" };
         let such = self
-            .row
+            .first_row
             .map(|row| format!(", such as row {row}"))
             .unwrap_or_default();
         let message = format!(
-            "{} {has} the address to unsubscribe of another{such}: nobody can tell who did",
+            "{} {has} the unsubscribe address of another{such}, so nobody can tell who used it",
             counted(self.count, "recipient")
         );
         let mut finding = SHARED
             .found(message)
-            .help("put something in it that no two recipients have in common");
-        finding.place.row = self.row;
+            .help("put something into it that only this recipient has");
+        finding.place.row = self.first_row;
         finding
     }
 }
@@ -177,7 +175,7 @@ fn add(
     let mut add = file.prepare_cached(ADD)?;
     for entry in entries {
         let (hash, row) = entry?;
-        // SQLite has no integers without a sign.
+        // SQLite has no unsigned integers.
         add.execute((hash.cast_signed(), row))?;
     }
     Ok(())
@@ -187,7 +185,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, u32)> {
     Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
 }
 
-/// The same in all threads. Two of 1,000,000 addresses have the same by chance once in 37 million runs.
+/// A hash that is the same in all threads. Two of 1,000,000 addresses collide in one of 37 million runs.
 fn hash(uri: &str) -> u64 {
     let mut hasher = RandomState::with_seeds(2369, 8058, 5322, 2045).build_hasher();
     hasher.write(uri.as_bytes());
@@ -207,31 +205,31 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_counted_across_threads_wherever_they_are_kept() {
+    fn counts_addresses_across_threads_in_memory_and_in_files() {
         for (most, other) in [(9, 9), (9, 2), (2, 9), (2, 2), (1, 1)] {
             let mut one = urls(&[(u64::MAX, 1), (2, 2), (u64::MAX, 3)], most);
             let rows = [(2, 4), (5, 5), (6, 6), (6, 7), (u64::MAX, 8)];
             one.merge(urls(&rows, other));
-            let written = most < 4 || other < 6;
-            assert_eq!(one.written.is_some(), written, "{most} {other}");
-            let wanted = Again {
+            let is_in_file = most < 4 || other < 6;
+            assert_eq!(one.file.is_some(), is_in_file, "{most} {other}");
+            let expected = Repeated {
                 count: 4,
-                row: Some(3),
+                first_row: Some(3),
             };
-            assert_eq!(one.again().expect("a file"), wanted, "{most} {other}");
+            assert_eq!(one.repeated().expect("a file"), expected, "{most} {other}");
         }
     }
 
     #[test]
-    fn a_file_that_can_not_be_written_is_told_and_takes_no_memory() {
+    fn reports_a_failed_write_and_frees_the_memory() {
         let mut one = urls(&[(1, 1), (2, 2)], 9);
-        one.written = Some(Connection::open_in_memory().expect("a database"));
+        one.file = Some(Connection::open_in_memory().expect("a database"));
         one.take(3, 3, 3);
-        assert!(one.failed.is_some() && one.last.is_empty());
+        assert!(one.failed.is_some() && one.pending.is_empty());
         one.take(4, 4, 3);
         let mut all = urls(&[(5, 5)], 9);
         all.merge(one);
-        let told = all.failed.expect("it failed").to_string();
-        assert!(told.contains("no such table"), "{told}");
+        let error = all.failed.expect("it failed").to_string();
+        assert!(error.contains("no such table"), "{error}");
     }
 }
