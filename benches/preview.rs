@@ -1,8 +1,7 @@
-//! How quickly the page of `preview --web` answers over many recipients: `cargo bench --bench preview`.
+//! Measures how fast `preview --web` answers with many recipients: `cargo bench --bench preview`.
 //!
-//! The page runs in a process of its own, as users run it. `MAILRUN_BENCH_ROWS` sets how many
-//! recipients there are, a million unless it is set. Each request is made a few times over one
-//! connection; a search of a kind is never made twice, so that none is remembered.
+//! `MAILRUN_BENCH_ROWS` sets the number of recipients; the default is one million. Each request is
+//! repeated over one connection. Each search has another text, so that the cache does not answer it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often each request is made.
+/// The number of repetitions.
 const TIMES: u32 = 9;
 const CITIES: [&str; 7] = [
     "Kraków", "Łódź", "Warszawa", "Gdańsk", "Poznań", "Wrocław", "",
@@ -28,27 +27,27 @@ fn main() {
     write_recipients(dir.path(), rows);
     let mut page = Page::start(dir.path());
     println!(
-        "{rows} recipients are read in {:.2?}; {} kB of memory",
-        page.took,
+        "read {rows} recipients in {:.2?}; {} kB of memory",
+        page.startup,
         page.memory()
     );
     for (name, query) in [
-        ("an address", "q=reader{}1@"),
-        ("a word of many rows", "q=list.example+reader1{}"),
+        ("one address", "q=reader{}1@"),
+        ("a common word", "q=list.example+reader1{}"),
         ("no row", "q=nobody{}"),
-        ("a cell", "q=city:%C5%81%C3%B3d%C5%BA+-nobody{}"),
+        ("an exact cell", "q=city:%C5%81%C3%B3d%C5%BA+-nobody{}"),
         ("blank cells", "q=missing:city+-nobody{}"),
-        ("the longest", "q=longest:first_name+-nobody{}"),
+        ("the longest cells", "q=longest:first_name+-nobody{}"),
     ] {
         let path = format!("/preview/rows?limit=0&{query}");
         page.measure(&format!("search for {name}"), &path);
     }
     page.measure("50 rows of the list", "/preview/rows?from={}000&limit=50");
     page.measure("a message", "/preview/m/{}001");
-    page.measure("its HTML in the frame", "/preview/m/{}001/html");
-    page.measure("its headers", "/preview/m/{}001/headers");
-    page.measure("what differs", "/preview/m/{}001/diff?other=5");
-    println!("looked at for findings in one request: {}", page.scan());
+    page.measure("HTML in the frame", "/preview/m/{}001/html");
+    page.measure("headers", "/preview/m/{}001/headers");
+    page.measure("a diff", "/preview/m/{}001/diff?other=5");
+    println!("one step of a scan for findings: {}", page.scan());
     println!("{} kB of memory", page.memory());
 }
 
@@ -82,12 +81,12 @@ fn write_recipients(dir: &Path, rows: u32) {
     }
 }
 
-/// The page, and a connection to it.
+/// A preview server with a connection to it.
 struct Page {
     child: Child,
     stream: BufReader<TcpStream>,
     host: String,
-    took: Duration,
+    startup: Duration,
 }
 
 impl Page {
@@ -106,7 +105,7 @@ impl Page {
         BufReader::new(output)
             .read_line(&mut line)
             .expect("an address");
-        let took = begun.elapsed();
+        let startup = begun.elapsed();
         let host = line
             .trim()
             .trim_start_matches("http://")
@@ -117,7 +116,7 @@ impl Page {
             child,
             stream: BufReader::new(stream),
             host,
-            took,
+            startup,
         }
     }
 
@@ -142,21 +141,21 @@ impl Page {
         String::from_utf8_lossy(&body).into_owned()
     }
 
-    /// Makes a request several times, with another number in it each time.
+    /// Repeats a request, each time with another number for `{}`.
     fn measure(&mut self, name: &str, path: &str) {
-        let mut took: Vec<Duration> = Vec::new();
+        let mut times: Vec<Duration> = Vec::new();
         let mut length = 0;
         for time in 1..=TIMES {
             let path = path.replace("{}", &time.to_string());
             let begun = Instant::now();
             length = self.get(&path).len();
-            took.push(begun.elapsed());
+            times.push(begun.elapsed());
         }
-        took.sort_unstable();
+        times.sort_unstable();
         println!(
-            "{name}: median {:.1?}, most {:.1?} ({length} bytes)",
-            took[took.len() / 2],
-            took[took.len() - 1]
+            "{name}: median {:.1?}, maximum {:.1?} ({length} bytes)",
+            times[times.len() / 2],
+            times[times.len() - 1]
         );
     }
 

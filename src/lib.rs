@@ -29,7 +29,7 @@ mod html;
 pub mod ledger;
 pub mod message;
 pub mod pace;
-pub mod preview;
+mod preview;
 pub mod recipients;
 pub mod render;
 pub mod report;

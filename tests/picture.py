@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws docs/send.svg: a terminal in which a mistake is found and a newsletter is sent.
+"""Draws docs/send.svg: a terminal where `mailrun send` finds a mistake, and then sends a newsletter.
 
 Usage: tests/picture.py target/debug/mailrun > docs/send.svg
 
-What it shows is what the program says, of examples/newsletter with one word misspelt at first.
+The text is real output for examples/newsletter, at first with one misspelt column.
 """
 import pathlib
 import re
@@ -14,7 +14,7 @@ import tempfile
 from html import escape
 
 WIDTH, LINE, CHAR, PAD = 96, 18, 7.83, 20
-COLOURS = [  # what a line looks like, and its class
+COLOURS = [  # a pattern for a line, and its class
     (r"^\$ ", "cmd"),
     (r"^\s+×", "bad"),
     (r"^\s+·", "bad"),
@@ -32,25 +32,25 @@ def main():
     mailrun = pathlib.Path(sys.argv[1]).resolve()
     examples = pathlib.Path(__file__).resolve().parent.parent / "examples"
     with tempfile.TemporaryDirectory() as folder:
-        here = pathlib.Path(folder)
-        campaign = shutil.copytree(examples / "newsletter", here / "newsletter",
+        root = pathlib.Path(folder)
+        campaign = shutil.copytree(examples / "newsletter", root / "newsletter",
                                    ignore=shutil.ignore_patterns("runs"))
         lines = []
 
         def show(*words):
-            done = subprocess.run([mailrun, *words], cwd=here, stdout=subprocess.PIPE,
+            done = subprocess.run([mailrun, *words], cwd=root, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True)
             lines.append("$ mailrun " + " ".join(words))
-            # The temporary folder is called otherwise every time.
-            lines.extend(done.stdout.replace(f"{here.resolve()}/", "").rstrip().splitlines())
+            # The name of the temporary folder differs from run to run.
+            lines.extend(done.stdout.replace(f"{root.resolve()}/", "").rstrip().splitlines())
             lines.append("")
 
         template = campaign / "templates" / "newsletter.txt"
-        right = template.read_text()
-        assert "{{ first_name }}" in right
-        template.write_text(right.replace("{{ first_name }}", "{{ firstname }}", 1))
+        text = template.read_text()
+        assert "{{ first_name }}" in text
+        template.write_text(text.replace("{{ first_name }}", "{{ firstname }}", 1))
         show("send", "newsletter", "--local")
-        template.write_text(right)
+        template.write_text(text)
         show("send", "newsletter", "--local")
     draw([line for line in lines[:-1]])
 
@@ -69,7 +69,7 @@ def draw(lines):
             continue
         if len(line) > WIDTH:
             line = line[:WIDTH - 1] + "…"
-        kind = next((name for shape, name in COLOURS if re.search(shape, line)), None)
+        kind = next((name for pattern, name in COLOURS if re.search(pattern, line)), None)
         kind = f' class="{kind}"' if kind else ""
         print(f'<text x="{PAD}" y="{PAD + 32 + number * LINE}" xml:space="preserve"{kind}>{escape(line)}</text>')
     print("</svg>")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws the picture of the preview in docs/: the page in a headless Chromium, with the newsletter of the examples.
+"""Takes docs/preview.png: the preview page with the example newsletter, in headless Chromium.
 
 Usage: tests/picture_preview.py target/debug/mailrun [FOLDER]
 
-Without a folder the picture of the documentation is written into docs/; with one, many into it, to look at.
+With FOLDER, writes screenshots of all states of the page into it instead.
 """
 import base64
 import json
@@ -17,8 +17,8 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# What somebody has broken, so that there is something to find: a link that leads nowhere.
-BROKEN = ("</body>", '<p><a href="">To the shop</a></p></body>')
+# A mistake, so that there is a finding: an empty link.
+MISTAKE = ("</body>", '<p><a href="">To the shop</a></p></body>')
 
 
 def main():
@@ -26,15 +26,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         campaign = pathlib.Path(folder) / "newsletter"
         shutil.copytree(ROOT / "examples" / "newsletter", campaign)
-        html = next(path for path in sorted((campaign / "templates").glob("*.html")) if BROKEN[0] in path.read_text())
-        html.write_text(html.read_text().replace(*BROKEN))
+        html = next(path for path in sorted((campaign / "templates").glob("*.html")) if MISTAKE[0] in path.read_text())
+        html.write_text(html.read_text().replace(*MISTAKE))
         preview = subprocess.Popen([mailrun, "preview", campaign.name, "--web"], cwd=folder, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         try:
             url = preview.stdout.readline().strip()
             camera = Camera(url, folder)
             if len(sys.argv) > 2:
-                everything(pathlib.Path(sys.argv[2]), camera.shoot, campaign)
+                shoot_all(pathlib.Path(sys.argv[2]), camera.shoot, campaign)
             else:
                 camera.shoot(ROOT / "docs" / "preview.png", "row=1&w=375&theme=light", 1360, 800)
             camera.close()
@@ -43,7 +43,7 @@ def main():
             preview.wait()
 
 
-def everything(out, shoot, campaign):
+def shoot_all(out, shoot, campaign):
     out.mkdir(exist_ok=True)
     for theme in ["light", "dark"]:
         shoot(out / f"none-{theme}.png", f"theme={theme}", 1360, 800)
@@ -58,27 +58,27 @@ def everything(out, shoot, campaign):
     shoot(out / "wrong.png", "q=missing%3Anowhere", 1360, 800)
     shoot(out / "findings.png", "q=has%3Afindings", 1360, 800)
     shoot(out / "help.png", "row=1", 1360, 800, "document.querySelector('#help-button').click()")
-    html = campaign / "campaign.toml"
-    html.write_text(html.read_text().replace("subject = \"", "subject = \"{{ frist_name }} ", 1))
+    toml = campaign / "campaign.toml"
+    toml.write_text(toml.read_text().replace("subject = \"", "subject = \"{{ frist_name }} ", 1))
     time.sleep(1)
     shoot(out / "broken.png", "row=1", 1360, 800)
 
 
 class Camera:
-    """A headless Chromium, driven by the WebDriver protocol."""
+    """Headless Chromium, controlled over WebDriver."""
 
     def __init__(self, url, folder):
         self.url = url.split("?")[0]
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        said = next(line for line in self.driver.stdout if "successfully on port" in line)
-        self.base = "http://127.0.0.1:" + re.search(r"port (\d+)", said)[1]
+        line = next(line for line in self.driver.stdout if "successfully on port" in line)
+        self.base = "http://127.0.0.1:" + re.search(r"port (\d+)", line)[1]
         args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder}/browser"]
-        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": args, "binary": shutil.which("chromium")}}}
-        session = self.ask("/session", {"capabilities": wanted})
+        capabilities = {"alwaysMatch": {"goog:chromeOptions": {"args": args, "binary": shutil.which("chromium")}}}
+        session = self.call("/session", {"capabilities": capabilities})
         self.base += "/session/" + session["sessionId"]
 
-    def ask(self, command, body=None):
+    def call(self, command, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + command, data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request) as answer:
@@ -86,16 +86,16 @@ class Camera:
 
     def shoot(self, path, state, width, height, script=""):
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.ask("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
-        self.ask("/url", {"url": f"{self.url}?{state}"})
-        there = "location.search.includes('row=') ? document.querySelector('#panel')?.firstChild : true"
-        ready = f"return Boolean((document.querySelector('#count')?.textContent || document.querySelector('#notice:not([hidden])')) && ({there}))"
+        self.call("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+        self.call("/url", {"url": f"{self.url}?{state}"})
+        panel = "location.search.includes('row=') ? document.querySelector('#panel')?.firstChild : true"
+        ready = f"return Boolean((document.querySelector('#count')?.textContent || document.querySelector('#notice:not([hidden])')) && ({panel}))"
         end = time.monotonic() + 10
-        while not self.ask("/execute/sync", {"script": ready, "args": []}) and time.monotonic() < end:
+        while not self.call("/execute/sync", {"script": ready, "args": []}) and time.monotonic() < end:
             time.sleep(0.05)
-        self.ask("/execute/sync", {"script": script, "args": []})
-        time.sleep(0.5)  # for the frame
-        pathlib.Path(path).write_bytes(base64.b64decode(self.ask("/screenshot")))
+        self.call("/execute/sync", {"script": script, "args": []})
+        time.sleep(0.5)  # until the frame is drawn
+        pathlib.Path(path).write_bytes(base64.b64decode(self.call("/screenshot")))
 
     def close(self):
         request = urllib.request.Request(self.base, method="DELETE")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Draws docs/preview-terminal.png and docs/contact-sheet.png: `mailrun preview` in a tmux, its screen as a page; and what
-`--out` writes; both in a headless Chromium.
+"""Takes docs/preview-terminal.png, the screen of `mailrun preview` in tmux, and docs/contact-sheet.png, both with headless
+Chromium.
 
 Usage: tests/picture_terminal.py target/debug/mailrun [FOLDER]
 """
@@ -14,21 +14,21 @@ import time
 
 COLUMNS, ROWS = 92, 40
 COLOURS = ["#2b2b2b", "#e5786d", "#95c76f", "#e0b45c", "#7aa6da", "#c397d8", "#70c0b1", "#dddddd"]
-GROUND, TEXT = "#1d1f21", "#d8d8d4"
+BACKGROUND, TEXT = "#1d1f21", "#d8d8d4"
 PAGE = """<!doctype html><meta charset="utf-8"><style>html,body{{margin:0;background:#1d1f21}}
 pre{{margin:0;padding:18px 20px;color:#d8d8d4;font:14px/1.35 "DejaVu Sans Mono",monospace}}</style><pre>{}</pre>"""
 
 
 def spans(text):
-    """Text with SGR sequences as HTML."""
+    """Converts text with SGR sequences to HTML."""
     state = {"bold": False, "dim": False, "italic": False, "underline": False, "reverse": False, "strike": False, "fg": None}
     on = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike"}
-    written = []
-    for piece in re.split(r"(\x1b\[[0-9;]*m)", text):
-        sgr = re.fullmatch(r"\x1b\[([0-9;]*)m", piece)
+    parts = []
+    for part in re.split(r"(\x1b\[[0-9;]*m)", text):
+        sgr = re.fullmatch(r"\x1b\[([0-9;]*)m", part)
         if not sgr:
-            if piece:
-                written.append(f'<span style="{css(state)}">{html.escape(piece)}</span>')
+            if part:
+                parts.append(f'<span style="{css(state)}">{html.escape(part)}</span>')
             continue
         for code in [int(code or 0) for code in sgr.group(1).split(";")]:
             if code == 0:
@@ -39,12 +39,12 @@ def spans(text):
                 state["fg"] = COLOURS[code - 30]
             elif code == 39:
                 state["fg"] = None
-    return "".join(written)
+    return "".join(parts)
 
 
 def css(state):
     colour = state["fg"] or TEXT
-    rules = [f"background:{colour};color:{GROUND}" if state["reverse"] else f"color:{colour}"]
+    rules = [f"background:{colour};color:{BACKGROUND}" if state["reverse"] else f"color:{colour}"]
     for name, rule in [("bold", "font-weight:bold"), ("dim", "opacity:.6"), ("italic", "font-style:italic"),
                        ("underline", "text-decoration:underline"), ("strike", "text-decoration:line-through")]:
         if state[name]:
@@ -53,7 +53,7 @@ def css(state):
 
 
 def screen(mailrun, campaign):
-    """What is on the screen, with its colours."""
+    """Returns the screen, with its colours as SGR sequences."""
     tmux = ["tmux", "-L", "mailrun-picture", "-f", "/dev/null"]
     subprocess.run(tmux + ["new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-s", "p",
                            f"{mailrun} preview {campaign}"], check=True)

@@ -85,7 +85,7 @@ fn print(
         return Ok(());
     };
     match prepared.engine.prepare(&first.row) {
-        Ok(message) => println!("\n{}", preview::shown(&message, None, &look())),
+        Ok(message) => println!("\n{}", preview::message_text(&message, None, &look())),
         Err(finding) => println!("\nThe first message can't be rendered: {finding}"),
     }
     Ok(())

@@ -16,7 +16,10 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::ledger::{Run, Target};
-use crate::preview::{self, Browser, Kept, Page, Rows, Sheet, SheetError, Told};
+use crate::preview::{
+    self, ContactSheet, ContactSheetError, FindingSummary, LazyRows, MessageBrowser, RenderedRow,
+    StoredRow,
+};
 use crate::recipients::{LineNumbers, RecipientReader};
 use crate::render::{self, Engine, Inputs, Prepared};
 use crate::report::grouped;
@@ -61,17 +64,22 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         console,
     };
     let left_out = LeftOut::new(&campaign)?;
-    let rows = Rows::new(reader, left_out).map_err(cannot_spool)?;
+    let rows = LazyRows::new(reader, left_out).map_err(cannot_spool)?;
     if terminal::can_browse(args) {
         let email = rows.email();
-        let make = |kept: &Kept, width| renderer.page(kept, email, width);
-        return terminal::browse(Browser::new(rows, &run.header, terminal::look(), &make));
+        let make = |kept: &StoredRow, width| renderer.page(kept, email, width);
+        return terminal::browse(MessageBrowser::new(
+            rows,
+            &run.header,
+            terminal::look(),
+            &make,
+        ));
     }
     let selection = Selection::new(args);
     match &args.out {
         None => print(&renderer, rows, &selection),
         Some(dir) => {
-            let sheet = Sheet::new(dir, &campaign.name, run.started, Clock::system());
+            let sheet = ContactSheet::new(dir, &campaign.name, run.started, Clock::system());
             write_files(&renderer, rows, &selection, sheet.map_err(cannot_write)?)
         }
     }
@@ -79,7 +87,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
 
 fn print(
     renderer: &RowRenderer<'_>,
-    rows: Rows,
+    rows: LazyRows,
     selection: &Selection,
 ) -> Result<ExitCode, Failure> {
     let look = terminal::look();
@@ -89,15 +97,15 @@ fn print(
         if message.is_none() && !selection.is_many() {
             return Err(as_errors(&findings));
         }
-        let told = renderer.told(&findings, look.width);
+        let summary = renderer.summary(&findings, look.width);
         if !std::mem::take(&mut first) {
             println!();
         }
         match message {
-            Some(message) => println!("{}", preview::shown(&message, Some(&told), &look)),
+            Some(message) => println!("{}", preview::message_text(&message, Some(&summary), &look)),
             None => println!(
                 "{}",
-                preview::not_shown(kept.number, &told, &look).join("\n")
+                preview::no_message_text(kept.number, &summary, &look).join("\n")
             ),
         }
         Ok(())
@@ -108,9 +116,9 @@ fn print(
 /// Writes the selected messages to files, with a contact sheet.
 fn write_files(
     renderer: &RowRenderer<'_>,
-    rows: Rows,
+    rows: LazyRows,
     selection: &Selection,
-    mut sheet: Sheet,
+    mut sheet: ContactSheet,
 ) -> Result<ExitCode, Failure> {
     selection.for_each(rows, renderer.recipients, |kept, email| {
         let (message, findings) = renderer.render(kept, email, sheet.has_room());
@@ -119,11 +127,11 @@ fn write_files(
                 let eml = sheet.add(&message, &findings).map_err(cannot_write)?;
                 println!("{}", eml.display());
             }
-            None => sheet.add_without(kept.number, kept.cell(email), &findings),
+            None => sheet.add_without_message(kept.number, kept.cell(email), &findings),
         }
         Ok(())
     })?;
-    let without = sheet.without();
+    let without = sheet.rows_without_message();
     let index = sheet.finish().map_err(cannot_write)?;
     let without = match without {
         0 => String::new(),
@@ -151,9 +159,9 @@ fn cannot_spool(error: io::Error) -> Failure {
     (std::env::temp_dir(), error).into()
 }
 
-fn cannot_write(error: SheetError) -> Failure {
+fn cannot_write(error: ContactSheetError) -> Failure {
     match error {
-        SheetError::Io(dir, error) => (dir, error).into(),
+        ContactSheetError::Io(dir, error) => (dir, error).into(),
         other => Failure::new("io", other.to_string()),
     }
 }
@@ -168,14 +176,14 @@ struct RowRenderer<'a> {
 }
 
 impl RowRenderer<'_> {
-    fn page(&self, kept: &Kept, email: usize, width: usize) -> Page {
+    fn page(&self, kept: &StoredRow, email: usize, width: usize) -> RenderedRow {
         let (prepared, findings) = self.render(kept, email, true);
-        let told = self.told(&findings, width);
-        Page { prepared, told }
+        let findings = self.summary(&findings, width);
+        RenderedRow { prepared, findings }
     }
 
     /// A row's message, and its findings if `check` is set. Without a message, the findings say why.
-    fn render(&self, kept: &Kept, email: usize, check: bool) -> (Option<Prepared>, Findings) {
+    fn render(&self, kept: &StoredRow, email: usize, check: bool) -> (Option<Prepared>, Findings) {
         match self.prepare(kept, email) {
             Ok((row, message)) if check => (Some(message), self.check(&row, kept.line)),
             Ok((_, message)) => (Some(message), Findings::default()),
@@ -183,7 +191,11 @@ impl RowRenderer<'_> {
         }
     }
 
-    fn prepare(&self, kept: &Kept, email: usize) -> Result<(render::Row, Prepared), Box<Finding>> {
+    fn prepare(
+        &self,
+        kept: &StoredRow,
+        email: usize,
+    ) -> Result<(render::Row, Prepared), Box<Finding>> {
         let row = kept.to_row(email);
         let row = row.map_err(|fault| Box::new(fault.finding()));
         let prepared = row.and_then(|row| {
@@ -205,13 +217,13 @@ impl RowRenderer<'_> {
             .collect()
     }
 
-    fn told(&self, findings: &Findings, width: usize) -> Told {
+    fn summary(&self, findings: &Findings, width: usize) -> FindingSummary {
         let groups = findings.groups().into_iter();
         let text = groups.map(|group| {
             let text = self.console.format_within(group, width);
             text.trim_end().to_owned()
         });
-        Told::new(findings, text.collect())
+        FindingSummary::new(findings, text.collect())
     }
 }
 
@@ -247,9 +259,9 @@ impl Selection {
     /// selected, it is the first row with that address that gets a message.
     fn for_each(
         &self,
-        mut rows: Rows,
+        mut rows: LazyRows,
         recipients: &Path,
-        mut show: impl FnMut(&Kept, usize) -> Result<(), Failure>,
+        mut show: impl FnMut(&StoredRow, usize) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let email = rows.email();
         let mut left = match self.limit {
@@ -267,7 +279,7 @@ impl Selection {
             if !self.contains(&kept, email) {
                 continue;
             }
-            if kept.fault.is_none() || self.is_many() {
+            if kept.no_message.is_none() || self.is_many() {
                 show(&kept, email)?;
                 (any, left) = (true, left - 1);
             } else {
@@ -285,7 +297,7 @@ impl Selection {
         }
     }
 
-    fn contains(&self, kept: &Kept, email: usize) -> bool {
+    fn contains(&self, kept: &StoredRow, email: usize) -> bool {
         self.row.is_none_or(|row| row == kept.number)
             && (self.email.is_none() || self.email == kept.address(email))
     }

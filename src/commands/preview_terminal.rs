@@ -22,7 +22,7 @@ use super::failure::Failure;
 use crate::cli::PreviewArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::preview::{Browser, Look, Step};
+use crate::preview::{KeyAction, MessageBrowser, OutputStyle};
 
 /// After how many steps of reading rows the footer is drawn again.
 const DRAW_EVERY: usize = 25;
@@ -30,9 +30,9 @@ const DRAW_EVERY: usize = 25;
 const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
 /// How messages are shown on standard output.
-pub(super) fn look() -> Look {
+pub(super) fn look() -> OutputStyle {
     let terminal = is_screen();
-    Look {
+    OutputStyle {
         terminal,
         width: size().1,
         colour: terminal && !no_color(),
@@ -56,7 +56,7 @@ fn size() -> (usize, usize) {
     (rows.into(), columns.into())
 }
 
-pub(super) fn browse(mut browser: Browser<'_>) -> Result<ExitCode, Failure> {
+pub(super) fn browse(mut browser: MessageBrowser<'_>) -> Result<ExitCode, Failure> {
     let screen = Screen::enter().map_err(|error| failed(&error))?;
     let ended = run(&mut browser);
     drop(screen);
@@ -71,16 +71,16 @@ fn failed(error: &io::Error) -> Failure {
     Failure::new("io", format!("can't show the messages: {error}"))
 }
 
-fn run(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
+fn run(browser: &mut MessageBrowser<'_>) -> io::Result<ExitCode> {
     loop {
         draw(browser)?;
         read_rows(browser)?;
         loop {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => match browser.press(key)? {
-                    Step::Stay => {}
-                    Step::Quit => return Ok(ExitCode::Done),
-                    Step::Interrupt => return Ok(ExitCode::Interrupted),
+                    KeyAction::Redraw => {}
+                    KeyAction::Quit => return Ok(ExitCode::Done),
+                    KeyAction::Interrupt => return Ok(ExitCode::Interrupted),
                 },
                 // The terminal was resized: draw again.
                 _ => {}
@@ -93,7 +93,7 @@ fn run(browser: &mut Browser<'_>) -> io::Result<ExitCode> {
 }
 
 /// Reads more rows until a key is pressed.
-fn read_rows(browser: &mut Browser<'_>) -> io::Result<()> {
+fn read_rows(browser: &mut MessageBrowser<'_>) -> io::Result<()> {
     let mut steps = 0;
     while !event::poll(Duration::ZERO)? {
         let more = browser.idle()?;
@@ -108,7 +108,7 @@ fn read_rows(browser: &mut Browser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn draw(browser: &mut Browser<'_>) -> io::Result<()> {
+fn draw(browser: &mut MessageBrowser<'_>) -> io::Result<()> {
     let (height, width) = size();
     let lines = browser.draw(width, height)?;
     let mut screen = Vec::new();

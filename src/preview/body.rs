@@ -1,48 +1,44 @@
-//! A message's body as lines of a terminal: links are underlined and numbered, with their targets
-//! below; colours are those of the terminal that come near the message's, so that they can be read
-//! whatever its background is.
+//! A message's body as lines for the terminal. Links are underlined and numbered, with their targets
+//! below. Colours are the nearest ones of the terminal's palette, which suits its background.
 
 use console::{Color, Style, measure_text_width};
 use html2text::config;
 use html2text::render::{RichAnnotation, TaggedLine};
 
-use super::look::{Look, wrapped};
+use super::output_style::{OutputStyle, wrapped};
 use crate::clock::Clock;
+use crate::web;
 
-/// How wide text is at most, to be read easily.
-const WIDEST: usize = 90;
-/// The most bytes of a text that are shown.
-const LONGEST: usize = 512 * 1024;
+/// The most columns of text, for legibility.
+const MAX_WIDTH: usize = 90;
+/// The most bytes of a text.
+const MAX_BYTES: usize = 512 * 1024;
 
-/// HTML as text.
-pub(super) fn html(html: &str, look: &Look) -> Vec<String> {
-    let width = look.width.clamp(1, WIDEST);
-    let Some(lines) = rich(html, width, &look.clock) else {
-        let mut lines = vec![look.dim("(this HTML can't be shown as text; here is its source)")];
-        lines.extend(source(html, look));
+pub(super) fn html(html: &str, output: &OutputStyle) -> Vec<String> {
+    let width = output.width.clamp(1, MAX_WIDTH);
+    let Some(lines) = rich(html, width, &output.clock) else {
+        let mut lines =
+            vec![output.dim("(this HTML can't be displayed as text; this is its source)")];
+        lines.extend(source(html, output));
         return lines;
     };
-    let lines = lines.iter().map(|line| painted(line, look));
-    tidy(lines.flat_map(|line| fitted(line, width)))
+    let lines = lines.iter().map(|line| painted(line, output));
+    without_blank_runs(lines.flat_map(|line| fitted(line, width)))
 }
 
-/// A text part.
-pub(super) fn text(text: &str, look: &Look) -> Vec<String> {
-    cut(text, look.width.min(WIDEST), look)
+pub(super) fn text(text: &str, output: &OutputStyle) -> Vec<String> {
+    cut(text, output.width.min(MAX_WIDTH), output)
 }
 
-/// The source of HTML.
-pub(super) fn source(html: &str, look: &Look) -> Vec<String> {
-    cut(html, look.width, look)
+pub(super) fn source(html: &str, output: &OutputStyle) -> Vec<String> {
+    cut(html, output.width, output)
 }
 
-fn cut(text: &str, width: usize, look: &Look) -> Vec<String> {
-    let mut ends = (0..=LONGEST.min(text.len())).rev();
-    let end = ends.find(|end| text.is_char_boundary(*end));
-    let end = end.unwrap_or_default();
-    let mut lines = wrapped(&text[..end], width);
-    if end < text.len() {
-        lines.push(look.dim("(cut here: it is too long to be shown)"));
+fn cut(text: &str, width: usize, output: &OutputStyle) -> Vec<String> {
+    let shown = web::cut(text, MAX_BYTES);
+    let mut lines = wrapped(shown, width);
+    if shown.len() < text.len() {
+        lines.push(output.dim("(cut here: the text is too long)"));
     }
     lines
 }
@@ -59,26 +55,26 @@ fn rich(html: &str, width: usize, clock: &Clock) -> Option<Vec<TaggedLine<Vec<Ri
     config.render_to_lines(tree, width).ok()
 }
 
-fn painted(line: &TaggedLine<Vec<RichAnnotation>>, look: &Look) -> String {
+fn painted(line: &TaggedLine<Vec<RichAnnotation>>, output: &OutputStyle) -> String {
     let heading = is_heading(line);
     let style = |tags: &[RichAnnotation]| match heading {
         true => style(tags).bold(),
         false => style(tags),
     };
-    let pieces = line.tagged_strings();
-    pieces
-        .map(|piece| look.paint(&style(&piece.tag), &piece.s))
+    line.tagged_strings()
+        .map(|string| output.paint(&style(&string.tag), &string.s))
         .collect()
 }
 
-/// Whether a line begins with the marks of a heading, such as `## `.
+/// Whether a line begins with a heading mark, such as `## `.
 fn is_heading(line: &TaggedLine<Vec<RichAnnotation>>) -> bool {
-    let first = line.tagged_strings().next();
-    let rest = first.map(|piece| (piece.s.len(), piece.s.trim_start_matches('#')));
-    rest.is_some_and(|(whole, rest)| rest.len() < whole && rest.starts_with(' '))
+    line.tagged_strings().next().is_some_and(|first| {
+        let rest = first.s.trim_start_matches('#');
+        rest.len() < first.s.len() && rest.starts_with(' ')
+    })
 }
 
-/// A line that is too wide all the same, such as one with a long link, in several.
+/// Breaks a line that html2text left too wide, such as one with a long link.
 fn fitted(line: String, width: usize) -> Vec<String> {
     if measure_text_width(&line) <= width {
         return vec![line];
@@ -92,19 +88,19 @@ fn fitted(line: String, width: usize) -> Vec<String> {
         .collect()
 }
 
-/// Without blank lines at the ends, and with one where there are several.
-fn tidy(lines: impl Iterator<Item = String>) -> Vec<String> {
-    let mut tidy: Vec<String> = Vec::new();
+/// Removes blank lines at both ends, and all but one of several in a row.
+fn without_blank_runs(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
     for line in lines {
         let line = line.trim_end();
-        if !line.is_empty() || tidy.last().is_some_and(|last| !last.is_empty()) {
-            tidy.push(line.to_owned());
+        if !line.is_empty() || kept.last().is_some_and(|last| !last.is_empty()) {
+            kept.push(line.to_owned());
         }
     }
-    while tidy.last().is_some_and(String::is_empty) {
-        tidy.pop();
+    while kept.last().is_some_and(String::is_empty) {
+        kept.pop();
     }
-    tidy
+    kept
 }
 
 fn style(annotations: &[RichAnnotation]) -> Style {
@@ -114,7 +110,7 @@ fn style(annotations: &[RichAnnotation]) -> Style {
     annotations
         .iter()
         .fold(Style::new(), |style, annotation| match annotation {
-            // A link on a colour of its own is a button.
+            // A link with a background colour is a button.
             RichAnnotation::Link(_) if has_background => style.reverse().bold(),
             RichAnnotation::Link(_) => style.underlined(),
             RichAnnotation::Strong => style.bold(),
@@ -130,7 +126,7 @@ fn style(annotations: &[RichAnnotation]) -> Style {
         })
 }
 
-/// The colour of the terminal that is nearest to one; none to what is nearly grey.
+/// The terminal colour with the nearest hue; `None` for near-greys.
 fn hue(colour: html2text::Colour) -> Option<Color> {
     let [r, g, b] = [colour.r, colour.g, colour.b].map(i32::from);
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));
@@ -158,8 +154,8 @@ fn hue(colour: html2text::Colour) -> Option<Color> {
 mod tests {
     use super::*;
 
-    fn look(width: usize, colour: bool) -> Look {
-        Look {
+    fn output(width: usize, colour: bool) -> OutputStyle {
+        OutputStyle {
             terminal: true,
             width,
             colour,
@@ -168,34 +164,34 @@ mod tests {
     }
 
     #[test]
-    fn links_are_numbered_and_their_targets_stand_below() {
+    fn links_are_numbered_and_their_targets_listed_below() {
         let lines = html(
             "<p>See <a href='https://a.example/'>this</a>.</p>",
-            &look(40, false),
+            &output(40, false),
         );
         assert_eq!(lines, ["See this[1].", "", "[1]: https://a.example/"]);
     }
 
     #[test]
-    fn colours_are_the_terminals() {
+    fn colours_come_from_the_terminals_palette() {
         let lines = html(
             "<p style='color:#b4532a'>warm</p><p style='color:#222'>plain</p>",
-            &look(40, true),
+            &output(40, true),
         );
         assert_eq!(lines, ["\u{1b}[31mwarm\u{1b}[0m", "", "plain"]);
-        let plain = html("<p style='color:#b4532a'>warm</p>", &look(40, false));
+        let plain = html("<p style='color:#b4532a'>warm</p>", &output(40, false));
         assert_eq!(plain, ["warm"]);
     }
 
     #[test]
-    fn what_is_hidden_is_left_out_and_no_line_is_too_wide() {
+    fn hidden_text_is_omitted_and_no_line_is_too_wide() {
         let long = format!(
             "<p style='display:none'>x</p><table><tr><td>{}</td><td><a href='https://{}'>y</a>",
             "word ".repeat(50),
             "z".repeat(200)
         );
         for width in [1, 10, 40, 80] {
-            let lines = html(&long, &look(width, true));
+            let lines = html(&long, &output(width, true));
             assert!(
                 lines.iter().all(|line| measure_text_width(line) <= width),
                 "{width}: {lines:#?}"
@@ -205,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_controls_the_terminal() {
+    fn messages_cannot_control_the_terminal() {
         let hostile = "a&#27;[31mb\u{1b}]52;c;eA==\u{7}\u{202e}\u{9b}1m&#x202e;";
-        let look = look(60, false);
+        let output = output(60, false);
         for lines in [
-            html(hostile, &look),
-            text(hostile, &look),
-            source(hostile, &look),
+            html(hostile, &output),
+            text(hostile, &output),
+            source(hostile, &output),
         ] {
             let shown = lines.concat();
             assert!(
@@ -222,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_and_says_so() {
-        let lines = text(&"word\n".repeat(200_000), &look(60, false));
+    fn long_text_is_cut_with_a_notice() {
+        let lines = text(&"word\n".repeat(200_000), &output(60, false));
         assert!(lines.last().is_some_and(|line| line.contains("cut here")));
     }
 }

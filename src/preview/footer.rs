@@ -1,29 +1,29 @@
-//! The last line of the screen: where one is, and what the last key came to.
+//! The last line of the terminal preview: the position, the message, and what the last key did.
 
 use console::{Style, measure_text_width, truncate_str};
 
-use super::look::Look;
+use super::output_style::OutputStyle;
 use crate::report::{grouped, printable_line};
 
-/// What the line says.
 pub(super) struct Footer<'a> {
-    /// The number of the row, and how many are known.
+    /// The position of the row, from 1.
     pub(super) at: usize,
+    /// How many rows have been read.
     pub(super) known: usize,
-    /// Whether there are more than that.
+    /// Follows the count: whether there are more rows.
     pub(super) more: &'static str,
-    /// What is known of the message.
+    /// The size of the message, and the number of its findings.
     pub(super) about: &'a str,
-    /// The part of it that is seen.
-    pub(super) part: &'static str,
-    /// How many lines are below those that are seen.
+    /// The name of the view.
+    pub(super) view: &'static str,
+    /// How many lines are below the screen.
     pub(super) below: usize,
-    /// What the last key came to; empty if nothing is to be said.
+    /// The result of the last key; may be empty.
     pub(super) notice: &'a str,
 }
 
 impl Footer<'_> {
-    /// The line, in so many columns if that can be.
+    /// The line, padded to `width` columns if it fits.
     pub(super) fn line(&self, width: usize) -> String {
         let left = self.left();
         let right = match self.notice {
@@ -33,7 +33,7 @@ impl Footer<'_> {
         let gap = width.saturating_sub(measure_text_width(&left) + measure_text_width(&right));
         match (gap, self.notice.is_empty()) {
             (0..=1, true) => format!("{left:width$}"),
-            // What a key came to is more than where it was pressed.
+            // If there is no room for both, the notice wins.
             (0..=1, false) => format!(" {right}"),
             _ => format!("{left}{:gap$}{right}", ""),
         }
@@ -42,7 +42,7 @@ impl Footer<'_> {
     fn left(&self) -> String {
         let number = |number: usize| grouped(number as u64);
         let mut left = format!(" {}/{}{}", number(self.at), number(self.known), self.more);
-        for part in [self.about, self.part] {
+        for part in [self.about, self.view] {
             if !part.is_empty() {
                 left.push_str(" · ");
                 left.push_str(part);
@@ -55,8 +55,8 @@ impl Footer<'_> {
     }
 }
 
-/// The line as it is seen.
-pub(super) fn painted(line: &str, width: usize, look: &Look) -> String {
-    let line = look.paint(&Style::new().reverse(), line);
+/// Styles the footer, and cuts it to `width` columns.
+pub(super) fn painted(line: &str, width: usize, output: &OutputStyle) -> String {
+    let line = output.paint(&Style::new().reverse(), line);
     truncate_str(&line, width, "…").into_owned()
 }

@@ -1,11 +1,11 @@
-// What the server is asked.
+// Requests to the server.
 
 import { ask, query } from "./ask.js";
-import { tried } from "./state.js";
+import { setFields } from "./state.js";
 
 const json = (path, signal) => ask(path, { signal }).then((it) => it.json());
 const path = (row, rest, set, fields = {}) => {
-  const all = new URLSearchParams([...tried(set), ...Object.entries(fields).filter(([, value]) => value)]);
+  const all = new URLSearchParams([...setFields(set), ...Object.entries(fields).filter(([, value]) => value)]);
   const text = all.toString();
   return `/preview/m/${row}${rest}${text ? `?${text}` : ""}`;
 };

@@ -1,18 +1,18 @@
-// The message as HTML, in a frame that can do nothing.
+// The message's HTML in a sandboxed frame.
 
 import * as api from "./api.js";
 import { el, size } from "./dom.js";
 import { LOOKS, set, state, WIDTHS } from "./state.js";
 
 const NAMES = { light: "Light", inverted: "Inverted", dark: "Dark" };
-const TITLES = { light: "As in light mode", inverted: "As mail clients turn colours around", dark: "The message's own styles for dark mode" };
-const LEAST = 200;
-const MOST = 3000;
+const TITLES = { light: "Light mode", inverted: "As mail clients invert colours in dark mode", dark: "The message's own dark mode styles" };
+const MIN_WIDTH = 200;
+const MAX_WIDTH = 3000;
 
-const press = (text, pressed, title, onclick) => el("button", { type: "button", "aria-pressed": pressed ? "true" : "false", title, onclick }, text);
+const toggle = (text, pressed, title, onclick) => el("button", { type: "button", "aria-pressed": pressed ? "true" : "false", title, onclick }, text);
 
-/** The frame, anew: what is in one has no say in the history. */
-export function framed(row, version) {
+/** A new frame. Replacing the frame instead of its URL keeps it out of the history. */
+export function createFrame(row, version) {
   const { w, look, images, set: values } = state();
   const frame = el("iframe", {
     id: "frame",
@@ -27,7 +27,7 @@ export function framed(row, version) {
   return frame;
 }
 
-/** What is chosen about it. */
+/** The controls of the frame. */
 export function tools(message) {
   const { w, look, images } = state();
   const input = el("input", { type: "checkbox", id: "images", onchange: (event) => set({ images: event.target.checked }) });
@@ -35,57 +35,57 @@ export function tools(message) {
   return el(
     "div",
     { class: "tools" },
-    el("span", { class: "widths", role: "group", "aria-label": "Width in pixels (w)" }, ...WIDTHS.map((name) => press(name === "full" ? "Full" : name, name === w, "Width (w)", () => set({ w: name })))),
-    el("span", { class: "widths looks", role: "group", "aria-label": "Colours (d)" }, ...LOOKS.map((name) => press(NAMES[name], name === look, `${TITLES[name]} (d)`, () => set({ look: name })))),
-    el("label", { title: "Load them from where they are (i): their servers see that" }, input, " Remote images"),
+    el("span", { class: "widths", role: "group", "aria-label": "Width in pixels (w)" }, ...WIDTHS.map((name) => toggle(name === "full" ? "Full" : name, name === w, "Width (w)", () => set({ w: name })))),
+    el("span", { class: "widths looks", role: "group", "aria-label": "Colours (d)" }, ...LOOKS.map((name) => toggle(NAMES[name], name === look, `${TITLES[name]} (d)`, () => set({ look: name })))),
+    el("label", { title: "Load remote images (i). Their servers will know that you did" }, input, " Remote images"),
     el("span", { class: "size" }, WIDTHS.includes(w) ? "" : `${w} px · `, message.html === null ? "" : size(message.html)),
   );
 }
 
-/** The handle by which the frame's width is drawn. */
+/** The handle that resizes the frame. */
 export function grip(frame) {
   const width = () => Math.round(frame().getBoundingClientRect().width);
-  const become = (wide) => Math.max(LEAST, Math.min(MOST, Math.round(wide)));
+  const clamp = (wide) => Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, Math.round(wide)));
   const handle = el("div", {
     id: "grip",
     role: "separator",
     tabindex: "0",
     "aria-orientation": "vertical",
     "aria-label": "Width of the message",
-    "aria-valuemin": LEAST,
-    "aria-valuemax": MOST,
+    "aria-valuemin": MIN_WIDTH,
+    "aria-valuemax": MAX_WIDTH,
     "aria-valuenow": state().w === "full" ? 600 : state().w,
-    title: "Draw to another width",
+    title: "Drag to resize",
   });
   let from = null;
   handle.addEventListener("pointerdown", (event) => {
     from = { x: event.clientX, width: width() };
     handle.setPointerCapture(event.pointerId);
-    // What goes over the frame would be the frame's.
-    document.body.dataset.drawing = "";
+    // Without this, the frame would receive the pointer events over it.
+    document.body.dataset.resizing = "";
     handle.focus();
   });
   handle.addEventListener("pointermove", (event) => {
     if (!from) return;
-    // The frame is in the middle, so it grows on both sides.
-    const wide = become(from.width + 2 * (event.clientX - from.x));
+    // The frame is centred, so it grows on both sides.
+    const wide = clamp(from.width + 2 * (event.clientX - from.x));
     frame().dataset.width = String(wide);
     frame().style.setProperty("--width", `${wide}px`);
     handle.setAttribute("aria-valuenow", wide);
   });
-  const drawn = () => {
-    delete document.body.dataset.drawing;
-    if (from) set({ w: String(become(width())) });
+  const resized = () => {
+    delete document.body.dataset.resizing;
+    if (from) set({ w: String(clamp(width())) });
     from = null;
   };
-  handle.addEventListener("pointerup", drawn);
-  handle.addEventListener("pointercancel", drawn);
+  handle.addEventListener("pointerup", resized);
+  handle.addEventListener("pointercancel", resized);
   handle.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -20, ArrowRight: 20 }[event.key];
     if (!by) return;
     event.preventDefault();
     event.stopPropagation();
-    set({ w: String(become(width() + by)) });
+    set({ w: String(clamp(width() + by)) });
   });
   return handle;
 }

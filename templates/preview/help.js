@@ -1,35 +1,34 @@
-// The help.
+// The help dialog.
 
-import { help as shown, keys, words } from "./dialog.js";
+import { help as showHelp, keys, words } from "./dialog.js";
 import { byId } from "./dom.js";
 
 const KEYS = [
   ["j k", "next, previous recipient"],
-  ["r", "any recipient"],
-  ["e", "the next with an error or a warning"],
+  ["r", "random recipient"],
+  ["e", "next message with an error or a warning"],
   ["/", "search"],
   ["1 – 6", "checks, text, source, headers, data, diff"],
-  ["w", "width of the message: 375, 600, full"],
-  ["d", "light, inverted, dark styles"],
-  ["i", "remote images"],
+  ["w", "message width: 375, 600, full"],
+  ["d", "message colours: light, inverted, dark"],
+  ["i", "load remote images, or not"],
   ["c", "copy the HTML"],
-  ["Enter", "into the tab"],
-  ["Esc", "back to the list; out of the search"],
-  ["t", "this page light, dark, as the system"],
+  ["Enter", "move the focus into the tab"],
+  ["Esc", "move the focus to the list; clear the search; close the message"],
+  ["t", "page colours: system, light, dark"],
   ["?", "this help"],
 ];
 const SEARCH = [
   ["word \"two words\"", "anywhere in the row"],
-  ["city:Kraków city:Kra*", "the cell of a column; its beginning"],
+  ["city:Kraków city:Kra*", "the whole cell of a column; its beginning"],
   ["\"first name\":Anna", "a column with a space in its name"],
-  ["\"size \"\"XL\"\"\"", "a quote in quotes is doubled"],
-  ["missing:city", "a blank cell"],
-  ["longest:city shortest:city", "the rows with the longest, or shortest, cells first"],
-  ["has:findings has:errors", "messages that something is wrong with"],
-  ["-word -city:Kraków", "not so"],
+  ["\"size \"\"XL\"\"\"", "a quote inside quotes, written twice"],
+  ["missing:city", "the cell is blank"],
+  ["longest:city shortest:city", "sorted by the length of the cell"],
+  ["has:findings has:errors", "messages with errors or warnings; with errors"],
+  ["-word -city:Kraków", "does not match"],
 ];
 
-/** Shows all keys and the language of the search. */
-export const help = () => shown("Keys and search", keys(KEYS), words(SEARCH));
+export const help = () => showHelp("Keys and search", keys(KEYS), words(SEARCH));
 
 byId("help-button").addEventListener("click", help);

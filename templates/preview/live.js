@@ -1,30 +1,30 @@
-// What stands at the top: whether saves are followed, and for a moment what a key came to.
+// The status at the top: whether the page follows saves, or for a moment a message.
 
 import { byId } from "./dom.js";
 
-/** How long a word is there, in milliseconds. */
-const MOMENT = 1500;
+/** How long a message is shown, in milliseconds. */
+const DURATION = 1500;
 const live = byId("live");
 let connected = null;
-let telling = 0;
+let timer = 0;
 
 function show() {
   live.textContent = connected === null ? "" : connected ? "Live" : "Not connected";
 }
 
-/** Whether saves are followed. */
-export function connection(is) {
-  connected = is;
-  live.dataset.live = is ? "yes" : "no";
-  if (!telling) show();
+/** Sets whether the page is connected to the server. */
+export function connection(isConnected) {
+  connected = isConnected;
+  live.dataset.live = isConnected ? "yes" : "no";
+  if (!timer) show();
 }
 
-/** Says something for a moment. */
-export function say(text) {
-  clearTimeout(telling);
+/** Shows a message for a moment. */
+export function announce(text) {
+  clearTimeout(timer);
   live.textContent = text;
-  telling = setTimeout(() => {
-    telling = 0;
+  timer = setTimeout(() => {
+    timer = 0;
     show();
-  }, MOMENT);
+  }, DURATION);
 }

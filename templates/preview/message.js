@@ -1,4 +1,4 @@
-// One message: its head, its frame, and the tabs beside it.
+// The open message: its headers, its frame, and the tabs beside it.
 
 import * as api from "./api.js";
 import { byId, data, el, fill, mailbox, number } from "./dom.js";
@@ -12,28 +12,28 @@ const side = byId("side");
 const NAMES = { checks: "Checks", text: "Text", source: "Source", headers: "Headers", data: "Data", diff: "Diff" };
 
 let about = { common: [], saved: false, version: "" };
+/** The open message, as the server describes it. */
 let view = null;
-let asking = new AbortController();
+let request = new AbortController();
 
-/** What is known of the campaign. */
-export function know(it) {
-  about = it;
+export function setCampaign(campaign) {
+  about = campaign;
 }
 
-/** Asks for the message that is looked at. With `keep`, the row's cells stay as they are. */
+/** Loads the open message. With `keep`, does not redraw the Data tab. */
 export async function load({ keep = false } = {}) {
-  asking.abort();
-  asking = new AbortController();
+  request.abort();
+  request = new AbortController();
   const { row, set: values } = state();
   document.body.dataset.view = row ? "message" : "list";
   if (!row) {
     view = null;
-    pane.replaceChildren(el("div", { class: "nothing" }, el("h1", {}, "No message is open"), el("kbd", {}, "j"), " opens the first, ", el("kbd", {}, "?"), " shows all keys."));
+    pane.replaceChildren(el("div", { class: "nothing" }, el("h1", {}, "No message is open"), el("kbd", {}, "j"), " opens the first one, ", el("kbd", {}, "?"), " shows all keys."));
     side.replaceChildren();
     return;
   }
   try {
-    view = await api.message(row, values, asking.signal);
+    view = await api.message(row, values, request.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     view = null;
@@ -50,10 +50,10 @@ const back = () => el("button", { type: "button", class: "quiet back", onclick: 
 
 function draw() {
   const { message, error } = view;
-  const tried = Object.keys(state().set).length > 0;
-  const whatIf = tried && el("p", { class: "what-if" }, "With other data than in the file", el("button", { type: "button", class: "quiet", id: "reset", onclick: () => set({ set: {} }) }, "As in the file"));
+  const isChanged = Object.keys(state().set).length > 0;
+  const whatIf = isChanged && el("p", { class: "what-if" }, "With changed data", el("button", { type: "button", class: "quiet", id: "reset", onclick: () => set({ set: {} }) }, "Reset to the file"));
   if (!message) {
-    fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("h1", {}, "There is no message for this recipient"), finding(error)));
+    fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("h1", {}, "This recipient gets no message"), finding(error)));
     return;
   }
   const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, data(value)));
@@ -73,14 +73,14 @@ function draw() {
     frame.tools(message),
     stage,
   );
-  if (message.html === null) fill(stage, el("p", { class: "nothing" }, "This message has no HTML; its text is on tab 2."));
-  else fill(stage, frame.framed(view.row, about.version), frame.grip(() => byId("frame")));
+  if (message.html === null) fill(stage, el("p", { class: "nothing" }, "This message has no HTML. Tab 2 shows its text."));
+  else fill(stage, frame.createFrame(view.row, about.version), frame.grip(() => byId("frame")));
 }
 
 function drawTabs() {
-  const own = state().tab;
-  const wrong = view.findings;
-  const worst = wrong.some((it) => it.severity === "error") ? "error" : wrong.some((it) => it.severity === "warning") ? "warning" : "note";
+  const open = state().tab;
+  const { findings } = view;
+  const worst = findings.some((it) => it.severity === "error") ? "error" : findings.some((it) => it.severity === "warning") ? "warning" : "note";
   const button = (name, place) =>
     el(
       "button",
@@ -88,28 +88,28 @@ function drawTabs() {
         type: "button",
         role: "tab",
         id: `tab-${name}`,
-        "aria-selected": name === own ? "true" : "false",
+        "aria-selected": name === open ? "true" : "false",
         "aria-controls": "panel",
-        tabindex: name === own ? "0" : "-1",
+        tabindex: name === open ? "0" : "-1",
         onclick: () => set({ tab: name }),
-        onkeydown: (event) => turn(event, place),
+        onkeydown: (event) => moveTab(event, place),
       },
       NAMES[name],
-      name === "checks" && wrong.length > 0 && el("span", { class: `badge ${worst}` }, number(wrong.length)),
+      name === "checks" && findings.length > 0 && el("span", { class: `badge ${worst}` }, number(findings.length)),
       el("kbd", { "aria-hidden": "true" }, String(place + 1)),
     );
   const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "About the message" }, ...TABS.map(button));
   const panel = byId("panel") ?? el("div", { id: "panel", role: "tabpanel", tabindex: "0" });
-  panel.setAttribute("aria-labelledby", `tab-${own}`);
+  panel.setAttribute("aria-labelledby", `tab-${open}`);
   const focused = document.activeElement?.id;
   const old = side.querySelector(".tabs");
   if (old) old.replaceWith(tabs);
   else side.replaceChildren(tabs, panel);
-  if (focused?.startsWith("tab-")) byId(`tab-${own}`)?.focus();
+  if (focused?.startsWith("tab-")) byId(`tab-${open}`)?.focus();
 }
 
-/** The arrows go from tab to tab. */
-function turn(event, place) {
+/** Arrow keys move between tabs. */
+function moveTab(event, place) {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!by) return;
   event.preventDefault();
@@ -118,30 +118,30 @@ function turn(event, place) {
   byId(`tab-${state().tab}`)?.focus();
 }
 
-/** What the panel is filled with is of this round; an answer for an older one is dropped. */
+/** Counts draws of the panel. Content for an earlier round is dropped. */
 let round = 0;
 
 /** Fills the panel. */
 async function show() {
   round += 1;
-  const own = round;
+  const myRound = round;
   const [mine, panel, { tab }] = [view, byId("panel"), state()];
   let content;
   try {
-    content = await PANELS[tab]({ view, about, signal: asking.signal });
+    content = await PANELS[tab]({ view, about, signal: request.signal });
   } catch (error) {
     if (error.name === "AbortError") return;
     content = el("p", { class: "nothing", role: "alert" }, error.message);
   }
-  if (own !== round || view !== mine || state().tab !== tab) return;
+  if (myRound !== round || view !== mine || state().tab !== tab) return;
   panel.className = tab;
-  const back = panel.contains(document.activeElement) ? place(document.activeElement) : null;
+  const restoreFocus = panel.contains(document.activeElement) ? focusIn(document.activeElement) : null;
   panel.replaceChildren(content);
-  back?.();
+  restoreFocus?.();
 }
 
-/** Where somebody is typing; what leads back there when the panel was made anew. */
-function place({ dataset: { column }, selectionStart, selectionEnd }) {
+/** A function that restores the focus and the selection in a field of the Data tab. */
+function focusIn({ dataset: { column }, selectionStart, selectionEnd }) {
   if (column === undefined) return null;
   return () => {
     const field = [...byId("panel").querySelectorAll("[data-column]")].find((it) => it.dataset.column === column);
@@ -155,15 +155,15 @@ list.onMoved(() => {
 });
 
 watch((now, old) => {
-  const others = JSON.stringify(now.set) !== JSON.stringify(old.set);
+  const setChanged = JSON.stringify(now.set) !== JSON.stringify(old.set);
   if (now.row !== old.row) load();
-  else if (others) load({ keep: document.activeElement?.dataset?.column !== undefined });
+  else if (setChanged) load({ keep: document.activeElement?.dataset?.column !== undefined });
   else if (!view) return;
   else if (now.tab !== old.tab) {
     drawTabs();
     show();
   } else if (now.tab === "diff" && (now.against !== old.against || now.of !== old.of)) show();
-  if (view && now.row === old.row && !others && (now.w !== old.w || now.look !== old.look || now.images !== old.images)) {
+  if (view && now.row === old.row && !setChanged && (now.w !== old.w || now.look !== old.look || now.images !== old.images)) {
     const focused = document.activeElement?.id;
     draw();
     if (focused) byId(focused)?.focus();

@@ -1,20 +1,19 @@
-// What the tabs show of a message.
+// The content of the tabs.
 
 import * as api from "./api.js";
 import { data, el, number } from "./dom.js";
 import * as list from "./list.js";
-import { say } from "./live.js";
+import { announce } from "./live.js";
 import { set, state, watch } from "./state.js";
 
-/** Beyond this many characters a text is cut: it would hold the page up. */
-const MOST = 500_000;
+/** Longer texts are cut: they would block the page. In characters. */
+const MAX_TEXT = 500_000;
 
 const note = (text) => el("p", { class: "nothing" }, text);
-const cut = (text) => (text.length > MOST ? `${text.slice(0, MOST)}\n… cut here; the whole is in the .eml` : text);
+const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… cut here. Download the .eml for all of it` : text);
 
 // ---- findings
 
-/** A finding: what it is, where, and what to do. */
 export function finding(it) {
   const excerpt = it.excerpt && el("pre", {}, it.excerpt[0], el("mark", {}, it.excerpt[1]), it.excerpt[2]);
   return el(
@@ -29,57 +28,57 @@ export function finding(it) {
 }
 
 function checks({ view, about }) {
-  const own = view.findings;
-  const all = about.common;
+  const { findings } = view;
+  const { common } = about;
   return el(
     "div",
     {},
-    own.length === 0 && el("p", { class: "fine" }, "Nothing is found in this message."),
-    ...own.map(finding),
-    all.length > 0 && el("h2", { class: "group" }, "Of the whole campaign"),
-    ...all.map(finding),
+    findings.length === 0 && el("p", { class: "fine" }, "No findings in this message."),
+    ...findings.map(finding),
+    common.length > 0 && el("h2", { class: "group" }, "Whole campaign"),
+    ...common.map(finding),
   );
 }
 
-// ---- the message in other forms
+// ---- text, source, headers
 
 const text = ({ view: { message } }) => {
-  if (!message) return note("There is no message.");
+  if (!message) return note("This recipient gets no message.");
   return message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, cut(message.text));
 };
 
 const copyButton = () => el("button", { type: "button", class: "quiet", onclick: copy, title: "Copy (c)" }, "Copy HTML");
 
 async function source({ view, signal }) {
-  if (!view.message) return note("There is no message.");
+  if (!view.message) return note("This recipient gets no message.");
   const html = await api.source(view.row, state().set, signal);
   return el("div", {}, el("div", { class: "panel-tools" }, copyButton(), el("a", { class: "quiet", href: api.eml(view.row, state().set), download: true }, "Download .eml")), el("pre", {}, cut(html)));
 }
 
-/** Copies the HTML of the message that is looked at. */
+/** Copies the HTML of the open message. */
 export async function copy() {
   const { row, set: values } = state();
   if (!row) return;
   try {
     await navigator.clipboard.writeText(await api.source(row, values));
-    say("HTML copied");
+    announce("HTML copied");
   } catch (error) {
-    say(error.message || "Not copied");
+    announce(error.message || "Can't copy");
   }
 }
 
 async function headers({ view, signal }) {
-  if (!view.message) return note("There is no message.");
+  if (!view.message) return note("This recipient gets no message.");
   const all = await api.headers(view.row, state().set, signal);
   const line = ({ name, value, decoded }) =>
     el("tr", {}, el("th", { scope: "row" }, data(name)), el("td", {}, data(decoded ?? value), decoded !== undefined && el("div", { class: "raw" }, data(value))));
   return el("table", {}, el("tbody", {}, ...all.map(line)));
 }
 
-// ---- the row's cells
+// ---- data
 
 let typing = 0;
-/** What is typed and not tried yet, by column. */
+/** Typed values that the state does not have yet, by column. `null`: as in the file. */
 const typed = new Map();
 
 function change(column, value, original) {
@@ -92,7 +91,7 @@ function change(column, value, original) {
   }, 150);
 }
 
-// What is not tried by then is of no other row, and of no row as it is in the file.
+// Pending values must not reach another row, or a row that was reset.
 watch((now, old) => {
   if (now.row === old.row && now.set === old.set) return;
   clearTimeout(typing);
@@ -102,12 +101,12 @@ watch((now, old) => {
 function cells({ view }) {
   const line = ({ column, value, original, used }) => {
     const name = column === null ? el("em", {}, "no column") : data(column);
-    // A cell of a row with too many, or too few, is no value of a column.
+    // A row with too many or too few cells can't be edited.
     if (column === null || value === null) return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value === null ? "–" : data(value)));
     const long = value.length > 60 || value.includes("\n");
     const field = el(long ? "textarea" : "input", { "aria-label": column, "data-column": column, spellcheck: "false", autocomplete: "off" });
     field.value = typed.has(column) ? (typed.get(column) ?? original) : value;
-    const row = el("tr", {}, el("th", { scope: "row", class: used ? "" : "unused", title: used ? null : "No template uses it" }, name), el("td", {}, field, el("div", { class: "was" })));
+    const row = el("tr", {}, el("th", { scope: "row", class: used ? "" : "unused", title: used ? null : "Not used by the templates" }, name), el("td", {}, field, el("div", { class: "was" })));
     const mark = () => {
       const changed = field.value !== original;
       row.classList.toggle("changed", changed);
@@ -123,44 +122,44 @@ function cells({ view }) {
   return el(
     "div",
     {},
-    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, data(view.file), ". What you change here is tried, and changes no file."),
+    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, data(view.file), ". Changes here only affect this page, not the file."),
     el("table", { class: "data" }, el("tbody", {}, ...view.cells.map(line))),
   );
 }
 
-// ---- what differs
+// ---- diff
 
 async function diff({ view, about, signal }) {
   const { against, of, set: values } = state();
-  const press = (name, value, words, title) =>
-    el("button", { type: "button", "aria-pressed": state()[name] === value ? "true" : "false", title, onclick: () => set({ [name]: value }) }, words);
+  const toggle = (name, value, text) =>
+    el("button", { type: "button", "aria-pressed": state()[name] === value ? "true" : "false", onclick: () => set({ [name]: value }) }, text);
   const tools = el(
     "div",
     { class: "panel-tools" },
-    el("span", { class: "widths", role: "group", "aria-label": "Compared with" }, press("against", "before", "Previous recipient"), press("against", "saved", "Before last save")),
-    el("span", { class: "widths", role: "group", "aria-label": "Of what" }, press("of", "html", "HTML"), press("of", "text", "Text")),
+    el("span", { class: "widths", role: "group", "aria-label": "Compare with" }, toggle("against", "before", "Previous recipient"), toggle("against", "saved", "Before last save")),
+    el("span", { class: "widths", role: "group", "aria-label": "Part" }, toggle("of", "html", "HTML"), toggle("of", "text", "Text")),
   );
-  const shown = (...content) => el("div", { class: "diff" }, tools, ...content);
-  const other = against === "before" ? await list.before() : undefined;
-  if (other === null) return shown(note("This is the first recipient of the list."));
-  if (against === "before" && !other) return shown(note("This recipient is not in the list, so there is none before it."));
-  if (against === "saved" && !about.saved) return shown(note("Nothing was saved since this page was started."));
-  let found;
+  const panel = (...content) => el("div", { class: "diff" }, tools, ...content);
+  const other = against === "before" ? await list.previousRow() : undefined;
+  if (other === null) return panel(note("This is the first recipient in the list."));
+  if (against === "before" && !other) return panel(note("This recipient is not in the list."));
+  if (against === "saved" && !about.saved) return panel(note("Nothing has been saved since this page was started."));
+  let result;
   try {
-    found = await api.diff(view.row, values, { of, other }, signal);
+    result = await api.diff(view.row, values, { of, other }, signal);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return shown(note(error.message));
+    return panel(note(error.message));
   }
-  if (found.same) return shown(note("They are the same."));
+  if (result.same) return panel(note("No differences."));
   const line = ({ tag, parts }) =>
-    el("pre", { "data-tag": tag }, el("span", { class: "hidden" }, { "-": "without: ", "+": "with: " }[tag] ?? ""), `${tag} `, ...parts.map(([differs, words]) => (differs ? el("mark", {}, words) : words)));
-  return shown(
-    el("p", { class: "group" }, other ? `Compared with row ${number(other)}` : "Compared with the last version"),
-    ...found.groups.map((group) => el("section", {}, ...group.map(line))),
-    found.cut && note("More is not shown."),
+    el("pre", { "data-tag": tag }, el("span", { class: "hidden" }, { "-": "removed: ", "+": "added: " }[tag] ?? ""), `${tag} `, ...parts.map(([changed, text]) => (changed ? el("mark", {}, text) : text)));
+  return panel(
+    el("p", { class: "group" }, other ? `Compared with row ${number(other)}` : "Compared with the version before the last save"),
+    ...result.groups.map((group) => el("section", {}, ...group.map(line))),
+    result.cut && note("The diff is too long. The rest is not shown."),
   );
 }
 
-/** What makes a tab's content. */
+/** Functions that return the content of each tab. */
 export const PANELS = { checks, text, source, headers, data: cells, diff };

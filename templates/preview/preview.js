@@ -1,4 +1,4 @@
-// The page put together: what it starts with, its keys, and what is saved.
+// Starts the page: its keys, its filters, and the reload after a save.
 
 import * as api from "./api.js";
 import { byId, el, fill } from "./dom.js";
@@ -8,22 +8,22 @@ import * as list from "./list.js";
 import { connection } from "./live.js";
 import * as message from "./message.js";
 import { copy, finding } from "./panels.js";
-import { nextLook, nextTheme, nextWidth, set, state, TABS, turnImages, watch } from "./state.js";
+import { nextLook, nextTheme, nextWidth, set, state, TABS, toggleImages, watch } from "./state.js";
 
 const search = byId("search");
 const filter = byId("filter");
 
-// ---- what is typed
+// ---- keyboard
 
 searchAs(search, set);
 
 function escape() {
-  const typed = document.activeElement === search;
+  const inSearch = document.activeElement === search;
   const inside = ["message", "side"].some((id) => byId(id).contains(document.activeElement));
   list.stop();
-  if (typed && search.value) set({ q: "" });
-  else if (inside ? matchMedia("(max-width: 720px)").matches : !typed && state().row) set({ row: 0 }, true);
-  if (typed) search.value = state().q;
+  if (inSearch && search.value) set({ q: "" });
+  else if (inside ? matchMedia("(max-width: 720px)").matches : !inSearch && state().row) set({ row: 0 }, true);
+  if (inSearch) search.value = state().q;
   byId("list").focus();
 }
 
@@ -41,7 +41,7 @@ const KEYS = {
   e: list.nextFinding,
   w: nextWidth,
   d: nextLook,
-  i: turnImages,
+  i: toggleImages,
   c: copy,
   t: nextTheme,
 };
@@ -49,8 +49,8 @@ TABS.forEach((tab, place) => {
   KEYS[place + 1] = () => set({ tab });
 });
 
-/** Keys that have a meaning of their own where the focus is. */
-function isTaken(event) {
+/** Whether the focused element handles a key itself. */
+function isHandled(event) {
   const on = event.target;
   if (on.matches("input:not([type=checkbox]), textarea, select")) return true;
   const moves = ["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key);
@@ -58,13 +58,13 @@ function isTaken(event) {
   return event.key === "Enter" && on.matches("button, a, summary");
 }
 
-onKeys(KEYS, escape, isTaken);
+onKeys(KEYS, escape, isHandled);
 
-// ---- filters to choose
+// ---- filters
 
 const quoted = (name) => (/[\s":]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
 
-function offer(columns) {
+function fillFilter(columns) {
   const option = (value, text) => el("option", { value }, text);
   const names = columns.map(({ name }) => name);
   const group = (label, word) => el("optgroup", { label }, ...names.map((name) => option(`${word}:${quoted(name)}`, name)));
@@ -84,31 +84,31 @@ filter.addEventListener("change", () => {
   byId("list").focus();
 });
 
-// ---- the campaign, and when it is saved
+// ---- the campaign
 
-let known = "";
+let version = "";
 
 async function refresh() {
-  const it = await api.about().catch(() => null);
-  if (!it) return;
-  const saved = known && known !== it.version;
-  known = it.version;
-  message.know(it);
-  if (it.title) {
-    byId("title").textContent = it.title;
-    document.title = `${it.title} – mailrun preview`;
+  const about = await api.about().catch(() => null);
+  if (!about) return;
+  const saved = version && version !== about.version;
+  version = about.version;
+  message.setCampaign(about);
+  if (about.title) {
+    byId("title").textContent = about.title;
+    document.title = `${about.title} – mailrun preview`;
   }
-  offer(it.columns);
+  fillFilter(about.columns);
   const broken = byId("broken");
-  broken.hidden = it.broken.length === 0;
-  const words = it.title ? "The campaign has errors since it was saved; what is shown is from before." : "The campaign has errors.";
-  fill(broken, el("h2", {}, words), ...it.broken.map(finding));
+  broken.hidden = about.broken.length === 0;
+  const text = about.title ? "The saved campaign has errors. This page shows the last version without errors." : "The campaign has errors.";
+  fill(broken, el("h2", {}, text), ...about.broken.map(finding));
   if (saved) await Promise.allSettled([list.reload(true), message.load()]);
 }
 
 let events = null;
 
-/** Listens while the page is seen: a browser has few connections for all pages of an origin. */
+/** Listens only while the page is visible: browsers limit the connections to a server. */
 function listen() {
   events?.close();
   events = null;
@@ -116,7 +116,7 @@ function listen() {
   events = new EventSource("/preview/events");
   events.addEventListener("open", () => connection(true));
   events.addEventListener("saved", (event) => {
-    if (known && event.data !== known) refresh();
+    if (version && event.data !== version) refresh();
   });
   events.addEventListener("error", () => connection(false));
 }

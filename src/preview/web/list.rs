@@ -1,4 +1,4 @@
-//! The recipients: as many as are seen, found and looked through.
+//! The list of recipients: pages of rows, searches, and rows with findings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::loaded::Loaded;
+use super::live_campaign::LiveCampaign;
+use super::loaded_campaign::LoadedCampaign;
 use super::query::{Query, QueryError};
-use super::shown;
-use super::site::Site;
+use super::to_json;
 use crate::finding::Severity;
 use crate::web::{Failed, Fields, json};
 
 /// The most rows of one answer.
 const MAX_ROWS: usize = 200;
-/// How long one answer may look for findings.
-const SLICE: Duration = Duration::from_millis(500);
+/// The most time for one step of a scan.
+const SCAN_STEP: Duration = Duration::from_millis(500);
 
 impl From<std::io::Error> for Failed {
     fn from(error: std::io::Error) -> Self {
-        let words = format!("The recipients can't be read: {error}");
-        Self(StatusCode::INTERNAL_SERVER_ERROR, words)
+        let text = format!("Can't read the recipients: {error}");
+        Self(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 }
 
@@ -34,125 +34,129 @@ impl From<QueryError> for Failed {
     }
 }
 
-/// What the page is about, and what is wrong with it.
-pub(super) async fn about(State(site): State<Arc<Site>>) -> Response {
-    let version = *site.version.borrow();
-    let (now, broken) = site.state(|state| (state.now.clone(), Arc::clone(&state.broken)));
-    let before = site.state(|state| state.before.is_some());
+/// The campaign: its title, columns, errors, and findings that every message has.
+pub(super) async fn about(State(live): State<Arc<LiveCampaign>>) -> Response {
+    let version = *live.version.borrow();
+    let (current, has_previous, errors) = live.versions(|versions| {
+        let has_previous = versions.previous.is_some();
+        let errors = Arc::clone(&versions.errors);
+        (versions.current.clone(), has_previous, errors)
+    });
     let mut about = json!({
-        "version": format!("{}-{version}", site.begun),
-        "broken": shown::findings(&broken),
-        "saved": before,
+        "version": format!("{}-{version}", live.started),
+        "broken": to_json::findings(&errors),
+        "saved": has_previous,
         "title": null,
         "rows": 0,
         "columns": [],
         "file": null,
         "common": [],
     });
-    if let Some(now) = now {
-        let used = now.engine.used_columns();
-        let used = |place: usize| used.iter().any(|(column, _)| *column == place);
-        let columns = now.spool.header.iter().enumerate();
-        about["title"] = now.campaign.name.clone().into();
-        about["rows"] = now.spool.count().into();
-        about["file"] = now.spool.name.clone().into();
+    if let Some(current) = current {
+        let used = current.engine.used_columns();
+        let used = |index: usize| used.iter().any(|(column, _)| *column == index);
+        let columns = current.rows.header.iter().enumerate();
+        about["title"] = current.campaign.name.clone().into();
+        about["rows"] = current.rows.count().into();
+        about["file"] = current.rows.name.clone().into();
         about["columns"] = columns
-            .map(|(place, name)| json!({ "name": name, "used": used(place) }))
+            .map(|(index, name)| json!({ "name": name, "used": used(index) }))
             .collect();
-        // The rules of the whole campaign may read files.
-        let common = tokio::task::spawn_blocking(move || shown::findings(now.common()));
-        about["common"] = common.await.unwrap_or_default();
+        // These rules may read files.
+        let findings = move || to_json::findings(current.campaign_findings());
+        let common = tokio::task::spawn_blocking(findings).await;
+        about["common"] = common.unwrap_or_default();
     }
     json(&about)
 }
 
-/// A page of the rows that a search finds, or certain rows.
+/// A page of the rows that match a search, or the rows with the numbers in `of`.
 pub(super) async fn rows(
-    State(site): State<Arc<Site>>,
+    State(live): State<Arc<LiveCampaign>>,
     fields: Fields,
 ) -> Result<Response, Failed> {
-    let found = site.with(move |_, now| {
+    let page = live.with_current(move |_, current| {
         let of = fields.get("of");
         if !of.is_empty() {
             let rows = of.split(',').filter_map(|row| row.parse().ok());
-            return Ok(json!({ "rows": lines(now, rows)? }));
+            return Ok(json!({ "rows": lines(current, rows)? }));
         }
         let text = fields.get("q");
-        let query = Query::parse(text, &now.spool.header)?;
-        let found = now.found(text, &query)?;
+        let query = Query::parse(text, &current.rows.header)?;
+        let matches = current.matches(text, &query)?;
         let number = |name| fields.number(name).and_then(|it| usize::try_from(it).ok());
-        let from = number("from").unwrap_or(0).min(found.count());
-        // Those with findings are to be looked for.
+        let from = number("from").unwrap_or(0).min(matches.count());
+        // Rows with findings come from `scan`.
         let scan = query.findings.is_some();
         let limit = match scan {
             true => 0,
             false => number("limit").unwrap_or(50).min(MAX_ROWS),
         };
-        let rows = (from..from.saturating_add(limit)).map_while(|place| found.at(place));
-        let own = number("row").and_then(|row| u32::try_from(row).ok());
+        let rows = (from..from.saturating_add(limit)).map_while(|place| matches.at(place));
+        let open_row = number("row").and_then(|row| u32::try_from(row).ok());
         Ok(json!({
-            "total": now.spool.count(),
-            "matches": found.count(),
-            "place": own.and_then(|row| found.place(row)),
+            "total": current.rows.count(),
+            "matches": matches.count(),
+            "place": open_row.and_then(|row| matches.place(row)),
             "from": from,
             "scan": scan,
-            "rows": lines(now, rows)?,
+            "rows": lines(current, rows)?,
         }))
     });
-    Ok(json(&found.await?))
+    Ok(json(&page.await?))
 }
 
-fn lines(now: &Loaded, rows: impl Iterator<Item = u32>) -> Result<Vec<Value>, Failed> {
+fn lines(current: &LoadedCampaign, rows: impl Iterator<Item = u32>) -> Result<Vec<Value>, Failed> {
     let mut lines = Vec::new();
     for row in rows.take(MAX_ROWS) {
-        if let Some(recipient) = now.recipient(row, &[])? {
-            lines.push(shown::line(now, &recipient));
+        if let Some(recipient) = current.recipient(row, &[])? {
+            lines.push(to_json::line(current, &recipient));
         }
     }
     Ok(lines)
 }
 
-/// Looks through the rows that a search finds for messages that something is wrong with, from a
-/// place on, for a moment. Says how far it came.
+/// Checks the messages of the rows that match a search, from a place on, until `limit` messages with
+/// findings are found or the time is up. Returns how far it got.
 pub(super) async fn scan(
-    State(site): State<Arc<Site>>,
+    State(live): State<Arc<LiveCampaign>>,
     fields: Fields,
 ) -> Result<Response, Failed> {
-    let begun = Instant::now();
-    let scanned = site.with(move |_, now| {
+    let started = Instant::now();
+    let scanned = live.with_current(move |_, current| {
         let text = fields.get("q");
-        let query = Query::parse(text, &now.spool.header)?;
+        let query = Query::parse(text, &current.rows.header)?;
         let least = query.findings.unwrap_or(Severity::Warning);
-        let found = now.found(text, &query)?;
+        let matches = current.matches(text, &query)?;
         let number = |name| fields.number(name).and_then(|it| usize::try_from(it).ok());
         let mut place = number("from").unwrap_or(0);
         let limit = number("limit").unwrap_or(1).clamp(1, MAX_ROWS);
-        let checker = now.checker().map_err(|_| broken())?;
-        let everywhere = now.everywhere(&checker)?;
-        let mut with = Vec::new();
-        while with.len() < limit && begun.elapsed() < SLICE {
-            let Some(row) = found.at(place) else { break };
-            let recipient = now.recipient(row, &[])?;
-            let wrong = recipient.is_some_and(|recipient| {
-                let mut findings = now.findings(&checker, &recipient).into_iter();
-                findings.any(|it| it.severity >= least && !everywhere.has(&it))
+        let checker = current.checker().map_err(|_| invalid_check())?;
+        let common = current.common_warnings(&checker)?;
+        let mut found = Vec::new();
+        while found.len() < limit && started.elapsed() < SCAN_STEP {
+            let Some(row) = matches.at(place) else { break };
+            let recipient = current.recipient(row, &[])?;
+            let has_finding = recipient.is_some_and(|recipient| {
+                let mut findings = current.findings(&checker, &recipient).into_iter();
+                findings.any(|it| it.severity >= least && !common.contains(&it))
             });
-            if wrong {
-                with.push(json!({ "place": place, "row": row }));
+            if has_finding {
+                found.push(json!({ "place": place, "row": row }));
             }
             place += 1;
         }
         Ok(json!({
-            "found": with,
+            "found": found,
             "next": place,
-            "matches": found.count(),
-            "done": found.at(place).is_none(),
+            "matches": matches.count(),
+            "done": matches.at(place).is_none(),
         }))
     });
     Ok(json(&scanned.await?))
 }
 
-pub(super) fn broken() -> Failed {
-    let words = "[check] of the campaign is wrong.".to_owned();
-    Failed(StatusCode::CONFLICT, words)
+pub(super) fn invalid_check() -> Failed {
+    let text = "The [check] table of campaign.toml is invalid.".to_owned();
+    Failed(StatusCode::CONFLICT, text)
 }

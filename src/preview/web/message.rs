@@ -1,4 +1,4 @@
-//! One recipient's message: what is shown of it.
+//! One recipient's message: its parts, its frame, and its diff.
 
 use std::sync::Arc;
 
@@ -9,24 +9,23 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::preheader::preheader;
-use super::differences::differences;
-use super::list::broken;
-use super::loaded::{Loaded, Recipient};
-use super::shown;
-use super::site::Site;
+use super::diff::diff as diff_texts;
+use super::list::invalid_check;
+use super::live_campaign::LiveCampaign;
+use super::loaded_campaign::{LoadedCampaign, Recipient};
+use super::to_json;
+use crate::finding::Finding;
 use crate::frame::{self, ColourScheme};
-use crate::message::Message;
-use crate::preview::mime;
+use crate::preview::{inline_image, mime};
 use crate::render::Prepared;
 use crate::web::{Failed, Fields, Mail, attachment, cut, json, plain};
 
-/// The most bytes of a text, or of a source, that are shown.
-const MAX_SHOWN: usize = 1_000_000;
-/// What stands before a column's name in the field that sets it.
+/// The most bytes of a text or a source in an answer.
+const MAX_TEXT: usize = 1_000_000;
+/// The prefix of the fields that replace a cell: `set.COLUMN`.
 const SET: &str = "set.";
 
-/// The values that are tried in place of the row's own.
-fn set(fields: &Fields) -> Vec<(String, String)> {
+fn replaced_cells(fields: &Fields) -> Vec<(String, String)> {
     let set = fields
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(SET)?, value)));
@@ -34,69 +33,74 @@ fn set(fields: &Fields) -> Vec<(String, String)> {
         .collect()
 }
 
-fn recipient(now: &Loaded, row: u32, set: &[(String, String)]) -> Result<Recipient, Failed> {
-    now.recipient(row, set)?.ok_or_else(|| {
-        let words = format!("There is no row {row} in {}.", now.spool.name);
-        Failed(StatusCode::NOT_FOUND, words)
+fn recipient(
+    current: &LoadedCampaign,
+    row: u32,
+    set: &[(String, String)],
+) -> Result<Recipient, Failed> {
+    current.recipient(row, set)?.ok_or_else(|| {
+        let text = format!("{} has no row {row}.", current.rows.name);
+        Failed(StatusCode::NOT_FOUND, text)
     })
 }
 
-fn prepared(now: &Loaded, recipient: &Recipient) -> Result<Prepared, Failed> {
-    let prepared = match &recipient.row {
-        Ok(row) => now.engine.prepare(row),
+fn prepare(current: &LoadedCampaign, recipient: &Recipient) -> Result<Prepared, Box<Finding>> {
+    match &recipient.row {
+        Ok(row) => current.engine.prepare(row),
         Err(finding) => Err(finding.clone()),
-    };
-    prepared.map_err(|finding| Failed(StatusCode::UNPROCESSABLE_ENTITY, finding.message.clone()))
+    }
 }
 
-impl Site {
-    /// Works on a row's message.
-    async fn message<T: Send + 'static>(
+fn prepare_row(
+    campaign: &LoadedCampaign,
+    row: u32,
+    set: &[(String, String)],
+) -> Result<Prepared, Failed> {
+    let recipient = recipient(campaign, row, set)?;
+    prepare(campaign, &recipient)
+        .map_err(|finding| Failed(StatusCode::UNPROCESSABLE_ENTITY, finding.message))
+}
+
+impl LiveCampaign {
+    /// Runs `work` on the message of a row.
+    async fn with_message<T: Send + 'static>(
         self: &Arc<Self>,
         row: u32,
         fields: &Fields,
-        work: impl FnOnce(&Loaded, Prepared) -> Result<T, Failed> + Send + 'static,
+        work: impl FnOnce(&LoadedCampaign, Prepared) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, Failed> {
-        let set = set(fields);
-        self.with(move |_, now| {
-            let recipient = recipient(now, row, &set)?;
-            let prepared = prepared(now, &recipient)?;
-            work(now, prepared)
-        })
-        .await
+        let set = replaced_cells(fields);
+        self.with_current(move |_, current| work(current, prepare_row(current, row, &set)?))
+            .await
     }
 }
 
 pub(super) async fn view(
-    State(site): State<Arc<Site>>,
+    State(live): State<Arc<LiveCampaign>>,
     Path(row): Path<u32>,
     fields: Fields,
 ) -> Result<Response, Failed> {
-    let set = set(&fields);
-    let view = site.with(move |_, now| {
-        let recipient = recipient(now, row, &set)?;
-        let original = now.spool.row(row)?;
-        let checker = now.checker().map_err(|_| broken())?;
-        let findings = now.findings(&checker, &recipient);
+    let set = replaced_cells(&fields);
+    let view = live.with_current(move |_, current| {
+        let recipient = recipient(current, row, &set)?;
+        let original = current.rows.row(row)?;
+        let checker = current.checker().map_err(|_| invalid_check())?;
+        let findings = current.findings(&checker, &recipient);
         let original = original.map_or_else(Vec::new, |stored| stored.cells);
         let mut view = json!({
             "row": row,
             "line": recipient.stored.line,
-            "file": now.spool.name,
-            "cells": cells(now, &recipient, &original),
-            "findings": shown::findings(&findings),
+            "file": current.rows.name,
+            "cells": cells(current, &recipient, &original),
+            "findings": to_json::findings(&findings),
             "message": null,
             "error": null,
         });
-        let prepared = match &recipient.row {
-            Ok(row) => now.engine.prepare(row),
-            Err(finding) => Err(finding.clone()),
-        };
-        match prepared {
+        match prepare(current, &recipient) {
             Ok(prepared) => view["message"] = message(&prepared),
             Err(finding) => {
-                let line = recipient.stored.line;
-                view["error"] = shown::finding(&now.at(*finding, row, line));
+                let finding = current.at_row(*finding, &recipient.stored);
+                view["error"] = to_json::finding(&finding);
             }
         }
         Ok(view)
@@ -104,34 +108,32 @@ pub(super) async fn view(
     Ok(json(&view.await?))
 }
 
-/// The cells with their columns; more of them than columns too.
-fn cells(now: &Loaded, recipient: &Recipient, original: &[String]) -> Value {
-    let header = &now.spool.header;
+/// The cells of a row. A row may have more or fewer cells than there are columns.
+fn cells(current: &LoadedCampaign, recipient: &Recipient, original: &[String]) -> Value {
+    let header = &current.rows.header;
     let cells = &recipient.stored.cells;
-    let used = now.engine.used_columns();
-    let all = 0..header.len().max(cells.len());
-    let cell = |place: usize| {
+    let used = current.engine.used_columns();
+    let cell = |index: usize| {
         json!({
-            "column": header.get(place),
-            "value": cells.get(place).map(|cell| cut(cell, MAX_SHOWN)),
-            "original": original.get(place).map(|cell| cut(cell, MAX_SHOWN)),
-            "used": used.iter().any(|(column, _)| *column == place),
+            "column": header.get(index),
+            "value": cells.get(index).map(|cell| cut(cell, MAX_TEXT)),
+            "original": original.get(index).map(|cell| cut(cell, MAX_TEXT)),
+            "used": used.iter().any(|(column, _)| *column == index),
         })
     };
-    all.map(cell).collect()
+    (0..header.len().max(cells.len())).map(cell).collect()
 }
 
 fn message(prepared: &Prepared) -> Value {
     let message = &prepared.message;
-    let size = |body: &Option<String>| body.as_ref().map(String::len);
     let files = message.attachments.files.iter();
     json!({
-        "from": shown::mailbox(&message.from),
-        "to": shown::mailbox(&prepared.recipient.mailbox),
+        "from": to_json::mailbox(&message.from),
+        "to": to_json::mailbox(&prepared.recipient.mailbox),
         "subject": message.subject,
         "preheader": message.html.as_ref().map(|_| preheader(message)),
-        "html": size(&message.html),
-        "text": message.text().map(|text| cut(text, MAX_SHOWN)),
+        "html": message.html.as_ref().map(String::len),
+        "text": message.text().map(|text| cut(text, MAX_TEXT)),
         "tags": message.tags,
         "files": files.map(|file| json!({
             "name": file.name,
@@ -142,62 +144,54 @@ fn message(prepared: &Prepared) -> Value {
     })
 }
 
-pub(super) async fn html(
-    State(site): State<Arc<Site>>,
-    Path(row): Path<u32>,
+/// The HTML in its frame, the HTML source, the headers, a diff, or the `.eml` of a message.
+pub(super) async fn part(
+    State(live): State<Arc<LiveCampaign>>,
+    Path((row, part)): Path<(u32, String)>,
     fields: Fields,
 ) -> Result<Response, Failed> {
-    let look = match fields.get("look") {
+    match part.as_str() {
+        "html" => html(&live, row, &fields).await,
+        "source" => source(&live, row, &fields).await,
+        "headers" => headers(&live, row, &fields).await,
+        "diff" => diff(&live, row, &fields).await,
+        "eml" => eml(&live, row, &fields).await,
+        _ => Err(Failed(StatusCode::NOT_FOUND, "Not found.".to_owned())),
+    }
+}
+
+async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+    let scheme = match fields.get("look") {
         "dark" => ColourScheme::Dark,
         "inverted" => ColourScheme::Inverted,
         _ => ColourScheme::Light,
     };
-    let page = site.message(row, &fields, move |now, prepared| {
+    let page = live.with_message(row, fields, move |current, prepared| {
         let message = &prepared.message;
         let html = message.html.as_deref().ok_or_else(|| {
-            let words = "This message has no HTML.".to_owned();
-            Failed(StatusCode::NOT_FOUND, words)
+            let text = "This message has no HTML.".to_owned();
+            Failed(StatusCode::NOT_FOUND, text)
         })?;
-        let inline = |id: &str| image(message, id);
-        Ok(frame::page_as(html, &inline, look, &now.clock))
+        let image = |id: &str| inline_image(message, id);
+        Ok(frame::page_as(html, &image, scheme, &current.clock))
     });
     let page = page.await?;
     let headers = frame::headers(fields.get("images") == "1");
     Ok((headers, [(CACHE_CONTROL, "no-store")], page).into_response())
 }
 
-/// The inline image that `cid:ID` means, as a `data:` URL.
-fn image(message: &Message, id: &str) -> Option<String> {
-    let wanted = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
-    let mut files = message.attachments.files.iter();
-    let file = files.find(|file| file.inline && file.name == wanted)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "/+.-".contains(c);
-    if !file.mime.starts_with("image/") || !file.mime.chars().all(fits) {
-        return None;
-    }
-    Some(format!("data:{};base64,{}", file.mime, file.base64))
-}
-
-pub(super) async fn source(
-    State(site): State<Arc<Site>>,
-    Path(row): Path<u32>,
-    fields: Fields,
-) -> Result<Response, Failed> {
-    let source = site.message(row, &fields, |_, prepared| {
+async fn source(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+    let source = live.with_message(row, fields, |_, prepared| {
         Ok(prepared.message.html.unwrap_or_default())
     });
     Ok(plain(source.await?))
 }
 
-pub(super) async fn headers(
-    State(site): State<Arc<Site>>,
-    Path(row): Path<u32>,
-    fields: Fields,
-) -> Result<Response, Failed> {
-    let headers = site.message(row, &fields, |now, mut prepared| {
-        // Only the headers are wanted.
+async fn headers(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+    let headers = live.with_message(row, fields, |current, mut prepared| {
+        // Encoding the attachments takes time, and the headers don't need them.
         prepared.message.attachments = Arc::default();
-        let bytes = mime(&prepared, now.started)?;
+        let bytes = mime(&prepared, current.started)?;
         let mail = Mail::read(&bytes);
         let headers = mail.map_or_else(Vec::new, |mail| mail.headers());
         Ok(json!(headers))
@@ -205,50 +199,38 @@ pub(super) async fn headers(
     Ok(json(&headers.await?))
 }
 
-pub(super) async fn eml(
-    State(site): State<Arc<Site>>,
-    Path(row): Path<u32>,
-    fields: Fields,
-) -> Result<Response, Failed> {
-    let bytes = site.message(row, &fields, |now, prepared| {
-        Ok(mime(&prepared, now.started)?)
+async fn eml(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+    let bytes = live.with_message(row, fields, |current, prepared| {
+        Ok(mime(&prepared, current.started)?)
     });
     Ok(attachment(&format!("{row:05}.eml"), bytes.await?))
 }
 
-/// What of a message differs from that of another recipient, or from what it was before the last
-/// save.
-pub(super) async fn diff(
-    State(site): State<Arc<Site>>,
-    Path(row): Path<u32>,
-    fields: Fields,
-) -> Result<Response, Failed> {
-    let set = set(&fields);
-    let diff = site.with(move |site, now| {
-        let is_text = fields.get("of") == "text";
-        let body = |loaded: &Loaded, row, set: &[(String, String)]| {
-            let recipient = recipient(loaded, row, set)?;
-            let message = prepared(loaded, &recipient)?.message;
+/// Compares a message with that of row `other`, or with its version before the last save.
+async fn diff(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+    let set = replaced_cells(fields);
+    let is_text = fields.get("of") == "text";
+    let other = fields.number("other");
+    let diff = live.with_current(move |live, current| {
+        let body = |campaign: &LoadedCampaign, row, set: &[(String, String)]| {
+            let message = prepare_row(campaign, row, set)?.message;
             let text = message.text.map(Arc::unwrap_or_clone);
             let body = if is_text { text } else { message.html };
             Ok::<_, Failed>(body.unwrap_or_default())
         };
-        let other = match fields
-            .number("other")
-            .and_then(|row| u32::try_from(row).ok())
-        {
-            Some(other) => body(now, other, &[])?,
+        let old = match other.and_then(|row| u32::try_from(row).ok()) {
+            Some(other) => body(current, other, &[])?,
             None => {
-                let before = site.state(|state| state.before.clone());
-                let before = before.ok_or_else(|| {
-                    let words = "Nothing was saved since this page was started.".to_owned();
-                    Failed(StatusCode::NOT_FOUND, words)
+                let previous = live.versions(|versions| versions.previous.clone());
+                let previous = previous.ok_or_else(|| {
+                    let text = "Nothing has been saved since this page was started.".to_owned();
+                    Failed(StatusCode::NOT_FOUND, text)
                 })?;
-                body(&before, row, &[])?
+                body(&previous, row, &[])?
             }
         };
-        let own = body(now, row, &set)?;
-        Ok(differences(cut(&other, MAX_SHOWN), cut(&own, MAX_SHOWN)))
+        let new = body(current, row, &set)?;
+        Ok(diff_texts(cut(&old, MAX_TEXT), cut(&new, MAX_TEXT)))
     });
     Ok(json(&diff.await?))
 }

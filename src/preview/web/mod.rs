@@ -1,37 +1,39 @@
-//! The page on which people see every recipient's message before it is sent, and what it asks for.
+//! The preview page: every recipient's message in the browser, before it is sent.
 //!
 //! ```text
 //! GET /                     the page; its files are below /preview/
-//! GET /preview/about        the campaign: {title, rows, columns, broken, common, …}
-//! GET /preview/rows         ?q= &from=PLACE &limit= &row=   {total, matches, place, rows}; none with `scan`
+//! GET /preview/about        the campaign: {title, rows, columns, broken, common, …}; `broken` has the
+//!                           errors of the saved version, `common` the findings of the whole campaign
+//! GET /preview/rows         ?q= &from=PLACE &limit= &row=   {total, matches, place, scan, rows}; with `scan`
+//!                                                           true, get the rows from /preview/scan
 //!                           ?of=1,5,9                       {rows}
-//! GET /preview/scan         ?q= &from=PLACE &limit=         those with findings: {found, next, done}
-//! GET /preview/events       server-sent: `saved` when the campaign was saved
+//! GET /preview/scan         ?q= &from=PLACE &limit=         rows with findings: {found, next, done}
+//! GET /preview/events       server-sent events: `saved` when the campaign was saved
 //! GET /preview/m/ROW        one message: its cells, findings, text, files
-//! GET /preview/m/ROW/html   ?look=light|dark|inverted &images=1   the frame ([`crate::frame`])
+//! GET /preview/m/ROW/html   ?look=light|dark|inverted &images=1   see [`crate::frame`]
 //! GET /preview/m/ROW/source
 //! GET /preview/m/ROW/headers
-//! GET /preview/m/ROW/diff   ?of=html|text &other=ROW        without `other`, what the last save changed
-//! GET /preview/m/ROW/eml    to be saved
+//! GET /preview/m/ROW/diff   ?of=html|text &other=ROW        without `other`: the version before the last save
+//! GET /preview/m/ROW/eml    a download
 //! ```
 //!
-//! `q` is the language of `query`. With `set.COLUMN=VALUE` a message is made with another value in a
-//! cell. Nothing here changes anything, and nothing is rendered that is not asked for. Errors are
-//! `{error}`, for people.
+//! `query` defines the language of `q`. `set.COLUMN=VALUE` renders a message with another value in a
+//! cell. No request changes anything. Messages are rendered on request only. Errors are `{error}`, a
+//! text for the user.
 
-mod changes;
-mod differences;
-mod everywhere;
-mod files;
+mod assets;
+mod common_warnings;
+mod diff;
+mod events;
+mod file_watcher;
 mod list;
-mod loaded;
+mod live_campaign;
+mod loaded_campaign;
 mod message;
 mod query;
 mod search;
-mod shown;
-mod site;
-mod spool;
-mod watching;
+mod searchable_rows;
+mod to_json;
 
 use std::io;
 use std::path::PathBuf;
@@ -46,24 +48,23 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use self::site::Site;
+use self::live_campaign::LiveCampaign;
 use crate::clock::Clock;
 use crate::web::{Failed, Guard, Limits, Server};
 
-/// A campaign that is ready to be shown.
-pub struct Preview(Arc<Site>);
+pub(crate) struct Preview(Arc<LiveCampaign>);
 
 impl Preview {
-    /// Reads the campaign at `path`. What is wrong with it is shown on the page.
-    pub fn open(path: PathBuf, clock: Clock) -> Self {
-        Self(Arc::new(Site::new(path, clock)))
+    /// Loads the campaign at `path`. The page shows its errors.
+    pub(crate) fn open(path: PathBuf, clock: Clock) -> Self {
+        Self(Arc::new(LiveCampaign::new(path, clock)))
     }
 
-    /// Serves the page until `shutdown` is done.
+    /// Serves the page until `shutdown` completes.
     ///
     /// # Errors
-    /// A listener that others than this machine reach.
-    pub async fn serve(
+    /// When other machines can reach the listener.
+    pub(crate) async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
@@ -83,35 +84,30 @@ impl Preview {
         };
         tokio::select! {
             () = server.serve(listener, shutdown) => Ok(()),
-            () = watching::watch(self.0) => Ok(()),
+            () = file_watcher::watch(self.0) => Ok(()),
         }
     }
 }
 
-fn router(site: Arc<Site>) -> Router {
+fn router(live: Arc<LiveCampaign>) -> Router {
     Router::new()
-        .route("/", get(files::page))
-        .route("/preview/{file}", get(files::file))
+        .route("/", get(assets::page))
+        .route("/preview/{file}", get(assets::file))
         .route("/preview/about", get(list::about))
         .route("/preview/rows", get(list::rows))
         .route("/preview/scan", get(list::scan))
-        .route("/preview/events", get(changes::events))
+        .route("/preview/events", get(events::events))
         .route("/preview/m/{row}", get(message::view))
-        .route("/preview/m/{row}/html", get(message::html))
-        .route("/preview/m/{row}/source", get(message::source))
-        .route("/preview/m/{row}/headers", get(message::headers))
-        .route("/preview/m/{row}/diff", get(message::diff))
-        .route("/preview/m/{row}/eml", get(message::eml))
+        .route("/preview/m/{row}/{part}", get(message::part))
         .fallback(unknown)
-        .with_state(site)
+        .with_state(live)
 }
 
-/// Lets a request pass or not.
 async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let refuse = |status, words| Failed(status, words).into_response();
     guard.pass(request, next, refuse).await
 }
 
 async fn unknown() -> Failed {
-    Failed(StatusCode::NOT_FOUND, "There is nothing here.".to_owned())
+    Failed(StatusCode::NOT_FOUND, "Not found.".to_owned())
 }

@@ -1,27 +1,23 @@
-//! The rows that a query means: the searched text read once, on all cores.
+//! Finds the rows that match a query, in one pass over the folded text on all cores.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::memchr_iter;
 
-use super::query::{MOST_ORDERED, Query, cell};
-use super::spool::{Piece, Spool};
+use super::query::{MAX_SORTED, Query, cell};
+use super::searchable_rows::SearchableRows;
 
-/// The rows that a query means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// All of them, in the order of the file: so many.
+pub(super) enum Matches {
+    /// All rows, in the order of the file; their count.
     All(u32),
-    /// These, by their numbers.
+    /// Row numbers.
     Rows(Vec<u32>),
 }
 
-impl Found {
+impl Matches {
     pub(super) fn count(&self) -> usize {
         match self {
             Self::All(count) => *count as usize,
@@ -29,7 +25,7 @@ impl Found {
         }
     }
 
-    /// The number of the row at a place, from 0.
+    /// The row number at a place, from 0.
     pub(super) fn at(&self, place: usize) -> Option<u32> {
         match self {
             Self::All(count) => u32::try_from(place)
@@ -40,7 +36,6 @@ impl Found {
         }
     }
 
-    /// The place of a row.
     pub(super) fn place(&self, row: u32) -> Option<usize> {
         match self {
             Self::All(count) => (1..=*count).contains(&row).then(|| row as usize - 1),
@@ -49,146 +44,83 @@ impl Found {
     }
 }
 
-/// What a thread has found in a piece.
-#[derive(Default)]
-struct Part {
-    piece: usize,
-    rows: Vec<u32>,
-}
+/// The sort key and the number of a matching row.
+type Match = (i64, u32);
 
-/// Looks through all rows.
-///
-/// # Errors
-/// When the temporary file can't be read.
-pub(super) fn search(spool: &Spool, query: &Query) -> io::Result<Found> {
+pub(super) fn search(rows: &SearchableRows, query: &Query) -> io::Result<Matches> {
     if query.is_all() {
-        return Ok(Found::All(spool.count()));
+        return Ok(Matches::All(rows.count()));
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
-    let work = || work(spool, query, &next);
-    let done: Vec<_> = thread::scope(|scope| {
+    let work = || search_chunks(rows, query, &next);
+    let found = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let died = || Err(io::Error::other("a thread of the search died"));
+        let panicked = || Err(io::Error::other("a search thread panicked"));
         let joined = workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| died()));
-        joined.collect::<io::Result<_>>()
+            .map(|worker| worker.join().unwrap_or_else(|_| panicked()));
+        joined.collect::<io::Result<Vec<_>>>()
     })?;
-    let (mut parts, mut ordered) = (Vec::new(), Ordered::default());
-    for (found, best) in done {
-        parts.extend(found);
-        ordered.merge(best);
-    }
+    let mut found = found.concat();
+    found.sort_unstable();
     if query.order.is_some() {
-        return Ok(Found::Rows(ordered.rows()));
+        found.truncate(MAX_SORTED);
     }
-    parts.sort_unstable_by_key(|part| part.piece);
-    Ok(Found::Rows(
-        parts.into_iter().flat_map(|part| part.rows).collect(),
+    Ok(Matches::Rows(
+        found.into_iter().map(|(_, row)| row).collect(),
     ))
 }
 
-fn work(spool: &Spool, query: &Query, next: &AtomicUsize) -> io::Result<(Vec<Part>, Ordered)> {
-    let finder = query.needle().map(Finder::new);
-    let (mut parts, mut ordered) = (Vec::new(), Ordered::default());
-    let mut text = Vec::new();
-    loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(piece) = spool.pieces().get(at) else {
-            return Ok((parts, ordered));
-        };
-        spool.read_piece(*piece, &mut text)?;
-        let mut rows = Vec::new();
-        let take = |row: u32, line: &[u8]| {
-            if !query.holds(line) {
-                return;
+/// Searches chunks until none is left.
+fn search_chunks(
+    rows: &SearchableRows,
+    query: &Query,
+    next: &AtomicUsize,
+) -> io::Result<Vec<Match>> {
+    let (mut found, mut text) = (Vec::new(), Vec::new());
+    while let Some(chunk) = rows.chunks().get(next.fetch_add(1, Ordering::Relaxed)) {
+        rows.read_chunk(*chunk, &mut text)?;
+        let mut start = 0;
+        for (row, end) in (chunk.first..).zip(memchr_iter(b'\n', &text)) {
+            let line = &text[start..end];
+            start = end + 1;
+            if query.matches(line) {
+                found.push((sort_key(line, query.order), row));
             }
-            match query.order {
-                Some((column, longest)) => ordered.add(cell(line, column), longest, row),
-                None => rows.push(row),
-            }
-        };
-        match &finder {
-            Some(finder) => with_needle(*piece, &text, finder, take),
-            None => every(*piece, &text, take),
-        }
-        parts.push(Part { piece: at, rows });
-    }
-}
-
-/// Gives every row of a piece.
-fn every(piece: Piece, text: &[u8], mut take: impl FnMut(u32, &[u8])) {
-    let mut from = 0;
-    for (number, end) in (piece.first..).zip(memchr_iter(b'\n', text)) {
-        take(number, &text[from..end]);
-        from = end + 1;
-    }
-}
-
-/// Gives every row of a piece that has the needle.
-fn with_needle(piece: Piece, text: &[u8], finder: &Finder<'_>, mut take: impl FnMut(u32, &[u8])) {
-    let (mut from, mut number) = (0, piece.first);
-    while let Some(found) = finder.find(&text[from..]) {
-        let found = from + found;
-        let start = memrchr(b'\n', &text[from..found]).map_or(from, |end| from + end + 1);
-        number += memchr_iter(b'\n', &text[from..start]).count() as u32;
-        let end = memchr(b'\n', &text[found..]).map_or(text.len(), |end| found + end);
-        take(number, &text[start..end]);
-        from = (end + 1).min(text.len());
-        number += 1;
-    }
-}
-
-/// The rows with the longest or the shortest cells.
-#[derive(Default)]
-struct Ordered {
-    /// The one that goes first is on top: what is wanted least. Of equals it is the last row.
-    heap: BinaryHeap<Reverse<(i64, Reverse<u32>)>>,
-}
-
-impl Ordered {
-    fn add(&mut self, cell: &[u8], longest: bool, row: u32) {
-        // Characters, not bytes: the continuations are not counted.
-        let length = cell.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as i64;
-        self.push((if longest { length } else { -length }, Reverse(row)));
-    }
-
-    fn push(&mut self, entry: (i64, Reverse<u32>)) {
-        self.heap.push(Reverse(entry));
-        if self.heap.len() > MOST_ORDERED {
-            self.heap.pop();
         }
     }
+    Ok(found)
+}
 
-    fn merge(&mut self, other: Self) {
-        other
-            .heap
-            .into_iter()
-            .for_each(|Reverse(entry)| self.push(entry));
-    }
-
-    fn rows(self) -> Vec<u32> {
-        let sorted = self.heap.into_sorted_vec().into_iter();
-        sorted.map(|Reverse((_, Reverse(row)))| row).collect()
-    }
+/// The length of a cell in characters, negative if the longest comes first.
+fn sort_key(line: &[u8], order: Option<(usize, bool)>) -> i64 {
+    let Some((column, longest)) = order else {
+        return 0;
+    };
+    // Skip UTF-8 continuation bytes.
+    let starts = cell(line, column)
+        .iter()
+        .filter(|byte| **byte & 0xc0 != 0x80);
+    let length = starts.count() as i64;
+    if longest { -length } else { length }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fmt::Write;
 
-    use super::super::spool::tests::spool;
+    use super::super::searchable_rows::tests::searchable_rows;
     use super::*;
 
-    fn found(csv: &str, query: &str) -> Found {
-        let spool = spool(csv);
-        let query = Query::parse(query, &spool.header).expect("a query");
-        search(&spool, &query).expect("it is read")
+    fn find(csv: &str, query: &str) -> Matches {
+        let rows = searchable_rows(csv);
+        let query = Query::parse(query, &rows.header).expect("a query");
+        search(&rows, &query).expect("it is read")
     }
 
     #[test]
-    fn finds_rows_over_many_pieces() {
+    fn rows_are_found_in_many_chunks() {
         let mut csv = "email,city\n".to_owned();
         for row in 1..=50_000 {
             let city = if row % 7_919 == 0 {
@@ -198,7 +130,7 @@ mod tests {
             };
             writeln!(csv, "r{row}@one.example,{city}").expect("a string takes all");
         }
-        assert!(spool(&csv).pieces().len() > 1);
+        assert!(searchable_rows(&csv).chunks().len() > 1);
         let rows: Vec<u32> = (1..=6).map(|n| n * 7_919).collect();
         for query in [
             "city:łódź",
@@ -206,46 +138,46 @@ mod tests {
             "-some",
             "-city:\"a long name of some city\"",
         ] {
-            assert_eq!(found(&csv, query), Found::Rows(rows.clone()), "{query}");
+            assert_eq!(find(&csv, query), Matches::Rows(rows.clone()), "{query}");
         }
-        assert_eq!(found(&csv, "r49999@"), Found::Rows(vec![49_999]));
-        assert_eq!(found(&csv, "r50000@"), Found::Rows(vec![50_000]));
-        assert_eq!(found(&csv, "").count(), 50_000);
-        assert_eq!(found(&csv, "some").count(), 49_994);
-        assert_eq!(found(&csv, "nobody").count(), 0);
+        assert_eq!(find(&csv, "r49999@"), Matches::Rows(vec![49_999]));
+        assert_eq!(find(&csv, "r50000@"), Matches::Rows(vec![50_000]));
+        assert_eq!(find(&csv, "").count(), 50_000);
+        assert_eq!(find(&csv, "some").count(), 49_994);
+        assert_eq!(find(&csv, "nobody").count(), 0);
     }
 
     #[test]
-    fn the_longest_and_the_shortest_come_in_their_order() {
+    fn searches_can_sort_by_length() {
         let csv =
             "email,name\na@a.example,ab\nb@a.example,żółwie\nc@a.example,abcdefg\nd@a.example,xy\n";
-        assert_eq!(found(csv, "longest:name"), Found::Rows(vec![3, 2, 1, 4]));
-        assert_eq!(found(csv, "shortest:name"), Found::Rows(vec![1, 4, 2, 3]));
+        assert_eq!(find(csv, "longest:name"), Matches::Rows(vec![3, 2, 1, 4]));
+        assert_eq!(find(csv, "shortest:name"), Matches::Rows(vec![1, 4, 2, 3]));
         assert_eq!(
-            found(csv, "longest:name -abcdefg"),
-            Found::Rows(vec![2, 1, 4])
+            find(csv, "longest:name -abcdefg"),
+            Matches::Rows(vec![2, 1, 4])
         );
         let mut many = "email,name\n".to_owned();
         for row in 1..=2_000 {
             writeln!(many, "r{row}@a.example,{}", "x".repeat(row % 900))
                 .expect("a string takes all");
         }
-        let found = found(&many, "longest:name");
+        let found = find(&many, "longest:name");
         assert_eq!(
             (found.count(), found.at(0), found.at(1)),
-            (MOST_ORDERED, Some(899), Some(1799))
+            (MAX_SORTED, Some(899), Some(1799))
         );
     }
 
     #[test]
-    fn places_and_rows_lead_to_each_other() {
-        let all = Found::All(3);
+    fn places_map_to_rows_and_back() {
+        let all = Matches::All(3);
         assert_eq!((all.at(0), all.at(2), all.at(3)), (Some(1), Some(3), None));
         assert_eq!(
             (all.place(3), all.place(4), all.place(0)),
             (Some(2), None, None)
         );
-        let rows = Found::Rows(vec![5, 2]);
+        let rows = Matches::Rows(vec![5, 2]);
         assert_eq!(
             (rows.at(1), rows.place(2), rows.place(3)),
             (Some(2), Some(1), None)

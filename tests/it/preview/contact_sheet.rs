@@ -9,7 +9,7 @@ use crate::support::browser::browser;
 use crate::support::campaign::Campaign;
 use crate::support::run::{Ran, Run};
 
-/// Values that would run, load or break out.
+/// Values that try to run scripts, load files, or break out of the markup.
 const HOSTILE: [&str; 9] = [
     "<script>window.__xss=1;top.__xss=1</script>",
     "<img src=x onerror=\"top.__xss=1\">",
@@ -21,7 +21,7 @@ const HOSTILE: [&str; 9] = [
     "<meta http-equiv=refresh content=\"0;url=http://out.example/b\"><base href=http://out.example/>",
     "<p style=\"background:url(http://out.example/c.png)\"><img src=http://out.example/d.png>{{ name }}",
 ];
-/// A picture of one dot.
+/// An image of one pixel.
 const DOT: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 fn preview(campaign: &Campaign, out: &Path) -> Ran {
@@ -32,7 +32,7 @@ fn preview(campaign: &Campaign, out: &Path) -> Ran {
         .run()
 }
 
-/// A campaign of rows whose data is in the subject, in the HTML as text, and in it as HTML too.
+/// A campaign with the hostile values in its subject and its HTML, escaped and unescaped.
 fn hostile() -> Campaign {
     let quoted = |(number, value): (usize, &&str)| {
         format!("r{number}@one.example,\"{}\"\n", value.replace('"', "\"\""))
@@ -53,7 +53,7 @@ fn hostile() -> Campaign {
 }
 
 #[test]
-fn nothing_runs_and_nothing_is_fetched() {
+fn hostile_messages_run_nothing_and_load_nothing() {
     let Some(browser) = browser() else { return };
     let campaign = hostile();
     let out = campaign.path().join("out");
@@ -67,7 +67,7 @@ fn nothing_runs_and_nothing_is_fetched() {
     let subjects =
         browser.eval("return [...document.querySelectorAll('h2')].map(h => h.textContent)");
     assert_eq!(subjects, json!(HOSTILE));
-    // All frames are in sight one after the other.
+    // Frames load when they become visible.
     for number in 1..=9 {
         let frame = format!("iframe[src='{number:05}.preview.html']");
         browser.eval(&format!(
@@ -75,14 +75,13 @@ fn nothing_runs_and_nothing_is_fetched() {
         ));
         let shown = "return [!!document.querySelector('#end'), document.querySelector('#dot')?.naturalWidth, \
                      document.scripts.length, document.querySelector('meta[http-equiv]')?.httpEquiv]";
-        let wanted = json!([true, 1, 0, "Content-Security-Policy"]);
-        // A frame is loaded when it comes into sight.
+        let expected = json!([true, 1, 0, "Content-Security-Policy"]);
         let begun = std::time::Instant::now();
         let mut seen = browser.eval_in(&frame, shown);
-        while seen != wanted && begun.elapsed().as_secs() < 20 {
+        while seen != expected && begun.elapsed().as_secs() < 20 {
             seen = browser.eval_in(&frame, shown);
         }
-        assert_eq!(seen, wanted, "{number}");
+        assert_eq!(seen, expected, "{number}");
     }
     assert_eq!(
         browser.eval("return [window.__xss, document.scripts.length]"),
@@ -93,7 +92,7 @@ fn nothing_runs_and_nothing_is_fetched() {
 }
 
 #[test]
-fn a_page_by_itself_does_nothing_either() {
+fn a_hostile_message_opened_by_itself_is_harmless() {
     let Some(browser) = browser() else { return };
     let campaign = hostile();
     let out = campaign.path().join("out");
@@ -113,11 +112,11 @@ fn a_page_by_itself_does_nothing_either() {
 }
 
 #[test]
-fn a_card_says_what_the_message_is_and_what_is_wrong_with_it() {
+fn a_card_shows_the_message_and_its_findings() {
     let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0);
-    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    let page = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
     for text in [
         "<h1>test</h1>",
         "3 messages",
@@ -150,30 +149,30 @@ fn a_message_without_html_is_shown_as_text() {
         .set("message.text", "newsletter.txt");
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0);
-    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    let page = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
     assert!(page.contains(">Dear Ann &lt;b&gt;"), "{page}");
     assert!(!page.contains("<iframe"), "{page}");
     assert!(!out.join("00001.preview.html").exists());
 }
 
 #[test]
-fn a_long_sheet_ends_and_says_so() {
+fn a_long_contact_sheet_is_cut_with_a_notice() {
     let campaign = Campaign::new().rows(510);
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0).stdout_has("00510.eml");
-    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    let page = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
     assert_eq!(page.matches("<article>").count(), 500);
-    assert!(page.contains("510 messages") && page.contains("The sheet ends after 500 rows"));
+    assert!(page.contains("510 messages") && page.contains("Only the first 500 rows are shown"));
     assert!(out.join("00510.html").exists() && !out.join("00510.preview.html").exists());
 }
 
 #[test]
-fn an_older_preview_leaves_nothing_behind_and_what_is_not_its_own_is_left_alone() {
+fn files_of_an_earlier_preview_are_deleted_and_other_files_kept() {
     let campaign = Campaign::new().rows(12);
     let out = campaign.path().join("out");
     preview(&campaign, &out).code(0);
-    for own in ["notes.txt", "00009.png", "7.eml", "00002.html.bak"] {
-        fs::write(out.join(own), "mine").expect("room");
+    for name in ["notes.txt", "00009.png", "7.eml", "00002.html.bak"] {
+        fs::write(out.join(name), "mine").expect("room");
     }
     let limited = || {
         let run = Run::new("preview").arg(campaign.path()).arg("--out");
@@ -194,7 +193,7 @@ fn an_older_preview_leaves_nothing_behind_and_what_is_not_its_own_is_left_alone(
         names.sort();
         names
     };
-    let ours = [
+    let expected = [
         "00001.eml",
         "00001.html",
         "00001.preview.html",
@@ -205,18 +204,18 @@ fn an_older_preview_leaves_nothing_behind_and_what_is_not_its_own_is_left_alone(
         "index.html",
         "notes.txt",
     ];
-    assert_eq!(names(), ours);
-    // A folder with a page, or with numbered files, that no preview has made.
+    assert_eq!(names(), expected);
+    // A folder with an index or numbered files that no preview wrote.
     for name in ["index.html", "00001.eml"] {
-        fs::remove_dir_all(&out).expect("it is there");
+        fs::remove_dir_all(&out).expect("it exists");
         fs::create_dir(&out).expect("room");
         fs::write(out.join(name), "mine").expect("room");
         let ran = limited();
         ran.code(1)
             .stderr_has(name)
-            .stderr_has("another folder")
+            .stderr_has("empty folder")
             .stdout_is("");
         assert_eq!(names(), [name]);
-        assert_eq!(fs::read(out.join(name)).expect("it is there"), b"mine");
+        assert_eq!(fs::read(out.join(name)).expect("it exists"), b"mine");
     }
 }

@@ -1,4 +1,4 @@
-//! Which saves the page of `mailrun preview --web` follows, wherever the files are.
+//! The page of `mailrun preview --web` follows saves, wherever the files are.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn subject(preview: &Preview) -> String {
 }
 
 #[test]
-fn a_campaign_that_is_named_by_its_file_alone() {
+fn saves_are_followed_when_the_campaign_is_given_as_a_file_name() {
     let campaign = Campaign::new();
     let running = Run::new("preview")
         .cwd(campaign.path())
@@ -36,14 +36,14 @@ fn a_campaign_that_is_named_by_its_file_alone() {
 }
 
 #[test]
-fn recipients_elsewhere_that_were_broken_or_missing_at_first() {
+fn saves_are_followed_of_recipients_elsewhere_that_were_invalid_or_missing() {
     let elsewhere = tempfile::tempdir().expect("a folder");
     let list = elsewhere.path().join("list.csv");
     let campaign = Campaign::new().set("recipients.file", list.display().to_string());
     for broken in [Some("email,first_name\n\"zoe@six.example,Zoe\n"), None] {
         match broken {
             Some(text) => fs::write(&list, text).expect("room"),
-            None => fs::remove_file(&list).expect("it is there"),
+            None => fs::remove_file(&list).expect("it exists"),
         }
         let preview = Preview::start(campaign.path());
         assert_ne!(
@@ -58,17 +58,17 @@ fn recipients_elsewhere_that_were_broken_or_missing_at_first() {
 }
 
 #[test]
-fn templates_behind_a_link() {
+fn saves_are_followed_through_symbolic_links() {
     let campaign = Campaign::new();
     let elsewhere = tempfile::tempdir().expect("a folder");
     let templates = campaign.path().join("templates");
     let html = elsewhere.path().join("newsletter.html");
-    fs::rename(templates.join("newsletter.html"), &html).expect("it is there");
+    fs::rename(templates.join("newsletter.html"), &html).expect("it exists");
     fs::remove_dir(&templates).expect("it is empty");
     std::os::unix::fs::symlink(elsewhere.path(), &templates).expect("a link");
-    // One that leads into itself is no trouble.
+    // A link to a parent folder.
     std::os::unix::fs::symlink(".", elsewhere.path().join("again")).expect("a link");
-    fs::remove_file(elsewhere.path().join("again")).expect("it is there");
+    fs::remove_file(elsewhere.path().join("again")).expect("it exists");
     std::os::unix::fs::symlink(campaign.path(), campaign.path().join("again")).expect("a link");
     let preview = Preview::start(campaign.path());
     preview.saved(|| fs::write(&html, "<p>Good day").expect("room"));

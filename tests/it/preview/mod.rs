@@ -4,7 +4,7 @@ mod contact_sheet;
 mod follows;
 mod page;
 mod page_typing;
-mod plain;
+mod printed;
 mod rows_without_message;
 mod terminal;
 mod web;

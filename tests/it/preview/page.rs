@@ -1,5 +1,5 @@
-//! The page of `mailrun preview --web` in a real browser: hostile data do nothing, and the keyboard
-//! does everything.
+//! The page of `mailrun preview --web` in a browser: hostile data are harmless, and the keyboard controls
+//! everything.
 
 use std::fs;
 
@@ -12,9 +12,9 @@ use crate::support::preview::Preview;
 
 const SUBJECT: &str = "document.querySelector('article h1')?.textContent";
 
-/// Asserts that the page is as it was made: no script ran, and nothing that a row brings is an element.
+/// Asserts that no script of a message ran, and that no data became an element of the page.
 #[track_caller]
-fn assert_still(browser: &Browser, what: &str) {
+fn assert_harmless(browser: &Browser, what: &str) {
     let seen = browser.eval("return [window.__xss ?? null, document.title.includes('mailrun preview'), \
         [...document.querySelectorAll('script')].map((it) => it.src), \
         document.querySelectorAll('body img, body style, body link, body form, main svg, body base, body meta, bdi *').length, \
@@ -34,7 +34,7 @@ fn csv(rows: &[(String, String)]) -> Vec<u8> {
     writer.into_inner().expect("memory")
 }
 
-/// A campaign with these names, which are put into the HTML as they are.
+/// A campaign with these names in its HTML, unescaped.
 fn campaign(names: &[String]) -> Campaign {
     let rows = names.iter().enumerate();
     let rows: Vec<_> = rows
@@ -56,11 +56,11 @@ fn campaign(names: &[String]) -> Campaign {
         .recipients(csv(&rows))
 }
 
-/// Looks at a message in every tab.
-fn look_at_all(browser: &Browser, preview: &Preview, row: usize, what: &str) {
+/// Opens a message in every tab.
+fn open_all_tabs(browser: &Browser, preview: &Preview, row: usize, what: &str) {
     browser.go(&preview.site.url(&format!("/?row={row}&tab=text")));
     browser.until("document.querySelector('#panel.text pre')");
-    for (key, there) in [
+    for (key, content) in [
         ("1", "#panel.checks > div"),
         ("3", "#panel.source pre"),
         ("4", "#panel.headers tr"),
@@ -69,8 +69,8 @@ fn look_at_all(browser: &Browser, preview: &Preview, row: usize, what: &str) {
     ] {
         browser
             .keys(&[key])
-            .until(&format!("document.querySelector('{there}')"));
-        assert_still(browser, what);
+            .until(&format!("document.querySelector('{content}')"));
+        assert_harmless(browser, what);
     }
     let ran = browser.eval_in(
         "#frame",
@@ -84,7 +84,7 @@ fn look_at_all(browser: &Browser, preview: &Preview, row: usize, what: &str) {
 }
 
 #[test]
-fn hostile_rows_do_nothing_and_load_nothing() {
+fn hostile_rows_run_nothing_and_load_nothing() {
     let Some(browser) = browser() else { return };
     let mut names = hostile_names();
     names.extend(hostile_html("out.example"));
@@ -93,36 +93,36 @@ fn hostile_rows_do_nothing_and_load_nothing() {
     browser
         .go(&preview.site.url("/"))
         .until("document.querySelectorAll('.row[role=option]').length > 5");
-    assert_still(&browser, "the list");
+    assert_harmless(&browser, "the list");
     for (n, name) in names.iter().enumerate() {
-        look_at_all(&browser, &preview, n + 1, name);
+        open_all_tabs(&browser, &preview, n + 1, name);
     }
     for look in ["dark", "inverted"] {
         browser
             .go(&preview.site.url(&format!("/?row=1&look={look}")))
             .until("document.querySelector('#panel > div')");
-        assert_still(&browser, look);
+        assert_harmless(&browser, look);
     }
-    // What is typed, what is tried, and errors are texts as well.
+    // Searches, changed cells and errors are shown as text, too.
     for name in names.iter().step_by(2) {
         let text: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
         browser.go(&preview.site.url(&format!(
             "/?q={text}&row=2&tab={text}&w={text}&look={text}&against={text}&theme={text}&set.name={text}&set.{text}={text}"
         )));
         browser.until("document.querySelector('#count').textContent && document.querySelector('#panel > div')");
-        assert_still(&browser, name);
+        assert_harmless(&browser, name);
         browser.go(&preview
             .site
             .url(&format!("/?q=missing:%22{text}%22&row=99")));
         browser.until("(document.querySelector('#notice:not([hidden])') || document.querySelector('#count').textContent.includes(' of ')) && document.querySelector('article [role=alert]')");
-        assert_still(&browser, name);
+        assert_harmless(&browser, name);
     }
     assert_eq!(browser.windows(), 1);
     assert_nothing_sent(&browser);
 }
 
 #[test]
-fn hostile_errors_are_texts() {
+fn hostile_errors_are_shown_as_text() {
     let Some(browser) = browser() else { return };
     let bad = "<img src=http://out.example/x onerror=window.__xss=1>";
     let campaign = campaign(&["x".to_owned()]).recipients(csv(&[(bad.to_owned(), bad.to_owned())]));
@@ -130,15 +130,15 @@ fn hostile_errors_are_texts() {
     browser
         .go(&preview.site.url("/?row=1"))
         .until("document.querySelector('article .finding') && document.querySelector('#panel .finding') && document.querySelector('.row .error')");
-    assert_still(&browser, "an address");
+    assert_harmless(&browser, "an address");
     let template = campaign.path().join("templates/newsletter.html");
     fs::write(&template, format!("{bad}{{{{ \"{bad}\" }}")).expect("room");
     browser.until("document.querySelector('#broken:not([hidden]) .finding pre')?.textContent.includes('onerror')");
-    assert_still(&browser, "a template");
+    assert_harmless(&browser, "a template");
     assert_nothing_sent(&browser);
 }
 
-/// Six recipients; something is wrong with the fifth.
+/// Six recipients, the fifth of which is invalid.
 fn six() -> Campaign {
     let rows = "email,first_name\nann@one.example,Ann\nbob@two.example,Bob\ncleo@one.example,Cleo\n\
                 dan@one.example,Dan\neve at one,Eve\nfay@one.example,Fay\n";
@@ -154,7 +154,7 @@ fn six() -> Campaign {
 }
 
 #[test]
-fn the_keyboard_does_everything() {
+fn the_keyboard_controls_everything() {
     let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
@@ -193,7 +193,7 @@ fn the_keyboard_does_everything() {
     browser.click("#grip").keys(&["ArrowRight"]).until(
         "document.querySelector('#frame').clientWidth === 620 && location.search.includes('w=620')",
     );
-    // Colours: as they are, turned around, the message's own.
+    // Colours: light, inverted, dark.
     let colour = "return getComputedStyle(document.querySelector('p')).color";
     browser.until("document.querySelector('#frame').dataset.look === 'light'");
     assert_eq!(browser.eval_in("#frame", colour), "rgb(0, 0, 0)");
@@ -211,17 +211,17 @@ fn the_keyboard_does_everything() {
     );
     browser.keys(&["d"]).until("document.querySelector('#frame').dataset.look === 'dark' && location.search.includes('look=dark')");
     assert_eq!(browser.eval_in("#frame", colour), "rgb(1, 2, 3)");
-    // The next one with a finding, and any.
+    // The next message with a finding, and a random one.
     browser
         .keys(&["e"])
         .until("document.querySelector('article .finding') && location.search.includes('row=5')");
     browser
         .keys(&["e"])
-        .until("document.querySelector('#progress').textContent.includes('Nothing more')");
+        .until("document.querySelector('#progress').textContent.includes('No more findings')");
     browser.eval("Math.random = () => 0.99");
     browser.keys(&["r"]);
     subject("Fay");
-    // Nothing was loaded so far; now it is.
+    // Remote images load only when they are turned on.
     assert_eq!(browser.beacon().seen_until_now(), Vec::<String>::new());
     browser
         .keys(&["i"])
@@ -241,7 +241,7 @@ fn the_keyboard_does_everything() {
     browser
         .keys(&["c"])
         .until("window.copied.includes('<p>Hello Fay</p>')");
-    // The search.
+    // Search.
     browser.keys(&["/"]).type_text("first_name:bob").until("document.querySelectorAll('.row[role=option]').length === 1 && location.search.includes('q=first_name')");
     browser
         .keys(&["Enter"])
@@ -261,21 +261,24 @@ fn the_keyboard_does_everything() {
 }
 
 #[test]
-fn what_is_saved_or_tried_is_seen_at_once() {
+fn saves_and_changed_cells_update_the_page() {
     let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
     browser.go(&preview.site.url("/?row=2&tab=data")).until("document.querySelector('#panel [data-column=first_name]') && document.querySelector('#live').dataset.live === 'yes'");
-    let frame = |wanted: &str| {
+    let frame = |expected: &str| {
         let begun = std::time::Instant::now();
         loop {
-            // It is put in the place of the one before at any time.
+            // The frame may be replaced at any time.
             let text = browser.try_eval_in("#frame", "return document.body?.innerText ?? ''");
             let text = text.unwrap_or_default();
-            if text.as_str().unwrap_or_default().contains(wanted) {
+            if text.as_str().unwrap_or_default().contains(expected) {
                 return;
             }
-            assert!(begun.elapsed().as_secs() < 30, "{wanted} is not in {text}");
+            assert!(
+                begun.elapsed().as_secs() < 30,
+                "{expected} is not in {text}"
+            );
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     };
@@ -290,7 +293,7 @@ fn what_is_saved_or_tried_is_seen_at_once() {
         .click("#reset")
         .until("!location.search.includes('set.')");
     frame("Hello Bob");
-    // A save.
+    // Save a template.
     let template = campaign.path().join("templates/newsletter.html");
     fs::write(&template, "<p>Good day, {{ first_name }}</p>").expect("room");
     frame("Good day, Bob");
@@ -306,7 +309,7 @@ fn what_is_saved_or_tried_is_seen_at_once() {
         .until("document.querySelector('#panel.diff')");
     browser.eval("[...document.querySelectorAll('.diff button')].find((it) => it.textContent === 'Before last save').click()");
     browser.until("document.querySelector('.diff pre[data-tag=\"-\"]')?.textContent.includes('Good day') && document.querySelector('.diff pre[data-tag=\"+\"]').textContent.includes('Bye')");
-    // Rows too.
+    // Save the recipients.
     fs::write(
         campaign.path().join("recipients.csv"),
         "email,first_name\nzoe@six.example,Zoe\nyan@six.example,Yan\n",
@@ -318,9 +321,9 @@ fn what_is_saved_or_tried_is_seen_at_once() {
 }
 
 #[test]
-fn a_long_list_is_drawn_in_part_and_reaches_its_end() {
+fn a_long_list_can_be_scrolled_to_its_end() {
     let Some(browser) = browser() else { return };
-    // Higher than an element may be.
+    // The list is higher than an element can be.
     let campaign = Campaign::new().rows(300_000);
     let preview = Preview::start(campaign.path());
     browser
@@ -332,7 +335,7 @@ fn a_long_list_is_drawn_in_part_and_reaches_its_end() {
     browser.until("document.querySelectorAll('.row').length < 60");
     browser.eval("document.querySelector('#list').scrollTop = document.querySelector('#list').scrollHeight / 2");
     browser.until("[...document.querySelectorAll('.row[role=option]')].some((it) => Math.abs(it.ariaPosInSet - 150000) < 200)");
-    // The row of a URL is in sight.
+    // A row in the URL is scrolled into view.
     browser
         .go(&preview.site.url("/?row=123456"))
         .until(&format!("{SUBJECT} === 'Hello Name 123456'"));
@@ -345,7 +348,7 @@ fn a_long_list_is_drawn_in_part_and_reaches_its_end() {
 }
 
 #[test]
-fn those_with_findings_are_listed_as_they_are_found() {
+fn messages_with_findings_are_listed_as_they_are_found() {
     let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());
@@ -353,17 +356,17 @@ fn those_with_findings_are_listed_as_they_are_found() {
         .go(&preview.site.url("/"))
         .until("document.querySelectorAll('.row[role=option]').length === 6");
     browser.eval("const filter = document.querySelector('#filter'); filter.value = 'has:errors'; filter.dispatchEvent(new Event('change'))");
-    browser.until("document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#progress').textContent.includes('6 of 6 looked at')");
+    browser.until("document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#progress').textContent.includes('6 of 6 checked')");
     browser
         .keys(&["j"])
         .until("document.querySelector('article .finding') && location.search.includes('row=5')");
-    // Another filter of the same kind.
+    // Change the filter.
     browser.eval("const filter = document.querySelector('#filter'); filter.value = 'longest:first_name'; filter.dispatchEvent(new Event('change'))");
     browser.until("document.querySelectorAll('.row[role=option]').length === 6 && document.querySelector('.row').id === 'row-3' && document.querySelector('#progress').hidden");
 }
 
 #[test]
-fn a_narrow_window_shows_one_thing_at_a_time() {
+fn a_narrow_window_shows_the_list_or_the_message() {
     let Some(browser) = browser() else { return };
     let campaign = six();
     let preview = Preview::start(campaign.path());

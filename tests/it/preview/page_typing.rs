@@ -1,5 +1,5 @@
-//! What is typed into the page of `mailrun preview --web`, and what is in the way of it: saves, other
-//! rows, odd names.
+//! Typing into the page of `mailrun preview --web`, while files are saved, rows change, and with unusual
+//! column names.
 
 use std::fs;
 
@@ -12,17 +12,17 @@ use crate::support::preview::Preview;
 const SUBJECT: &str = "document.querySelector('article h1')?.textContent";
 const LIVE: &str = "document.querySelector('#live').dataset.live === 'yes'";
 
-/// A browser at the page of a campaign.
-fn at(campaign: &Campaign, path: &str, until: &str) -> Option<(Browser, Preview)> {
+/// Opens the page of a campaign, and waits until an expression holds.
+fn open_page(campaign: &Campaign, path: &str, until: &str) -> Option<(Browser, Preview)> {
     let browser = browser()?;
     let preview = Preview::start(campaign.path());
     browser.go(&preview.site.url(path)).until(until);
     Some((browser, preview))
 }
 
-/// The same, when a row's message is there.
-fn at_row(campaign: &Campaign, path: &str, name: &str) -> Option<(Browser, Preview)> {
-    at(
+/// Opens the page, and waits until the message of a row is shown.
+fn open_row(campaign: &Campaign, path: &str, name: &str) -> Option<(Browser, Preview)> {
+    open_page(
         campaign,
         path,
         &format!("{SUBJECT} === 'Hello {name}' && {LIVE}"),
@@ -30,9 +30,9 @@ fn at_row(campaign: &Campaign, path: &str, name: &str) -> Option<(Browser, Previ
 }
 
 #[test]
-fn what_is_typed_stays_with_its_row() {
+fn typed_text_stays_with_its_row() {
     let campaign = Campaign::new().rows(12);
-    let Some((browser, _preview)) = at_row(&campaign, "/?row=10&tab=data", "Name 10") else {
+    let Some((browser, _preview)) = open_row(&campaign, "/?row=10&tab=data", "Name 10") else {
         return;
     };
     browser.until("document.querySelector('[data-column=first_name]')");
@@ -42,7 +42,7 @@ fn what_is_typed_stays_with_its_row() {
     std::thread::sleep(std::time::Duration::from_millis(400));
     assert!(!browser.url().contains("set."), "{}", browser.url());
     assert_eq!(browser.eval(&format!("return {SUBJECT}")), "Hello Name 11");
-    // Of two cells that are typed into at once, both are tried.
+    // Two cells changed at the same time both take effect.
     browser.click("[data-column=first_name]");
     browser.keys(&["y"]);
     browser.eval("const email = document.querySelector('[data-column=email]'); email.value = 'z@one.example'; email.dispatchEvent(new Event('input'))");
@@ -50,11 +50,11 @@ fn what_is_typed_stays_with_its_row() {
 }
 
 #[test]
-fn any_name_of_a_column_can_be_tried() {
+fn columns_with_unusual_names_can_be_changed() {
     let campaign = Campaign::new()
         .recipients("email,first_name,__proto__\nann@one.example,Ann,x\n")
         .set("message.subject", "Hello {{ first_name }}");
-    let Some((browser, _preview)) = at_row(&campaign, "/?row=1&tab=data", "Ann") else {
+    let Some((browser, _preview)) = open_row(&campaign, "/?row=1&tab=data", "Ann") else {
         return;
     };
     browser.until("document.querySelector('[data-column=__proto__]')");
@@ -67,9 +67,9 @@ fn any_name_of_a_column_can_be_tried() {
 }
 
 #[test]
-fn a_save_takes_nothing_from_who_is_typing() {
+fn a_save_keeps_typed_text_and_focus() {
     let campaign = Campaign::new();
-    let Some((browser, _preview)) = at_row(&campaign, "/?row=2&tab=data", "Bob") else {
+    let Some((browser, _preview)) = open_row(&campaign, "/?row=2&tab=data", "Bob") else {
         return;
     };
     browser.until("document.querySelector('[data-column=first_name]')");
@@ -79,7 +79,7 @@ fn a_save_takes_nothing_from_who_is_typing() {
     let file = campaign.path().join("recipients.csv");
     let rows = "email,first_name,city\nann@one.example,Ann,X\nbob@two.example,Bo,Y\n";
     fs::write(file, rows).expect("room");
-    // What the file has by now is shown.
+    // The new value in the file is shown.
     browser.until("document.querySelector('[data-column=city]') && document.querySelector('#panel').innerText.includes('in the file: Bo')");
     assert_eq!(
         browser.eval("const on = document.activeElement; return [on.dataset.column ?? on.id, on.value, on.selectionStart]"),
@@ -92,28 +92,28 @@ fn a_save_takes_nothing_from_who_is_typing() {
 }
 
 #[test]
-fn that_something_is_copied_is_said_for_a_moment() {
+fn copying_shows_a_message_for_a_moment() {
     let campaign = Campaign::new();
-    let Some((browser, _preview)) = at_row(&campaign, "/?row=1", "Ann") else {
+    let Some((browser, _preview)) = open_row(&campaign, "/?row=1", "Ann") else {
         return;
     };
     browser.eval("navigator.clipboard.writeText = async () => {}");
-    let said = |text: &str| format!("document.querySelector('#live').textContent === '{text}'");
-    browser.keys(&["c"]).until(&said("HTML copied"));
+    let status = |text: &str| format!("document.querySelector('#live').textContent === '{text}'");
+    browser.keys(&["c"]).until(&status("HTML copied"));
     browser.keys(&["c"]);
     std::thread::sleep(std::time::Duration::from_millis(300));
-    browser.until(&said("Live"));
+    browser.until(&status("Live"));
     std::thread::sleep(std::time::Duration::from_millis(1600));
-    browser.until(&said("Live"));
+    browser.until(&status("Live"));
 }
 
 #[test]
-fn a_difference_is_to_the_row_before_in_the_list_that_is_seen() {
+fn a_diff_compares_with_the_previous_row_of_the_current_list() {
     let campaign = Campaign::new().recipients(
         "email,first_name\nann@one.example,Ann\nbob@one.example,Bob\nAda@one.example,Ada\ncleo@two.example,Cleo\n",
     );
     let path = "/?row=2&q=first_name:Ada&tab=diff";
-    let Some((browser, preview)) = at_row(&campaign, path, "Bob") else {
+    let Some((browser, preview)) = open_row(&campaign, path, "Bob") else {
         return;
     };
     let panel = |text: &str| {
@@ -122,14 +122,14 @@ fn a_difference_is_to_the_row_before_in_the_list_that_is_seen() {
         ));
     };
     panel("not in the list");
-    // Another search, another row before.
+    // Another search has another previous row.
     browser.keys(&["/", "Escape"]);
     panel("Compared with row 1");
     browser
         .keys(&["/"])
         .type_text("one.example -ann")
         .keys(&["Enter"]);
-    panel("first recipient of the list");
+    panel("first recipient in the list");
     browser.keys(&["/", "Escape"]);
     browser.go(&preview.site.url("/?row=4&tab=diff"));
     panel("Compared with row 3");
@@ -138,7 +138,7 @@ fn a_difference_is_to_the_row_before_in_the_list_that_is_seen() {
 }
 
 #[test]
-fn those_with_findings_are_listed_however_it_is_written() {
+fn a_search_for_findings_ignores_case_and_quotes() {
     let campaign = Campaign::good().recipients(
         "email,first_name,token\nann@one.example,Ann,a1\nbob at two,Bob,b2\ncleo@one.example,Cleo,c3\n",
     );
@@ -148,8 +148,8 @@ fn those_with_findings_are_listed_however_it_is_written() {
         "Has:Errors",
         "\"has\":errors",
     ] {
-        let seen = "document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#progress').textContent.includes('3 of 3 looked at')";
-        let Some((browser, _preview)) = at(&campaign, &format!("/?q={query}"), seen) else {
+        let seen = "document.querySelectorAll('.row[role=option]').length === 1 && document.querySelector('#progress').textContent.includes('3 of 3 checked')";
+        let Some((browser, _preview)) = open_page(&campaign, &format!("/?q={query}"), seen) else {
             return;
         };
         browser
@@ -159,11 +159,11 @@ fn those_with_findings_are_listed_however_it_is_written() {
 }
 
 #[test]
-fn any_column_can_be_chosen_as_a_filter() {
+fn every_column_can_be_used_as_a_filter() {
     let campaign = Campaign::new().recipients(
         "email,first_name,\"size \"\"XL\"\": -x\"\nann@one.example,Ann,1\nbob@one.example,Bob,\n",
     );
-    let Some((browser, preview)) = at(&campaign, "/", LIVE) else {
+    let Some((browser, preview)) = open_page(&campaign, "/", LIVE) else {
         return;
     };
     browser.until("document.querySelectorAll('.row[role=option]').length === 2");
@@ -173,28 +173,28 @@ fn any_column_can_be_chosen_as_a_filter() {
 }
 
 #[test]
-fn a_search_for_findings_that_has_ended_is_forgotten() {
+fn moving_on_clears_a_finished_search_for_findings() {
     let campaign = Campaign::good();
-    let Some((browser, _preview)) = at(&campaign, "/?row=1", LIVE) else {
+    let Some((browser, _preview)) = open_page(&campaign, "/?row=1", LIVE) else {
         return;
     };
     browser
         .keys(&["e"])
-        .until("document.querySelector('#progress').innerText.includes('Nothing more')");
+        .until("document.querySelector('#progress').innerText.includes('No more findings')");
     browser
         .keys(&["j"])
         .until("location.search.includes('row=2') && document.querySelector('#progress').hidden");
 }
 
 #[test]
-fn what_every_message_has_is_passed_over() {
+fn common_warnings_are_skipped() {
     let rows = "email,first_name\nann@one.example,Ann\nbob@one.example,Bob\ncleo at one,Cleo\n\
                 dan at one,Dan\neve@one.example,Eve\n";
-    // A warning of the template, for all.
+    // Every message has a warning, because the template has.
     let campaign = Campaign::new()
         .recipients(rows)
         .html_with("<p>", "<p><a href=\"http://sender.example/x\">here</a>");
-    let Some((browser, preview)) = at(&campaign, "/", LIVE) else {
+    let Some((browser, preview)) = open_page(&campaign, "/", LIVE) else {
         return;
     };
     assert_ne!(preview.json("/preview/m/1")["findings"], json!([]));
@@ -206,13 +206,13 @@ fn what_every_message_has_is_passed_over() {
     }
     browser
         .keys(&["e"])
-        .until("document.querySelector('#progress').innerText.includes('Nothing more')");
+        .until("document.querySelector('#progress').innerText.includes('No more findings')");
 }
 
 #[test]
-fn the_frame_is_drawn_narrower_and_wider() {
+fn the_frame_can_be_resized() {
     let campaign = Campaign::new();
-    let Some((browser, _preview)) = at_row(&campaign, "/?row=1&w=500", "Ann") else {
+    let Some((browser, _preview)) = open_row(&campaign, "/?row=1&w=500", "Ann") else {
         return;
     };
     let width = |wide: &str| {
@@ -225,7 +225,7 @@ fn the_frame_is_drawn_narrower_and_wider() {
     width("380");
     browser.drag("#grip", 40);
     width("460");
-    // The frame is one to click in again.
+    // The frame receives pointer events again.
     assert_eq!(
         browser.eval("return getComputedStyle(document.querySelector('#frame')).pointerEvents"),
         "auto"
@@ -233,9 +233,9 @@ fn the_frame_is_drawn_narrower_and_wider() {
 }
 
 #[test]
-fn rows_are_named_by_what_is_seen_and_every_page_has_a_heading() {
+fn rows_have_visible_names_and_every_view_has_a_heading() {
     let campaign = Campaign::new().recipients("email,first_name\nann@one.example,Ann\nbob at,B\n");
-    let Some((browser, _preview)) = at(&campaign, "/", LIVE) else {
+    let Some((browser, _preview)) = open_page(&campaign, "/", LIVE) else {
         return;
     };
     browser.until("document.querySelectorAll('.row[role=option]').length === 2");

@@ -1,4 +1,4 @@
-//! Rows that get no message, wherever `mailrun preview` shows them: with their reason, among the others.
+//! Every form of `mailrun preview` shows rows that get no message, with the reason.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn preview(campaign: &Campaign) -> Run {
 }
 
 #[test]
-fn they_are_printed_among_the_others() {
+fn they_are_printed() {
     let campaign = campaign();
     let ran = preview(&campaign).args(["--limit", "7"]).run();
     ran.code(0)
@@ -45,19 +45,19 @@ fn they_are_printed_among_the_others() {
     for reason in REASONS {
         ran.stdout_has(reason);
     }
-    let alone = ran.stdout.matches("This row gets no message.").count();
-    assert_eq!(alone, 5, "{}", ran.stdout);
-    // One that is asked for by itself is an error.
-    for (asked, reason) in [
+    let count = ran.stdout.matches("This row gets no message.").count();
+    assert_eq!(count, 5, "{}", ran.stdout);
+    // Asking for such a row alone is an error.
+    for (arguments, reason) in [
         (["--row", "2"], REASONS[0]),
         (["--email", "Gone@one.example"], REASONS[1]),
         (["--row", "4"], REASONS[2]),
         (["--row", "6"], REASONS[4]),
     ] {
-        let ran = preview(&campaign).args(asked).run();
+        let ran = preview(&campaign).args(arguments).run();
         ran.code(1).stderr_has(reason).stdout_is("");
     }
-    // What comes after it does not matter.
+    // Rows after it are not read.
     let broken =
         Campaign::new().recipients("email,first_name\nann at one,Ann\nbob@one.example,Bob\n\"x\n");
     let row = |number| preview(&broken).args(["--row", number]).run();
@@ -66,7 +66,7 @@ fn they_are_printed_among_the_others() {
         .stderr_has("not an address")
         .stderr_lacks("quote");
     row("2").code(0).stdout_has("Hello Bob").stderr_is("");
-    // An address is looked for until it is one that gets a message.
+    // Of several rows with an address, the one that gets a message is shown.
     preview(&campaign)
         .args(["--email", "ann@one.example"])
         .run()
@@ -75,7 +75,7 @@ fn they_are_printed_among_the_others() {
 }
 
 #[test]
-fn they_have_their_cards() {
+fn they_have_cards_on_the_contact_sheet() {
     let campaign = campaign();
     let out = campaign.path().join("out");
     let ran = preview(&campaign).arg("--out").arg(&out).run();
@@ -83,11 +83,11 @@ fn they_have_their_cards() {
     ran.code(0)
         .stdout_is(&format!("{}\n{}\n", file("00001.eml"), file("00007.eml")));
     ran.stderr_has("5 rows get no message");
-    let page = fs::read_to_string(out.join("index.html")).expect("the sheet");
+    let page = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
     assert_eq!(page.matches("<article").count(), 7, "{page}");
-    let alone = page.matches("<h2>This row gets no message</h2>").count();
-    assert_eq!(alone, 5, "{page}");
-    assert!(page.contains("2 messages") && page.contains("5 rows get no message"));
+    let count = page.matches("<h2>This row gets no message</h2>").count();
+    assert_eq!(count, 5, "{page}");
+    assert!(page.contains("2 messages") && page.contains("5 rows without a message"));
     for text in REASONS
         .into_iter()
         .chain(["gone@one.example", "ann at one"])
@@ -98,7 +98,7 @@ fn they_have_their_cards() {
 }
 
 #[test]
-fn they_are_told_on_the_terminal() {
+fn they_are_shown_on_the_terminal() {
     let campaign = campaign();
     let mut screen = Screen::start(preview(&campaign), 40, 100);
     screen.until("Hello Ann").until("1/7");
@@ -109,7 +109,7 @@ fn they_are_told_on_the_terminal() {
 }
 
 #[test]
-fn they_are_told_on_the_page() {
+fn they_are_shown_on_the_page() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let page = preview.json("/preview/rows?q=");
@@ -117,7 +117,7 @@ fn they_are_told_on_the_page() {
         let error = page["rows"][row]["error"].to_string();
         assert!(error.contains(reason), "{error}");
     }
-    let view = |row: u32, tried: &str| preview.json(&format!("/preview/m/{row}?{tried}"));
+    let view = |row: u32, fields: &str| preview.json(&format!("/preview/m/{row}?{fields}"));
     let twice = view(2, "");
     assert_eq!(twice["message"], Value::Null);
     assert_eq!(twice["error"]["code"], "duplicate");
@@ -126,14 +126,14 @@ fn they_are_told_on_the_page() {
     assert_eq!(twice["findings"][0]["code"], "duplicate");
     assert_eq!(view(3, "")["error"]["code"], "suppressed");
     preview.site.get("/preview/m/3/eml").code(422);
-    // With other data it is as that says.
-    let code = |row, tried| view(row, tried)["error"]["code"].clone();
+    // Changed data can make or unmake the reason.
+    let code = |row, fields| view(row, fields)["error"]["code"].clone();
     assert_eq!(code(2, "set.first_name=X"), "duplicate");
     assert_eq!(code(2, "set.email=new@one.example"), Value::Null);
     assert_eq!(code(1, "set.email=gone@one.example"), "suppressed");
     assert_eq!(code(7, "set.email=Cleo@one.example"), "duplicate");
     assert_eq!(code(1, "set.email=dan@one.example"), Value::Null);
-    // The list is one of the campaign's files.
+    // The page follows changes of the suppression list.
     preview.saved(|| {
         fs::write(campaign.path().join("gone.csv"), "dan@one.example\n").expect("room");
     });

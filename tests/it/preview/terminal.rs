@@ -1,4 +1,4 @@
-//! `mailrun preview` on a terminal: each key, and the terminal as it was at the end.
+//! `mailrun preview` on a terminal: each key, and how it leaves the terminal.
 
 use rustix::process::Signal;
 
@@ -28,7 +28,7 @@ fn screen(campaign: &Campaign) -> Screen {
 }
 
 #[test]
-fn a_message_is_shown_as_an_inbox_shows_it_and_then_as_it_is_read() {
+fn a_message_is_shown_with_its_inbox_line_headers_and_body() {
     let campaign = campaign();
     let mut screen = screen(&campaign);
     screen.until("1/3");
@@ -56,19 +56,19 @@ fn a_message_is_shown_as_an_inbox_shows_it_and_then_as_it_is_read() {
 }
 
 #[test]
-fn keys_lead_from_message_to_message() {
+fn keys_move_between_messages() {
     let campaign = campaign();
     let mut screen = screen(&campaign);
     screen.keys("n").until("2/3").until("# Hello Bob");
     screen.keys("\u{1b}[C").until("3/3").until("# Hello Cleo");
-    screen.keys("n").until("this is the last one");
+    screen.keys("n").until("this is the last message");
     screen.keys("p").until("2/3").until("# Hello Bob");
     screen.keys("\u{1b}[D").until("1/3").until("# Hello Ann");
-    screen.keys("p").until("this is the first one");
+    screen.keys("p").until("this is the first message");
 }
 
 #[test]
-fn keys_show_the_parts_of_a_message() {
+fn keys_switch_the_view() {
     let campaign = campaign();
     let mut screen = screen(&campaign);
     screen
@@ -87,12 +87,12 @@ fn keys_show_the_parts_of_a_message() {
         .until("· data")
         .until("email: bob@two.example");
     screen.until("first_name: Bob").until("line: 3");
-    screen.keys("?").until("search in all cells");
+    screen.keys("?").until("search all cells");
     screen.keys("h").until("# Hello Bob");
 }
 
 #[test]
-fn a_search_finds_any_cell_and_goes_on() {
+fn a_search_looks_in_all_cells_and_can_be_repeated() {
     let campaign = campaign();
     let mut screen = screen(&campaign);
     screen
@@ -106,7 +106,7 @@ fn a_search_finds_any_cell_and_goes_on() {
         .until("1/3")
         .until("# Hello Ann");
     screen.keys("/\r").until("3/3").until("# Hello Cleo");
-    screen.keys("/nobody\r").until("no row has “nobody”");
+    screen.keys("/nobody\r").until("no row contains “nobody”");
     screen
         .keys("/x")
         .until(" /x▏")
@@ -144,7 +144,7 @@ fn findings_are_shown_and_counted() {
 }
 
 #[test]
-fn a_row_that_gets_no_message_says_why() {
+fn a_row_without_a_message_shows_the_reason() {
     let campaign = campaign().recipients("email,first_name\nann at one,Ann\nbob@two.example,Bob\n");
     let mut screen = screen(&campaign);
     screen
@@ -159,7 +159,7 @@ fn a_row_that_gets_no_message_says_why() {
 }
 
 #[test]
-fn the_findings_are_reached_from_every_part() {
+fn findings_can_be_opened_from_every_view() {
     let campaign = campaign().recipients("email,first_name\nann at one,Ann\nbob@two.example,Bob\n");
     let mut screen = screen(&campaign);
     screen.keys("d").until("· data");
@@ -173,8 +173,8 @@ fn the_findings_are_reached_from_every_part() {
         .html_with("https://sender.example/autumn?who={{ token }}", "");
     let mut screen = Screen::start(preview(&campaign), 20, 80);
     screen.until("more below");
-    for (key, part) in [("d", "data"), ("?", "help"), ("s", "source")] {
-        screen.keys(key).until(&format!("· {part}"));
+    for (key, view) in [("d", "data"), ("?", "help"), ("s", "source")] {
+        screen.keys(key).until(&format!("· {view}"));
         screen
             .keys("f")
             .until("link-empty")
@@ -184,11 +184,11 @@ fn the_findings_are_reached_from_every_part() {
 }
 
 #[test]
-fn a_file_that_breaks_off_is_told_on_the_screen_and_at_the_end() {
+fn a_read_error_is_shown_on_the_screen_and_at_the_end() {
     let campaign =
         campaign().recipients("email,first_name\nann@one.example,Ann\nbob@two.example,\"Bob\n");
     let mut screen = Screen::start(preview(&campaign), 40, 120);
-    screen.until("# Hello Ann").until("can't be read on");
+    screen.until("# Hello Ann").until("can't be read further");
     assert_eq!(screen.keys("q").end(), Some(1));
     assert!(screen.is_restored());
     assert!(
@@ -199,7 +199,7 @@ fn a_file_that_breaks_off_is_told_on_the_screen_and_at_the_end() {
 }
 
 #[test]
-fn the_terminal_is_as_it_was_at_the_end() {
+fn the_terminal_is_restored_however_the_preview_ends() {
     let campaign = campaign();
     type End = fn(&mut Screen) -> &mut Screen;
     let ends: [(&str, End, i32); 5] = [
@@ -219,7 +219,7 @@ fn the_terminal_is_as_it_was_at_the_end() {
 }
 
 #[test]
-fn data_does_not_control_the_terminal() {
+fn data_cannot_control_the_terminal() {
     let hostile = "A\u{1b}[31mnn\u{1b}]52;c;eA==\u{7}\u{9b}1m\u{202e}\u{2066}\u{1b}[?1049l";
     let campaign = campaign()
         .recipients(format!("email,first_name\nann@one.example,\"{hostile}\"\n"))
@@ -229,15 +229,17 @@ fn data_does_not_control_the_terminal() {
         );
     let mut screen = screen(&campaign);
     screen.until("A␛[31m");
-    for (key, part) in [
+    for (key, view) in [
         ("t", "text part"),
         ("s", "source"),
         ("d", "data"),
         ("?", "help"),
     ] {
-        screen.keys(key).until(&format!("· {part}"));
+        screen.keys(key).until(&format!("· {view}"));
     }
-    screen.keys("/\u{202e}\u{2066}nobody\r").until("no row has");
+    screen
+        .keys("/\u{202e}\u{2066}nobody\r")
+        .until("no row contains");
     screen.keys("q");
     let written = screen.wait_until("the end", Screen::is_restored).written();
     for control in [
@@ -255,7 +257,7 @@ fn data_does_not_control_the_terminal() {
 }
 
 #[test]
-fn narrow_terminals_and_other_sizes_do() {
+fn the_screen_adapts_to_the_size_of_the_terminal() {
     let campaign = campaign().set(
         "message.subject",
         "A subject that is longer than the terminal is wide, {{ first_name }}",
@@ -282,7 +284,7 @@ fn narrow_terminals_and_other_sizes_do() {
 }
 
 #[test]
-fn without_colours_there_are_none() {
+fn no_color_turns_styles_off() {
     let campaign = campaign();
     let plain = |name: &str, value: &str| {
         let mut screen = Screen::start(preview(&campaign).env(name, value), 30, 100);
@@ -294,7 +296,7 @@ fn without_colours_there_are_none() {
 }
 
 #[test]
-fn many_rows_are_gone_through_at_once() {
+fn many_rows_can_be_searched() {
     let campaign = campaign().rows(30_000);
     let mut screen = screen(&campaign);
     screen.until("# Hello Name 1").until("1/30,000");
@@ -302,17 +304,15 @@ fn many_rows_are_gone_through_at_once() {
         .keys("/name 29999\r")
         .until("29,999/30,000")
         .until("# Hello Name 29999");
-    screen.keys("nn").until("this is the last one");
+    screen.keys("nn").until("this is the last message");
 }
 
 #[test]
-fn a_long_search_says_how_far_it_is_and_can_be_ended() {
+fn a_long_search_shows_its_progress_and_can_be_cancelled() {
     let campaign = campaign().rows(300_000);
     let mut screen = screen(&campaign);
     screen.until("# Hello Name 1");
-    screen
-        .keys("/nobody\r")
-        .until("rows looked at; Esc ends it");
+    screen.keys("/nobody\r").until("rows so far; Esc cancels");
     screen.keys("\u{1b}").until("q quit");
     screen.keys("n").until("# Hello Name 2").until("2/");
     screen.keys("/name 4999\r").until("# Hello Name 4999");
@@ -320,7 +320,7 @@ fn a_long_search_says_how_far_it_is_and_can_be_ended() {
 }
 
 #[test]
-fn what_is_asked_for_is_shown_and_that_is_all() {
+fn selected_messages_are_printed_without_a_screen() {
     let campaign = campaign();
     for arguments in [
         ["--row", "2"],
@@ -341,7 +341,7 @@ fn what_is_asked_for_is_shown_and_that_is_all() {
 }
 
 #[test]
-fn a_dry_run_shows_the_first_message_likewise() {
+fn a_dry_run_shows_the_first_message_in_the_same_form() {
     let campaign = campaign();
     let run = Run::new("send").arg(campaign.path()).arg("--dry-run");
     let mut screen = Screen::start(run, 60, 100);

@@ -1,4 +1,4 @@
-//! What the page of `mailrun preview --web` is answered: its routes, and who may ask.
+//! The HTTP API of `mailrun preview --web`: its routes, and its access rules.
 
 use std::fs;
 use std::io::Read;
@@ -24,7 +24,7 @@ fn campaign() -> Campaign {
 }
 
 #[test]
-fn rows_are_listed_as_an_inbox_shows_them() {
+fn rows_are_listed_as_in_an_inbox() {
     let campaign = campaign().template(
         "newsletter.html",
         "<title>No</title><div style=\"display:none\">First words.</div><p>Hello {{ first_name }}</p>",
@@ -105,7 +105,7 @@ fn rows_are_searched_and_filtered() {
 }
 
 #[test]
-fn those_with_findings_are_looked_for_from_a_row_on() {
+fn a_scan_finds_messages_with_findings_from_a_place_on() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let scan = |fields: &str| preview.json(&format!("/preview/scan?q=has:errors{fields}"));
@@ -117,7 +117,7 @@ fn those_with_findings_are_looked_for_from_a_row_on() {
         scan("&from=2&limit=9"),
         json!({ "found": [{ "place": 4, "row": 5 }], "next": 5, "matches": 5, "done": true })
     );
-    // Of those that the rest of the search finds.
+    // The other terms of the search apply too.
     assert_eq!(
         scan("+missing:city&limit=9")["found"],
         json!([{ "place": 0, "row": 2 }, { "place": 1, "row": 5 }])
@@ -125,7 +125,7 @@ fn those_with_findings_are_looked_for_from_a_row_on() {
 }
 
 #[test]
-fn a_message_is_shown_with_all_that_is_known_of_it() {
+fn a_message_has_its_parts_and_cells() {
     let campaign = campaign()
         .set("message.subject", "Zażółć {{ first_name }}")
         .set("message.tags", vec!["autumn"])
@@ -164,7 +164,7 @@ fn a_message_is_shown_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn a_row_that_cannot_be_sent_says_why() {
+fn an_invalid_row_has_the_reason() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let view = preview.json("/preview/m/2");
@@ -181,7 +181,7 @@ fn a_row_that_cannot_be_sent_says_why() {
 }
 
 #[test]
-fn the_frame_is_as_safe_as_the_inboxs_and_has_the_colours_that_are_asked_for() {
+fn the_frame_is_sandboxed_and_has_the_selected_colours() {
     let campaign = campaign()
         .file("logo.png", b"\x89PNG")
         .toml(&format!(
@@ -224,7 +224,7 @@ fn the_frame_is_as_safe_as_the_inboxs_and_has_the_colours_that_are_asked_for() {
 }
 
 #[test]
-fn what_if_changes_nothing_on_disk() {
+fn changed_cells_affect_no_file() {
     let campaign = campaign();
     let files = || {
         ["campaign.toml", "recipients.csv"]
@@ -241,7 +241,7 @@ fn what_if_changes_nothing_on_disk() {
         .html("/preview/m/1/html?set.first_name=%3Cb%3E")
         .code(200);
     assert!(page.text().contains("Hello &lt;b&gt;"));
-    // A broken row is mended by it, and a good one is broken.
+    // A changed cell can make an invalid row valid, and a valid one invalid.
     let view = preview.json("/preview/m/2?set.email=bob@two.example");
     assert_eq!(view["message"]["subject"], "Hello Bob");
     let view = preview.json("/preview/m/1?set.email=nobody");
@@ -255,7 +255,7 @@ fn what_if_changes_nothing_on_disk() {
 }
 
 #[test]
-fn what_is_saved_is_shown_and_what_is_broken_is_told_until_it_is_mended() {
+fn saves_are_shown_and_errors_reported_until_they_are_fixed() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let write = |name: &str, text: &str| fs::write(campaign.path().join(name), text).expect("room");
@@ -268,7 +268,7 @@ fn what_is_saved_is_shown_and_what_is_broken_is_told_until_it_is_mended() {
             .text()
             .contains("Good day, Ann")
     );
-    // Broken: it is told, and what was there before is still shown.
+    // An error is reported, and the last version without errors is shown.
     preview.saved(|| write(html, "<p>{{ first_name </p>"));
     let about = preview.json("/preview/about");
     assert_eq!(about["broken"][0]["severity"], "error");
@@ -292,7 +292,7 @@ fn what_is_saved_is_shown_and_what_is_broken_is_told_until_it_is_mended() {
             .text()
             .contains("Hello Ann")
     );
-    // The recipients as well.
+    // Recipients.
     preview.saved(|| write("recipients.csv", "email,first_name\nzoe@six.example,Zoe\n"));
     assert_eq!(preview.found(""), (1, vec![1]));
     assert_eq!(
@@ -309,7 +309,7 @@ fn what_is_saved_is_shown_and_what_is_broken_is_told_until_it_is_mended() {
         preview.json("/preview/about")["broken"][0]["code"],
         "recipients"
     );
-    // And the campaign itself.
+    // campaign.toml.
     preview.saved(|| write("recipients.csv", RECIPIENTS));
     let toml = fs::read_to_string(campaign.path().join("campaign.toml")).expect("a campaign");
     preview.saved(|| {
@@ -325,7 +325,7 @@ fn what_is_saved_is_shown_and_what_is_broken_is_told_until_it_is_mended() {
 }
 
 #[test]
-fn a_campaign_that_is_broken_at_first_is_shown_when_it_is_mended() {
+fn a_campaign_with_errors_at_the_start_is_shown_once_they_are_fixed() {
     let campaign = campaign().template("newsletter.html", "{{ nobody }}");
     let preview = Preview::start(campaign.path());
     assert_eq!(
@@ -340,7 +340,7 @@ fn a_campaign_that_is_broken_at_first_is_shown_when_it_is_mended() {
 }
 
 #[test]
-fn what_differs_is_told_against_another_row_and_the_last_save() {
+fn a_diff_compares_with_another_row_or_the_last_save() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let texts = |diff: &Value, tag: &str| -> Vec<String> {
@@ -377,7 +377,7 @@ fn what_differs_is_told_against_another_row_and_the_last_save() {
 }
 
 #[test]
-fn the_last_save_is_one_that_changes_messages() {
+fn a_diff_ignores_saves_that_change_no_message() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let write = |name: &str, text: &str| fs::write(campaign.path().join(name), text).expect("room");
@@ -389,7 +389,7 @@ fn the_last_save_is_one_that_changes_messages() {
     assert!(shown().contains("Good day"), "{}", shown());
     preview.saved(|| write("templates/newsletter.html", "<p>Bye, {{ first_name }}"));
     assert!(shown().contains("Bye"), "{}", shown());
-    // What an include has is a part of it.
+    // Included templates count.
     preview.saved(|| write("templates/newsletter.html", "<p>{% include \"end.txt\" %}"));
     assert_eq!(
         preview.json("/preview/about")["broken"][0]["severity"],
@@ -401,7 +401,7 @@ fn the_last_save_is_one_that_changes_messages() {
 }
 
 #[test]
-fn a_save_is_told_at_once() {
+fn a_save_sends_an_event() {
     let campaign = campaign();
     let preview = Preview::start(campaign.path());
     let mut stream = preview.site.send("GET /preview/events", &[], b"");
@@ -414,9 +414,9 @@ fn a_save_is_told_at_once() {
         let mut bytes = [0; 1000];
         while read.matches("event: saved").count() < count {
             let length = stream.read(&mut bytes).expect("an event");
-            // What keeps the connection is no event.
+            // Skip comments that keep the connection alive.
             let waits = length > 0 && begun.elapsed().as_secs() < 30;
-            assert!(waits, "it is not told: {read}");
+            assert!(waits, "there is no event: {read}");
             read.push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
     };
@@ -507,7 +507,7 @@ fn it_listens_on_this_machine_alone() {
 }
 
 #[test]
-fn recipients_from_standard_input_are_kept() {
+fn recipients_from_standard_input_survive_a_reload() {
     let campaign = campaign().unset("recipients.file");
     let running = Run::new("preview")
         .arg(campaign.path())

@@ -1,8 +1,8 @@
-//! A headless Chromium, driven by the WebDriver protocol, and a place to which everything leads that
-//! leaves the page's origin.
+//! Headless Chromium, controlled over WebDriver, with a beacon that receives what it sends elsewhere.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -15,21 +15,23 @@ use tempfile::TempDir;
 use super::http::{Reply, Site};
 use super::{has_program, real_part};
 
-/// How long to wait for what a page does.
+/// How long to wait for a page.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The size of the window in pixels.
+const WIDTH: u32 = 1280;
+const HEIGHT: u32 = 800;
 
-/// `out.example` leads here, whatever the port, and whatever connects is written down.
+/// A server that records every connection. The host name `out.example` resolves to it on any port.
 pub struct Beacon {
     address: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-/// What the beacon itself asks, to know what came before.
+/// The beacon's own request, which marks what came before it.
 const MARK: &str = "MARK";
 
 impl Beacon {
-    /// Listens.
-    pub fn start() -> Self {
+    fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -42,21 +44,21 @@ impl Beacon {
                     seen.len() - 1
                 };
                 let kept = Arc::clone(&kept);
-                std::thread::spawn(move || note(stream, place, &kept));
+                std::thread::spawn(move || record(stream, place, &kept));
             }
         });
         Self { address, seen }
     }
 
-    /// The first line of all that was asked; of a connection on which nothing was, an empty one.
+    /// The first line of each request; an empty string for a connection without a request.
     pub fn seen(&self) -> Vec<String> {
         let mut seen = self.seen.lock().expect("no panic while locked").clone();
         seen.retain(|line| line != MARK);
         seen
     }
 
-    /// What has connected until now: connections are accepted in the order in which they were made,
-    /// so that all of them are there before one that is made here.
+    /// All requests until now. Connections are accepted in order, so this opens one itself and waits
+    /// for it.
     pub fn seen_until_now(&self) -> Vec<String> {
         let mut stream = TcpStream::connect(&self.address).expect("the beacon is there");
         stream.write_all(MARK.as_bytes()).expect("it reads");
@@ -70,7 +72,7 @@ impl Beacon {
     }
 }
 
-fn note(mut stream: TcpStream, place: usize, seen: &Mutex<Vec<String>>) {
+fn record(mut stream: TcpStream, place: usize, seen: &Mutex<Vec<String>>) {
     let mut bytes = [0; 2000];
     let count = stream.read(&mut bytes).unwrap_or(0);
     let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
@@ -79,15 +81,22 @@ fn note(mut stream: TcpStream, place: usize, seen: &Mutex<Vec<String>>) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
-/// A driver of browsers, with its port.
-fn drive() -> Option<(Child, String)> {
-    let mut driver = Command::new("chromedriver")
-        .arg("--port=0")
+/// Starts chromedriver, and returns its port. `profile` is the folder of the browser's profile.
+///
+/// A shell guards the driver, because [`POOL`] is never dropped: when this process ends, standard input
+/// of the shell ends, and the shell ends the driver, the browser and the profile.
+fn drive(profile: &TempDir) -> Option<(Child, String)> {
+    const GUARD: &str = "{ chromedriver --port=0; kill -KILL 0; } & cat >/dev/null; \
+                         trap '' TERM; kill -TERM 0; sleep 1; rm -rf \"$0\"; kill -KILL 0";
+    let mut driver = Command::new("sh")
+        .args(["-c", GUARD])
+        .arg(profile.path())
         .process_group(0)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("chromedriver starts");
+        .expect("sh starts");
     let output = BufReader::new(driver.stdout.take().expect("a pipe"));
     let mut lines = output.lines().map_while(Result::ok);
     let port = lines.find_map(|line| {
@@ -95,40 +104,71 @@ fn drive() -> Option<(Child, String)> {
         Some(port.trim_end_matches('.').to_owned())
     });
     let Some(port) = port else {
-        driver.wait().expect("its pipe is closed, so it ends");
+        driver.wait().expect("it ends with chromedriver");
         return None;
     };
-    // Its pipe must not fill up.
+    // Drain the pipe, or the driver blocks when it is full.
     std::thread::spawn(move || lines.for_each(drop));
     Some((driver, port))
 }
 
-/// A browser with one window, which can reach this machine and its beacon alone.
-pub struct Browser {
+/// Browsers that no test uses at the moment.
+static POOL: Mutex<Vec<Chromium>> = Mutex::new(Vec::new());
+
+/// A browser with one window. Returns to the pool when the test ends.
+pub struct Browser(Option<Chromium>);
+
+/// A Chromium that can connect only to this machine and to its beacon.
+pub struct Chromium {
     beacon: Beacon,
     driver: Child,
     site: Site,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
-/// Starts a browser; nothing where there is no Chromium.
+/// Takes a browser from the pool, or starts one. `None` if Chromium is not installed.
 pub fn browser() -> Option<Browser> {
     let found = has_program("chromium") && has_program("chromedriver");
-    real_part("Chromium and its driver", found).then(Browser::start)
+    if !real_part("Chromium and its driver", found) {
+        return None;
+    }
+    let idle = POOL.lock().expect("no panic while locked").pop();
+    Some(Browser(Some(idle.unwrap_or_else(Chromium::start))))
 }
 
-impl Browser {
+impl Deref for Browser {
+    type Target = Chromium;
+
+    fn deref(&self) -> &Chromium {
+        self.0.as_ref().expect("it is taken only on drop")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let browser = self.0.take().expect("it is taken only here");
+        // After a failure its state is unknown. What it sent to the beacon could reach it late.
+        if !std::thread::panicking() && browser.beacon.seen_until_now().is_empty() {
+            browser.go("about:blank").size(WIDTH, HEIGHT);
+            if browser.windows() == 1 {
+                POOL.lock().expect("no panic while locked").push(browser);
+            }
+        }
+    }
+}
+
+impl Chromium {
     fn start() -> Self {
-        // The driver needs the same port in IPv4 and IPv6, and gives up when another program has one of them.
-        let (driver, port) = (0..5).find_map(|_| drive()).expect("a driver");
         let profile = TempDir::new().expect("a folder");
+        // The driver needs the same port in IPv4 and IPv6, and ends if another program has one of them.
+        let (driver, port) = (0..5).find_map(|_| drive(&profile)).expect("a driver");
         let mut browser = Self {
             beacon: Beacon::start(),
             driver,
             site: Site(format!("127.0.0.1:{port}")),
             session: String::new(),
-            _profile: profile,
+            profile,
         };
         browser.begin();
         browser
@@ -140,11 +180,11 @@ impl Browser {
     }
 
     fn begin(&mut self) {
-        let out = format!(
+        let hosts = format!(
             "--host-resolver-rules=MAP out.example {}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
             self.beacon.address
         );
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let args = json!([
             "--headless",
             "--no-sandbox",
@@ -155,20 +195,20 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--disable-default-apps",
-            "--window-size=1280,800",
+            format!("--window-size={WIDTH},{HEIGHT}"),
             "--disable-dev-shm-usage",
             "--disable-domain-reliability",
             "--no-pings",
             "--disable-client-side-phishing-detection",
             "--disable-features=OptimizationHints,MediaRouter",
-            out,
+            hosts,
             profile
         ]);
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": args, "binary": "/usr/bin/chromium" },
             "unhandledPromptBehavior": "ignore",
         } } });
-        let session = self.call("POST", "/session", &wanted);
+        let session = self.call("POST", "/session", &capabilities);
         self.session = session["sessionId"].as_str().expect("a session").to_owned();
     }
 
@@ -202,28 +242,25 @@ impl Browser {
         )
     }
 
-    /// Goes to a URL.
     pub fn go(&self, url: &str) -> &Self {
         self.post("/url", &json!({ "url": url }));
         self
     }
 
-    /// The URL.
     pub fn url(&self) -> String {
         self.get("/url").as_str().expect("a URL").to_owned()
     }
 
-    /// Goes back in the history.
     pub fn back(&self) {
         self.post("/back", &json!({}));
     }
 
-    /// What a function's body returns.
+    /// Runs the body of a function, and returns its result.
     pub fn eval(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Waits until an expression holds.
+    /// Waits until an expression is true.
     #[track_caller]
     pub fn until(&self, expression: &str) -> &Self {
         let begun = Instant::now();
@@ -231,7 +268,7 @@ impl Browser {
         while self.eval(&script) != json!(true) {
             assert!(
                 begun.elapsed() < LIMIT,
-                "{expression} did not come about; the page has\n{}",
+                "{expression} is still false. The page has\n{}",
                 self.eval("return document.body.innerText")
             );
             std::thread::sleep(Duration::from_millis(20));
@@ -239,7 +276,7 @@ impl Browser {
         self
     }
 
-    /// Types; names such as `Enter` and `Escape` are keys.
+    /// Presses keys, such as `Enter` and `a`.
     pub fn keys(&self, keys: &[&str]) -> &Self {
         let key = |name: &&str| match *name {
             "Enter" => "\u{e007}".to_owned(),
@@ -261,21 +298,19 @@ impl Browser {
         self
     }
 
-    /// Types a text.
     pub fn type_text(&self, text: &str) -> &Self {
         let keys: Vec<String> = text.chars().map(String::from).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         self.keys(&keys)
     }
 
-    /// Clicks on the element of a selector.
     pub fn click(&self, selector: &str) -> &Self {
         let element = self.element(selector);
         self.post(&format!("/element/{element}/click"), &json!({}));
         self
     }
 
-    /// Draws the element of a selector so many pixels to the right, in steps, as a hand does.
+    /// Drags an element to the right, in pixels, in steps as a hand does.
     pub fn drag(&self, selector: &str, by: i32) -> &Self {
         let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": self.element(selector) });
         let step = |x: i32| json!({ "type": "pointerMove", "duration": 20, "x": x, "y": 0, "origin": "pointer" });
@@ -299,7 +334,7 @@ impl Browser {
         id.and_then(Value::as_str).expect("an element").to_owned()
     }
 
-    /// What a function's body returns inside the frame of a selector.
+    /// Like [`Chromium::eval`], inside a frame.
     pub fn eval_in(&self, selector: &str, script: &str) -> Value {
         let element = self.element(selector);
         let reference = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
@@ -309,36 +344,36 @@ impl Browser {
         value
     }
 
-    /// The same, if the frame stays there for so long.
+    /// Like [`Chromium::eval_in`]; `None` if the frame is replaced meanwhile.
     pub fn try_eval_in(&self, selector: &str, script: &str) -> Option<Value> {
         let post = |command: &str, body: Value| {
             let path = format!("/session/{}{command}", self.session);
             let reply = self.try_call("POST", &path, &body);
             (reply.status == 200).then(|| reply.json()["value"].clone())
         };
-        let wanted = json!({ "using": "css selector", "value": selector });
-        let element = post("/element", wanted)?;
+        let locator = json!({ "using": "css selector", "value": selector });
+        let element = post("/element", locator)?;
         let value = post("/frame", json!({ "id": element }))
             .and_then(|_| post("/execute/sync", json!({ "script": script, "args": [] })));
         self.post("/frame", &json!({ "id": null }));
         value
     }
 
-    /// How wide and how high the window is.
+    /// Resizes the window.
     pub fn size(&self, width: u32, height: u32) -> &Self {
         self.post("/window/rect", &json!({ "width": width, "height": height }));
         self
     }
 
-    /// The windows that are open.
+    /// The number of open windows.
     pub fn windows(&self) -> usize {
         self.get("/window/handles").as_array().map_or(0, Vec::len)
     }
 }
 
-impl Drop for Browser {
+impl Drop for Chromium {
     fn drop(&mut self) {
-        // It fails when the browser is gone.
+        // Fails if the browser has ended.
         let path = format!("/session/{}", self.session);
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             self.try_call("DELETE", &path, &Value::Null);

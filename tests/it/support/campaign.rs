@@ -1,11 +1,11 @@
-//! Builds campaigns: a folder each, gone with the value.
+//! Builds campaigns in temporary folders.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A campaign of three rows that is right in every part, to be bent by a test.
+/// A valid campaign of three rows, for tests to change.
 const CAMPAIGN: &str = r#"
 name = "test"
 
@@ -33,7 +33,7 @@ max_delay = "10ms"
 const HTML: &str = "<!doctype html>\n<html lang=\"en\"><head><title>Hello</title></head>\
                     <body><p>Hello {{ first_name }}</p></body></html>\n";
 
-/// HTML in which `check` finds nothing.
+/// HTML without findings.
 pub const GOOD_HTML: &str = r#"<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Autumn news for {{ first_name }}</title></head>
@@ -47,21 +47,21 @@ All of it can be read on <a href="https://sender.example/autumn?who={{ token }}"
 </html>
 "#;
 
-/// The recipients of that.
+/// Recipients for [`GOOD_HTML`].
 pub const GOOD_RECIPIENTS: &str = "email,first_name,token\nann@one.example,Ann,a1\n\
      bob@two.example,Bob,b2\ncleo@one.example,Cleo,c3\n";
 
 const RECIPIENTS: &str =
     "email,first_name\nann@one.example,Ann\nbob@two.example,Bob\ncleo@one.example,Cleo\n";
 
-/// A campaign's folder.
+/// A campaign folder; deleted on drop.
 pub struct Campaign {
     folder: TempDir,
     toml: toml::Table,
 }
 
 impl Campaign {
-    /// A campaign of three rows with an HTML template, which posts to nowhere.
+    /// A campaign of three rows with an HTML template. Nothing listens at its API URL.
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let toml = CAMPAIGN.parse().expect("the campaign of the tests is TOML");
@@ -71,7 +71,7 @@ impl Campaign {
             .template("newsletter.html", HTML)
     }
 
-    /// A campaign in which `check` finds nothing, to be spoilt by a test.
+    /// A campaign without findings.
     pub fn good() -> Self {
         Self::new()
             .set(
@@ -90,7 +90,7 @@ impl Campaign {
             .template("newsletter.html", GOOD_HTML)
     }
 
-    /// Replaces a text in the HTML.
+    /// Replaces a text in the HTML template.
     pub fn html_with(self, from: &str, to: &str) -> Self {
         let file = self.path().join("templates/newsletter.html");
         let html = std::fs::read_to_string(file).expect("the HTML");
@@ -98,12 +98,11 @@ impl Campaign {
         self.template("newsletter.html", &html.replace(from, to))
     }
 
-    /// The campaign's folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes `campaign.toml` anew. The text need not be good TOML.
+    /// Replaces `campaign.toml`. The text need not be valid.
     pub fn toml(self, text: &str) -> Self {
         self.file("campaign.toml", text)
     }
@@ -115,16 +114,16 @@ impl Campaign {
         self.write_toml()
     }
 
-    /// Takes one value out of `campaign.toml` by its dotted path.
+    /// Removes a value from `campaign.toml` by its dotted path.
     pub fn unset(mut self, key: &str) -> Self {
         let (table, name) = self.table(key);
         table
             .remove(&name)
-            .unwrap_or_else(|| panic!("there is no {key} to take out"));
+            .unwrap_or_else(|| panic!("campaign.toml has no {key} to remove"));
         self.write_toml()
     }
 
-    /// Where the campaign posts to.
+    /// Sets the API URL.
     pub fn api(self, url: &str) -> Self {
         self.set("api.url", url)
     }
@@ -134,7 +133,7 @@ impl Campaign {
         self.file("recipients.csv", csv)
     }
 
-    /// Writes `recipients.csv` with this many rows: `r1@example`, `r2@example` and so on, over three domains.
+    /// Writes `recipients.csv` with rows `r1@two.example`, `r2@three.example` and so on, over three domains.
     pub fn rows(self, count: usize) -> Self {
         let mut csv = String::from("email,first_name\n");
         for n in 1..=count {
@@ -144,12 +143,11 @@ impl Campaign {
         self.recipients(csv)
     }
 
-    /// Writes a file in `templates/`.
     pub fn template(self, name: &str, text: &str) -> Self {
         self.file(&format!("templates/{name}"), text)
     }
 
-    /// Writes a file at a path inside the folder.
+    /// Writes a file at a path relative to the campaign folder.
     pub fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("it is inside a folder")).expect("a folder");
@@ -157,7 +155,7 @@ impl Campaign {
         self
     }
 
-    /// The folders in `runs/`, oldest first.
+    /// The run folders in `runs/`, oldest first.
     pub fn runs(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.path().join("runs")) else {
             return Vec::new();

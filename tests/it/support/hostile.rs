@@ -1,6 +1,6 @@
 //! Hostile text and HTML, and the assertion that none of it reached the network.
 
-use super::browser::Browser;
+use super::browser::Chromium;
 
 /// The names in the fixture with hostile recipients.
 pub fn hostile_names() -> Vec<String> {
@@ -57,7 +57,7 @@ pub fn hostile_html(out: &str) -> Vec<String> {
 
 /// Asserts that the browser connected to nothing but the page's own server.
 #[track_caller]
-pub fn assert_nothing_sent(browser: &Browser) {
+pub fn assert_nothing_sent(browser: &Chromium) {
     let beacon = browser.beacon();
     assert_eq!(beacon.seen_until_now(), Vec::<String>::new());
     // The beacon works: it sees this request. A busy browser also opens a second, empty connection.

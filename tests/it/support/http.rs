@@ -1,4 +1,4 @@
-//! One HTTP request on a connection of its own, written by hand.
+//! A minimal HTTP client: one request a connection.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,21 +8,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// How long to wait for an answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// An answer.
 pub struct Reply {
-    /// The status.
     pub status: u16,
-    /// Names in lower case, and values.
+    /// Lower-case names, and values.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// Reads all that came on a connection.
+    /// Parses everything that came on a connection.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut head = httparse::Response::new(&mut headers);
@@ -38,22 +34,20 @@ impl Reply {
         }
     }
 
-    /// The only value of a header.
+    /// The value of a header, which must occur once.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let mut values = self.headers.iter().filter(|(other, _)| other == name);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => value,
-            other => panic!("{name} is not there once: {other:?}"),
+            other => panic!("{name} must occur once: {other:?}"),
         }
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).expect("UTF-8")
     }
 
-    /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
@@ -69,7 +63,7 @@ impl Reply {
     }
 }
 
-/// Whether an answer that tells its length is there as a whole.
+/// Whether all bytes have come of an answer with a Content-Length.
 fn is_whole(bytes: &[u8]) -> bool {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
@@ -77,14 +71,14 @@ fn is_whole(bytes: &[u8]) -> bool {
         return false;
     };
     let named = |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case("content-length");
-    let told = head.headers.iter().find(named);
-    let told = told.and_then(|header| {
+    let length_header = head.headers.iter().find(named);
+    let body = length_header.and_then(|header| {
         std::str::from_utf8(header.value)
             .ok()?
             .parse::<usize>()
             .ok()
     });
-    told.is_some_and(|told| bytes.len() >= length + told)
+    body.is_some_and(|body| bytes.len() >= length + body)
 }
 
 /// A server at an address such as `127.0.0.1:4711`.
@@ -92,18 +86,17 @@ fn is_whole(bytes: &[u8]) -> bool {
 pub struct Site(pub String);
 
 impl Site {
-    /// Of a URL such as `http://127.0.0.1:4711/`.
+    /// From a URL such as `http://127.0.0.1:4711/`.
     pub fn of(url: &str) -> Self {
         let host = url.strip_prefix("http://").expect("a URL");
         Self(host.trim_end_matches('/').to_owned())
     }
 
-    /// A URL on it.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.0)
     }
 
-    /// Sends the line, headers and a body; gives the connection.
+    /// Sends a request such as `GET /path`, and returns the connection.
     pub fn send(&self, line: &str, headers: &[&str], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.0).expect("a connection");
         let mut head = format!(
@@ -120,12 +113,12 @@ impl Site {
         stream
     }
 
-    /// Asks and reads the whole answer.
+    /// Sends a request, and reads the whole answer.
     pub fn ask(&self, line: &str, headers: &[&str], body: &[u8]) -> Reply {
         let mut stream = self.send(line, headers, body);
         stream.set_read_timeout(Some(LIMIT)).expect("a limit");
         let (mut bytes, mut buffer) = (Vec::new(), [0; 65536]);
-        // Some servers keep the connection, whatever they are asked.
+        // Some servers keep the connection open despite `Connection: close`.
         while !is_whole(&bytes) {
             match stream.read(&mut buffer).expect("an answer") {
                 0 => break,
@@ -135,17 +128,16 @@ impl Site {
         Reply::parse(&bytes)
     }
 
-    /// `GET`.
     pub fn get(&self, path: &str) -> Reply {
         self.ask(&format!("GET {path}"), &[], b"")
     }
 
-    /// Changes something, as the page does.
+    /// Sends a request that changes something, with the header that the inbox page sends.
     pub fn change(&self, method: &str, path: &str) -> Reply {
         self.ask(&format!("{method} {path}"), &["X-Mailrun: inbox"], b"")
     }
 
-    /// Posts a form to the API.
+    /// Posts a form to the API of the gateway.
     pub fn post(&self, action: &str, fields: &[(&str, &str)]) -> Reply {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);

@@ -1,4 +1,4 @@
-//! Runs the binary: a command line goes in, the exit code and both outputs come out.
+//! Runs the binary, and captures its exit code and outputs.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -19,17 +19,17 @@ use tempfile::TempDir;
 
 /// How long a command may take before it is killed and the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long to wait between two looks at a child.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often to poll a child process.
+const POLL: Duration = Duration::from_millis(5);
 
-/// The program that is run: that of `MAILRUN_PROGRAM`, else the one that Cargo has built for the tests, in
-/// which the features of their own crates are on as well.
+/// The binary under test: `MAILRUN_PROGRAM`, or the one that Cargo built with the tests. The latter has the
+/// features that dev-dependencies turn on as well.
 pub fn program() -> String {
     let built = env!("CARGO_BIN_EXE_mailrun");
     std::env::var("MAILRUN_PROGRAM").unwrap_or_else(|_| built.to_owned())
 }
 
-/// A command line of `mailrun`, in an environment that holds nothing of the caller's but `PATH`.
+/// A `mailrun` command. Of the environment it inherits only `PATH`.
 pub struct Run {
     command: Command,
     shown: String,
@@ -67,64 +67,59 @@ impl Run {
         Self::new("send").arg(campaign).arg("--yes").keys()
     }
 
-    /// A command that takes a run, with keys.
+    /// `mailrun COMMAND RUN`, with keys.
     pub fn on(command: &str, run: &Path) -> Self {
         Self::new(command).arg(run).keys()
     }
 
-    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.shown = format!("{} {}", self.shown, arg.as_ref().to_string_lossy());
         self.command.arg(arg);
         self
     }
 
-    /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(self, args: impl IntoIterator<Item = A>) -> Self {
         args.into_iter().fold(self, Self::arg)
     }
 
-    /// Sets a variable of the environment.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.command.env(name, value.into());
         self
     }
 
-    /// Sets the two keys of the API, as a campaign expects them.
+    /// Sets the API keys in the default environment variables of a campaign.
     pub fn keys(self) -> Self {
         self.env("EMAILLABS_APP_KEY", APP_KEY)
             .env("EMAILLABS_SECRET_KEY", SECRET_KEY)
     }
 
-    /// What the command reads from standard input; nothing unless set.
+    /// Sets standard input; empty by default.
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.stdin = input.into();
         self
     }
 
-    /// Makes standard input a terminal, on which nobody types anything.
+    /// Makes standard input a terminal without input.
     pub fn terminal(mut self) -> Self {
         self.terminal = true;
         self
     }
 
-    /// The folder that it runs in; an empty one unless set.
+    /// Sets the working directory; an empty folder by default.
     pub fn cwd(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// The command as it is, and its home folder, which is gone when that is dropped.
+    /// The command, and its home folder, which is deleted on drop.
     pub(super) fn into_command(self) -> (Command, TempDir) {
         (self.command, self.home)
     }
 
-    /// Runs it to its end.
     pub fn run(self) -> Ran {
         self.spawn().wait()
     }
 
-    /// Starts it.
     pub fn spawn(mut self) -> Running {
         let keyboard = self.terminal.then(keyboard);
         let stdin = match &keyboard {
@@ -139,7 +134,7 @@ impl Run {
         let input = self.stdin;
         if let Some(mut stdin) = child.stdin.take() {
             std::thread::spawn(move || {
-                // A command that does not read its input may be gone before it is written.
+                // Fails if the command ends without reading its input.
                 let _ = stdin.write_all(&input);
             });
         }
@@ -155,7 +150,7 @@ impl Run {
     }
 }
 
-/// A terminal, with what would be typed on it.
+/// A pseudo-terminal: the side to type on, and the side for the command.
 pub(super) fn keyboard() -> (OwnedFd, File) {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&keyboard).expect("its owner");
@@ -163,7 +158,7 @@ pub(super) fn keyboard() -> (OwnedFd, File) {
     let name = ptsname(&keyboard, Vec::new()).expect("its name");
     let path = Path::new(OsStr::from_bytes(name.as_bytes()));
     let mut options = OpenOptions::new();
-    // Without NOCTTY it would become the terminal of the tests.
+    // NOCTTY keeps it from becoming the controlling terminal of the tests.
     options.read(true).write(true);
     options.custom_flags(OFlags::NOCTTY.bits() as i32);
     (keyboard, options.open(path).expect("the terminal"))
@@ -171,10 +166,10 @@ pub(super) fn keyboard() -> (OwnedFd, File) {
 
 /// The key that [`Run::keys`] sets.
 pub const APP_KEY: &str = "app-key-of-the-tests";
-/// The secret that [`Run::keys`] sets; no output may ever show it.
+/// The secret that [`Run::keys`] sets. No output may contain it.
 pub const SECRET_KEY: &str = "hush-4f1c9a7d";
 
-/// A command that is running. It is killed when it is dropped.
+/// A running command; killed on drop.
 pub struct Running {
     child: Child,
     stdout: Captured,
@@ -186,61 +181,57 @@ pub struct Running {
 }
 
 impl Running {
-    /// Sends a signal, such as `Signal::TERM`.
     pub fn signal(&self, signal: Signal) -> &Self {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
         self
     }
 
-    /// Whether it has ended, however it did.
     pub fn has_ended(&mut self) -> bool {
         let status = self.child.try_wait();
         status.expect("the process can be waited for").is_some()
     }
 
-    /// The number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills it as `kill -9` does, and waits until it is gone.
+    /// Sends SIGKILL, and waits for the end.
     pub fn kill(mut self) -> Ran {
         self.child.kill().expect("the process is there");
         self.wait()
     }
 
-    /// What it has written to standard output so far.
+    /// Standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.so_far()
     }
 
-    /// What it has written to standard error so far.
+    /// Standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.so_far()
     }
 
-    /// Waits until `done` holds; `what` names it in the failure.
+    /// Waits until `done` returns true. `what` describes it for the failure message.
     pub fn wait_until(&self, what: &str, mut done: impl FnMut(&Self) -> bool) -> &Self {
         while !done(self) {
             assert!(
                 self.started.elapsed() < LIMIT,
-                "`{}`: {what} did not come about in {:?}\n{}",
+                "`{}`: no {what} within {:?}\n{}",
                 self.shown,
                 LIMIT,
                 both(&self.stdout(), &self.stderr())
             );
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         self
     }
 
-    /// Waits for the first line of standard output: for `send` the folder of its run.
+    /// Waits for the first line of standard output; `send` prints the folder of its run.
     pub fn first_line(&self) -> String {
         self.wait_until("a line on standard output", |it| it.stdout().contains('\n'));
         self.stdout().lines().next().expect("a line").to_owned()
     }
 
-    /// Waits for its end.
     pub fn wait(mut self) -> Ran {
         let status = loop {
             if let Some(status) = self
@@ -254,7 +245,7 @@ impl Running {
                 let shown = both(&self.stdout(), &self.stderr());
                 panic!("`{}` took more than {:?}\n{shown}", self.shown, LIMIT);
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         };
         Ran {
             shown: std::mem::take(&mut self.shown),
@@ -267,13 +258,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It fails when the process has ended, which is the usual case.
+        // Fails if the process has ended, which is the usual case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// One output of a child, read by a thread as it comes.
+/// An output of a child, read by a thread.
 struct Captured {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -335,7 +326,7 @@ impl Ran {
         )
     }
 
-    /// Asserts that standard output has this text.
+    /// Asserts that standard output contains a text.
     #[track_caller]
     pub fn stdout_has(&self, text: &str) -> &Self {
         self.assert(
@@ -389,7 +380,7 @@ impl Ran {
         )
     }
 
-    /// The first line of standard output as a path: for `send` the folder of its run.
+    /// The folder on the first line of standard output; `send` prints that of its run.
     #[track_caller]
     pub fn run_dir(&self) -> PathBuf {
         let line = self.stdout.lines().next().map(PathBuf::from);
@@ -401,10 +392,10 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert(&self, holds: bool, wanted: &str) -> &Self {
+    fn assert(&self, holds: bool, expected: &str) -> &Self {
         assert!(
             holds,
-            "`{}`: wanted {wanted}, and it ended with {}\n{}",
+            "`{}`: expected {expected}; it ended with {}\n{}",
             self.shown,
             self.status,
             both(&self.stdout, &self.stderr)

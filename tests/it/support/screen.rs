@@ -1,4 +1,4 @@
-//! A terminal with a keyboard and a screen, on which a command runs.
+//! Runs a command on a terminal with a keyboard and a screen.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,26 +13,25 @@ use tempfile::TempDir;
 
 use super::run::{Run, keyboard};
 
-/// How long to wait for what is to come about on the screen.
+/// How long to wait for the screen.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A command on a terminal. It is killed when it is dropped.
+/// A command on a terminal; killed on drop.
 pub struct Screen {
     child: Child,
     terminal: File,
-    seen: Arc<Mutex<Seen>>,
+    output: Arc<Mutex<Output>>,
     reader: Option<JoinHandle<()>>,
     _home: TempDir,
 }
 
-/// What was written to the terminal.
-struct Seen {
+/// What the command wrote to the terminal.
+struct Output {
     bytes: Vec<u8>,
     parser: vt100::Parser,
 }
 
 impl Screen {
-    /// Starts a command on a terminal of so many rows and columns.
     pub fn start(run: Run, rows: u16, columns: u16) -> Self {
         let (keyboard, terminal) = keyboard();
         tcsetwinsize(&keyboard, window(rows, columns)).expect("its size");
@@ -40,56 +39,54 @@ impl Screen {
         let again = || terminal.try_clone().expect("a descriptor");
         command.stdin(again()).stdout(again()).stderr(again());
         let child = command.spawn().expect("the binary starts");
-        // The command has the only others, so that the end of all is seen.
+        // Only the command may hold the terminal, so that reading from it ends with the command.
         drop((command, terminal));
         let terminal = File::from(keyboard);
-        let seen = Arc::new(Mutex::new(Seen {
+        let output = Arc::new(Mutex::new(Output {
             bytes: Vec::new(),
             parser: vt100::Parser::new(rows, columns, 0),
         }));
-        let reader = read(terminal.try_clone().expect("a descriptor"), &seen);
+        let reader = read(terminal.try_clone().expect("a descriptor"), &output);
         Self {
             child,
             terminal,
-            seen,
+            output,
             reader: Some(reader),
             _home: home,
         }
     }
 
-    /// What is on the screen.
     pub fn contents(&self) -> String {
-        self.look(|seen| seen.parser.screen().contents())
+        self.read(|output| output.parser.screen().contents())
     }
 
-    /// All that was ever written to it.
+    /// Everything that was written, with control sequences.
     pub fn written(&self) -> String {
-        self.look(|seen| String::from_utf8_lossy(&seen.bytes).into_owned())
+        self.read(|output| String::from_utf8_lossy(&output.bytes).into_owned())
     }
 
-    /// Whether the screen is the command's own, with the cursor hidden.
+    /// Whether the alternate screen is shown, with the cursor hidden.
     pub fn is_own(&self) -> bool {
-        self.look(|seen| {
-            seen.parser.screen().alternate_screen() && seen.parser.screen().hide_cursor()
+        self.read(|output| {
+            output.parser.screen().alternate_screen() && output.parser.screen().hide_cursor()
         })
     }
 
-    /// Whether the screen is the user's, the cursor is seen, and what is typed is shown and read by lines.
+    /// Whether the main screen is shown with the cursor, and the terminal echoes and reads by lines.
     pub fn is_restored(&self) -> bool {
         let modes = tcgetattr(&self.terminal).expect("its modes").local_modes;
         let usual = modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
-        let screen = self.look(|seen| {
-            let screen = seen.parser.screen();
+        let screen = self.read(|output| {
+            let screen = output.parser.screen();
             !screen.alternate_screen() && !screen.hide_cursor()
         });
         usual && screen
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
-        look(&self.seen.lock().expect("no panic while locked"))
+    fn read<T>(&self, read: impl FnOnce(&Output) -> T) -> T {
+        read(&self.output.lock().expect("no panic while locked"))
     }
 
-    /// Types.
     pub fn keys(&mut self, keys: &str) -> &mut Self {
         self.terminal
             .write_all(keys.as_bytes())
@@ -97,20 +94,18 @@ impl Screen {
         self
     }
 
-    /// Waits until a text is on the screen.
     #[track_caller]
     pub fn until(&mut self, text: &str) -> &mut Self {
         self.wait_until(text, |it| it.contents().contains(text))
     }
 
-    /// Waits until something holds.
     #[track_caller]
     pub fn wait_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> &mut Self {
         let begun = Instant::now();
         while !done(self) {
             assert!(
                 begun.elapsed() < LIMIT,
-                "{what} did not come about; the screen is\n{}",
+                "no {what}. The screen has\n{}",
                 self.contents()
             );
             std::thread::sleep(Duration::from_millis(5));
@@ -118,23 +113,21 @@ impl Screen {
         self
     }
 
-    /// Makes it another size.
     pub fn resize(&mut self, rows: u16, columns: u16) -> &mut Self {
-        let mut seen = self.seen.lock().expect("no panic while locked");
-        seen.parser.screen_mut().set_size(rows, columns);
-        drop(seen);
+        let mut output = self.output.lock().expect("no panic while locked");
+        output.parser.screen_mut().set_size(rows, columns);
+        drop(output);
         tcsetwinsize(&self.terminal, window(rows, columns)).expect("its size");
-        // It is not the command's controlling terminal, which would tell it.
+        // Only a controlling terminal sends this signal by itself.
         self.signal(Signal::WINCH)
     }
 
-    /// Sends a signal.
     pub fn signal(&mut self, signal: Signal) -> &mut Self {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
         self
     }
 
-    /// Waits for the end, and gives the exit code.
+    /// Waits for the end, and returns the exit code.
     #[track_caller]
     pub fn end(&mut self) -> Option<i32> {
         let begun = Instant::now();
@@ -144,7 +137,7 @@ impl Screen {
             }
             assert!(
                 begun.elapsed() < LIMIT,
-                "it does not end\n{}",
+                "the command does not end. The screen has\n{}",
                 self.contents()
             );
             std::thread::sleep(Duration::from_millis(5));
@@ -165,22 +158,22 @@ fn window(rows: u16, columns: u16) -> Winsize {
     }
 }
 
-fn read(mut terminal: File, seen: &Arc<Mutex<Seen>>) -> JoinHandle<()> {
-    let seen = Arc::clone(seen);
+fn read(mut terminal: File, output: &Arc<Mutex<Output>>) -> JoinHandle<()> {
+    let output = Arc::clone(output);
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];
-        // It fails when the command has ended.
+        // Fails when the command has ended.
         while let Ok(count @ 1..) = terminal.read(&mut buffer) {
-            let mut seen = seen.lock().expect("no panic while locked");
-            seen.bytes.extend_from_slice(&buffer[..count]);
-            seen.parser.process(&buffer[..count]);
+            let mut output = output.lock().expect("no panic while locked");
+            output.bytes.extend_from_slice(&buffer[..count]);
+            output.parser.process(&buffer[..count]);
         }
     })
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // It fails when the process has ended, which is the usual case.
+        // Fails if the process has ended, which is the usual case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

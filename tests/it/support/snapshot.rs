@@ -1,8 +1,8 @@
-//! What differs from run to run, taken out of snapshots.
+//! Removes what differs from run to run from snapshots.
 
 use std::path::Path;
 
-/// Settings for `insta` that replace times, durations, names of runs, ports, and the `folders`, each by its name.
+/// Settings for `insta` that replace times, durations, run names, ports, and each of the `folders` by its name.
 ///
 /// ```ignore
 /// snapshot::settings(&[(campaign.path(), "[CAMPAIGN]")]).bind(|| insta::assert_snapshot!(ran.stderr));
@@ -21,9 +21,9 @@ pub fn settings(folders: &[(&Path, &str)]) -> insta::Settings {
     settings
 }
 
-/// In this order: what a pattern matches, a later one does not see.
+/// Applied in this order: later patterns see the replacements of earlier ones.
 const FILTERS: &[(&str, &str)] = &[
-    // A run's folder: <UTC time>-<name>-<4 random letters>.
+    // The folder of a run: <UTC time>-<name>-<4 random letters>.
     (
         r"\d{4}-?\d\d-?\d\dT\d\d-?\d\d-?\d\d(\.\d+)?Z?-([a-z0-9-]+)-[a-z]{4}\b",
         "[TIME]-$2-[RANDOM]",

@@ -1,4 +1,4 @@
-//! The page and its files, as they are in `templates/preview`.
+//! The page and its files, from `templates/preview`.
 
 use axum::extract::Path;
 use axum::response::Response;

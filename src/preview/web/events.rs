@@ -1,4 +1,4 @@
-//! Tells the page when the campaign was saved. What it is then, the page asks.
+//! Server-sent events: `saved` when a file of the campaign changed. The page then requests what it needs.
 
 use std::sync::Arc;
 
@@ -8,33 +8,33 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use tokio::sync::watch;
 
-use super::site::Site;
+use super::live_campaign::LiveCampaign;
 use crate::web::{self, Stopping, Watched};
 
 pub(super) async fn events(
-    State(site): State<Arc<Site>>,
+    State(live): State<Arc<LiveCampaign>>,
     Extension(stopping): Extension<Stopping>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let saved = Saved {
-        version: site.version.subscribe(),
-        begun: site.begun.clone(),
+    let saved = Saves {
+        version: live.version.subscribe(),
+        started: live.started.clone(),
     };
     web::events("saved", &headers, stopping, saved)
 }
 
-struct Saved {
+struct Saves {
     version: watch::Receiver<u64>,
-    /// Versions are of one process.
-    begun: String,
+    /// Makes event IDs unique to this process.
+    started: String,
 }
 
-impl Watched for Saved {
+impl Watched for Saves {
     async fn changed(&mut self) -> Option<()> {
         self.version.changed().await.ok()
     }
 
     fn id(&mut self) -> String {
-        format!("{}-{}", self.begun, *self.version.borrow_and_update())
+        format!("{}-{}", self.started, *self.version.borrow_and_update())
     }
 }

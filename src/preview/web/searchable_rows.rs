@@ -1,4 +1,4 @@
-//! The recipients, read once and kept, with the text that is searched in a temporary file beside them.
+//! The recipients in two temporary files: the rows, and their folded text for searches.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -9,95 +9,93 @@ use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
-use super::super::store::{Fault, Kept, Store};
+use super::super::row_store::{NoMessage, RowStore, StoredRow};
 use crate::address::Address;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
 use crate::recipients::{ReadSettings, RecipientReader, RecipientRow};
 use crate::run::{LeftOut, recipients_file};
 
-/// About how many bytes of the searched text are a piece of work.
-const PIECE: u64 = 1 << 20;
-/// How much is written at once.
+/// The least bytes of a chunk.
+const CHUNK: usize = 1 << 20;
+/// Bytes a write.
 const BUFFER: usize = 1 << 18;
-/// What stands between two cells in the searched text.
-pub(super) const BETWEEN: u8 = 0x1f;
+/// Separates cells in the folded text.
+pub(super) const CELL_SEPARATOR: u8 = 0x1f;
 
-/// A part of the searched text: some whole rows.
+/// A part of the folded text; has whole rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
-    /// Where it begins, in bytes.
-    pub(super) at: u64,
-    pub(super) length: usize,
-    /// The number of its first row.
+pub(super) struct Chunk {
+    /// The offset in bytes.
+    at: u64,
+    /// In bytes.
+    length: usize,
+    /// The number of the first row.
     pub(super) first: u32,
 }
 
-/// What the rows were read from; as long as it is equal they need not be read again.
+/// Identifies what the rows were read from. If it has not changed, they need not be read again.
 #[derive(Debug, Clone, PartialEq)]
-struct Stamp {
+struct SourceStamp {
     path: PathBuf,
-    file: Option<(SystemTime, u64)>,
+    file: FileStamp,
     settings: ReadSettings,
-    /// The suppression lists.
-    suppress: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
+    suppression_lists: Vec<(PathBuf, FileStamp)>,
 }
 
-/// The rows of a file.
-pub(super) struct Spool {
-    stamp: Stamp,
-    /// Standard input, which can be read only once.
+/// The modification time and the length; `None` if the file can't be read.
+type FileStamp = Option<(SystemTime, u64)>;
+
+pub(super) struct SearchableRows {
+    stamp: SourceStamp,
+    /// A copy of standard input, which can be read only once.
     input: Option<Arc<NamedTempFile>>,
-    /// What the file is called.
+    /// The name of the file, for messages.
     pub(super) name: String,
     pub(super) header: Vec<String>,
-    /// The place of the address column.
+    /// The index of the address column.
     pub(super) email: usize,
-    /// What is odd about the files.
+    /// Warnings about the recipients and the suppression lists.
     pub(super) warnings: Vec<Finding>,
-    rows: Store,
+    rows: RowStore,
     folded: File,
-    pieces: Vec<Piece>,
+    chunks: Vec<Chunk>,
 }
 
-impl Spool {
-    /// The rows of a campaign's recipients; those that are `known` if they are the same.
-    ///
-    /// # Errors
-    /// Why they can't be read.
+impl SearchableRows {
+    /// Reads the recipients of a campaign, or returns `previous` if nothing has changed.
     pub(super) fn of(
         campaign: &Campaign,
-        known: Option<&Arc<Self>>,
+        previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, Vec<Finding>> {
-        let input = known.and_then(|known| known.input.clone());
+        let input = previous.and_then(|previous| previous.input.clone());
         let (path, name, input) = match input {
             Some(input) if campaign.recipients.file.is_none() => (
                 input.path().to_owned(),
-                crate::campaign::STANDARD_INPUT.to_owned(),
+                STANDARD_INPUT.to_owned(),
                 Some(input),
             ),
             _ => {
                 let (path, name, input) = recipients_file(campaign).map_err(|error| {
-                    vec![Finding::error(
-                        "recipients",
-                        Place::default(),
-                        error.to_string(),
-                    )]
+                    let place = Place::default();
+                    vec![Finding::error("recipients", place, error.to_string())]
                 })?;
                 (path, name, input.map(Arc::new))
             }
         };
         let lists = campaign.recipients.suppress.iter();
         let lists = lists.map(|list| campaign.dir.join(list));
-        let stamp = Stamp {
-            file: stat(&path),
+        let stamp = SourceStamp {
+            file: file_stamp(&path),
             settings: campaign.recipients.settings.clone(),
             path,
-            suppress: lists.map(|list| (list.clone(), stat(&list))).collect(),
+            suppression_lists: lists
+                .map(|list| (list.clone(), file_stamp(&list)))
+                .collect(),
         };
-        match known {
-            Some(known) if known.stamp == stamp => Ok(Arc::clone(known)),
+        match previous {
+            Some(previous) if previous.stamp == stamp => Ok(Arc::clone(previous)),
             _ => {
                 let left_out =
                     LeftOut::new(campaign).map_err(|error| vec![of_read_error(&error)])?;
@@ -107,7 +105,7 @@ impl Spool {
     }
 
     fn read(
-        stamp: Stamp,
+        stamp: SourceStamp,
         name: String,
         input: Option<Arc<NamedTempFile>>,
         left_out: LeftOut,
@@ -119,12 +117,12 @@ impl Spool {
             vec![Finding::error("io", place, error.to_string())]
         };
         let email = reader.header().email();
-        let mut writing = Writing::new(email, left_out).map_err(unwritable)?;
+        let mut writer = RowsWriter::new(email, left_out).map_err(unwritable)?;
         for row in reader.by_ref() {
             let row = row.map_err(|error| vec![of_read_error(&error)])?;
-            writing.add(&row).map_err(unwritable)?;
+            writer.add(&row).map_err(unwritable)?;
         }
-        let (rows, folded, pieces) = writing.finish().map_err(unwritable)?;
+        let (rows, folded, chunks) = writer.finish().map_err(unwritable)?;
         let warnings = reader.warnings();
         let warnings = warnings.iter().chain(rows.warnings());
         Ok(Self {
@@ -136,67 +134,53 @@ impl Spool {
             warnings: warnings.map(of_warning).collect(),
             rows,
             folded,
-            pieces,
+            chunks,
         })
     }
 
-    /// Whether it has the same rows as another.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn has_same_cells(&self, other: &Self) -> bool {
         self.header == other.header && self.rows.digest() == other.rows.digest()
     }
 
-    /// How many rows there are; their numbers begin at 1.
     pub(super) fn count(&self) -> u32 {
-        // There are no more than that, or it would not have been read.
+        // Row numbers are `u32`, so there can't be more.
         u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
     }
 
-    /// The row of a number, if there is one.
-    ///
-    /// # Errors
-    /// When the temporary file can't be read.
-    pub(super) fn row(&self, number: u32) -> io::Result<Option<Kept>> {
+    /// The row with a number; the first is 1.
+    pub(super) fn row(&self, number: u32) -> io::Result<Option<StoredRow>> {
         match (number as usize).checked_sub(1) {
             Some(index) => self.rows.get(index),
             None => Ok(None),
         }
     }
 
-    /// Why a row would be left out if this were its address.
-    ///
-    /// # Errors
-    /// When the temporary file can't be read.
-    pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<Fault>> {
+    /// Why a row would be skipped if it had this address.
+    pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<NoMessage>> {
         self.rows.left_out(address, row)
     }
 
-    /// The parts of the searched text.
-    pub(super) fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    pub(super) fn chunks(&self) -> &[Chunk] {
+        &self.chunks
     }
 
-    /// Reads a part of the searched text: a line for each row, its cells in small letters with
-    /// [`BETWEEN`] between them.
-    ///
-    /// # Errors
-    /// When the temporary file can't be read.
-    pub(super) fn read_piece(&self, piece: Piece, into: &mut Vec<u8>) -> io::Result<()> {
-        into.resize(piece.length, 0);
-        self.folded.read_exact_at(into, piece.at)
+    /// Reads a chunk of the folded text: a line for each row, with [`CELL_SEPARATOR`] between cells.
+    pub(super) fn read_chunk(&self, chunk: Chunk, text: &mut Vec<u8>) -> io::Result<()> {
+        text.resize(chunk.length, 0);
+        self.folded.read_exact_at(text, chunk.at)
     }
 }
 
-/// When a file was changed, and how long it is.
-fn stat(path: &Path) -> Option<(SystemTime, u64)> {
+fn file_stamp(path: &Path) -> FileStamp {
     let data = std::fs::metadata(path).ok()?;
     Some((data.modified().ok()?, data.len()))
 }
 
-/// Appends a text as it is searched: in small letters, on one line.
+/// Appends a text in lower case, without line breaks and [`CELL_SEPARATOR`].
 pub(super) fn fold(text: &str, out: &mut Vec<u8>) {
     if text.is_ascii() {
         let folded = text.bytes().map(|byte| match byte {
-            b'\n' | b'\r' | BETWEEN => b' ',
+            b'\n' | b'\r' | CELL_SEPARATOR => b' ',
             byte => byte.to_ascii_lowercase(),
         });
         return out.extend(folded);
@@ -212,56 +196,53 @@ pub(super) fn fold(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Two files that are being written.
-struct Writing {
-    rows: Store,
+/// Writes both temporary files.
+struct RowsWriter {
+    rows: RowStore,
     folded: BufWriter<File>,
-    folded_to: u64,
-    pieces: Vec<Piece>,
+    /// The length of the folded text.
+    folded_length: u64,
+    chunks: Vec<Chunk>,
     bytes: Vec<u8>,
 }
 
-impl Writing {
+impl RowsWriter {
     fn new(email: usize, left_out: LeftOut) -> io::Result<Self> {
         Ok(Self {
-            rows: Store::new(email, left_out)?,
+            rows: RowStore::new(email, left_out)?,
             folded: BufWriter::with_capacity(BUFFER, tempfile::tempfile()?),
-            folded_to: 0,
-            pieces: Vec::new(),
+            folded_length: 0,
+            chunks: Vec::new(),
             bytes: Vec::new(),
         })
     }
 
     fn add(&mut self, row: &RecipientRow) -> io::Result<()> {
         self.rows.push(row)?;
-        self.add_folded(row)
-    }
-
-    fn add_folded(&mut self, row: &RecipientRow) -> io::Result<()> {
         self.bytes.clear();
-        for (place, cell) in row.cells.iter().enumerate() {
-            if place > 0 {
-                self.bytes.push(BETWEEN);
+        for (index, cell) in row.cells.iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(CELL_SEPARATOR);
             }
             fold(cell, &mut self.bytes);
         }
         self.bytes.push(b'\n');
         self.folded.write_all(&self.bytes)?;
-        match self.pieces.last_mut() {
-            Some(piece) if (piece.length as u64) < PIECE => piece.length += self.bytes.len(),
-            _ => self.pieces.push(Piece {
-                at: self.folded_to,
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.length < CHUNK => chunk.length += self.bytes.len(),
+            _ => self.chunks.push(Chunk {
+                at: self.folded_length,
                 length: self.bytes.len(),
                 first: row.number,
             }),
         }
-        self.folded_to += self.bytes.len() as u64;
+        self.folded_length += self.bytes.len() as u64;
         Ok(())
     }
 
-    fn finish(self) -> io::Result<(Store, File, Vec<Piece>)> {
+    fn finish(self) -> io::Result<(RowStore, File, Vec<Chunk>)> {
         let folded = self.folded.into_inner().map_err(io::Error::from)?;
-        Ok((self.rows, folded, self.pieces))
+        Ok((self.rows, folded, self.chunks))
     }
 }
 
@@ -269,45 +250,43 @@ impl Writing {
 pub(super) mod tests {
     use super::*;
 
-    /// The rows of a CSV file.
-    pub(in crate::preview::web) fn spool(csv: &str) -> Spool {
+    pub(in crate::preview::web) fn searchable_rows(csv: &str) -> SearchableRows {
         let mut file = NamedTempFile::new().expect("a file");
         file.write_all(csv.as_bytes()).expect("room");
-        let stamp = Stamp {
+        let stamp = SourceStamp {
             path: file.path().to_owned(),
             file: None,
             settings: ReadSettings::default(),
-            suppress: Vec::new(),
+            suppression_lists: Vec::new(),
         };
-        Spool::read(stamp, "a.csv".to_owned(), None, LeftOut::default()).expect("rows")
+        SearchableRows::read(stamp, "a.csv".to_owned(), None, LeftOut::default()).expect("rows")
     }
 
     #[test]
-    fn rows_come_back_as_they_were() {
-        let spool = spool(
+    fn rows_are_returned_unchanged() {
+        let rows = searchable_rows(
             "email,name\nann@one.example,\"A\nnn\"\nnobody,\"B, \"\"C\"\"\"\n\nx@x.example\n",
         );
-        assert_eq!(spool.count(), 3);
-        let row = |number| spool.row(number).expect("it is read");
+        assert_eq!(rows.count(), 3);
+        let row = |number| rows.row(number).expect("it is read");
         let first = row(1).expect("a row");
         assert_eq!(first.cells, ["ann@one.example", "A\nnn"]);
-        assert_eq!((first.line, first.fault), (2, None));
+        assert_eq!((first.line, first.no_message), (2, None));
         let second = row(2).expect("a row");
         assert_eq!(second.cells, ["nobody", "B, \"C\""]);
-        assert_eq!(second.fault.expect("a fault").code, "bad-address");
+        assert_eq!(second.no_message.expect("a reason").code, "bad-address");
         assert_eq!(
-            row(3).expect("a row").fault.expect("a fault").code,
+            row(3).expect("a row").no_message.expect("a reason").code,
             "field-count"
         );
         assert_eq!((row(0), row(4)), (None, None));
     }
 
     #[test]
-    fn what_is_searched_is_a_line_a_row_in_small_letters() {
-        let spool = spool("email,name\nANN@one.example,\"Łódź\nX\"\nb@b.example,B\n");
+    fn the_folded_text_has_a_line_for_each_row() {
+        let rows = searchable_rows("email,name\nANN@one.example,\"Łódź\nX\"\nb@b.example,B\n");
         let mut text = Vec::new();
-        spool
-            .read_piece(spool.pieces()[0], &mut text)
+        rows.read_chunk(rows.chunks()[0], &mut text)
             .expect("it is read");
         let text = String::from_utf8(text).expect("text");
         assert_eq!(text, "ann@one.example\u{1f}łódź x\nb@b.example\u{1f}b\n");

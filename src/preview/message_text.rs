@@ -1,36 +1,36 @@
-//! A message as it is shown: the line in the inbox, the headers that matter, the body, what is wrong
-//! with it.
-
-use std::fmt::Write as _;
+//! A message as text: its line in an inbox, its headers, its body, and its findings.
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
 use super::body;
-use super::look::{Look, wrapped};
+use super::finding_summary::FindingSummary;
+use super::output_style::{OutputStyle, wrapped};
 use super::preheader::preheader;
-use super::told::Told;
 use crate::address::Mailbox;
 use crate::message::Message;
 use crate::render::Prepared;
 use crate::report::{grouped, printable, printable_line};
 
-/// How wide the line of an inbox is at most.
-const WIDEST_CARD: usize = 76;
-/// How wide the names of headers are, and where there is room.
+/// The most columns of the inbox line.
+const MAX_INBOX_WIDTH: usize = 76;
+/// Columns for header names; `WIDE_NAMES` from 80 columns on.
 const NAMES: usize = 12;
 const WIDE_NAMES: usize = 21;
 
-/// A message, for a terminal or for whatever reads it. Nothing in it controls the terminal. `told` is
-/// what is wrong with it, if that is to be shown too.
-pub fn shown(prepared: &Prepared, told: Option<&Told>, look: &Look) -> String {
+/// A message as text, with its findings if given. Control characters are replaced.
+pub(crate) fn message_text(
+    prepared: &Prepared,
+    findings: Option<&FindingSummary>,
+    output: &OutputStyle,
+) -> String {
     let mut lines = Vec::new();
-    if look.terminal {
-        lines.extend(in_inbox(prepared, look));
+    if output.terminal {
+        lines.extend(inbox_line(prepared, output));
     }
-    lines.extend(headers(prepared, look));
+    lines.extend(headers(prepared, output));
     lines.push(String::new());
-    match (&prepared.message.html, look.terminal) {
-        (Some(html), true) => lines.extend(body::html(html, look)),
+    match (&prepared.message.html, output.terminal) {
+        (Some(html), true) => lines.extend(body::html(html, output)),
         _ => {
             let body = prepared.message.text().unwrap_or_default();
             lines.push(printable(body).trim_end().to_owned());
@@ -38,34 +38,40 @@ pub fn shown(prepared: &Prepared, told: Option<&Told>, look: &Look) -> String {
     }
     lines.push(String::new());
     let mut counts = String::new();
-    if let Some(told) = told.filter(|told| !told.text.is_empty()) {
-        lines.extend(told.text.iter().map(|text| look.told(text)));
+    if let Some(findings) = findings.filter(|findings| !findings.text.is_empty()) {
+        lines.extend(findings.text.iter().map(|text| output.finding_text(text)));
         lines.push(String::new());
-        let _ = write!(counts, " · {}", told.counts);
+        counts = format!(" · {}", findings.counts);
     }
     lines.push(format!("-- {}{counts}", sizes(&prepared.message)));
     lines.join("\n")
 }
 
 /// A row that gets no message, with the reason.
-pub fn not_shown(row: u32, told: &Told, look: &Look) -> Vec<String> {
-    let mut lines = labelled("row", &row.to_string(), look);
-    lines.push(look.paint(&Style::new().bold(), "This row gets no message."));
+pub(crate) fn no_message_text(
+    row: u32,
+    findings: &FindingSummary,
+    output: &OutputStyle,
+) -> Vec<String> {
+    let mut lines = labelled("row", &row.to_string(), output);
+    lines.push(output.paint(&Style::new().bold(), "This row gets no message."));
     lines.push(String::new());
-    lines.extend(found(told, look));
+    lines.extend(finding_lines(findings, output));
     lines
 }
 
-/// What was found, line by line.
-pub(super) fn found<'a>(told: &'a Told, look: &'a Look) -> impl Iterator<Item = String> + 'a {
-    let texts = told.text.iter().map(|text| look.told(text));
+pub(super) fn finding_lines<'a>(
+    findings: &'a FindingSummary,
+    output: &'a OutputStyle,
+) -> impl Iterator<Item = String> + 'a {
+    let texts = findings.text.iter().map(|text| output.finding_text(text));
     texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// The sender, the subject and the first words, as an inbox shows them.
-pub(super) fn in_inbox(prepared: &Prepared, look: &Look) -> Vec<String> {
+/// The sender, the subject and the preheader in a box, as an inbox shows them.
+pub(super) fn inbox_line(prepared: &Prepared, output: &OutputStyle) -> Vec<String> {
     let message = &prepared.message;
-    let width = look.width.min(WIDEST_CARD);
+    let width = output.width.min(MAX_INBOX_WIDTH);
     if width < 10 {
         return Vec::new();
     }
@@ -74,59 +80,54 @@ pub(super) fn in_inbox(prepared: &Prepared, look: &Look) -> Vec<String> {
         .name
         .as_deref()
         .unwrap_or(message.from.address.as_str());
-    let words = preheader(message);
-    let dim = Style::new().dim();
+    let mut words = preheader(message);
+    if words.is_empty() {
+        words.push_str("(no text)");
+    }
     let line = |style: &Style, text: &str| {
         let text = printable_line(text);
         let text = truncate_str(&text, width - 4, "…");
         let text = pad_str(&text, width - 4, console::Alignment::Left, None);
         format!(
             "{} {} {}",
-            look.dim("│"),
-            look.paint(style, &text),
-            look.dim("│")
+            output.dim("│"),
+            output.paint(style, &text),
+            output.dim("│")
         )
     };
     vec![
-        look.dim(&format!("╭{}╮", "─".repeat(width - 2))),
+        output.dim(&format!("╭{}╮", "─".repeat(width - 2))),
         line(&Style::new(), sender),
         line(&Style::new().bold(), &message.subject),
-        line(
-            &dim,
-            if words.is_empty() {
-                "(no text)"
-            } else {
-                &words
-            },
-        ),
-        look.dim(&format!("╰{}╯", "─".repeat(width - 2))),
+        line(&Style::new().dim(), &words),
+        output.dim(&format!("╰{}╯", "─".repeat(width - 2))),
     ]
 }
 
-/// The headers, each with its name; where people look, long ones go on in lines of their own.
-pub(super) fn headers(prepared: &Prepared, look: &Look) -> Vec<String> {
+/// The headers; wrapped on a terminal.
+pub(super) fn headers(prepared: &Prepared, output: &OutputStyle) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, value) in values(prepared) {
-        lines.extend(labelled(&name, &value, look));
+        lines.extend(labelled(&name, &value, output));
     }
     lines
 }
 
-/// A value with its name in front.
-pub(super) fn labelled(name: &str, value: &str, look: &Look) -> Vec<String> {
+/// `name: value`; wrapped on a terminal.
+pub(super) fn labelled(name: &str, value: &str, output: &OutputStyle) -> Vec<String> {
     let value = printable(value).replace('\n', "␊");
-    let names = match look.terminal && look.width >= 80 {
+    let names = match output.terminal && output.width >= 80 {
         true => WIDE_NAMES,
         false => NAMES,
     };
     let name = format!("{:>names$}:", printable_line(name));
-    if !look.terminal {
+    if !output.terminal {
         return vec![format!("{name} {value}")];
     }
     let indent = measure_text_width(&name) + 1;
-    let mut pieces = wrapped(&value, look.width.saturating_sub(indent).max(10)).into_iter();
-    let first = format!("{} {}", look.dim(&name), pieces.next().unwrap_or_default());
-    let rest = pieces.map(|piece| format!("{:indent$}{piece}", ""));
+    let mut lines = wrapped(&value, output.width.saturating_sub(indent).max(10)).into_iter();
+    let first = format!("{} {}", output.dim(&name), lines.next().unwrap_or_default());
+    let rest = lines.map(|line| format!("{:indent$}{line}", ""));
     std::iter::once(first).chain(rest).collect()
 }
 
@@ -138,12 +139,8 @@ fn values(prepared: &Prepared) -> Vec<(String, String)> {
         ("To".to_owned(), mailbox(&prepared.recipient.mailbox)),
     ];
     values.extend(message.cc.iter().map(|cc| ("Cc".to_owned(), mailbox(cc))));
-    values.extend(
-        message
-            .bcc
-            .iter()
-            .map(|bcc| ("Bcc".to_owned(), mailbox(bcc))),
-    );
+    let bcc = message.bcc.iter();
+    values.extend(bcc.map(|bcc| ("Bcc".to_owned(), mailbox(bcc))));
     let reply_to = message.reply_to.iter();
     values.extend(reply_to.map(|to| ("Reply-To".to_owned(), to.to_string())));
     values.push(("Subject".to_owned(), message.subject.clone()));
@@ -160,7 +157,7 @@ fn values(prepared: &Prepared) -> Vec<(String, String)> {
     values
 }
 
-/// A mailbox as it is read.
+/// `Name <address>`, or the address.
 pub(super) fn mailbox(mailbox: &Mailbox) -> String {
     match &mailbox.name {
         Some(name) => format!("{name} <{}>", mailbox.address),
@@ -178,7 +175,7 @@ fn sizes(message: &Message) -> String {
     )
 }
 
-/// How large a message is, for people: what counts against the API's limit.
+/// The size that counts against the API's limit, such as `12 KB`.
 pub(super) fn size(message: &Message) -> String {
     let part = |part: Option<&str>| part.map_or(0, str::len);
     let bodies = part(message.html.as_deref()) + part(message.text());

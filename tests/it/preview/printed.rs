@@ -1,4 +1,4 @@
-//! `mailrun preview`: one look shows what will be sent.
+//! `mailrun preview` with its output in a pipe, and the files of `--out`.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn preview(campaign: &Campaign) -> Run {
 }
 
 #[test]
-fn shows_the_first_message_and_nothing_else() {
+fn the_first_message_is_printed() {
     let campaign = Campaign::good().set("message.headers.X-Test", "for {{ first_name }}");
     let ran = preview(&campaign).run();
     ran.code(0).stderr_is("");
@@ -20,7 +20,7 @@ fn shows_the_first_message_and_nothing_else() {
 }
 
 #[test]
-fn shows_the_row_that_is_asked_for() {
+fn row_email_and_limit_select_messages() {
     let campaign = Campaign::new();
     let ran = preview(&campaign).args(["--row", "2"]).run();
     ran.code(0).stdout_has("Hello Bob").stdout_lacks("Ann");
@@ -42,7 +42,7 @@ fn shows_the_row_that_is_asked_for() {
 }
 
 #[test]
-fn nobody_found_is_an_error() {
+fn an_unknown_row_or_address_is_an_error() {
     let campaign = Campaign::new();
     let ran = preview(&campaign).args(["--row", "4"]).run();
     ran.code(1).stderr_has("no row 4").stdout_is("");
@@ -57,7 +57,7 @@ fn nobody_found_is_an_error() {
 }
 
 #[test]
-fn a_row_that_cannot_be_sent_is_told_with_its_reason() {
+fn an_invalid_row_is_reported_with_the_reason() {
     let campaign =
         Campaign::new().recipients("email,first_name\nann at one,Ann\nbob@two.example,Bob\n");
     let ran = preview(&campaign).args(["--row", "1"]).run();
@@ -68,7 +68,7 @@ fn a_row_that_cannot_be_sent_is_told_with_its_reason() {
 }
 
 #[test]
-fn writes_what_will_be_sent_into_files() {
+fn files_are_the_messages_that_send_writes() {
     let campaign = Campaign::new()
         .set("message.subject", "Zażółć, {{ first_name }}")
         .template("newsletter.html", "<p>Cześć <b>{{ first_name }}</b>!</p>\n");
@@ -79,13 +79,13 @@ fn writes_what_will_be_sent_into_files() {
     sent.code(0);
     let sent = outbox(sent.run_dir().join("outbox"));
     for number in 1..=3 {
-        let read = |ending| {
-            let file = out.join(format!("{number:05}.{ending}"));
+        let read = |extension| {
+            let file = out.join(format!("{number:05}.{extension}"));
             fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
         };
         let mail = Mail::parse(&read("eml"));
         let [html, text] =
-            ["html", "txt"].map(|ending| String::from_utf8(read(ending)).expect("UTF-8"));
+            ["html", "txt"].map(|extension| String::from_utf8(read(extension)).expect("UTF-8"));
         assert_eq!(mail.html.as_deref(), Some(html.as_str()));
         assert_eq!(mail.text.as_deref(), Some(text.as_str()));
         assert!(
@@ -101,7 +101,7 @@ fn writes_what_will_be_sent_into_files() {
             (&mail.subject, &mail.from, &mail.html, &mail.text)
         );
     }
-    // And a copy for the contact sheet each, and the sheet.
+    // Four files for each message, and the contact sheet.
     assert_eq!(fs::read_dir(&out).expect("a folder").count(), 13);
     ran.stderr_is(&format!(
         "contact sheet: {}\n",
@@ -110,7 +110,7 @@ fn writes_what_will_be_sent_into_files() {
 }
 
 #[test]
-fn what_is_wrong_with_the_message_is_told_below_it() {
+fn findings_follow_the_message() {
     let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
     let ran = preview(&campaign).args(["--row", "2"]).run();
     ran.code(0)
@@ -124,7 +124,7 @@ fn what_is_wrong_with_the_message_is_told_below_it() {
 }
 
 #[test]
-fn data_does_not_control_the_terminal() {
+fn data_cannot_control_the_terminal() {
     let campaign = Campaign::new()
         .recipients("email,first_name\nann@one.example,\"A\u{1b}[2J\u{9b}1m\u{202e}nn\u{7}\"\n");
     for command in ["preview", "send"] {

@@ -1,23 +1,20 @@
-//! What is wrong with a message, as it is told.
+//! The findings of one message, as text and as counts.
 
 use crate::check::Findings;
 use crate::finding::Severity;
 use crate::report::counted;
 
-/// What is wrong with a message.
 #[derive(Debug, Default)]
-pub struct Told {
+pub(crate) struct FindingSummary {
     /// Each finding as text, which may have colours.
-    pub text: Vec<String>,
-    /// How many there are: `1 error, 2 warnings`; empty if there is none.
-    pub counts: String,
-    /// How bad the worst is.
-    pub worst: Option<Severity>,
+    pub(crate) text: Vec<String>,
+    /// Such as `1 error, 2 warnings`; empty without findings.
+    pub(crate) counts: String,
+    pub(crate) worst: Option<Severity>,
 }
 
-impl Told {
-    /// Findings, with the text of each.
-    pub fn new(findings: &Findings, text: Vec<String>) -> Self {
+impl FindingSummary {
+    pub(crate) fn new(findings: &Findings, text: Vec<String>) -> Self {
         let kinds = [
             (Severity::Error, "error"),
             (Severity::Warning, "warning"),

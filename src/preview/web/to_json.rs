@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 
 use super::super::preheader::preheader;
-use super::loaded::{Loaded, Recipient};
+use super::loaded_campaign::{LoadedCampaign, Recipient};
 use crate::address::Mailbox;
 use crate::finding::Finding;
 use crate::web::cut;
 
-/// The most bytes of a subject, or of a cell, in the list.
+/// The most bytes of a subject or a cell in the list.
 const MAX_LINE: usize = 300;
 
-/// A finding, with the text at its place.
 pub(super) fn finding(finding: &Finding) -> Value {
     let excerpt = finding.excerpt.as_ref().map(|excerpt| {
         let (before, marked, after) = excerpt.line();
@@ -27,7 +26,7 @@ pub(super) fn finding(finding: &Finding) -> Value {
     })
 }
 
-/// Several findings, the worst first.
+/// Sorted by severity, errors first.
 pub(super) fn findings(all: &[Finding]) -> Value {
     let mut sorted: Vec<&Finding> = all.iter().collect();
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -38,14 +37,13 @@ pub(super) fn mailbox(mailbox: &Mailbox) -> Value {
     json!({ "name": mailbox.name, "address": mailbox.address.as_str() })
 }
 
-/// What the list shows of a recipient.
-pub(super) fn line(loaded: &Loaded, recipient: &Recipient) -> Value {
+/// A recipient in the list.
+pub(super) fn line(current: &LoadedCampaign, recipient: &Recipient) -> Value {
     let stored = &recipient.stored;
-    let cell = stored.cells.get(loaded.spool.email);
-    let cell = cell.map_or("", String::as_str);
+    let address = stored.cell(current.rows.email);
     let mut line = json!({
-        "row": recipient.number,
-        "to": { "name": null, "address": cut(cell, MAX_LINE) },
+        "row": stored.number,
+        "to": { "name": null, "address": cut(address, MAX_LINE) },
         "subject": "",
         "from": "",
         "preheader": "",
@@ -54,7 +52,7 @@ pub(super) fn line(loaded: &Loaded, recipient: &Recipient) -> Value {
     let prepared = match &recipient.row {
         Ok(row) => {
             line["to"] = mailbox(&row.mailbox);
-            loaded.engine.prepare(row)
+            current.engine.prepare(row)
         }
         Err(finding) => Err(finding.clone()),
     };

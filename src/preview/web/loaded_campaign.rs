@@ -1,0 +1,189 @@
+//! One saved version of a campaign: its templates, its recipients, and the messages they make.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+
+use super::super::row_store::StoredRow;
+use super::common_warnings::CommonWarnings;
+use super::query::Query;
+use super::search::{Matches, search};
+use super::searchable_rows::SearchableRows;
+use crate::address::Mailbox;
+use crate::campaign::Campaign;
+use crate::check::{self, Checker, of_row};
+use crate::clock::Clock;
+use crate::finding::{Finding, Severity};
+use crate::recipients::LineNumbers;
+use crate::render::{Engine, Inputs, Row};
+
+/// The prefix of message IDs; no run has it.
+const ID_PREFIX: &str = "00000000000000000000";
+/// How many searches to cache.
+const CACHED_SEARCHES: usize = 8;
+
+pub(super) struct LoadedCampaign {
+    pub(super) campaign: Campaign,
+    pub(super) engine: Engine,
+    pub(super) rows: Arc<SearchableRows>,
+    pub(super) started: Timestamp,
+    pub(super) clock: Clock,
+    /// The path of the recipients, as the user would write it.
+    recipients: PathBuf,
+    campaign_findings: OnceLock<Vec<Finding>>,
+    common_warnings: OnceLock<CommonWarnings>,
+    searches: Mutex<Vec<(String, Arc<Matches>)>>,
+}
+
+pub(super) struct Recipient {
+    pub(super) stored: StoredRow,
+    /// The row, or why it gets no message.
+    pub(super) row: Result<Row, Box<Finding>>,
+}
+
+impl LoadedCampaign {
+    /// Loads a campaign. Reuses the rows of `previous` if their files have not changed.
+    pub(super) fn load(
+        path: &Path,
+        previous: Option<&Self>,
+        clock: &Clock,
+    ) -> Result<Self, Vec<Finding>> {
+        let campaign = Campaign::load(path)?;
+        let rows = SearchableRows::of(&campaign, previous.map(|previous| &previous.rows))?;
+        let started = clock.now();
+        let engine = Engine::new(&Inputs {
+            campaign: &campaign,
+            dir: &campaign.dir,
+            own_dir: &campaign.dir,
+            header: &rows.header,
+            started,
+            id_prefix: ID_PREFIX,
+            test_to: None,
+        })?;
+        let loaded = Self {
+            recipients: PathBuf::from(&rows.name),
+            campaign,
+            engine,
+            rows,
+            started,
+            clock: clock.clone(),
+            campaign_findings: OnceLock::new(),
+            common_warnings: OnceLock::new(),
+            searches: Mutex::default(),
+        };
+        // Reports an invalid `[check]` table.
+        loaded.checker()?;
+        Ok(loaded)
+    }
+
+    /// # Errors
+    /// When the `[check]` table of the campaign is invalid.
+    pub(super) fn checker(&self) -> Result<Checker<'_>, Vec<Finding>> {
+        Checker::new(&check::Inputs {
+            campaign: &self.campaign,
+            engine: &self.engine,
+            header: &self.rows.header,
+            email: self.rows.email,
+            recipients: &self.recipients,
+            rows: u64::from(self.rows.count()),
+            duplicates: LineNumbers::default(),
+            least: Severity::Note,
+            net: false,
+            clock: self.clock.clone(),
+        })
+    }
+
+    /// Whether `campaign.toml`, templates and rows are the same.
+    pub(super) fn has_same_messages(&self, other: &Self) -> bool {
+        self.rows.has_same_cells(&other.rows)
+            && self.campaign.source.text == other.campaign.source.text
+            && self.engine.templates() == other.engine.templates()
+    }
+
+    /// The findings of the rules that check the whole campaign.
+    pub(super) fn campaign_findings(&self) -> &[Finding] {
+        self.campaign_findings.get_or_init(|| {
+            let mut findings = self.rows.warnings.clone();
+            match self.checker() {
+                Ok(checker) => findings.extend(checker.campaign()),
+                Err(errors) => findings.extend(errors),
+            }
+            findings
+        })
+    }
+
+    /// The recipient in row `number`, with the cells of the columns in `set` replaced.
+    pub(super) fn recipient(
+        &self,
+        number: u32,
+        set: &[(String, String)],
+    ) -> io::Result<Option<Recipient>> {
+        let Some(mut stored) = self.rows.row(number)? else {
+            return Ok(None);
+        };
+        if !set.is_empty() && stored.cells.len() == self.rows.header.len() {
+            for (column, value) in set {
+                let index = self.rows.header.iter().position(|name| name == column);
+                if let Some(cell) = index.and_then(|index| stored.cells.get_mut(index)) {
+                    // As the reader of the file does.
+                    *cell = value.replace('\0', "\u{2400}");
+                }
+            }
+            stored.no_message = match Mailbox::parse(stored.cell(self.rows.email)) {
+                Ok(mailbox) => self.rows.left_out(&mailbox.address, number)?,
+                // `to_row` reports an invalid address.
+                Err(_) => None,
+            };
+        }
+        let row = stored.to_row(self.rows.email).map_err(|reason| {
+            let finding = self.at_row(reason.finding(), &stored);
+            Box::new(finding)
+        });
+        Ok(Some(Recipient { stored, row }))
+    }
+
+    /// The findings of a recipient's message.
+    pub(super) fn findings(&self, checker: &Checker<'_>, recipient: &Recipient) -> Vec<Finding> {
+        match &recipient.row {
+            Err(finding) => vec![(**finding).clone()],
+            Ok(row) => {
+                let findings = checker.message(row).into_iter();
+                findings
+                    .map(|finding| self.at_row(finding, &recipient.stored))
+                    .collect()
+            }
+        }
+    }
+
+    pub(super) fn common_warnings(&self, checker: &Checker<'_>) -> io::Result<&CommonWarnings> {
+        if let Some(known) = self.common_warnings.get() {
+            return Ok(known);
+        }
+        let findings = |number| {
+            let recipient = self.recipient(number, &[])?;
+            let recipient = recipient.filter(|recipient| recipient.row.is_ok());
+            Ok(recipient.map(|recipient| self.findings(checker, &recipient)))
+        };
+        let common = CommonWarnings::sample(self.rows.count(), findings)?;
+        Ok(self.common_warnings.get_or_init(|| common))
+    }
+
+    pub(super) fn at_row(&self, finding: Finding, row: &StoredRow) -> Finding {
+        of_row(finding, row.number, row.line, &self.recipients)
+    }
+
+    /// The rows that match a search. `text` is the text of `query`.
+    pub(super) fn matches(&self, text: &str, query: &Query) -> io::Result<Arc<Matches>> {
+        let cache = || self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, matches)) = cache().iter().find(|(cached, _)| cached == text) {
+            return Ok(Arc::clone(matches));
+        }
+        let matches = Arc::new(search(&self.rows, query)?);
+        let mut searches = cache();
+        searches.insert(0, (text.to_owned(), Arc::clone(&matches)));
+        searches.truncate(CACHED_SEARCHES);
+        Ok(matches)
+    }
+}
