@@ -16,12 +16,12 @@ use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::chaos::{Chaos, Spec};
-use crate::gateway::config::{Config, LoginNames};
+use crate::gateway::config::{Config, LoginVariables};
 use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
 use crate::gateway::relay::{self, Permits, Relay, RelayError};
-use crate::gateway::store::retention::{Limits, keep};
+use crate::gateway::store::retention::{RetentionLimits, enforce_limits};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{ExportError, Keep, Login, Open, Setup, export, serve};
+use crate::gateway::{ExportError, Login, Open, Setup, Storage, export, serve};
 
 /// How long to wait for SMTP transactions when the gateway is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,7 +60,7 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
         hosts: config.hosts,
         limits: config.limits,
         chaos: args.chaos.clone().map(chaos),
-        keep: Keep::Store(store.clone()),
+        storage: Storage::Store(store.clone()),
         permits,
         clock: Clock::system(),
         random: Box::new(rand::make_rng::<StdRng>()),
@@ -88,7 +88,7 @@ async fn listen_and_serve(
     setup: Setup,
     store: &Store,
     accounts: Vec<WithLogin>,
-    limits: Limits,
+    limits: RetentionLimits,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{address}: {error}"));
     let (listener, mut signals) = listen("gateway", address).await?;
@@ -105,9 +105,9 @@ async fn listen_and_serve(
             std::process::exit(ExitCode::Interrupted as i32);
         });
     };
-    let keep = tokio::spawn(keep(store.clone(), limits, setup.clock.clone()));
+    let retention = tokio::spawn(enforce_limits(store.clone(), limits, setup.clock.clone()));
     let served = serve(listener, setup, shutdown).await;
-    keep.abort();
+    retention.abort();
     relay.stop(STOP_TIMEOUT).await;
     served.map_err(failed)?;
     match store.failure() {
@@ -133,10 +133,10 @@ fn login_variable(name: &str, of: &str) -> Result<String, Failure> {
     })
 }
 
-fn login(names: &LoginNames) -> Result<Login, Failure> {
+fn login(names: &LoginVariables) -> Result<Login, Failure> {
     Ok(Login {
-        app_key: login_variable(&names.app_key_env, "the gateway")?,
-        secret_key: login_variable(&names.secret_key_env, "the gateway")?.into(),
+        app_key: login_variable(&names.app_key, "the gateway")?,
+        secret_key: login_variable(&names.secret_key, "the gateway")?.into(),
     })
 }
 
@@ -225,7 +225,7 @@ impl From<StoreError> for Failure {
             StoreError::InUse(_) => {
                 Some("stop the other gateway, or use another folder with --data")
             }
-            StoreError::NotThere(_) => Some("name the folder of a gateway with --data"),
+            StoreError::Missing(_) => Some("name the folder of a gateway with --data"),
             StoreError::NotAStore(_) => Some("use another folder with --data"),
             StoreError::Version { .. } => Some(
                 "with the mailrun that created it, send what is queued and export the messages you need (--export); then use another folder with --data",

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::relay::Permits;
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{FollowError, Keep, Limits, Setup, follow, serve};
+use crate::gateway::{FollowError, Limits, Setup, Storage, follow, serve};
 use crate::run::Folder;
 
 /// The folder inside the run folder for the index of its outbox.
@@ -45,7 +45,7 @@ pub(super) fn run(args: &cli::InboxArgs, console: &Console) -> Result<ExitCode, 
         hosts: Vec::new(),
         limits: Limits::default(),
         chaos: None,
-        keep: Keep::Shown {
+        storage: Storage::ReadOnly {
             store: store.clone(),
             title: name.to_string_lossy().into_owned(),
         },

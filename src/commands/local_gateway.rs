@@ -50,7 +50,7 @@ impl LocalGateway {
             hosts: Vec::new(),
             limits: gateway::Limits::default(),
             chaos: None,
-            keep: gateway::Keep::Outbox(outbox.to_owned()),
+            storage: gateway::Storage::Outbox(outbox.to_owned()),
             clock: clock.clone(),
             random: Box::new(rng),
         };

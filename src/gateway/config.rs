@@ -1,7 +1,6 @@
-//! `gateway.toml`: as it is written, and validated.
+//! Reads and validates `gateway.toml`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -12,17 +11,17 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::relay::{self, config::Account};
-use super::store::retention::Limits;
+use super::store::retention::RetentionLimits;
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
 use crate::web;
 
-/// A string with its place in the file.
+/// A string with its position in the file.
 pub(super) type Text = Spanned<String>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct GatewayFile {
     listen: Option<Text>,
     data: Option<PathBuf>,
     #[serde(default)]
@@ -61,32 +60,26 @@ struct KeepFile {
     size: Option<Text>,
 }
 
-/// What `gateway.toml` says.
+/// The configuration of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The address to listen on.
-    pub listen: SocketAddr,
-    /// The folder of what is kept, if the file names one.
-    pub data: Option<PathBuf>,
-    /// What it may be called in `Host`.
-    pub hosts: Vec<String>,
-    /// The environment variables with the login, if there is to be one.
-    pub login: Option<LoginNames>,
-    /// What a client may cost.
-    pub limits: web::Limits,
-    /// How much is kept.
-    pub keep: Limits,
-    /// The accounts whose messages go on to an SMTP server. With any, there are no others.
+    pub(crate) listen: SocketAddr,
+    /// The folder for messages, if the file names one.
+    pub(crate) data: Option<PathBuf>,
+    /// Names that requests may send as `Host`, beside `localhost` and the address.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) login: Option<LoginVariables>,
+    pub(crate) limits: web::Limits,
+    pub(crate) keep: RetentionLimits,
+    /// The accounts that relay to an SMTP server. If there are any, no other account exists.
     pub accounts: Vec<Account>,
 }
 
-/// The names of two environment variables.
+/// The environment variables that hold the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginNames {
-    /// The one with the App Key.
-    pub app_key_env: String,
-    /// The one with the Secret Key.
-    pub secret_key_env: String,
+pub struct LoginVariables {
+    pub(crate) app_key: String,
+    pub(crate) secret_key: String,
 }
 
 impl Default for Config {
@@ -97,20 +90,18 @@ impl Default for Config {
             hosts: Vec::new(),
             login: None,
             limits: web::Limits::default(),
-            keep: Limits::default(),
+            keep: RetentionLimits::default(),
             accounts: Vec::new(),
         }
     }
 }
 
 impl Config {
-    /// Reads a file.
-    ///
     /// # Errors
-    /// Everything that is wrong with it, each with its place.
+    /// All invalid values, each with its position.
     pub fn load(path: &Path) -> Result<Self, Vec<Finding>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("can't read {}: {error}", path.display());
+            let message = format!("cannot read {}: {error}", path.display());
             vec![Finding::error("no-config", Place::file(path), message)]
         })?;
         let source = Source {
@@ -118,41 +109,37 @@ impl Config {
             text,
         };
         let file = source.parse().map_err(|finding| vec![*finding])?;
-        let mut check = Check {
+        let mut validator = Validator {
             source: &source,
             findings: Vec::new(),
         };
-        let config = check.config(file);
-        match check.findings {
+        let config = validator.config(file);
+        match validator.findings {
             findings if findings.is_empty() => Ok(config),
             findings => Err(findings),
         }
     }
 }
 
-/// Looks at every value, and collects what is wrong.
-pub(super) struct Check<'a> {
+/// Validates values and collects findings.
+struct Validator<'a> {
     source: &'a Source,
     findings: Vec<Finding>,
 }
 
-impl Check<'_> {
-    fn config(&mut self, file: File) -> Config {
+impl Validator<'_> {
+    fn config(&mut self, file: GatewayFile) -> Config {
         let default = Config::default();
-        let listen = file.listen.map_or(default.listen, |text| {
-            let help = "write an address and a port, such as \"127.0.0.1:8925\"";
-            self.parsed(&text, text.get_ref().parse(), help)
-                .unwrap_or(default.listen)
-        });
-        // A relative folder is meant from the file.
+        let listen = file.listen.and_then(|text| self.socket_address(&text));
+        // A relative path is relative to the file's folder.
         let beside = self.source.path.parent().unwrap_or(Path::new(""));
         Config {
-            listen,
+            listen: listen.unwrap_or(default.listen),
             data: file.data.map(|data| beside.join(data)),
             hosts: file.hosts.into_iter().map(|host| self.host(host)).collect(),
-            login: file.login.map(|login| LoginNames {
-                app_key_env: login.app_key_env.into_inner(),
-                secret_key_env: login.secret_key_env.into_inner(),
+            login: file.login.map(|login| LoginVariables {
+                app_key: login.app_key_env.into_inner(),
+                secret_key: login.secret_key_env.into_inner(),
             }),
             limits: self.limits(&file.limits),
             keep: self.keep(&file.keep),
@@ -175,71 +162,58 @@ impl Check<'_> {
         }
     }
 
+    fn socket_address(&mut self, text: &Text) -> Option<SocketAddr> {
+        let address = text.get_ref().parse().ok();
+        if address.is_none() {
+            let message = format!("“{}” is not an address with a port", text.get_ref());
+            let help = "write an address and a port, such as \"127.0.0.1:8925\"";
+            self.reject(text.span(), message, help);
+        }
+        address
+    }
+
     fn host(&mut self, host: Text) -> String {
         if url::Host::parse(host.get_ref()).is_err() {
-            self.bad(
-                host.span(),
-                format!("“{}” is not the name of a host", host.get_ref()),
-                "write it without scheme, port and path, such as \"mail.acme.example\"",
-            );
+            let message = format!("“{}” is not a host name", host.get_ref());
+            let help = "write it without scheme, port and path, such as \"mail.acme.example\"";
+            self.reject(host.span(), message, help);
         }
         host.into_inner()
     }
 
-    fn keep(&mut self, keep: &KeepFile) -> Limits {
-        Limits {
+    fn keep(&mut self, keep: &KeepFile) -> RetentionLimits {
+        RetentionLimits {
             messages: keep.messages.as_ref().map(|number| *number.get_ref()),
             age: keep.age.as_ref().and_then(|text| self.duration(text)),
             size: keep.size.as_ref().and_then(|text| self.bytes(text)),
         }
     }
 
-    /// A length of time.
-    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
+    fn duration(&mut self, text: &Text) -> Option<Duration> {
         let duration = parse_duration(text.get_ref());
         if duration.is_none() {
-            self.bad(
-                text.span(),
-                format!("“{}” is not a length of time", text.get_ref()),
-                "write “30s”, “5m”, “1h” or “30d”",
-            );
+            let message = format!("“{}” is not a duration", text.get_ref());
+            self.reject(text.span(), message, "write “30s”, “5m”, “1h” or “30d”");
         }
         duration
     }
 
-    /// A number of bytes.
     fn bytes(&mut self, text: &Text) -> Option<u64> {
         let bytes = parse_bytes(text.get_ref());
         if bytes.is_none() {
-            self.bad(
-                text.span(),
-                format!("“{}” is not a size", text.get_ref()),
-                "write “500MB” or “10GB”",
-            );
+            let message = format!("“{}” is not a size", text.get_ref());
+            self.reject(text.span(), message, "write “500MB” or “10GB”");
         }
         bytes
     }
 
-    /// The value, or a finding with the error's own words.
-    pub(super) fn parsed<T, E: Display>(
-        &mut self,
-        text: &Text,
-        parsed: Result<T, E>,
-        help: &str,
-    ) -> Option<T> {
-        parsed
-            .map_err(|error| self.bad(text.span(), format!("“{}”: {error}", text.get_ref()), help))
-            .ok()
-    }
-
-    /// Notes that a value can't be.
-    pub(super) fn bad(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
+    fn reject(&mut self, span: Range<usize>, message: String, help: &str) {
         let finding = self.source.error("bad-value", span, message).help(help);
         self.findings.push(finding);
     }
 }
 
-/// A number and a unit: `500MB`, `10GB`. Units are powers of 1000.
+/// Parses a number of bytes with a unit, such as `500MB` or `10GB`. Units are powers of 1000.
 fn parse_bytes(text: &str) -> Option<u64> {
     let units = [
         ("KB", 1_000),
@@ -265,7 +239,7 @@ mod tests {
         Config::load(&path).map(|config| Config {
             data: config.data.map(|data| {
                 data.strip_prefix(dir.path())
-                    .expect("it is beside the file")
+                    .expect("a folder beside the file")
                     .to_owned()
             }),
             ..config
@@ -273,12 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_says_nothing_new() {
+    fn an_empty_file_gives_the_defaults() {
         assert_eq!(load("").expect("a config"), Config::default());
     }
 
     #[test]
-    fn every_value_arrives() {
+    fn all_keys_are_read() {
         let config = load(
             "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[limits]\nconnections = 3\nhead = \"1s\"\nbody = \"2s\"\nidle = \"3s\"\nstop = \"4s\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
         );
@@ -286,9 +260,9 @@ mod tests {
             listen: "[::1]:1".parse().expect("an address"),
             data: Some("data".into()),
             hosts: vec!["mail.acme.example".to_owned()],
-            login: Some(LoginNames {
-                app_key_env: "A".to_owned(),
-                secret_key_env: "B".to_owned(),
+            login: Some(LoginVariables {
+                app_key: "A".to_owned(),
+                secret_key: "B".to_owned(),
             }),
             limits: web::Limits {
                 connections: 3,
@@ -297,7 +271,7 @@ mod tests {
                 idle: Duration::from_secs(3),
                 stop: Duration::from_secs(4),
             },
-            keep: Limits {
+            keep: RetentionLimits {
                 messages: Some(5),
                 age: Some(Duration::from_secs(30 * 86_400)),
                 size: Some(10_000_000_000),
@@ -308,15 +282,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn findings_have_line_numbers() {
         let findings = load(
             "listen = \"8925\"\nhosts = [\"http://a\"]\n[keep]\nage = \"soon\"\nsize = \"10\"\n",
         );
-        let findings = findings.expect_err("it is wrong");
+        let findings = findings.expect_err("findings");
         let lines: Vec<_> = findings.iter().map(|finding| finding.place.line).collect();
         assert_eq!(lines, [1, 2, 4, 5].map(Some));
         assert!(findings.iter().all(|finding| finding.help.is_some()));
-        let unknown = load("[kep]\n").expect_err("it is wrong");
+        let unknown = load("[kep]\n").expect_err("findings");
         assert_eq!(unknown[0].help.as_deref(), Some("did you mean `keep`?"));
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that is kept, as a Maildir.
+//! Exports all stored messages into a Maildir.
 
 use std::io;
 use std::path::Path;
@@ -7,29 +7,27 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::maildir::Maildir;
-use super::store::{Reader, StoreError, source};
+use super::store::{Reader, StoreError, message_source};
 use crate::address::Address;
-use crate::message::mime::trace;
+use crate::message::mime::envelope_headers;
 
-/// How many messages are looked up at a time.
+/// How many messages are listed at a time.
 const CHUNK: u32 = 500;
 
-/// Why not everything was written.
+/// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// What is kept can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The Maildir can't be written.
-    #[error("the Maildir could not be written: {0}")]
+    #[error("cannot write the Maildir: {0}")]
     Maildir(#[from] io::Error),
 }
 
-/// Writes all messages of a gateway's folder into a Maildir, in the order in which they came, with the
-/// headers of an outbox before them; gives how many. A gateway may be running there.
+/// Writes all messages in a gateway's folder into a Maildir, oldest first, each with the headers of an
+/// outbox before it. Returns the number of messages. A gateway may be using the folder.
 ///
 /// # Errors
-/// What can't be read or written; what was written by then is whole.
+/// If a message cannot be read or written. Messages written before that are complete.
 pub fn export(data: &Path, maildir: &Path) -> Result<u64, ExportError> {
     let reader = Reader::open(data)?;
     let maildir = Maildir::open(maildir)?;
@@ -41,16 +39,17 @@ pub fn export(data: &Path, maildir: &Path) -> Result<u64, ExportError> {
         };
         after = last.id;
         for message in &chunk {
-            // It may have been removed meanwhile.
-            if let Some(source) = reader.read(|connection| source(connection, message.id))? {
-                maildir.store(&[&message.trace(), &source], message.created_at)?;
+            // `None` if it was removed meanwhile.
+            let source = reader.read(|connection| message_source(connection, message.id))?;
+            if let Some(source) = source {
+                maildir.store(&[&message.envelope_headers(), &source], message.created_at)?;
                 count += 1;
             }
         }
     }
 }
 
-struct Message {
+struct StoredMessage {
     id: i64,
     envelope_from: String,
     to: String,
@@ -60,26 +59,26 @@ struct Message {
     created_at: Timestamp,
 }
 
-impl Message {
-    fn trace(&self) -> Vec<u8> {
-        // As SMTP has them.
+impl StoredMessage {
+    fn envelope_headers(&self) -> Vec<u8> {
+        // As in an SMTP envelope.
         let ascii = |text: &String| {
             Address::parse(text).map_or_else(|_| text.clone(), |address| address.to_ascii())
         };
         let to = std::iter::once(&self.to).chain(&self.copies);
         let to: Vec<_> = to.map(ascii).collect();
-        trace(&ascii(&self.envelope_from), &to, &self.account, &self.tags)
+        envelope_headers(&ascii(&self.envelope_from), &to, &self.account, &self.tags)
     }
 }
 
-fn messages(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Message>> {
+fn messages(connection: &Connection, after: i64) -> rusqlite::Result<Vec<StoredMessage>> {
     let mut select = connection.prepare_cached(
         "SELECT id, envelope_from, to_address, copies, account, tags, created_at
          FROM message WHERE id > ? ORDER BY id LIMIT ?",
     )?;
     let list = |text: String| serde_json::from_str(&text).unwrap_or_default();
     let rows = select.query_map([after, i64::from(CHUNK)], |row| {
-        Ok(Message {
+        Ok(StoredMessage {
             id: row.get(0)?,
             envelope_from: row.get(1)?,
             to: row.get(2)?,

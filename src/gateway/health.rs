@@ -1,4 +1,4 @@
-//! Whether the gateway can do what it is there for.
+//! Checks whether the gateway can store messages.
 
 use std::time::Duration;
 
@@ -7,18 +7,17 @@ use tokio::time::{Instant, timeout};
 
 use super::store::Store;
 
-/// How long an answer holds: who asks more often costs no more writes.
-const HOLDS: Duration = Duration::from_secs(1);
-/// How long a write may take.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long a result is reused, so that frequent checks cause no more writes.
+const REUSE: Duration = Duration::from_secs(1);
+/// The longest time that a write may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the gateway is not well.
-type Checked = Result<(), String>;
+/// Why no message can be stored.
+type HealthResult = Result<(), String>;
 
-/// Looks whether messages can be stored.
 pub(super) struct Health {
     store: Option<Store>,
-    last: Mutex<Option<(Instant, Checked)>>,
+    last: Mutex<Option<(Instant, HealthResult)>>,
 }
 
 impl Health {
@@ -29,33 +28,32 @@ impl Health {
         }
     }
 
-    /// Why messages can't be stored, if it is so.
-    pub(super) async fn check(&self) -> Checked {
-        // Those who ask at the same time wait for the same write.
+    pub(super) async fn check(&self) -> HealthResult {
+        // Concurrent checks wait for the same write.
         let mut last = self.last.lock().await;
-        if let Some((at, checked)) = &*last
-            && at.elapsed() < HOLDS
+        if let Some((at, result)) = &*last
+            && at.elapsed() < REUSE
         {
-            return checked.clone();
+            return result.clone();
         }
-        let checked = match &self.store {
-            Some(store) => writes(store).await,
+        let result = match &self.store {
+            Some(store) => test_write(store).await,
             None => Ok(()),
         };
-        *last = Some((Instant::now(), checked.clone()));
-        checked
+        *last = Some((Instant::now(), result.clone()));
+        result
     }
 }
 
-/// Commits a change that changes nothing, as durably as a message.
-async fn writes(store: &Store) -> Checked {
-    let written = store.write(|connection| {
+/// Commits a change without effect, as durably as a message.
+async fn test_write(store: &Store) -> HealthResult {
+    let write = store.write(|connection| {
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         connection.pragma_update(None, "user_version", version)
     });
-    match timeout(LIMIT, written).await {
+    match timeout(TIMEOUT, write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("storing takes too long".to_owned()),
+        Err(_) => Err("a write takes too long".to_owned()),
     }
 }

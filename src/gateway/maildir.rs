@@ -1,4 +1,4 @@
-//! A Maildir: a message is complete when it appears in `new`.
+//! A Maildir. A message is complete once it is in `new`.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A folder with `tmp`, `new` and `cur`, for its owner's eyes alone.
+/// A folder with `tmp`, `new` and `cur`, readable only by its owner.
 #[derive(Debug)]
 pub struct Maildir {
     tmp: PathBuf,
@@ -15,10 +15,10 @@ pub struct Maildir {
 }
 
 impl Maildir {
-    /// Opens a Maildir; what is missing of it is made.
+    /// Opens a Maildir. Missing folders are created.
     ///
     /// # Errors
-    /// A folder that cannot be made.
+    /// If a folder cannot be created.
     pub fn open(path: &Path) -> io::Result<Self> {
         for folder in ["tmp", "new", "cur"] {
             DirBuilder::new()
@@ -33,14 +33,14 @@ impl Maildir {
         })
     }
 
-    /// Stores one message, given in pieces, and gives its path.
+    /// Stores one message, the concatenation of `parts`, and returns its path.
     ///
-    /// Its name is made of the time, a number and random letters, never of the message: names sort
-    /// as the messages came. Nothing that is there is ever written over.
+    /// File names contain the time, a number and random letters. They sort in the order of the messages,
+    /// and contain nothing of them. Existing files are never overwritten.
     ///
     /// # Errors
-    /// Whatever the file system says; then nothing is in `new`.
-    pub fn store(&self, pieces: &[&[u8]], now: jiff::Timestamp) -> io::Result<PathBuf> {
+    /// If the file system fails. `new` is unchanged then.
+    pub fn store(&self, parts: &[&[u8]], now: jiff::Timestamp) -> io::Result<PathBuf> {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
         let micros = now.subsec_microsecond().max(0);
         let pid = std::process::id();
@@ -49,8 +49,8 @@ impl Maildir {
             .prefix(&prefix)
             .rand_bytes(8)
             .tempfile_in(&self.tmp)?;
-        for piece in pieces {
-            file.write_all(piece)?;
+        for part in parts {
+            file.write_all(part)?;
         }
         let name = file
             .path()
@@ -61,10 +61,10 @@ impl Maildir {
         Ok(path)
     }
 
-    /// The messages in `new`, in the order in which they came.
+    /// The files in `new`, oldest first.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// If the folder cannot be read.
     pub fn messages(&self) -> io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.new)?;
         let mut paths = entries

@@ -1,266 +1,229 @@
-//! What the gateway counts, in the text that Prometheus reads.
+//! The metrics of a gateway, in Prometheus's text format.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
 use std::time::Duration;
 
-use super::histogram::Histogram;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, prometheus_text,
+};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::histogram::duration_histogram;
+use super::relay;
+use super::store::Store;
 use crate::web::Watcher;
 
-/// The media type of [`Metrics::text`].
-pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
-/// A number that goes up and, for some, down.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    fn take(&self, less: u64) {
-        self.0.fetch_sub(less, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResponseLabels {
+    endpoint: &'static str,
+    code: u16,
 }
 
-/// What sort of number it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// It only grows.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-}
-
-/// A number that another part of the gateway keeps.
-struct Watched {
-    kind: Kind,
-    name: &'static str,
-    help: &'static str,
-    read: Box<dyn Fn() -> f64 + Send + Sync>,
-}
-
-/// All that is counted.
-#[derive(Default)]
 pub(super) struct Metrics {
-    /// Messages that were taken.
-    pub(super) taken: Count,
-    /// Recipients that were refused in the answer to a request that was taken.
-    pub(super) refused: Count,
-    /// Bytes of bodies.
-    pub(super) bytes: Count,
-    /// Connections that were beyond the most.
-    pub(super) turned_away: Count,
-    /// Requests whose head could not be read.
-    pub(super) unreadable: Count,
-    /// Faults on demand, all kinds.
-    pub(super) faults: Count,
-    connections: Count,
-    accepted: Count,
-    answers: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    seconds: Histogram,
-    watched: Mutex<Vec<Watched>>,
-    histograms: Mutex<Vec<(&'static str, &'static str, Arc<Histogram>)>>,
+    responses: Family<ResponseLabels, Counter>,
+    request_seconds: Histogram,
+    pub(super) messages: Counter,
+    /// Recipients that were refused in the response to an accepted request.
+    pub(super) refused_recipients: Counter,
+    pub(super) request_bytes: Counter,
+    accepted_connections: Counter,
+    refused_connections: Counter,
+    unreadable_requests: Counter,
+    /// Faults that were injected on demand.
+    pub(super) faults: Counter,
+    connections: Gauge,
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Metrics of a gateway, with those of its store. `relays` adds those of the relay's queue.
+    pub(super) fn new(store: Option<&Store>, relays: bool) -> Self {
+        let mut metrics = Self {
+            responses: Family::default(),
+            request_seconds: duration_histogram(),
+            messages: Counter::default(),
+            refused_recipients: Counter::default(),
+            request_bytes: Counter::default(),
+            accepted_connections: Counter::default(),
+            refused_connections: Counter::default(),
+            unreadable_requests: Counter::default(),
+            faults: Counter::default(),
+            connections: Gauge::default(),
+            registry: Registry::with_prefix("mailrun_gateway"),
+        };
+        metrics.register();
+        if let Some(store) = store {
+            metrics.registry.register(
+                "store_commit_seconds",
+                "Time that a commit took to be on the disk",
+                store.commit_seconds(),
+            );
+            let store = store.clone();
+            let collector = StoreCollector { store, relays };
+            metrics.registry.register_collector(Box::new(collector));
+        }
+        metrics
+    }
+
+    /// The registry appends `_total` to the name of a counter, and a period to a help text.
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "requests",
+            "Requests by endpoint and code of the answer",
+            self.responses.clone(),
+        );
+        registry.register(
+            "request_seconds",
+            "Time from the head of a request to its answer",
+            self.request_seconds.clone(),
+        );
+        let counters = [
+            ("messages_taken", "Messages that were taken", &self.messages),
+            (
+                "recipients_refused",
+                "Recipients that were refused in the answer to a request that was taken",
+                &self.refused_recipients,
+            ),
+            (
+                "request_bytes",
+                "Bytes of the bodies of requests",
+                &self.request_bytes,
+            ),
+            (
+                "connections_accepted",
+                "Connections that were accepted",
+                &self.accepted_connections,
+            ),
+            (
+                "connections_turned_away",
+                "Connections that were answered 503: there were too many",
+                &self.refused_connections,
+            ),
+            (
+                "requests_unreadable",
+                "Requests that were not HTTP, or whose head was too large",
+                &self.unreadable_requests,
+            ),
+            ("faults", "Answers that were spoilt on demand", &self.faults),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "connections",
+            "Connections that are open",
+            self.connections.clone(),
+        );
+    }
+
+    /// Counts a response. `endpoint` must be one of a few names, not a value from the client.
+    pub(super) fn count_response(&self, endpoint: &'static str, code: u16, took: Duration) {
+        let labels = ResponseLabels { endpoint, code };
+        self.responses.get_or_create(&labels).inc();
+        self.request_seconds.observe(took.as_secs_f64());
+    }
+
+    /// All metrics as text of the type [`CONTENT_TYPE`]. It reads the store, so it blocks.
+    ///
+    /// # Errors
+    /// If a value cannot be written.
+    pub(super) fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
 }
 
 impl Watcher for Metrics {
     fn connected(&self) {
-        self.accepted.add(1);
-        self.connections.add(1);
+        self.accepted_connections.inc();
+        self.connections.inc();
     }
 
     fn ended(&self) {
-        self.connections.take(1);
+        self.connections.dec();
     }
 
     fn turned_away(&self) {
-        self.turned_away.add(1);
+        self.refused_connections.inc();
     }
 
     fn unreadable(&self) {
-        self.unreadable.add(1);
+        self.unreadable_requests.inc();
     }
 }
 
-impl Metrics {
-    /// Counts an answer. `endpoint` is one of a few names, never what a client wrote.
-    pub(super) fn answered(&self, endpoint: &'static str, code: u16, took: Duration) {
-        *locked(&self.answers).entry((endpoint, code)).or_default() += 1;
-        self.seconds.add(took);
-    }
+/// Values that are read from the store at each scrape.
+struct StoreCollector {
+    store: Store,
+    relays: bool,
+}
 
-    /// Shows a number that another part keeps. It is read each time that the metrics are.
-    pub(super) fn watch(
-        &self,
-        kind: Kind,
-        name: &'static str,
-        help: &'static str,
-        read: impl Fn() -> f64 + Send + Sync + 'static,
-    ) {
-        let read = Box::new(read);
-        locked(&self.watched).push(Watched {
-            kind,
-            name,
-            help,
-            read,
-        });
-    }
-
-    /// Shows how long something took that another part does.
-    pub(super) fn watch_histogram(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        histogram: Arc<Histogram>,
-    ) {
-        locked(&self.histograms).push((name, help, histogram));
-    }
-
-    /// All of it as text.
-    pub(super) fn text(&self) -> String {
-        let mut text = Text(String::new());
-        text.head(
-            Kind::Counter,
-            "requests_total",
-            "Requests by endpoint and code of the answer.",
-        );
-        for ((endpoint, code), count) in locked(&self.answers).iter() {
-            let name = "requests_total";
-            text.line(
-                name,
-                &format!("{{endpoint=\"{endpoint}\",code=\"{code}\"}}"),
-                *count as f64,
-            );
+impl Collector for StoreCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let commits = *self.store.changes().borrow();
+        let commits = ConstCounter::new(commits);
+        encode_metric(
+            &mut encoder,
+            "store_commits",
+            "Commits of the store.",
+            &commits,
+        )?;
+        let waiting = ConstGauge::new(self.store.waiting());
+        let help = "What waits to be written by the store.";
+        encode_metric(&mut encoder, "store_waiting", help, &waiting)?;
+        if self.relays {
+            let waiting = match self.store.read(relay::waiting) {
+                Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting as f64).sum(),
+                Err(_) => f64::NAN,
+            };
+            let help = "Recipients that wait for an SMTP server.";
+            let waiting = ConstGauge::new(waiting);
+            encode_metric(&mut encoder, "queue_recipients", help, &waiting)?;
         }
-        text.histogram(
-            "request_seconds",
-            "Time from the head of a request to its answer.",
-            &self.seconds,
-        );
-        for (name, help, histogram) in locked(&self.histograms).iter() {
-            text.histogram(name, help, histogram);
-        }
-        for (name, help, count) in self.counters() {
-            text.metric(Kind::Counter, name, help, count.get() as f64);
-        }
-        text.metric(
-            Kind::Gauge,
-            "connections",
-            "Connections that are open.",
-            self.connections.get() as f64,
-        );
-        for watched in locked(&self.watched).iter() {
-            text.metric(watched.kind, watched.name, watched.help, (watched.read)());
-        }
-        text.0
-    }
-
-    fn counters(&self) -> [(&'static str, &'static str, &Count); 7] {
-        [
-            (
-                "messages_taken_total",
-                "Messages that were taken.",
-                &self.taken,
-            ),
-            (
-                "recipients_refused_total",
-                "Recipients that were refused in the answer to a request that was taken.",
-                &self.refused,
-            ),
-            (
-                "request_bytes_total",
-                "Bytes of the bodies of requests.",
-                &self.bytes,
-            ),
-            (
-                "connections_accepted_total",
-                "Connections that were accepted.",
-                &self.accepted,
-            ),
-            (
-                "connections_turned_away_total",
-                "Connections that were answered 503: there were too many.",
-                &self.turned_away,
-            ),
-            (
-                "requests_unreadable_total",
-                "Requests that were not HTTP, or whose head was too large.",
-                &self.unreadable,
-            ),
-            (
-                "faults_total",
-                "Answers that were spoilt on demand.",
-                &self.faults,
-            ),
-        ]
+        Ok(())
     }
 }
 
-/// The text of metrics; all names begin alike.
-struct Text(String);
-
-impl Text {
-    fn metric(&mut self, kind: Kind, name: &str, help: &str, value: f64) {
-        self.head(kind, name, help);
-        self.line(name, "", value);
-    }
-
-    fn head(&mut self, kind: Kind, name: &str, help: &str) {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        self.typed(kind, name, help);
-    }
-
-    fn typed(&mut self, kind: &str, name: &str, help: &str) {
-        // A string takes all.
-        let _ = writeln!(self.0, "# HELP mailrun_gateway_{name} {help}");
-        let _ = writeln!(self.0, "# TYPE mailrun_gateway_{name} {kind}");
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
-        self.typed("histogram", name, help);
-        let seen = histogram.seen();
-        let bucket = format!("{name}_bucket");
-        for (end, below) in &seen.below {
-            self.line(&bucket, &format!("{{le=\"{end}\"}}"), *below as f64);
-        }
-        self.line(&bucket, "{le=\"+Inf\"}", seen.count as f64);
-        self.line(&format!("{name}_sum"), "", seen.sum.as_secs_f64());
-        self.line(&format!("{name}_count"), "", seen.count as f64);
-    }
-
-    fn line(&mut self, name: &str, labels: &str, value: f64) {
-        let _ = writeln!(self.0, "mailrun_gateway_{name}{labels} {value}");
+impl fmt::Debug for StoreCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreCollector")
     }
 }
 
-/// Whoever held it while panicking left no count half changed.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn encode_metric(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> fmt::Result {
+    let encoder = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
+    metric.encode(encoder)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
+    fn text(metrics: &Metrics) -> String {
+        metrics.encode().expect("the metrics")
+    }
+
     #[test]
-    fn the_buckets_of_the_histogram_add_up() {
-        let metrics = Metrics::default();
+    fn histogram_buckets_are_cumulative() {
+        let metrics = Metrics::new(None, false);
         for millis in [1, 2, 3, 700, 60_000] {
-            metrics.answered("sendmail", 200, Duration::from_millis(millis));
+            metrics.count_response("sendmail", 200, Duration::from_millis(millis));
         }
-        let text = metrics.text();
+        let text = text(&metrics);
         for line in [
             "mailrun_gateway_requests_total{endpoint=\"sendmail\",code=\"200\"} 5",
             "mailrun_gateway_request_seconds_bucket{le=\"0.001\"} 1",
@@ -275,31 +238,30 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_counted_while_it_lives() {
-        let metrics = Metrics::default();
+    fn open_connections_are_counted() {
+        let metrics = Metrics::new(None, false);
         metrics.connected();
         metrics.connected();
         metrics.ended();
-        assert!(metrics.text().contains("mailrun_gateway_connections 1\n"));
+        assert!(text(&metrics).contains("mailrun_gateway_connections 1\n"));
         metrics.ended();
-        let text = metrics.text();
+        let text = text(&metrics);
         assert!(text.contains("mailrun_gateway_connections 0\n"));
         assert!(text.contains("mailrun_gateway_connections_accepted_total 2\n"));
     }
 
     #[test]
-    fn a_number_of_another_part_is_read_when_it_is_shown() {
-        let metrics = Metrics::default();
-        let queue = Arc::new(Count::default());
-        let read = Arc::clone(&queue);
-        metrics.watch(Kind::Gauge, "queue_messages", "Messages.", move || {
-            read.get() as f64
-        });
-        queue.add(3);
-        assert!(
-            metrics
-                .text()
-                .contains("mailrun_gateway_queue_messages 3\n")
-        );
+    fn values_of_the_store_are_read_at_each_scrape() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("a store");
+        let metrics = Metrics::new(Some(&store), true);
+        assert!(text(&metrics).contains("mailrun_gateway_store_commits_total 0\n"));
+        store.write_blocking(|_| Ok(())).expect("written");
+        // The commit is announced right after the write has returned.
+        while !text(&metrics).contains("mailrun_gateway_store_commits_total 1\n") {
+            std::thread::yield_now();
+        }
+        assert!(text(&metrics).contains("mailrun_gateway_store_commit_seconds_count 1\n"));
+        assert!(text(&metrics).contains("mailrun_gateway_queue_recipients 0.0\n"));
     }
 }

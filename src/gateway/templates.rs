@@ -1,4 +1,5 @@
-//! `sendmail_templates` and `add_template`: bodies with placeholders, filled for each recipient.
+//! Messages from templates: `sendmail_templates` fills placeholders for each recipient, and `add_template`
+//! stores a template.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,94 +9,93 @@ use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Gateway;
-use super::answers::{Refusal, unreadable};
-use super::capture::{Captured, Values, capture, fields};
-use super::routes::Asked;
+use super::capture::{CapturedRequest, capture, form_to_json};
+use super::compose::RecipientResults;
+use super::request::RequestContext;
+use super::response::{Refusal, read_failed};
 use super::store::{Store, StoreError};
 use crate::api::{
     DecodeError, Dialect, MAX_SIZE, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars,
     fill, form,
 };
 
-/// The most bytes of the html, the text and the attachments of all messages of a request together, but
-/// what is the same in some counts once. They are all in memory before they are stored.
+/// The most bytes of HTML, text and attachments that the different messages of a request may have
+/// together. All of them are in memory before they are stored.
 const MAX_TOTAL: usize = 8 * MAX_SIZE;
 
-/// Makes a form's body into rows. Recipients whose messages come out the same share one body.
+/// Decodes a form and composes its messages. Recipients with equal messages share one body.
 ///
 /// # Errors
-/// A refusal of the whole request.
+/// If the whole request is refused.
 pub(super) fn prepare(
     gateway: &Gateway,
     store: &Store,
-    asked: &Asked,
+    context: &RequestContext,
     body: &[u8],
-) -> Result<(Vec<Captured>, Values), Refusal> {
+) -> Result<(Vec<CapturedRequest>, RecipientResults), Refusal> {
     let form = form::pairs(body).map_err(DecodeError::from)?;
-    let fields = fields(&form);
+    let fields = form_to_json(&form);
     let mut template = TemplateRequest::from_pairs(form)?;
     if let Some(id) = &template.template_id {
-        let kept = store.read(|connection| find(connection, id));
-        let kept = kept.map_err(|error| unreadable(&error))?;
-        let kept = kept.ok_or_else(|| {
+        let stored = store.read(|connection| find(connection, id));
+        let stored = stored.map_err(|error| read_failed(&error))?;
+        let stored = stored.ok_or_else(|| {
             Refusal::new(
                 StatusCode::NOT_FOUND,
                 format!("the template_id is unknown: {id}"),
             )
         })?;
-        template.request.html = some(kept.html).or(template.request.html);
-        template.request.text = some(kept.text).or(template.request.text);
+        template.request.html = non_empty(stored.html).or(template.request.html);
+        template.request.text = non_empty(stored.text).or(template.request.text);
     }
-    // The whole may be wrong where no part is: in the number of its recipients.
+    // The request may have too many recipients, though each group below has few enough.
     if let Some(violation) = template.request.faults(Dialect::NewSendmail).first() {
         return Err(violation.into());
     }
-    let mut all: Vec<Captured> = Vec::new();
-    let mut values: Vec<(usize, (String, String))> = Vec::new();
+    let mut all: Vec<CapturedRequest> = Vec::new();
+    let mut results: Vec<(usize, (String, String))> = Vec::new();
     let whole = template.request.borrowed();
     let mut left = MAX_TOTAL;
-    for (own, places) in groups(&template.own) {
-        let request = filled(&template.request, &whole, [own, &template.global], &places)?;
-        left = left
-            .checked_sub(request.size())
-            .ok_or_else(too_large_together)?;
-        let prepared = gateway.post.prepare(Dialect::NewSendmail, request)?;
-        // The request is stored with the first of its messages; no other copy of the form is needed.
+    for (vars, places) in groups(&template.own) {
+        let request = fill_request(&template.request, &whole, [vars, &template.global], &places)?;
+        left = left.checked_sub(request.size()).ok_or_else(too_large)?;
+        let composed = gateway.composer.compose(Dialect::NewSendmail, request)?;
+        // Only the first group stores the request and its form.
         let fields = if all.is_empty() {
             fields.clone()
         } else {
             String::new()
         };
-        let (captured, own) = capture(prepared, gateway, asked, SENDMAIL_TEMPLATES, fields)?;
-        let (_, messages) = captured.told();
-        if messages > 0 {
+        let (captured, group_results) =
+            capture(composed, gateway, context, SENDMAIL_TEMPLATES, fields)?;
+        if captured.message_count() > 0 {
             all.push(captured);
         }
-        values.extend(places.into_iter().zip(own));
+        results.extend(places.into_iter().zip(group_results));
     }
-    values.sort_by_key(|(place, _)| *place);
-    let values = values.into_iter().map(|(_, value)| value).collect();
-    Ok((all, values))
+    results.sort_by_key(|(place, _)| *place);
+    let results = results.into_iter().map(|(_, result)| result).collect();
+    Ok((all, results))
 }
 
-fn some(text: String) -> Option<Cow<'static, str>> {
+fn non_empty(text: String) -> Option<Cow<'static, str>> {
     (!text.is_empty()).then(|| text.into())
 }
 
-fn too_large_together() -> Refusal {
+fn too_large() -> Refusal {
     let message = format!(
-        "With their placeholders filled, the messages are more than {MAX_TOTAL} bytes of html, text and \
+        "With their placeholders filled, the messages have more than {MAX_TOTAL} bytes of html, text and \
          attachments in base64 together. Send them in several requests"
     );
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
-/// The places of the recipients that have the same values, by the first of them.
+/// Groups the recipients with equal values. Each group has the indexes of its recipients.
 fn groups(vars: &[Arc<Vars>]) -> Vec<(&Vars, Vec<usize>)> {
     let mut groups: Vec<(&Vars, Vec<usize>)> = Vec::new();
-    let mut known = HashMap::new();
+    let mut group_of = HashMap::new();
     for (place, vars) in vars.iter().map(Arc::as_ref).enumerate() {
-        let at = *known.entry(vars).or_insert(groups.len());
+        let at = *group_of.entry(vars).or_insert(groups.len());
         match groups.get_mut(at) {
             Some((_, places)) => places.push(place),
             None => groups.push((vars, vec![place])),
@@ -104,12 +104,12 @@ fn groups(vars: &[Arc<Vars>]) -> Vec<(&Vars, Vec<usize>)> {
     groups
 }
 
-/// The request to the recipients at these places, with its placeholders filled; `borrowed` is the same
-/// as `request`.
+/// The request to the recipients at these indexes, with its placeholders filled. `borrowed` equals
+/// `request`.
 ///
 /// # Errors
-/// Bodies that come out too large for one message.
-fn filled<'a>(
+/// If a message is too large.
+fn fill_request<'a>(
     request: &'a Request<'_>,
     borrowed: &Request<'a>,
     vars: [&Vars; 2],
@@ -142,21 +142,21 @@ fn find(connection: &Connection, id: &str) -> rusqlite::Result<Option<Template>>
     template.optional()
 }
 
-/// Keeps a template under an ID.
+/// Stores a template.
 ///
 /// # Errors
-/// Why it could not be stored.
-pub(super) async fn keep(
+/// If it could not be stored.
+pub(super) async fn insert(
     store: &Store,
     id: String,
     template: Template,
     now: jiff::Timestamp,
 ) -> Result<(), StoreError> {
-    let insert = move |connection: &Connection| {
+    let insert_row = move |connection: &Connection| {
         connection.execute(
             "INSERT INTO template (id, html, text, created_at) VALUES (?, ?, ?, ?)",
             params![id, template.html, template.text, now.as_millisecond()],
         )
     };
-    store.write(insert).await.map(drop)
+    store.write(insert_row).await.map(drop)
 }

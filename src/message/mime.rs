@@ -1,4 +1,4 @@
-//! Requests made into MIME messages.
+//! Turns API requests into MIME messages (RFC 5322, RFC 2045).
 
 use std::borrow::Cow;
 
@@ -17,32 +17,28 @@ use super::transfer_encoding::{base64_lines, encoded_words, is_plain, text_body}
 use crate::address::{Address, AddressError, Mailbox};
 use crate::api::{Copy, File, MAX_NAME, Request, form};
 
-/// Why a request cannot be made into messages.
+/// Why a request cannot be turned into messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MimeError {
-    /// The sender's address is none.
     #[error("Sender address is not valid: {0}")]
     Sender(AddressError),
-    /// Another address is none.
-    #[error("the {field} is not valid: {error}")]
+    #[error("{field} is not valid: {error}")]
     Address {
-        /// The field's name.
         field: &'static str,
-        /// What is wrong with it.
         error: AddressError,
     },
-    /// An attachment's content is not base64; its place among the attachments.
-    #[error("the files[{0}][content] is not base64")]
+    /// Holds the attachment's index.
+    #[error("files[{0}][content] is not valid base64")]
     Content(usize),
-    /// An attachment's type is not one (RFC 2045 5.1); its place among the attachments.
-    #[error("the files[{0}][mime] is not a media type, such as image/png")]
+    /// The type does not follow RFC 2045 5.1. Holds the attachment's index.
+    #[error("files[{0}][mime] is not a media type such as image/png")]
     MediaType(usize),
 }
 
-/// The messages of one request. What they have in common is built once.
+/// The messages of one request. The part they share is built once.
 ///
-/// A request must be without [faults](Request::faults): it is they that keep line breaks
-/// out of the headers.
+/// The request must have no [faults](Request::faults): that check keeps line breaks out of the
+/// headers.
 #[derive(Debug, Clone)]
 pub struct Draft {
     from: Address,
@@ -50,16 +46,16 @@ pub struct Draft {
     copies: Vec<Address>,
     account: String,
     tags: Vec<String>,
-    /// The common headers, an empty line and the body.
-    common: Vec<u8>,
+    /// The shared headers, an empty line and the body.
+    shared: Vec<u8>,
 }
 
 impl Draft {
-    /// Builds what the messages have in common.
+    /// Builds the shared part.
     ///
     /// # Errors
-    /// A sender, a copy or a reply address that is none, or an attachment that cannot be one. The
-    /// recipients are not looked at.
+    /// If the sender, a copy or a reply address is invalid, or an attachment is. Recipients are not
+    /// checked.
     pub fn new(request: &Request<'_>) -> Result<Self, MimeError> {
         let from = Address::parse(&request.from).map_err(MimeError::Sender)?;
         let return_path = match non_empty(&request.return_path) {
@@ -68,7 +64,7 @@ impl Draft {
         };
         let cc = mailboxes("cc", &request.cc)?;
         let bcc = mailboxes("bcc", &request.bcc)?;
-        let common = common(request, &from, &cc)?;
+        let shared = shared_part(request, &from, &cc)?;
         let copies = cc
             .into_iter()
             .chain(bcc)
@@ -82,24 +78,28 @@ impl Draft {
             copies,
             account,
             tags,
-            common,
+            shared,
         })
     }
 
-    /// The sender's address.
-    pub fn from(&self) -> &Address {
+    pub(crate) fn from(&self) -> &Address {
         &self.from
     }
 
-    /// The message to one recipient. `message_id` goes without its angle brackets.
+    /// The message to one recipient. `message_id` has no angle brackets.
     pub fn message(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
-        let mut out = self.head(to, message_id, date);
-        out.extend_from_slice(&self.common);
+        let mut out = self.first_headers(to, message_id, date);
+        out.extend_from_slice(&self.shared);
         out
     }
 
-    /// The first headers of the message to one recipient; [`Draft::common`] comes after them.
-    pub fn head(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
+    /// The first headers of the message to one recipient. [`Draft::shared_part`] follows them.
+    pub(crate) fn first_headers(
+        &self,
+        to: &Mailbox,
+        message_id: &str,
+        date: jiff::Timestamp,
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         header("Message-ID", &MessageId::new(message_id), &mut out);
         header("Date", &Date::new(date.as_second()), &mut out);
@@ -107,38 +107,37 @@ impl Draft {
         out
     }
 
-    /// What all messages end with: the common headers, an empty line and the body.
-    pub fn common(&self) -> &[u8] {
-        &self.common
+    /// The end of every message: the shared headers, an empty line and the body.
+    pub(crate) fn shared_part(&self) -> &[u8] {
+        &self.shared
     }
 
-    /// The same, for whoever needs nothing else of it any more.
-    pub fn into_common(self) -> Vec<u8> {
-        self.common
+    pub(crate) fn into_shared_part(self) -> Vec<u8> {
+        self.shared
     }
 
-    /// The envelope's sender.
-    pub fn return_path(&self) -> &Address {
+    /// The envelope sender.
+    pub(crate) fn return_path(&self) -> &Address {
         &self.return_path
     }
 
-    /// Who gets a copy, blind ones too.
-    pub fn copies(&self) -> &[Address] {
+    /// The addresses in `cc` and `bcc`.
+    pub(crate) fn copies(&self) -> &[Address] {
         &self.copies
     }
 
-    /// What a message does not say of itself, as headers to go before it where it is kept:
-    /// `X-Mailrun-Envelope-From`, an `X-Mailrun-Envelope-To` for the recipient and each copy, blind
-    /// ones too, `X-Mailrun-Account`, and an `X-Mailrun-Tag` for each tag.
-    pub fn trace(&self, to: &Mailbox) -> Vec<u8> {
+    /// Headers that record the envelope, the account and the tags of a stored message:
+    /// `X-Mailrun-Envelope-From`, one `X-Mailrun-Envelope-To` for the recipient and for each `cc`
+    /// and `bcc`, `X-Mailrun-Account`, and one `X-Mailrun-Tag` for each tag.
+    pub(crate) fn envelope_headers(&self, to: &Mailbox) -> Vec<u8> {
         let to = std::iter::once(&to.address).chain(&self.copies);
         let to: Vec<_> = to.map(Address::to_ascii).collect();
-        trace(&self.return_path.to_ascii(), &to, &self.account, &self.tags)
+        envelope_headers(&self.return_path.to_ascii(), &to, &self.account, &self.tags)
     }
 }
 
-/// The same, of what is known of a message that was kept.
-pub(crate) fn trace<'a>(
+/// As [`Draft::envelope_headers`], from the values of a stored message.
+pub(crate) fn envelope_headers<'a>(
     from: &str,
     to: impl IntoIterator<Item = &'a String>,
     account: &str,
@@ -161,7 +160,7 @@ fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {
     Address::parse(text).map_err(|error| MimeError::Address { field, error })
 }
 
-/// One address, or all that a `Reply-To` can hold: some clients post that header's value.
+/// One address, or any `Reply-To` header value: some clients post that.
 fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
     let error = match address("reply_to", text) {
         Ok(address) => {
@@ -200,7 +199,11 @@ fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, M
     copies.iter().map(mailbox).collect()
 }
 
-fn common(request: &Request<'_>, from: &Address, cc: &[Mailbox]) -> Result<Vec<u8>, MimeError> {
+fn shared_part(
+    request: &Request<'_>,
+    from: &Address,
+    cc: &[Mailbox],
+) -> Result<Vec<u8>, MimeError> {
     let mut out = Vec::with_capacity(request.size() * 3 / 2 + 1024);
     let name = non_empty(&request.from_name).map(str::to_owned);
     addresses(
@@ -240,7 +243,7 @@ fn unstructured(text: &str) -> Raw<'_> {
     }
 }
 
-/// Whether a name can stand in a line as it is: in quotes it is not folded.
+/// Whether a display name fits into a line unencoded: a quoted name is never folded.
 fn is_short(name: &str) -> bool {
     name.len() <= MAX_NAME && is_plain(name)
 }
@@ -268,15 +271,15 @@ fn addresses(name: &str, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
     header(name, &Raw::new(list.trim_start()), out);
 }
 
-/// `mixed` of the text and the attachments; the text is an `alternative` of plain and HTML, the
-/// HTML `related` to its inline files. A level with one part alone is left out.
+/// Builds `mixed(alternative(text, related(html, inline files)), attachments)`. A level with a
+/// single part is left out.
 fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
     let html = non_empty(&request.html);
     let mut inline = Vec::new();
     let mut attached = Vec::new();
     for (index, file) in request.files.iter().enumerate() {
         let part = file_part(index, file)?;
-        // With no HTML there is nothing to show it in.
+        // Without HTML, nothing can show an inline file.
         if file.inline && html.is_some() {
             inline.push(part)
         } else {
@@ -293,7 +296,7 @@ fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
     Ok(multipart("mixed", body, attached))
 }
 
-/// The boundaries begin with `=_`, which neither quoted-printable nor base64 can hold.
+/// Boundaries begin with `=_`, which cannot occur in quoted-printable or base64.
 fn multipart<'x>(kind: &str, first: MimePart<'x>, others: Vec<MimePart<'x>>) -> MimePart<'x> {
     if others.is_empty() {
         return first;
@@ -332,7 +335,7 @@ fn disposition<'x>(file: &File<'_>) -> HeaderType<'x> {
             .attribute("filename", file.name.to_string())
             .into();
     }
-    // In quotes many readers take it for an encoded word; as RFC 2231 has it, none does.
+    // Many mail programs decode `=?` in a quoted name. None does so in the syntax of RFC 2231.
     Raw::new(format!(
         "{kind}; filename*=utf-8''{}",
         percent_encoded(&file.name)
@@ -340,8 +343,8 @@ fn disposition<'x>(file: &File<'_>) -> HeaderType<'x> {
     .into()
 }
 
-/// The type of an attachment. Of `multipart` and `message` the content cannot be base64 (RFC 2045
-/// 6.4), so they are bytes like any others.
+/// The type of an attachment. `multipart` and `message` parts cannot be base64 (RFC 2045 6.4), so
+/// they are sent as `application/octet-stream`.
 fn media_type(mime: &str) -> Option<String> {
     let token = |text: &str| {
         let special = |byte: u8| b"()<>@,;:\\\"/[]?=".contains(&byte);
@@ -365,8 +368,8 @@ fn media_type(mime: &str) -> Option<String> {
     })
 }
 
-/// What `<img src="cid:NAME">` refers to (RFC 2392): the file's name, percent-encoded like the URL
-/// where an ID cannot have it as it is.
+/// The target of `<img src="cid:NAME">` (RFC 2392): the file's name, percent-encoded like the URL
+/// if it has characters that an ID cannot have.
 fn content_id(name: &str) -> String {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-./=?^_`{|}~@".contains(&byte);
     if name.bytes().all(fits) {

@@ -1,33 +1,33 @@
-//! The transfer encodings of a message: a text comes back byte for byte, whatever is in it.
+//! Encodes bodies and header texts so that they decode to exactly the same bytes.
 //!
-//! mail-builder turns bare line feeds into CRLF, leaves `=?…?=` as it stands and lets a leading
-//! space go, so bodies and header texts are encoded here.
+//! mail-builder changes some texts: it turns bare line feeds into CRLF, does not encode `=?…?=`, and
+//! drops a leading space.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The bytes in one encoded word (RFC 2047 2): with them it is 64 characters long, so that it fits
-/// into a line with most headers' names.
-const WORD: usize = 39;
-/// The longest word that a header's line can have: a line has at most 998 octets (RFC 5322 2.1.1).
-const LONGEST: usize = 900;
+/// Bytes in one encoded word (RFC 2047 2). The word is then 64 characters long, so that it fits into
+/// a line with most header names.
+const ENCODED_WORD_BYTES: usize = 39;
+/// The longest word that may stay unencoded: a header line has at most 998 octets (RFC 5322 2.1.1).
+const MAX_PLAIN_WORD: usize = 900;
 
-/// Whether a text can stand in a header as it is: printable ASCII that looks like no encoded word
-/// and has no white space that folding or reading could lose.
+/// Whether a header can hold a text unencoded: printable ASCII without anything that looks like an
+/// encoded word, and without white space that folding or parsing could lose.
 pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && !text.contains("=?")
         && text
             .split(' ')
-            .all(|word| !word.is_empty() && word.len() <= LONGEST)
+            .all(|word| !word.is_empty() && word.len() <= MAX_PLAIN_WORD)
 }
 
-/// A text as encoded words (RFC 2047), split between characters only.
+/// Encodes a text as encoded words (RFC 2047), split only between characters.
 pub(super) fn encoded_words(text: &str) -> String {
     let mut words = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let fits = (1..=WORD.min(rest.len()))
+        let fits = (1..=ENCODED_WORD_BYTES.min(rest.len()))
             .rev()
             .find(|at| rest.is_char_boundary(*at));
         let (word, after) = rest.split_at(fits.unwrap_or(rest.len()));
@@ -37,8 +37,8 @@ pub(super) fn encoded_words(text: &str) -> String {
     words.join(" ")
 }
 
-/// A text part's body and the name of its encoding: quoted-printable where most of the text stays
-/// readable, else base64.
+/// Encodes the body of a text part, and returns the name of the encoding: quoted-printable if most of
+/// the text stays readable, otherwise base64.
 pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
     let escaped = text
         .bytes()
@@ -60,11 +60,11 @@ pub(super) fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// Quoted-printable (RFC 2045 6.7). CRLF is a line's end; a bare CR or LF is data. `.` and `From `
-/// do not start a line, so that no mail store or SMTP server changes it.
+/// Quoted-printable (RFC 2045 6.7). CRLF ends a line; a bare CR or LF is data. No line starts with
+/// `.` or `From `, which SMTP servers and mail stores may change.
 fn quoted_printable(text: &[u8]) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    /// From here on an escape and the `=` of a soft line break no longer fit into 76 characters.
+    /// From this column on, an escape and the `=` of a soft line break exceed 76 characters.
     const FULL: usize = 73;
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 8);
     let mut column = 0;
@@ -99,19 +99,19 @@ fn quoted_printable(text: &[u8]) -> Vec<u8> {
         } else {
             let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
             out.extend_from_slice(&[b'=', high, low]);
-            // A line of the text is a line of the source.
+            // Keeps each line of the text on a line of its own.
             column = if *byte == b'\n' { FULL } else { column + 3 };
         }
         rest = after;
     }
     if column > 0 {
-        // The line's end is not the text's.
+        // This line break is not part of the text.
         out.extend_from_slice(b"=\r\n");
     }
     out
 }
 
-/// Bytes that are themselves in quoted-printable wherever they stand, a space at the end of a line aside.
+/// Bytes that stay unencoded at every position, except a space at the end of a line.
 const PLAIN: [bool; 256] = plain();
 
 const fn plain() -> [bool; 256] {
@@ -124,13 +124,12 @@ const fn plain() -> [bool; 256] {
     table
 }
 
-/// How many of the first bytes are themselves in quoted-printable, when at most `most` go into the line.
-/// There may be more.
+/// How many leading bytes can be copied unencoded, up to `most`. There may be more.
 fn plain_run(text: &[u8], most: usize) -> usize {
     let line = &text[..text.len().min(most)];
     let end = line.iter().position(|byte| !PLAIN[usize::from(*byte)]);
     let end = end.unwrap_or(line.len());
-    // A space before the end of a line is none of them.
+    // The space may be the last character of its line.
     match line.get(..end) {
         Some([.., b' ']) => end - 1,
         _ => end,
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_printable_keeps_every_byte_and_no_line_too_long() {
+    fn quoted_printable_keeps_every_byte_and_the_line_limit() {
         assert_eq!(quoted(""), "");
         assert_eq!(quoted("a\r\nb\r\n"), "a\r\nb\r\n");
         assert_eq!(quoted("a\nb\n"), "a=0A=\r\nb=0A=\r\n");
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_text_that_no_reader_changes_is_plain() {
+    fn text_that_parsers_could_change_is_not_plain() {
         for text in [
             "",
             " a",

@@ -3,8 +3,7 @@
 use rusqlite::types::Value;
 
 use super::query::{Is, Place, Query, Term};
-use crate::gateway::store::EVERY;
-use crate::gateway::text::folded;
+use crate::gateway::store::{EVERY_MESSAGE, fold_for_search};
 
 /// A condition on rows of `message`, and the values of its parameters. `words` is for the index.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -96,7 +95,7 @@ impl Condition {
         if self.without.is_empty() {
             return words;
         }
-        let words = words.unwrap_or_else(|| format!("flags : \"{EVERY}\""));
+        let words = words.unwrap_or_else(|| format!("flags : \"{EVERY_MESSAGE}\""));
         let without = std::mem::take(&mut self.without).join(" OR ");
         Some(format!("({words}) NOT ({without})"))
     }
@@ -130,7 +129,7 @@ fn phrase(column: Option<&str>, words: &str, begins: bool) -> Option<String> {
     let column = column
         .map(|column| format!("{column} : "))
         .unwrap_or_default();
-    let quoted = folded(words).replace('"', "\"\"");
+    let quoted = fold_for_search(words).replace('"', "\"\"");
     let star = if begins { " *" } else { "" };
     Some(format!("{column}\"{quoted}\"{star}"))
 }

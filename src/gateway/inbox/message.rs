@@ -15,8 +15,8 @@ use super::Inbox;
 use super::answers::{Failed, Fields, Named, json};
 use super::list::array;
 use crate::frame;
-use crate::gateway::store::WORDS_OF_EVENT;
-use crate::gateway::text::cut;
+use crate::gateway::store::EVENT_DESCRIPTION;
+use crate::web::cut;
 use crate::web::{Mail, attachment, file_name, plain};
 
 /// The most bytes of a text, or of a source, that are shown.
@@ -145,7 +145,7 @@ fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value
 
 fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT kind, at, {WORDS_OF_EVENT} FROM event WHERE message = ? ORDER BY id"
+        "SELECT kind, at, {EVENT_DESCRIPTION} FROM event WHERE message = ? ORDER BY id"
     ))?;
     let event = |row: &rusqlite::Row<'_>| {
         Ok(json!({

@@ -12,7 +12,7 @@ use super::Inbox;
 use super::answers::{Failed, Fields, Named, json};
 use super::condition::Condition;
 use super::list::from;
-use crate::gateway::store::remove_request;
+use crate::gateway::store::delete_request_if_empty;
 
 /// How many are deleted in one commit: those who send messages wait for it.
 const BATCH: i64 = 500;
@@ -124,7 +124,7 @@ fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
     requests.dedup();
     requests
         .iter()
-        .try_for_each(|request| remove_request(connection, *request))
+        .try_for_each(|request| delete_request_if_empty(connection, *request))
 }
 
 #[cfg(test)]

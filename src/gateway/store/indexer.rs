@@ -1,5 +1,5 @@
-//! Fills the index for the search behind the commits, on a thread of its own and in a database of its
-//! own: nobody who posts a message waits for it.
+//! Fills the search index after commits, in its own database and on its own thread, so that no client
+//! waits for it.
 
 use std::cell::Cell;
 use std::sync::mpsc::Receiver;
@@ -10,56 +10,54 @@ use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
 use super::StoreError;
-use super::messages::source_in;
-use crate::gateway::text::{cut, folded};
+use super::message_source::message_source_in;
+use crate::web::cut;
 
-/// How many messages are indexed in one commit at most.
+/// The most messages that are indexed in one commit.
 const BATCH: u32 = 200;
-/// How many entries are looked at in one commit, whether their messages are still there.
-const LOOKED_AT: u32 = 1000;
-/// A word of every message's flags, to which a search without a word can be held. It is a letter of
-/// nobody's: in no message, and typed by no one.
-pub const EVERY: &str = "\u{e000}";
+/// How many entries are checked in one commit for deleted messages.
+const CHECKED_ENTRIES: u32 = 1000;
+/// A word in the flags of every message, for searches that only exclude words. It is a private-use
+/// character, which no message contains.
+pub(crate) const EVERY_MESSAGE: &str = "\u{e000}";
 /// The most bytes of a message's text that are indexed.
-const MOST: usize = 100_000;
-/// While messages keep coming the indexer rests so many times as long as it worked.
-const REST: u32 = 4;
-/// The longest that it rests.
-const LONGEST_REST: Duration = Duration::from_millis(500);
+const MAX_TEXT: usize = 100_000;
+/// While messages keep arriving, the indexer pauses for this multiple of its working time.
+const PAUSE_FACTOR: u32 = 4;
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// Starts the thread. It catches up with what was not indexed before, and ends when `committed` is
-/// closed. Gives a number that changes whenever more can be found.
+/// Starts the thread. It first indexes what was not indexed before, and ends when `committed` is closed.
+/// Returns a number that changes whenever the index has changed.
 pub(super) fn start(
     connection: Connection,
     committed: Receiver<()>,
 ) -> Result<watch::Receiver<u64>, StoreError> {
-    let (indexed, told) = watch::channel(0);
+    let (indexed, receiver) = watch::channel(0);
     let indexer = Indexer {
         connection,
         committed,
-        looked: Cell::new(0),
+        last_checked: Cell::new(0),
         indexed,
     };
     std::thread::Builder::new()
         .name("indexer".to_owned())
         .spawn(move || indexer.run())
-        .map(|_| told)
+        .map(|_| receiver)
         .map_err(|error| StoreError::Stopped(error.to_string()))
 }
 
 struct Indexer {
     connection: Connection,
     committed: Receiver<()>,
-    /// The last entry of which it was looked whether its message is still there.
-    looked: Cell<i64>,
-    /// Changes whenever more can be found.
+    /// The last entry that was checked for a deleted message.
+    last_checked: Cell<i64>,
     indexed: watch::Sender<u64>,
 }
 
 impl Indexer {
     fn run(self) {
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             match self.batch() {
                 Ok(0) => {
                     if self.committed.recv().is_err() {
@@ -68,17 +66,17 @@ impl Indexer {
                 }
                 Ok(_) => {
                     self.indexed.send_modify(|indexed| *indexed += 1);
-                    // Messages that come in have the machine first.
+                    // New messages have priority.
                     if self.committed.try_recv().is_ok() {
-                        std::thread::sleep((begun.elapsed() * REST).min(LONGEST_REST));
+                        std::thread::sleep((started.elapsed() * PAUSE_FACTOR).min(MAX_PAUSE));
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the index for the search could not be written");
+                    tracing::error!(%error, "the search index could not be written");
                     if !self.connection.is_autocommit() {
                         let _ = self.connection.execute_batch("ROLLBACK");
                     }
-                    // Perhaps there is room again after another commit.
+                    // After another commit, the disk may have space again.
                     if self.committed.recv().is_err() {
                         return;
                     }
@@ -87,23 +85,22 @@ impl Indexer {
         }
     }
 
-    /// Indexes the next messages, and forgets some that are gone; gives how many.
+    /// Indexes the next messages and removes deleted ones. Returns how many.
     fn batch(&self) -> rusqlite::Result<usize> {
-        // Before anything is read, so that no message goes between. Not IMMEDIATE, which would lock the
-        // messages as well.
+        // All reads see the same messages. IMMEDIATE would lock the messages as well.
         self.connection.execute_batch("BEGIN")?;
         let mut select = self.connection.prepare_cached(
-            "SELECT id FROM kept.message
+            "SELECT id FROM store.message
              WHERE id > (SELECT coalesce(max(id), 0) FROM words_docsize) ORDER BY id LIMIT ?",
         )?;
         let ids: Vec<i64> = select
             .query_map([BATCH], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         ids.iter().try_for_each(|id| self.index(*id))?;
-        let (forgotten, looked) = self.forget()?;
+        let (removed, last_checked) = self.remove_deleted()?;
         self.connection.execute_batch("COMMIT")?;
-        self.looked.set(looked);
-        Ok(ids.len() + forgotten)
+        self.last_checked.set(last_checked);
+        Ok(ids.len() + removed)
     }
 
     fn index(&self, id: i64) -> rusqlite::Result<()> {
@@ -111,54 +108,60 @@ impl Indexer {
             "SELECT subject, from_address || ' ' || from_name, to_address || ' ' || to_name,
                     (SELECT coalesce(group_concat(value, ' / '), '') FROM json_each(tags)),
                     ? || iif(has_attachment, ' attachment', '')
-             FROM kept.message WHERE id = ?",
+             FROM store.message WHERE id = ?",
         )?;
         let [subject, sender, recipient, tags, flags] =
-            select.query_row(params![EVERY, id], |row| {
-                let column = |column| row.get(column).map(|text: String| folded(&text));
+            select.query_row(params![EVERY_MESSAGE, id], |row| {
+                let column = |column| row.get(column).map(|text: String| fold_for_search(&text));
                 Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?])
             })?;
-        let source = source_in(&self.connection, "kept", id)?.unwrap_or_default();
+        let source = message_source_in(&self.connection, "store", id)?.unwrap_or_default();
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO words (rowid, subject, sender, recipient, body, tags, flags)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
-        let body = folded(&text(&source));
+        let body = fold_for_search(&text(&source));
         insert.execute(params![id, subject, sender, recipient, body, tags, flags])?;
         Ok(())
     }
 
-    /// Takes entries out of the index of which the message is gone. Only the next ones are looked at, and
-    /// after the last the first again; gives how many went, and the last that was looked at.
-    fn forget(&self) -> rusqlite::Result<(usize, i64)> {
+    /// Checks the next entries, starting again after the last one, and removes those whose message was
+    /// deleted. Returns how many, and the last checked entry.
+    fn remove_deleted(&self) -> rusqlite::Result<(usize, i64)> {
         let mut select = self.connection.prepare_cached(
-            "SELECT id, EXISTS (SELECT 1 FROM kept.message WHERE message.id = words_docsize.id)
+            "SELECT id, EXISTS (SELECT 1 FROM store.message WHERE message.id = words_docsize.id)
              FROM words_docsize WHERE id > ? ORDER BY id LIMIT ?",
         )?;
         let entries: Vec<(i64, bool)> = select
-            .query_map(params![self.looked.get(), LOOKED_AT], |row| {
+            .query_map(params![self.last_checked.get(), CHECKED_ENTRIES], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?
             .collect::<Result<_, _>>()?;
         let mut delete = self
             .connection
             .prepare_cached("DELETE FROM words WHERE rowid = ?")?;
-        let gone = entries.iter().filter(|(_, is_kept)| !is_kept);
-        let forgotten = gone
+        let deleted = entries.iter().filter(|(_, exists)| !exists);
+        let removed = deleted
             .map(|(id, _)| delete.execute([id]))
             .sum::<Result<_, _>>()?;
         let last = entries
             .last()
-            .filter(|_| entries.len() == LOOKED_AT as usize);
-        Ok((forgotten, last.map_or(0, |(id, _)| *id)))
+            .filter(|_| entries.len() == CHECKED_ENTRIES as usize);
+        Ok((removed, last.map_or(0, |(id, _)| *id)))
     }
 }
 
-/// The text of a message: its text part, else its HTML without tags.
+/// Replaces `ł`: Polish readers search for it with `l`, but SQLite's tokenizer does not count it as an
+/// accented letter.
+pub(crate) fn fold_for_search(text: &str) -> String {
+    text.replace('ł', "l").replace('Ł', "L")
+}
+
+/// The text part of a message, otherwise its HTML without tags.
 fn text(source: &[u8]) -> String {
     let message = MessageParser::new().with_mime_headers().parse(source);
     let text = message.as_ref().and_then(|message| message.body_text(0));
-    cut(&text.unwrap_or_default(), MOST).to_owned()
+    cut(&text.unwrap_or_default(), MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]
@@ -166,17 +169,20 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::gateway::store::{FILE_NAME, NewMessage, WORDS, insert_message, open};
+    use crate::gateway::store::{
+        FILE_NAME, NewMessage, SEARCH_INDEX_FILE_NAME, insert_message, open,
+    };
 
-    /// An indexer that does nothing by itself, and a connection that writes messages.
+    /// An indexer without a thread, and a connection that writes messages.
     fn indexer(dir: &std::path::Path) -> (Indexer, Connection) {
         let path = dir.join(FILE_NAME);
         let writer = open::writer(&path).expect("a store");
         let indexer = Indexer {
-            connection: open::words(&path, &dir.join(WORDS)).expect("an index"),
+            connection: open::search_index(&path, &dir.join(SEARCH_INDEX_FILE_NAME))
+                .expect("an index"),
             committed: std::sync::mpsc::channel().1,
             indexed: watch::channel(0).0,
-            looked: Cell::new(0),
+            last_checked: Cell::new(0),
         };
         (indexer, writer)
     }
@@ -198,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_forgotten_though_something_older_stays() {
+    fn deleted_messages_are_removed_though_older_ones_stay() {
         let dir = tempfile::tempdir().expect("a folder");
         let (indexer, writer) = indexer(dir.path());
-        let many = 2 * LOOKED_AT as usize + 10;
+        let many = 2 * CHECKED_ENTRIES as usize + 10;
         writer.execute_batch("BEGIN").expect("begun");
         (0..many).for_each(|uid| assert_eq!(insert(&writer, uid), uid as i64 + 1));
         writer.execute_batch("COMMIT").expect("committed");
@@ -210,18 +216,18 @@ mod tests {
         let last = many as i64;
         let gone = writer.execute("DELETE FROM message WHERE id NOT IN (1, ?)", [last]);
         assert_eq!(gone.expect("removed"), many - 2);
-        // One more round than it takes, wherever it begins.
-        (0..4).for_each(|_| assert!(indexer.batch().expect("a batch") <= LOOKED_AT as usize));
+        // One round more than needed, whatever the first checked entry is.
+        (0..4).for_each(|_| assert!(indexer.batch().expect("a batch") <= CHECKED_ENTRIES as usize));
         assert_eq!(indexed(&indexer), [1, last]);
     }
 
     #[test]
-    fn a_message_may_go_at_any_time() {
+    fn a_message_may_be_deleted_at_any_time() {
         let dir = tempfile::tempdir().expect("a folder");
         let (indexer, writer) = indexer(dir.path());
         writer
             .pragma_update(None, "synchronous", "OFF")
-            .expect("quick");
+            .expect("a setting");
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let over = &over;

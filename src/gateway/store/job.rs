@@ -1,4 +1,4 @@
-//! What is to be written, and who is told what became of it.
+//! Jobs of the writer: closures that write, and a channel for their results.
 
 use std::sync::Arc;
 
@@ -7,134 +7,131 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 
-/// Why a commit came to nothing; those who were in it get a copy each.
+/// Why a commit failed. Each of its jobs gets a copy.
 #[derive(Clone)]
-pub(super) struct Failed {
-    /// Whether it may yet come back after a crash.
-    pub(super) doubtful: bool,
-    pub(super) full: bool,
+pub(super) struct CommitError {
+    /// Whether the commit may still take effect after a crash.
+    pub(super) is_doubtful: bool,
+    pub(super) is_disk_full: bool,
     pub(super) reason: Arc<str>,
 }
 
-impl Failed {
-    pub(super) fn new(error: &rusqlite::Error) -> Self {
-        Self {
-            doubtful: false,
-            full: is_full(error),
-            reason: error.to_string().into(),
-        }
-    }
-
-    pub(super) fn error(&self) -> StoreError {
+impl CommitError {
+    pub(super) fn to_store_error(&self) -> StoreError {
         match self {
-            Self { full: true, .. } => StoreError::Full,
-            Self { doubtful: true, .. } => StoreError::Doubtful(self.reason.to_string()),
+            Self {
+                is_disk_full: true, ..
+            } => StoreError::Full,
+            Self {
+                is_doubtful: true, ..
+            } => StoreError::Doubtful(self.reason.to_string()),
             _ => StoreError::NotStored(self.reason.to_string()),
         }
     }
 }
 
-fn is_full(error: &rusqlite::Error) -> bool {
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self {
+            is_doubtful: false,
+            is_disk_full: is_disk_full(&error),
+            reason: error.to_string().into(),
+        }
+    }
+}
+
+fn is_disk_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
-/// What came of a job's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ran {
-    Well,
-    /// Nothing of it is to be kept.
+pub(super) enum JobStatus {
+    Succeeded,
+    /// The job's changes must be rolled back.
     Failed,
-    /// The same, as there was no room for it.
-    Full,
+    /// As `Failed`, because the disk is full.
+    DiskFull,
 }
 
-/// Something to be written.
 pub(super) trait Job: Send {
-    /// Whether it can be done once more after its transaction was rolled back.
-    fn repeats(&self) -> bool;
-    /// Does it.
-    fn run(&mut self, connection: &Connection) -> Ran;
-    /// Tells who gave it what became of the commit that it was in.
-    fn tell(self: Box<Self>, committed: Result<(), &Failed>);
+    /// Whether the job can run again after a rollback.
+    fn is_repeatable(&self) -> bool;
+    fn run(&mut self, connection: &Connection) -> JobStatus;
+    /// Sends the result to the job's owner, after the commit.
+    fn finish(self: Box<Self>, committed: Result<(), &CommitError>);
 }
 
-/// What waits for a job's end.
-pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
+/// Receives the result of a job.
+pub(super) type JobReceiver<T> = oneshot::Receiver<Result<T, StoreError>>;
 
-/// A job that can be done once.
-pub(super) fn once<T: Send + 'static>(
+/// A job that can run only once.
+pub(super) fn single<T: Send + 'static>(
     f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-) -> (Box<dyn Job>, Answer<T>) {
+) -> (Box<dyn Job>, JobReceiver<T>) {
     let mut f = Some(f);
-    given(false, move |connection| f.take().map(|f| f(connection)))
+    job(false, move |connection| f.take().map(|f| f(connection)))
 }
 
-/// A job that does the same each time.
-pub(super) fn again<T: Send + 'static>(
+/// A job that has the same effect whenever it runs.
+pub(super) fn repeatable<T: Send + 'static>(
     mut f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
-) -> (Box<dyn Job>, Answer<T>) {
-    given(true, move |connection| Some(f(connection)))
+) -> (Box<dyn Job>, JobReceiver<T>) {
+    job(true, move |connection| Some(f(connection)))
 }
 
-fn given<T: Send + 'static>(
-    repeats: bool,
+fn job<T: Send + 'static>(
+    is_repeatable: bool,
     f: impl FnMut(&Connection) -> Option<rusqlite::Result<T>> + Send + 'static,
-) -> (Box<dyn Job>, Answer<T>) {
-    let (done, answer) = oneshot::channel();
-    let job = Given {
-        repeats,
+) -> (Box<dyn Job>, JobReceiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let job = ClosureJob {
+        is_repeatable,
         f,
         result: None,
-        done,
+        sender,
     };
-    (Box::new(job), answer)
+    (Box::new(job), receiver)
 }
 
-struct Given<F, T> {
-    repeats: bool,
+struct ClosureJob<F, T> {
+    is_repeatable: bool,
     f: F,
-    /// What the last time gave; nothing where it has not been done.
+    /// The result of the last run, if any.
     result: Option<rusqlite::Result<T>>,
-    done: oneshot::Sender<Result<T, StoreError>>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<F, T> Job for Given<F, T>
+impl<F, T> Job for ClosureJob<F, T>
 where
     F: FnMut(&Connection) -> Option<rusqlite::Result<T>> + Send,
     T: Send,
 {
-    fn repeats(&self) -> bool {
-        self.repeats
+    fn is_repeatable(&self) -> bool {
+        self.is_repeatable
     }
 
-    fn run(&mut self, connection: &Connection) -> Ran {
+    fn run(&mut self, connection: &Connection) -> JobStatus {
         self.result = (self.f)(connection);
         match &self.result {
-            Some(Ok(_)) => Ran::Well,
-            Some(Err(error)) if is_full(error) => Ran::Full,
-            _ => Ran::Failed,
+            Some(Ok(_)) => JobStatus::Succeeded,
+            Some(Err(error)) if is_disk_full(error) => JobStatus::DiskFull,
+            _ => JobStatus::Failed,
         }
     }
 
-    fn tell(self: Box<Self>, committed: Result<(), &Failed>) {
-        // Who gave the job may have given up waiting.
-        let _ = self.done.send(outcome(self.result, committed));
+    fn finish(self: Box<Self>, committed: Result<(), &CommitError>) {
+        let result = match (self.result, committed) {
+            (Some(Err(error)), _) if is_disk_full(&error) => Err(StoreError::Full),
+            (Some(Err(error)), _) => Err(error.into()),
+            (_, Err(error)) => Err(error.to_store_error()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(writer_stopped()),
+        };
+        // The owner may have given up waiting.
+        let _ = self.sender.send(result);
     }
 }
 
-fn outcome<T>(
-    result: Option<rusqlite::Result<T>>,
-    committed: Result<(), &Failed>,
-) -> Result<T, StoreError> {
-    match (result, committed) {
-        (Some(Err(error)), _) if is_full(&error) => Err(StoreError::Full),
-        (Some(Err(error)), _) => Err(error.into()),
-        (_, Err(failed)) => Err(failed.error()),
-        (Some(Ok(value)), Ok(())) => Ok(value),
-        (None, Ok(())) => Err(gone()),
-    }
-}
-
-pub(super) fn gone() -> StoreError {
-    StoreError::Stopped("its writer is gone".to_owned())
+pub(super) fn writer_stopped() -> StoreError {
+    StoreError::Stopped("its writer has ended".to_owned())
 }

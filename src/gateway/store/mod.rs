@@ -1,49 +1,48 @@
-//! What a stand-alone gateway keeps: a SQLite database with one writer, which commits together what
-//! waits for it, and readers that nothing holds up.
+//! The store of a stand-alone gateway: a SQLite database with one writer, which commits waiting jobs
+//! together, and readers that nothing blocks.
 //!
-//! What a write returns for is durable: SQLite's write-ahead log is synced before (`synchronous=FULL`).
+//! A write that has returned is durable: SQLite's write-ahead log is synced first (`synchronous=FULL`).
 
+mod checkpoint;
+mod commit;
 mod error;
 mod indexer;
 mod job;
-mod messages;
+mod message_source;
 mod open;
 mod readers;
 pub mod retention;
 mod rows;
 mod writer;
-mod written_back;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use self::checkpoint::Checkpointer;
 use self::readers::Readers;
 use self::writer::Writer;
-use self::written_back::Log;
-use super::histogram::Histogram;
 
 pub use self::error::StoreError;
-pub use self::indexer::EVERY;
-pub use self::messages::source;
-pub use self::readers::Reader;
-pub(super) use self::retention::remove_request;
-pub use self::rows::{
-    EventKind, NewEvent, NewMessage, NewRequest, Status, WORDS_OF_EVENT, insert_body, insert_event,
-    insert_message, insert_request, set_status,
+pub(super) use self::indexer::{EVERY_MESSAGE, fold_for_search};
+pub(super) use self::message_source::message_source;
+pub(super) use self::readers::Reader;
+pub(super) use self::retention::delete_request_if_empty;
+pub(super) use self::rows::{
+    EVENT_DESCRIPTION, EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body,
+    insert_event, insert_message, insert_request, set_status,
 };
 
-/// The version of the schema, in SQLite's `user_version`.
+/// The schema's version, in SQLite's `user_version`.
 const VERSION: i64 = 2;
-/// The database's name in its folder.
 const FILE_NAME: &str = "gateway.db";
-/// The name of the index for the search.
-const WORDS: &str = "words.db";
+const SEARCH_INDEX_FILE_NAME: &str = "words.db";
 
-/// Everything that a gateway keeps. Clones share it.
+/// The database and its threads. Clones share them.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -52,27 +51,27 @@ struct Inner {
     indexed: watch::Receiver<u64>,
     readers: Readers,
     path: PathBuf,
-    /// Keeps other processes out until it is closed.
+    /// Locked against other processes.
     _lock: File,
 }
 
 impl Store {
-    /// Opens what is kept in a folder; both are made where there are none.
+    /// Opens the store in a folder. Both are created if they are missing.
     ///
     /// # Errors
-    /// A folder that another process uses, or that can't be used.
+    /// If another process uses the folder, or it cannot be used.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let lock = open::lock(dir)?;
-        let path = dir.join(FILE_NAME);
+        let (path, index) = (dir.join(FILE_NAME), dir.join(SEARCH_INDEX_FILE_NAME));
         let mut connection = open::writer(&path)?;
-        let log = Log::watch(&mut connection, open::behind(&path)?)?;
-        let words = open::words(&path, &dir.join(WORDS))?;
-        let (writer, committed) = Writer::start(connection, Some(log))?;
-        let indexed = indexer::start(words, committed)?;
+        let checkpointer = Checkpointer::start(&mut connection, open::checkpointer(&path)?)?;
+        let indexer = open::search_index(&path, &index)?;
+        let (writer, committed) = Writer::start(connection, Some(checkpointer))?;
+        let indexed = indexer::start(indexer, committed)?;
         Ok(Self(Arc::new(Inner {
             writer,
             indexed,
-            readers: Readers::new(path.clone(), Some(dir.join(WORDS))),
+            readers: Readers::new(path.clone(), Some(index)),
             path,
             _lock: lock,
         })))
@@ -83,13 +82,13 @@ impl Store {
         &self.0.path
     }
 
-    /// Runs `f` in the next commit, in a savepoint of its own. What it did is durable when this
-    /// returns; when `f` fails, nothing of it is.
+    /// Runs `f` in the next commit, in a savepoint. Its changes are durable when this returns. If `f`
+    /// fails, none of them is stored.
     ///
-    /// Once it is among the first few thousand that wait, it is done even if nobody waits for it any more.
+    /// Once the job is queued, it runs even if the returned future is dropped.
     ///
     /// # Errors
-    /// Why it was not stored, or may not have been ([`StoreError::is_nothing_stored`]).
+    /// If nothing was stored, or if that is unknown ([`StoreError::is_nothing_stored`]).
     pub async fn write<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -97,19 +96,19 @@ impl Store {
         self.0.writer.write(f).await
     }
 
-    /// The same for what can be done again, and does the same then: it costs less. `f` may be called twice,
-    /// and what it did the first time is rolled back. In a commit it comes before what can't.
+    /// As [`Store::write`], but faster, for a job that can run again after a rollback with the same
+    /// effect. It runs at most twice, and before all other jobs of the commit.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn write_again<T: Send + 'static>(
+    pub async fn write_repeatable<T: Send + 'static>(
         &self,
         f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.writer.write_again(f).await
+        self.0.writer.write_repeatable(f).await
     }
 
-    /// The same, where nothing is asynchronous.
+    /// As [`Store::write`], for code that is not asynchronous.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -120,10 +119,10 @@ impl Store {
         self.0.writer.write_blocking(f)
     }
 
-    /// Runs `f` on a connection that sees what is committed and can write nothing. It blocks.
+    /// Runs `f` on a read-only connection that sees all commits. It blocks.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// If SQLite fails.
     pub fn read<T>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -131,10 +130,10 @@ impl Store {
         self.0.readers.read(f)
     }
 
-    /// The same, on a thread where blocking holds nobody up.
+    /// As [`Store::read`], on a thread for blocking calls.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// If SQLite fails.
     pub async fn read_async<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -145,32 +144,31 @@ impl Store {
             .map_err(|error| StoreError::Stopped(error.to_string()))?
     }
 
-    /// Why it can be written no more, if that is so.
+    /// Why the store can no longer be written, if it cannot.
     pub fn failure(&self) -> Option<StoreError> {
         self.0.writer.failure()
     }
 
-    /// The ID of the newest message that is committed. It changes with each commit that adds some.
+    /// The ID of the newest committed message.
     pub fn newest(&self) -> watch::Receiver<i64> {
         self.0.writer.newest()
     }
 
-    /// A number that changes whenever more messages can be found by their words.
+    /// A number that changes whenever the search index has changed.
     pub fn indexed(&self) -> watch::Receiver<u64> {
         self.0.indexed.clone()
     }
 
-    /// How long commits took to be on the disk.
-    pub(super) fn commit_seconds(&self) -> Arc<Histogram> {
-        self.0.writer.seconds()
+    pub(super) fn commit_seconds(&self) -> Histogram {
+        self.0.writer.commit_seconds()
     }
 
-    /// How much waits to be written.
+    /// The number of jobs that wait to be written.
     pub(super) fn waiting(&self) -> usize {
         self.0.writer.waiting()
     }
 
-    /// A number that changes with each commit. It is closed when the store can be written no more.
+    /// The number of commits. It is closed when the store can no longer be written.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.writer.changes()
     }

@@ -1,4 +1,4 @@
-//! Opening the database: its lock, its schema, its settings.
+//! Opens the databases: lock, schema and settings.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -10,14 +10,14 @@ use rusqlite::{Connection, OpenFlags};
 use super::{StoreError, VERSION};
 use crate::durable::{self, WriteAheadError};
 
-/// Marks a SQLite file as a gateway's, in SQLite's `application_id`.
+/// SQLite's `application_id` of a gateway's database.
 const APPLICATION_ID: i64 = 0x6d72_6777;
-/// The version of the index for the search.
-const WORDS_VERSION: i64 = 2;
-/// How many statements a connection keeps prepared.
-const STATEMENTS: usize = 64;
+/// The search index's `user_version`.
+const SEARCH_INDEX_VERSION: i64 = 2;
+/// How many prepared statements a connection caches.
+const CACHED_STATEMENTS: usize = 64;
 
-/// Takes a folder for this process alone; it is made, for its owner alone, where there is none.
+/// Locks a folder for this process. A missing folder is created, readable only by its owner.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let failed = |path: &Path, error| StoreError::Io {
         path: path.to_owned(),
@@ -39,12 +39,12 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
 
 /// The connection that writes.
 pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
-    private(path)?;
+    create_private(path)?;
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.busy_timeout(Duration::from_secs(10))?;
     if is_empty(&connection, path)? {
         connection.pragma_update(None, "page_size", 8192)?;
@@ -59,65 +59,65 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "cache_size", -32_000)?;
-    // When the log is written back, `written_back` says. It is as large as it may stay.
+    // `checkpoint` decides when the log is written back. The limit applies to the restarted log.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 100_000_000)?;
     Ok(connection)
 }
 
-/// The connection that writes the log back into the database.
-pub(super) fn behind(path: &Path) -> Result<Connection, StoreError> {
+/// The connection that writes the write-ahead log back into the database.
+pub(super) fn checkpointer(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    // As durably as the writer.
+    // As durable as the writer.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
 
-/// The connection that fills the index for the search, which sees the messages as `kept`. What is no
-/// index of this version is made anew: nothing is in it but what the messages say.
-pub(super) fn words(path: &Path, words: &Path) -> Result<Connection, StoreError> {
-    private(words)?;
-    match open_words(path, words) {
+/// The connection that fills the search index. The messages are attached as `store`. An index that is
+/// damaged or has another version is created again from the messages.
+pub(super) fn search_index(path: &Path, index: &Path) -> Result<Connection, StoreError> {
+    create_private(index)?;
+    match open_search_index(path, index) {
         Ok(Some(connection)) => return Ok(connection),
         Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the index for the search is made anew"),
+        Err(error) => tracing::warn!(%error, "the search index is damaged and is created again"),
     }
     for ending in ["", "-wal", "-shm"] {
-        let mut name = words.as_os_str().to_owned();
+        let mut name = index.as_os_str().to_owned();
         name.push(ending);
-        // What could not be removed is found below.
+        // If this fails, opening fails below.
         let _ = std::fs::remove_file(name);
     }
-    private(words)?;
-    open_words(path, words)?.ok_or_else(|| StoreError::NotAStore(words.to_owned()))
+    create_private(index)?;
+    open_search_index(path, index)?.ok_or_else(|| StoreError::NotAStore(index.to_owned()))
 }
 
-/// None for an index of another version.
-fn open_words(path: &Path, words: &Path) -> Result<Option<Connection>, StoreError> {
+/// Returns `None` for an index of another version.
+fn open_search_index(path: &Path, index: &Path) -> Result<Option<Connection>, StoreError> {
     let connection = Connection::open_with_flags(
-        words,
+        index,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(Duration::from_secs(10))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 {
         connection.pragma_update(None, "page_size", 8192)?;
-        write_ahead(&connection, words)?;
-        let schema = include_str!("words.sql");
+        write_ahead(&connection, index)?;
+        let schema = include_str!("search_index.sql");
         connection.execute_batch(&format!("BEGIN; {schema} COMMIT;"))?;
-    } else if version != WORDS_VERSION {
+    } else if version != SEARCH_INDEX_VERSION {
         return Ok(None);
     }
-    write_ahead(&connection, words)?;
-    // After a cut of the power the newest may be missing; they are indexed again.
+    write_ahead(&connection, index)?;
+    // After a power failure, the newest entries may be missing. They are indexed again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    attach(&connection, path, "kept")?;
+    attach(&connection, path, "store")?;
     Ok(Some(connection))
 }
 
@@ -130,23 +130,23 @@ fn attach(connection: &Connection, path: &Path, name: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// A connection that reads; the index for the search, where it is needed, is `idx` in it.
-pub(super) fn reader(path: &Path, words: Option<&Path>) -> Result<Connection, StoreError> {
+/// A read-only connection, with the search index attached as `idx` if it is given.
+pub(super) fn reader(path: &Path, index: Option<&Path>) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "cache_size", -16_000)?;
-    if let Some(words) = words {
-        attach(&connection, words, "idx")?;
+    if let Some(index) = index {
+        attach(&connection, index, "idx")?;
     }
     Ok(connection)
 }
 
-/// Makes the file, for its owner alone, where there is none.
-fn private(path: &Path) -> Result<(), StoreError> {
+/// Creates a missing file, readable only by its owner.
+fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let opened = options.open(path);
@@ -169,10 +169,10 @@ fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Whether a file is what a gateway of this version keeps.
-pub(super) fn check_kept(path: &Path) -> Result<(), StoreError> {
+/// Checks that a file is the database of a gateway of this version.
+pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
     if !path.is_file() {
-        return Err(StoreError::NotThere(path.to_owned()));
+        return Err(StoreError::Missing(path.to_owned()));
     }
     let connection = Connection::open_with_flags(
         path,
@@ -196,7 +196,6 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Puts the database into write-ahead mode.
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     durable::write_ahead(connection).map_err(|error| match error {
         WriteAheadError::Stays(mode) => StoreError::NoWriteAhead {

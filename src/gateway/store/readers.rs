@@ -1,4 +1,4 @@
-//! Connections that read, kept for the next one who asks.
+//! A pool of read-only connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,26 +7,26 @@ use rusqlite::Connection;
 
 use super::{FILE_NAME, StoreError, open};
 
-/// How many connections are kept while nobody reads.
-const KEPT: usize = 8;
+/// The most idle connections.
+const MAX_IDLE: usize = 8;
 
-/// What is kept in a folder, to be read without the index for the search; a gateway may be running there.
-pub struct Reader(Readers);
+/// Reads a store without its search index. A gateway may be using its folder.
+pub(crate) struct Reader(Readers);
 
 impl Reader {
     /// # Errors
-    /// A folder in which no gateway keeps anything, or that can't be read.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+    /// If the folder has no store, or it cannot be read.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE_NAME);
-        open::check_kept(&path)?;
+        open::check_file(&path)?;
         Ok(Self(Readers::new(path, None)))
     }
 
     /// As [`Store::read`](super::Store::read).
     ///
     /// # Errors
-    /// What SQLite says.
-    pub fn read<T>(
+    /// If SQLite fails.
+    pub(crate) fn read<T>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -36,20 +36,20 @@ impl Reader {
 
 pub(super) struct Readers {
     path: PathBuf,
-    words: Option<PathBuf>,
+    index: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, words: Option<PathBuf>) -> Self {
+    pub(super) fn new(path: PathBuf, index: Option<PathBuf>) -> Self {
         Self {
             path,
-            words,
+            index,
             idle: Mutex::new(Vec::new()),
         }
     }
 
-    /// Runs `f` in one read transaction: all that it reads is of the same commit.
+    /// Runs `f` in one read transaction, so that everything it reads is from the same commit.
     pub(super) fn read<T>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -57,13 +57,13 @@ impl Readers {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path, self.words.as_deref())?,
+            None => open::reader(&self.path, self.index.as_deref())?,
         };
         let transaction = connection.transaction()?;
         let read = f(&transaction)?;
         transaction.finish()?;
         let mut idle = self.idle();
-        if idle.len() < KEPT {
+        if idle.len() < MAX_IDLE {
             idle.push(connection);
         }
         Ok(read)

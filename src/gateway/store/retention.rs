@@ -1,5 +1,5 @@
-//! How much is kept: what is more goes, the oldest first, but nothing that the relay still waits for.
-//! What waits for it does not count: however much that is, nothing else goes for it.
+//! Deletes the oldest messages beyond the limits. Messages that wait for the relay are never deleted, and
+//! do not count toward the limits.
 
 use std::time::Duration;
 
@@ -10,89 +10,89 @@ use tokio::time::sleep;
 use super::{Store, StoreError};
 use crate::clock::Clock;
 
-/// How often it is looked whether something is too much.
-const LOOK: Duration = Duration::from_secs(1);
-/// How many messages go in one commit at most: those who post wait no longer than for that.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The most messages that are deleted in one commit. Writes of clients wait for it.
 const BATCH: i64 = 200;
 
-/// The most that is kept; nothing of it is no limit.
+/// How much is kept. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// The most messages, beside those that wait for the relay.
-    pub messages: Option<u64>,
-    /// How old they get.
-    pub age: Option<Duration>,
-    /// The most bytes of the database, beside those of what waits for the relay.
-    pub size: Option<u64>,
+pub struct RetentionLimits {
+    /// The most messages.
+    pub(crate) messages: Option<u64>,
+    /// The greatest age of a message.
+    pub(crate) age: Option<Duration>,
+    /// The most bytes of the database.
+    pub(crate) size: Option<u64>,
 }
 
-/// Removes what is too much, for as long as it is polled.
-pub async fn keep(store: Store, limits: Limits, clock: Clock) {
-    if limits == Limits::default() {
+/// Deletes messages beyond the limits. It never ends unless there are no limits.
+pub async fn enforce_limits(store: Store, limits: RetentionLimits, clock: Clock) {
+    if limits == RetentionLimits::default() {
         return;
     }
     loop {
         match prune(&store, limits, clock.now()).await {
             // There may be more.
             Ok(1..) => {}
-            Ok(0) => sleep(LOOK).await,
+            Ok(0) => sleep(CHECK_INTERVAL).await,
             Err(error) => {
-                tracing::error!(%error, "old messages could not be removed");
-                sleep(LOOK).await;
+                tracing::error!(%error, "old messages could not be deleted");
+                sleep(CHECK_INTERVAL).await;
             }
         }
     }
 }
 
-/// Removes some of what is too much; gives how many messages.
-async fn prune(store: &Store, limits: Limits, now: Timestamp) -> Result<usize, StoreError> {
-    let excess = store.read_async(move |connection| excess(connection, limits, now));
-    match excess.await? {
-        Some(excess) => {
-            store
-                .write(move |connection| remove(connection, excess))
-                .await
+/// Deletes some of the messages beyond the limits, and returns how many.
+async fn prune(
+    store: &Store,
+    limits: RetentionLimits,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let deletion = store.read_async(move |connection| next_deletion(connection, limits, now));
+    match deletion.await? {
+        Some(deletion) => {
+            let delete = move |connection: &Connection| delete(connection, deletion);
+            store.write(delete).await
         }
         None => Ok(0),
     }
 }
 
-/// What is to go next.
 #[derive(Clone, Copy)]
-struct Excess {
-    /// How many messages, the oldest first.
-    most: i64,
-    /// Only those that came before this time, in milliseconds.
+struct Deletion {
+    /// The most messages to delete, the oldest first.
+    max: i64,
+    /// Only messages created before this time, in milliseconds.
     before: i64,
 }
 
-/// What is too much.
-fn excess(
+fn next_deletion(
     connection: &Connection,
-    limits: Limits,
+    limits: RetentionLimits,
     now: Timestamp,
-) -> rusqlite::Result<Option<Excess>> {
+) -> rusqlite::Result<Option<Deletion>> {
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let mut excess = 0;
-    if let Some(most) = limits.messages {
+    if let Some(max) = limits.messages {
         let messages = count(
             "SELECT (SELECT count(*) FROM message) - (SELECT count(DISTINCT message) FROM queue)",
         )?;
-        excess = messages - signed(most);
+        excess = messages - signed(max);
     }
-    if let Some(most) = limits.size {
+    if let Some(max) = limits.size {
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
-        // What waits is added up only where it matters.
-        if used > signed(most) && used - count(WAITING)? > signed(most) {
-            // How many it takes is seen afterwards. A few at a time, so that not too much goes.
+        // Summing up the waiting bytes is slow, so it comes last.
+        if used > signed(max) && used - count(WAITING_BYTES)? > signed(max) {
+            // The freed bytes are unknown before. Few messages at a time keep it from deleting too many.
             excess = excess.max(BATCH / 10);
         }
     }
     if excess > 0 {
-        return Ok(Some(Excess {
-            most: excess.min(BATCH),
+        return Ok(Some(Deletion {
+            max: excess.min(BATCH),
             before: i64::MAX,
         }));
     }
@@ -106,15 +106,14 @@ fn excess(
                AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id)
              )",
         )?;
-        let most = BATCH;
-        let is_old = select.query_row([before], |row| row.get(0))?;
-        return Ok(Some(Excess { most, before }).filter(|_| is_old));
+        let is_old: bool = select.query_row([before], |row| row.get(0))?;
+        return Ok(is_old.then_some(Deletion { max: BATCH, before }));
     }
     Ok(None)
 }
 
-/// The bytes of what waits for the relay.
-const WAITING: &str = "WITH waiting AS MATERIALIZED (
+/// The bytes of the messages that wait for the relay, and of their requests.
+const WAITING_BYTES: &str = "WITH waiting AS MATERIALIZED (
        SELECT id, request, octet_length(head) AS bytes FROM message
        WHERE id IN (SELECT message FROM queue)
      )
@@ -124,8 +123,8 @@ const WAITING: &str = "WITH waiting AS MATERIALIZED (
        + (SELECT coalesce(sum(octet_length(fields)), 0) FROM request
           WHERE id IN (SELECT request FROM waiting))";
 
-/// Removes messages, and the requests of which none is left.
-fn remove(connection: &Connection, excess: Excess) -> rusqlite::Result<usize> {
+/// Deletes messages, and requests whose last message is deleted.
+fn delete(connection: &Connection, deletion: Deletion) -> rusqlite::Result<usize> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM message WHERE id IN (
            SELECT id FROM message AS old WHERE created_at < ?
@@ -134,19 +133,19 @@ fn remove(connection: &Connection, excess: Excess) -> rusqlite::Result<usize> {
          ) RETURNING request",
     )?;
     let requests: Vec<Option<i64>> = delete
-        .query_map([excess.before, excess.most], |row| row.get(0))?
+        .query_map([deletion.before, deletion.max], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut last = None;
     for request in requests.iter().flatten() {
         if last.replace(request) != Some(request) {
-            remove_request(connection, *request)?;
+            delete_request_if_empty(connection, *request)?;
         }
     }
     Ok(requests.len())
 }
 
-/// Removes a request of which no message is left, with its bodies.
-pub(in crate::gateway) fn remove_request(
+/// Deletes a request and its bodies, unless it still has messages.
+pub(crate) fn delete_request_if_empty(
     connection: &Connection,
     request: i64,
 ) -> rusqlite::Result<()> {
@@ -174,7 +173,7 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    /// A store with two requests of two messages each, of the seconds 1 to 4.
+    /// A store with two requests of two messages each, created at the seconds 1 to 4.
     async fn store(dir: &std::path::Path) -> Store {
         let store = Store::open(dir).expect("a store");
         let insert = |connection: &Connection| {
@@ -214,24 +213,24 @@ mod tests {
         store.read(all).expect("read")
     }
 
-    async fn pruned(store: &Store, limits: Limits, now: Timestamp) -> Vec<i64> {
+    async fn pruned(store: &Store, limits: RetentionLimits, now: Timestamp) -> Vec<i64> {
         while prune(store, limits, now).await.expect("pruned") > 0 {}
         ids(store, "message")
     }
 
     #[tokio::test]
-    async fn the_oldest_go_and_a_body_with_the_last_of_its_messages() {
+    async fn the_oldest_messages_and_unused_bodies_are_deleted() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
-        let none = Limits::default();
+        let none = RetentionLimits::default();
         assert_eq!(pruned(&store, none, at(9_999)).await, [1, 2, 3, 4]);
-        let three = Limits {
+        let three = RetentionLimits {
             messages: Some(3),
             ..none
         };
         assert_eq!(pruned(&store, three, at(9)).await, [2, 3, 4]);
         assert_eq!(ids(&store, "body"), [1, 2]);
-        let young = Limits {
+        let young = RetentionLimits {
             age: Some(Duration::from_secs(6)),
             ..none
         };
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(ids(&store, "request"), [2]);
     }
 
-    /// Lets messages wait for the relay, with two recipients each.
+    /// Makes messages wait for the relay, with two recipients each.
     async fn queue(store: &Store, ids: &'static [i64]) {
         let insert = move |connection: &Connection| {
             ids.iter().chain(ids).try_for_each(|id| {
@@ -254,47 +253,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_for_the_relay_stays() {
+    async fn waiting_messages_are_kept() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
         queue(&store, &[1]).await;
-        let one = Limits {
+        let one = RetentionLimits {
             messages: Some(1),
-            ..Limits::default()
+            ..RetentionLimits::default()
         };
         assert_eq!(pruned(&store, one, at(9)).await, [1, 4]);
         assert_eq!(ids(&store, "body"), [1, 2]);
     }
 
     #[tokio::test]
-    async fn nothing_else_goes_for_what_waits_for_the_relay() {
+    async fn waiting_messages_do_not_count() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
         queue(&store, &[1, 2, 3]).await;
-        let none = Limits::default();
+        let none = RetentionLimits::default();
         // The first three are too old.
-        let young = Limits {
+        let young = RetentionLimits {
             age: Some(Duration::from_secs(5)),
             ..none
         };
         assert_eq!(pruned(&store, young, at(9)).await, [1, 2, 3, 4]);
-        let one = Limits {
+        let one = RetentionLimits {
             messages: Some(1),
             ..none
         };
         assert_eq!(pruned(&store, one, at(9)).await, [1, 2, 3, 4]);
-        // Without what waits there is room.
+        // Without the waiting messages, the database is small enough.
         let used = |connection: &Connection| {
             let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
             connection.query_row(sql, [], |row| row.get::<_, i64>(0))
         };
         let used = store.read(used).expect("read").cast_unsigned();
-        let small = Limits {
+        let small = RetentionLimits {
             size: Some(used - 100_000),
             ..none
         };
         assert_eq!(pruned(&store, small, at(9)).await, [1, 2, 3, 4]);
-        let nothing = Limits {
+        let nothing = RetentionLimits {
             messages: Some(0),
             ..none
         };
@@ -302,12 +301,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_removed_makes_room() {
+    async fn deletion_frees_space() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
-        let small = Limits {
+        let small = RetentionLimits {
             size: Some(300_000),
-            ..Limits::default()
+            ..RetentionLimits::default()
         };
         assert_eq!(pruned(&store, small, at(9)).await, [0; 0]);
     }

@@ -1,45 +1,43 @@
-//! What goes into the store: rows as they are written, and the statements that write them.
+//! The rows of the store, and the statements that insert them.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, params, types::ToSqlOutput};
 
-/// What is the state of a message, as `emails` tells it.
+/// The status of a message, as in `emails`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Status {
-    /// Taken; it is on its way.
+pub(crate) enum Status {
+    /// Accepted, not delivered yet.
     #[default]
     Injected,
-    /// Captured here, or taken by the SMTP server.
+    /// Captured here, or accepted by the SMTP server.
     Ok,
-    /// Refused for a time.
+    /// Rejected temporarily.
     Softbounce,
-    /// Refused for good.
+    /// Rejected permanently.
     Hardbounce,
-    /// Refused as spam.
+    /// Rejected as spam.
     Spambounce,
-    /// Not sent: its recipient is on the blacklist.
+    /// Not sent, because the recipient is on the blacklist.
     Dropped,
 }
 
 impl Status {
-    /// Its name in the store and on the wire.
-    pub fn as_str(self) -> &'static str {
+    /// The name in the store and in the API.
+    pub(crate) fn as_str(self) -> &'static str {
         EventKind::Status(self).as_str()
     }
 }
 
-/// What an event tells: that a message got a status, or that somebody complained of it.
+/// An event of a message: a new status, or a complaint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
-    /// It got this status.
+pub(crate) enum EventKind {
     Status(Status),
-    /// Its recipient complained (a feedback loop's report).
+    /// The recipient complained (a report of a feedback loop).
     Feedback,
 }
 
 impl EventKind {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Status(Status::Injected),
         Self::Status(Status::Ok),
         Self::Status(Status::Softbounce),
@@ -49,13 +47,12 @@ impl EventKind {
         Self::Feedback,
     ];
 
-    /// The kind of this name.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Its name in the store and on the wire.
-    pub fn as_str(self) -> &'static str {
+    /// The name in the store and in the API.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Status(Status::Injected) => "injected",
             Self::Status(Status::Ok) => "ok",
@@ -68,8 +65,9 @@ impl EventKind {
     }
 }
 
-/// The words of an event as they are shown, in SQL: they begin with whose copy it is about.
-pub const WORDS_OF_EVENT: &str = "iif(event.copy IS NULL, event.description, 'copy to ' || event.copy || ': ' || event.description)";
+/// An SQL expression for the description of an event. If the event is about a copy, it names the copy's
+/// address.
+pub(crate) const EVENT_DESCRIPTION: &str = "iif(event.copy IS NULL, event.description, 'copy to ' || event.copy || ': ' || event.description)";
 
 impl ToSql for Status {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -83,72 +81,61 @@ impl ToSql for EventKind {
     }
 }
 
-/// A request that was taken.
 #[derive(Debug, Clone)]
-pub struct NewRequest {
-    /// The answer's name for it.
-    pub req_id: String,
+pub(crate) struct NewRequest {
+    pub(crate) req_id: String,
     /// The endpoint, such as `sendmail`.
-    pub endpoint: &'static str,
-    /// When it came.
-    pub at: Timestamp,
-    /// Who asked.
-    pub remote: Option<String>,
-    /// The form as it was sent, a JSON array of `[name, value]`; instead of an attachment's content
-    /// its size in words.
-    pub fields: String,
+    pub(crate) endpoint: &'static str,
+    pub(crate) at: Timestamp,
+    /// The client's address and port.
+    pub(crate) remote: Option<String>,
+    /// The form as a JSON array of `[name, value]`, without the content of attachments.
+    pub(crate) fields: String,
 }
 
-/// A message as it is captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NewMessage {
-    /// The request that it came with.
-    pub request: Option<i64>,
-    /// What it has in common with other messages of the request.
-    pub body: Option<i64>,
-    /// The headers before that.
-    pub head: Vec<u8>,
-    /// Instead of both: its file in a Maildir.
-    pub path: Option<String>,
-    /// Its public name: 32 hexadecimal digits.
-    pub uid: String,
-    /// Its message ID without angle brackets.
-    pub message_id: String,
-    /// The SMTP account.
-    pub account: String,
-    /// The envelope's sender.
-    pub envelope_from: String,
-    /// The sender's address.
-    pub from_address: String,
-    /// The sender's name, or nothing.
-    pub from_name: String,
-    /// The recipient's address.
-    pub to_address: String,
-    /// The recipient's name, or nothing.
-    pub to_name: String,
-    /// Who else is in the envelope, a JSON array.
-    pub copies: String,
-    /// The subject.
-    pub subject: String,
-    /// The tags, a JSON array.
-    pub tags: String,
-    /// When it came.
-    pub created_at: Timestamp,
+pub(crate) struct NewMessage {
+    /// The ID of the request's row.
+    pub(crate) request: Option<i64>,
+    /// The ID of the row with the headers and the body that it shares with other messages.
+    pub(crate) body: Option<i64>,
+    /// The headers before the shared ones.
+    pub(crate) head: Vec<u8>,
+    /// The message's file in a Maildir, in place of `body` and `head`.
+    pub(crate) path: Option<String>,
+    /// The public ID: 32 hexadecimal digits.
+    pub(crate) uid: String,
+    /// Without angle brackets.
+    pub(crate) message_id: String,
+    pub(crate) account: String,
+    pub(crate) envelope_from: String,
+    pub(crate) from_address: String,
+    pub(crate) from_name: String,
+    pub(crate) to_address: String,
+    pub(crate) to_name: String,
+    /// The addresses in `cc` and `bcc`, a JSON array.
+    pub(crate) copies: String,
+    pub(crate) subject: String,
+    /// A JSON array.
+    pub(crate) tags: String,
+    pub(crate) created_at: Timestamp,
     /// The bytes of the whole message.
-    pub size: usize,
-    /// Whether it has attachments, other than images in its HTML.
-    pub has_attachment: bool,
-    /// Its state.
-    pub status: Status,
-    /// How its text begins.
-    pub snippet: String,
+    pub(crate) size: usize,
+    /// Not counting inline images.
+    pub(crate) has_attachment: bool,
+    pub(crate) status: Status,
+    /// The first words of the text.
+    pub(crate) snippet: String,
 }
 
-/// Inserts a request, and gives its ID.
+/// Inserts a request and returns its row ID.
 ///
 /// # Errors
-/// What SQLite says.
-pub fn insert_request(connection: &Connection, request: &NewRequest) -> rusqlite::Result<i64> {
+/// If SQLite fails.
+pub(crate) fn insert_request(
+    connection: &Connection,
+    request: &NewRequest,
+) -> rusqlite::Result<i64> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO request (req_id, endpoint, at, remote, fields) VALUES (?, ?, ?, ?, ?)",
     )?;
@@ -161,21 +148,28 @@ pub fn insert_request(connection: &Connection, request: &NewRequest) -> rusqlite
     ])
 }
 
-/// Inserts what messages of a request have in common, and gives its ID.
+/// Inserts the headers and the body that messages of a request share, and returns the row ID.
 ///
 /// # Errors
-/// What SQLite says.
-pub fn insert_body(connection: &Connection, request: i64, bytes: &[u8]) -> rusqlite::Result<i64> {
+/// If SQLite fails.
+pub(crate) fn insert_body(
+    connection: &Connection,
+    request: i64,
+    bytes: &[u8],
+) -> rusqlite::Result<i64> {
     let mut insert =
         connection.prepare_cached("INSERT INTO body (request, bytes) VALUES (?, ?)")?;
     insert.insert(params![request, bytes])
 }
 
-/// Inserts a message, and gives its ID.
+/// Inserts a message and returns its row ID.
 ///
 /// # Errors
-/// What SQLite says.
-pub fn insert_message(connection: &Connection, message: &NewMessage) -> rusqlite::Result<i64> {
+/// If SQLite fails.
+pub(crate) fn insert_message(
+    connection: &Connection,
+    message: &NewMessage,
+) -> rusqlite::Result<i64> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO message (
            request, body, head, path, uid, message_id, account, envelope_from, from_address, from_name,
@@ -209,28 +203,23 @@ pub fn insert_message(connection: &Connection, message: &NewMessage) -> rusqlite
     ])
 }
 
-/// What became of a message, or of a copy of it.
+/// An event of a message or of a copy.
 #[derive(Debug, Clone, Copy)]
-pub struct NewEvent<'a> {
-    /// The message.
-    pub message: i64,
+pub(crate) struct NewEvent<'a> {
+    /// The row ID of the message.
+    pub(crate) message: i64,
     /// The message's account.
-    pub account: &'a str,
-    /// Whose copy (`cc`, `bcc`) it is about; none when it is about the message's own recipient.
-    pub copy: Option<&'a str>,
-    /// What happened.
-    pub kind: EventKind,
-    /// When.
-    pub at: Timestamp,
-    /// Why, in words.
-    pub description: &'a str,
+    pub(crate) account: &'a str,
+    /// The address in `cc` or `bcc`; `None` for the message's own recipient.
+    pub(crate) copy: Option<&'a str>,
+    pub(crate) kind: EventKind,
+    pub(crate) at: Timestamp,
+    pub(crate) description: &'a str,
 }
 
-/// Adds an event to a message.
-///
 /// # Errors
-/// What SQLite says.
-pub fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+/// If SQLite fails.
+pub(crate) fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO event (message, account, copy, kind, at, description) VALUES (?, ?, ?, ?, ?, ?)",
     )?;
@@ -245,11 +234,9 @@ pub fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::
     Ok(())
 }
 
-/// Gives a message a status.
-///
 /// # Errors
-/// What SQLite says.
-pub fn set_status(
+/// If SQLite fails.
+pub(crate) fn set_status(
     connection: &Connection,
     message: i64,
     status: Status,

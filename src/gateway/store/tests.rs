@@ -1,4 +1,4 @@
-//! The index for the search, as it stands behind the messages.
+//! The search index, after it has caught up with the messages.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use super::{NewMessage, Store, insert_message};
 
-/// A store with messages from 1 on, of the subjects.
-fn store(dir: &Path, subjects: &[&str]) -> Store {
+/// A store with a message for each subject. The IDs start at 1.
+fn test_store(dir: &Path, subjects: &[&str]) -> Store {
     let store = Store::open(dir).expect("a store");
     for (at, subject) in subjects.iter().enumerate() {
         let message = NewMessage {
@@ -34,8 +34,8 @@ fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
-/// The messages that are found, in the language of FTS5.
-fn found(store: &Store, words: &'static str) -> Vec<i64> {
+/// The messages that match an FTS5 query.
+fn search(store: &Store, words: &'static str) -> Vec<i64> {
     let ids = store.read(move |connection| {
         let mut select = connection.prepare(
             "SELECT message.id FROM idx.words JOIN message ON message.id = words.rowid
@@ -47,9 +47,9 @@ fn found(store: &Store, words: &'static str) -> Vec<i64> {
 }
 
 #[test]
-fn words_are_found_where_they_stand() {
+fn words_are_found_in_their_columns() {
     let dir = tempfile::tempdir().expect("a folder");
-    let store = store(dir.path(), &["Zażółć gęślą", "Hello", "Hello, world"]);
+    let store = test_store(dir.path(), &["Zażółć gęślą", "Hello", "Hello, world"]);
     for (words, ids) in [
         ("HELLO", vec![2, 3]),
         ("hel*", vec![2, 3]),
@@ -63,22 +63,22 @@ fn words_are_found_where_they_stand() {
         ("flags : \u{e000}", vec![1, 2, 3]),
         ("(flags : \u{e000}) NOT (world OR attachment)", vec![2]),
     ] {
-        assert_eq!(found(&store, words), ids, "{words}");
+        assert_eq!(search(&store, words), ids, "{words}");
     }
 }
 
 #[test]
-fn what_is_gone_is_not_found_and_what_is_not_indexed_is_made_up_for() {
+fn deleted_messages_are_not_found_and_a_damaged_index_is_rebuilt() {
     let dir = tempfile::tempdir().expect("a folder");
-    let kept = store(dir.path(), &["Hello", "Hello"]);
-    let gone = kept
+    let store = test_store(dir.path(), &["Hello", "Hello"]);
+    let deleted = store
         .write_blocking(|connection| connection.execute("DELETE FROM message WHERE id = 2", []));
-    assert_eq!(gone.expect("written"), 1);
-    assert_eq!(found(&kept, "hello"), [1]);
-    drop(kept);
-    std::fs::write(dir.path().join("words.db"), "this is no database at all").expect("a file");
-    let kept = store(dir.path(), &[]);
-    while found(&kept, "hello") != [1] {
+    assert_eq!(deleted.expect("written"), 1);
+    assert_eq!(search(&store, "hello"), [1]);
+    drop(store);
+    std::fs::write(dir.path().join("words.db"), "not a database").expect("a file");
+    let store = test_store(dir.path(), &[]);
+    while search(&store, "hello") != [1] {
         std::thread::yield_now();
     }
 }

@@ -1,65 +1,61 @@
-//! The one writer, on a thread of its own. What waits for it is committed together.
+//! The handle of the thread that writes.
 
-use std::sync::mpsc::{self, SyncSender, sync_channel};
+use std::sync::mpsc::{self, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
-use rusqlite::{Connection, ErrorCode};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use prometheus_client::metrics::histogram::Histogram;
+use rusqlite::Connection;
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::watch;
 
 use super::StoreError;
-use super::job::{self, Answer, Failed, Job, Ran, gone};
-use super::written_back::Log;
-use crate::gateway::histogram::Histogram;
+use super::checkpoint::Checkpointer;
+use super::commit::{Committer, newest_message};
+use super::job::{self, CommitError, Job, JobReceiver, writer_stopped};
+use crate::gateway::histogram::duration_histogram;
 
-/// How many jobs wait for the writer at most; then those who give them wait.
+/// The most jobs that wait for the writer. More jobs wait to be queued.
 const QUEUE: usize = 4096;
-/// How many jobs are committed together at most.
-const GROUP: usize = 1024;
 
 pub(super) struct Writer {
     jobs: Sender<Box<dyn Job>>,
     newest: watch::Receiver<i64>,
     changes: watch::Receiver<u64>,
-    /// How long commits took.
-    seconds: Arc<Histogram>,
-    /// The commit after which nothing is written any more.
-    failure: Arc<OnceLock<Failed>>,
+    commit_seconds: Histogram,
+    /// Set when a commit has failed so that nothing can be written any more.
+    failure: Arc<OnceLock<CommitError>>,
 }
 
 impl Writer {
-    /// Starts it. The receiver gets something after a commit, and is closed at the end.
+    /// Starts the thread. The receiver gets a value after commits, and is closed when the thread ends.
     pub(super) fn start(
         connection: Connection,
-        log: Option<Log>,
+        checkpointer: Option<Checkpointer>,
     ) -> Result<(Self, mpsc::Receiver<()>), StoreError> {
-        let (jobs, received) = channel(QUEUE);
-        let (newest, newest_receiver) = watch::channel(newest_of(&connection)?);
+        let (jobs, job_receiver) = channel(QUEUE);
+        let (newest, newest_receiver) = watch::channel(newest_message(&connection)?);
         let (changes, changes_receiver) = watch::channel(0);
         let (committed, committed_receiver) = sync_channel(1);
-        let thread = Thread {
+        let committer = Committer {
             connection,
-            log,
+            checkpointer,
             newest,
             changes,
-            seconds: Arc::default(),
+            commit_seconds: duration_histogram(),
             failure: Arc::default(),
             committed,
         };
-        let failure = Arc::clone(&thread.failure);
-        let seconds = Arc::clone(&thread.seconds);
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || thread.run(received))
-            .map_err(|error| StoreError::Stopped(error.to_string()))?;
         let writer = Self {
             jobs,
             newest: newest_receiver,
             changes: changes_receiver,
-            seconds,
-            failure,
+            commit_seconds: committer.commit_seconds.clone(),
+            failure: Arc::clone(&committer.failure),
         };
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || committer.run(job_receiver))
+            .map_err(|error| StoreError::Stopped(error.to_string()))?;
         Ok((writer, committed_receiver))
     }
 
@@ -71,220 +67,59 @@ impl Writer {
         self.changes.clone()
     }
 
-    pub(super) fn seconds(&self) -> Arc<Histogram> {
-        Arc::clone(&self.seconds)
+    pub(super) fn commit_seconds(&self) -> Histogram {
+        self.commit_seconds.clone()
     }
 
-    /// How many jobs wait.
+    /// The number of queued jobs.
     pub(super) fn waiting(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     pub(super) fn failure(&self) -> Option<StoreError> {
-        self.failure.get().map(Failed::error)
+        self.failure.get().map(CommitError::to_store_error)
     }
 
     pub(super) async fn write<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.give(job::once(f)).await
+        self.submit(job::single(f)).await
     }
 
-    pub(super) async fn write_again<T: Send + 'static>(
+    pub(super) async fn write_repeatable<T: Send + 'static>(
         &self,
         f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.give(job::again(f)).await
+        self.submit(job::repeatable(f)).await
     }
 
-    async fn give<T>(&self, (job, answer): (Box<dyn Job>, Answer<T>)) -> Result<T, StoreError> {
-        let given = self.jobs.send(job).await;
-        given.map_err(|_| self.not_taken())?;
-        answer.await.map_err(|_| gone())?
+    async fn submit<T>(
+        &self,
+        (job, receiver): (Box<dyn Job>, JobReceiver<T>),
+    ) -> Result<T, StoreError> {
+        let queued = self.jobs.send(job).await;
+        queued.map_err(|_| self.not_queued())?;
+        receiver.await.map_err(|_| writer_stopped())?
     }
 
     pub(super) fn write_blocking<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (job, answer) = job::once(f);
-        let given = self.jobs.blocking_send(job);
-        given.map_err(|_| self.not_taken())?;
-        answer.blocking_recv().map_err(|_| gone())?
+        let (job, receiver) = job::single(f);
+        let queued = self.jobs.blocking_send(job);
+        queued.map_err(|_| self.not_queued())?;
+        receiver.blocking_recv().map_err(|_| writer_stopped())?
     }
 
-    /// Why a job could not be given.
-    fn not_taken(&self) -> StoreError {
+    fn not_queued(&self) -> StoreError {
         match self.failure.get() {
-            // This job was never begun, whatever became of the one that failed.
-            Some(failed) => StoreError::NotStored(failed.reason.to_string()),
-            None => gone(),
+            // The failed commit may be doubtful, but this job was not part of it.
+            Some(error) => StoreError::NotStored(error.reason.to_string()),
+            None => writer_stopped(),
         }
     }
-}
-
-struct Thread {
-    connection: Connection,
-    log: Option<Log>,
-    newest: watch::Sender<i64>,
-    changes: watch::Sender<u64>,
-    seconds: Arc<Histogram>,
-    failure: Arc<OnceLock<Failed>>,
-    /// Told after each commit; it need not be told twice.
-    committed: SyncSender<()>,
-}
-
-/// What is committed together.
-#[derive(Default)]
-struct Group {
-    /// What can be done again.
-    again: Vec<Box<dyn Job>>,
-    /// What can be done once.
-    once: Vec<Box<dyn Job>>,
-}
-
-impl Group {
-    fn tell(self, committed: Result<(), &Failed>) {
-        let all = self.again.into_iter().chain(self.once);
-        all.for_each(|job| job.tell(committed));
-    }
-}
-
-impl Thread {
-    /// Commits what waits, group by group, until nobody is left who could give a job, or a commit
-    /// has failed so that nobody knows what of it is on the disk.
-    fn run(mut self, mut jobs: Receiver<Box<dyn Job>>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let others = std::iter::from_fn(|| jobs.try_recv().ok()).take(GROUP - 1);
-            let mut group = Group::default();
-            match self.commit(std::iter::once(first).chain(others), &mut group) {
-                Ok(newest) => {
-                    group.tell(Ok(()));
-                    self.announce(newest);
-                    if let Some(log) = &mut self.log {
-                        log.look(&self.connection);
-                    }
-                }
-                Err(failed) => {
-                    let reason = &*failed.reason;
-                    tracing::error!(reason, "nothing could be committed");
-                    group.tell(Err(&failed));
-                    if failed.doubtful {
-                        let _ = self.failure.set(failed);
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn announce(&self, newest: i64) {
-        self.changes.send_modify(|changes| *changes += 1);
-        let _ = self.committed.try_send(());
-        self.newest.send_if_modified(|known| {
-            let is_new = *known != newest;
-            *known = newest;
-            is_new
-        });
-    }
-
-    /// Gives the ID of the newest message.
-    fn commit(
-        &self,
-        jobs: impl Iterator<Item = Box<dyn Job>>,
-        group: &mut Group,
-    ) -> Result<i64, Failed> {
-        let committed = self.work(jobs, group).and_then(|newest| {
-            let begun = Instant::now();
-            let committed = self.connection.execute_batch("COMMIT");
-            self.seconds.add(begun.elapsed());
-            committed.map(|()| newest).map_err(|error| Failed {
-                // With no room the frames of the commit are not complete; else the sync may have failed.
-                doubtful: error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure),
-                ..Failed::new(&error)
-            })
-        });
-        // Only a failure leaves the transaction open.
-        self.roll_back();
-        committed
-    }
-
-    /// Does jobs, those that come meanwhile as well. A savepoint for each would have SQLite copy every
-    /// page that it changes. So what can be done again has none: when some of it fails, all is rolled
-    /// back, and done again with one each. What can be done once comes after it.
-    fn work(
-        &self,
-        jobs: impl Iterator<Item = Box<dyn Job>>,
-        group: &mut Group,
-    ) -> Result<i64, Failed> {
-        let begun = self.statement("BEGIN IMMEDIATE");
-        let mut well = begun.is_ok();
-        for mut job in jobs {
-            if !job.repeats() {
-                group.once.push(job);
-                continue;
-            }
-            // A transaction that is gone would let the next ones commit alone.
-            well = well && job.run(&self.connection) == Ran::Well && self.is_in_transaction();
-            group.again.push(job);
-            if !well {
-                break;
-            }
-        }
-        begun.map_err(|error| Failed::new(&error))?;
-        if !well {
-            self.roll_back();
-            self.statement("BEGIN IMMEDIATE")
-                .map_err(|error| Failed::new(&error))?;
-            let mut again = group.again.iter_mut();
-            again.try_for_each(|job| self.in_savepoint(&mut **job))?;
-        }
-        let mut once = group.once.iter_mut();
-        once.try_for_each(|job| self.in_savepoint(&mut **job))?;
-        newest_of(&self.connection).map_err(|error| Failed::new(&error))
-    }
-
-    fn is_in_transaction(&self) -> bool {
-        !self.connection.is_autocommit()
-    }
-
-    fn roll_back(&self) {
-        if self.is_in_transaction() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-    }
-
-    /// Does a job that takes nothing else with it when it fails. With an error, the transaction is lost:
-    /// SQLite rolls it back by itself when the disk fails, and what came after it would be committed alone.
-    fn in_savepoint(&self, job: &mut dyn Job) -> Result<(), Failed> {
-        let lost = |error| Failed::new(&error);
-        self.statement("SAVEPOINT job").map_err(lost)?;
-        let ran = job.run(&self.connection);
-        if !self.is_in_transaction() {
-            return Err(Failed {
-                doubtful: false,
-                full: ran == Ran::Full,
-                reason: "SQLite took back the whole transaction".into(),
-            });
-        }
-        if ran != Ran::Well {
-            self.statement("ROLLBACK TO job").map_err(lost)?;
-        }
-        self.statement("RELEASE job").map_err(lost)
-    }
-
-    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute([]).map(drop)
-    }
-}
-
-/// The ID of the newest message that there ever was.
-fn newest_of(connection: &Connection) -> rusqlite::Result<i64> {
-    let mut newest = connection.prepare_cached(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'",
-    )?;
-    newest.query_row([], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -315,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_fails_takes_nothing_with_it_and_leaves_nothing() {
+    fn a_failed_job_changes_nothing_and_affects_no_other() {
         let writer = writer();
         let newest = writer.newest();
         for text in ["a", "b"] {
@@ -327,23 +162,23 @@ mod tests {
             insert(connection, "c")?;
             insert(connection, "a")
         });
-        assert!(failed.expect_err("it is there").is_nothing_stored());
+        assert!(failed.expect_err("a duplicate").is_nothing_stored());
         assert_eq!(texts(&writer), ["a", "b"]);
         assert_eq!(*newest.borrow(), 2);
     }
 
     #[test]
-    fn of_what_is_written_together_only_what_fails_is_not_stored() {
+    fn only_failed_jobs_of_a_commit_are_not_stored() {
         let writer = writer();
         let (go, held) = sync_channel::<()>(0);
-        let hold = writer.write_again(move |_| Ok(held.recv().is_ok()));
-        let write = |text| writer.write_again(move |connection| insert(connection, text));
-        let twice = writer.write_again(|connection| {
+        let hold = writer.write_repeatable(move |_| Ok(held.recv().is_ok()));
+        let write = |text| writer.write_repeatable(move |connection| insert(connection, text));
+        let twice = writer.write_repeatable(|connection| {
             insert(connection, "x")?;
             insert(connection, "x")
         });
         let once = writer.write(|connection| insert(connection, "e"));
-        // All of them wait before the first is let go.
+        // All are queued before the first may end.
         let go = async move { drop(go) };
         let all = async {
             tokio::join!(biased; hold, write("a"), twice, once, write("b"), write("b"), write("c"), go)
@@ -355,7 +190,7 @@ mod tests {
             assert!(written.expect("written") > 0);
         }
         for failed in [x, again] {
-            assert!(failed.expect_err("it is there twice").is_nothing_stored());
+            assert!(failed.expect_err("a duplicate").is_nothing_stored());
         }
         let mut texts = texts(&writer);
         texts.sort();
@@ -363,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_the_writer_holds_up_nobody_else() {
+    fn waiting_for_the_writer_blocks_no_other_task() {
         let (over, ended) = sync_channel(1);
-        // One thread for all; when it is held up, the writer is never let go.
+        // All tasks share one thread. If it blocks, the first job never ends.
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             runtime.expect("a runtime").block_on(async {
@@ -401,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_that_is_gone_fails_all_that_were_in_it() {
+    fn a_lost_transaction_fails_all_its_jobs() {
         let writer = writer();
         let lost = writer.write_blocking(|connection| {
             insert(connection, "a")?;
             connection.execute_batch("ROLLBACK")
         });
-        assert!(lost.expect_err("it is lost").is_nothing_stored());
+        assert!(lost.expect_err("a lost transaction").is_nothing_stored());
         assert_eq!(texts(&writer), [""; 0]);
     }
 }

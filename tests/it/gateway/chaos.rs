@@ -124,7 +124,7 @@ fn names_make_what_they_say() {
         assert_eq!(sent.is_kept(local), kept, "{local}");
     }
     sent.ran.code(4);
-    assert!(sent.row("reject")["error"].contains("as its name asks"));
+    assert!(sent.row("reject")["error"].contains("because its name says so"));
     assert!(sent.row("reject-too-large")["error"].contains("Email size exceeds"));
     assert_eq!(sent.row("timeout")["attempts"], "3");
     let events = events(&gateway);
@@ -207,7 +207,10 @@ fn one_bad_name_spoils_its_request_and_a_refused_one_itself_alone() {
     let refused = gateway.post(&["ann@one.example", "reject@one.example"]);
     assert_eq!(refused.status, 200);
     let values = refused.values();
-    assert_eq!(values[1], "The address is refused, as its name asks.");
+    assert_eq!(
+        values[1],
+        "The address is rejected because its name says so."
+    );
     gateway.stop().code(0);
     assert_eq!(gateway.message_ids(), values[..1]);
 }

@@ -16,7 +16,7 @@ use mail_parser::{Message, MessageParser, MimeHeaders};
 use mailrun::address::Mailbox;
 use mailrun::api::Request;
 use mailrun::gateway::maildir::Maildir;
-use mailrun::gateway::{Keep, Limits, Login, Setup, serve};
+use mailrun::gateway::{Limits, Login, Setup, Storage, serve};
 use mailrun::message::mime::Draft;
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -53,7 +53,7 @@ impl Gateway {
             hosts: Vec::new(),
             limits: Limits::default(),
             chaos: None,
-            keep: Keep::Outbox(folder.path().join("outbox")),
+            storage: Storage::Outbox(folder.path().join("outbox")),
             clock: mailrun::clock::Clock::new(|| {
                 jiff::Timestamp::from_microsecond(NOW).expect("a time")
             }),
@@ -784,7 +784,7 @@ fn what_the_api_does_not_take_is_refused_by_its_name() {
     assert_eq!(refused(&[("subject", &long)]), permanent(expected));
     let expected = "Sender address is not valid: the domain “localhost” has no dot";
     assert_eq!(refused(&[("from", "me@localhost")]), permanent(expected));
-    let expected = "the cc is not valid: not an address: it must look like name@example.com";
+    let expected = "cc is not valid: not an address: it must look like name@example.com";
     assert_eq!(refused(&[("cc", "x")]), permanent(expected));
     let file = |name, content| {
         [
@@ -795,9 +795,9 @@ fn what_the_api_does_not_take_is_refused_by_its_name() {
     };
     assert_eq!(
         refused(&file("a/b", "*")),
-        permanent("the files[0][content] is not base64")
+        permanent("files[0][content] is not valid base64")
     );
-    let expected = "the files[0][mime] is not a media type, such as image/png";
+    let expected = "files[0][mime] is not a media type such as image/png";
     assert_eq!(refused(&file("png", "QQ==")), permanent(expected));
     let shape = (
         400,
@@ -830,11 +830,11 @@ fn nothing_gets_into_a_header() {
     for (name, message) in [
         (
             "headers[X-A\r\nBcc]",
-            "the headers[…]: \"X-A\\r\\nBcc\" cannot be the name of a header",
+            "headers[…]: \"X-A\\r\\nBcc\" cannot be the name of a header",
         ),
         (
             "headers[X-A: b\nBcc]",
-            "the headers[…]: \"X-A: b\\nBcc\" cannot be the name of a header",
+            "headers[…]: \"X-A: b\\nBcc\" cannot be the name of a header",
         ),
     ] {
         assert_eq!(refusal(&gateway, &[(name, "a")]), (500, message.to_owned()));

@@ -1,4 +1,4 @@
-//! Answers on the wire: the API's JSON, and what it says of a request that is refused.
+//! The API's responses: JSON, and refused requests.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -11,10 +11,10 @@ use crate::api::{Answer, DecodeError, ListError, MAX_SIZE, Violation};
 /// Why a whole request is refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) message: String,
-    /// Whether it may be asked again in a moment.
-    soon: bool,
+    status: StatusCode,
+    message: String,
+    /// Whether the response has `Retry-After: 1`.
+    retry: bool,
 }
 
 impl Refusal {
@@ -22,7 +22,15 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
-            soon: false,
+            retry: false,
+        }
+    }
+
+    /// Adds `Retry-After: 1` to the response.
+    pub(super) fn retry(self) -> Self {
+        Self {
+            retry: true,
+            ..self
         }
     }
 
@@ -30,34 +38,30 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "Unknown action")
     }
 
-    /// What the vendor says of an empty list.
+    /// The vendor's response when a list is empty.
     pub(super) fn no_items() -> Self {
         Self::new(StatusCode::NOT_FOUND, "No items")
     }
 
     pub(super) fn too_large() -> Self {
         let message = format!(
-            "Email size exceeds outgoing message size limit. The most is {MAX_SIZE} bytes of html, \
+            "Email size exceeds outgoing message size limit. The limit is {MAX_SIZE} bytes of html, \
              text and attachments in base64"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    pub(super) fn no_room() -> Self {
+    pub(super) fn no_memory() -> Self {
         let message = "Too many large requests at a time";
-        Self {
-            soon: true,
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
-        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message).retry()
     }
 
-    /// The refusal as an answer, and a line in the log.
-    pub(super) fn answer(self, req_id: &str) -> Response {
-        // It may quote what was sent.
+    /// Makes the response, and logs the reason at the debug level: it may quote the request.
+    pub(super) fn into_response(self, req_id: &str) -> Response {
         tracing::debug!(req_id, reason = self.message, "refused");
         let answer = Answer::error(self.status.as_u16(), self.message, req_id.to_owned());
-        let mut response = respond(self.status, answer.encode());
-        if self.soon {
+        let mut response = json_response(self.status, answer.encode());
+        if self.retry {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -78,16 +82,17 @@ impl From<ListError> for Refusal {
 }
 
 impl From<&Violation> for Refusal {
-    /// As the vendor does it: what can never be sent is HTTP 500, what is too large is 413.
+    /// Uses the vendor's status codes: 413 for a message that is too large, 500 for anything else that
+    /// can never be sent.
     fn from(violation: &Violation) -> Self {
-        match violation {
-            Violation::TooLarge(_) => Self::too_large(),
+        let message = match violation {
+            Violation::TooLarge(_) => return Self::too_large(),
             Violation::HeaderName(_) | Violation::ReservedHeader(_) | Violation::HeaderTwice(_) => {
-                let message = format!("the headers[…]: {violation}");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+                format!("headers[…]: {violation}")
             }
-            other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
-        }
+            other => other.to_string(),
+        };
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 }
 
@@ -97,29 +102,29 @@ impl From<NotPermitted> for Refusal {
     }
 }
 
-/// An answer in JSON.
-pub(super) fn respond(status: StatusCode, json: Vec<u8>) -> Response {
+pub(super) fn json_response(status: StatusCode, json: Vec<u8>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// What is said when something could not be kept or read.
-pub(super) fn store_failed(error: &StoreError, req_id: &str) -> Response {
+/// The response after a failed write.
+pub(super) fn write_failed(error: &StoreError, req_id: &str) -> Response {
     if error.is_nothing_stored() {
         let message = format!("The message could not be stored: {error}");
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).answer(req_id);
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response(req_id);
     }
-    tracing::error!(req_id, %error, "it is not known whether a request was stored");
-    in_doubt()
+    tracing::error!(req_id, %error, "a request may or may not have been stored");
+    unknown_result()
 }
 
-/// What is said when what is kept can't be read.
-pub(super) fn unreadable(error: &StoreError) -> Refusal {
-    tracing::error!(%error, "what is kept can't be read");
-    let message = format!("What is kept can't be read: {error}");
+/// The refusal after a failed read.
+pub(super) fn read_failed(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "the stored messages cannot be read");
+    let message = format!("The stored messages cannot be read: {error}");
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
-/// Nobody knows what was stored, so this is not the API's JSON.
-pub(super) fn in_doubt() -> Response {
+/// The response when a request may or may not have been stored. It is not the API's JSON, so that
+/// clients do not take it for a refusal.
+pub(super) fn unknown_result() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

@@ -1,4 +1,4 @@
-//! `sendmail` and `new_sendmail`: a form made into letters, one for each recipient.
+//! Turns a decoded request into one message for each recipient.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,37 +6,40 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
-use super::answers::Refusal;
+use super::response::Refusal;
 use crate::address::{Address, Mailbox};
 use crate::api::{Dialect, Recipient, Request};
 use crate::clock::Clock;
 use crate::message::mime::{Draft, non_empty};
 
-/// What makes requests into letters.
-pub(super) struct Post {
+/// Composes messages, and makes the IDs of messages and requests.
+pub(super) struct Composer {
     clock: Clock,
     random: Mutex<Box<dyn Rng + Send>>,
 }
 
-/// A request that is taken, and what is to become of each recipient.
-pub(super) struct Prepared<'a> {
+/// An accepted request.
+pub(super) struct ComposedRequest<'a> {
     pub(super) request: Request<'a>,
     pub(super) draft: Draft,
     pub(super) now: Timestamp,
-    /// For each recipient its letter, or the reason why it gets none.
-    pub(super) letters: Vec<Result<Letter, String>>,
+    /// For each recipient its message, or the reason why there is none.
+    pub(super) messages: Vec<Result<OutgoingMessage, String>>,
 }
 
 /// A message to one recipient.
-pub(super) struct Letter {
+pub(super) struct OutgoingMessage {
     pub(super) to: Mailbox,
-    /// Its message ID, without angle brackets.
+    /// Without angle brackets.
     pub(super) message_id: String,
-    /// Its public name.
+    /// The ID in URLs and in the log.
     pub(super) uid: String,
 }
 
-impl Post {
+/// Each recipient's address, with its message ID or the reason why there is no message.
+pub(super) type RecipientResults = Vec<(String, String)>;
+
+impl Composer {
     pub(super) fn new(clock: Clock, random: Box<dyn Rng + Send>) -> Self {
         Self {
             clock,
@@ -44,40 +47,39 @@ impl Post {
         }
     }
 
-    /// Looks at everything that can be wrong with a request.
+    /// Validates a request and composes its messages.
     ///
     /// # Errors
-    /// A refusal of the whole request.
-    pub(super) fn prepare<'a>(
+    /// If the whole request is refused.
+    pub(super) fn compose<'a>(
         &self,
         dialect: Dialect,
         request: Request<'a>,
-    ) -> Result<Prepared<'a>, Refusal> {
+    ) -> Result<ComposedRequest<'a>, Refusal> {
         if let Some(violation) = request.faults(dialect).first() {
             return Err(violation.into());
         }
         let draft = Draft::new(&request)
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         let now = self.clock.now();
-        let letters = request
-            .to
-            .iter()
-            .map(|recipient| self.letter(&draft, recipient, now))
+        let recipients = request.to.iter();
+        let messages = recipients
+            .map(|recipient| self.message(&draft, recipient, now))
             .collect();
-        Ok(Prepared {
+        Ok(ComposedRequest {
             request,
             draft,
             now,
-            letters,
+            messages,
         })
     }
 
-    fn letter(
+    fn message(
         &self,
         draft: &Draft,
         recipient: &Recipient<'_>,
         now: Timestamp,
-    ) -> Result<Letter, String> {
+    ) -> Result<OutgoingMessage, String> {
         let uid = self.uid(now);
         let message_id = match non_empty(&recipient.message_id) {
             Some(id) => id.to_owned(),
@@ -85,7 +87,7 @@ impl Post {
         };
         let posted = &recipient.address;
         let address = Address::parse(posted).map_err(|error| {
-            // The vendor's words, which some clients take apart.
+            // The vendor's words. Some clients parse them.
             let reason = match posted.contains(char::is_whitespace) {
                 true => "Address has white sign".to_owned(),
                 false => format!("Reason: {error}"),
@@ -96,25 +98,24 @@ impl Post {
             name: non_empty(&recipient.name).map(str::to_owned),
             address,
         };
-        Ok(Letter {
+        Ok(OutgoingMessage {
             to,
             message_id,
             uid,
         })
     }
 
-    /// The time now.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// 128 random bits in hex.
+    /// 128 random bits in hexadecimal.
     pub(super) fn random_id(&self) -> String {
         format!("{:032x}", self.random().random::<u128>())
     }
 
-    /// A name for a message: 48 bits of the time, so that what is new lies together in an index, and
-    /// 80 random bits; in hex.
+    /// 48 bits of the time and 80 random bits, in hexadecimal. New messages are therefore neighbours in
+    /// an index.
     fn uid(&self, now: Timestamp) -> String {
         let time = now.as_millisecond().cast_unsigned() & 0xffff_ffff_ffff;
         let (high, low) = self.random().random::<(u16, u64)>();
@@ -122,7 +123,7 @@ impl Post {
     }
 
     fn random(&self) -> MutexGuard<'_, Box<dyn Rng + Send>> {
-        // Whoever held it while panicking left no random source half changed.
+        // A panic cannot leave a random source in an invalid state.
         self.random.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

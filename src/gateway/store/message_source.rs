@@ -1,20 +1,23 @@
-//! Messages as they are read.
+//! Reads the MIME source of stored messages.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-/// A whole message, as it would go out: of the row, or of the file that it names. None when there is
-/// no such message, or its file is gone.
+/// The MIME source of a message, from its row or from the file that the row names. `None` if the message
+/// or its file does not exist.
 ///
 /// # Errors
-/// What SQLite says.
-pub fn source(connection: &Connection, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
-    source_in(connection, "main", id)
+/// If SQLite fails.
+pub(crate) fn message_source(
+    connection: &Connection,
+    id: i64,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    message_source_in(connection, "main", id)
 }
 
-/// The same, of the messages in the database of this name.
-pub(super) fn source_in(
+/// As [`message_source`], from the attached database of this name.
+pub(super) fn message_source_in(
     connection: &Connection,
     database: &str,
     id: i64,

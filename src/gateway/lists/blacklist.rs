@@ -1,46 +1,48 @@
-//! The blacklist: addresses that get nothing from an account.
+//! The blacklist: addresses to which an account sends nothing.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde_json::{Value, json};
 
-use super::lists::{Field, Kind, Select, Table, time_of};
-use super::store::{Store, StoreError};
+use super::{FieldKind, ListField, ListStatement, ListTable, time_from_millis};
 use crate::address::Address;
 use crate::api::{BlacklistEntry, ListError, ListQuery};
+use crate::gateway::store::{Store, StoreError};
 
 const COLUMNS: &str = "account, email, reason, comment, source, created_at";
 
-/// The list, as it is asked for.
-pub(super) fn list(query: &ListQuery) -> Result<Select, ListError> {
-    let field = |name, kind, narrow, sort| Field {
+pub(in crate::gateway) fn list(query: &ListQuery) -> Result<ListStatement, ListError> {
+    let field = |name, kind, selectivity, sort| ListField {
         name,
         column: name,
         kind,
-        narrow,
+        selectivity,
         sort,
     };
     const BY_TIME: &[&str] = &["created_at", "email", "account"];
-    let table = Table {
+    let table = ListTable {
         columns: COLUMNS.to_owned(),
         id: "rowid",
         from: "blacklist WHERE true".to_owned(),
         read: "blacklist ON blacklist.rowid = chosen.id",
         fields: vec![
-            field("account", Kind::Text, 0, Some(&["account", "email"])),
-            field("email", Kind::Address, 1, Some(&["email", "account"])),
-            field("reason", Kind::Text, 0, None),
-            field("source", Kind::Text, 0, None),
-            field("created_at", Kind::Time, 0, Some(BY_TIME)),
+            field("account", FieldKind::Text, 0, Some(&["account", "email"])),
+            field("email", FieldKind::Address, 1, Some(&["email", "account"])),
+            field("reason", FieldKind::Text, 0, None),
+            field("source", FieldKind::Text, 0, None),
+            field("created_at", FieldKind::Time, 0, Some(BY_TIME)),
         ],
         sort: (BY_TIME, true),
         row,
     };
-    Select::new(&table, query)
+    ListStatement::new(&table, query)
 }
 
-/// The entries of one address, of all accounts.
-pub(super) fn of(connection: &Connection, address: &Address) -> rusqlite::Result<Vec<Value>> {
+/// The entries of an address, for all accounts.
+pub(in crate::gateway) fn of_address(
+    connection: &Connection,
+    address: &Address,
+) -> rusqlite::Result<Vec<Value>> {
     let sql = format!("SELECT {COLUMNS} FROM blacklist WHERE email = ? ORDER BY account");
     let mut select = connection.prepare_cached(&sql)?;
     select.query_map([address.normalized()], row)?.collect()
@@ -54,12 +56,12 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Value> {
         "reason": text(2)?,
         "comment": text(3)?,
         "source": text(4)?,
-        "created_at": time_of(row.get(5)?),
+        "created_at": time_from_millis(row.get(5)?),
     }))
 }
 
-/// Puts an address on it, or says anew why it is there.
-pub(super) async fn add(
+/// Adds an entry, or replaces the reason, comment and source of an existing one.
+pub(in crate::gateway) async fn add(
     store: &Store,
     entry: BlacklistEntry,
     now: Timestamp,
@@ -83,8 +85,11 @@ pub(super) async fn add(
     store.write(insert).await.map(drop)
 }
 
-/// Takes an address off it, for all accounts; gives how many entries it had.
-pub(super) async fn remove(store: &Store, address: &Address) -> Result<usize, StoreError> {
+/// Removes an address for all accounts, and returns the number of removed entries.
+pub(in crate::gateway) async fn remove(
+    store: &Store,
+    address: &Address,
+) -> Result<usize, StoreError> {
     let address = address.normalized();
     store
         .write(move |connection| {

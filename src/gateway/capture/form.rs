@@ -1,0 +1,62 @@
+//! A request's form, as it is stored for people to read.
+
+use serde_json::{Value, json};
+
+/// The form as a JSON array of `[name, value]`. The content of an attachment is replaced by its size.
+pub(in crate::gateway) fn form_to_json(form: &[(String, String)]) -> String {
+    encode(form, |_| false)
+}
+
+/// As [`form_to_json`], but `html` and `text` are `null` if the stored messages contain them unchanged,
+/// so that they are not stored twice.
+pub(super) fn form_to_json_without_bodies(form: &[(String, String)]) -> String {
+    let is_single = |field: &str| form.iter().filter(|(name, _)| name == field).count() == 1;
+    let bodies = ["html", "text"].map(|name| is_single(name).then_some(name));
+    encode(form, |name| bodies.contains(&Some(name)))
+}
+
+fn encode(form: &[(String, String)], is_omitted: impl Fn(&str) -> bool) -> String {
+    let pair = |(name, value): &(String, String)| {
+        if name.starts_with("files[") && name.ends_with("[content]") {
+            json!([name, format!("({} characters of base64)", value.len())])
+        } else if !value.is_empty() && is_omitted(name) {
+            json!([name, null])
+        } else {
+            json!([name, value])
+        }
+    };
+    form.iter().map(pair).collect::<Value>().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs.map(|(n, v)| (n.to_string(), v.to_string())).collect()
+    }
+
+    #[test]
+    fn attachments_are_left_out() {
+        let form = owned(&[("to[0]", "a@x"), ("files[0][content]", "AAAA")]);
+        assert_eq!(
+            form_to_json(&form),
+            r#"[["to[0]","a@x"],["files[0][content]","(4 characters of base64)"]]"#
+        );
+    }
+
+    #[test]
+    fn bodies_are_not_stored_twice() {
+        let encode = |pairs: &[(&str, &str)]| form_to_json_without_bodies(&owned(pairs));
+        assert_eq!(
+            encode(&[("html", "<p>"), ("text", ""), ("subject", "s")]),
+            r#"[["html",null],["text",""],["subject","s"]]"#
+        );
+        // The message contains only one of two.
+        assert_eq!(
+            encode(&[("text", "a"), ("text", "b"), ("txt", "c")]),
+            r#"[["text","a"],["text","b"],["txt","c"]]"#
+        );
+    }
+}

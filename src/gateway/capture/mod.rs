@@ -1,0 +1,289 @@
+//! Stores accepted requests and their messages.
+
+mod form;
+mod snippet;
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::json;
+
+use super::Gateway;
+use super::chaos::{ScriptedOutcome, scripted_outcome};
+use super::compose::{ComposedRequest, OutgoingMessage, RecipientResults};
+use super::relay;
+use super::request::RequestContext;
+use super::response::Refusal;
+use super::store::{
+    EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
+    insert_request,
+};
+use crate::address::Address;
+use crate::api::{self, DecodeError, Dialect, Request};
+use crate::message::mime::non_empty;
+
+pub(super) use self::form::form_to_json;
+pub(super) use self::snippet::snippet;
+
+/// An accepted request, ready to be stored.
+pub(super) struct CapturedRequest {
+    request: NewRequest,
+    body: Vec<u8>,
+    messages: Vec<CapturedMessage>,
+    /// If messages are relayed, the addresses in `cc` and `bcc`.
+    relayed_copies: Option<Vec<Address>>,
+}
+
+struct CapturedMessage {
+    message: NewMessage,
+    recipient: Address,
+    /// An event that the recipient's name asks for, and its description.
+    scripted_event: Option<(EventKind, &'static str)>,
+}
+
+/// Decodes a form and composes its messages. With `--chaos`, a recipient's name can script the outcome.
+///
+/// # Errors
+/// If the whole request is refused.
+pub(super) fn prepare(
+    gateway: &Gateway,
+    dialect: Dialect,
+    context: &RequestContext,
+    body: &[u8],
+) -> Result<(CapturedRequest, RecipientResults), Refusal> {
+    let form = api::form::pairs(body).map_err(DecodeError::from)?;
+    let fields = form::form_to_json_without_bodies(&form);
+    let request = Request::from_pairs(form, dialect)?;
+    let composed = gateway.composer.compose(dialect, request)?;
+    capture(composed, gateway, context, dialect.path(), fields)
+}
+
+/// Prepares composed messages for the store. `fields` is the form in JSON.
+///
+/// # Errors
+/// If the sender may not use the account.
+pub(super) fn capture(
+    mut composed: ComposedRequest<'_>,
+    gateway: &Gateway,
+    context: &RequestContext,
+    endpoint: &'static str,
+    fields: String,
+) -> Result<(CapturedRequest, RecipientResults), Refusal> {
+    let permits = &gateway.permits;
+    let draft = &composed.draft;
+    permits.check(
+        &composed.request.smtp_account,
+        [draft.from(), draft.return_path()],
+    )?;
+    let relayed_copies = permits.relays().then(|| draft.copies().to_vec());
+    let outgoing = std::mem::take(&mut composed.messages);
+    let shared = SharedFields::new(&composed);
+    let mut results = Vec::with_capacity(outgoing.len());
+    let mut messages = Vec::with_capacity(outgoing.len());
+    for (recipient, message) in composed.request.to.iter().zip(outgoing) {
+        let result = match message {
+            Ok(message) => {
+                let address = message.to.address.clone();
+                let outcome = match gateway.chaos {
+                    Some(_) => scripted_outcome(address.as_str()),
+                    None => None,
+                };
+                if let Some(ScriptedOutcome::RejectRecipient(reason)) = outcome {
+                    reason.to_owned()
+                } else {
+                    let id = message.message_id.clone();
+                    messages.push(CapturedMessage {
+                        message: shared.message(&composed, message),
+                        recipient: address,
+                        scripted_event: outcome.and_then(ScriptedOutcome::event),
+                    });
+                    id
+                }
+            }
+            Err(reason) => reason,
+        };
+        results.push((recipient.address.to_string(), result));
+    }
+    let captured = CapturedRequest {
+        request: NewRequest {
+            req_id: context.req_id.clone(),
+            endpoint,
+            at: composed.now,
+            remote: context.remote.map(|remote| remote.to_string()),
+            fields,
+        },
+        body: composed.draft.into_shared_part(),
+        messages,
+        relayed_copies,
+    };
+    Ok((captured, results))
+}
+
+impl CapturedRequest {
+    /// The account, unless there are no messages.
+    pub(super) fn account(&self) -> Option<&str> {
+        let first = self.messages.first();
+        first.map(|captured| captured.message.account.as_str())
+    }
+
+    pub(super) fn message_count(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Inserts everything, and returns the ID of the request's row. Messages and copies to blocked
+    /// addresses are dropped; others are queued if they are relayed. `request` is the ID of the row if it
+    /// was inserted before, with other messages. After a rollback, this can be called again.
+    pub(super) fn insert(
+        &mut self,
+        connection: &Connection,
+        request: Option<i64>,
+    ) -> rusqlite::Result<Option<i64>> {
+        if self.messages.is_empty() {
+            return Ok(request);
+        }
+        let request = match request {
+            Some(request) => request,
+            None => insert_request(connection, &self.request)?,
+        };
+        let body = insert_body(connection, request, &self.body)?;
+        let at = self.request.at;
+        for captured in &mut self.messages {
+            captured.message.request = Some(request);
+            captured.message.body = Some(body);
+            captured.insert(connection, self.relayed_copies.as_deref(), at)?;
+        }
+        Ok(Some(request))
+    }
+}
+
+impl CapturedMessage {
+    fn insert(
+        &mut self,
+        connection: &Connection,
+        relayed_copies: Option<&[Address]>,
+        at: jiff::Timestamp,
+    ) -> rusqlite::Result<()> {
+        let message = &mut self.message;
+        let reason = blocked(connection, &message.account, &self.recipient)?;
+        let event = self.scripted_event.filter(|_| reason.is_none());
+        // `None`: the relay has still to find out.
+        let outcome = match (reason, event, relayed_copies) {
+            (Some(reason), ..) => Some((Status::Dropped, reason)),
+            (None, Some((EventKind::Status(status), description)), _) => {
+                Some((status, description.to_owned()))
+            }
+            (None, _, None) => Some((Status::Ok, "captured".to_owned())),
+            (None, _, Some(_)) => None,
+        };
+        message.status = outcome
+            .as_ref()
+            .map_or(Status::Injected, |(status, _)| *status);
+        let id = insert_message(connection, message)?;
+        let account = &message.account;
+        let add_event = |kind, copy: Option<&str>, description: &str| {
+            let event = NewEvent {
+                message: id,
+                account,
+                copy,
+                kind,
+                at,
+                description,
+            };
+            insert_event(connection, &event)
+        };
+        add_event(EventKind::Status(Status::Injected), None, "")?;
+        if let Some((status, description)) = outcome {
+            add_event(EventKind::Status(status), None, &description)?;
+            if let Some((EventKind::Feedback, description)) = event {
+                add_event(EventKind::Feedback, None, description)?;
+            }
+            return Ok(());
+        }
+        let mut copies = Vec::new();
+        for copy in relayed_copies.into_iter().flatten() {
+            let to = copy.to_ascii();
+            match blocked(connection, account, copy)? {
+                None => copies.push(to),
+                Some(reason) => {
+                    add_event(EventKind::Status(Status::Dropped), Some(&to), &reason)?;
+                }
+            }
+        }
+        let copies = copies.iter().map(String::as_str);
+        relay::enqueue(
+            connection,
+            id,
+            account,
+            &self.recipient.to_ascii(),
+            copies,
+            at,
+        )
+    }
+}
+
+/// Why an address is blocked for an account, if it is.
+fn blocked(
+    connection: &Connection,
+    account: &str,
+    address: &Address,
+) -> rusqlite::Result<Option<String>> {
+    let mut select = connection
+        .prepare_cached("SELECT reason FROM blacklist WHERE account = ? AND email = ?")?;
+    let reason: Option<String> = select
+        .query_row([account, &address.normalized()], |row| row.get(0))
+        .optional()?;
+    Ok(reason.map(|reason| format!("the address is on the blacklist: {reason}")))
+}
+
+/// Fields that all messages of a request share.
+struct SharedFields {
+    copies: String,
+    tags: String,
+    snippet: String,
+    has_attachment: bool,
+}
+
+impl SharedFields {
+    fn new(composed: &ComposedRequest<'_>) -> Self {
+        let ComposedRequest { request, draft, .. } = composed;
+        let copies: Vec<_> = draft.copies().iter().map(Address::as_str).collect();
+        let (text, html) = (non_empty(&request.text), non_empty(&request.html));
+        let mut files = request.files.iter();
+        Self {
+            copies: json!(copies).to_string(),
+            tags: json!(request.tags).to_string(),
+            snippet: snippet(text, html),
+            has_attachment: files.any(|file| !(file.inline && html.is_some())),
+        }
+    }
+
+    fn message(&self, composed: &ComposedRequest<'_>, message: OutgoingMessage) -> NewMessage {
+        let ComposedRequest {
+            request,
+            draft,
+            now,
+            ..
+        } = composed;
+        let head = draft.first_headers(&message.to, &message.message_id, *now);
+        NewMessage {
+            request: None,
+            body: None,
+            size: head.len() + draft.shared_part().len(),
+            head,
+            path: None,
+            uid: message.uid,
+            message_id: message.message_id,
+            account: request.smtp_account.to_string(),
+            envelope_from: draft.return_path().to_ascii(),
+            from_address: draft.from().as_str().to_owned(),
+            from_name: non_empty(&request.from_name).unwrap_or_default().to_owned(),
+            to_address: message.to.address.as_str().to_owned(),
+            to_name: message.to.name.unwrap_or_default(),
+            copies: self.copies.clone(),
+            subject: request.subject.to_string(),
+            tags: self.tags.clone(),
+            created_at: *now,
+            has_attachment: self.has_attachment,
+            status: Status::Injected,
+            snippet: self.snippet.clone(),
+        }
+    }
+}

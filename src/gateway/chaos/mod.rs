@@ -1,0 +1,230 @@
+//! Injects faults on demand (`--chaos`), so that people can rehearse failures: into a random share of
+//! all requests, and into requests whose recipients have certain names.
+
+mod scripted;
+mod spec;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use rand::{Rng, RngExt};
+use tokio::time::{sleep, timeout};
+
+use super::metrics::Metrics;
+use super::request::{RequestContext, read_body};
+use super::response::Refusal;
+use crate::web::{Cut, Stopping};
+
+pub(super) use self::scripted::{ScriptedOutcome, scripted_outcome};
+pub use self::spec::{Spec, SpecError};
+
+/// The longest time that a request hangs.
+const HANG: Duration = Duration::from_secs(600);
+/// The delay of a request to `slow@…`.
+const SLOW: Duration = Duration::from_secs(3);
+/// How many addresses are remembered that have failed once.
+const MAX_FAILED_ONCE: usize = 10_000;
+
+/// A fault of a whole request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InjectedFault {
+    /// Nothing is accepted, and the response has this status.
+    Status(StatusCode),
+    /// Nothing is accepted, and the connection is reset.
+    Reset,
+    /// Nothing is accepted, and there is no response.
+    Hang,
+    /// The request is accepted, and the connection is closed before the response.
+    Drop,
+    /// The request is accepted late.
+    Slow,
+}
+
+/// Injects faults.
+pub struct Chaos {
+    spec: Spec,
+    random: Mutex<Box<dyn Rng + Send>>,
+    /// The addresses that have failed once. They are accepted the next time.
+    failed_once: Mutex<HashSet<String>>,
+}
+
+impl Chaos {
+    /// Injects the faults of `spec`, chosen by `random`.
+    pub fn new(spec: Spec, random: Box<dyn Rng + Send>) -> Self {
+        Self {
+            spec,
+            random: Mutex::new(random),
+            failed_once: Mutex::default(),
+        }
+    }
+
+    /// Runs a request, perhaps with a fault. Only requests to the API have faults.
+    pub(super) async fn run(
+        &self,
+        context: &RequestContext,
+        metrics: &Metrics,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        if !request.uri().path().starts_with("/api/") {
+            return next.run(request).await;
+        }
+        let random = self.random_fault();
+        if let Some(slow) = self.spec.slow {
+            sleep(slow).await;
+        }
+        let (request, scripted) = match self.scripted_fault(request).await {
+            Ok(read) => read,
+            Err(refusal) => return refusal.into_response(&context.req_id),
+        };
+        let Some(fault) = scripted.or(random) else {
+            return next.run(request).await;
+        };
+        metrics.faults.inc();
+        tracing::info!(req_id = context.req_id, ?fault, "injected a fault");
+        fault.inject(context, request, next).await
+    }
+
+    fn random_fault(&self) -> Option<InjectedFault> {
+        // A panic cannot leave a random source in an invalid state.
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = random.random_range(0.0..100.0);
+        let mut faults = self.spec.faults.iter();
+        faults.find_map(|(fault, percent)| {
+            left -= percent;
+            (left < 0.0).then_some(*fault)
+        })
+    }
+
+    /// The fault of the first recipient whose name asks for one. The body is read for it, and put back.
+    async fn scripted_fault(
+        &self,
+        request: Request,
+    ) -> Result<(Request, Option<InjectedFault>), Refusal> {
+        if request.method() != Method::POST {
+            return Ok((request, None));
+        }
+        let (parts, body) = request.into_parts();
+        let whole = Request::from_parts(parts.clone(), body);
+        let bytes = read_body(whole).await?.into_bytes();
+        let mut addresses = scripted::recipients(&bytes).into_iter();
+        let fault = addresses.find_map(|address| match scripted_outcome(&address)? {
+            ScriptedOutcome::FailRequest(fault) => Some(fault),
+            ScriptedOutcome::FailRequestOnce(status) => self
+                .fails_now(address)
+                .then_some(InjectedFault::Status(status)),
+            ScriptedOutcome::RejectRecipient(_) | ScriptedOutcome::Event(..) => None,
+        });
+        Ok((Request::from_parts(parts, Body::from(bytes)), fault))
+    }
+
+    /// Whether an address that fails once has not failed yet.
+    fn fails_now(&self, address: String) -> bool {
+        let failed = self.failed_once.lock();
+        let mut failed = failed.unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= MAX_FAILED_ONCE {
+            failed.clear();
+        }
+        failed.insert(address)
+    }
+}
+
+impl InjectedFault {
+    async fn inject(self, context: &RequestContext, request: Request, next: Next) -> Response {
+        match self {
+            Self::Status(status) => error_response(status, &context.req_id),
+            Self::Reset => cut(StatusCode::OK.into_response(), Cut::Reset),
+            Self::Hang => {
+                if let Some(stopping) = request.extensions().get::<Stopping>().cloned() {
+                    // Both end the wait.
+                    let _ = timeout(HANG, stopping.wait()).await;
+                }
+                cut(StatusCode::OK.into_response(), Cut::Close)
+            }
+            Self::Drop => cut(next.run(request).await, Cut::Close),
+            Self::Slow => {
+                sleep(SLOW).await;
+                next.run(request).await
+            }
+        }
+    }
+}
+
+fn cut(mut response: Response, cut: Cut) -> Response {
+    response.extensions_mut().insert(cut);
+    response
+}
+
+/// The API's JSON, or for 502 and 504 the HTML page of a proxy before it.
+fn error_response(status: StatusCode, req_id: &str) -> Response {
+    let refusal = match status {
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            let page = format!("<html><body><h1>{status}</h1></body></html>\n");
+            return (status, [(CONTENT_TYPE, "text/html")], page).into_response();
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
+        status => Refusal::new(status, format!("{status}, because of --chaos")),
+    };
+    let refusal = match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => refusal.retry(),
+        _ => refusal,
+    };
+    refusal.into_response(req_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    fn faults(spec: &str, seed: u64, count: usize) -> Vec<Option<InjectedFault>> {
+        let spec = spec.parse().expect("a spec");
+        let chaos = Chaos::new(spec, Box::new(StdRng::seed_from_u64(seed)));
+        (0..count).map(|_| chaos.random_fault()).collect()
+    }
+
+    #[test]
+    fn faults_have_the_specified_frequency() {
+        let drawn = faults("429=5%,reset=1%,hang=0%,drop=50%", 7, 10_000);
+        let count = |expected| drawn.iter().filter(|fault| **fault == expected).count();
+        let limited = InjectedFault::Status(StatusCode::TOO_MANY_REQUESTS);
+        assert!((400..600).contains(&count(Some(limited))));
+        assert!((60..140).contains(&count(Some(InjectedFault::Reset))));
+        assert!((4800..5200).contains(&count(Some(InjectedFault::Drop))));
+        assert_eq!(count(Some(InjectedFault::Hang)), 0);
+    }
+
+    #[test]
+    fn a_share_of_all_or_none_is_exact() {
+        assert!(
+            faults("drop=100%", 1, 1000)
+                .iter()
+                .all(|fault| *fault == Some(InjectedFault::Drop))
+        );
+        assert!(faults("magic", 1, 1000).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults() {
+        let spec = "429=20%,reset=20%";
+        assert_eq!(faults(spec, 3, 100), faults(spec, 3, 100));
+        assert_ne!(faults(spec, 3, 100), faults(spec, 4, 100));
+    }
+
+    #[test]
+    fn an_address_fails_once() {
+        let spec = "magic".parse().expect("a spec");
+        let chaos = Chaos::new(spec, Box::new(StdRng::seed_from_u64(1)));
+        assert!(chaos.fails_now("ratelimit@example.com".to_owned()));
+        assert!(!chaos.fails_now("ratelimit@example.com".to_owned()));
+        assert!(chaos.fails_now("ratelimit+2@example.com".to_owned()));
+    }
+}

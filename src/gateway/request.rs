@@ -1,0 +1,89 @@
+//! What every endpoint needs from a request: its context and its body.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use http_body::Body;
+
+use super::body_memory::{BodyMemory, RequestBody};
+use super::response::Refusal;
+use crate::api::{DecodeError, MAX_SIZE, form};
+use crate::web::TooSlow;
+
+/// The most bytes of a body: a message of the greatest size with every byte percent-encoded, and a
+/// million for the other fields.
+const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Facts about a request beside the request itself, as an extension of it.
+#[derive(Clone)]
+pub(super) struct RequestContext {
+    /// The request's ID, in the response and in the log.
+    pub(super) req_id: String,
+    /// The client's address.
+    pub(super) remote: Option<SocketAddr>,
+}
+
+/// Reads the body of a form.
+///
+/// # Errors
+/// If the body has another type, is too large, exceeds the memory for bodies, or arrives too slowly.
+pub(super) async fn read_body(request: Request) -> Result<RequestBody, Refusal> {
+    check_headers(request.headers())?;
+    let memory = request.extensions().get::<BodyMemory>().cloned();
+    let memory = memory.unwrap_or_default();
+    let mut body = request.into_body();
+    let mut length = 0;
+    let mut received = Some(RequestBody::default());
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|error| read_failed(&error))?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > MAX_BODY {
+            return Err(Refusal::too_large());
+        }
+        // Without memory, the body is still read to its end: a client that is sending may not read
+        // a response.
+        received = received.and_then(|received| received.with(&data, &memory));
+    }
+    received.ok_or_else(Refusal::no_memory)
+}
+
+/// Reads the body of a form as names and values.
+///
+/// # Errors
+/// As [`read_body`], and if the form is malformed.
+pub(super) async fn read_form(request: Request) -> Result<Vec<(String, String)>, Refusal> {
+    let body = read_body(request).await?;
+    Ok(form::pairs(&body).map_err(DecodeError::from)?)
+}
+
+fn read_failed(error: &axum::Error) -> Refusal {
+    if TooSlow::is_cause_of(error) {
+        return Refusal::new(StatusCode::REQUEST_TIMEOUT, TooSlow.to_string());
+    }
+    let message = format!("The body cannot be read: {error}");
+    Refusal::new(StatusCode::BAD_REQUEST, message)
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let media_type = text(CONTENT_TYPE)
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case(FORM)) {
+        let message = format!("The body must be {FORM}");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY) {
+        return Err(Refusal::too_large());
+    }
+    Ok(())
+}
