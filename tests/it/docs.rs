@@ -616,12 +616,12 @@ fn the_metrics_and_the_log_of_the_gateway_are_documented() {
         .expect("a request in the log");
     let mut fields = keys(&line["fields"]);
     fields.remove("message");
-    assert_eq!(first_cells(&page, "## The log"), fields);
+    assert_eq!(first_cells(&page, "## The access log"), fields);
 }
 
 #[test]
 fn the_faults_of_the_gateway_are_documented() {
-    let cells = first_cells(&page(OPERATIONS), "## Trouble on demand");
+    let cells = first_cells(&page(OPERATIONS), "## Inject faults");
     let (names, specs): (BTreeSet<_>, BTreeSet<_>) =
         cells.into_iter().partition(|cell| cell.ends_with('@'));
     for spec in &specs {
@@ -632,7 +632,7 @@ fn the_faults_of_the_gateway_are_documented() {
         let parsed = spec.parse::<mailrun::gateway::chaos::Spec>();
         assert!(parsed.is_ok(), "{spec}: {parsed:?}");
     }
-    let source = fs::read_to_string(root().join("src/gateway/chaos/magic.rs")).expect("the source");
+    let source = fs::read_to_string(root().join("src/gateway/chaos/scripted.rs")).expect("the source");
     let table = source.split("const NAMES").nth(1);
     let table = table
         .and_then(|rest| rest.split("];").next())
