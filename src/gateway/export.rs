@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::maildir::Maildir;
-use super::store::{Reader, StoreError, message_source};
+use super::store::{Readers, StoreError, message_source};
 use crate::address::Address;
 use crate::message::mime::envelope_headers;
 
@@ -29,18 +29,18 @@ pub enum ExportError {
 /// # Errors
 /// If a message cannot be read or written. Messages written before that are complete.
 pub fn export(data: &Path, maildir: &Path) -> Result<u64, ExportError> {
-    let reader = Reader::open(data)?;
+    let readers = Readers::open(data)?;
     let maildir = Maildir::open(maildir)?;
     let (mut after, mut count) = (0, 0);
     loop {
-        let chunk = reader.read(|connection| messages(connection, after))?;
+        let chunk = readers.read(|connection| messages(connection, after))?;
         let Some(last) = chunk.last() else {
             return Ok(count);
         };
         after = last.id;
         for message in &chunk {
             // `None` if it was removed meanwhile.
-            let source = reader.read(|connection| message_source(connection, message.id))?;
+            let source = readers.read(|connection| message_source(connection, message.id))?;
             if let Some(source) = source {
                 maildir.store(&[&message.envelope_headers(), &source], message.created_at)?;
                 count += 1;

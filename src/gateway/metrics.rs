@@ -182,7 +182,7 @@ impl Collector for StoreCollector {
         encode_metric(&mut encoder, "store_waiting", help, &waiting)?;
         if self.relays {
             let waiting = match self.store.read(relay::waiting) {
-                Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting as f64).sum(),
+                Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting).sum::<u64>() as f64,
                 Err(_) => f64::NAN,
             };
             let help = "Recipients that wait for an SMTP server.";

@@ -4,9 +4,11 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use http_body::Body;
 
 use super::body_memory::{BodyMemory, RequestBody};
@@ -27,6 +29,21 @@ pub(super) struct RequestContext {
     pub(super) req_id: String,
     /// The client's address.
     pub(super) remote: Option<SocketAddr>,
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let context = parts.extensions.get().cloned();
+        context.ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+}
+
+impl RequestContext {
+    pub(super) fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
+        refusal.into().into_response(&self.req_id)
+    }
 }
 
 /// Reads the body of a form.

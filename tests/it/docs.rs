@@ -632,7 +632,8 @@ fn the_faults_of_the_gateway_are_documented() {
         let parsed = spec.parse::<mailrun::gateway::chaos::Spec>();
         assert!(parsed.is_ok(), "{spec}: {parsed:?}");
     }
-    let source = fs::read_to_string(root().join("src/gateway/chaos/scripted.rs")).expect("the source");
+    let source =
+        fs::read_to_string(root().join("src/gateway/chaos/scripted.rs")).expect("the source");
     let table = source.split("const NAMES").nth(1);
     let table = table
         .and_then(|rest| rest.split("];").next())

@@ -82,7 +82,7 @@ impl Chaos {
         }
         let (request, scripted) = match self.scripted_fault(request).await {
             Ok(read) => read,
-            Err(refusal) => return refusal.into_response(&context.req_id),
+            Err(refusal) => return context.refuse(refusal),
         };
         let Some(fault) = scripted.or(random) else {
             return next.run(request).await;
@@ -139,7 +139,7 @@ impl Chaos {
 impl InjectedFault {
     async fn inject(self, context: &RequestContext, request: Request, next: Next) -> Response {
         match self {
-            Self::Status(status) => error_response(status, &context.req_id),
+            Self::Status(status) => error_response(status, context),
             Self::Reset => cut(StatusCode::OK.into_response(), Cut::Reset),
             Self::Hang => {
                 if let Some(stopping) = request.extensions().get::<Stopping>().cloned() {
@@ -163,7 +163,7 @@ fn cut(mut response: Response, cut: Cut) -> Response {
 }
 
 /// The API's JSON, or for 502 and 504 the HTML page of a proxy before it.
-fn error_response(status: StatusCode, req_id: &str) -> Response {
+fn error_response(status: StatusCode, context: &RequestContext) -> Response {
     let refusal = match status {
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
             let page = format!("<html><body><h1>{status}</h1></body></html>\n");
@@ -176,7 +176,7 @@ fn error_response(status: StatusCode, req_id: &str) -> Response {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => refusal.retry(),
         _ => refusal,
     };
-    refusal.into_response(req_id)
+    context.refuse(refusal)
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::InjectedFault;
+use crate::finding::nearest;
 use crate::source::parse_duration;
 
 /// The keys beside status codes.
-const KEYS: [&str; 5] = ["reset", "hang", "drop", "slow", "seed"];
-/// Stands alone: no random faults, only recipients whose names script an outcome.
+const KEYS: [&str; 6] = ["reset", "hang", "drop", "slow", "seed", MAGIC];
+/// Has no value, and no effect: recipients whose names script an outcome are always enabled.
 const MAGIC: &str = "magic";
 
 /// Which faults are injected, and how often.
@@ -115,14 +116,9 @@ fn share(value: &str) -> Option<f64> {
 }
 
 fn unknown_key(key: &str) -> SpecError {
-    let nearest = KEYS
-        .into_iter()
-        .chain([MAGIC])
-        .map(|known| (strsim::damerau_levenshtein(key, known), known))
-        .min();
-    match nearest {
-        Some((..=2, known)) if key.len() > 2 => SpecError::MistypedKey(key.to_owned(), known),
-        _ => SpecError::UnknownKey(key.to_owned()),
+    match nearest(key, KEYS) {
+        Some(known) => SpecError::MistypedKey(key.to_owned(), known),
+        None => SpecError::UnknownKey(key.to_owned()),
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, RawQuery, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{get, post};
 use rusqlite::Connection;
@@ -19,7 +20,7 @@ use crate::gateway::compose::Composer;
 use crate::gateway::lists::{ListStatement, blacklist, messages};
 use crate::gateway::request::{RequestContext, read_form};
 use crate::gateway::response::{Refusal, json_response, read_failed, write_failed};
-use crate::gateway::store::{EventKind, Store};
+use crate::gateway::store::{EventKind, Store, StoreError};
 use crate::gateway::{Gateway, templates};
 
 #[derive(Clone)]
@@ -63,7 +64,7 @@ impl Management {
     /// Responds with the rows that a query in a URL selects.
     async fn select(
         &self,
-        context: RequestContext,
+        context: &RequestContext,
         query: Option<String>,
         statement: impl FnOnce(&ListQuery) -> Result<ListStatement, ListError>,
     ) -> Response {
@@ -73,61 +74,88 @@ impl Management {
                 let rows = move |connection: &Connection| statement.run(connection);
                 self.list(context, rows).await
             }
-            Err(error) => Refusal::from(error).into_response(&context.req_id),
+            Err(error) => context.refuse(error),
         }
     }
 
     /// Responds with rows, or as the vendor does, with 404 if there are none.
     async fn list(
         &self,
-        context: RequestContext,
+        context: &RequestContext,
         rows: impl FnOnce(&Connection) -> rusqlite::Result<Vec<Value>> + Send + 'static,
     ) -> Response {
         match self.store.read_async(rows).await {
-            Ok(rows) if rows.is_empty() => Refusal::no_items().into_response(&context.req_id),
-            Ok(rows) => json_response(StatusCode::OK, encode_list(rows, &context.req_id)),
-            Err(error) => read_failed(&error).into_response(&context.req_id),
+            Ok(rows) => list_response(rows, context),
+            Err(error) => context.refuse(read_failed(&error)),
         }
     }
 
-    async fn block(
-        &self,
-        context: RequestContext,
-        form: Result<Vec<(String, String)>, Refusal>,
-    ) -> Response {
-        let entry = match form.and_then(|form| Ok(BlacklistEntry::from_pairs(form)?)) {
+    async fn block(&self, context: &RequestContext, form: Vec<(String, String)>) -> Response {
+        let entry = match BlacklistEntry::from_pairs(form) {
             Ok(entry) => entry,
-            Err(refusal) => return refusal.into_response(&context.req_id),
+            Err(error) => return context.refuse(error),
         };
         let data = json!({ "account": entry.account, "email": entry.email.as_str() });
-        match blacklist::add(&self.store, entry, self.composer.now()).await {
-            Ok(()) => done("Item added", data, &context),
-            Err(error) => write_failed(&error, &context.req_id),
-        }
+        let written = blacklist::add(&self.store, entry, self.composer.now()).await;
+        done(context, written, "Item added", data)
     }
 }
 
-/// The last segment of a path.
-type LastSegment = Result<Path<String>, PathRejection>;
-
-fn done(message: &str, data: Value, context: &RequestContext) -> Response {
-    let json = encode_done(message, data, &context.req_id);
-    json_response(StatusCode::OK, json)
+fn list_response(rows: Vec<Value>, context: &RequestContext) -> Response {
+    match rows.is_empty() {
+        true => context.refuse(Refusal::no_items()),
+        false => json_response(StatusCode::OK, encode_list(rows, &context.req_id)),
+    }
 }
 
-fn address(segment: LastSegment) -> Result<Address, Refusal> {
-    let invalid = |reason: &str| {
-        let message = format!("the email is not valid: {reason}");
-        Refusal::new(StatusCode::BAD_REQUEST, message)
-    };
-    let Path(text) = segment.map_err(|rejection| invalid(&rejection.body_text()))?;
-    Address::parse(&text).map_err(|error| invalid(&error.to_string()))
-}
-
-async fn list_accounts(
-    State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
+/// The response after a write.
+fn done(
+    context: &RequestContext,
+    written: Result<(), StoreError>,
+    message: &str,
+    data: Value,
 ) -> Response {
+    match written {
+        Ok(()) => json_response(StatusCode::OK, encode_done(message, data, &context.req_id)),
+        Err(error) => write_failed(&error, &context.req_id),
+    }
+}
+
+/// The address in the last segment of a path.
+struct PathAddress(Address);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathAddress {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let context = RequestContext::from_request_parts(parts, state).await?;
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        let address = match segment {
+            Ok(Path(text)) => Address::parse(&text).map_err(|error| error.to_string()),
+            Err(rejection) => Err(rejection.body_text()),
+        };
+        address.map(Self).map_err(|reason| {
+            let message = format!("the email is not valid: {reason}");
+            context.refuse(Refusal::new(StatusCode::BAD_REQUEST, message))
+        })
+    }
+}
+
+/// The fields of a posted form.
+struct PostedForm(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequest<S> for PostedForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let context = RequestContext::from_request_parts(&mut parts, state).await?;
+        let form = read_form(Request::from_parts(parts, body)).await;
+        form.map(Self).map_err(|refusal| context.refuse(refusal))
+    }
+}
+
+async fn list_accounts(State(management): State<Management>, context: RequestContext) -> Response {
     let accounts = management.accounts.clone();
     let rows = move |connection: &Connection| {
         let accounts = match accounts.is_empty() {
@@ -137,129 +165,102 @@ async fn list_accounts(
         let row = |account| json!({ "account": account });
         Ok(accounts.into_iter().map(row).collect())
     };
-    management.list(context, rows).await
+    management.list(&context, rows).await
 }
 
 async fn list_emails(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     RawQuery(query): RawQuery,
 ) -> Response {
-    management.select(context, query, messages::emails).await
+    management.select(&context, query, messages::emails).await
 }
 
 async fn list_events(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    kind: LastSegment,
+    context: RequestContext,
+    kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let Some(kind) = kind.ok().and_then(|Path(kind)| EventKind::parse(&kind)) else {
-        return Refusal::unknown_action().into_response(&context.req_id);
+        return context.refuse(Refusal::unknown_action());
     };
     let statement = |query: &ListQuery| messages::events(kind, query);
-    management.select(context, query, statement).await
+    management.select(&context, query, statement).await
 }
 
 async fn list_blocked(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     RawQuery(query): RawQuery,
 ) -> Response {
-    management.select(context, query, blacklist::list).await
+    management.select(&context, query, blacklist::list).await
 }
 
 /// Opens and clicks are not tracked.
-async fn empty_list(Extension(context): Extension<RequestContext>) -> Response {
-    Refusal::no_items().into_response(&context.req_id)
+async fn empty_list(context: RequestContext) -> Response {
+    list_response(Vec::new(), &context)
 }
 
 async fn block(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    request: Request,
+    context: RequestContext,
+    PostedForm(form): PostedForm,
 ) -> Response {
-    management.block(context, read_form(request).await).await
+    management.block(&context, form).await
 }
 
 async fn block_address(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    segment: LastSegment,
-    request: Request,
+    context: RequestContext,
+    PathAddress(address): PathAddress,
+    PostedForm(mut form): PostedForm,
 ) -> Response {
-    let form = match address(segment) {
-        Ok(address) => read_form(request).await.map(|mut form| {
-            form.push(("email".to_owned(), address.as_str().to_owned()));
-            form
-        }),
-        Err(refusal) => Err(refusal),
-    };
-    management.block(context, form).await
+    form.push(("email".to_owned(), address.as_str().to_owned()));
+    management.block(&context, form).await
 }
 
 async fn list_blocked_address(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    segment: LastSegment,
+    context: RequestContext,
+    PathAddress(address): PathAddress,
 ) -> Response {
-    match address(segment) {
-        Ok(address) => {
-            let rows = move |connection: &Connection| blacklist::of_address(connection, &address);
-            management.list(context, rows).await
-        }
-        Err(refusal) => refusal.into_response(&context.req_id),
-    }
+    let rows = move |connection: &Connection| blacklist::of_address(connection, &address);
+    management.list(&context, rows).await
 }
 
 async fn unblock_address(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    segment: LastSegment,
+    context: RequestContext,
+    PathAddress(address): PathAddress,
 ) -> Response {
-    let address = match address(segment) {
-        Ok(address) => address,
-        Err(refusal) => return refusal.into_response(&context.req_id),
-    };
     match blacklist::remove(&management.store, &address).await {
-        Ok(0) => Refusal::no_items().into_response(&context.req_id),
-        Ok(_) => done("Item deleted", json!([]), &context),
-        Err(error) => write_failed(&error, &context.req_id),
+        Ok(0) => context.refuse(Refusal::no_items()),
+        removed => done(&context, removed.map(drop), "Item deleted", json!([])),
     }
 }
 
-async fn list_reasons(Extension(context): Extension<RequestContext>) -> Response {
+async fn list_reasons(context: RequestContext) -> Response {
     let names = BlacklistReason::ALL.map(|reason| reason.as_str().into());
-    json_response(StatusCode::OK, encode_list(names.into(), &context.req_id))
+    list_response(names.into(), &context)
 }
 
-async fn is_disposable(
-    Extension(context): Extension<RequestContext>,
-    segment: LastSegment,
-) -> Response {
-    match address(segment) {
-        Ok(address) => {
-            let is_tmp = address.is_disposable();
-            let data = json!({ "email": address.as_str(), "is_tmp": is_tmp });
-            done("OK", data, &context)
-        }
-        Err(refusal) => refusal.into_response(&context.req_id),
-    }
+async fn is_disposable(context: RequestContext, PathAddress(address): PathAddress) -> Response {
+    let data = json!({ "email": address.as_str(), "is_tmp": address.is_disposable() });
+    done(&context, Ok(()), "OK", data)
 }
 
 async fn add_template(
     State(management): State<Management>,
-    Extension(context): Extension<RequestContext>,
-    request: Request,
+    context: RequestContext,
+    PostedForm(form): PostedForm,
 ) -> Response {
-    let form = read_form(request).await;
-    let template = match form.and_then(|form| Ok(Template::from_pairs(form)?)) {
+    let template = match Template::from_pairs(form) {
         Ok(template) => template,
-        Err(refusal) => return refusal.into_response(&context.req_id),
+        Err(error) => return context.refuse(error),
     };
     let (id, now) = (management.composer.random_id(), management.composer.now());
-    match templates::insert(&management.store, id.clone(), template, now).await {
-        Ok(()) => done("Template added", json!({ "template_id": id }), &context),
-        Err(error) => write_failed(&error, &context.req_id),
-    }
+    let written = templates::insert(&management.store, id.clone(), template, now).await;
+    let data = json!({ "template_id": id });
+    done(&context, written, "Template added", data)
 }

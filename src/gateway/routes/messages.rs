@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use tokio::task::spawn_blocking;
 
 use crate::api::{Answer, Dialect};
@@ -25,30 +26,20 @@ enum Endpoint {
     SendmailTemplates,
 }
 
-pub(super) async fn sendmail(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
-    request: Request,
-) -> Response {
-    let endpoint = Endpoint::Sendmail(Dialect::Sendmail);
-    accept(gateway, endpoint, context, request).await
+pub(super) fn sendmail(dialect: Dialect) -> MethodRouter<Arc<Gateway>> {
+    handler(Endpoint::Sendmail(dialect))
 }
 
-pub(super) async fn new_sendmail(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
-    request: Request,
-) -> Response {
-    let endpoint = Endpoint::Sendmail(Dialect::NewSendmail);
-    accept(gateway, endpoint, context, request).await
+pub(super) fn sendmail_templates() -> MethodRouter<Arc<Gateway>> {
+    handler(Endpoint::SendmailTemplates)
 }
 
-pub(super) async fn sendmail_templates(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
-    request: Request,
-) -> Response {
-    accept(gateway, Endpoint::SendmailTemplates, context, request).await
+fn handler(endpoint: Endpoint) -> MethodRouter<Arc<Gateway>> {
+    post(
+        move |State(gateway), context: RequestContext, request: Request| async move {
+            accept(gateway, endpoint, context, request).await
+        },
+    )
 }
 
 async fn accept(
@@ -59,7 +50,7 @@ async fn accept(
 ) -> Response {
     let body = match read_body(request).await {
         Ok(body) => body,
-        Err(refusal) => return refusal.into_response(&context.req_id),
+        Err(refusal) => return context.refuse(refusal),
     };
     let req_id = context.req_id.clone();
     let prepared = if gateway.is_quick(endpoint) && body.len() <= SMALL_BODY {

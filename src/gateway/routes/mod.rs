@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -19,17 +19,21 @@ use super::body_memory::BodyMemory;
 use super::request::RequestContext;
 use super::response::{Refusal, json_response};
 use super::{Destination, Gateway, inbox, metrics};
+use crate::api::Dialect;
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     if !matches!(gateway.destination, Destination::ReadOnly) {
         router = router
-            .route("/api/sendmail", post(messages::sendmail))
-            .route("/api/new_sendmail", post(messages::new_sendmail));
+            .route("/api/sendmail", messages::sendmail(Dialect::Sendmail))
+            .route(
+                "/api/new_sendmail",
+                messages::sendmail(Dialect::NewSendmail),
+            );
     }
     if let Destination::Store(store) = &gateway.destination {
         let accounts = gateway.permits.accounts();
-        let templates = post(messages::sendmail_templates);
+        let templates = messages::sendmail_templates();
         router = router
             .route("/healthz", get(health))
             .route("/metrics", get(metrics))
@@ -62,17 +66,17 @@ async fn record(State(gateway): State<Arc<Gateway>>, request: Request, next: Nex
 /// Refuses a request without permission.
 async fn guard(
     State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     request: Request,
     next: Next,
 ) -> Response {
-    let refuse = |status, message| Refusal::new(status, message).into_response(&context.req_id);
+    let refuse = |status, message| context.refuse(Refusal::new(status, message));
     gateway.guard.pass(request, next, refuse).await
 }
 
 async fn inject_faults(
     State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     request: Request,
     next: Next,
 ) -> Response {
@@ -83,10 +87,7 @@ async fn inject_faults(
     }
 }
 
-async fn health(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(context): Extension<RequestContext>,
-) -> Response {
+async fn health(State(gateway): State<Arc<Gateway>>, context: RequestContext) -> Response {
     let (status, mut json) = match gateway.health.check().await {
         Ok(()) => (StatusCode::OK, json!({"status": "ok"})),
         Err(message) => (
@@ -105,6 +106,6 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     }
 }
 
-async fn unknown_action(Extension(context): Extension<RequestContext>) -> Response {
-    Refusal::unknown_action().into_response(&context.req_id)
+async fn unknown_action(context: RequestContext) -> Response {
+    context.refuse(Refusal::unknown_action())
 }

@@ -24,13 +24,12 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::checkpoint::Checkpointer;
-use self::readers::Readers;
 use self::writer::Writer;
 
 pub use self::error::StoreError;
 pub(super) use self::indexer::{EVERY_MESSAGE, fold_for_search};
 pub(super) use self::message_source::message_source;
-pub(super) use self::readers::Reader;
+pub(super) use self::readers::Readers;
 pub(super) use self::retention::delete_request_if_empty;
 pub(super) use self::rows::{
     EVENT_DESCRIPTION, EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body,
@@ -93,7 +92,7 @@ impl Store {
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.writer.write(f).await
+        self.0.writer.write(job::single(f)).await
     }
 
     /// As [`Store::write`], but faster, for a job that can run again after a rollback with the same
@@ -105,7 +104,7 @@ impl Store {
         &self,
         f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.writer.write_repeatable(f).await
+        self.0.writer.write(job::repeatable(f)).await
     }
 
     /// As [`Store::write`], for code that is not asynchronous.
@@ -151,7 +150,7 @@ impl Store {
 
     /// The ID of the newest committed message.
     pub fn newest(&self) -> watch::Receiver<i64> {
-        self.0.writer.newest()
+        self.0.writer.newest.clone()
     }
 
     /// A number that changes whenever the search index has changed.
@@ -160,7 +159,7 @@ impl Store {
     }
 
     pub(super) fn commit_seconds(&self) -> Histogram {
-        self.0.writer.commit_seconds()
+        self.0.writer.commit_seconds.clone()
     }
 
     /// The number of jobs that wait to be written.
@@ -170,7 +169,7 @@ impl Store {
 
     /// The number of commits. It is closed when the store can no longer be written.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.writer.changes()
+        self.0.writer.changes.clone()
     }
 }
 

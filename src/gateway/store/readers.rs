@@ -10,19 +10,32 @@ use super::{FILE_NAME, StoreError, open};
 /// The most idle connections.
 const MAX_IDLE: usize = 8;
 
-/// Reads a store without its search index. A gateway may be using its folder.
-pub(crate) struct Reader(Readers);
+pub(crate) struct Readers {
+    path: PathBuf,
+    search_index: Option<PathBuf>,
+    idle: Mutex<Vec<Connection>>,
+}
 
-impl Reader {
+impl Readers {
+    pub(super) fn new(path: PathBuf, search_index: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            search_index,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Opens the store in a folder without its search index. A gateway may be using the folder.
+    ///
     /// # Errors
     /// If the folder has no store, or it cannot be read.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE_NAME);
         open::check_file(&path)?;
-        Ok(Self(Readers::new(path, None)))
+        Ok(Self::new(path, None))
     }
 
-    /// As [`Store::read`](super::Store::read).
+    /// Runs `f` in one read transaction, so that everything it reads is from the same commit.
     ///
     /// # Errors
     /// If SQLite fails.
@@ -30,34 +43,10 @@ impl Reader {
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        self.0.read(f)
-    }
-}
-
-pub(super) struct Readers {
-    path: PathBuf,
-    index: Option<PathBuf>,
-    idle: Mutex<Vec<Connection>>,
-}
-
-impl Readers {
-    pub(super) fn new(path: PathBuf, index: Option<PathBuf>) -> Self {
-        Self {
-            path,
-            index,
-            idle: Mutex::new(Vec::new()),
-        }
-    }
-
-    /// Runs `f` in one read transaction, so that everything it reads is from the same commit.
-    pub(super) fn read<T>(
-        &self,
-        f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path, self.index.as_deref())?,
+            None => open::reader(&self.path, self.search_index.as_deref())?,
         };
         let transaction = connection.transaction()?;
         let read = f(&transaction)?;

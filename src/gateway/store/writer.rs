@@ -19,9 +19,9 @@ const QUEUE: usize = 4096;
 
 pub(super) struct Writer {
     jobs: Sender<Box<dyn Job>>,
-    newest: watch::Receiver<i64>,
-    changes: watch::Receiver<u64>,
-    commit_seconds: Histogram,
+    pub(super) newest: watch::Receiver<i64>,
+    pub(super) changes: watch::Receiver<u64>,
+    pub(super) commit_seconds: Histogram,
     /// Set when a commit has failed so that nothing can be written any more.
     failure: Arc<OnceLock<CommitError>>,
 }
@@ -59,18 +59,6 @@ impl Writer {
         Ok((writer, committed_receiver))
     }
 
-    pub(super) fn newest(&self) -> watch::Receiver<i64> {
-        self.newest.clone()
-    }
-
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.clone()
-    }
-
-    pub(super) fn commit_seconds(&self) -> Histogram {
-        self.commit_seconds.clone()
-    }
-
     /// The number of queued jobs.
     pub(super) fn waiting(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
@@ -80,21 +68,7 @@ impl Writer {
         self.failure.get().map(CommitError::to_store_error)
     }
 
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.submit(job::single(f)).await
-    }
-
-    pub(super) async fn write_repeatable<T: Send + 'static>(
-        &self,
-        f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.submit(job::repeatable(f)).await
-    }
-
-    async fn submit<T>(
+    pub(super) async fn write<T>(
         &self,
         (job, receiver): (Box<dyn Job>, JobReceiver<T>),
     ) -> Result<T, StoreError> {
@@ -152,7 +126,7 @@ mod tests {
     #[test]
     fn a_failed_job_changes_nothing_and_affects_no_other() {
         let writer = writer();
-        let newest = writer.newest();
+        let newest = &writer.newest;
         for text in ["a", "b"] {
             writer
                 .write_blocking(move |connection| insert(connection, text))
@@ -171,13 +145,16 @@ mod tests {
     fn only_failed_jobs_of_a_commit_are_not_stored() {
         let writer = writer();
         let (go, held) = sync_channel::<()>(0);
-        let hold = writer.write_repeatable(move |_| Ok(held.recv().is_ok()));
-        let write = |text| writer.write_repeatable(move |connection| insert(connection, text));
-        let twice = writer.write_repeatable(|connection| {
+        let hold = writer.write(job::repeatable(move |_: &Connection| {
+            Ok(held.recv().is_ok())
+        }));
+        let write =
+            |text| writer.write(job::repeatable(move |connection| insert(connection, text)));
+        let twice = writer.write(job::repeatable(|connection: &Connection| {
             insert(connection, "x")?;
             insert(connection, "x")
-        });
-        let once = writer.write(|connection| insert(connection, "e"));
+        }));
+        let once = writer.write(job::single(|connection| insert(connection, "e")));
         // All are queued before the first may end.
         let go = async move { drop(go) };
         let all = async {
@@ -217,7 +194,7 @@ mod tests {
                                 held.map(|held| held.recv());
                                 Ok(())
                             };
-                            writer.write(wait).await
+                            writer.write(job::single(wait)).await
                         })
                     })
                     .collect();
