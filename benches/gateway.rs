@@ -1,8 +1,8 @@
-//! How much a gateway takes in a second, durably, and how long lists and searches take when it keeps
-//! 100,000 messages: `cargo bench --bench gateway`.
+//! Measures how many messages a gateway stores durably in a second, and how long lists and searches over
+//! 100,000 messages take: `cargo bench --bench gateway`.
 //!
-//! The load comes from this process, on the same machine: kept-alive connections, each of which posts
-//! one message after the other. `MAILRUN_BENCH_SECONDS` sets how long, `MAILRUN_BENCH_DIR` on which disk.
+//! This process makes the load on the same machine: each of its keep-alive connections posts one message
+//! after the other. `MAILRUN_BENCH_SECONDS` sets the duration, `MAILRUN_BENCH_DIR` the folder.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The HTML of a message.
-const HTML: usize = 6_000;
-/// How many messages the lists and searches are over.
-const KEPT: u64 = 100_000;
+/// The bytes of a message's HTML.
+const HTML_SIZE: usize = 6_000;
+/// The messages in lists and searches.
+const MESSAGES: u64 = 100_000;
 
 fn main() {
     let seconds = std::env::var("MAILRUN_BENCH_SECONDS").ok();
@@ -42,7 +42,7 @@ fn main() {
     }
     let data = dir.path().join("lists");
     let gateway = Gateway::start(&data);
-    gateway.load(64, Until::Messages(KEPT));
+    gateway.load(64, Until::Messages(MESSAGES));
     gateway.wait_for_index(&data);
     for path in [
         "api/emails",
@@ -58,13 +58,13 @@ fn main() {
     }
     for (name, query) in [
         ("everything", ""),
-        ("a word that all have", "paragraph"),
-        ("the beginning of many words", "p"),
-        ("a word that one has", "jan77777"),
-        ("a word that none has", "nowhere"),
+        ("a word in all messages", "paragraph"),
+        ("a prefix of many words", "p"),
+        ("a word in one message", "jan77777"),
+        ("a word in no message", "nowhere"),
         ("to:", "to:jan77777@example.com"),
-        ("without a word", "-paragraph"),
-        ("of which there is none", "subject:autumn has:attachment"),
+        ("excluded word", "-paragraph"),
+        ("no match", "subject:autumn has:attachment"),
     ] {
         let path = format!("inbox/messages?limit=50&q={}", percent_encoded(query));
         println!("{:>9.2?} search: {name}", gateway.median(&path));
@@ -77,7 +77,7 @@ fn median(once: impl Fn() -> Duration) -> Duration {
     times[times.len() / 2]
 }
 
-/// `mailrun gateway`, killed at the end.
+/// A process that is killed when dropped.
 struct Gateway {
     child: Child,
     address: String,
@@ -96,20 +96,19 @@ enum Until {
     Messages(u64),
 }
 
-/// What came of a load.
-struct Load {
+struct LoadResult {
     messages: u64,
     took: Duration,
-    /// How long each answer took, the shortest first.
-    answers: Vec<Duration>,
-    /// The CPU seconds of the gateway.
+    /// The sorted response times.
+    responses: Vec<Duration>,
+    /// The CPU seconds that the gateway used.
     cpu: f64,
 }
 
-impl Load {
-    fn quantile(&self, part: f64) -> Duration {
-        let at = (self.answers.len() as f64 * part) as usize;
-        self.answers.get(at).copied().unwrap_or_default()
+impl LoadResult {
+    fn quantile(&self, quantile: f64) -> Duration {
+        let at = (self.responses.len() as f64 * quantile) as usize;
+        self.responses.get(at).copied().unwrap_or_default()
     }
 }
 
@@ -119,7 +118,7 @@ impl Gateway {
             .args(["gateway", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
-            // A line for each answer, which nobody reads here.
+            // The access log.
             .stderr(Stdio::null())
             .spawn()
             .expect("the gateway starts");
@@ -136,15 +135,15 @@ impl Gateway {
         }
     }
 
-    fn load(&self, clients: usize, until: Until) -> Load {
+    fn load(&self, clients: usize, until: Until) -> LoadResult {
         let (numbers, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-        let most = match until {
+        let max = match until {
             Until::Over(_) => u64::MAX,
-            Until::Messages(most) => most,
+            Until::Messages(max) => max,
         };
-        let (began, cpu) = (Instant::now(), self.cpu());
-        let answers = thread::scope(|scope| {
-            let client = || self.client(&numbers, most, &stop);
+        let (started, cpu) = (Instant::now(), self.cpu());
+        let mut responses: Vec<_> = thread::scope(|scope| {
+            let client = || self.client(&numbers, max, &stop);
             let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
             if let Until::Over(over) = until {
                 thread::sleep(over);
@@ -152,37 +151,36 @@ impl Gateway {
             }
             let all = clients.into_iter();
             all.flat_map(|client| client.join().expect("a client"))
-                .collect::<Vec<_>>()
+                .collect()
         });
-        let took = began.elapsed();
-        let mut answers = answers;
-        answers.sort();
-        Load {
-            messages: answers.len() as u64,
+        let took = started.elapsed();
+        responses.sort();
+        LoadResult {
+            messages: responses.len() as u64,
             took,
-            answers,
+            responses,
             cpu: self.cpu() - cpu,
         }
     }
 
-    /// Posts one message after the other; gives how long each answer took.
-    fn client(&self, numbers: &AtomicU64, most: u64, stop: &AtomicBool) -> Vec<Duration> {
+    /// Posts one message after the other, and returns the response times.
+    fn client(&self, numbers: &AtomicU64, max: u64, stop: &AtomicBool) -> Vec<Duration> {
         let mut connection = Connection::open(&self.address);
         let html = percent_encoded(&html());
         let mut times = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let number = numbers.fetch_add(1, Ordering::Relaxed);
-            if number >= most {
+            if number >= max {
                 break;
             }
             let body = format!(
                 "to%5B0%5D=jan{number}%40example.com&smtp_account=1.acme.smtp&from=news%40acme.example\
                  &subject=Autumn+{number}&html={html}"
             );
-            let began = Instant::now();
-            let answer = connection.ask("POST /api/sendmail", &body);
-            times.push(began.elapsed());
-            assert!(answer.contains("\"code\":200"), "{answer}");
+            let started = Instant::now();
+            let response = connection.request("POST /api/sendmail", &body);
+            times.push(started.elapsed());
+            assert!(response.contains("\"code\":200"), "{response}");
         }
         times
     }
@@ -190,14 +188,13 @@ impl Gateway {
     fn median(&self, path: &str) -> Duration {
         let once = || {
             let mut connection = Connection::open(&self.address);
-            let began = Instant::now();
-            connection.ask(&format!("GET /{path}"), "");
-            began.elapsed()
+            let started = Instant::now();
+            connection.request(&format!("GET /{path}"), "");
+            started.elapsed()
         };
         median(once)
     }
 
-    /// The CPU seconds that the gateway has used.
     fn cpu(&self) -> f64 {
         let path = PathBuf::from(format!("/proc/{}/stat", self.child.id()));
         let stat = std::fs::read_to_string(path).unwrap_or_default();
@@ -211,22 +208,22 @@ impl Gateway {
     fn wait_for_index(&self, data: &Path) {
         let index = rusqlite::Connection::open(data.join("words.db")).expect("an index");
         let newest = "SELECT coalesce(max(id), 0) FROM words_docsize";
-        let began = Instant::now();
+        let started = Instant::now();
         while index
             .query_row(newest, [], |row| row.get::<_, i64>(0))
             .expect("the index")
-            < KEPT as i64
+            < MESSAGES as i64
         {
             thread::sleep(Duration::from_millis(50));
         }
         println!(
-            "the index was complete {:.1?} after the last answer",
-            began.elapsed()
+            "the search index was complete {:.1?} after the last response",
+            started.elapsed()
         );
     }
 }
 
-/// A kept-alive connection.
+/// A keep-alive connection.
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -242,8 +239,8 @@ impl Connection {
         }
     }
 
-    /// Sends a request, and gives the answer.
-    fn ask(&mut self, line: &str, body: &str) -> String {
+    /// Sends a request, and returns the body of the response.
+    fn request(&mut self, line: &str, body: &str) -> String {
         let request = format!(
             "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -256,7 +253,7 @@ impl Connection {
             let count = self
                 .stream
                 .read(&mut self.buffer[end..])
-                .expect("an answer");
+                .expect("a response");
             assert!(count > 0, "the connection ended");
             end += count;
             let mut headers = [httparse::EMPTY_HEADER; 32];
@@ -277,11 +274,11 @@ impl Connection {
     }
 }
 
-/// A newsletter of [`HTML`] bytes.
+/// A newsletter of [`HTML_SIZE`] bytes.
 fn html() -> String {
     let mut html = String::from("<html><body>");
     let mut number = 0;
-    while html.len() < HTML - 20 {
+    while html.len() < HTML_SIZE - 20 {
         html +=
             &format!("<p class=\"text\">A paragraph of words, number {number}: żółw & co.</p>\n");
         number += 1;

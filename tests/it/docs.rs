@@ -273,10 +273,10 @@ fn the_programs_of_the_page_for_clients_run() {
     }
     for (needs, program, argument, text) in programs {
         if found(needs) {
-            let sent = gateway.kept().len();
+            let sent = gateway.stored_messages().len();
             let wrote = client(program, &[argument], &text);
             assert!(wrote.contains("jan@example.com"), "{needs}: {wrote}");
-            assert_eq!(gateway.kept().len(), sent + 1, "{needs}");
+            assert_eq!(gateway.stored_messages().len(), sent + 1, "{needs}");
         }
     }
 }

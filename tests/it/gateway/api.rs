@@ -1,4 +1,4 @@
-//! The whole API of the stand-alone gateway, asked as clients ask it.
+//! The whole API of the stand-alone gateway, with the requests of real clients.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::support::gateway::{Gateway, Reply, form};
 use crate::support::{client, has_program, has_requests, real_part};
 
-fn shapes() -> PathBuf {
+fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wire/shapes")
 }
 
-fn shape(name: &str) -> String {
-    std::fs::read_to_string(shapes().join(name).with_extension("form")).expect("a fixture")
+fn fixture(name: &str) -> String {
+    std::fs::read_to_string(fixtures().join(name).with_extension("form")).expect("a fixture")
 }
 
 fn post(gateway: &Gateway, endpoint: &str, body: &str) -> Reply {
@@ -32,7 +32,7 @@ fn pairs(fields: &[(&str, &str)]) -> String {
         .finish()
 }
 
-/// The rows of a list, of the only field that is looked at.
+/// One field of all rows of a list.
 fn rows(reply: &Reply, field: &str) -> Vec<String> {
     assert_eq!(reply.status, 200, "{}", reply.body);
     let json = reply.json();
@@ -44,13 +44,13 @@ fn rows(reply: &Reply, field: &str) -> Vec<String> {
     data.iter().map(field).collect()
 }
 
-/// A message as another program reads it from the store.
-struct Kept {
+/// A message in the store, read by SQLite alone.
+struct StoredMessage {
     row: BTreeMap<&'static str, String>,
     source: Vec<u8>,
 }
 
-fn kept(gateway: &Gateway) -> Vec<Kept> {
+fn stored(gateway: &Gateway) -> Vec<StoredMessage> {
     let columns = [
         "to_address",
         "to_name",
@@ -72,7 +72,7 @@ fn kept(gateway: &Gateway) -> Vec<Kept> {
             texts.insert(column, row.get(at)?);
         }
         let source = row.get_ref(columns.len())?;
-        Ok(Kept {
+        Ok(StoredMessage {
             row: texts,
             source: source.as_bytes().expect("bytes").to_vec(),
         })
@@ -82,32 +82,33 @@ fn kept(gateway: &Gateway) -> Vec<Kept> {
         .collect()
 }
 
-/// Posts a shape and gives what is kept of it, with the answer's values.
-fn taken(endpoint: &str, name: &str) -> (Vec<Kept>, Vec<String>) {
+/// Posts a fixture, and returns the stored messages and the values of the response.
+fn post_fixture(endpoint: &str, name: &str) -> (Vec<StoredMessage>, Vec<String>) {
     let gateway = Gateway::start();
-    let reply = post(&gateway, endpoint, &shape(name));
+    let reply = post(&gateway, endpoint, &fixture(name));
     assert_eq!(reply.status, 200, "{name}: {}", reply.body);
-    let kept = kept(&gateway);
+    let stored = stored(&gateway);
     let values = reply.values();
-    let ids: Vec<_> = kept
+    let ids: Vec<_> = stored
         .iter()
-        .map(|kept| kept.row["message_id"].clone())
+        .map(|stored| stored.row["message_id"].clone())
         .collect();
     let (mut sorted, mut expected) = (ids, values.clone());
     sorted.sort();
     expected.sort();
     assert_eq!(sorted, expected, "{name}");
-    (kept, values)
+    (stored, values)
 }
 
-fn recipients(kept: &[Kept]) -> Vec<&str> {
-    kept.iter()
-        .map(|kept| kept.row["to_address"].as_str())
+fn recipients(stored: &[StoredMessage]) -> Vec<&str> {
+    stored
+        .iter()
+        .map(|stored| stored.row["to_address"].as_str())
         .collect()
 }
 
 #[test]
-fn every_shape_of_recipients_is_read() {
+fn every_form_of_recipients_is_accepted() {
     let both = ["jan+1@example.com", "ola@example.com"];
     for (endpoint, name) in [
         ("sendmail", "to_list"),
@@ -116,44 +117,44 @@ fn every_shape_of_recipients_is_read() {
         ("new_sendmail", "new_empty"),
         ("new_sendmail", "new_list"),
     ] {
-        assert_eq!(recipients(&taken(endpoint, name).0), both, "{name}");
+        assert_eq!(recipients(&post_fixture(endpoint, name).0), both, "{name}");
     }
     for (endpoint, name) in [
         ("sendmail", "to_one"),
         ("new_sendmail", "to_one"),
         ("new_sendmail", "new_text"),
     ] {
-        let (kept, values) = taken(endpoint, name);
-        assert_eq!(recipients(&kept), ["jan+1@example.com"], "{name}");
+        let (stored, values) = post_fixture(endpoint, name);
+        assert_eq!(recipients(&stored), ["jan+1@example.com"], "{name}");
         assert!(values[0].ends_with("@acme.example"), "{name}");
     }
     for name in ["new_id", "new_structure", "nested_wins"] {
-        let (kept, values) = taken("new_sendmail", name);
+        let (stored, values) = post_fixture("new_sendmail", name);
         assert_eq!(values[0], "id.1@acme.example", "{name}");
         let named = if name == "nested_wins" {
             ""
         } else {
             "Jan Żak"
         };
-        assert_eq!(kept[0].row["to_name"], named, "{name}");
+        assert_eq!(stored[0].row["to_name"], named, "{name}");
     }
 }
 
 #[test]
-fn every_shape_of_what_is_said_is_read() {
+fn every_form_of_other_fields_is_accepted() {
     let message = |endpoint, name| {
-        let (mut kept, _) = taken(endpoint, name);
-        kept.remove(0)
+        let (mut stored, _) = post_fixture(endpoint, name);
+        stored.remove(0)
     };
     for name in ["headers_map", "headers_list"] {
-        let kept = message("sendmail", name);
-        let source = String::from_utf8(kept.source).expect("ASCII");
+        let stored = message("sendmail", name);
+        let source = String::from_utf8(stored.source).expect("ASCII");
         assert!(source.contains("\r\nX-Campaign: autumn; 1\r\n"), "{name}");
     }
     for name in ["copies", "replay_to"] {
-        let kept = message("sendmail", name);
+        let stored = message("sendmail", name);
         let parsed = MessageParser::default()
-            .parse(&kept.source)
+            .parse(&stored.source)
             .expect("a message");
         let reply_to = parsed
             .reply_to()
@@ -204,12 +205,15 @@ fn every_shape_of_what_is_said_is_read() {
 
 #[test]
 fn placeholders_are_filled_for_each_recipient() {
-    let (kept, values) = taken("sendmail_templates", "templates");
+    let (stored, values) = post_fixture("sendmail_templates", "templates");
     assert_eq!(values[0], "id.1@acme.example");
-    assert_eq!(recipients(&kept), ["jan+1@example.com", "ola@example.com"]);
-    let texts = kept.iter().map(|kept| {
+    assert_eq!(
+        recipients(&stored),
+        ["jan+1@example.com", "ola@example.com"]
+    );
+    let texts = stored.iter().map(|stored| {
         let parsed = MessageParser::default()
-            .parse(&kept.source)
+            .parse(&stored.source)
             .expect("a message");
         let subject = parsed.subject().expect("a subject").to_owned();
         (subject, parsed.body_text(0).expect("a text").into_owned())
@@ -223,7 +227,7 @@ fn placeholders_are_filled_for_each_recipient() {
 }
 
 #[test]
-fn a_small_request_does_not_become_a_large_one() {
+fn a_small_request_cannot_expand_into_a_large_one() {
     let gateway = Gateway::start();
     let send = |fields: &[(&str, &str)]| {
         let all = [
@@ -252,7 +256,7 @@ fn a_small_request_does_not_become_a_large_one() {
         (413, true),
         "{message}"
     );
-    // Each message is small enough, all together are not.
+    // Each message is small enough, but all of them together are too large.
     let names: Vec<_> = (0..20)
         .map(|n| format!("to[r{n}@example.com][vars][n]"))
         .collect();
@@ -271,14 +275,14 @@ fn a_small_request_does_not_become_a_large_one() {
         (413, true),
         "{message}"
     );
-    assert_eq!(gateway.kept().len(), 0);
+    assert_eq!(gateway.stored_messages().len(), 0);
     let few: Vec<_> = many.drain(9..).collect();
     assert_eq!(send(&few).0, 200);
-    assert_eq!(gateway.kept().len(), 11);
+    assert_eq!(gateway.stored_messages().len(), 11);
 }
 
 #[test]
-fn a_template_is_kept_and_used_and_can_add_no_header() {
+fn a_stored_template_is_used_and_cannot_add_headers() {
     let gateway = Gateway::start();
     let added = post(
         &gateway,
@@ -300,9 +304,9 @@ fn a_template_is_kept_and_used_and_can_add_no_header() {
         post(&gateway, "sendmail_templates", &pairs(&fields))
     };
     assert_eq!(send(&id, "Jan").status, 200);
-    let kept = kept(&gateway);
+    let stored = stored(&gateway);
     let parsed = MessageParser::default()
-        .parse(&kept[0].source)
+        .parse(&stored[0].source)
         .expect("a message");
     assert_eq!(parsed.body_text(0).as_deref(), Some("Jan!"));
     assert_eq!(parsed.body_html(0).as_deref(), Some("<i>Jan</i>"));
@@ -312,13 +316,13 @@ fn a_template_is_kept_and_used_and_can_add_no_header() {
     let injected = send(&id, "Jan\r\nBcc: eve@example.com");
     assert_eq!(injected.status, 500);
     assert!(injected.body.contains("subject"), "{}", injected.body);
-    assert_eq!(gateway.kept().len(), 1);
+    assert_eq!(gateway.stored_messages().len(), 1);
     let empty = post(&gateway, "add_template", "html=");
     assert_eq!((empty.status, empty.body.contains("html")), (400, true));
 }
 
 #[test]
-fn what_was_sent_is_listed_filtered_and_sorted() {
+fn sent_messages_are_listed_filtered_and_sorted() {
     let gateway = Gateway::start();
     assert_eq!(get(&gateway, "emails").status, 404);
     assert_eq!(get(&gateway, "emails").json()["message"], "No items");
@@ -421,28 +425,28 @@ fn what_was_sent_is_listed_filtered_and_sorted() {
 }
 
 #[test]
-fn a_recipient_is_found_by_either_spelling_of_its_domain() {
+fn a_recipient_is_found_by_its_ascii_or_unicode_domain() {
     let gateway = Gateway::start();
     for to in ["Jan@żółw.pl", "ola@xn--w-uga1v8h.pl", "ewa@example.com"] {
         gateway.post(&[to]);
     }
-    for (asked, found) in [
+    for (address, listed) in [
         ("jan@xn--w-uga1v8h.pl", "Jan@żółw.pl"),
         ("JAN@żółw.pl", "Jan@żółw.pl"),
         ("ola@żółw.pl", "ola@xn--w-uga1v8h.pl"),
         ("ola@XN--w-uga1v8h.pl", "ola@xn--w-uga1v8h.pl"),
         ("Ewa@example.com", "ewa@example.com"),
     ] {
-        let query = pairs(&[("filter", &format!("to::{asked}"))]);
+        let query = pairs(&[("filter", &format!("to::{address}"))]);
         for list in ["emails", "smtp_events/ok"] {
             let reply = get(&gateway, &format!("{list}?{query}"));
-            assert_eq!(rows(&reply, "to"), [found], "{list} {asked}");
+            assert_eq!(rows(&reply, "to"), [listed], "{list} {address}");
         }
     }
 }
 
 #[test]
-fn a_bad_recipient_holds_nobody_up_in_any_shape() {
+fn an_invalid_recipient_does_not_affect_others_in_any_form() {
     let gateway = Gateway::start();
     let bad = "jan.example.com";
     let of_bad = |field| format!("to[{bad}][{field}]");
@@ -485,12 +489,12 @@ fn a_bad_recipient_holds_nobody_up_in_any_shape() {
         assert_eq!(reply.status, 200, "{endpoint} {fields:?}: {}", reply.body);
         let json = reply.json();
         let refused = json["data"][0][bad].as_str().unwrap_or_default();
-        let told = format!(" > Address: {bad} is incorrect. ");
-        assert!(refused.contains(&told), "{endpoint} {fields:?}: {json}");
+        let reason = format!(" > Address: {bad} is incorrect. ");
+        assert!(refused.contains(&reason), "{endpoint} {fields:?}: {json}");
         let id = json["data"][1]["ok@example.com"].as_str();
         assert!(id.is_some_and(|id| !id.contains(' ')), "{json}");
     }
-    assert_eq!(kept(&gateway).len(), 5);
+    assert_eq!(stored(&gateway).len(), 5);
     let mut twice = vec![("to[0]", "ok@example.com"), ("to[1]", "ok@example.com")];
     twice.extend(common);
     let reply = post(&gateway, "new_sendmail", &pairs(&twice));
@@ -503,7 +507,7 @@ fn a_bad_recipient_holds_nobody_up_in_any_shape() {
 }
 
 #[test]
-fn who_is_on_the_blacklist_is_taken_and_dropped() {
+fn messages_to_blocked_addresses_are_accepted_and_dropped() {
     let gateway = Gateway::start();
     assert_eq!(get(&gateway, "blacklists").status, 404);
     let block = |fields: &[(&str, &str)]| post(&gateway, "blacklists", &pairs(fields));
@@ -526,11 +530,11 @@ fn who_is_on_the_blacklist_is_taken_and_dropped() {
         rows(&get(&gateway, "blacklists"), "email"),
         ["jan@example.com"]
     );
-    let found = get(
+    let reply = get(
         &gateway,
         "blacklists?filter=email::JAN@example.com|reason::spam_complaint",
     );
-    assert_eq!(rows(&found, "comment"), ["Added by hand"]);
+    assert_eq!(rows(&reply, "comment"), ["Added by hand"]);
     let check = |method: &str, address: &str| {
         gateway.ask(
             &format!("{method} /api/blacklists/email/{address}"),
@@ -568,7 +572,7 @@ fn who_is_on_the_blacklist_is_taken_and_dropped() {
 }
 
 #[test]
-fn small_questions_are_answered() {
+fn small_endpoints_answer() {
     let gateway = Gateway::start();
     let reasons = get(&gateway, "blacklist_reasons").json();
     let all = ["unsubscribe", "hardbounce", "spam_complaint", "other"];
@@ -610,12 +614,12 @@ fn php_writes_the_fixtures() {
     if !real_part("PHP's http_build_query", has_program("php")) {
         return;
     }
-    let script = shapes().join("shapes.php");
+    let script = fixtures().join("shapes.php");
     let script = script.to_str().expect("UTF-8");
     let names = client("php", &[script], "");
     assert!(names.lines().count() > 15, "{names}");
     for name in names.lines() {
-        assert_eq!(client("php", &[script, name], ""), shape(name), "{name}");
+        assert_eq!(client("php", &[script, name], ""), fixture(name), "{name}");
     }
 }
 
@@ -669,7 +673,7 @@ print(several["code"], len(several["data"]))
         gateway.api()
     );
     assert_eq!(client("python3", &["-"], &script), "200 2\n");
-    assert_eq!(gateway.kept().len(), 3);
+    assert_eq!(gateway.stored_messages().len(), 3);
 }
 
 #[test]
@@ -724,9 +728,9 @@ fn curl_sends_and_reads_back() {
 }
 
 #[test]
-fn everything_can_be_written_into_a_maildir() {
+fn all_messages_can_be_exported_into_a_maildir() {
     let mut gateway = Gateway::start();
-    gateway.ask("POST /api/sendmail", &[], &shape("copies"));
+    gateway.ask("POST /api/sendmail", &[], &fixture("copies"));
     gateway.ask(
         "POST /api/sendmail",
         &[],
@@ -762,13 +766,13 @@ fn everything_can_be_written_into_a_maildir() {
     let all = String::from_utf8_lossy(&files.concat()).into_owned();
     let to = "X-Mailrun-Envelope-To: jan@xn--w-uga1v8h.pl\r\n";
     assert!(all.contains(to), "{to} in {all}");
-    let source = kept(&gateway)[0].source.clone();
+    let source = stored(&gateway)[0].source.clone();
     assert!(
         copies.as_bytes().ends_with(&source),
-        "the message as it is kept"
+        "the message as it is stored"
     );
     gateway.stop().code(0);
-    // The index for the search is made anew at the next start; this needs none.
+    // An export needs no search index.
     std::fs::remove_file(data.join("words.db")).expect("an index");
     export().code(0).stdout_has("3 messages");
     let nothing = crate::support::run::Run::new("gateway")
@@ -782,14 +786,14 @@ fn everything_can_be_written_into_a_maildir() {
 }
 
 #[test]
-fn what_is_too_much_goes() {
+fn messages_beyond_the_limits_are_deleted() {
     let gateway = Gateway::with("[keep]\nmessages = 2\n", &[]);
     for to in ["a@example.com", "b@example.com", "c@example.com"] {
         gateway.post(&[to]);
     }
     let left = || {
         gateway
-            .kept()
+            .stored_messages()
             .into_iter()
             .map(|(to, _)| to)
             .collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Faults on demand: campaigns that are sent to a gateway which is told to make trouble.
+//! Campaigns sent to a gateway that injects faults.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::support::gateway::{Gateway, form};
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
 
-/// A campaign to these addresses, one request each, which is impatient.
+/// A campaign with one request for each address and short timeouts.
 fn campaign(gateway: &Gateway, addresses: &[&str]) -> Campaign {
     let rows: String = addresses.iter().map(|to| format!("{to},Ann\n")).collect();
     Campaign::new()
@@ -21,41 +21,41 @@ fn campaign(gateway: &Gateway, addresses: &[&str]) -> Campaign {
         .set("retry.attempts", 3)
 }
 
-/// What is kept of a campaign that was sent.
-struct Sent {
+/// The result of a sent campaign.
+struct SentCampaign {
     ran: Ran,
     run: PathBuf,
     /// The status of each row, by the address before its `@`.
     statuses: BTreeMap<String, String>,
     results: Results,
-    /// The recipient of each message that the gateway kept, and its message ID.
-    kept: BTreeMap<String, String>,
+    /// The recipient and the message ID of each stored message.
+    stored: BTreeMap<String, String>,
 }
 
-/// Sends, ends the gateway, and looks at both ends.
-fn send(gateway: &mut Gateway, campaign: &Campaign) -> Sent {
+/// Sends the campaign, stops the gateway, and collects the results of both.
+fn send(gateway: &mut Gateway, campaign: &Campaign) -> SentCampaign {
     let ran = Run::send(campaign.path()).run();
     let run = ran.run_dir();
     gateway.stop().code(0);
-    let kept = gateway.kept();
-    let count = kept.len();
-    let kept: BTreeMap<_, _> = kept.into_iter().collect();
-    assert_eq!(kept.len(), count, "somebody has it twice");
+    let stored = gateway.stored_messages();
+    let count = stored.len();
+    let stored: BTreeMap<_, _> = stored.into_iter().collect();
+    assert_eq!(stored.len(), count, "a message is stored twice");
     let results = Results::of(&run);
     let statuses = results.rows.iter().map(|row| {
         let (local, _) = row["email"].split_once('@').expect("an address");
         (local.to_owned(), row["status"].clone())
     });
-    Sent {
+    SentCampaign {
         statuses: statuses.collect(),
-        kept,
+        stored,
         ran,
         run,
         results,
     }
 }
 
-impl Sent {
+impl SentCampaign {
     fn assert(&self, local: &str, status: &str) {
         assert_eq!(
             self.statuses[local],
@@ -71,13 +71,13 @@ impl Sent {
         row.unwrap_or_else(|| panic!("no row of {local}"))
     }
 
-    fn is_kept(&self, local: &str) -> bool {
-        self.kept.contains_key(&self.row(local)["email"])
+    fn is_stored(&self, local: &str) -> bool {
+        self.stored.contains_key(&self.row(local)["email"])
     }
 }
 
 #[test]
-fn names_make_what_they_say() {
+fn recipient_names_script_their_outcome() {
     let mut gateway = Gateway::with("", &["--chaos", "magic"]);
     let names = [
         "ann@one.example",
@@ -100,9 +100,9 @@ fn names_make_what_they_say() {
     ];
     let campaign = campaign(&gateway, &names).set("api.timeout", "6s");
     let sent = send(&mut gateway, &campaign);
-    for (local, status, kept) in [
+    for (local, status, stored) in [
         ("ann", "accepted", true),
-        // Put off once, then taken.
+        // Refused once, then accepted.
         ("tempfail", "accepted", true),
         ("ratelimit", "accepted", true),
         ("timeout", "failed", false),
@@ -121,7 +121,7 @@ fn names_make_what_they_say() {
         ("hangar", "accepted", true),
     ] {
         sent.assert(local, status);
-        assert_eq!(sent.is_kept(local), kept, "{local}");
+        assert_eq!(sent.is_stored(local), stored, "{local}");
     }
     sent.ran.code(4);
     assert!(sent.row("reject")["error"].contains("because its name says so"));
@@ -159,7 +159,7 @@ fn events(gateway: &Gateway) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn a_lost_answer_is_found_again() {
+fn a_lost_response_is_reconciled() {
     let mut gateway = Gateway::with("", &["--chaos", "magic"]);
     let campaign = campaign(
         &gateway,
@@ -175,7 +175,7 @@ fn a_lost_answer_is_found_again() {
 }
 
 #[test]
-fn names_mean_nothing_without_chaos() {
+fn recipient_names_have_no_effect_without_chaos() {
     let mut gateway = Gateway::start();
     let names = [
         "hang@one.example",
@@ -186,7 +186,7 @@ fn names_mean_nothing_without_chaos() {
     let campaign = campaign(&gateway, &names);
     let sent = send(&mut gateway, &campaign);
     sent.ran.code(0);
-    assert_eq!(sent.kept.len(), 4);
+    assert_eq!(sent.stored.len(), 4);
     assert!(
         events(&gateway)
             .values()
@@ -200,7 +200,7 @@ fn names_mean_nothing_without_chaos() {
 }
 
 #[test]
-fn one_bad_name_spoils_its_request_and_a_refused_one_itself_alone() {
+fn a_scripted_fault_affects_the_request_and_a_rejection_one_recipient() {
     let mut gateway = Gateway::with("", &["--chaos", "magic"]);
     let spoilt = gateway.post(&["ann@one.example", "reject-too-large@one.example"]);
     assert_eq!(spoilt.status, 413);
@@ -216,8 +216,8 @@ fn one_bad_name_spoils_its_request_and_a_refused_one_itself_alone() {
 }
 
 #[test]
-fn every_kind_of_chance_ends_as_it_should() {
-    for (spec, status, kept) in [
+fn every_random_fault_gives_the_documented_status() {
+    for (spec, status, stored) in [
         ("500=100%", "rejected", false),
         ("502=100%", "unknown", false),
         ("408=100%", "failed", false),
@@ -231,13 +231,13 @@ fn every_kind_of_chance_ends_as_it_should() {
         let sent = send(&mut gateway, &campaign);
         for local in ["ann", "bob"] {
             sent.assert(local, status);
-            assert_eq!(sent.is_kept(local), kept, "{spec}: {local}");
+            assert_eq!(sent.is_stored(local), stored, "{spec}: {local}");
         }
     }
 }
 
 #[test]
-fn a_run_through_all_of_it_accounts_for_every_row() {
+fn a_run_with_all_faults_accounts_for_every_row() {
     let spec = "429=2%,503=2%,500=10%,502=5%,reset=5%,drop=10%,hang=1%,slow=1ms,seed=7";
     let mut gateway = Gateway::with("", &["--chaos", spec]);
     let campaign = campaign(&gateway, &[]).rows(120);
@@ -249,18 +249,18 @@ fn a_run_through_all_of_it_accounts_for_every_row() {
         assert!(counts[status] > 0, "{counts:?}");
     }
     for row in &sent.results.rows {
-        let kept = sent.kept.get(&row["email"]);
+        let stored = sent.stored.get(&row["email"]);
         match &*row["status"] {
-            "accepted" => assert_eq!(kept, Some(&row["message_id"]), "{row:?}"),
+            "accepted" => assert_eq!(stored, Some(&row["message_id"]), "{row:?}"),
             "unknown" => {}
-            _ => assert_eq!(kept, None, "{row:?}"),
+            _ => assert_eq!(stored, None, "{row:?}"),
         }
     }
     assert!(sent.run.is_dir());
 }
 
 #[test]
-fn a_rehearsal_can_be_repeated() {
+fn a_seed_repeats_the_faults() {
     let answers = |seed: &str| {
         let spec = format!("429=20%,500=20%,drop=20%,seed={seed}");
         let gateway = Gateway::with("", &["--chaos", &spec]);
@@ -283,7 +283,7 @@ fn a_rehearsal_can_be_repeated() {
 }
 
 #[test]
-fn a_reset_is_one_on_the_wire_and_all_but_the_api_is_left_in_peace() {
+fn a_reset_resets_the_connection_and_pages_have_no_faults() {
     let gateway = Gateway::with("", &["--chaos", "reset=100%"]);
     let mut wire = gateway.connect();
     wire.send(&gateway.request("POST /api/sendmail", &[], &form(&["a@example.com"])));
@@ -301,7 +301,7 @@ fn a_reset_is_one_on_the_wire_and_all_but_the_api_is_left_in_peace() {
 }
 
 #[test]
-fn what_hangs_does_not_hold_up_the_end() {
+fn a_hanging_request_does_not_delay_the_shutdown() {
     let mut gateway = Gateway::with("", &["--chaos", "hang=100%"]);
     let mut wire = gateway.connect();
     wire.send(&gateway.request("POST /api/sendmail", &[], &form(&["a@example.com"])));
@@ -315,7 +315,7 @@ fn what_hangs_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn nobody_who_is_really_sent_to_meets_chaos() {
+fn chaos_is_refused_with_accounts_that_relay() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("gateway.toml");
     let account = "[accounts.\"1.acme.smtp\"]\nrelay = \"smtp://127.0.0.1:1\"\n";
@@ -329,7 +329,7 @@ fn nobody_who_is_really_sent_to_meets_chaos() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_read_says_what_would_be_right() {
+fn an_invalid_spec_says_what_to_write() {
     for (spec, words) in [
         ("rest=1%", "did you mean “reset”?"),
         ("429=5", "write “429=5%”"),

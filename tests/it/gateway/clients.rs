@@ -1,11 +1,11 @@
-//! Programs in other languages send through the gateway as public clients of the API do, and read back what they sent.
+//! Programs in other languages send as public clients of the API do, and read back what they sent.
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders};
 
 use crate::support::gateway::Gateway;
 use crate::support::{client, has_program, real_part};
 
-/// The messages in the order in which they came, as they are kept.
+/// The sources of all stored messages, oldest first.
 fn sources(gateway: &Gateway) -> Vec<Vec<u8>> {
     let store = gateway.store();
     let mut select = store
@@ -23,7 +23,7 @@ fn parsed(source: &[u8]) -> Message<'_> {
     MessageParser::default().parse(source).expect("a message")
 }
 
-/// The copies of the newest message's envelope, as JSON.
+/// The copies in the newest message's envelope, as JSON.
 fn copies(gateway: &Gateway) -> String {
     let sql = "SELECT copies FROM message ORDER BY id DESC LIMIT 1";
     let copies = gateway.store().query_row(sql, [], |row| row.get(0));
@@ -36,7 +36,7 @@ fn named<'a>(list: Option<&'a Address<'a>>) -> Vec<(Option<&'a str>, Option<&'a 
     list.map(|one| (one.name(), one.address())).collect()
 }
 
-/// Posts a form that PHP writes from an array, and gives the answer.
+/// Posts a form that PHP encodes from an array, and returns the response.
 fn php(gateway: &Gateway, endpoint: &str, form: &str) -> String {
     let script = format!(
         r#"<?php
@@ -123,7 +123,7 @@ fn a_php_mailer_posts_all_headers_of_its_message() {
 }
 
 #[test]
-fn a_php_mailer_posts_one_copy_as_an_array() {
+fn a_php_mailer_posts_a_single_copy_as_an_array() {
     if !real_part("PHP", has_program("php")) {
         return;
     }
@@ -139,7 +139,7 @@ fn a_php_mailer_posts_one_copy_as_an_array() {
 }
 
 #[test]
-fn what_is_posted_for_a_reply_adds_no_header() {
+fn a_posted_reply_to_cannot_add_headers() {
     let gateway = Gateway::start();
     let post = |reply_to: &str| {
         let form = form_urlencoded::Serializer::new(String::new())
@@ -185,8 +185,8 @@ const ask = async (method, path, fields) => {{
   const answer = await fetch(api + path, {{ method, headers: {{ Authorization: authorization }}, body }});
   return [answer.status, await answer.json()];
 }};
-const same = (found, wanted) => {{
-  if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(JSON.stringify(found));
+const same = (value, expected) => {{
+  if (JSON.stringify(value) !== JSON.stringify(expected)) throw new Error(JSON.stringify(value));
 }};
 (async () => {{
   const [status, sent] = await ask("POST", "new_sendmail", [

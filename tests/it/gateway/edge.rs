@@ -1,4 +1,4 @@
-//! The gateway at its edge: who may ask, and what a client may cost.
+//! Access control, limits, the access log and the metrics.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::gateway::{Gateway, Reply, Wire, form};
 use crate::support::run::{APP_KEY, Run, SECRET_KEY};
 
-/// A login as the tests' keys have it.
+/// An `Authorization` header with the keys of the tests.
 const LOGIN: &str =
     "[login]\napp_key_env = \"EMAILLABS_APP_KEY\"\nsecret_key_env = \"EMAILLABS_SECRET_KEY\"\n";
 
@@ -22,7 +22,7 @@ fn basic(pair: &str) -> String {
     format!("Authorization: Basic {}", STANDARD.encode(pair))
 }
 
-/// A head without its end.
+/// A request head without its end.
 fn half_a_head(gateway: &Gateway) -> String {
     format!(
         "POST /api/sendmail HTTP/1.1\r\nHost: {}\r\nX-Slow: ",
@@ -30,14 +30,14 @@ fn half_a_head(gateway: &Gateway) -> String {
     )
 }
 
-/// A request whose body of ten bytes is not there.
+/// A request without its body.
 fn without_body(gateway: &Gateway, length: usize) -> Vec<u8> {
     let length = format!("Content-Length: {length}");
     gateway.request("POST /api/sendmail", &[&length], "")
 }
 
 #[test]
-fn only_its_own_names_are_answered() {
+fn only_allowed_host_names_are_answered() {
     let gateway = Gateway::with("hosts = [\"mail.acme.example\"]", &[]);
     let port = gateway.address().port();
     let of = |host: &str| gateway.ask("GET /healthz", &[&format!("Host: {host}")], "");
@@ -71,7 +71,7 @@ fn only_its_own_names_are_answered() {
 }
 
 #[test]
-fn a_page_of_another_origin_reads_and_writes_nothing() {
+fn pages_of_other_origins_can_neither_read_nor_write() {
     let gateway = Gateway::start();
     let origin = format!("Origin: http://{}", gateway.address());
     for (line, headers) in [
@@ -98,8 +98,8 @@ fn a_page_of_another_origin_reads_and_writes_nothing() {
         let mut names = reply.headers.iter().map(|(name, _)| name.as_str());
         assert!(names.all(|name| !name.starts_with("access-control-")));
     }
-    let own = gateway.ask("POST /api/sendmail", &[&origin], &form(&["a@example.com"]));
-    assert_eq!(own.status, 200);
+    let same_origin = gateway.ask("POST /api/sendmail", &[&origin], &form(&["a@example.com"]));
+    assert_eq!(same_origin.status, 200);
     let visit = [
         "Sec-Fetch-Site: cross-site",
         "Sec-Fetch-Mode: navigate",
@@ -109,7 +109,7 @@ fn a_page_of_another_origin_reads_and_writes_nothing() {
 }
 
 #[test]
-fn a_question_before_a_request_of_another_origin_lets_nothing() {
+fn preflight_requests_of_other_origins_fail() {
     let gateway = Gateway::start();
     let lines = [
         "Origin: http://evil.example",
@@ -125,7 +125,7 @@ fn a_question_before_a_request_of_another_origin_lets_nothing() {
 }
 
 #[test]
-fn the_login_is_asked_for_and_everybody_is_told_how() {
+fn a_missing_login_is_refused_with_a_challenge() {
     let gateway = Gateway::with(LOGIN, &[]);
     let logins = [
         basic(&format!("{APP_KEY}:wrong")),
@@ -158,7 +158,7 @@ fn the_login_is_asked_for_and_everybody_is_told_how() {
 }
 
 #[test]
-fn beyond_this_machine_there_must_be_a_login() {
+fn a_public_address_needs_a_login() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let ran = Run::new("gateway").args(["--listen", address]).run();
         ran.code(1).stderr_has("no login").stderr_has("127.0.0.1");
@@ -169,7 +169,7 @@ fn beyond_this_machine_there_must_be_a_login() {
 }
 
 #[test]
-fn pages_say_how_far_they_may_be_used() {
+fn pages_have_security_headers() {
     let gateway = Gateway::start();
     let page = gateway.ask("GET /", &[], "");
     for (name, value) in [
@@ -189,7 +189,7 @@ fn pages_say_how_far_they_may_be_used() {
 }
 
 #[test]
-fn a_head_that_trickles_is_cut() {
+fn a_trickling_head_is_disconnected() {
     let gateway = Gateway::with("[limits]\nhead = \"300ms\"", &[]);
     let mut silent = gateway.connect();
     let mut slow = gateway.connect();
@@ -197,7 +197,7 @@ fn a_head_that_trickles_is_cut() {
     let sent = slow.trickle(head.as_bytes(), Duration::from_millis(20));
     assert!(sent < head.len(), "all of it was waited for");
     assert_eq!(silent.end(), b"");
-    // A second head on one connection has its own time.
+    // A second head on the same connection has its own time limit.
     let mut wire = gateway.connect();
     for _ in 0..3 {
         wire.send(&gateway.request("GET /healthz", &[], ""));
@@ -209,7 +209,7 @@ fn a_head_that_trickles_is_cut() {
 }
 
 #[test]
-fn a_body_that_trickles_is_cut() {
+fn a_trickling_body_is_disconnected() {
     let gateway = Gateway::with("[limits]\nbody = \"300ms\"", &[]);
     let mut slow = gateway.connect();
     slow.send(&without_body(&gateway, 1000));
@@ -221,10 +221,10 @@ fn a_body_that_trickles_is_cut() {
 }
 
 #[test]
-fn who_takes_nothing_of_the_answers_is_cut() {
+fn a_client_that_reads_no_responses_is_disconnected() {
     let gateway = Gateway::with("[limits]\nbody = \"300ms\"", &[]);
     let mut wire = gateway.connect();
-    // Answers fill both ends' buffers while nobody reads them.
+    // Unread responses fill the buffers of both ends.
     let many = gateway.request("GET /metrics", &[], "").repeat(20_000);
     wire.send(&many);
     gateway
@@ -239,7 +239,7 @@ fn who_takes_nothing_of_the_answers_is_cut() {
 }
 
 #[test]
-fn slow_clients_do_not_stop_a_fast_one() {
+fn slow_clients_do_not_block_a_fast_one() {
     let gateway = Gateway::start();
     let mut slow: Vec<Wire> = (0..96)
         .map(|n| {
@@ -271,7 +271,7 @@ fn slow_clients_do_not_stop_a_fast_one() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_to_come_back() {
+fn a_connection_beyond_the_limit_is_answered_503() {
     let gateway = Gateway::with("[limits]\nconnections = 4", &[]);
     let mut held: Vec<Wire> = (0..4).map(|_| gateway.connect()).collect();
     for wire in &mut held {
@@ -297,14 +297,14 @@ fn one_connection_too_many_is_told_to_come_back() {
     );
     assert_eq!(sample(&metrics, "mailrun_gateway_connections"), 4.0);
     drop(held.pop());
-    // Its end may be noticed a little later.
+    // The gateway may notice the closed connection later.
     gateway.running().wait_until("a free place", |_| {
         gateway.ask("GET /healthz", &[], "").status == 200
     });
 }
 
 #[test]
-fn a_connection_that_rests_for_too_long_is_closed() {
+fn idle_connections_are_closed() {
     let gateway = Gateway::with("[limits]\nidle = \"300ms\"", &[]);
     let mut wire = gateway.connect();
     wire.send(&gateway.request("GET /healthz", &[], ""));
@@ -313,7 +313,7 @@ fn a_connection_that_rests_for_too_long_is_closed() {
 }
 
 #[test]
-fn what_is_too_large_is_refused() {
+fn requests_beyond_a_size_limit_are_refused() {
     let gateway = Gateway::start();
     let length = "Content-Length: 46000001";
     let reply = gateway.ask("POST /api/sendmail", &[length], "");
@@ -343,7 +343,7 @@ fn what_is_too_large_is_refused() {
     assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
 }
 
-/// The status that bytes are answered with; 0 when the connection ends without one.
+/// The status of the response to these bytes, or 0 if the connection ends without one.
 fn status(gateway: &Gateway, bytes: &[u8]) -> u16 {
     let mut wire = gateway.connect();
     wire.send(bytes);
@@ -351,10 +351,10 @@ fn status(gateway: &Gateway, bytes: &[u8]) -> u16 {
 }
 
 #[test]
-fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
+fn large_bodies_share_a_limit_and_small_ones_are_always_accepted() {
     const LARGEST: usize = 46_000_000;
     let gateway = Gateway::start();
-    // What it says of a NUL, when it has read all of it.
+    // The error about a NUL, which needs the whole body.
     let body = vec![0; LARGEST - 1];
     let mut large: Vec<Wire> = (0..8)
         .map(|_| {
@@ -369,7 +369,7 @@ fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
         .map(|wire| wire.send(b"\0").reply())
         .collect();
     let (refused, read): (Vec<_>, Vec<_>) = replies.iter().partition(|it| it.status == 503);
-    // Of 256 MB, and 128 KiB more for each.
+    // The limit is 256 MB, plus 128 KiB for each body.
     assert_eq!(read.len(), 5, "{replies:?}");
     assert!(read.iter().all(|reply| reply.status == 400), "{read:?}");
     for reply in refused {
@@ -377,7 +377,7 @@ fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
         assert_eq!(reply.json()["code"], 503);
         assert!(!reply.req_id().is_empty());
     }
-    // The room is free again.
+    // The memory is free again.
     for wire in &mut large[..2] {
         wire.send(&without_body(&gateway, LARGEST)).send(&body);
         assert_eq!(wire.send(b"\0").reply().status, 400);
@@ -385,7 +385,7 @@ fn large_bodies_together_have_a_limit_and_small_ones_get_through() {
 }
 
 #[test]
-fn what_is_not_http_is_refused_and_the_next_is_served() {
+fn invalid_http_is_refused_and_the_next_request_is_served() {
     let gateway = Gateway::start();
     let host = format!("Host: {}\r\n", gateway.address());
     let post = |lines: &str, body: &str| {
@@ -422,7 +422,7 @@ fn what_is_not_http_is_refused_and_the_next_is_served() {
             "{request:?}: {status}"
         );
     }
-    // With both, as if to smuggle a request, nothing after it is read as one.
+    // With both headers, as in request smuggling, nothing after the head is read as a request.
     let smuggled = post(
         "Content-Length: 6\r\nTransfer-Encoding: chunked",
         "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -436,7 +436,7 @@ fn what_is_not_http_is_refused_and_the_next_is_served() {
 }
 
 #[test]
-fn methods_that_nobody_needs_do_nothing() {
+fn other_methods_do_nothing() {
     let gateway = Gateway::start();
     let secret = "X-Secret: 1234567";
     for method in ["TRACE", "PUT", "PATCH", "CONNECT", "PROPFIND"] {
@@ -451,7 +451,7 @@ fn methods_that_nobody_needs_do_nothing() {
 }
 
 #[test]
-fn nothing_that_is_sent_adds_a_header_to_an_answer() {
+fn no_request_can_add_headers_to_a_response() {
     let gateway = Gateway::start();
     let injected = "x%0D%0AX-Injected: yes";
     let form = form(&["a@example.com"]).replace("Hello", "x%0D%0AX-Injected%3A%20yes");
@@ -482,7 +482,7 @@ fn http_1_0_is_answered() {
 }
 
 #[test]
-fn a_body_in_chunks_is_put_together() {
+fn a_chunked_body_is_accepted() {
     let gateway = Gateway::start();
     let body = form(&["a@example.com", "b@example.com"]);
     let mut wire = gateway.connect();
@@ -498,7 +498,7 @@ fn a_body_in_chunks_is_put_together() {
 }
 
 #[test]
-fn who_asks_before_sending_a_body_is_answered() {
+fn expect_100_continue_is_answered() {
     let gateway = Gateway::with(LOGIN, &[]);
     let body = form(&["a@example.com"]);
     let length = format!("Content-Length: {}", body.len());
@@ -509,7 +509,7 @@ fn who_asks_before_sending_a_body_is_answered() {
     assert_eq!(wire.reply().status, 100);
     wire.send(body.as_bytes());
     assert_eq!(wire.reply().status, 200);
-    // Who has no login need not send it.
+    // Without a login, the client need not send the body.
     let mut wire = gateway.connect();
     let lines = [&*length, "Expect: 100-continue"];
     wire.send(&gateway.request("POST /api/sendmail", &lines, ""));
@@ -538,7 +538,7 @@ fn requests_on_one_connection_are_answered_in_their_order() {
 }
 
 #[test]
-fn what_is_being_sent_at_the_end_is_taken_and_those_who_rest_are_closed() {
+fn a_shutdown_completes_running_requests_and_closes_idle_connections() {
     let mut gateway = Gateway::start();
     let mut resting = gateway.connect();
     resting.send(&gateway.request("GET /healthz", &[], ""));
@@ -550,7 +550,7 @@ fn what_is_being_sent_at_the_end_is_taken_and_those_who_rest_are_closed() {
     sending
         .send(&without_body(&gateway, body.len()))
         .send(first.as_bytes());
-    // Its head is read when the gateway asks for more; an answer to another request shows that it had time.
+    // The response to another request shows that the gateway had time to read this head.
     assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
     gateway.running().signal(Signal::TERM);
     assert_eq!(resting.end(), b"");
@@ -564,7 +564,7 @@ fn what_is_being_sent_at_the_end_is_taken_and_those_who_rest_are_closed() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_ever() {
+fn a_shutdown_has_a_time_limit() {
     let mut gateway = Gateway::with("[limits]\nstop = \"300ms\"", &[]);
     let mut sending = gateway.connect();
     sending.send(&without_body(&gateway, 1000)).send(b"to[0]=");
@@ -575,7 +575,7 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_page_that_listens_does_not_delay_the_end() {
+fn an_event_stream_does_not_delay_the_shutdown() {
     let mut gateway = Gateway::with("[limits]\nstop = \"5s\"", &[]);
     let mut page = gateway.connect();
     page.send(&gateway.request("GET /inbox/events", &[], ""));
@@ -588,7 +588,7 @@ fn a_page_that_listens_does_not_delay_the_end() {
 }
 
 #[test]
-fn every_answer_is_in_the_log_and_nothing_private_is() {
+fn every_response_is_logged_without_private_data() {
     let mut gateway = Gateway::with(LOGIN, &["--log-format", "json"]);
     let login = right_login();
     let body = form(&["ann@example.com", "bad address@example.com"]);
@@ -643,7 +643,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn the_metrics_are_as_prometheus_reads_them() {
+fn the_metrics_are_valid_prometheus_text() {
     let gateway = Gateway::start();
     gateway.post(&["a@example.com", "b@example.com", "bad address@example.com"]);
     gateway.ask("GET /api/nothing", &[], "");
@@ -670,7 +670,7 @@ fn the_metrics_are_as_prometheus_reads_them() {
 }
 
 #[test]
-fn the_metrics_show_how_many_wait_for_a_server() {
+fn the_metrics_count_queued_recipients() {
     let config =
         "[accounts.\"1.acme.smtp\"]\nrelay = \"smtp://127.0.0.1:1\"\nstarttls = \"never\"\n";
     let gateway = Gateway::with(config, &[]);
@@ -681,7 +681,7 @@ fn the_metrics_show_how_many_wait_for_a_server() {
     assert_exposition(&metrics);
 }
 
-/// Asserts that a text is the exposition format: for each metric HELP, TYPE and its samples together.
+/// Asserts that a text is in the exposition format: HELP, TYPE and the samples of each metric together.
 fn assert_exposition(text: &str) {
     assert!(text.ends_with('\n'));
     let name = |text: &str| {
@@ -689,18 +689,18 @@ fn assert_exposition(text: &str) {
         letters.next().is_some_and(|b| b.is_ascii_lowercase())
             && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
-    let mut seen: Vec<&str> = Vec::new();
+    let mut metrics: Vec<&str> = Vec::new();
     let mut kind = "";
     for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (metric, words) = help.split_once(' ').expect("words");
             assert!(name(metric) && !words.is_empty(), "{line}");
-            assert!(!seen.contains(&metric), "{metric} is there twice");
-            seen.push(metric);
+            assert!(!metrics.contains(&metric), "{metric} occurs twice");
+            metrics.push(metric);
             kind = "";
             continue;
         }
-        let metric = *seen.last().expect("HELP comes first");
+        let metric = *metrics.last().expect("HELP comes first");
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (of, what) = rest.split_once(' ').expect("a type");
             assert_eq!(of, metric);
@@ -727,11 +727,11 @@ fn assert_exposition(text: &str) {
             assert!(value.len() >= 2 && value.starts_with('"') && value.ends_with('"'));
         }
     }
-    assert!(seen.len() >= 8, "{seen:?}");
+    assert!(metrics.len() >= 8, "{metrics:?}");
 }
 
 #[test]
-fn health_is_told_without_a_login() {
+fn healthz_needs_no_login() {
     let gateway = Gateway::with(LOGIN, &[]);
     let reply = gateway.ask("GET /healthz", &[], "");
     assert_eq!(reply.status, 200);
@@ -740,12 +740,12 @@ fn health_is_told_without_a_login() {
 }
 
 #[test]
-fn a_gateway_that_can_store_nothing_says_that_it_is_not_well() {
+fn healthz_fails_if_nothing_can_be_stored() {
     let gateway = Gateway::start();
     assert_eq!(gateway.ask("GET /healthz", &[], "").status, 200);
     let store = gateway.store();
     store.execute_batch("BEGIN IMMEDIATE").expect("a lock");
-    // An answer holds for a second.
+    // A result is reused for a second.
     let mut reply = None;
     gateway
         .running()

@@ -1,4 +1,4 @@
-//! The gateway killed and told to end under load: what was answered 200 is there, once.
+//! Kills and shutdowns under load: each message that was answered 200 is stored once.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use crate::support::run::{Run, Running};
 use crate::support::shim::{Fault, Shim};
 
-/// How often it is killed.
+/// The number of kills.
 const KILLS: u64 = 50;
-/// How many clients post at a time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
 fn start(data: &Path) -> (Running, SocketAddr) {
@@ -32,7 +32,7 @@ fn listening(run: Run) -> (Running, SocketAddr) {
     (running, address.parse().expect("where it listens"))
 }
 
-/// A message to three recipients, with IDs of the client's own.
+/// A message to three recipients with message IDs of the client.
 fn request(number: u64) -> (Vec<String>, Vec<u8>) {
     let ids: Vec<_> = (0..3)
         .map(|n| format!("{number}.{n}@acme.example"))
@@ -50,7 +50,7 @@ fn request(number: u64) -> (Vec<String>, Vec<u8>) {
     (ids, (head + &body).into_bytes())
 }
 
-/// The status of the next answer, whole; none when the connection ends before.
+/// The status of the next complete response, or `None` if the connection ends before.
 fn status(stream: &mut TcpStream) -> Option<u16> {
     let mut bytes = Vec::new();
     loop {
@@ -75,16 +75,16 @@ fn status(stream: &mut TcpStream) -> Option<u16> {
     }
 }
 
-/// What clients were told.
+/// What the clients have sent, and which messages were accepted.
 #[derive(Default)]
-struct Told {
+struct Clients {
     numbers: AtomicU64,
-    /// The IDs of what was answered 200.
-    taken: Mutex<Vec<String>>,
+    /// The message IDs that were answered 200.
+    accepted: Mutex<Vec<String>>,
 }
 
-impl Told {
-    /// Posts one message after the other until the connection ends, or `stop`.
+impl Clients {
+    /// Posts messages until the connection ends, or until `stop`.
     fn post(&self, address: SocketAddr, stop: &AtomicBool) {
         let Ok(mut stream) = TcpStream::connect(address) else {
             return;
@@ -95,7 +95,7 @@ impl Told {
                 return;
             }
             match status(&mut stream) {
-                Some(200) => self.taken.lock().expect("no panic").extend(ids),
+                Some(200) => self.accepted.lock().expect("no panic").extend(ids),
                 Some(other) => panic!("answered {other}"),
                 None => return,
             }
@@ -104,10 +104,10 @@ impl Told {
 
     /// How many messages were answered 200.
     fn count(&self) -> usize {
-        self.taken.lock().expect("no panic").len()
+        self.accepted.lock().expect("no panic").len()
     }
 
-    /// Posts from several clients at once while `meanwhile` is done, and until they are cut off.
+    /// Runs `meanwhile` while several clients post messages.
     fn load(&self, address: SocketAddr, meanwhile: impl FnOnce()) {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -120,8 +120,8 @@ impl Told {
     }
 }
 
-/// How often each message ID is in the store, read by SQLite alone.
-fn kept(data: &Path) -> BTreeMap<String, i64> {
+/// How often each message ID is in the store.
+fn stored(data: &Path) -> BTreeMap<String, i64> {
     let store = rusqlite::Connection::open(data.join("gateway.db")).expect("a store");
     let mut select = store
         .prepare("SELECT message_id, count(*) FROM message GROUP BY message_id")
@@ -133,76 +133,82 @@ fn kept(data: &Path) -> BTreeMap<String, i64> {
 }
 
 #[track_caller]
-fn assert_kept(told: &Told, data: &Path) {
-    let kept = kept(data);
-    let taken = told.taken.lock().expect("no panic");
-    let lost: Vec<_> = taken.iter().filter(|id| !kept.contains_key(*id)).collect();
+fn assert_stored_once(clients: &Clients, data: &Path) {
+    let stored_ids = stored(data);
+    let accepted = clients.accepted.lock().expect("no panic");
+    let missing: Vec<_> = accepted
+        .iter()
+        .filter(|id| !stored_ids.contains_key(*id))
+        .collect();
     assert!(
-        lost.is_empty(),
-        "{} of {} are lost: {lost:?}",
-        lost.len(),
-        taken.len()
+        missing.is_empty(),
+        "{} of {} are missing: {missing:?}",
+        missing.len(),
+        accepted.len()
     );
-    let twice: Vec<_> = kept.iter().filter(|(_, count)| **count > 1).collect();
+    let twice: Vec<_> = stored_ids.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    for id in kept.keys() {
-        // All messages of a request are there, or none.
+    for id in stored_ids.keys() {
+        // A request is stored as a whole or not at all.
         let number = id.split('.').next().expect("a number");
         for n in 0..3 {
             assert!(
-                kept.contains_key(&format!("{number}.{n}@acme.example")),
+                stored_ids.contains_key(&format!("{number}.{n}@acme.example")),
                 "a part of {number}"
             );
         }
     }
-    assert!(!taken.is_empty(), "nothing was taken");
+    assert!(!accepted.is_empty(), "nothing was accepted");
 }
 
 #[test]
-fn killed_fifty_times_under_load_it_has_everything_once() {
+fn fifty_kills_under_load_neither_lose_nor_duplicate_messages() {
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data");
-    let told = Told::default();
+    let clients = Clients::default();
     let mut rounds = 0;
     for kill in 0..KILLS {
         let (running, address) = start(&data);
-        let before = told.count();
-        told.load(address, || {
-            // Every fourth is killed at any time, the others while they take messages.
+        let before = clients.count();
+        clients.load(address, || {
+            // Every fourth gateway is killed at any time, the others while they accept messages.
             if kill % 4 > 0 {
-                running.wait_until("some are taken", |_| told.count() > before);
+                running.wait_until("some are accepted", |_| clients.count() > before);
             }
             thread::sleep(Duration::from_millis(10 + kill * 37 % 90));
             running.kill();
         });
-        rounds += u64::from(told.count() > before);
+        rounds += u64::from(clients.count() > before);
     }
-    assert!(rounds > KILLS / 2, "something was taken in {rounds} rounds");
-    // The next start takes up whatever the last kill left.
+    assert!(
+        rounds > KILLS / 2,
+        "something was accepted in {rounds} rounds"
+    );
+    // The next start recovers from the last kill.
     let (running, _) = start(&data);
     running.signal(Signal::TERM);
     running.wait().code(0);
-    assert_kept(&told, &data);
+    assert_stored_once(&clients, &data);
 }
 
 #[test]
-fn told_to_end_under_load_it_loses_nothing() {
+fn a_shutdown_under_load_loses_no_message() {
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data");
-    let told = Told::default();
+    let clients = Clients::default();
     let (running, address) = start(&data);
-    told.load(address, || {
-        running.wait_until("some are taken", |_| told.count() > 30);
+    clients.load(address, || {
+        running.wait_until("some are accepted", |_| clients.count() > 30);
         running.signal(Signal::TERM);
         running.wait().code(0);
     });
-    assert_kept(&told, &data);
-    // Whoever was not answered has nothing there and can post it again.
-    assert_eq!(kept(&data).len(), told.count());
+    assert_stored_once(&clients, &data);
+    // Messages without a response are not stored, so clients can post them again.
+    assert_eq!(stored(&data).len(), clients.count());
 }
 
 #[test]
-fn on_a_full_disk_nothing_is_taken_and_that_is_said() {
+fn a_full_disk_is_answered_503_and_stores_nothing() {
     let Some(shim) = Shim::new() else { return };
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data");
@@ -216,19 +222,19 @@ fn on_a_full_disk_nothing_is_taken_and_that_is_said() {
     let run = Run::new("gateway").arg("--data").arg(&data);
     let run = run.args(["--listen", "127.0.0.1:0"]);
     let (running, address) = listening(shim.fail_once_armed(run, folder.path(), &full));
-    let ask = |address, number| {
+    let post = |address, number| {
         let mut stream = TcpStream::connect(address).expect("a connection");
         stream.write_all(&request(number).1).expect("a request");
         status(&mut stream)
     };
-    assert_eq!(ask(address, 1), Some(200));
+    assert_eq!(post(address, 1), Some(200));
     shim.arm()();
-    assert_eq!(ask(address, 2), Some(503));
+    assert_eq!(post(address, 2), Some(503));
     running.kill();
     let (running, address) = start(&data);
-    assert_eq!(ask(address, 3), Some(200));
+    assert_eq!(post(address, 3), Some(200));
     running.kill();
-    let numbers: Vec<_> = kept(&data).into_keys().collect();
+    let numbers: Vec<_> = stored(&data).into_keys().collect();
     let numbers = numbers.iter().filter_map(|id| id.split('.').next());
     assert_eq!(numbers.collect::<Vec<_>>(), ["1", "1", "1", "3", "3", "3"]);
 }

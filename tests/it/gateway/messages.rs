@@ -1,6 +1,6 @@
-//! The built-in mail API server: what is posted comes out of its outbox as it went in.
+//! The messages in the outbox contain what was posted.
 //!
-//! Requests are written by other code than ours, and messages read by other code than ours.
+//! Requests are encoded, and messages parsed, by code that the program does not use.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 /// 2026-11-24T10:20:30.123456Z
 const NOW: i64 = 1_795_515_630_123_456;
 
-/// A gateway on a port of its own, stopped at the end of the test.
+/// A gateway on a free port, stopped at the end of the test.
 struct Gateway {
     address: SocketAddr,
     folder: tempfile::TempDir,
@@ -87,7 +87,7 @@ impl Gateway {
         self.folder.path().join("outbox")
     }
 
-    /// Sends bytes, reads an answer.
+    /// Sends bytes and reads a response.
     fn exchange(&self, request: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.write_all(request).expect("a request");
@@ -109,7 +109,7 @@ impl Gateway {
         }
     }
 
-    /// Posts a body, with further lines of the head.
+    /// Posts a body with additional headers.
     fn request(&self, line: &str, lines: &[&str], body: &[u8]) -> Reply {
         let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
         for line in lines {
@@ -132,7 +132,7 @@ impl Gateway {
         self.post_bytes(path, form.finish().as_bytes())
     }
 
-    /// Posts the fields that every request has, with or in place of some.
+    /// Posts the required fields, with some added or replaced.
     fn sendmail(&self, fields: &[(&str, &str)]) -> Reply {
         self.post("/api/sendmail", &with(&BASE, fields))
     }
@@ -183,11 +183,12 @@ const BASE: [(&str, &str); 5] = [
     ("html", "<p>Hello</p>"),
 ];
 
-/// `fields` in place of those of `base` that have the same name; an empty one is left out.
+/// `base` with the fields of the same name replaced by `fields`. Empty fields are left out.
 fn with<'a>(base: &[(&'a str, &'a str)], fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let is_new = |name| !fields.iter().any(|(other, _)| *other == name);
-    let kept = base.iter().filter(|(name, _)| is_new(*name));
-    kept.chain(fields)
+    let unchanged = base.iter().filter(|(name, _)| is_new(*name));
+    unchanged
+        .chain(fields)
         .filter(|(_, value)| !value.is_empty())
         .copied()
         .collect()
@@ -220,7 +221,7 @@ fn headers(message: &Message<'_>, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_message_comes_out_as_it_was_posted() {
+fn a_message_contains_what_was_posted() {
     let gateway = Gateway::start();
     let reply = gateway.sendmail(&[
         ("to[0]", "jan@żółw.pl"),
@@ -304,7 +305,7 @@ fn a_message_comes_out_as_it_was_posted() {
 }
 
 #[test]
-fn every_address_gets_a_message_and_an_id_of_its_own() {
+fn every_recipient_gets_its_own_message_and_id() {
     let gateway = Gateway::start();
     let reply = gateway.sendmail(&[("to[0]", "a@example.com"), ("to[1]", "b@example.com")]);
     let ids = [
@@ -338,7 +339,7 @@ fn every_address_gets_a_message_and_an_id_of_its_own() {
 }
 
 #[test]
-fn new_sendmail_takes_the_senders_ids_and_names() {
+fn new_sendmail_uses_the_senders_ids_and_names() {
     let gateway = Gateway::start();
     let fields = with(
         &BASE,
@@ -371,7 +372,7 @@ fn new_sendmail_takes_the_senders_ids_and_names() {
 }
 
 #[test]
-fn a_bad_recipient_does_not_hold_up_the_good_ones() {
+fn an_invalid_recipient_does_not_affect_the_others() {
     let gateway = Gateway::start();
     let reply = gateway.sendmail(&[
         ("to[0]", "jan kowalski@example.com"),
@@ -455,7 +456,7 @@ fn inline_files_are_related_to_the_html_and_others_attached() {
     assert_eq!(message.parts[8].contents(), b"Subject: a\r\n\r\nb");
 }
 
-/// What trips up mail software: as a body each must come out as it went in.
+/// Bodies that mail software often changes. Each must come out unchanged.
 const BODIES: [&str; 18] = [
     "a",
     "\n",
@@ -478,7 +479,7 @@ const BODIES: [&str; 18] = [
 ];
 
 #[test]
-fn bodies_come_back_byte_for_byte() {
+fn bodies_are_unchanged_byte_for_byte() {
     let gateway = Gateway::start();
     let long = "x".repeat(3000) + " \n" + &"ż ".repeat(2000) + &".".repeat(998);
     let bodies: Vec<&str> = BODIES.into_iter().chain([&*long]).collect();
@@ -504,8 +505,8 @@ fn bodies_come_back_byte_for_byte() {
     }
 }
 
-/// What trips up headers: as a subject, a name, a tag and a file's name each must come out as it
-/// went in.
+/// Texts that are hard to put into headers. As a subject, a name, a tag and a file name, each must come
+/// out unchanged.
 const LINES: [&str; 16] = [
     "a",
     " leading and trailing ",
@@ -525,7 +526,7 @@ const LINES: [&str; 16] = [
     "%0D%0ABcc: x@example.com",
 ];
 
-/// A request with one text wherever a line of text can be.
+/// A request with the same text in every one-line field.
 fn request_of(line: &str) -> Vec<(&'static str, String)> {
     let named = [
         "subject",
@@ -548,7 +549,7 @@ fn request_of(line: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn lines_come_back_byte_for_byte() {
+fn header_texts_are_unchanged_byte_for_byte() {
     let gateway = Gateway::start();
     for line in LINES {
         let fields = request_of(line);
@@ -627,7 +628,7 @@ fn read_with_python(outbox: &Path) -> Option<Vec<Value>> {
 }
 
 #[test]
-fn python_reads_the_same_as_was_posted() {
+fn python_reads_what_was_posted() {
     let gateway = Gateway::start();
     for body in BODIES {
         gateway.sendmail(&[("text", body), ("html", "")]);
@@ -661,7 +662,7 @@ fn python_reads_the_same_as_was_posted() {
 }
 
 #[test]
-fn only_the_right_login_passes() {
+fn only_the_correct_login_is_accepted() {
     let gateway = Gateway::start();
     let host = format!("Host: {}", gateway.address);
     let logins = [
@@ -697,7 +698,7 @@ fn only_the_right_login_passes() {
 }
 
 #[test]
-fn only_a_loopback_host_passes() {
+fn only_loopback_hosts_are_accepted() {
     let gateway = Gateway::start();
     let login = login("key:s3cr:et ż");
     let status = |host: &str| {
@@ -729,7 +730,7 @@ fn only_a_loopback_host_passes() {
 }
 
 #[test]
-fn what_is_not_there_is_a_404_in_json() {
+fn unknown_paths_are_answered_404_in_json() {
     let gateway = Gateway::start();
     let login = login("key:s3cr:et ż");
     for line in [
@@ -748,7 +749,7 @@ fn what_is_not_there_is_a_404_in_json() {
     }
 }
 
-/// Posts what must be refused as a whole, and gives the status and the message.
+/// Posts a request that must be refused, and returns the status and the message.
 fn refusal(gateway: &Gateway, fields: &[(&str, &str)]) -> (u16, String) {
     let reply = gateway.sendmail(fields);
     assert_eq!(reply.json["status"], "error", "{fields:?}");
@@ -764,7 +765,7 @@ fn refusal(gateway: &Gateway, fields: &[(&str, &str)]) -> (u16, String) {
 }
 
 #[test]
-fn what_the_api_does_not_take_is_refused_by_its_name() {
+fn invalid_values_are_refused_by_field_name() {
     let gateway = Gateway::start();
     let refused = |fields: &[(&str, &str)]| refusal(&gateway, fields);
     let permanent = |message: &str| (500, message.to_owned());
@@ -807,7 +808,7 @@ fn what_the_api_does_not_take_is_refused_by_its_name() {
 }
 
 #[test]
-fn nothing_gets_into_a_header() {
+fn no_field_can_add_headers() {
     let gateway = Gateway::start();
     let injection = "x\r\nBcc: victim@example.com";
     for name in [
@@ -868,7 +869,7 @@ fn nothing_gets_into_a_header() {
 }
 
 #[test]
-fn what_makes_a_line_too_long_is_refused_by_its_name() {
+fn values_that_make_a_line_too_long_are_refused_by_field_name() {
     let gateway = Gateway::start();
     let file = |name, mime| {
         [
@@ -908,7 +909,7 @@ fn what_makes_a_line_too_long_is_refused_by_its_name() {
 }
 
 #[test]
-fn no_line_is_longer_than_smtp_takes() {
+fn no_line_exceeds_the_smtp_limit() {
     let gateway = Gateway::start();
     let (name, value) = (format!("headers[X{}]", "x".repeat(89)), "v".repeat(900));
     let (words, id) = ("word ".repeat(600), "i".repeat(980));
@@ -947,7 +948,7 @@ fn no_line_is_longer_than_smtp_takes() {
 }
 
 #[test]
-fn what_is_too_large_is_a_413() {
+fn a_message_that_is_too_large_is_answered_413() {
     let gateway = Gateway::start();
     let html = "a".repeat(15_000_001);
     let (status, message) = refusal(&gateway, &[("html", &html)]);
@@ -967,7 +968,7 @@ fn what_is_too_large_is_a_413() {
 }
 
 #[test]
-fn a_body_that_cannot_be_read_is_refused() {
+fn an_unreadable_body_is_refused() {
     let gateway = Gateway::start();
     for (body, message) in [
         (&b"subject=%FF"[..], "the field “subject” is not UTF-8"),
@@ -1000,7 +1001,7 @@ fn a_body_that_cannot_be_read_is_refused() {
 }
 
 #[test]
-fn the_outbox_is_its_owners_alone_and_complete() {
+fn the_outbox_is_private_and_complete() {
     let gateway = Gateway::start();
     std::thread::scope(|scope| {
         for n in 0..8 {
@@ -1039,7 +1040,7 @@ fn the_outbox_is_its_owners_alone_and_complete() {
 }
 
 #[test]
-fn an_outbox_that_cannot_be_written_takes_nothing() {
+fn an_unwritable_outbox_accepts_nothing() {
     let gateway = Gateway::start();
     gateway.sendmail(&[("subject", "")]);
     fs::remove_dir(gateway.outbox().join("tmp")).expect("an empty folder");
@@ -1049,7 +1050,7 @@ fn an_outbox_that_cannot_be_written_takes_nothing() {
     assert!(gateway.files().is_empty());
 }
 
-/// A text of one line, with what headers trip over.
+/// One line of text that is hard to put into a header.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c =?_.,;:@\"\\\\<>()\tżé🎉\u{301}\u{1}-]{1,60}",
@@ -1057,7 +1058,7 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A text, with what bodies trip over.
+/// A text that is hard to put into a body.
 fn body() -> impl Strategy<Value = String> {
     prop_oneof!["[a-c =.\r\n\tż🎉F\u{0}-]{1,300}", "(?s:.){1,300}"]
 }

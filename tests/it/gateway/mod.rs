@@ -1,4 +1,4 @@
-//! `mailrun gateway`: the API, the messages that it makes, its limits, its inbox, and its store.
+//! `mailrun gateway`: the API, its messages, limits, inbox and store.
 
 mod api;
 mod chaos;

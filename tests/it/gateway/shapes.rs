@@ -1,10 +1,10 @@
-//! What public clients of the API were seen to send, and how they read the answers.
+//! Requests that public clients of the API send, and how they parse the responses.
 
 use mail_parser::{Message, MessageParser, MimeHeaders};
 
 use crate::support::gateway::{Gateway, Reply};
 
-/// Posts to an endpoint of the API what the message of every client has, and `fields`.
+/// Posts the required fields and `fields` to an endpoint.
 fn post(gateway: &Gateway, endpoint: &str, fields: &[(&str, &str)]) -> Reply {
     const COMMON: [(&str, &str); 4] = [
         ("smtp_account", "1.acme.smtp"),
@@ -26,7 +26,7 @@ fn ask<'a>(
     gateway.ask(&format!("POST /api/{endpoint}"), &[], &form)
 }
 
-/// The newest message as it is kept.
+/// The source of the newest message.
 fn newest(gateway: &Gateway) -> Vec<u8> {
     let select =
         "SELECT head || bytes FROM message JOIN body ON body.id = body ORDER BY message.id DESC";
@@ -40,7 +40,7 @@ fn parsed(source: &[u8]) -> Message<'_> {
     MessageParser::default().parse(source).expect("a message")
 }
 
-/// The one value that an answer has under an address.
+/// The only value in a response for an address.
 fn value(reply: &Reply, address: &str) -> String {
     let json = reply.json();
     let data = json["data"].as_array().expect("a list");
@@ -50,7 +50,7 @@ fn value(reply: &Reply, address: &str) -> String {
 }
 
 #[test]
-fn what_is_no_address_is_told_under_its_key_as_clients_look_for_it() {
+fn an_invalid_address_is_reported_under_its_key() {
     let gateway = Gateway::start();
     for (bad, key, filled, reason) in [
         ("bad", "to[bad]", "", "Reason: "),
@@ -67,12 +67,12 @@ fn what_is_no_address_is_told_under_its_key_as_clients_look_for_it() {
         assert_eq!(reply.status, 200, "{key}: {}", reply.body);
         assert!(!value(&reply, "ok@example.com").contains(' '), "{key}");
         let refused = value(&reply, bad);
-        let (id, told) = refused.split_once(" > Address: ").expect("its form");
+        let (id, reason) = refused.split_once(" > Address: ").expect("its form");
         assert!(id.contains('@') && !id.contains(' '), "{refused}");
         let begin = format!("{bad} is incorrect. {reason}");
-        assert!(told.starts_with(&begin), "{refused}");
+        assert!(reason.starts_with(&begin), "{refused}");
     }
-    // The other way round it is an address.
+    // With key and value exchanged, it is an address.
     let reply = post(
         &gateway,
         "new_sendmail",
@@ -89,7 +89,7 @@ fn what_is_no_address_is_told_under_its_key_as_clients_look_for_it() {
 }
 
 #[test]
-fn headers_of_a_message_that_was_built_are_no_obstacle() {
+fn headers_that_the_message_gets_anyway_are_ignored() {
     let gateway = Gateway::start();
     let reply = post(
         &gateway,
@@ -125,7 +125,7 @@ fn headers_of_a_message_that_was_built_are_no_obstacle() {
         decoded.subject().expect("a text").to_owned()
     };
     assert_eq!(text("X-List"), "Zażółć x");
-    // A text is not taken for what it looks like, and a line break in a word makes no header.
+    // A text that looks like an encoded word stays as it is, and a line break in a word adds no header.
     assert_eq!(text("X-Text"), "=?utf-8?Q?=41?=");
     assert_eq!(text("X-Hidden"), "=?utf-8?Q?a=0D=0ABcc:_x@x.example?=");
     let one = "=?utf-8?Q?Kowalski=2C_Jan?= <l@x.example>";
@@ -145,7 +145,7 @@ fn headers_of_a_message_that_was_built_are_no_obstacle() {
 }
 
 #[test]
-fn a_name_where_an_address_should_be_is_told_as_such() {
+fn a_name_in_place_of_an_address_is_reported() {
     let gateway = Gateway::start();
     let fields = [("to[]", "jan@x.example"), ("reply_to", "Jan Reply")];
     let reply = post(&gateway, "sendmail", &fields);
@@ -159,7 +159,7 @@ fn a_name_where_an_address_should_be_is_told_as_such() {
 }
 
 #[test]
-fn what_is_tracked_elsewhere_is_an_empty_list_and_an_address_may_be_in_the_path() {
+fn opens_and_clicks_are_empty_and_an_address_may_be_in_the_path() {
     let gateway = Gateway::start();
     for list in ["opens", "clicks"] {
         let reply = gateway.ask(

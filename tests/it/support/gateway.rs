@@ -1,4 +1,4 @@
-//! `mailrun gateway` as a process of its own, and bytes to and from it.
+//! Runs `mailrun gateway` as a process, and exchanges bytes with it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use super::run::{Ran, Run, Running};
 
-/// How long an answer may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a response may take before the test fails.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A gateway on a free port of the loopback address, with a folder of its own.
+/// A gateway on a free port of the loopback address, with its own folder.
 pub struct Gateway {
     running: Option<Running>,
     address: SocketAddr,
@@ -22,12 +22,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway as it is without any configuration.
+    /// A gateway without configuration.
     pub fn start() -> Self {
         Self::with("", &[])
     }
 
-    /// A gateway with a `gateway.toml` and further arguments.
+    /// A gateway with a `gateway.toml` and additional arguments.
     pub fn with(config: &str, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let (running, address) = run(&folder, config, arguments);
@@ -38,44 +38,42 @@ impl Gateway {
         }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its API, as a campaign wants it.
+    /// The URL of its API.
     pub fn api(&self) -> String {
         format!("http://{}/api/", self.address)
     }
 
-    /// The folder in which it keeps everything.
+    /// The folder with its store.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The process.
     pub fn running(&self) -> &Running {
         self.running.as_ref().expect("it runs")
     }
 
-    /// Tells it to end, and waits for that.
+    /// Stops it by SIGTERM.
     pub fn stop(&mut self) -> Ran {
         self.running().signal(Signal::TERM);
         self.wait()
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub fn wait(&mut self) -> Ran {
         self.running.take().expect("it runs").wait()
     }
 
-    /// Its store, read by SQLite alone.
+    /// Its database, opened by SQLite alone.
     pub fn store(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.data().join("gateway.db")).expect("a store")
     }
 
-    /// The recipient and the message ID of everything in its store, in its order.
-    pub fn kept(&self) -> Vec<(String, String)> {
+    /// The recipient and the message ID of each stored message, oldest first.
+    pub fn stored_messages(&self) -> Vec<(String, String)> {
         let store = self.store();
         let mut select = store
             .prepare("SELECT to_address, message_id FROM message ORDER BY id")
@@ -86,15 +84,17 @@ impl Gateway {
         rows.map(|row| row.expect("a message")).collect()
     }
 
-    /// The message IDs of everything in its store, in its order.
+    /// The message ID of each stored message, oldest first.
     pub fn message_ids(&self) -> Vec<String> {
-        self.kept().into_iter().map(|(_, id)| id).collect()
+        self.stored_messages()
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect()
     }
 
-    /// A connection to it.
     pub fn connect(&self) -> Wire {
         let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
         stream.set_nodelay(true).expect("an option");
         Wire {
             stream,
@@ -102,14 +102,14 @@ impl Gateway {
         }
     }
 
-    /// Sends a request on a connection of its own: a first line, further lines of the head, a body.
+    /// Sends a request on a new connection: the request line without the version, headers, a body.
     pub fn ask(&self, line: &str, lines: &[&str], body: &str) -> Reply {
         let mut wire = self.connect();
         wire.send(&self.request(line, lines, body));
         wire.reply()
     }
 
-    /// A request as bytes, with its Host, unless there is one, and the length of its body.
+    /// A request as bytes. `Host` and the length of the body are added if they are missing.
     pub fn request(&self, line: &str, lines: &[&str], body: &str) -> Vec<u8> {
         let mut request = format!("{line} HTTP/1.1\r\n");
         let has = |name: &str| {
@@ -130,13 +130,13 @@ impl Gateway {
         request.into_bytes()
     }
 
-    /// Posts one message to these addresses.
+    /// Posts a message to these addresses.
     pub fn post(&self, to: &[&str]) -> Reply {
         self.ask("POST /api/sendmail", &[], &form(to))
     }
 }
 
-/// Starts a gateway in a folder, and waits until it listens.
+/// Starts a gateway, and waits until it listens.
 fn run(folder: &TempDir, config: &str, arguments: &[&str]) -> (Running, SocketAddr) {
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, config).expect("a file");
@@ -156,7 +156,7 @@ fn run(folder: &TempDir, config: &str, arguments: &[&str]) -> (Running, SocketAd
     (running, address.expect("where it listens"))
 }
 
-/// The body of a small message to these addresses.
+/// The form of a small message to these addresses.
 pub fn form(to: &[&str]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (n, to) in to.iter().enumerate() {
@@ -169,32 +169,33 @@ pub fn form(to: &[&str]) -> String {
     form.finish()
 }
 
-/// A connection.
+/// A connection to a gateway.
 pub struct Wire {
     stream: TcpStream,
-    /// What has come and was not asked for yet.
+    /// Received bytes that were not parsed yet.
     read: Vec<u8>,
 }
 
 impl Wire {
-    /// Sends bytes. A peer that is gone is no failure: what it said before shows it.
+    /// Sends bytes. A closed connection is no error: its responses show it.
     pub fn send(&mut self, bytes: &[u8]) -> &mut Self {
         let _ = self.stream.write_all(bytes);
         self
     }
 
-    /// Sends bytes one by one with a rest after each, until the other side ends it; says after how many.
-    pub fn trickle(&mut self, bytes: &[u8], rest: Duration) -> usize {
+    /// Sends bytes one by one with a pause after each, until the gateway closes the connection. Returns how
+    /// many were sent.
+    pub fn trickle(&mut self, bytes: &[u8], pause: Duration) -> usize {
         for (n, byte) in bytes.iter().enumerate() {
             if self.stream.write_all(&[*byte]).is_err() || self.has_ended() {
                 return n;
             }
-            std::thread::sleep(rest);
+            std::thread::sleep(pause);
         }
         bytes.len()
     }
 
-    /// Whether the other side has ended it, as far as can be seen at once.
+    /// Whether the gateway has closed the connection by now.
     pub fn has_ended(&mut self) -> bool {
         self.stream.set_nonblocking(true).expect("an option");
         let mut bytes = [0; 4096];
@@ -209,7 +210,7 @@ impl Wire {
         ended
     }
 
-    /// Waits for the other side to end it, and gives what came before.
+    /// Waits until the gateway closes the connection, and returns the bytes before that.
     pub fn end(&mut self) -> Vec<u8> {
         let mut bytes = [0; 4096];
         loop {
@@ -223,7 +224,7 @@ impl Wire {
         std::mem::take(&mut self.read)
     }
 
-    /// How the connection ends when nothing more comes: by a reset, or not.
+    /// Waits until the connection ends, and returns whether it was reset.
     pub fn ends_by_reset(&mut self) -> bool {
         let mut bytes = [0; 4096];
         loop {
@@ -236,12 +237,12 @@ impl Wire {
         }
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     pub fn reply(&mut self) -> Reply {
-        self.try_reply().expect("an answer before the end")
+        self.try_reply().expect("a response before the end")
     }
 
-    /// Reads one answer, if there is one before the connection ends.
+    /// Reads one response, if there is one before the connection ends.
     pub fn try_reply(&mut self) -> Option<Reply> {
         let started = Instant::now();
         loop {
@@ -249,13 +250,13 @@ impl Wire {
                 self.read.drain(..length);
                 return Some(reply);
             }
-            assert!(started.elapsed() < PATIENCE, "no answer came");
+            assert!(started.elapsed() < TIMEOUT, "no response came");
             let mut bytes = [0; 65536];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return None,
                 Ok(count) => self.read.extend_from_slice(&bytes[..count]),
                 Err(error) if is_end(&error) => return None,
-                Err(error) => panic!("no answer: {error}"),
+                Err(error) => panic!("no response: {error}"),
             }
         }
     }
@@ -270,23 +271,21 @@ fn is_end(error: &std::io::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Reply {
-    /// Its status.
     pub status: u16,
-    /// Its headers, with names in small letters.
+    /// The names are in lower case.
     pub headers: Vec<(String, String)>,
-    /// Its body.
     pub body: String,
 }
 
 impl Reply {
-    /// One whole answer at the beginning of what has come, and its length.
+    /// The first complete response in the received bytes, and its length.
     fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut headers);
-        let httparse::Status::Complete(begin) = head.parse(bytes).expect("an HTTP answer") else {
+        let httparse::Status::Complete(begin) = head.parse(bytes).expect("an HTTP response") else {
             return None;
         };
         let headers: Vec<_> = head
@@ -308,7 +307,6 @@ impl Reply {
         Some((reply, begin + length))
     }
 
-    /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let header = headers.find(|(other, _)| other == name);
@@ -321,13 +319,13 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, self.body))
     }
 
-    /// The name of the request.
+    /// The request's ID.
     pub fn req_id(&self) -> String {
         let json = self.json();
         json["req_id"].as_str().expect("a req_id").to_owned()
     }
 
-    /// The message IDs of the addresses that were taken, or the reasons.
+    /// For each recipient its message ID, or the reason why there is none.
     pub fn values(&self) -> Vec<String> {
         let json = self.json();
         let data = json["data"].as_array().expect("a list").iter();

@@ -1,51 +1,41 @@
-//! Reads the messages in an outbox with a parser that the program does not use.
+//! Parses the messages in an outbox.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders};
 
-/// A message, as far as tests look at it.
+/// The parts of a message that tests use.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// The decoded `Subject`.
     pub subject: String,
-    /// The mailboxes of `From`, as `Name <address>` or `address`.
+    /// As `Name <address>` or `address`, like the other mailboxes.
     pub from: Vec<String>,
-    /// The mailboxes of `To`.
     pub to: Vec<String>,
-    /// The mailboxes of `Cc`.
     pub cc: Vec<String>,
-    /// The mailboxes of `Reply-To`.
     pub reply_to: Vec<String>,
-    /// `Message-ID` without its angle brackets.
+    /// Without angle brackets.
     pub message_id: String,
-    /// The plain text body, when the message has one.
     pub text: Option<String>,
-    /// The HTML body, when the message has one.
     pub html: Option<String>,
-    /// All other parts, in their order.
+    /// All parts except the bodies.
     pub attachments: Vec<Attachment>,
-    /// Every header of the message by its lower-case name, raw and unfolded; of a repeated one all values.
+    /// All values of each header, undecoded and unfolded, by lower-case name.
     pub headers: BTreeMap<String, Vec<String>>,
 }
 
-/// A part of a message that is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// The file name.
     pub name: String,
-    /// The MIME type, such as `image/png`.
+    /// Such as `image/png`.
     pub mime: String,
-    /// `Content-ID` without its angle brackets.
+    /// Without angle brackets.
     pub content_id: Option<String>,
-    /// Whether its disposition is `inline`.
     pub inline: bool,
-    /// The decoded bytes.
     pub bytes: Vec<u8>,
 }
 
-/// The messages in the `new/` and `cur/` of a Maildir, by the name of the file.
+/// The messages in a Maildir, in the order of the file names.
 pub fn outbox(maildir: impl AsRef<Path>) -> Vec<Mail> {
     let mut files: Vec<PathBuf> = ["new", "cur"]
         .iter()
@@ -61,7 +51,6 @@ pub fn outbox(maildir: impl AsRef<Path>) -> Vec<Mail> {
 }
 
 impl Mail {
-    /// Reads one message.
     pub fn parse(raw: &[u8]) -> Self {
         let message = MessageParser::default()
             .parse(raw)
@@ -80,7 +69,7 @@ impl Mail {
         }
     }
 
-    /// The only value of a header.
+    /// The value of a header that must occur once.
     pub fn header(&self, name: &str) -> &str {
         match self
             .headers
@@ -88,11 +77,10 @@ impl Mail {
             .map(Vec::as_slice)
         {
             Some([value]) => value,
-            other => panic!("{name} is not there once: {other:?}"),
+            other => panic!("{name} does not occur once: {other:?}"),
         }
     }
 
-    /// The attachment of this name.
     pub fn attachment(&self, name: &str) -> &Attachment {
         self.attachments
             .iter()
@@ -111,7 +99,8 @@ fn mailboxes(header: Option<&Address<'_>>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// The first body that really is `text/SUBTYPE`: the parser makes up one from the other.
+/// The first body of the type `text/SUBTYPE`. The parser derives a missing text body from the HTML, and
+/// the other way round.
 fn body(message: &Message<'_>, subtype: &str) -> Option<String> {
     let bodies: Vec<_> = if subtype == "html" {
         message.html_bodies().collect()
