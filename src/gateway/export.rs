@@ -16,7 +16,7 @@ const CHUNK: u32 = 500;
 
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ExportError {
+pub(crate) enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot write the Maildir: {0}")]
@@ -28,7 +28,7 @@ pub enum ExportError {
 ///
 /// # Errors
 /// If a message cannot be read or written. Messages written before that are complete.
-pub fn export(data: &Path, maildir: &Path) -> Result<u64, ExportError> {
+pub(crate) fn export(data: &Path, maildir: &Path) -> Result<u64, ExportError> {
     let readers = Readers::open(data)?;
     let maildir = Maildir::open(maildir)?;
     let (mut after, mut count) = (0, 0);

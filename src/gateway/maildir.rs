@@ -1,6 +1,6 @@
 //! A Maildir. A message is complete once it is in `new`.
 
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A folder with `tmp`, `new` and `cur`, readable only by its owner.
 #[derive(Debug)]
-pub struct Maildir {
+pub(super) struct Maildir {
     tmp: PathBuf,
     new: PathBuf,
     sequence: AtomicU64,
@@ -19,7 +19,7 @@ impl Maildir {
     ///
     /// # Errors
     /// If a folder cannot be created.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         for folder in ["tmp", "new", "cur"] {
             DirBuilder::new()
                 .recursive(true)
@@ -33,14 +33,14 @@ impl Maildir {
         })
     }
 
-    /// Stores one message, the concatenation of `parts`, and returns its path.
+    /// Stores one message, the concatenation of `parts`.
     ///
     /// File names contain the time, a number and random letters. They sort in the order of the messages,
     /// and contain nothing of them. Existing files are never overwritten.
     ///
     /// # Errors
     /// If the file system fails. `new` is unchanged then.
-    pub fn store(&self, parts: &[&[u8]], now: jiff::Timestamp) -> io::Result<PathBuf> {
+    pub(super) fn store(&self, parts: &[&[u8]], now: jiff::Timestamp) -> io::Result<()> {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
         let micros = now.subsec_microsecond().max(0);
         let pid = std::process::id();
@@ -57,20 +57,7 @@ impl Maildir {
             .file_name()
             .ok_or(io::ErrorKind::InvalidFilename)?;
         let path = self.new.join(name);
-        file.persist_noclobber(&path)?;
-        Ok(path)
-    }
-
-    /// The files in `new`, oldest first.
-    ///
-    /// # Errors
-    /// If the folder cannot be read.
-    pub fn messages(&self) -> io::Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(&self.new)?;
-        let mut paths = entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<io::Result<Vec<_>>>()?;
-        paths.sort();
-        Ok(paths)
+        file.persist_noclobber(path)?;
+        Ok(())
     }
 }

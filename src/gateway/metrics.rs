@@ -45,83 +45,61 @@ pub(super) struct Metrics {
 impl Metrics {
     /// Metrics of a gateway, with those of its store. `relays` adds those of the relay's queue.
     pub(super) fn new(store: Option<&Store>, relays: bool) -> Self {
-        let mut metrics = Self {
-            responses: Family::default(),
-            request_seconds: duration_histogram(),
-            messages: Counter::default(),
-            refused_recipients: Counter::default(),
-            request_bytes: Counter::default(),
-            accepted_connections: Counter::default(),
-            refused_connections: Counter::default(),
-            unreadable_requests: Counter::default(),
-            faults: Counter::default(),
-            connections: Gauge::default(),
-            registry: Registry::with_prefix("mailrun_gateway"),
-        };
-        metrics.register();
+        // The registry appends `_total` to the name of a counter, and a period to a help text.
+        let mut registry = Registry::with_prefix("mailrun_gateway");
+        let responses = Family::default();
+        registry.register(
+            "requests",
+            "Requests by endpoint and code of the answer",
+            responses.clone(),
+        );
+        let request_seconds = duration_histogram();
+        registry.register(
+            "request_seconds",
+            "Time from the head of a request to its answer",
+            request_seconds.clone(),
+        );
         if let Some(store) = store {
-            metrics.registry.register(
+            registry.register(
                 "store_commit_seconds",
                 "Time that a commit took to be on the disk",
                 store.commit_seconds(),
             );
-            let store = store.clone();
-            let collector = StoreCollector { store, relays };
-            metrics.registry.register_collector(Box::new(collector));
         }
-        metrics
-    }
-
-    /// The registry appends `_total` to the name of a counter, and a period to a help text.
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "requests",
-            "Requests by endpoint and code of the answer",
-            self.responses.clone(),
-        );
-        registry.register(
-            "request_seconds",
-            "Time from the head of a request to its answer",
-            self.request_seconds.clone(),
-        );
-        let counters = [
-            ("messages_taken", "Messages that were taken", &self.messages),
-            (
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let mut metrics = Self {
+            responses,
+            request_seconds,
+            messages: counter("messages_taken", "Messages that were taken"),
+            refused_recipients: counter(
                 "recipients_refused",
                 "Recipients that were refused in the answer to a request that was taken",
-                &self.refused_recipients,
             ),
-            (
-                "request_bytes",
-                "Bytes of the bodies of requests",
-                &self.request_bytes,
-            ),
-            (
-                "connections_accepted",
-                "Connections that were accepted",
-                &self.accepted_connections,
-            ),
-            (
+            request_bytes: counter("request_bytes", "Bytes of the bodies of requests"),
+            accepted_connections: counter("connections_accepted", "Connections that were accepted"),
+            refused_connections: counter(
                 "connections_turned_away",
                 "Connections that were answered 503: there were too many",
-                &self.refused_connections,
             ),
-            (
+            unreadable_requests: counter(
                 "requests_unreadable",
                 "Requests that were not HTTP, or whose head was too large",
-                &self.unreadable_requests,
             ),
-            ("faults", "Answers that were spoilt on demand", &self.faults),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
+            faults: counter("faults", "Answers that were spoilt on demand"),
+            connections: Gauge::default(),
+            registry,
+        };
+        let connections = metrics.connections.clone();
+        let registry = &mut metrics.registry;
+        registry.register("connections", "Connections that are open", connections);
+        if let Some(store) = store.cloned() {
+            registry.register_collector(Box::new(StoreCollector { store, relays }));
         }
-        registry.register(
-            "connections",
-            "Connections that are open",
-            self.connections.clone(),
-        );
+        metrics
     }
 
     /// Counts a response. `endpoint` must be one of a few names, not a value from the client.

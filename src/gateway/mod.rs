@@ -20,7 +20,7 @@ mod health;
 mod histogram;
 mod inbox;
 mod lists;
-pub mod maildir;
+mod maildir;
 mod metrics;
 mod outbox;
 pub mod relay;
@@ -52,9 +52,10 @@ use crate::api::Answer;
 use crate::clock::Clock;
 use crate::web::{Guard, Server, Watcher};
 
-pub use self::export::{ExportError, export};
+pub(crate) use self::export::{ExportError, export};
 pub use self::inbox::{FollowError, follow};
-pub use crate::web::{Limits, Login, Open};
+pub(crate) use crate::web::Open;
+pub use crate::web::{Limits, Login};
 
 /// The parts of a gateway.
 pub struct Setup {

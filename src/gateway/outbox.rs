@@ -56,5 +56,5 @@ fn write(
     let ComposedRequest { draft, now, .. } = composed;
     let headers = draft.envelope_headers(&message.to);
     let mime = draft.message(&message.to, &message.message_id, *now);
-    outbox.store(&[&headers, &mime], *now).map(drop)
+    outbox.store(&[&headers, &mime], *now)
 }

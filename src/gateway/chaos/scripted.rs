@@ -33,17 +33,14 @@ impl ScriptedOutcome {
 const NAMES: [(&str, ScriptedOutcome); 14] = [
     ("tempfail", FailRequestOnce(StatusCode::SERVICE_UNAVAILABLE)),
     ("ratelimit", FailRequestOnce(StatusCode::TOO_MANY_REQUESTS)),
-    (
-        "timeout",
-        FailRequest(InjectedFault::Status(StatusCode::REQUEST_TIMEOUT)),
-    ),
+    ("timeout", refuse_request(StatusCode::REQUEST_TIMEOUT)),
     (
         "reject-request",
-        FailRequest(InjectedFault::Status(StatusCode::INTERNAL_SERVER_ERROR)),
+        refuse_request(StatusCode::INTERNAL_SERVER_ERROR),
     ),
     (
         "reject-too-large",
-        FailRequest(InjectedFault::Status(StatusCode::PAYLOAD_TOO_LARGE)),
+        refuse_request(StatusCode::PAYLOAD_TOO_LARGE),
     ),
     ("reset", FailRequest(InjectedFault::Reset)),
     ("hang", FailRequest(InjectedFault::Hang)),
@@ -55,30 +52,29 @@ const NAMES: [(&str, ScriptedOutcome); 14] = [
     ),
     (
         "softbounce",
-        Event(
-            EventKind::Status(Status::Softbounce),
-            "452 4.2.2 Mailbox full",
-        ),
+        status(Status::Softbounce, "452 4.2.2 Mailbox full"),
     ),
     (
         "hardbounce",
-        Event(
-            EventKind::Status(Status::Hardbounce),
-            "550 5.1.1 User unknown",
-        ),
+        status(Status::Hardbounce, "550 5.1.1 User unknown"),
     ),
     (
         "spam",
-        Event(
-            EventKind::Status(Status::Spambounce),
-            "550 5.7.1 Message refused as spam",
-        ),
+        status(Status::Spambounce, "550 5.7.1 Message refused as spam"),
     ),
     (
         "complaint",
         Event(EventKind::Feedback, "the recipient complained"),
     ),
 ];
+
+const fn refuse_request(status: StatusCode) -> ScriptedOutcome {
+    FailRequest(InjectedFault::Status(status))
+}
+
+const fn status(status: Status, description: &'static str) -> ScriptedOutcome {
+    Event(EventKind::Status(status), description)
+}
 
 /// The outcome that an address asks for, at any domain. Text after a `+` is ignored.
 pub(in crate::gateway) fn scripted_outcome(address: &str) -> Option<ScriptedOutcome> {

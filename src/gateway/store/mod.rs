@@ -11,12 +11,12 @@ mod job;
 mod message_source;
 mod open;
 mod readers;
-pub mod retention;
+pub(crate) mod retention;
 mod rows;
 mod writer;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
@@ -49,7 +49,6 @@ struct Inner {
     writer: Writer,
     indexed: watch::Receiver<u64>,
     readers: Readers,
-    path: PathBuf,
     /// Locked against other processes.
     _lock: File,
 }
@@ -70,15 +69,9 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             writer,
             indexed,
-            readers: Readers::new(path.clone(), Some(index)),
-            path,
+            readers: Readers::new(path, Some(index)),
             _lock: lock,
         })))
-    }
-
-    /// The database's file.
-    pub fn path(&self) -> &Path {
-        &self.0.path
     }
 
     /// Runs `f` in the next commit, in a savepoint. Its changes are durable when this returns. If `f`
@@ -88,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// If nothing was stored, or if that is unknown ([`StoreError::is_nothing_stored`]).
-    pub async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -100,7 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn write_repeatable<T: Send + 'static>(
+    pub(crate) async fn write_repeatable<T: Send + 'static>(
         &self,
         f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -111,7 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub fn write_blocking<T: Send + 'static>(
+    pub(crate) fn write_blocking<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -122,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// If SQLite fails.
-    pub fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -133,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// If SQLite fails.
-    pub async fn read_async<T: Send + 'static>(
+    pub(crate) async fn read_async<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -144,17 +137,17 @@ impl Store {
     }
 
     /// Why the store can no longer be written, if it cannot.
-    pub fn failure(&self) -> Option<StoreError> {
+    pub(crate) fn failure(&self) -> Option<StoreError> {
         self.0.writer.failure()
     }
 
     /// The ID of the newest committed message.
-    pub fn newest(&self) -> watch::Receiver<i64> {
+    pub(crate) fn newest(&self) -> watch::Receiver<i64> {
         self.0.writer.newest.clone()
     }
 
     /// A number that changes whenever the search index has changed.
-    pub fn indexed(&self) -> watch::Receiver<u64> {
+    pub(crate) fn indexed(&self) -> watch::Receiver<u64> {
         self.0.indexed.clone()
     }
 
@@ -168,7 +161,7 @@ impl Store {
     }
 
     /// The number of commits. It is closed when the store can no longer be written.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.writer.changes.clone()
     }
 }

@@ -16,7 +16,7 @@ const BATCH: i64 = 200;
 
 /// How much is kept. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RetentionLimits {
+pub(crate) struct RetentionLimits {
     /// The most messages.
     pub(crate) messages: Option<u64>,
     /// The greatest age of a message.
@@ -26,7 +26,7 @@ pub struct RetentionLimits {
 }
 
 /// Deletes messages beyond the limits. It never ends unless there are no limits.
-pub async fn enforce_limits(store: Store, limits: RetentionLimits, clock: Clock) {
+pub(crate) async fn enforce_limits(store: Store, limits: RetentionLimits, clock: Clock) {
     if limits == RetentionLimits::default() {
         return;
     }
@@ -213,8 +213,18 @@ mod tests {
         store.read(all).expect("read")
     }
 
-    async fn pruned(store: &Store, limits: RetentionLimits, now: Timestamp) -> Vec<i64> {
-        while prune(store, limits, now).await.expect("pruned") > 0 {}
+    /// Limits of messages, of their age in seconds, and of bytes.
+    fn limits(messages: Option<u64>, age: Option<u64>, size: Option<u64>) -> RetentionLimits {
+        RetentionLimits {
+            messages,
+            age: age.map(Duration::from_secs),
+            size,
+        }
+    }
+
+    /// The IDs of the messages that are left at second 9.
+    async fn pruned(store: &Store, limits: RetentionLimits) -> Vec<i64> {
+        while prune(store, limits, at(9)).await.expect("pruned") > 0 {}
         ids(store, "message")
     }
 
@@ -222,19 +232,12 @@ mod tests {
     async fn the_oldest_messages_and_unused_bodies_are_deleted() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
-        let none = RetentionLimits::default();
-        assert_eq!(pruned(&store, none, at(9_999)).await, [1, 2, 3, 4]);
-        let three = RetentionLimits {
-            messages: Some(3),
-            ..none
-        };
-        assert_eq!(pruned(&store, three, at(9)).await, [2, 3, 4]);
+        let deleted = prune(&store, limits(None, None, None), at(9_999)).await;
+        assert_eq!(deleted.expect("pruned"), 0);
+        assert_eq!(ids(&store, "message"), [1, 2, 3, 4]);
+        assert_eq!(pruned(&store, limits(Some(3), None, None)).await, [2, 3, 4]);
         assert_eq!(ids(&store, "body"), [1, 2]);
-        let young = RetentionLimits {
-            age: Some(Duration::from_secs(6)),
-            ..none
-        };
-        assert_eq!(pruned(&store, young, at(9)).await, [3, 4]);
+        assert_eq!(pruned(&store, limits(None, Some(6), None)).await, [3, 4]);
         assert_eq!(ids(&store, "body"), [2]);
         assert_eq!(ids(&store, "request"), [2]);
     }
@@ -257,11 +260,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
         queue(&store, &[1]).await;
-        let one = RetentionLimits {
-            messages: Some(1),
-            ..RetentionLimits::default()
-        };
-        assert_eq!(pruned(&store, one, at(9)).await, [1, 4]);
+        assert_eq!(pruned(&store, limits(Some(1), None, None)).await, [1, 4]);
         assert_eq!(ids(&store, "body"), [1, 2]);
     }
 
@@ -270,44 +269,28 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
         queue(&store, &[1, 2, 3]).await;
-        let none = RetentionLimits::default();
-        // The first three are too old.
-        let young = RetentionLimits {
-            age: Some(Duration::from_secs(5)),
-            ..none
-        };
-        assert_eq!(pruned(&store, young, at(9)).await, [1, 2, 3, 4]);
-        let one = RetentionLimits {
-            messages: Some(1),
-            ..none
-        };
-        assert_eq!(pruned(&store, one, at(9)).await, [1, 2, 3, 4]);
         // Without the waiting messages, the database is small enough.
         let used = |connection: &Connection| {
             let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
             connection.query_row(sql, [], |row| row.get::<_, i64>(0))
         };
         let used = store.read(used).expect("read").cast_unsigned();
-        let small = RetentionLimits {
-            size: Some(used - 100_000),
-            ..none
-        };
-        assert_eq!(pruned(&store, small, at(9)).await, [1, 2, 3, 4]);
-        let nothing = RetentionLimits {
-            messages: Some(0),
-            ..none
-        };
-        assert_eq!(pruned(&store, nothing, at(9)).await, [1, 2, 3]);
+        for limits in [
+            // The first three are too old.
+            limits(None, Some(5), None),
+            limits(Some(1), None, None),
+            limits(None, None, Some(used - 100_000)),
+        ] {
+            assert_eq!(pruned(&store, limits).await, [1, 2, 3, 4], "{limits:?}");
+        }
+        assert_eq!(pruned(&store, limits(Some(0), None, None)).await, [1, 2, 3]);
     }
 
     #[tokio::test]
     async fn deletion_frees_space() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store(dir.path()).await;
-        let small = RetentionLimits {
-            size: Some(300_000),
-            ..RetentionLimits::default()
-        };
-        assert_eq!(pruned(&store, small, at(9)).await, [0; 0]);
+        let small = limits(None, None, Some(300_000));
+        assert_eq!(pruned(&store, small).await, [0; 0]);
     }
 }
