@@ -83,7 +83,7 @@ impl Composer {
         let uid = self.uid(now);
         let message_id = match non_empty(&recipient.message_id) {
             Some(id) => id.to_owned(),
-            None => format!("{uid}@{}", draft.from().ascii_domain()),
+            None => format!("{uid}@{}", draft.from.ascii_domain()),
         };
         let posted = &recipient.address;
         let address = Address::parse(posted).map_err(|error| {

@@ -56,8 +56,13 @@ pub(super) fn prepare(
     let mut results: Vec<(usize, (String, String))> = Vec::new();
     let whole = template.request.borrowed();
     let mut left = MAX_TOTAL;
-    for (vars, places) in groups(&template.own) {
-        let request = fill_request(&template.request, &whole, [vars, &template.global], &places)?;
+    for (vars, indexes) in groups(&template.own) {
+        let request = fill_request(
+            &template.request,
+            &whole,
+            [vars, &template.global],
+            &indexes,
+        )?;
         left = left.checked_sub(request.size()).ok_or_else(too_large)?;
         let composed = gateway.composer.compose(Dialect::NewSendmail, request)?;
         // Only the first group stores the request and its form.
@@ -71,9 +76,9 @@ pub(super) fn prepare(
         if captured.message_count() > 0 {
             all.push(captured);
         }
-        results.extend(places.into_iter().zip(group_results));
+        results.extend(indexes.into_iter().zip(group_results));
     }
-    results.sort_by_key(|(place, _)| *place);
+    results.sort_by_key(|(index, _)| *index);
     let results = results.into_iter().map(|(_, result)| result).collect();
     Ok((all, results))
 }
@@ -94,11 +99,11 @@ fn too_large() -> Refusal {
 fn groups(vars: &[Arc<Vars>]) -> Vec<(&Vars, Vec<usize>)> {
     let mut groups: Vec<(&Vars, Vec<usize>)> = Vec::new();
     let mut group_of = HashMap::new();
-    for (place, vars) in vars.iter().map(Arc::as_ref).enumerate() {
+    for (index, vars) in vars.iter().map(Arc::as_ref).enumerate() {
         let at = *group_of.entry(vars).or_insert(groups.len());
         match groups.get_mut(at) {
-            Some((_, places)) => places.push(place),
-            None => groups.push((vars, vec![place])),
+            Some((_, indexes)) => indexes.push(index),
+            None => groups.push((vars, vec![index])),
         }
     }
     groups
@@ -113,7 +118,7 @@ fn fill_request<'a>(
     request: &'a Request<'_>,
     borrowed: &Request<'a>,
     vars: [&Vars; 2],
-    places: &[usize],
+    indexes: &[usize],
 ) -> Result<Request<'a>, Refusal> {
     let mut left = MAX_SIZE;
     let mut body = |text: &'a str| -> Result<Cow<'a, str>, Refusal> {
@@ -121,7 +126,7 @@ fn fill_request<'a>(
         left -= filled.len();
         Ok(filled)
     };
-    let to = places.iter().filter_map(|place| borrowed.to.get(*place));
+    let to = indexes.iter().filter_map(|index| borrowed.to.get(*index));
     Ok(Request {
         to: to.cloned().collect(),
         subject: body(&request.subject)?,

@@ -41,13 +41,15 @@ pub enum MimeError {
 /// headers.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    from: Address,
-    return_path: Address,
-    copies: Vec<Address>,
+    pub(crate) from: Address,
+    /// The envelope sender.
+    pub(crate) return_path: Address,
+    /// The addresses in `cc` and `bcc`.
+    pub(crate) copies: Vec<Address>,
     account: String,
     tags: Vec<String>,
-    /// The shared headers, an empty line and the body.
-    shared: Vec<u8>,
+    /// The end of every message: the shared headers, an empty line and the body.
+    pub(crate) shared_part: Vec<u8>,
 }
 
 impl Draft {
@@ -64,7 +66,7 @@ impl Draft {
         };
         let cc = mailboxes("cc", &request.cc)?;
         let bcc = mailboxes("bcc", &request.bcc)?;
-        let shared = shared_part(request, &from, &cc)?;
+        let shared_part = shared_part(request, &from, &cc)?;
         let copies = cc
             .into_iter()
             .chain(bcc)
@@ -78,18 +80,14 @@ impl Draft {
             copies,
             account,
             tags,
-            shared,
+            shared_part,
         })
-    }
-
-    pub(crate) fn from(&self) -> &Address {
-        &self.from
     }
 
     /// The message to one recipient. `message_id` has no angle brackets.
     pub fn message(&self, to: &Mailbox, message_id: &str, date: jiff::Timestamp) -> Vec<u8> {
         let mut out = self.first_headers(to, message_id, date);
-        out.extend_from_slice(&self.shared);
+        out.extend_from_slice(&self.shared_part);
         out
     }
 
@@ -105,25 +103,6 @@ impl Draft {
         header("Date", &Date::new(date.as_second()), &mut out);
         addresses("To", std::slice::from_ref(to), &mut out);
         out
-    }
-
-    /// The end of every message: the shared headers, an empty line and the body.
-    pub(crate) fn shared_part(&self) -> &[u8] {
-        &self.shared
-    }
-
-    pub(crate) fn into_shared_part(self) -> Vec<u8> {
-        self.shared
-    }
-
-    /// The envelope sender.
-    pub(crate) fn return_path(&self) -> &Address {
-        &self.return_path
-    }
-
-    /// The addresses in `cc` and `bcc`.
-    pub(crate) fn copies(&self) -> &[Address] {
-        &self.copies
     }
 
     /// Headers that record the envelope, the account and the tags of a stored message:
@@ -173,19 +152,19 @@ fn reply_to(text: &str) -> Result<Vec<Mailbox>, MimeError> {
     };
     let header = format!("Reply-To: {text}\r\n\r\n");
     let parsed = MessageParser::default().parse(&header);
-    let found = parsed.as_ref().and_then(|message| message.reply_to());
-    let found: Vec<_> = found.into_iter().flat_map(|found| found.iter()).collect();
-    let has_none = |found: &&Addr<'_>| found.address().is_none_or(str::is_empty);
-    if found.is_empty() || found.iter().any(has_none) {
+    let list = parsed.as_ref().and_then(|message| message.reply_to());
+    let list: Vec<_> = list.into_iter().flat_map(|list| list.iter()).collect();
+    let is_empty = |addr: &&Addr<'_>| addr.address().is_none_or(str::is_empty);
+    if list.is_empty() || list.iter().any(is_empty) {
         return Err(error);
     }
-    let mailbox = |found: &Addr<'_>| {
+    let mailbox = |addr: &Addr<'_>| {
         Ok(Mailbox {
-            name: found.name().map(str::to_owned),
-            address: address("reply_to", found.address().unwrap_or_default())?,
+            name: addr.name().map(str::to_owned),
+            address: address("reply_to", addr.address().unwrap_or_default())?,
         })
     };
-    found.into_iter().map(mailbox).collect()
+    list.into_iter().map(mailbox).collect()
 }
 
 fn mailboxes(field: &'static str, copies: &[Copy<'_>]) -> Result<Vec<Mailbox>, MimeError> {

@@ -71,9 +71,9 @@ pub(super) fn capture(
     let draft = &composed.draft;
     permits.check(
         &composed.request.smtp_account,
-        [draft.from(), draft.return_path()],
+        [&draft.from, &draft.return_path],
     )?;
-    let relayed_copies = permits.relays().then(|| draft.copies().to_vec());
+    let relayed_copies = permits.relays().then(|| draft.copies.clone());
     let outgoing = std::mem::take(&mut composed.messages);
     let shared = SharedFields::new(&composed);
     let mut results = Vec::with_capacity(outgoing.len());
@@ -110,7 +110,7 @@ pub(super) fn capture(
             remote: context.remote.map(|remote| remote.to_string()),
             fields,
         },
-        body: composed.draft.into_shared_part(),
+        body: composed.draft.shared_part,
         messages,
         relayed_copies,
     };
@@ -244,7 +244,7 @@ struct SharedFields {
 impl SharedFields {
     fn new(composed: &ComposedRequest<'_>) -> Self {
         let ComposedRequest { request, draft, .. } = composed;
-        let copies: Vec<_> = draft.copies().iter().map(Address::as_str).collect();
+        let copies: Vec<_> = draft.copies.iter().map(Address::as_str).collect();
         let (text, html) = (non_empty(&request.text), non_empty(&request.html));
         let mut files = request.files.iter();
         Self {
@@ -266,14 +266,14 @@ impl SharedFields {
         NewMessage {
             request: None,
             body: None,
-            size: head.len() + draft.shared_part().len(),
+            size: head.len() + draft.shared_part.len(),
             head,
             path: None,
             uid: message.uid,
             message_id: message.message_id,
             account: request.smtp_account.to_string(),
-            envelope_from: draft.return_path().to_ascii(),
-            from_address: draft.from().as_str().to_owned(),
+            envelope_from: draft.return_path.to_ascii(),
+            from_address: draft.from.as_str().to_owned(),
             from_name: non_empty(&request.from_name).unwrap_or_default().to_owned(),
             to_address: message.to.address.as_str().to_owned(),
             to_name: message.to.name.unwrap_or_default(),

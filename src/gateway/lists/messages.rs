@@ -13,8 +13,8 @@ use crate::gateway::store::{EVENT_DESCRIPTION, EventKind};
 const COLUMNS: &str =
     "message.id, message.uid, message.account, message.from_address, message.to_address,
     message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
-    (SELECT json_group_array(json_array(kind, at, description)) FROM event AS own
-     WHERE own.message = message.id AND own.copy IS NULL)";
+    (SELECT json_group_array(json_array(kind, at, description)) FROM event AS any_event
+     WHERE any_event.message = message.id AND any_event.copy IS NULL)";
 
 const BY_TIME: &[&str] = &["message.created_at", "message.id"];
 const BY_EVENT_TIME: &[&str] = &["event.at", "event.id"];

@@ -12,7 +12,7 @@ pub enum StoreError {
     InUse(PathBuf),
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{} does not exist: this folder has no messages of a gateway", .0.display())]
+    #[error("{} does not exist: no gateway keeps messages in this folder", .0.display())]
     Missing(PathBuf),
     #[error("{} is not a gateway's database", .0.display())]
     NotAStore(PathBuf),

@@ -332,9 +332,9 @@ fn chaos_is_refused_with_accounts_that_relay() {
 fn an_invalid_spec_says_what_to_write() {
     for (spec, words) in [
         ("rest=1%", "did you mean “reset”?"),
-        ("429=5", "write “429=5%”"),
+        ("429=5", "Write “429=5%”"),
         ("200=5%", "400 to 599"),
-        ("429=60%,500=60%", "100% at most"),
+        ("429=60%,500=60%", "at most 100%"),
     ] {
         let ran = Run::new("gateway").args(["--chaos", spec]).run();
         ran.code(2).stderr_has(words).stdout_is("");

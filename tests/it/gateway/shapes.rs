@@ -67,10 +67,10 @@ fn an_invalid_address_is_reported_under_its_key() {
         assert_eq!(reply.status, 200, "{key}: {}", reply.body);
         assert!(!value(&reply, "ok@example.com").contains(' '), "{key}");
         let refused = value(&reply, bad);
-        let (id, reason) = refused.split_once(" > Address: ").expect("its form");
+        let (id, details) = refused.split_once(" > Address: ").expect("its form");
         assert!(id.contains('@') && !id.contains(' '), "{refused}");
         let begin = format!("{bad} is incorrect. {reason}");
-        assert!(reason.starts_with(&begin), "{refused}");
+        assert!(details.starts_with(&begin), "{refused}");
     }
     // With key and value exchanged, it is an address.
     let reply = post(
