@@ -54,8 +54,7 @@ use crate::web::{Guard, Server, Watcher};
 
 pub(crate) use self::export::{ExportError, export};
 pub use self::inbox::{FollowError, follow};
-pub(crate) use crate::web::Open;
-pub use crate::web::{Limits, Login};
+pub use crate::web::{Limits, Login, Open};
 
 /// The parts of a gateway.
 pub struct Setup {
