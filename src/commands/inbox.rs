@@ -101,20 +101,19 @@ async fn serve_outbox(
 }
 
 fn not_opened(index: &Path, error: StoreError) -> Failure {
-    let message = error.to_string();
-    match error {
-        StoreError::InUse(_) => Failure::with_help(
+    let (code, help) = match error {
+        StoreError::InUse(_) => (
             "in-use",
-            message,
-            "another `mailrun inbox` is showing this run: use its page, or stop it",
+            "another `mailrun inbox` is showing this run: use its page, or stop it".to_owned(),
         ),
-        StoreError::NotAStore(_) | StoreError::Version { .. } => {
-            let help = format!(
+        StoreError::NotAStore(_) | StoreError::Version { .. } => (
+            "store",
+            format!(
                 "delete {}: it is only an index, and will be created again",
                 index.display()
-            );
-            Failure::with_help("store", message, help)
-        }
-        error => error.into(),
-    }
+            ),
+        ),
+        error => return error.into(),
+    };
+    Failure::with_help(code, error.to_string(), help)
 }

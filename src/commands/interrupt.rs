@@ -29,7 +29,8 @@ impl Interrupt {
         let runtime = runtime()?;
         let mut signals = {
             let _entered = runtime.enter();
-            Signals::watch().map_err(|error| Failure::new("io", format!("can't start: {error}")))?
+            Signals::watch()
+                .map_err(|error| Failure::new("io", format!("can't handle signals: {error}")))?
         };
         let (interrupt, interrupted) = watch::channel(false);
         let unplanned = Arc::new(Mutex::new(None));

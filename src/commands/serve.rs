@@ -37,7 +37,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("io", format!("can't start: {error}")))
+        .map_err(|error| Failure::new("io", format!("can't start threads: {error}")))
 }
 
 /// # Errors

@@ -123,7 +123,7 @@ fn a_resume_leaves_out_who_got_it_from_a_later_run() {
         Run::on("resume", &first)
             .run()
             .code(0)
-            .stderr_has("2 rows already sent in the run");
+            .stderr_has("2 rows skipped: already sent in the run");
         assert_eq!(api.taken().len(), taken, "{option}: nobody got another");
         let results = Results::of(&first);
         assert_eq!(results.counts(), [("accepted", 1), ("skipped", 2)].into());
