@@ -207,14 +207,14 @@ pub(crate) struct ResolveArgs {
     pub(crate) run: PathBuf,
     /// What to do with the unknown rows
     #[arg(long, value_enum)]
-    pub(crate) how: How,
+    pub(crate) how: Resolution,
     /// Mark rows for sending again without asking for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum How {
+pub(crate) enum Resolution {
     /// Ask the API which messages it accepted (only with the dialect new_sendmail)
     Reconcile,
     /// Mark the rows as accepted; nothing is sent

@@ -5,7 +5,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::open_run::open_locked;
 use super::reconcile;
-use crate::cli::{How, ResolveArgs};
+use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{self, Status};
@@ -16,8 +16,8 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
     let path = opened.folder.ledger();
     // A usage error even without unknown rows, so that a script fails early.
     let campaign = match args.how {
-        How::Reconcile => Some(reconcile::check(&opened)?),
-        How::Accepted | How::Resend => None,
+        Resolution::Reconcile => Some(reconcile::check(&opened)?),
+        Resolution::Accepted | Resolution::Resend => None,
     };
     let unknown = opened.ledger.counts()?.without_holder().of(Status::Unknown);
     if unknown == 0 {
@@ -27,7 +27,7 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
     if let Some(campaign) = campaign {
         return reconcile::run(opened, &campaign, unknown, console);
     }
-    let message = if args.how == How::Accepted {
+    let message = if args.how == Resolution::Accepted {
         let rows = ledger::resolve_accepted(&path, Clock::system().now())? as u64;
         format!("{} {} now accepted", counted(rows, "row"), are(rows))
     } else {

@@ -14,10 +14,13 @@ use super::error::{Notice, Problem};
 use super::legacy_encoding::{self, LegacyGuess};
 
 /// The encoding, and a notice for the user.
-pub(super) type Detected = (&'static Encoding, Option<Notice>);
+pub(super) type DetectedEncoding = (&'static Encoding, Option<Notice>);
 
 /// Reads the whole file unless a byte order mark or the user names the encoding.
-pub(super) fn detect(mut file: &File, set: Option<&'static Encoding>) -> Result<Detected, Problem> {
+pub(super) fn detect(
+    mut file: &File,
+    set: Option<&'static Encoding>,
+) -> Result<DetectedEncoding, Problem> {
     file.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
     file.take(1024).read_to_end(&mut head)?;
@@ -85,7 +88,7 @@ fn first_undecodable(mut file: &File, encoding: &'static Encoding) -> io::Result
     }
 }
 
-fn guess(file: &File, offset: u64) -> Result<Detected, Problem> {
+fn guess(file: &File, offset: u64) -> Result<DetectedEncoding, Problem> {
     match legacy_encoding::guess(file)? {
         LegacyGuess::Guess {
             encoding,
