@@ -4,7 +4,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
-use super::preview_terminal::look;
+use super::preview_terminal::output_style;
 use super::send::{earlier_runs, run_options};
 use crate::campaign::{Campaign, PaceSettings};
 use crate::cli::SendArgs;
@@ -85,7 +85,10 @@ fn print(
         return Ok(());
     };
     match prepared.engine.prepare(&first.row) {
-        Ok(message) => println!("\n{}", preview::message_text(&message, None, &look())),
+        Ok(message) => println!(
+            "\n{}",
+            preview::message_text(&message, None, &output_style())
+        ),
         Err(finding) => println!("\nThe first message can't be rendered: {finding}"),
     }
     Ok(())

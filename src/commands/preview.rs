@@ -71,7 +71,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         return terminal::browse(MessageBrowser::new(
             rows,
             &run.header,
-            terminal::look(),
+            terminal::output_style(),
             &make,
         ));
     }
@@ -90,22 +90,25 @@ fn print(
     rows: LazyRows,
     selection: &Selection,
 ) -> Result<ExitCode, Failure> {
-    let look = terminal::look();
+    let style = terminal::output_style();
     let mut first = true;
     selection.for_each(rows, renderer.recipients, |kept, email| {
         let (message, findings) = renderer.render(kept, email, true);
         if message.is_none() && !selection.is_many() {
             return Err(as_errors(&findings));
         }
-        let summary = renderer.summary(&findings, look.width);
+        let summary = renderer.summary(&findings, style.width);
         if !std::mem::take(&mut first) {
             println!();
         }
         match message {
-            Some(message) => println!("{}", preview::message_text(&message, Some(&summary), &look)),
+            Some(message) => println!(
+                "{}",
+                preview::message_text(&message, Some(&summary), &style)
+            ),
             None => println!(
                 "{}",
-                preview::no_message_text(kept.number, &summary, &look).join("\n")
+                preview::no_message_text(kept.number, &summary, &style).join("\n")
             ),
         }
         Ok(())

@@ -30,7 +30,7 @@ const DRAW_EVERY: usize = 25;
 const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
 /// How messages are shown on standard output.
-pub(super) fn look() -> OutputStyle {
+pub(super) fn output_style() -> OutputStyle {
     let terminal = is_screen();
     OutputStyle {
         terminal,
