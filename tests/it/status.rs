@@ -119,7 +119,7 @@ fn retry_says_when_there_is_nothing_to_do() {
     Run::on("retry", &run)
         .run()
         .code(3)
-        .stderr_has("`--rejected` posts the 1 rejected row again");
+        .stderr_has("To send the 1 rejected row again, add `--rejected`");
     assert_eq!(api.requests().len(), 4);
     Run::on("retry", &run)
         .arg("--rejected")
@@ -153,7 +153,7 @@ fn one_is_not_many() {
         .code(0)
         .stdout_has("would send: 1 message\n")
         .stdout_has(
-            "at 100000/s, in under a second, 8 requests in flight, up to 1 recipient a request",
+            "at 100000/s, in under a second, 8 requests in flight, up to 1 recipient per request",
         );
     let ran = send(&one).run();
     ran.code(0)
