@@ -784,7 +784,7 @@ fn invalid_values_are_refused_by_field_name() {
     assert_eq!(refused(&[("subject", &long)]), permanent(expected));
     let expected = "Sender address is not valid: the domain “localhost” has no dot";
     assert_eq!(refused(&[("from", "me@localhost")]), permanent(expected));
-    let expected = "cc is not valid: not an address: it must look like name@example.com";
+    let expected = "cc is not valid: not an email address: it must look like name@example.com";
     assert_eq!(refused(&[("cc", "x")]), permanent(expected));
     let file = |name, content| {
         [

@@ -82,7 +82,7 @@ fn they_have_cards_on_the_contact_sheet() {
     let file = |name: &str| out.join(name).display().to_string();
     ran.code(0)
         .stdout_is(&format!("{}\n{}\n", file("00001.eml"), file("00007.eml")));
-    ran.stderr_has("5 rows get no message");
+    ran.stderr_has("5 rows have no message");
     let page = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
     assert_eq!(page.matches("<article").count(), 7, "{page}");
     let count = page.matches("<h2>This row gets no message</h2>").count();
