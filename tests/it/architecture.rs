@@ -1,121 +1,17 @@
-//! The directions in which modules may know each other, read from the source.
+//! The directions in which modules may use each other, read from the source.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod imports;
 
-/// A file of `src/`.
-struct Source {
-    /// Its path in `src/`, such as `message/mime.rs`.
-    path: String,
-    /// Its code, without comments and without its tests.
-    code: String,
-}
+use std::sync::LazyLock;
 
-impl Source {
-    /// The module at the top that it is or belongs to.
-    fn module(&self) -> &str {
-        let first = self.path.split('/').next().expect("split gives one part");
-        first.trim_end_matches(".rs")
-    }
+use imports::{Crate, Source};
 
-    /// The modules at the top that it names by `crate::`.
-    fn imports(&self) -> BTreeSet<String> {
-        let mut imports = BTreeSet::new();
-        for (at, found) in self.code.match_indices("crate::") {
-            let rest = &self.code[at + found.len()..];
-            if let Some(group) = rest.strip_prefix('{') {
-                imports.extend(first_names(group));
-            } else {
-                imports.insert(name(rest).to_owned());
-            }
-        }
-        imports
-    }
-
-    fn has(&self, word: &str) -> bool {
-        let part = |c: char| c.is_alphanumeric() || c == '_';
-        self.code.match_indices(word).any(|(at, _)| {
-            let path = word.ends_with(':');
-            let whole = path || !self.code[at + word.len()..].starts_with(part);
-            whole && !self.code[..at].ends_with(part)
-        })
-    }
-}
-
-fn name(text: &str) -> &str {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_'));
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// The first name of every path in `a::{b, c}, d::e}`.
-fn first_names(group: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let (mut depth, mut item) = (0, String::new());
-    for c in group.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => names.push(std::mem::take(&mut item)),
-            _ => item.push(c),
-        }
-    }
-    names.push(item);
-    let names = names.iter().map(|item| name(item.trim()).to_owned());
-    names.filter(|name| !name.is_empty()).collect()
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    let sources: Vec<Source> = files.iter().map(|file| read(&root, file)).collect();
-    assert!(sources.len() > 50, "the source was not found");
-    sources
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of the source") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            files.push(path);
-        }
-    }
-}
-
-fn read(root: &Path, file: &Path) -> Source {
-    let text = fs::read_to_string(file).expect("a file of the source");
-    let code = text
-        .split("#[cfg(test)]")
-        .next()
-        .expect("split gives one part");
-    let code = code
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default());
-    let path = file.strip_prefix(root).expect("it is in the source");
-    Source {
-        path: path.to_str().expect("UTF-8").to_owned(),
-        code: code.collect::<Vec<_>>().join("\n"),
-    }
-}
-
-/// Every module at the top that files of `module` name.
-fn imports_of(module: &str) -> BTreeSet<String> {
-    let own = sources()
-        .into_iter()
-        .filter(|source| source.module() == module);
-    let mut imports: BTreeSet<String> = own.flat_map(|source| source.imports()).collect();
-    imports.remove(module);
-    imports
-}
+static CRATE: LazyLock<Crate> = LazyLock::new(Crate::read);
 
 /// Asserts that only files that `may` holds for have one of these words.
 #[track_caller]
 fn only_in(words: &[&str], may: impl Fn(&Source) -> bool) {
-    let (allowed, others): (Vec<_>, Vec<_>) = sources().into_iter().partition(may);
+    let (allowed, others): (Vec<_>, Vec<_>) = CRATE.sources.iter().partition(|source| may(source));
     for word in words {
         let here: Vec<_> = others.iter().filter(|source| source.has(word)).collect();
         let here: Vec<_> = here.iter().map(|source| &source.path).collect();
@@ -132,7 +28,7 @@ fn only_in(words: &[&str], may: impl Fn(&Source) -> bool) {
 
 #[track_caller]
 fn imports_only(module: &str, allowed: &[&str]) {
-    let imports = imports_of(module);
+    let imports = CRATE.imports_of(module);
     let more: Vec<_> = imports
         .iter()
         .filter(|name| !allowed.contains(&name.as_str()))
@@ -146,7 +42,7 @@ fn imports_only(module: &str, allowed: &[&str]) {
 
 #[test]
 fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
-    assert!(!imports_of("delivery").contains("gateway"));
+    assert!(!CRATE.imports_of("delivery").contains("gateway"));
     imports_only(
         "gateway",
         &[
@@ -169,10 +65,9 @@ fn what_serves_pages_knows_nothing_of_what_is_on_them() {
 #[test]
 fn html_does_no_io_and_alone_knows_the_tokenizer_and_css() {
     imports_only("html", &["clock"]);
-    for source in sources() {
+    for source in CRATE.sources.iter().filter(|source| source.top() == "html") {
         for word in ["std::fs", "std::io", "std::net", "tokio::"] {
-            let is_html = source.module() == "html";
-            assert!(!(is_html && source.has(word)), "{} has {word}", source.path);
+            assert!(!source.has(word), "{} has {word}", source.path);
         }
     }
     let words = [
@@ -182,28 +77,25 @@ fn html_does_no_io_and_alone_knows_the_tokenizer_and_css() {
         "cssparser::",
         "csscolorparser::",
     ];
-    only_in(&words, |source| source.module() == "html");
+    only_in(&words, |source| source.top() == "html");
 }
 
 #[test]
 fn nothing_below_the_commands_knows_them() {
-    for source in sources() {
-        if ["commands", "main", "cli"].contains(&source.module()) {
+    for source in &CRATE.sources {
+        if ["commands", "main", "cli", "lib"].contains(&source.top()) {
             continue;
         }
+        let imports = CRATE.imports_of(source.top());
         for above in ["commands", "cli"] {
-            assert!(
-                !source.imports().contains(above),
-                "{} imports {above}",
-                source.path
-            );
+            assert!(!imports.contains(above), "{} imports {above}", source.path);
         }
     }
 }
 
 #[test]
 fn only_the_commands_see_the_command_line_and_print() {
-    let above = |source: &Source| ["commands", "cli", "main"].contains(&source.module());
+    let above = |source: &Source| ["commands", "cli", "main"].contains(&source.top());
     only_in(&["clap::", "clap_complete::"], above);
     only_in(&["println", "print", "stdout"], above);
     only_in(&["eprintln", "eprint"], |source| {
@@ -223,18 +115,46 @@ fn only_the_transport_the_gateway_and_the_pages_open_sockets() {
         "hickory_resolver::",
     ];
     only_in(&sockets, |source| {
-        ["transport", "gateway", "web"].contains(&source.module())
+        ["transport", "gateway", "web"].contains(&source.top())
             || source.path.starts_with("preview/web/")
             || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });
 }
 
+fn crate_of(files: &[(&str, &str)]) -> Crate {
+    let sources = files.iter().map(|(path, text)| Source::new(path, text));
+    Crate::new(sources.collect())
+}
+
 #[test]
-fn reads_imports_as_they_are_written() {
-    let source = Source {
-        path: "a/b.rs".into(),
-        code: "use crate::x::{y, z};\nuse crate::{p::{q, r}, s};\nlet _ = crate::t::u();".into(),
-    };
-    let imports: Vec<_> = source.imports().into_iter().collect();
+fn imports_are_read_from_groups_and_from_paths_in_the_code() {
+    let code = "use crate::x::{y, z};\nuse crate::{p::{q, r}, s};\nlet _ = crate::t::u();";
+    let files = ["x.rs", "p.rs", "s.rs", "t.rs"].map(|path| (path, ""));
+    let imports = crate_of(&[&files[..], &[("a/b.rs", code)]].concat()).imports_of("a");
+    let imports: Vec<_> = imports.into_iter().collect();
     assert_eq!(imports, ["p", "s", "t", "x"]);
+}
+
+#[test]
+fn a_circle_through_a_re_export_is_found() {
+    let files = [
+        (
+            "a/mod.rs",
+            "mod b;\nmod c;\npub use b::B;\npub(super) use c::{C, D};",
+        ),
+        ("a/b.rs", "use super::{C, Other};\npub struct B;"),
+        ("a/c.rs", "pub struct C;\nfn f(_: super::B) {}"),
+    ];
+    let circles = crate_of(&files).circles();
+    assert_eq!(circles, ["a/b.rs uses a::C", "a/c.rs uses a::B"]);
+}
+
+#[test]
+fn a_child_and_its_parent_are_no_circle() {
+    let files = [
+        ("a/mod.rs", "mod b;\nuse b::B;\npub struct A;"),
+        ("a/b.rs", "use super::A;\npub struct B;"),
+        ("d.rs", "use crate::a::A;"),
+    ];
+    assert!(crate_of(&files).circles().is_empty());
 }
