@@ -1,4 +1,4 @@
-//! `cargo bench --bench stages`: each stage of a message by itself, for the newsletter of `examples/`.
+//! `cargo bench --bench stages`: measures each stage of a message, for the newsletter in `examples/`.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use mailrun::run::{PlanInputs, Stages, plan};
 use tempfile::TempDir;
 
 const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
-/// How many rows a commit has.
+/// Rows in a commit.
 const GROUP: u32 = 64;
 const PLANNED: u32 = 10_000;
 
@@ -55,36 +55,25 @@ fn render(criterion: &mut Criterion) {
     let row = row(1);
     let mut group = criterion.benchmark_group("render");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("look", |b| b.iter(|| engine.look(black_box(&row))));
-    group.bench_function("whole", |b| b.iter(|| engine.prepare(black_box(&row))));
-    group.bench_function("to post", |b| {
-        b.iter(|| engine.prepare_to_post(black_box(&row)));
-    });
+    group.bench_function("inspect", |b| b.iter(|| engine.inspect(black_box(&row))));
+    group.bench_function("prepare", |b| b.iter(|| engine.prepare(black_box(&row))));
     group.finish();
 }
 
 fn encode(criterion: &mut Criterion) {
     let campaign = campaign();
-    let engine = engine(&campaign);
-    // The first of its kind is not known from other rows.
-    engine.prepare(&row(1)).expect("a message");
+    let prepared = engine(&campaign).prepare(&row(1)).expect("a message");
+    let envelope = engine(&campaign).envelope(vec![prepared.recipient]);
+    let request = prepared.message.request(&envelope);
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(1));
-    for (name, prepared) in [
-        ("all of it", engine.prepare(&row(2))),
-        ("the row's part", engine.prepare_to_post(&row(2))),
-    ] {
-        let prepared = prepared.expect("a message");
-        let envelope = engine.envelope(vec![prepared.recipient]);
-        let request = prepared.message.request(&envelope);
-        group.bench_function(name, |b| {
-            b.iter_batched_ref(
-                || Vec::with_capacity(16 << 10),
-                |out| request.encode_into(Dialect::Sendmail, out),
-                BatchSize::SmallInput,
-            );
-        });
-    }
+    group.bench_function("a request", |b| {
+        b.iter_batched_ref(
+            || Vec::with_capacity(16 << 10),
+            |out| request.encode_into(Dialect::Sendmail, out),
+            BatchSize::SmallInput,
+        );
+    });
     group.finish();
 }
 
@@ -115,7 +104,7 @@ fn run() -> Run {
     }
 }
 
-/// A ledger with so many pending rows.
+/// A ledger with pending rows.
 fn ledger(rows: u32) -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let mut planner = Planner::create(&path_in(dir.path()), &run()).expect("a ledger");
@@ -136,7 +125,7 @@ fn ledger(rows: u32) -> TempDir {
     dir
 }
 
-/// Durably, as many rows a commit as there are requests in flight.
+/// Durable commits with as many rows as requests are in flight.
 fn claim_and_settle(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime");

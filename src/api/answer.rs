@@ -1,4 +1,4 @@
-//! Answers, which count by their JSON whatever the HTTP status is.
+//! Responses. Their JSON decides, whatever the HTTP status is.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -7,49 +7,47 @@ use serde_json::{Map, Value, json};
 
 use crate::address::Address;
 
-/// What the API says to a request.
+/// The API's response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The numeric code; 200 is success.
+    /// 200 is success.
     pub code: u16,
-    /// The code in words: `success`, `error`.
+    /// `success` or `error`.
     pub status: String,
-    /// What happened, in words.
     pub message: String,
-    /// What became of each address, or the errors.
     pub data: Data,
-    /// The server's name for the request.
+    /// The server's ID of the request.
     pub req_id: Option<String>,
 }
 
-/// The `data` of an answer.
+/// The `data` of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
-    /// On success: each address with its message ID, or with the reason why it was not taken.
+    /// On success: each address with its message ID, or with the reason why it was rejected.
     Values(Values),
-    /// Else: whatever there was, as one line; perhaps empty.
+    /// Otherwise: the value as one line, perhaps empty.
     Text(String),
 }
 
-/// Addresses, and what the API says of each.
+/// A value for each address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Values {
     list: Vec<(String, String)>,
-    /// Places in `list`, by the address as it stands there; none for a list of one.
+    /// Indices in `list`, by the address as it is written there. Empty for a list of one.
     written: HashMap<String, usize>,
-    /// The same by normalized address, made when an address is asked for that is written otherwise.
+    /// Indices by normalized address, made when an address is looked up that is written differently.
     normalized: OnceCell<HashMap<String, usize>>,
 }
 
 impl Values {
-    /// Each address with its value, in the order of the answer.
+    /// Each address with its value, in the order of the response.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.list
             .iter()
             .map(|(address, value)| (address.as_str(), value.as_str()))
     }
 
-    /// The value of an address: of the one that is written the same, else of the first that is the same.
+    /// The value of an address. An entry that is written the same comes before one that is equal.
     fn get(&self, address: &Address) -> Option<&str> {
         let at = match self.list.as_slice() {
             [(only, value)] if only == address.as_str() => return Some(value),
@@ -60,18 +58,18 @@ impl Values {
     }
 
     fn normalized(&self) -> &HashMap<String, usize> {
-        let places = || first_places(self.list.iter().map(|(address, _)| normalized(address)));
-        self.normalized.get_or_init(places)
+        let indices = || first_indices(self.list.iter().map(|(address, _)| normalized(address)));
+        self.normalized.get_or_init(indices)
     }
 }
 
 impl FromIterator<(String, String)> for Values {
-    /// Of two values for one address, the first counts.
+    /// The first value for an address counts.
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
         let list: Vec<_> = values.into_iter().collect();
         let written = match list.len() {
             0 | 1 => HashMap::new(),
-            _ => first_places(list.iter().map(|(address, _)| address.clone())),
+            _ => first_indices(list.iter().map(|(address, _)| address.clone())),
         };
         Self {
             list,
@@ -81,12 +79,12 @@ impl FromIterator<(String, String)> for Values {
     }
 }
 
-fn first_places(addresses: impl Iterator<Item = String>) -> HashMap<String, usize> {
-    let mut places = HashMap::with_capacity(addresses.size_hint().0);
+fn first_indices(addresses: impl Iterator<Item = String>) -> HashMap<String, usize> {
+    let mut indices = HashMap::with_capacity(addresses.size_hint().0);
     for (at, address) in addresses.enumerate() {
-        places.entry(address).or_insert(at);
+        indices.entry(address).or_insert(at);
     }
-    places
+    indices
 }
 
 fn normalized(address: &str) -> String {
@@ -94,7 +92,7 @@ fn normalized(address: &str) -> String {
 }
 
 impl Answer {
-    /// A success, with a value for each address: its message ID or the reason against it.
+    /// A success, with a value for each address.
     pub fn success(values: impl IntoIterator<Item = (String, String)>, req_id: String) -> Self {
         Self {
             code: 200,
@@ -105,7 +103,7 @@ impl Answer {
         }
     }
 
-    /// A refusal of the whole request.
+    /// A rejection of the whole request.
     pub fn error(code: u16, message: impl Into<String>, req_id: String) -> Self {
         Self {
             code,
@@ -116,19 +114,19 @@ impl Answer {
         }
     }
 
-    /// Whether the request was taken; what became of each address, its value says.
+    /// Whether the request was accepted. The values say what happened to each address.
     pub fn is_success(&self) -> bool {
         self.code == 200 && !self.status.eq_ignore_ascii_case("error")
     }
 
-    /// Whether the request was refused as a whole. An answer that is neither that nor a success
-    /// contradicts itself: nothing is known then.
+    /// Whether the request was rejected as a whole. A response that is neither a success nor a refusal
+    /// contradicts itself and means nothing.
     pub fn is_refusal(&self) -> bool {
         self.code != 200 && !self.status.eq_ignore_ascii_case("success")
     }
 
-    /// What the answer says of an address, matched as [`Address::normalized`]: a message ID, which
-    /// is not empty and has no white space, or the reason why it was not taken.
+    /// The value of an address, compared as [`Address::normalized`]: a message ID, which is not empty and has
+    /// no white space, or the reason why the address was rejected.
     pub fn value_for(&self, address: &Address) -> Option<&str> {
         match &self.data {
             Data::Values(values) => values.get(address),
@@ -136,7 +134,7 @@ impl Answer {
         }
     }
 
-    /// What `data` says of an error; perhaps nothing.
+    /// The text in `data`, perhaps empty.
     pub fn error_text(&self) -> &str {
         match &self.data {
             Data::Text(text) => text,
@@ -144,7 +142,7 @@ impl Answer {
         }
     }
 
-    /// The answer as JSON; on success `data` is a list of objects with one address each.
+    /// Encodes the response as JSON. On success, `data` is a list of objects with one address each.
     pub fn encode(&self) -> Vec<u8> {
         let mut answer = Map::new();
         answer.insert("code".to_owned(), self.code.into());
@@ -168,8 +166,8 @@ impl Answer {
         Value::Object(answer).to_string().into_bytes()
     }
 
-    /// Reads the API's JSON: an object with both a `code` (a number, perhaps as a string) and a
-    /// `status`. Nothing for anything else, whoever sent it.
+    /// Decodes the API's JSON: an object with a `code`, which is a number or a string, and a `status`. `None`
+    /// for anything else.
     pub fn decode(body: &[u8]) -> Option<Self> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
@@ -205,7 +203,7 @@ fn code(value: &Value) -> Option<u16> {
     }
 }
 
-/// A value as one line of text: a text itself, nothing for what is empty, else its JSON.
+/// A value as one line: a string as it is, other values as JSON, and "" for empty ones.
 fn line(value: Value) -> String {
     let text = match value {
         Value::Null => return String::new(),
@@ -220,7 +218,7 @@ fn line(value: Value) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// A list of objects, or one object, from addresses to values.
+/// Reads a list of objects, or one object, from addresses to values.
 fn values(data: Value) -> Data {
     match data {
         Value::Object(map) => Data::Values(entries(map).collect()),
@@ -235,8 +233,7 @@ fn values(data: Value) -> Data {
     }
 }
 
-/// Texts and numbers count. Of an address with anything else nothing is known: such a value must
-/// not pass for a message ID.
+/// Keeps strings and numbers: anything else must not be mistaken for a message ID.
 fn entries(map: Map<String, Value>) -> impl Iterator<Item = (String, String)> {
     map.into_iter()
         .filter(|(_, value)| value.is_string() || value.is_number())

@@ -1,24 +1,20 @@
-//! `POST blacklists`: an address that is to get nothing.
+//! `POST blacklists`: blocks an address.
 
 use super::DecodeError;
-use super::form::{self, Value};
+use super::decode::{Fields, refuse};
+use super::form;
 use crate::address::Address;
 
 /// Why an address is on the blacklist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlacklistReason {
-    /// It was asked for.
     Unsubscribe,
-    /// There is no such address.
     Hardbounce,
-    /// Somebody said that a message was spam.
     SpamComplaint,
-    /// Anything else.
     Other,
 }
 
 impl BlacklistReason {
-    /// All of them.
     pub const ALL: [Self; 4] = [
         Self::Unsubscribe,
         Self::Hardbounce,
@@ -26,7 +22,7 @@ impl BlacklistReason {
         Self::Other,
     ];
 
-    /// Its name on the wire.
+    /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unsubscribe => "unsubscribe",
@@ -37,63 +33,49 @@ impl BlacklistReason {
     }
 }
 
-/// What is to be put on the blacklist.
+/// An address to be blocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlacklistEntry {
-    /// The SMTP account for which it counts.
+    /// The SMTP account that may not send to it.
     pub account: String,
-    /// The address.
     pub email: Address,
-    /// Why.
     pub reason: BlacklistReason,
-    /// More about it, or nothing.
+    /// May be empty.
     pub comment: String,
-    /// Who says so, or nothing.
+    /// Who reported it. May be empty.
     pub source: String,
 }
 
 impl BlacklistEntry {
-    /// Reads a form's variables.
+    /// Decodes the variables of a form.
     ///
     /// # Errors
-    /// A form that PHP would not read whole, or a field that is missing or wrong.
+    /// If PHP would not read the whole form, or a field is missing or invalid.
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, DecodeError> {
-        let mut form = form::nest(pairs)?;
-        let mut text = |field: &str| match form.take(field) {
-            None => Ok(String::new()),
-            Some(Value::Text(text)) => Ok(text),
-            Some(Value::Map(_)) => wrong(field, "is an array where it must be one value"),
-        };
-        let account = text("account")?;
+        let mut fields = Fields(form::nest(pairs)?);
+        let account = fields.required("account")?.into_owned();
         if account.is_empty() {
-            return wrong("account", "is missing");
+            return refuse("account", "is missing");
         }
-        let email = text("email")?;
+        let email = fields.required("email")?;
         if email.is_empty() {
-            return wrong("email", "is missing");
+            return refuse("email", "is missing");
         }
         let Ok(email) = Address::parse(&email) else {
-            return wrong("email", "is not an address");
+            return refuse("email", "is not an address");
         };
-        let name = text("reason")?;
+        let name = fields.required("reason")?;
         let mut reasons = BlacklistReason::ALL.into_iter();
         let Some(reason) = reasons.find(|reason| reason.as_str() == name) else {
             let problem = "must be unsubscribe, hardbounce, spam_complaint or other";
-            return wrong("reason", problem);
+            return refuse("reason", problem);
         };
         Ok(Self {
             account,
             email,
             reason,
-            comment: text("comment")?,
-            source: text("source")?,
+            comment: fields.required("comment")?.into_owned(),
+            source: fields.required("source")?.into_owned(),
         })
     }
-}
-
-fn wrong<T>(field: &str, problem: &'static str) -> Result<T, DecodeError> {
-    Err(DecodeError::Field {
-        field: field.to_owned(),
-        problem,
-    })
 }

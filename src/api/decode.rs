@@ -1,4 +1,4 @@
-//! Requests, decoded in every shape that clients send.
+//! Decodes requests in all the shapes that clients send.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,22 @@ use mail_parser::MessageParser;
 use super::form::{self, FormError, Map, Value};
 use super::{Copy, Dialect, File, Recipient, Request};
 
-/// Why a body is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The body is not a form that can be read.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// A field has a shape that the API does not have.
     #[error("the field {field} {problem}")]
     Field {
-        /// The field's name, such as `files[0][name]`.
+        /// Such as `files[0][name]`.
         field: String,
-        /// What is wrong with it.
         problem: &'static str,
     },
 }
 
-fn refuse<T>(field: impl Into<String>, problem: &'static str) -> Result<T, DecodeError> {
+pub(super) const NOT_ONE_VALUE: &str = "must be one value, not an array";
+const NOT_AN_ARRAY: &str = "must be an array, not one value";
+
+pub(super) fn refuse<T>(field: impl Into<String>, problem: &'static str) -> Result<T, DecodeError> {
     Err(DecodeError::Field {
         field: field.into(),
         problem,
@@ -31,21 +30,19 @@ fn refuse<T>(field: impl Into<String>, problem: &'static str) -> Result<T, Decod
 }
 
 impl Request<'static> {
-    /// Reads a form's body.
-    ///
-    /// Fields that the API does not have are ignored. That a field is there at all, and its limits,
-    /// are the matter of [`Request::violations`].
+    /// Decodes a form's body. Unknown fields are ignored. [`Request::violations`] reports missing fields and
+    /// exceeded limits.
     ///
     /// # Errors
-    /// A body that PHP would not read whole, or a field of another shape than the API's.
+    /// If PHP would not read the whole body, or a field does not have a shape of the API.
     pub fn decode(body: &[u8], dialect: Dialect) -> Result<Self, DecodeError> {
         Self::from_pairs(form::pairs(body)?, dialect)
     }
 
-    /// Reads a form's variables ([`form::pairs`]), as [`Request::decode`].
+    /// Decodes the variables of a form.
     ///
     /// # Errors
-    /// As [`Request::decode`].
+    /// The same as for [`Request::decode`].
     pub fn from_pairs(pairs: Vec<(String, String)>, dialect: Dialect) -> Result<Self, DecodeError> {
         let mut fields = Fields(form::nest(pairs)?);
         let headers = headers(&mut fields)?;
@@ -54,7 +51,6 @@ impl Request<'static> {
             smtp_account: fields.required("smtp_account")?,
             subject: fields.required("subject")?,
             html: fields.text("html")?,
-            encoded_html: None,
             text: fields.either("text", "txt")?,
             from: fields.required("from")?,
             from_name: fields.text("from_name")?,
@@ -70,25 +66,25 @@ impl Request<'static> {
 }
 
 type Text = Cow<'static, str>;
-/// A name and a value.
 type Header = (Text, Text);
 
-/// The fields that are not read yet.
-struct Fields(Map);
+/// The fields that have not been read yet.
+pub(super) struct Fields(pub(super) Map);
 
 impl Fields {
-    fn text(&mut self, name: &str) -> Result<Option<Text>, DecodeError> {
+    /// One value. An empty one counts as absent.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<Text>, DecodeError> {
         self.0
             .take(name)
             .map_or(Ok(None), |value| text(value, || name.to_owned()))
     }
 
-    /// A field whose absence is no matter of decoding.
-    fn required(&mut self, name: &str) -> Result<Text, DecodeError> {
+    /// The same, and an empty text if it is absent.
+    pub(super) fn required(&mut self, name: &str) -> Result<Text, DecodeError> {
         Ok(self.text(name)?.unwrap_or_default())
     }
 
-    fn either(&mut self, name: &str, other: &str) -> Result<Option<Text>, DecodeError> {
+    pub(super) fn either(&mut self, name: &str, other: &str) -> Result<Option<Text>, DecodeError> {
         let (first, second) = (self.text(name)?, self.text(other)?);
         Ok(first.or(second))
     }
@@ -97,14 +93,26 @@ impl Fields {
         flag(self.0.take(name), || name.to_owned())
     }
 
-    /// An array's entries; those that are empty texts are left out.
+    /// The entries of an array, except empty texts.
     fn entries(&mut self, name: &str) -> Result<Vec<(String, Value)>, DecodeError> {
-        match self.0.take(name) {
-            None => Ok(Vec::new()),
-            Some(Value::Text(text)) if text.is_empty() => Ok(Vec::new()),
-            Some(Value::Text(_)) => refuse(name, "is one value where it must be an array"),
-            Some(Value::Map(map)) => Ok(map.into_iter().filter(|(_, v)| !is_empty(v)).collect()),
-        }
+        let map = self.map(name)?;
+        Ok(map.into_iter().filter(|(_, v)| !is_empty(v)).collect())
+    }
+
+    pub(super) fn map(&mut self, name: &str) -> Result<Map, DecodeError> {
+        map(self.0.take(name), || name.to_owned())
+    }
+}
+
+/// An array. An absent or empty field is an empty one.
+pub(super) fn map(
+    value: Option<Value>,
+    field: impl FnOnce() -> String,
+) -> Result<Map, DecodeError> {
+    match value {
+        Some(Value::Text(text)) if !text.is_empty() => refuse(field(), NOT_AN_ARRAY),
+        Some(Value::Map(map)) => Ok(map),
+        _ => Ok(Map::default()),
     }
 }
 
@@ -112,11 +120,11 @@ fn is_empty(value: &Value) -> bool {
     matches!(value, Value::Text(text) if text.is_empty())
 }
 
-/// One value; an empty one is none.
+/// One value. An empty one counts as absent.
 fn text(value: Value, field: impl FnOnce() -> String) -> Result<Option<Text>, DecodeError> {
     match value {
         Value::Text(text) => Ok((!text.is_empty()).then_some(Cow::Owned(text))),
-        Value::Map(_) => refuse(field(), "is an array where it must be one value"),
+        Value::Map(_) => refuse(field(), NOT_ONE_VALUE),
     }
 }
 
@@ -162,14 +170,14 @@ fn only_address(address: Text) -> Recipient<'static> {
 fn listed_recipient(key: &str, value: Value) -> Result<Option<Recipient<'static>>, DecodeError> {
     let address = text(value, || format!("to[{key}]"))?;
     if address.is_none() && key.contains('@') {
-        let problem = "is empty: addresses are values here; as keys, new_sendmail takes them";
+        let problem = "is empty: here addresses are values; new_sendmail takes them as keys";
         return refuse(format!("to[{key}]"), problem);
     }
     Ok(address.map(only_address))
 }
 
-/// `to[a@x][message_id]=ID`, `to[a@x]=…`, `to[0]=a@x`, or `to[0][email]=a@x`. A key that is neither an
-/// address nor a number is a recipient all the same, to be told of, unless its value has an address.
+/// `to[a@x][message_id]=ID`, `to[a@x]=…`, `to[0]=a@x`, or `to[0][email]=a@x`. Any other key is a recipient
+/// too, so that its address is reported as invalid, unless its value has an address.
 fn keyed_recipient(
     key: String,
     value: Value,
@@ -178,7 +186,7 @@ fn keyed_recipient(
     let is_address = key.contains('@');
     let map = match value {
         Value::Map(map) => map,
-        // What a text under an address means is not known; it is not used.
+        // The meaning of a text under an address is unknown; it is ignored.
         Value::Text(text) if is_address || !is_number(&key) && !text.contains('@') => {
             return Ok(Some(only_address(Cow::Owned(key))));
         }
@@ -217,7 +225,7 @@ fn copies(
     let map = match fields.0.take(key) {
         Some(Value::Map(map)) => map,
         Some(Value::Text(text)) if !text.is_empty() && several => {
-            return refuse(key, "is one value where it must be an array");
+            return refuse(key, NOT_AN_ARRAY);
         }
         Some(Value::Text(text)) if !text.is_empty() => {
             let address = Cow::Owned(text);
@@ -245,20 +253,19 @@ fn copies(
         .collect()
 }
 
-/// The headers that only say again what other fields say, and those fields.
-const SAID_BY_FIELDS: [(&str, &str); 5] = [
+/// Headers that repeat other fields, and those fields.
+const REPEATING_FIELDS: [(&str, &str); 5] = [
     ("From", "from"),
     ("To", "to"),
     ("Cc", "cc"),
     ("Bcc", "bcc"),
     ("Subject", "subject"),
 ];
-/// The headers that the server writes whatever is posted.
-const SAID_BY_SERVER: [&str; 3] = ["Date", "Message-ID", "MIME-Version"];
-/// Those of a message that a mail program has built, which the message here has no use for.
-const OF_ANOTHER_BODY: [&str; 3] = ["Content-Type", "Content-Transfer-Encoding", "Sender"];
+/// Headers that the server always writes itself.
+const WRITTEN_BY_SERVER: [&str; 3] = ["Date", "Message-ID", "MIME-Version"];
+/// Headers of a whole message that the client has built; they do not apply to the message here.
+const OF_CLIENT_MESSAGE: [&str; 3] = ["Content-Type", "Content-Transfer-Encoding", "Sender"];
 
-/// What the headers of a request say.
 #[derive(Default)]
 struct Headers {
     extra: Vec<Header>,
@@ -268,15 +275,15 @@ struct Headers {
 
 /// `headers[Name]=value`, or `headers[0]=Name: value`.
 ///
-/// Some clients post all headers of a message that they have built: those that the message gets
-/// anyway are left out.
+/// Some clients post all headers of a message that they have built. Headers that the message gets anyway are
+/// left out.
 fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
     let mut headers = Headers::default();
     for (key, value) in fields.entries("headers")? {
         let Some(value) = text(value, || format!("headers[{key}]"))? else {
             continue;
         };
-        // A whole line is as a mail program wrote it.
+        // A whole line may be folded and encoded.
         let is_line = is_number(&key);
         let (name, value) = if is_line {
             let Some((name, value)) = value.split_once(':') else {
@@ -291,10 +298,10 @@ fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
         } else if name.eq_ignore_ascii_case("Return-Path") {
             let bare = value.trim().trim_start_matches('<').trim_end_matches('>');
             if bare.is_empty() {
-                return refuse("headers[Return-Path]", "must hold an address");
+                return refuse("headers[Return-Path]", "must contain an address");
             }
             headers.return_path = Some(Cow::Owned(bare.to_owned()));
-        } else if !(is_said_anyway(&name, &fields.0) || is_line && is_in(OF_ANOTHER_BODY, &name)) {
+        } else if !(is_redundant(&name, &fields.0) || is_line && is_in(OF_CLIENT_MESSAGE, &name)) {
             let value = match is_line {
                 true => decoded(&value).map_or(value, Cow::Owned),
                 false => value,
@@ -305,10 +312,10 @@ fn headers(fields: &mut Fields) -> Result<Headers, DecodeError> {
     Ok(headers)
 }
 
-fn is_said_anyway(name: &str, fields: &Map) -> bool {
+fn is_redundant(name: &str, fields: &Map) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
-    is_in(SAID_BY_SERVER, name)
-        || SAID_BY_FIELDS
+    is_in(WRITTEN_BY_SERVER, name)
+        || REPEATING_FIELDS
             .iter()
             .any(|(header, field)| is(header) && fields.get(field).is_some_and(|v| !is_empty(v)))
 }
@@ -317,16 +324,16 @@ fn is_in<const N: usize>(names: [&str; N], name: &str) -> bool {
     names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// A header's value without the line breaks that only fold it (RFC 5322 2.2.3).
+/// Unfolds a header's value (RFC 5322 2.2.3).
 fn unfolded(value: &str) -> String {
     value.replace("\r\n ", " ").replace("\r\n\t", "\t")
 }
 
-/// What encoded words say (RFC 2047), if that is one line of a text: among addresses, a name's comma
-/// would make two of one.
+/// Decodes encoded words (RFC 2047). `None` if there are none, if the text would have several lines, or if
+/// there may be addresses, because the comma in a decoded name would split its address.
 fn decoded(value: &str) -> Option<String> {
-    let may_be = value.is_ascii() && value.contains("=?") && !value.contains(['<', '@']);
-    if !may_be || value.contains(char::is_control) {
+    let is_encoded_text = value.is_ascii() && value.contains("=?") && !value.contains(['<', '@']);
+    if !is_encoded_text || value.contains(char::is_control) {
         return None;
     }
     let header = format!("Subject: {value}\r\n\r\n");
@@ -335,7 +342,7 @@ fn decoded(value: &str) -> Option<String> {
     (!text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-/// Whether a key is taken for a place in a list, not for a name.
+/// Whether a key is an index and not a name.
 pub(super) fn is_number(key: &str) -> bool {
     key.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -354,7 +361,7 @@ fn tags(fields: &mut Fields) -> Result<Vec<Text>, DecodeError> {
 }
 
 fn files(fields: &mut Fields) -> Result<Vec<File<'static>>, DecodeError> {
-    // One alone, without a list around it.
+    // A single file, without a list around it.
     if let Some(Value::Map(map)) = fields.0.get("files")
         && matches!(map.get("content"), Some(Value::Text(_)))
         && let Some(Value::Map(map)) = fields.0.take("files")
@@ -372,7 +379,7 @@ fn files(fields: &mut Fields) -> Result<Vec<File<'static>>, DecodeError> {
     entries.into_iter().map(one).collect()
 }
 
-/// `name` is what the form calls it, such as `files[0]`.
+/// `name` is the name in the form, such as `files[0]`.
 fn file(name: &str, map: Map) -> Result<File<'static>, DecodeError> {
     let name = |field: &str| format!("{name}[{field}]");
     let mut fields = Fields(map);
@@ -382,7 +389,7 @@ fn file(name: &str, map: Map) -> Result<File<'static>, DecodeError> {
         Some(value) => Ok(text(value, || name(field))?.unwrap_or_default()),
     };
     let file_name = field("name")?;
-    // Some clients take it from a header that they have written, with its quotes.
+    // Some clients copy it from a header that they have built, with its quotes.
     let quoted = file_name.strip_prefix('"');
     let quoted = quoted.and_then(|name| name.strip_suffix('"'));
     let unquoted = quoted.and_then(decoded).map(Cow::Owned);

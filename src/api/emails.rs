@@ -1,30 +1,30 @@
-//! `GET emails`: the messages that the API knows. It is asked whether a message was taken whose
-//! answer was lost.
+//! `GET emails`: looks up messages at the API, to find out whether it accepted a message whose response was
+//! lost.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Answer, form};
 
-/// The endpoint's path below the API's base URL.
+/// The path below the API's base URL.
 pub const EMAILS: &str = "emails";
 
-/// The query that asks for the messages with this ID.
+/// The query for messages with this ID.
 pub fn emails_query(message_id: &str) -> String {
     let mut query = b"filter=message_id::".to_vec();
     form::encode_into(message_id.as_bytes(), &mut query);
-    // What was encoded is ASCII.
+    // Percent-encoded text is ASCII.
     String::from_utf8_lossy(&query).into_owned()
 }
 
-/// The list in an answer; nothing is asked of its rows but their ID.
+/// The list in a response.
 #[derive(Deserialize)]
 struct List {
     #[serde(default)]
     data: Value,
 }
 
-/// The message IDs of the rows in the body of an answer that is a success, as they stand there.
+/// The message IDs in the body of a successful response.
 pub fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice::<List>(body) {
@@ -33,8 +33,7 @@ pub fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
     }
 }
 
-/// A list of rows; or an object, which is one row or has rows for its values, as PHP writes a list
-/// with gaps.
+/// A list of rows. An object is one row, or a list with gaps as PHP encodes it.
 fn rows(data: Value) -> Vec<Value> {
     match data {
         Value::Array(rows) => rows,
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_can_add_no_other_filter() {
+    fn an_id_cannot_add_a_filter() {
         assert_eq!(
             emails_query("0a.1.2@sender.example"),
             "filter=message_id::0a.1.2%40sender.example"
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_ids_of_a_list_however_php_wrote_it() {
+    fn ids_are_read_from_every_list_that_php_writes() {
         let list = r#"{"code":200,"status":"success","number_of_elements":2,"data":[{"id":"1","message_id":"a@x","to":"b@y"},{"message_id":"c@x"}]}"#;
         assert_eq!(ids(list), ["a@x", "c@x"]);
         let gaps = r#"{"code":"200","status":"success","data":{"3":{"message_id":"a@x"}}}"#;
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_or_no_success_has_no_id() {
+    fn other_values_have_no_ids() {
         for body in [
             r#"{"code":200,"status":"success","data":[]}"#,
             r#"{"code":200,"status":"success"}"#,

@@ -1,7 +1,7 @@
-//! Lists (`GET emails`, `smtp_events`, `blacklists`, …): what is asked for, and the answers.
+//! Queries and responses of lists: `GET emails`, `smtp_events`, `blacklists`, …
 //!
-//! `sort=f` or `sort=-f`, `offset` in rows, `limit`, and `filter=k::v|k::v`, in which `|` and `::` come
-//! raw or percent-encoded.
+//! A query has `sort=f` or `sort=-f`, `offset` in rows, `limit`, and `filter=k::v|k::v`, with `|` and `::`
+//! percent-encoded or not.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -10,63 +10,52 @@ use serde_json::{Map, Value, json};
 
 use super::form::{self, FormError};
 
-/// How many rows an answer has unless the request says otherwise.
 pub const DEFAULT_LIMIT: u32 = 100;
-/// The most rows of an answer.
 pub const MAX_LIMIT: u32 = 500;
 
-/// What a request asks of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
-    /// How many rows are left out first.
+    /// In rows.
     pub offset: u32,
-    /// The most rows of the answer.
     pub limit: u32,
-    /// By which field they are sorted, and whether the greatest comes first.
     pub sort: Option<Sort>,
-    /// Fields and the values that they must have.
+    /// Fields and their values.
     pub filters: Vec<(String, String)>,
-    /// `from_time` (`smtp_events` alone): nothing before this time.
+    /// The earliest time (`smtp_events` only).
     pub from_time: Option<String>,
 }
 
-/// An order of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
-    /// The field.
     pub field: String,
-    /// Whether the greatest comes first.
     pub descending: bool,
 }
 
-/// Why a list can't be given; the field is named.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// The query can't be read.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// Not a number, or too great; the field's name.
-    #[error("the {0} must be a whole number, and no more than {1}")]
+    /// The field and its maximum.
+    #[error("the {0} must be a whole number up to {1}")]
     Number(&'static str, u32),
-    /// Not `k::v|k::v`.
     #[error("the filter must look like “field::value|field::value”")]
     Filter,
-    /// There is no such filter here.
-    #[error("there is no filter {0}: the filters are {1}")]
+    /// The filter and the filters that exist.
+    #[error("there is no filter {0}; the filters are {1}")]
     UnknownFilter(String, String),
-    /// One can't sort by that.
-    #[error("the sort can't be {0}: it can be {1}, each also with a minus before it")]
+    /// The sort and the fields that exist.
+    #[error("the sort can't be {0}; use {1}, with a minus sign for descending order")]
     UnknownSort(String, String),
-    /// Not a time; the field's name.
+    /// The field.
     #[error("the {0} must be a Unix time in seconds, or look like “2026-11-24 10:20:30” (UTC)")]
     Time(String),
 }
 
 impl ListQuery {
-    /// Reads the query of a URL. What it has beside these fields is ignored.
+    /// Decodes the query of a URL. Other fields are ignored.
     ///
     /// # Errors
-    /// What is wrong with it, with the field's name.
+    /// If a field is invalid.
     pub fn decode(query: &str) -> Result<Self, ListError> {
         let mut list = Self {
             offset: 0,
@@ -90,11 +79,11 @@ impl ListQuery {
     }
 }
 
-fn number(field: &'static str, value: &str, most: u32) -> Result<u32, ListError> {
+fn number(field: &'static str, value: &str, max: u32) -> Result<u32, ListError> {
     let number = value.trim().parse::<u32>().ok();
     number
-        .filter(|number| *number <= most)
-        .ok_or(ListError::Number(field, most))
+        .filter(|number| *number <= max)
+        .ok_or(ListError::Number(field, max))
 }
 
 fn sort(value: &str) -> Sort {
@@ -105,7 +94,7 @@ fn sort(value: &str) -> Sort {
     }
 }
 
-/// A `|` that no field follows belongs to the value.
+/// Splits filters. A `|` without a field after it belongs to the value.
 fn filters(text: &str) -> Result<Vec<(String, String)>, ListError> {
     let mut filters: Vec<(String, String)> = Vec::new();
     for part in text.split('|') {
@@ -125,10 +114,10 @@ fn filters(text: &str) -> Result<Vec<(String, String)>, ListError> {
     Ok(filters)
 }
 
-/// A time in a filter: seconds since 1970, a date with a time, or a date alone; UTC.
+/// Decodes a time in a filter: seconds since 1970, a date with a time, or a date, in UTC.
 ///
 /// # Errors
-/// A text that is none; the field's name goes into the error.
+/// If the text is not a time. `field` is for the message.
 pub fn decode_time(field: &str, text: &str) -> Result<Timestamp, ListError> {
     let text = text.trim();
     let time = match text.parse::<i64>() {
@@ -142,11 +131,11 @@ pub fn decode_time(field: &str, text: &str) -> Result<Timestamp, ListError> {
     time.ok_or_else(|| ListError::Time(field.to_owned()))
 }
 
-/// The time in which something was, as a filter has it, from its first moment to the one after it: a
-/// second; of a date with hours and minutes alone the minute, of a date alone the day.
+/// Decodes a period in a filter, from its start up to its end: a second, the minute of a time without
+/// seconds, or the day of a date.
 ///
 /// # Errors
-/// As [`decode_time`].
+/// The same as for [`decode_time`].
 pub fn decode_span(field: &str, text: &str) -> Result<(Timestamp, Timestamp), ListError> {
     let time = decode_time(field, text)?;
     let begin = Timestamp::from_second(time.as_second()).unwrap_or(time);
@@ -160,7 +149,7 @@ pub fn decode_span(field: &str, text: &str) -> Result<(Timestamp, Timestamp), Li
     Ok((begin, end.unwrap_or(Timestamp::MAX)))
 }
 
-/// The first moment after the second that a time is in: the end of what is asked for up to it.
+/// The start of the next second.
 pub fn after_second(time: Timestamp) -> Timestamp {
     let second = Timestamp::from_second(time.as_second()).unwrap_or(time);
     second
@@ -168,12 +157,12 @@ pub fn after_second(time: Timestamp) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// A time as rows have it: `2026-11-24 10:20:30`, in UTC.
+/// Encodes a time as `2026-11-24 10:20:30`, in UTC.
 pub fn encode_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// An answer with rows.
+/// Encodes a response with rows.
 pub fn encode_list(rows: Vec<Value>, req_id: &str) -> Vec<u8> {
     let count = rows.len();
     let mut answer = success("OK", req_id);
@@ -182,7 +171,7 @@ pub fn encode_list(rows: Vec<Value>, req_id: &str) -> Vec<u8> {
     Value::Object(answer).to_string().into_bytes()
 }
 
-/// An answer that says that something was done, or what is so.
+/// Encodes a successful response with a message.
 pub fn encode_done(message: &str, data: Value, req_id: &str) -> Vec<u8> {
     let mut answer = success(message, req_id);
     answer.insert("data".to_owned(), data);
@@ -211,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_as_clients_write_it() {
+    fn queries_are_decoded() {
         assert_eq!(query("").limit, DEFAULT_LIMIT);
         let all = query("offset=40&limit=10&sort=-created_at&filter=account::1.acme.smtp|to::a@x");
         assert_eq!((all.offset, all.limit), (40, 10));
@@ -229,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_that_no_field_follows_is_the_values() {
+    fn a_bar_without_a_field_belongs_to_the_value() {
         let filters = query("filter=message_id::a|b::c|to::d").filters;
         assert_eq!(filters[0].1, "a");
         let filters = query("filter=message_id::a|B@x::c|to::d").filters;
@@ -238,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_field() {
         let message = |text| ListQuery::decode(text).expect_err("an error").to_string();
         assert!(message("limit=501").contains("limit"));
         assert!(message("limit=-1").contains("limit"));
@@ -249,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_in_seconds_or_as_text_and_go_as_text() {
+    fn times_are_decoded_from_seconds_and_text() {
         let time = decode_time("t", "2026-11-24 10:20:30").expect("a time");
         assert_eq!(decode_time("t", "1795515630").expect("a time"), time);
         assert_eq!(encode_time(time), "2026-11-24 10:20:30");

@@ -1,12 +1,11 @@
-//! Requests, encoded as the vendor's client does it.
+//! Encodes requests as the vendor's client does.
 
 use std::borrow::Cow;
 
 use super::form;
-use super::{Copy, Dialect, EncodedHtml, File, Recipient, Request};
+use super::{Copy, Dialect, File, Recipient, Request};
 
 impl Request<'_> {
-    /// The form's body.
     pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size() * 5 / 4 + 512);
         self.encode_into(dialect, &mut out);
@@ -16,8 +15,8 @@ impl Request<'_> {
         out
     }
 
-    /// Appends the form's body without `files`. They come last in a body, so that a sender can
-    /// encode them once and append the same bytes to every request: see [`File::encode_into`].
+    /// Appends the form's body without `files`. They come last in a body, so that a sender can encode them
+    /// once for all requests with [`File::encode_into`].
     pub fn encode_into(&self, dialect: Dialect, out: &mut Vec<u8>) {
         let start = out.len();
         self.each_variable(dialect, &mut |key, value| {
@@ -25,14 +24,11 @@ impl Request<'_> {
                 out.push(b'&');
             }
             encode_key(key, out);
-            match (key, &self.encoded_html) {
-                (["html"], Some(html)) => out.extend_from_slice(&html.form),
-                _ => form::encode_into(value.as_bytes(), out),
-            }
+            form::encode_into(value.as_bytes(), out);
         });
     }
 
-    /// The number of variables in the form, of which PHP keeps [`form::MAX_VARIABLES`].
+    /// The number of variables in the form. PHP keeps [`form::MAX_VARIABLES`] of them.
     pub fn variables(&self, dialect: Dialect) -> usize {
         let mut count = 0;
         self.each_variable(dialect, &mut |_, _| count += 1);
@@ -42,24 +38,16 @@ impl Request<'_> {
         count
     }
 
-    /// The bytes of `html`, `text` and the base64 of the attachments: what counts for the API's
-    /// limit on a message.
+    /// The bytes of `html`, `text` and the base64 of the attachments, which the API's limit on a message is
+    /// about.
     pub fn size(&self) -> usize {
         let text = |text: &Option<Cow<'_, str>>| text.as_ref().map_or(0, |text| text.len());
         let files: usize = self.files.iter().map(|file| file.content.len()).sum();
-        self.html_length() + text(&self.text) + files
+        text(&self.html) + text(&self.text) + files
     }
 
-    /// The bytes of `html`, or of what is encoded in its stead.
-    pub(super) fn html_length(&self) -> usize {
-        match &self.encoded_html {
-            Some(html) => html.length,
-            None => self.html.as_ref().map_or(0, |html| html.len()),
-        }
-    }
-
-    /// Calls `put` with the levels of the name and the value of every variable but `files`, in the
-    /// order of the vendor's client. What is empty is left out: it means the same as absent.
+    /// Calls `put` with the name and the value of every variable except `files`, in the order of the vendor's
+    /// client. The name is split into its levels. Empty variables are left out.
     fn each_variable(&self, dialect: Dialect, put: &mut impl FnMut(&[&str], &str)) {
         put_text("from", &self.from, put);
         put_option("from_name", &self.from_name, put);
@@ -77,9 +65,7 @@ impl Request<'_> {
         }
         put_copies(["cc", "cc_name", "multi_cc"], &self.cc, put);
         put_copies(["bcc", "bcc_name", "multi_bcc"], &self.bcc, put);
-        if self.html_length() > 0 {
-            put(&["html"], self.html.as_deref().unwrap_or_default());
-        }
+        put_option("html", &self.html, put);
         put_option("text", &self.text, put);
         for (index, tag) in self.tags.iter().enumerate() {
             put(&["tags", &index.to_string()], tag);
@@ -90,58 +76,7 @@ impl Request<'_> {
     }
 }
 
-impl Request<'_> {
-    /// The same request, without a copy of its texts.
-    pub fn borrowed(&self) -> Request<'_> {
-        Request {
-            to: self.to.iter().map(Recipient::borrowed).collect(),
-            smtp_account: borrowed(&self.smtp_account),
-            subject: borrowed(&self.subject),
-            html: self.html.as_deref().map(Cow::Borrowed),
-            encoded_html: self.encoded_html.as_ref().map(|html| EncodedHtml {
-                form: Cow::Borrowed(&html.form),
-                length: html.length,
-            }),
-            text: self.text.as_deref().map(Cow::Borrowed),
-            from: borrowed(&self.from),
-            from_name: self.from_name.as_deref().map(Cow::Borrowed),
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (borrowed(name), borrowed(value)))
-                .collect(),
-            cc: self.cc.iter().map(Copy::borrowed).collect(),
-            bcc: self.bcc.iter().map(Copy::borrowed).collect(),
-            reply_to: self.reply_to.as_deref().map(Cow::Borrowed),
-            tags: self.tags.iter().map(|tag| borrowed(tag)).collect(),
-            files: self.files.iter().map(File::borrowed).collect(),
-            return_path: self.return_path.as_deref().map(Cow::Borrowed),
-        }
-    }
-}
-
-impl Copy<'_> {
-    fn borrowed(&self) -> Copy<'_> {
-        Copy {
-            address: borrowed(&self.address),
-            name: self.name.as_deref().map(Cow::Borrowed),
-        }
-    }
-}
-
-fn borrowed(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
-}
-
 impl Recipient<'_> {
-    fn borrowed(&self) -> Recipient<'_> {
-        Recipient {
-            address: borrowed(&self.address),
-            name: self.name.as_deref().map(Cow::Borrowed),
-            message_id: self.message_id.as_deref().map(Cow::Borrowed),
-        }
-    }
-
     fn each_variable(&self, put: &mut impl FnMut(&[&str], &str)) {
         let address: &str = &self.address;
         let id = self.message_id.as_deref().filter(|id| !id.is_empty());
@@ -159,16 +94,7 @@ impl Recipient<'_> {
 }
 
 impl File<'_> {
-    fn borrowed(&self) -> File<'_> {
-        File {
-            name: borrowed(&self.name),
-            mime: borrowed(&self.mime),
-            content: borrowed(&self.content),
-            inline: self.inline,
-        }
-    }
-
-    /// Appends this attachment to a body, as `&files[index][name]=…` and so on, base64 and all.
+    /// Appends this attachment to a body, as `&files[index][name]=…` and so on.
     pub fn encode_into(&self, index: usize, out: &mut Vec<u8>) {
         let index = index.to_string();
         let fields = [
@@ -195,7 +121,7 @@ fn put_option(key: &str, value: &Option<Cow<'_, str>>, put: &mut impl FnMut(&[&s
     put_text(key, value.as_deref().unwrap_or_default(), put);
 }
 
-/// One copy goes by its address and its name, several as a map from address to name.
+/// One copy is sent as an address and a name, several as a map from address to name.
 fn put_copies(
     [key, name_key, multi_key]: [&str; 3],
     copies: &[Copy<'_>],

@@ -1,53 +1,52 @@
-//! `POST sendmail_templates`: one request, and for each recipient its own values of the placeholders;
+//! `POST sendmail_templates`: one request with values of placeholders for each recipient, and
 //! `POST add_template`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::decode::{Fields, NOT_ONE_VALUE, map, refuse};
 use super::form::{self, Map, Value};
 use super::{DecodeError, Dialect, Recipient, Request};
 
-/// The endpoint's path below the API's base URL.
+/// The path below the API's base URL.
 pub const SENDMAIL_TEMPLATES: &str = "sendmail_templates";
-/// The endpoint's path below the API's base URL.
+/// The path below the API's base URL.
 pub const ADD_TEMPLATE: &str = "add_template";
 
-/// The values of placeholders, by their names.
+/// The values of placeholders, by name.
 pub type Vars = BTreeMap<String, String>;
 
-/// A request whose subject and bodies have placeholders, written `{{NAME}}`.
+/// A request with placeholders, written `{{NAME}}`, in its subject and bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateRequest {
-    /// The request; its bodies may come from the template.
+    /// Its bodies may come from the template.
     pub request: Request<'static>,
-    /// A template that was added before.
+    /// The ID of a stored template.
     pub template_id: Option<String>,
-    /// The values for all.
+    /// The values for all recipients.
     pub global: Vars,
-    /// For each recipient of the request its own values. Where there is one for all, there is no own one.
+    /// The values for each recipient of the request, without those in `global`.
     pub own: Vec<Arc<Vars>>,
 }
 
-/// A template to be kept.
+/// A template to be stored. A body may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
-    /// Its HTML body, or nothing.
     pub html: String,
-    /// Its text body, or nothing.
     pub text: String,
 }
 
 impl TemplateRequest {
-    /// Reads a form's variables.
+    /// Decodes the variables of a form.
     ///
     /// # Errors
-    /// A form that PHP would not read whole, or a field of another shape than the API's.
+    /// The same as for [`Request::decode`].
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, DecodeError> {
-        let mut form = form::nest(pairs.clone())?;
-        let template_id = text(&mut form, "template_id")?;
-        let global = vars("global_vars", form.take("global_vars"))?;
-        let all = match form.take("to") {
+        let mut fields = Fields(form::nest(pairs.clone())?);
+        let template_id = fields.text("template_id")?.map(Cow::into_owned);
+        let global = vars("global_vars", fields.map("global_vars")?)?;
+        let all = match fields.0.take("to") {
             Some(Value::Map(to)) => recipients_vars(to, &global)?,
             _ => HashMap::new(),
         };
@@ -64,64 +63,63 @@ impl TemplateRequest {
 }
 
 impl Template {
-    /// Reads a form's variables.
+    /// Decodes the variables of a form.
     ///
     /// # Errors
-    /// A form that PHP would not read whole, a field of another shape than the API's, or neither body.
+    /// The same as for [`Request::decode`], and if both bodies are missing.
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, DecodeError> {
-        let mut form = form::nest(pairs)?;
-        let html = text(&mut form, "html")?.unwrap_or_default();
-        let (plain, short) = (text(&mut form, "text")?, text(&mut form, "txt")?);
-        let text = plain.or(short).unwrap_or_default();
+        let mut fields = Fields(form::nest(pairs)?);
+        let html = fields.required("html")?.into_owned();
+        let text = fields
+            .either("text", "txt")?
+            .map_or_else(String::new, Cow::into_owned);
         if html.is_empty() && text.is_empty() {
-            return Err(DecodeError::Field {
-                field: "html".to_owned(),
-                problem: "is missing, and so is the text",
-            });
+            return refuse("html", "is missing, and so is text");
         }
         Ok(Self { html, text })
     }
 }
 
-/// A text with its placeholders filled from the first of `vars` that has a value; those without one stay
-/// as they are. None when it comes out longer than `most` bytes: a short text may hold a long value often.
-pub fn fill<'a>(text: &'a str, vars: [&Vars; 2], most: usize) -> Option<Cow<'a, str>> {
+/// Fills the placeholders of a text, each from the first of `vars` that has a value. Placeholders without a
+/// value stay. `None` if the result is longer than `max` bytes: a short text may repeat a long value.
+pub fn fill<'a>(text: &'a str, vars: [&Vars; 2], max: usize) -> Option<Cow<'a, str>> {
     let value = |name: &str| vars.iter().find_map(|vars| vars.get(name.trim()));
-    let mut out = String::new();
+    let mut filled = String::new();
     let mut rest = text;
     while let Some(end) = rest.find("}}") {
         let begin = rest[..end].rfind("{{");
-        let found = begin.and_then(|begin| Some((begin, value(&rest[begin + 2..end])?)));
-        let (before, value) = match found {
+        let placeholder = begin.and_then(|begin| Some((begin, value(&rest[begin + 2..end])?)));
+        let (before, value) = match placeholder {
             Some((begin, value)) => (&rest[..begin], value.as_str()),
             None => (&rest[..end + 2], ""),
         };
-        if out.len() + before.len() + value.len() > most {
+        if filled.len() + before.len() + value.len() > max {
             return None;
         }
-        out.push_str(before);
-        out.push_str(value);
+        filled.push_str(before);
+        filled.push_str(value);
         rest = &rest[end + 2..];
     }
-    if out.len() + rest.len() > most {
+    if filled.len() + rest.len() > max {
         return None;
     }
-    if out.is_empty() && rest.len() == text.len() {
+    if filled.is_empty() && rest.len() == text.len() {
         return Some(Cow::Borrowed(text));
     }
-    out.push_str(rest);
-    Some(Cow::Owned(out))
+    filled.push_str(rest);
+    Some(Cow::Owned(filled))
 }
 
-/// Each recipient's own values, by its address.
+/// The values of each recipient, by address.
 fn recipients_vars(to: Map, global: &Vars) -> Result<HashMap<String, Arc<Vars>>, DecodeError> {
     let mut all = HashMap::new();
     for (key, value) in to {
         let Value::Map(mut recipient) = value else {
             continue;
         };
-        let name = format!("to[{key}][vars]");
-        let mut own = vars(&name, recipient.take("vars"))?;
+        let field = format!("to[{key}][vars]");
+        let own = map(recipient.take("vars"), || field.clone())?;
+        let mut own = vars(&field, own)?;
         own.retain(|name, _| !global.contains_key(name));
         let address = match recipient.take("email") {
             Some(Value::Text(email)) if !email.is_empty() => email,
@@ -132,37 +130,12 @@ fn recipients_vars(to: Map, global: &Vars) -> Result<HashMap<String, Arc<Vars>>,
     Ok(all)
 }
 
-fn vars(field: &str, value: Option<Value>) -> Result<Vars, DecodeError> {
-    let map = match value {
-        None => return Ok(Vars::new()),
-        Some(Value::Text(text)) if text.is_empty() => return Ok(Vars::new()),
-        Some(Value::Text(_)) => {
-            return Err(DecodeError::Field {
-                field: field.to_owned(),
-                problem: "is one value where it must be an array",
-            });
-        }
-        Some(Value::Map(map)) => map,
-    };
+fn vars(field: &str, map: Map) -> Result<Vars, DecodeError> {
     let one = |(name, value)| match value {
         Value::Text(value) => Ok((name, value)),
-        Value::Map(_) => Err(DecodeError::Field {
-            field: format!("{field}[{name}]"),
-            problem: "is an array where it must be one value",
-        }),
+        Value::Map(_) => refuse(format!("{field}[{name}]"), NOT_ONE_VALUE),
     };
     map.into_iter().map(one).collect()
-}
-
-fn text(form: &mut Map, name: &str) -> Result<Option<String>, DecodeError> {
-    match form.take(name) {
-        None => Ok(None),
-        Some(Value::Text(text)) => Ok((!text.is_empty()).then_some(text)),
-        Some(Value::Map(_)) => Err(DecodeError::Field {
-            field: name.to_owned(),
-            problem: "is an array where it must be one value",
-        }),
-    }
 }
 
 #[cfg(test)]
@@ -192,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_too_long_does_not_come_out() {
+    fn texts_over_the_maximum_are_not_filled() {
         let (own, global) = (vars_of(&[("a", "123")]), vars_of(&[("b", "4567")]));
-        let fill = |text, most| fill(text, [&own, &global], most);
+        let fill = |text, max| fill(text, [&own, &global], max);
         assert_eq!(fill("{{a}}-{{b}}.", 9).as_deref(), Some("123-4567."));
         for text in [
             "{{a}}-{{b}}.",
@@ -205,13 +178,13 @@ mod tests {
         ] {
             assert_eq!(fill(text, 8).as_deref(), None, "{text}");
         }
-        // Nothing is looked at twice.
+        // The search takes linear time.
         let braces = "{{".repeat(500_000);
         assert_eq!(fill(&braces, usize::MAX).as_deref(), Some(&*braces));
     }
 
     #[test]
-    fn what_goes_for_all_wins() {
+    fn global_values_win() {
         let pairs = [
             ("to[a@x][vars][n]", "own"),
             ("to[a@x][vars][m]", "own"),

@@ -16,7 +16,7 @@ use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::recipients::LineNumbers;
-use crate::render::{Engine, Looked, Row};
+use crate::render::{Engine, InspectedMessage, Row};
 
 /// How many rows of a shape are listed.
 const MOST_ROWS: usize = 10;
@@ -141,12 +141,12 @@ impl<'a> Checker<'a> {
         totals: &mut Totals,
         mut take: impl FnMut(Finding) -> Result<(), E>,
     ) -> Result<(), E> {
-        let looked = match self.shared.engine.look(row) {
-            Ok(looked) => looked,
+        let inspected = match self.shared.engine.inspect(row) {
+            Ok(inspected) => inspected,
             Err(finding) => return take(*finding),
         };
-        let values = looked.values();
-        let context = self.shared.row_context(row, &looked, &values);
+        let values = inspected.values();
+        let context = self.shared.row_context(row, &inspected, &values);
         let mut sink = FindingSink::new(&self.filter);
         for family in &self.families {
             family.row(&context, &mut sink);
@@ -156,14 +156,14 @@ impl<'a> Checker<'a> {
             totals.columns.row(&context);
             totals.families.iter_mut().for_each(|it| it.row(&context));
         }
-        match shape_id(&looked) {
+        match shape_id(&inspected) {
             None => {
-                let message = self.shared.message_context(row, &looked, &values);
+                let message = self.shared.message_context(row, &inspected, &values);
                 check_alone(&self.families, &message, &context, &mut sink);
             }
             Some(id) => {
                 let shape = totals.shapes.entry(id).or_insert_with(|| ShapeRows {
-                    result: self.shape(id, row, &looked),
+                    result: self.shape(id, row, &inspected),
                     count: 0,
                     rows: Vec::new(),
                 });
@@ -181,24 +181,24 @@ impl<'a> Checker<'a> {
 
     /// All findings about the message of one row.
     pub fn message(&self, row: &Row) -> Vec<Finding> {
-        let looked = match self.shared.engine.look(row) {
-            Ok(looked) => looked,
+        let inspected = match self.shared.engine.inspect(row) {
+            Ok(inspected) => inspected,
             Err(finding) => return vec![*finding],
         };
-        let values = looked.values();
+        let values = inspected.values();
         let mut sink = FindingSink::new(&self.filter);
-        let context = self.shared.row_context(row, &looked, &values);
+        let context = self.shared.row_context(row, &inspected, &values);
         let mut findings = Vec::new();
-        match shape_id(&looked) {
+        match shape_id(&inspected) {
             Some(id) => {
-                let shape = self.shape(id, row, &looked);
+                let shape = self.shape(id, row, &inspected);
                 for check in &shape.row_checks {
                     check.row(&context, &mut sink);
                 }
                 findings.clone_from(&shape.findings);
             }
             None => {
-                let message = self.shared.message_context(row, &looked, &values);
+                let message = self.shared.message_context(row, &inspected, &values);
                 check_alone(&self.families, &message, &context, &mut sink);
             }
         }
@@ -249,17 +249,17 @@ impl<'a> Checker<'a> {
 
     /// The findings about a row that is not among the recipients. The families of this check do not see it.
     fn check_apart(&self, row: &Row, least: Severity) -> Vec<Finding> {
-        let looked = match self.shared.engine.look(row) {
-            Ok(looked) => looked,
+        let inspected = match self.shared.engine.inspect(row) {
+            Ok(inspected) => inspected,
             Err(finding) => return vec![*finding],
         };
-        let values = looked.values();
+        let values = inspected.values();
         let filter = FindingFilter {
             least,
             ..self.filter.clone()
         };
         let mut sink = FindingSink::new(&filter);
-        let message = self.shared.message_context(row, &looked, &values);
+        let message = self.shared.message_context(row, &inspected, &values);
         let context = message.as_row();
         let families = families();
         check_alone(&families, &message, &context, &mut sink);
@@ -270,14 +270,14 @@ impl<'a> Checker<'a> {
     }
 
     /// The result of a shape. It is computed from this row if there is none yet.
-    fn shape(&self, id: u64, row: &Row, looked: &Looked) -> Arc<ShapeResult> {
+    fn shape(&self, id: u64, row: &Row, inspected: &InspectedMessage) -> Arc<ShapeResult> {
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(result) = shapes().get(&id) {
             return Arc::clone(result);
         }
         let mut sink = FindingSink::new(&self.filter);
-        let values = looked.values();
-        let message = self.shared.message_context(row, looked, &values);
+        let values = inspected.values();
+        let message = self.shared.message_context(row, inspected, &values);
         let row_checks = check_message(&self.families, &message, &mut sink);
         let result = Arc::new(ShapeResult {
             findings: sink.into_findings(),
@@ -326,8 +326,8 @@ fn check_alone(
 }
 
 /// What messages with the same structure have in common. Messages without HTML are all alike.
-fn shape_id(looked: &Looked) -> Option<u64> {
-    match &looked.html {
+fn shape_id(inspected: &InspectedMessage) -> Option<u64> {
+    match &inspected.html {
         None => Some(u64::MAX),
         Some(html) => html.shape(),
     }

@@ -11,7 +11,7 @@ use crate::finding::Severity;
 use crate::html::Page;
 use crate::message::Message;
 use crate::recipients::LineNumbers;
-use crate::render::{Engine, Looked, LookedHtml, Row};
+use crate::render::{Engine, InspectedHtml, InspectedMessage, Row};
 
 /// What is the same for all messages.
 pub(super) struct CampaignContext<'a> {
@@ -33,7 +33,7 @@ pub(super) struct CampaignContext<'a> {
     pub(super) clock: Clock,
     /// The mail clients that the campaign supports.
     pub(super) clients: Clients,
-    /// Whether links and domains are looked up later.
+    /// Whether links and domains are inspected up later.
     pub(super) net: bool,
 }
 
@@ -41,16 +41,16 @@ impl CampaignContext<'_> {
     pub(super) fn message_context<'b>(
         &'b self,
         row: &'b Row,
-        looked: &'b Looked,
+        inspected: &'b InspectedMessage,
         values: &'b [Cow<'b, str>],
     ) -> MessageContext<'b> {
-        let page = self.page(looked);
+        let page = self.page(inspected);
         let outlook = page.as_ref().map(|page| page.outlook_pages(&self.clock));
         MessageContext {
             shared: self,
             row,
-            message: &looked.prepared.message,
-            html: looked.html.as_ref(),
+            message: &inspected.prepared.message,
+            html: inspected.html.as_ref(),
             page,
             outlook: outlook.unwrap_or_default(),
             values,
@@ -58,22 +58,22 @@ impl CampaignContext<'_> {
     }
 
     /// The HTML of a message, with marks in place of the row's values.
-    pub(super) fn page(&self, looked: &Looked) -> Option<Page> {
-        let html = looked.html.as_ref()?;
+    pub(super) fn page(&self, inspected: &InspectedMessage) -> Option<Page> {
+        let html = inspected.html.as_ref()?;
         Some(Page::parse(html.marked(), &self.clock))
     }
 
     pub(super) fn row_context<'b>(
         &'b self,
         row: &'b Row,
-        looked: &'b Looked,
+        inspected: &'b InspectedMessage,
         values: &'b [Cow<'b, str>],
     ) -> RowContext<'b> {
         RowContext {
             shared: self,
             row,
-            message: &looked.prepared.message,
-            html: looked.html.as_ref(),
+            message: &inspected.prepared.message,
+            html: inspected.html.as_ref(),
             values,
         }
     }
@@ -94,7 +94,7 @@ pub(super) struct MessageContext<'a> {
     pub(super) row: &'a Row,
     /// Without its HTML, which is in `html` and `page`.
     pub(super) message: &'a Message,
-    pub(super) html: Option<&'a LookedHtml>,
+    pub(super) html: Option<&'a InspectedHtml>,
     pub(super) page: Option<Page>,
     /// The parts of the HTML that only Outlook shows.
     pub(super) outlook: Vec<Page>,
@@ -124,7 +124,7 @@ pub(super) struct RowContext<'a> {
     pub(super) shared: &'a CampaignContext<'a>,
     pub(super) row: &'a Row,
     pub(super) message: &'a Message,
-    pub(super) html: Option<&'a LookedHtml>,
+    pub(super) html: Option<&'a InspectedHtml>,
     /// The values of the row in the HTML, unescaped.
     pub(super) values: &'a [Cow<'a, str>],
 }

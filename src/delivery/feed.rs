@@ -77,7 +77,7 @@ impl Feeder {
             }
             for row in page {
                 after = row.row.number;
-                let prepared = match self.engine.prepare_to_post(&row.row) {
+                let prepared = match self.engine.prepare(&row.row) {
                     Ok(prepared) => prepared,
                     Err(finding) => {
                         let fault = RowFault::from(finding);

@@ -87,7 +87,9 @@ impl From<&Violation> for Refusal {
     fn from(violation: &Violation) -> Self {
         let message = match violation {
             Violation::TooLarge(_) => return Self::too_large(),
-            Violation::HeaderName(_) | Violation::ReservedHeader(_) | Violation::HeaderTwice(_) => {
+            Violation::HeaderName(_)
+            | Violation::ReservedHeader(_)
+            | Violation::RepeatedHeader(_) => {
                 format!("headers[…]: {violation}")
             }
             other => other.to_string(),

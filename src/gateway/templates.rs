@@ -54,15 +54,9 @@ pub(super) fn prepare(
     }
     let mut all: Vec<CapturedRequest> = Vec::new();
     let mut results: Vec<(usize, (String, String))> = Vec::new();
-    let whole = template.request.borrowed();
     let mut left = MAX_TOTAL;
     for (vars, indexes) in groups(&template.own) {
-        let request = fill_request(
-            &template.request,
-            &whole,
-            [vars, &template.global],
-            &indexes,
-        )?;
+        let request = fill_request(&template.request, [vars, &template.global], &indexes)?;
         left = left.checked_sub(request.size()).ok_or_else(too_large)?;
         let composed = gateway.composer.compose(Dialect::NewSendmail, request)?;
         // Only the first group stores the request and its form.
@@ -109,14 +103,12 @@ fn groups(vars: &[Arc<Vars>]) -> Vec<(&Vars, Vec<usize>)> {
     groups
 }
 
-/// The request to the recipients at these indexes, with its placeholders filled. `borrowed` equals
-/// `request`.
+/// The request to the recipients at these indexes, with its placeholders filled.
 ///
 /// # Errors
 /// If a message is too large.
 fn fill_request<'a>(
     request: &'a Request<'_>,
-    borrowed: &Request<'a>,
     vars: [&Vars; 2],
     indexes: &[usize],
 ) -> Result<Request<'a>, Refusal> {
@@ -126,13 +118,13 @@ fn fill_request<'a>(
         left -= filled.len();
         Ok(filled)
     };
-    let to = indexes.iter().filter_map(|index| borrowed.to.get(*index));
+    let to = indexes.iter().filter_map(|index| request.to.get(*index));
     Ok(Request {
         to: to.cloned().collect(),
         subject: body(&request.subject)?,
         html: request.html.as_deref().map(&mut body).transpose()?,
         text: request.text.as_deref().map(&mut body).transpose()?,
-        ..borrowed.clone()
+        ..request.clone()
     })
 }
 

@@ -26,12 +26,6 @@ pub(crate) fn is_marked(text: &str) -> bool {
     text.contains(BEGIN)
 }
 
-/// The number of the value if a text is one mark and nothing else.
-pub(crate) fn mark_number(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix(BEGIN)?.strip_suffix(END)?;
-    inner.parse().ok()
-}
-
 /// The numbers of the values whose marks a text contains, in the order of the text.
 pub(crate) fn mark_numbers(text: &str) -> impl Iterator<Item = usize> {
     let parts = text.split(BEGIN).skip(1);
@@ -84,6 +78,5 @@ mod tests {
         assert_eq!(fill("none", &values), "none");
         assert_eq!(values_in(text), [0, 1].into());
         assert_eq!(fill("\u{fdd0}7\u{fdd1}", &values), "7\u{fdd1}");
-        assert_eq!(mark_number("\u{fdd0}7\u{fdd1}"), Some(7));
     }
 }

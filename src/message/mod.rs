@@ -1,4 +1,4 @@
-//! A message as it is rendered, the envelope around it, and its attachments.
+//! A rendered message, its attachments, and its envelope.
 
 pub mod mime;
 mod transfer_encoding;
@@ -14,78 +14,58 @@ use sha2::{Digest, Sha256};
 use crate::address::{Address, Mailbox};
 use crate::api;
 
-/// A message as one recipient gets it.
+/// A message as one recipient gets it. Bodies and attachments are shared with other messages that have the
+/// same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// The sender.
     pub from: Mailbox,
-    /// The subject.
     pub subject: String,
-    /// The HTML body, unless something stands for it.
-    pub html: Option<String>,
-    /// What stands for the HTML body.
-    pub encoded_html: Option<EncodedHtml>,
-    /// The text body, shared with other messages that have the same.
+    pub html: Option<Arc<String>>,
     pub text: Option<Arc<String>>,
-    /// Where replies go.
     pub reply_to: Option<Address>,
-    /// Who gets a copy.
     pub cc: Option<Mailbox>,
-    /// Who gets a blind copy.
     pub bcc: Option<Mailbox>,
-    /// Extra headers.
+    /// Names and values of extra headers.
     pub headers: Vec<(String, String)>,
-    /// The tags.
     pub tags: Vec<String>,
-    /// The attachments, shared with other messages.
     pub attachments: Arc<Attachments>,
 }
 
-/// An HTML body that is needed in no other form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedHtml {
-    /// Percent-encoded, shared with other messages that have the same; empty where a message is only
-    /// held against the limits.
-    pub form: Arc<Vec<u8>>,
-    /// The length of the HTML itself, in bytes.
-    pub length: usize,
-}
-
-/// Whom a request is for: the rows that get the same message.
+/// The rows that get the same message in one request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
-    /// The SMTP account to send through.
+    /// The SMTP account that sends the message.
     pub smtp_account: Arc<str>,
-    /// The recipients.
     pub to: Vec<Recipient>,
 }
 
-/// One row of an envelope.
+/// A row in an envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipient {
-    /// The row.
+    /// The number of the row.
     pub row: u32,
-    /// Its address, and the display name if the cell had one.
     pub mailbox: Mailbox,
-    /// The message ID, where the sender chooses it.
+    /// The message ID, if the sender chooses it.
     pub message_id: Option<String>,
 }
 
 impl Message {
-    /// The text body.
+    pub fn html(&self) -> Option<&str> {
+        self.html.as_ref().map(|html| html.as_str())
+    }
+
     pub fn text(&self) -> Option<&str> {
         self.text.as_ref().map(|text| text.as_str())
     }
 
-    /// The request that posts this message, without its attachments: those are encoded once and
-    /// shared ([`Attachments::form`]).
+    /// The request that posts this message, without its attachments: [`Attachments::form`] has those encoded
+    /// for all messages.
     pub fn request<'a>(&'a self, envelope: &'a Envelope) -> api::Request<'a> {
         api::Request {
             to: envelope.to.iter().map(Recipient::as_api).collect(),
             smtp_account: Cow::Borrowed(&envelope.smtp_account),
             subject: Cow::Borrowed(&self.subject),
-            html: self.html.as_deref().map(Cow::Borrowed),
-            encoded_html: self.encoded_html.as_ref().map(EncodedHtml::as_api),
+            html: self.html().map(Cow::Borrowed),
             text: self.text().map(Cow::Borrowed),
             from: Cow::Borrowed(self.from.address.as_str()),
             from_name: self.from.name.as_deref().map(Cow::Borrowed),
@@ -106,7 +86,7 @@ impl Message {
         }
     }
 
-    /// The same request with its attachments in it.
+    /// The request with the attachments in it.
     pub fn whole_request<'a>(&'a self, envelope: &'a Envelope) -> api::Request<'a> {
         api::Request {
             files: self
@@ -116,15 +96,6 @@ impl Message {
                 .map(|file| file.as_api())
                 .collect(),
             ..self.request(envelope)
-        }
-    }
-}
-
-impl EncodedHtml {
-    fn as_api(&self) -> api::EncodedHtml<'_> {
-        api::EncodedHtml {
-            form: self.form.as_slice().into(),
-            length: self.length,
         }
     }
 }
@@ -146,28 +117,25 @@ fn as_copy(mailbox: &Mailbox) -> api::Copy<'_> {
     }
 }
 
-/// A file that goes with a message.
 #[derive(Debug, PartialEq)]
 pub struct Attachment {
-    /// The file's name, without folders.
+    /// Without folders.
     pub name: String,
     /// The media type, guessed from the name.
     pub mime: String,
-    /// The content in base64.
+    /// The content.
     pub base64: String,
-    /// The content's length in bytes.
+    /// Of the content, in bytes.
     pub size: u64,
-    /// The content's SHA-256, in hexadecimal.
+    /// Of the content, in hexadecimal.
     pub sha256: String,
-    /// Shown in the HTML.
+    /// Whether the HTML shows the file, which is not listed as an attachment then.
     pub inline: bool,
 }
 
 impl Attachment {
-    /// Reads a file.
-    ///
     /// # Errors
-    /// What the file system says.
+    /// If the file can't be read.
     pub fn read(path: &Path, inline: bool) -> std::io::Result<Self> {
         let content = std::fs::read(path)?;
         let name = path
@@ -201,17 +169,16 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The attachments of a message, and their part of a request's form, encoded once.
+/// The attachments of a message.
 #[derive(Debug, Default, PartialEq)]
 pub struct Attachments {
-    /// The attachments, in the order of the campaign's file.
+    /// In the order of `campaign.toml`.
     pub files: Vec<Arc<Attachment>>,
-    /// Their fields, percent-encoded: the end of the form.
+    /// The end of a request's form: the fields of all attachments, percent-encoded.
     pub form: Bytes,
 }
 
 impl Attachments {
-    /// Encodes the attachments.
     pub fn new(files: Vec<Arc<Attachment>>) -> Self {
         let mut form = Vec::new();
         for (index, file) in files.iter().enumerate() {
@@ -223,7 +190,7 @@ impl Attachments {
         }
     }
 
-    /// The length of the contents in base64: what counts against the limit of a message.
+    /// The length of all contents in base64, which counts against the limit of a message.
     pub fn base64_len(&self) -> usize {
         self.files.iter().map(|file| file.base64.len()).sum()
     }
@@ -232,21 +199,20 @@ impl Attachments {
 /// Why a file can't be attached.
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
-    /// It can't be opened.
-    #[error("there is no file {}: {}", .0.display(), .1)]
+    #[error("can't open the file {}: {}", .0.display(), .1)]
     Missing(PathBuf, std::io::Error),
-    /// It is a folder or a device.
+    /// A folder or a device.
     #[error("{} is not a file", .0.display())]
     NotAFile(PathBuf),
-    /// It is somewhere else, perhaps by a link.
+    /// Perhaps through a link.
     #[error("{} is outside the campaign's folder", .0.display())]
     Outside(PathBuf),
 }
 
-/// The file at `path` inside `dir`, with all links followed.
+/// Resolves `path` inside `dir`, following links.
 ///
 /// # Errors
-/// When there is none, or when it is not inside.
+/// If there is no such file, or it is outside `dir`.
 pub fn inside(dir: &Path, path: &Path) -> Result<PathBuf, PathError> {
     let missing = |error| PathError::Missing(path.to_owned(), error);
     let dir = dir.canonicalize().map_err(missing)?;

@@ -169,7 +169,7 @@ fn sizes(message: &Message) -> String {
     let size = |part: Option<&str>| part.map_or(0, str::len) as u64;
     format!(
         "html {} bytes, text {} bytes, attachments {} bytes in base64",
-        grouped(size(message.html.as_deref())),
+        grouped(size(message.html())),
         grouped(size(message.text())),
         grouped(message.attachments.base64_len() as u64)
     )
@@ -178,7 +178,7 @@ fn sizes(message: &Message) -> String {
 /// The size that counts against the API's limit, such as `12 KB`.
 pub(super) fn size(message: &Message) -> String {
     let part = |part: Option<&str>| part.map_or(0, str::len);
-    let bodies = part(message.html.as_deref()) + part(message.text());
+    let bodies = part(message.html()) + part(message.text());
     let bytes = bodies + message.attachments.base64_len();
     match bytes as u64 {
         bytes @ ..1000 => format!("{bytes} B"),

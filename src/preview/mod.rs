@@ -47,7 +47,7 @@ fn write(dir: &Path, prepared: &Prepared, date: Timestamp) -> io::Result<PathBuf
     fs::create_dir_all(dir)?;
     let name = file_name(prepared);
     let message = &prepared.message;
-    for (extension, body) in [("html", message.html.as_deref()), ("txt", message.text())] {
+    for (extension, body) in [("html", message.html()), ("txt", message.text())] {
         if let Some(body) = body {
             fs::write(dir.join(format!("{name}.{extension}")), body)?;
         }

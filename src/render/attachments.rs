@@ -1,4 +1,4 @@
-//! The attachments of rows: each file read and encoded once, and shared.
+//! Reads and encodes each attachment once, and shares it between rows.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,55 +7,56 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::finding::{Finding, Place};
 use crate::message::{Attachment, Attachments, PathError, inside};
 
-/// How many bytes of base64 are kept for rows to come; the rest is read again.
-const KEEP: usize = 64 << 20;
+/// How many bytes of base64 are cached. If more is needed, the cache starts afresh.
+const MAX_SIZE: usize = 64 << 20;
 
-/// A file that a row's message wants.
+/// The path of an attachment, as a row has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Wanted {
-    /// Its place in the campaign's list.
+pub(super) struct AttachmentPath {
+    /// The index in the campaign's list of attachments.
     pub(super) position: usize,
     pub(super) path: PathBuf,
     pub(super) inline: bool,
-    /// The row's own, not the same for all.
-    pub(super) own: bool,
+    /// Whether the path depends on the row.
+    pub(super) is_own: bool,
 }
 
-/// What a row's own attachment was when the run was planned.
+/// A row's own attachment, as it was when the run was planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its place in the campaign's list.
+    /// The index in the campaign's list of attachments.
     pub position: u32,
-    /// Its path inside the campaign's folder.
+    /// Inside the campaign's folder.
     pub path: PathBuf,
-    /// Its length in bytes.
+    /// In bytes.
     pub size: u64,
-    /// Its SHA-256, in hexadecimal.
+    /// In hexadecimal.
     pub sha256: String,
 }
 
-/// The attachments that have been read.
-pub(super) struct Shelf {
+pub(super) struct AttachmentCache {
     dir: PathBuf,
     own_dir: PathBuf,
     none: Arc<Attachments>,
-    kept: Mutex<Kept>,
+    entries: Mutex<Entries>,
 }
 
 #[derive(Default)]
-struct Kept {
-    sets: HashMap<Vec<Wanted>, Arc<Attachments>>,
+struct Entries {
+    sets: HashMap<Vec<AttachmentPath>, Arc<Attachments>>,
+    /// By the path, and whether the file is inline.
     files: HashMap<(PathBuf, bool), Arc<Attachment>>,
-    bytes: usize,
+    size: usize,
 }
 
-impl Shelf {
+impl AttachmentCache {
+    /// `dir` holds the attachments that all rows share, `own_dir` those of single rows.
     pub(super) fn new(dir: &Path, own_dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
             own_dir: own_dir.to_owned(),
             none: Arc::default(),
-            kept: Mutex::default(),
+            entries: Mutex::default(),
         }
     }
 
@@ -63,88 +64,94 @@ impl Shelf {
         Arc::clone(&self.none)
     }
 
-    /// The attachments for `wanted`, as they were `recorded` if they were.
+    /// # Errors
+    /// If a file can't be attached, or is not what was `recorded` of it.
     pub(super) fn get(
         &self,
-        wanted: &[Wanted],
+        paths: &[AttachmentPath],
         recorded: &[Recorded],
     ) -> Result<Arc<Attachments>, Box<Finding>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = match kept.sets.get(wanted) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = match entries.sets.get(paths) {
             Some(set) => Arc::clone(set),
-            None => self.read(wanted, &mut kept)?,
+            None => self.read(paths, &mut entries)?,
         };
-        for (file, wanted) in set.files.iter().zip(wanted) {
+        for (file, path) in set.files.iter().zip(paths) {
             if let Some(record) = recorded
                 .iter()
-                .find(|record| record.position as usize == wanted.position)
-                && (record.path != wanted.path
+                .find(|record| record.position as usize == path.position)
+                && (record.path != path.path
                     || record.size != file.size
                     || record.sha256 != file.sha256)
             {
-                return Err(Box::new(changed(&wanted.path)));
+                return Err(Box::new(changed(&path.path)));
             }
         }
         Ok(set)
     }
 
-    /// What to record of the row's own among `wanted`.
-    pub(super) fn record(&self, wanted: &[Wanted]) -> Result<Vec<Recorded>, Box<Finding>> {
-        let set = self.get(wanted, &[])?;
-        let own = set
-            .files
-            .iter()
-            .zip(wanted)
-            .filter(|(_, wanted)| wanted.own);
+    /// Describes the row's own attachments among `paths`.
+    pub(super) fn record(&self, paths: &[AttachmentPath]) -> Result<Vec<Recorded>, Box<Finding>> {
+        let set = self.get(paths, &[])?;
+        let own = set.files.iter().zip(paths).filter(|(_, path)| path.is_own);
         Ok(own
-            .map(|(file, wanted)| Recorded {
-                position: wanted.position as u32,
-                path: wanted.path.clone(),
+            .map(|(file, path)| Recorded {
+                position: path.position as u32,
+                path: path.path.clone(),
                 size: file.size,
                 sha256: file.sha256.clone(),
             })
             .collect())
     }
 
-    fn read(&self, wanted: &[Wanted], kept: &mut Kept) -> Result<Arc<Attachments>, Box<Finding>> {
-        let files = wanted
+    fn read(
+        &self,
+        paths: &[AttachmentPath],
+        entries: &mut Entries,
+    ) -> Result<Arc<Attachments>, Box<Finding>> {
+        let files = paths
             .iter()
-            .map(|wanted| self.file(wanted, kept))
+            .map(|path| self.file(path, entries))
             .collect::<Result<Vec<_>, _>>()?;
         let set = Arc::new(Attachments::new(files));
-        if kept.bytes + set.form.len() > KEEP {
-            *kept = Kept::default();
+        if entries.size + set.form.len() > MAX_SIZE {
+            *entries = Entries::default();
         }
-        kept.bytes += set.form.len();
-        kept.sets.insert(wanted.to_vec(), Arc::clone(&set));
+        entries.size += set.form.len();
+        entries.sets.insert(paths.to_vec(), Arc::clone(&set));
         Ok(set)
     }
 
-    fn file(&self, wanted: &Wanted, kept: &mut Kept) -> Result<Arc<Attachment>, Box<Finding>> {
-        let dir = if wanted.own { &self.own_dir } else { &self.dir };
-        let path = inside(dir, &wanted.path).map_err(|error| refused(&error))?;
-        let key = (path, wanted.inline);
-        if let Some(file) = kept.files.get(&key) {
+    fn file(
+        &self,
+        path: &AttachmentPath,
+        entries: &mut Entries,
+    ) -> Result<Arc<Attachment>, Box<Finding>> {
+        let dir = if path.is_own {
+            &self.own_dir
+        } else {
+            &self.dir
+        };
+        let full = inside(dir, &path.path).map_err(|error| refused(&error))?;
+        let key = (full, path.inline);
+        if let Some(file) = entries.files.get(&key) {
             return Ok(Arc::clone(file));
         }
-        let file = Attachment::read(&key.0, wanted.inline)
-            .map_err(|error| refused(&PathError::Missing(wanted.path.clone(), error)))?;
+        let file = Attachment::read(&key.0, path.inline)
+            .map_err(|error| refused(&PathError::Missing(path.path.clone(), error)))?;
         let file = Arc::new(file);
-        kept.bytes += file.base64.len();
-        kept.files.insert(key, Arc::clone(&file));
+        entries.size += file.base64.len();
+        entries.files.insert(key, Arc::clone(&file));
         Ok(file)
     }
 }
 
 fn refused(error: &PathError) -> Box<Finding> {
     let finding = Finding::error("attachment", Place::default(), error.to_string());
-    Box::new(finding.help("attachments are files inside the campaign's folder"))
+    Box::new(finding.help("attach files from inside the campaign's folder"))
 }
 
 fn changed(path: &Path) -> Finding {
-    let message = format!(
-        "{} is not the file any more that it was when the run was planned",
-        path.display()
-    );
+    let message = format!("{} has changed since the run was planned", path.display());
     Finding::error("attachment-changed", Place::default(), message)
 }

@@ -1,4 +1,4 @@
-//! From the template engine's errors to findings with a place in the user's files.
+//! Turns Tera's errors into findings with a place in the user's files.
 
 mod uses;
 
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use tera::{Error, ErrorKind};
 
-use super::hints::{hint, looked_up, never_closed};
+use super::hints::{hint, never_closed, row_lookup};
 use super::tags::{Tag, tags};
 use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
 use crate::source::Source;
 
-/// The texts of all templates, to point into.
+/// The texts of all templates, as the user wrote them.
 pub(super) struct Sources {
     campaign: Source,
     columns: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Sources {
 struct Template {
     text: String,
     tags: Vec<Tag>,
-    /// Where it stands in the campaign's file, if it is a string of `[message]`.
+    /// The place in `campaign.toml` of a field of `[message]`.
     string: Option<Range<usize>>,
 }
 
@@ -50,17 +50,17 @@ impl Sources {
         &self.campaign
     }
 
-    /// The files in `templates/`, by name and text.
+    /// The name and the text of the files in `templates/`.
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         let templates = self.templates.iter();
         let files = templates.filter(|(_, template)| template.string.is_none());
         files.map(|(name, template)| (name.as_str(), template.text.as_str()))
     }
 
-    /// All templates, by name and text: the files, and the strings of `[message]`.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The name, the text and the tags of all templates: files and fields of `[message]`.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &[Tag])> + Clone {
         let templates = self.templates.iter();
-        templates.map(|(name, template)| (name.as_str(), template.text.as_str()))
+        templates.map(|(name, it)| (name.as_str(), it.text.as_str(), it.tags.as_slice()))
     }
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
@@ -80,7 +80,7 @@ impl Sources {
         self.templates.insert(name.to_owned(), template);
     }
 
-    /// A finding about a whole template, or about a string of `[message]`.
+    /// A finding about a whole template or field.
     pub(super) fn finding(&self, name: &str, code: &'static str, message: String) -> Finding {
         match self
             .templates
@@ -92,8 +92,8 @@ impl Sources {
         }
     }
 
-    /// What the engine says of the template `name` when it compiles: it tells all unknown filters,
-    /// tests and functions in one text, as `error: MESSAGE` and ` --> TEMPLATE:LINE:COLUMN`.
+    /// Explains an error from compiling the template `name`. Tera reports all unknown filters, tests and
+    /// functions in one text, as `error: MESSAGE` and ` --> TEMPLATE:LINE:COLUMN`.
     pub(super) fn explain_all(&self, name: &str, error: &Error) -> Vec<Finding> {
         let text = match error.kind() {
             ErrorKind::Msg(text) => text.as_str(),
@@ -102,8 +102,8 @@ impl Sources {
         let mut message = "";
         let mut findings = Vec::new();
         for line in text.lines() {
-            if let Some(told) = line.strip_prefix("error: ") {
-                message = told;
+            if let Some(error) = line.strip_prefix("error: ") {
+                message = error;
             } else if let Some((template, span)) = line
                 .trim_start()
                 .strip_prefix("--> ")
@@ -118,7 +118,7 @@ impl Sources {
         findings
     }
 
-    /// The template and the byte of `TEMPLATE:LINE:COLUMN`.
+    /// Parses `TEMPLATE:LINE:COLUMN` into a template and a span of one character.
     fn span_of<'a>(&self, place: &'a str) -> Option<(&'a str, Range<usize>)> {
         let mut parts = place.rsplitn(3, ':');
         let column: usize = parts.next()?.parse().ok()?;
@@ -131,12 +131,12 @@ impl Sources {
             .take(line.checked_sub(1)?)
             .map(str::len)
             .sum();
-        let (offset, found) = lines.next()?.char_indices().nth(column.checked_sub(1)?)?;
+        let (offset, character) = lines.next()?.char_indices().nth(column.checked_sub(1)?)?;
         let start = before + offset;
-        Some((template, start..start + found.len_utf8()))
+        Some((template, start..start + character.len_utf8()))
     }
 
-    /// What the engine says of the template `name`.
+    /// Explains an error from the template `name`.
     pub(super) fn explain(&self, name: &str, error: &Error) -> Finding {
         match error.kind() {
             ErrorKind::SyntaxError(report) => {
@@ -158,7 +158,7 @@ impl Sources {
                     }
                     _ if message.contains("undefined") => self
                         .at("undefined-variable", report.filename(), span, message)
-                        .help(self.known()),
+                        .help(self.names()),
                     _ => self.at("template-error", report.filename(), span, message),
                 }
             }
@@ -186,7 +186,7 @@ impl Sources {
         }
     }
 
-    /// The finding for a template that is none, with the way out where that can be told.
+    /// A finding for a syntax error, with a hint at what was probably meant.
     fn syntax(&self, template: &str, span: &Range<usize>, message: &str) -> Finding {
         const CODE: &str = "template-syntax";
         let text = self.templates.get(template).map_or("", |it| &it.text);
@@ -202,7 +202,7 @@ impl Sources {
         }
     }
 
-    /// The finding for a variable that no row has.
+    /// A finding for a variable that is neither a column nor in `[vars]`.
     pub(super) fn undefined(&self, template: &str, span: Range<usize>, variable: &str) -> Finding {
         let names = self.columns.iter().chain(&self.vars).map(String::as_str);
         let text = self.templates.get(template).map_or("", |it| &it.text);
@@ -210,12 +210,12 @@ impl Sources {
         let odd = self.columns.iter().filter(|name| !is_identifier(name));
         let mut written = odd.filter(|name| rest.starts_with(name.as_str()));
         let help = match (written.next(), nearest(variable, names)) {
-            (Some(column), _) => looked_up(column),
+            (Some(column), _) => row_lookup(column),
             (None, Some(near)) if !is_identifier(near) => {
-                format!("did you mean row[{near:?}]? {}", self.known())
+                format!("did you mean row[{near:?}]? {}", self.names())
             }
-            (None, Some(near)) => format!("did you mean `{near}`? {}", self.known()),
-            (None, None) => self.known(),
+            (None, Some(near)) => format!("did you mean `{near}`? {}", self.names()),
+            (None, None) => self.names(),
         };
         self.at(
             "undefined-variable",
@@ -226,18 +226,19 @@ impl Sources {
         .help(help)
     }
 
-    /// The file of a template, through the campaign's folder as the user named it.
+    /// The path of a template, with the campaign's folder as the user named it.
     fn path(&self, template: &str) -> PathBuf {
         let folder = self.campaign.path.parent().unwrap_or(Path::new(""));
         folder.join(TEMPLATES).join(template)
     }
 
-    fn known(&self) -> String {
-        let mut known = format!("the columns are: {}", self.columns.join(", "));
+    /// What templates can use.
+    fn names(&self) -> String {
+        let mut names = format!("the columns are: {}", self.columns.join(", "));
         if !self.vars.is_empty() {
-            known.push_str(&format!("; [vars] has: {}", self.vars.join(", ")));
+            names.push_str(&format!("; [vars] has: {}", self.vars.join(", ")));
         }
-        known
+        names
     }
 
     fn at(&self, code: &'static str, template: &str, span: Range<usize>, message: &str) -> Finding {
@@ -258,7 +259,7 @@ impl Sources {
         }
     }
 
-    /// Where a part of a string's value stands in the file: exactly, unless the string has escapes.
+    /// Where a part of a field's value stands in `campaign.toml`: the whole string if it has escapes.
     fn inside_string(
         &self,
         string: &Range<usize>,

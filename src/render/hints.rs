@@ -1,19 +1,18 @@
-//! What to do about a template that is no template: what people write who come from other programs,
-//! and what is easily forgotten.
+//! Hints at how to fix a syntax error: syntax from other template engines, and frequent mistakes.
 
 use std::ops::Range;
 
 use crate::campaign::is_identifier;
 
-/// A tag around a place in a template.
-struct Around<'a> {
-    /// Whether it prints: `{{ … }}`.
+/// The tag around an error.
+struct EnclosingTag<'a> {
+    /// Whether it is `{{ … }}`.
     prints: bool,
-    /// What is in it, up to its end or that of the template.
+    /// Its content, up to the end of the tag or of the template.
     inner: &'a str,
 }
 
-impl<'a> Around<'a> {
+impl<'a> EnclosingTag<'a> {
     fn find(text: &'a str, at: usize) -> Option<Self> {
         let before = text.get(..at)?;
         let start = before.rfind("{{").max(before.rfind("{%"))?;
@@ -28,77 +27,74 @@ impl<'a> Around<'a> {
     }
 }
 
-/// A way out of an error of syntax, if what is meant can be told.
 pub(super) fn hint(
     text: &str,
     span: &Range<usize>,
     message: &str,
     columns: &[String],
 ) -> Option<String> {
-    let around = Around::find(text, span.start)?;
-    let found = text.get(span.clone()).unwrap_or_default();
-    if around.prints
-        && let Some(hint) = handlebars(around.inner)
+    let tag = EnclosingTag::find(text, span.start)?;
+    let token = text.get(span.clone()).unwrap_or_default();
+    if tag.prints
+        && let Some(hint) = handlebars(tag.inner)
     {
         return Some(hint);
     }
     if let Some(hint) = named_argument(text, span, message) {
         return Some(hint);
     }
-    if let Some(column) = column_in(around.inner, columns) {
-        return Some(looked_up(column));
+    if let Some(column) = column_in(tag.inner, columns) {
+        return Some(row_lookup(column));
     }
     if message == "Unknown tag" {
-        return unknown_tag(text, span, found, around.inner);
+        return unknown_tag(text, span, token, tag.inner);
     }
-    if around.inner.starts_with("else if") {
+    if tag.inner.starts_with("else if") {
         return Some("write {% elif … %}".to_owned());
     }
     let next = text.get(span.start..).unwrap_or_default();
     for (sign, word) in [("&&", "and"), ("||", "or"), ("!", "not")] {
         if next.starts_with(sign) {
-            return Some(format!("write `{word}` in the place of `{sign}`"));
+            return Some(format!("write `{word}` instead of `{sign}`"));
         }
     }
-    let close = if around.prints { "}}" } else { "%}" };
+    let close = if tag.prints { "}}" } else { "%}" };
     if !message.contains(&format!("expected {close}")) {
         return None;
     }
-    if around.inner.contains(['<', '\n']) {
+    if tag.inner.contains(['<', '\n']) {
         return Some(format!("close the tag with `{close}`"));
     }
     message.starts_with("Found identifier").then(|| {
-        "a name has no spaces in it; a column that has some is written row[\"…\"]".to_owned()
+        "names can't contain spaces; write row[\"…\"] for a column whose name does".to_owned()
     })
 }
 
-/// How a column is written whose name is not that of a variable.
-pub(super) fn looked_up(column: &str) -> String {
-    format!(
-        "the column “{column}” is written row[{column:?}]: its name has more than letters, digits and _ in it"
-    )
+/// A hint at how to use a column whose name is not an identifier.
+pub(super) fn row_lookup(column: &str) -> String {
+    format!("write row[{column:?}]: the column's name has more than letters, digits and _ in it")
 }
 
-/// The column with such a name that stands in a tag, the longest if there are several.
+/// The column in a tag whose name is not an identifier, the longest if there are several.
 fn column_in<'a>(inner: &str, columns: &'a [String]) -> Option<&'a str> {
     let inner = inner.to_lowercase();
     let odd = columns.iter().filter(|name| !is_identifier(name));
-    let found = odd.filter(|name| {
+    let in_tag = odd.filter(|name| {
         let name = name.to_lowercase();
         let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'');
         inner.match_indices(&name).any(|(at, _)| {
             !inner[..at].ends_with(part) && !inner[at + name.len()..].starts_with(part)
         })
     });
-    found.max_by_key(|name| name.len()).map(String::as_str)
+    in_tag.max_by_key(|name| name.len()).map(String::as_str)
 }
 
-/// What Handlebars and Mustache have in `{{ … }}`.
+/// A hint for tags of Handlebars and Mustache.
 fn handlebars(inner: &str) -> Option<String> {
     // Mustachio, of Postmark.
     if let Some(about) = inner.strip_prefix("each ") {
         return Some(format!(
-            "this is written as in Mustachio; here it is {{% for item in {} %}}…{{% endfor %}}",
+            "this is Mustachio syntax; write {{% for item in {} %}}…{{% endfor %}} instead",
             about.trim()
         ));
     }
@@ -106,7 +102,7 @@ fn handlebars(inner: &str) -> Option<String> {
     let rest = inner[sign.len_utf8()..].trim();
     let (word, about) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let about = if about.is_empty() { "x" } else { about.trim() };
-    let here = match (sign, word) {
+    let tera = match (sign, word) {
         ('#', "if") => format!("{{% if {about} %}}…{{% endif %}}"),
         ('#', "unless") => format!("{{% if not {about} %}}…{{% endif %}}"),
         ('#', "each") => format!("{{% for item in {about} %}}…{{% endfor %}}"),
@@ -119,12 +115,10 @@ fn handlebars(inner: &str) -> Option<String> {
         ('&', _) => format!("{{{{ {word} | safe }}}}"),
         _ => return None,
     };
-    Some(format!(
-        "this is written as in Handlebars; here it is {here}"
-    ))
+    Some(format!("this is Handlebars syntax; write {tera} instead"))
 }
 
-/// What Jinja and Twig take without its name, such as `default("x")`.
+/// A hint for arguments that Jinja and Twig take without a name, such as `default("x")`.
 fn named_argument(text: &str, span: &Range<usize>, message: &str) -> Option<String> {
     if !message.ends_with("but expected identifier.") {
         return None;
@@ -142,45 +136,43 @@ fn named_argument(text: &str, span: &Range<usize>, message: &str) -> Option<Stri
         "split" => "pat",
         _ => "name",
     };
-    Some(format!("arguments have names: {filter}({name}={argument})"))
+    Some(format!("arguments need names: {filter}({name}={argument})"))
 }
 
-fn unknown_tag(text: &str, span: &Range<usize>, found: &str, inner: &str) -> Option<String> {
-    let about = inner.strip_prefix(found).unwrap_or_default().trim();
-    match found {
+fn unknown_tag(text: &str, span: &Range<usize>, name: &str, inner: &str) -> Option<String> {
+    let about = inner.strip_prefix(name).unwrap_or_default().trim();
+    match name {
         "elsif" | "elseif" | "elif" | "else" => match open(text, span.start).last() {
             Some(block) if block.word == "if" => Some(format!("write {{% elif {about} %}}")),
-            _ => Some("there is no {% if … %} that it could go on".to_owned()),
+            _ => Some("there is no {% if … %} before it".to_owned()),
         },
         "unless" => Some(format!("write {{% if not {about} %}}")),
         "foreach" => Some("write {% for … in … %}".to_owned()),
         "assign" => Some(format!("write {{% set {about} %}}")),
         _ => {
-            let word = found.strip_prefix("end")?;
+            let word = name.strip_prefix("end")?;
             Some(match open(text, span.start).last() {
                 Some(block) => format!(
-                    "{} in line {} is still open: first comes {{% end{} %}}",
+                    "{} in line {} is still open: close it with {{% end{} %}} first",
                     block.tag, block.line, block.word
                 ),
-                None => format!("there is no {{% {word} … %}} that it could end"),
+                None => format!("there is no {{% {word} … %}} before it"),
             })
         }
     }
 }
 
-/// The innermost tag that is open at the end of a template: its place, what it is, and what would
-/// close it.
+/// The innermost tag that is open at the end of a template: its place, a message and a hint.
 pub(super) fn never_closed(text: &str) -> Option<(Range<usize>, String, String)> {
     let block = open(text, text.len()).pop()?;
     let message = format!("{} is never closed", block.tag);
-    let help = format!("write {{% end{} %}} where it is to end", block.word);
+    let help = format!("write {{% end{} %}} where the block ends", block.word);
     Some((block.span, message, help))
 }
 
-/// A tag that has an end.
+/// A tag that needs an end tag.
 struct Block {
     word: &'static str,
-    /// As it is written.
     tag: String,
     span: Range<usize>,
     line: usize,
@@ -207,8 +199,8 @@ fn open(text: &str, at: usize) -> Vec<Block> {
                 line: text[..begin].matches('\n').count() + 1,
             });
         } else if let Some(word) = word.strip_prefix("end") {
-            let known = blocks.iter().rposition(|block| block.word == word);
-            blocks.truncate(known.unwrap_or(blocks.len()));
+            let opened = blocks.iter().rposition(|block| block.word == word);
+            blocks.truncate(opened.unwrap_or(blocks.len()));
         }
     }
     blocks
@@ -219,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_found_as_words() {
+    fn columns_are_found_as_whole_words() {
         let columns = ["First Name", "Name", "E-mail", "First Name 2"].map(String::from);
         assert_eq!(column_in("First Name", &columns), Some("First Name"));
         assert_eq!(
@@ -231,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_open_tag_is_told() {
+    fn the_innermost_open_tag_is_reported() {
         let text = "{% if a %}\n{%- for b in c %}{% set x = 1 %}{% if d %}{% endif %}";
         let (span, message, help) = never_closed(text).expect("one is open");
         assert_eq!(span.start, 11);
         assert_eq!(message, "{%- for b in c %} is never closed");
-        assert_eq!(help, "write {% endfor %} where it is to end");
+        assert_eq!(help, "write {% endfor %} where the block ends");
         assert!(never_closed("{% if a %}{% endif %}{{ b").is_none());
     }
 }

@@ -1,25 +1,41 @@
-//! From a recipient to a message: the template engine and what is done with its output.
+//! Renders a recipient's row to a message: runs the templates, inlines CSS and makes the text part.
 
 mod attachments;
-mod bodies;
+mod body_cache;
+mod body_template;
+mod constants;
+mod context;
 mod engine;
+mod escape;
 mod explain;
+mod filters;
 mod hints;
-mod look;
-mod mould;
-mod over;
-mod recorder;
-mod skeleton;
-mod slots;
+mod inspection;
+mod limits;
+mod message_fields;
+mod plain_text;
+mod renderer;
+mod styles;
 mod tags;
 mod templates;
 #[cfg(test)]
 mod tests;
-mod text;
-mod values;
+mod value_spans;
 mod variables;
 
 pub use attachments::Recorded;
 pub use engine::{Engine, Inputs, Prepared, Row};
-pub use look::{Looked, LookedHtml};
-pub use text::{escaped, unescaped};
+pub(crate) use escape::{escaped, unescaped};
+pub(crate) use inspection::InspectedHtml;
+pub use inspection::InspectedMessage;
+
+/// HTML that can't be processed.
+#[derive(Debug, thiserror::Error)]
+enum HtmlError {
+    #[error("can't inline the CSS of <style>: {0}")]
+    Css(#[from] css_inline::InlineError),
+    #[error("can't make a text part from the HTML: {0}")]
+    Text(#[from] html2text::Error),
+    #[error(transparent)]
+    Utf8(#[from] std::string::FromUtf8Error),
+}

@@ -1,25 +1,25 @@
-//! The tags of a template and the tokens in them: Tera keeps its own parser to itself.
+//! Finds the tags in a template, and the tokens in each tag. Tera does not export its parser.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// A tag.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tag {
-    pub(super) kind: Kind,
-    /// What stands between its delimiters.
+    pub(super) kind: TagKind,
+    /// Where the tag stands in the template, with its delimiters.
+    pub(super) span: Range<usize>,
     pub(super) tokens: Vec<Token>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TagKind {
     /// `{{ … }}`
     Print,
     /// `{% … %}`
     Statement,
 }
 
-/// A token, and where it stands in the template.
+/// A token and its place in the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
@@ -28,12 +28,20 @@ pub(super) struct Token {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
-    /// A variable, a keyword, or what has the looks of one.
+    /// A variable, a field, a filter or a keyword.
     Name,
     /// A string with its quotes.
     String,
-    /// A number, or a sign.
+    /// A number or a sign.
     Other,
+}
+
+impl Tag {
+    /// The tokens as they are written.
+    pub(super) fn words<'a>(&self, template: &'a str) -> Vec<&'a str> {
+        let tokens = self.tokens.iter();
+        tokens.map(|token| token.text(template)).collect()
+    }
 }
 
 impl Token {
@@ -42,23 +50,23 @@ impl Token {
     }
 }
 
-/// What a string without escapes says.
+/// The content of a string literal without escapes.
 pub(super) fn literal(token: &str) -> Option<&str> {
     let quote = token.chars().next().filter(|c| "\"'`".contains(*c))?;
     let inner = token.get(1..)?.strip_suffix(quote)?;
     (!inner.contains('\\')).then_some(inner)
 }
 
-/// The tags of a template; comments are none, and in what is raw there are none. Nothing where one is
-/// not closed, which Tera does not take.
+/// The tags of a template, without comments and without what stands between `raw` and `endraw`.
+/// `None` if a tag is not closed: Tera rejects such a template.
 pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
     let mut tags = Vec::new();
     let mut at = 0;
     while let Some((start, opener)) = opener(template, at) {
         let inner = start + opener.len();
         let (kind, closer) = match opener {
-            "{{" => (Kind::Print, "}}"),
-            "{%" => (Kind::Statement, "%}"),
+            "{{" => (TagKind::Print, "}}"),
+            "{%" => (TagKind::Statement, "%}"),
             _ => {
                 at = inner + template[inner..].find("#}")? + 2;
                 continue;
@@ -68,32 +76,36 @@ pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
         let (tokens, end) = tokens(template, inner, closer)?;
         let first = tokens.first().map(|token| token.text(template));
         at = match first {
-            Some("raw") if kind == Kind::Statement => end_of_raw(template, end)?,
+            Some("raw") if kind == TagKind::Statement => end_of_raw(template, end)?,
             _ => end,
         };
-        tags.push(Tag { kind, tokens });
+        tags.push(Tag {
+            kind,
+            span: start..end,
+            tokens,
+        });
     }
     Some(tags)
 }
 
-/// The names that a template with these tags gives to values itself: in loops, and by setting them.
-pub(super) fn locals(template: &str, tags: &[Tag]) -> BTreeSet<String> {
-    let mut locals = BTreeSet::from(["loop".to_owned()]);
+/// The names that the template itself gives to values, in loops and with `set`.
+pub(super) fn local_names(template: &str, tags: &[Tag]) -> BTreeSet<String> {
+    let mut names = BTreeSet::from(["loop".to_owned()]);
     for tag in tags {
-        let mut texts = tag.tokens.iter().map(|token| token.text(template));
-        while let Some(text) = texts.next() {
-            if text == "for" {
-                let names = texts.by_ref().take_while(|text| *text != "in");
-                locals.extend(names.map(str::to_owned));
-            } else if text == "set" || text == "set_global" {
-                locals.extend(texts.next().map(str::to_owned));
+        let mut words = tag.words(template).into_iter();
+        while let Some(word) = words.next() {
+            if word == "for" {
+                let bound = words.by_ref().take_while(|word| *word != "in");
+                names.extend(bound.map(str::to_owned));
+            } else if word == "set" || word == "set_global" {
+                names.extend(words.next().map(str::to_owned));
             }
         }
     }
-    locals
+    names
 }
 
-/// Where the tag begins that ends what is raw.
+/// Where the `endraw` tag begins.
 fn end_of_raw(template: &str, from: usize) -> Option<usize> {
     let mut tags = template[from..].match_indices("{%");
     let (at, _) = tags.find(|(at, opener)| {
@@ -104,19 +116,19 @@ fn end_of_raw(template: &str, from: usize) -> Option<usize> {
     Some(from + at)
 }
 
-/// Where the next tag or comment begins, and with what.
+/// The start and the delimiter of the next tag or comment.
 fn opener(template: &str, from: usize) -> Option<(usize, &'static str)> {
-    let found = ["{{", "{%", "{#"]
+    let next = ["{{", "{%", "{#"]
         .into_iter()
         .filter_map(|opener| Some((from + template[from..].find(opener)?, opener)));
-    found.min()
+    next.min()
 }
 
-/// The tokens up to `closer`, and where that ends.
+/// The tokens before `closer`, and where `closer` ends.
 fn tokens(template: &str, from: usize, closer: &str) -> Option<(Vec<Token>, usize)> {
     let mut tokens = Vec::new();
     let mut at = from;
-    // How many maps are open: their brackets are no end of the tag.
+    // Depth of nested maps, whose brackets do not end the tag.
     let mut open: usize = 0;
     loop {
         let rest = &template[at..];
@@ -156,7 +168,7 @@ fn tokens(template: &str, from: usize, closer: &str) -> Option<(Vec<Token>, usiz
     }
 }
 
-/// The length of a string with its quotes.
+/// The length of a string literal with its quotes.
 fn string(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -174,19 +186,15 @@ fn string(text: &str, quote: char) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn texts(template: &str) -> Option<Vec<(Kind, Vec<&str>)>> {
+    fn texts(template: &str) -> Option<Vec<(TagKind, Vec<&str>)>> {
         let tags = tags(template)?.into_iter();
-        let texts = tags.map(|tag| {
-            let tokens = tag.tokens.iter().map(|token| token.text(template));
-            (tag.kind, tokens.collect())
-        });
-        Some(texts.collect())
+        Some(tags.map(|tag| (tag.kind, tag.words(template))).collect())
     }
 
     #[test]
     fn tags_have_tokens() {
-        let print = |tokens: &[&'static str]| (Kind::Print, tokens.to_vec());
-        let statement = |tokens: &[&'static str]| (Kind::Statement, tokens.to_vec());
+        let print = |tokens: &[&'static str]| (TagKind::Print, tokens.to_vec());
+        let statement = |tokens: &[&'static str]| (TagKind::Statement, tokens.to_vec());
         assert_eq!(
             texts("a {{- x|f(y='}}') -}} {# {{ no }} #}{%if a==\"\\\"%}\"-%}{{1.5-b}}{{ ł }}"),
             Some(vec![
@@ -209,7 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_is_told() {
+    fn spans_include_delimiters() {
+        let template = "a {{- b -}} c {%if d%}";
+        let tags = tags(template).expect("closed tags");
+        let spans = tags.iter().map(|tag| &template[tag.span.clone()]);
+        assert_eq!(spans.collect::<Vec<_>>(), ["{{- b -}}", "{%if d%}"]);
+    }
+
+    #[test]
+    fn unclosed_tags_have_no_tokens() {
         for template in [
             "{{ {'a': 1 }}",
             "{%- raw %}{{{% end %}",

@@ -1,4 +1,4 @@
-//! The files in `templates/`.
+//! Reads the files in `templates/`.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tera::Tera;
 
 use super::explain::Sources;
-use super::values;
+use super::filters::new_tera;
 use crate::finding::{Finding, Place};
 
-/// Reads and compiles the templates of a campaign; what is wrong with them is added to `findings`.
+/// Reads and compiles the templates of a campaign. Errors are added to `findings`.
 pub(super) fn load_templates(
     tera: &mut Tera,
     sources: &mut Sources,
@@ -28,9 +28,9 @@ pub(super) fn load_templates(
     for (name, content) in &files {
         sources.add_file(name, content);
     }
-    // One by one first, so that every broken file is told and not the first alone.
+    // Each file is compiled alone first, so that all syntax errors are reported and not only the first.
     for (name, content) in &files {
-        if let Err(error) = values::new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
+        if let Err(error) = new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
             && matches!(error.kind(), tera::ErrorKind::SyntaxError(_))
         {
             findings.push(sources.explain(name, &error));
@@ -44,8 +44,8 @@ pub(super) fn load_templates(
     }
 }
 
-/// The templates below `dir`, named by their path in it with `/`. A file that is not UTF-8, such
-/// as an image, is no template.
+/// Collects the templates below `dir`, named by their path in `root` with `/`. Files that are not UTF-8,
+/// such as images, are skipped.
 fn read_templates(
     root: &Path,
     dir: &Path,

@@ -1,16 +1,16 @@
-//! Which variables the templates use, and which of them no row has. Tera finds an undefined one
-//! only where it is printed: `{% if typo %}` is silently false.
+//! Finds variables that no row has. Tera reports an undefined variable only where it is printed:
+//! `{% if typo %}` is silently false.
 
 use std::collections::BTreeSet;
 
 use tera::Tera;
 
+use super::context::ROW;
 use super::explain::Sources;
-use super::values::ROW;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
 
-/// The variables of the templates that `roots` render, with those they include and inherit from.
+/// The variables of the `roots` and of the templates that they include or extend.
 pub(super) fn used(tera: &Tera, roots: &[&str]) -> BTreeSet<String> {
     roots
         .iter()
@@ -20,28 +20,27 @@ pub(super) fn used(tera: &Tera, roots: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The columns that the templates use, by place and name.
+/// The index and the name of each column that the templates use.
 pub(super) fn used_columns(
     sources: &Sources,
     used: &BTreeSet<String>,
     header: &[String],
 ) -> Vec<(usize, String)> {
-    let looked_up: BTreeSet<String> = sources
+    let in_row: BTreeSet<String> = sources
         .row_lookups()
         .into_iter()
         .map(|(_, _, name)| name)
         .collect();
     let all = sources.looks_up_any();
-    let is_used = |name: &str| {
-        all || looked_up.contains(name) || (is_identifier(name) && used.contains(name))
-    };
+    let is_used =
+        |name: &str| all || in_row.contains(name) || (is_identifier(name) && used.contains(name));
     let columns = header.iter().enumerate();
     let columns = columns.filter(|(_, name)| !name.is_empty() && is_used(name));
     columns.map(|(index, name)| (index, name.clone())).collect()
 }
 
-/// A finding for each variable that is neither a column nor one of `[vars]`, and for each column looked
-/// up in `row` that there is not; but for those of which the templates say that they may be missing.
+/// A finding for each variable that is neither a column nor in `[vars]`, and for each missing column that is
+/// looked up in `row`. Names are skipped if the templates handle that they are undefined.
 pub(super) fn unknown(
     sources: &Sources,
     used: &BTreeSet<String>,
@@ -53,17 +52,18 @@ pub(super) fn unknown(
         .iter()
         .map(|(name, _)| name.get_ref().as_str())
         .collect();
-    let column = |name: &str| header.iter().any(|column| column == name);
-    let known =
-        |name: &str| (is_identifier(name) && column(name)) || vars.contains(&name) || name == ROW;
+    let is_column = |name: &str| header.iter().any(|column| column == name);
+    let is_defined = |name: &str| {
+        (is_identifier(name) && is_column(name)) || vars.contains(&name) || name == ROW
+    };
     let mut findings: Vec<Finding> = used
         .iter()
-        .filter(|name| !known(name) && !sources.sets(name))
+        .filter(|name| !is_defined(name) && !sources.sets(name))
         .filter_map(|name| sources.place_of_unguarded(name).map(|place| (name, place)))
         .map(|(name, (template, span))| sources.undefined(&template, span, name))
         .collect();
     for (template, span, name) in sources.row_lookups() {
-        if !column(&name) && !sources.is_guarded(&name) {
+        if !is_column(&name) && !sources.is_guarded(&name) {
             findings.push(sources.undefined(&template, span, &name));
         }
     }

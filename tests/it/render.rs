@@ -1,4 +1,4 @@
-//! From a row to its message, as the outbox has it.
+//! A row's message, as it is in the outbox.
 
 use std::path::{Path, PathBuf};
 
@@ -150,7 +150,7 @@ fn an_undefined_variable_is_told_with_its_place_and_what_there_is() {
 }
 
 #[test]
-fn an_undefined_variable_is_found_where_the_engine_is_silent() {
+fn undefined_variables_are_found_where_tera_is_silent() {
     for template in [
         "{% if typo %}x{% endif %}",
         "{% if first_name and not typo %}x{% endif %}",
@@ -167,7 +167,7 @@ fn an_undefined_variable_is_found_where_the_engine_is_silent() {
 }
 
 #[test]
-fn what_a_template_looks_after_itself_is_no_mistake() {
+fn variables_that_a_template_guards_may_be_undefined() {
     assert_eq!(rendered("{{ x | default(value=\"y\") }}", ONE), "y");
     assert_eq!(
         rendered("{% if x is defined %}a{% else %}b{% endif %}", ONE),
@@ -186,7 +186,7 @@ fn what_a_template_looks_after_itself_is_no_mistake() {
 }
 
 #[test]
-fn a_column_with_any_name_can_be_had() {
+fn columns_with_any_name_can_be_used() {
     let csv = "email,kwota (PLN),in\nann@one.example,\"12,50\",x\n";
     assert_eq!(
         rendered("{{ row[\"kwota (PLN)\"] }} {{ row['in'] }}", csv),
@@ -201,7 +201,7 @@ fn a_column_with_any_name_can_be_had() {
 }
 
 #[test]
-fn text_that_is_no_template_is_told_with_its_line() {
+fn syntax_errors_have_a_line() {
     let report = check(&text_only("Dear all,\n\n{{#each items}}x{{/each}}\n"));
     report.only().is("template-syntax", "");
     assert_eq!(report.only().line, Some(3), "{report:#?}");
@@ -218,7 +218,7 @@ fn text_that_is_no_template_is_told_with_its_line() {
 }
 
 #[test]
-fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
+fn syntax_of_other_engines_gets_a_hint() {
     let csv = "email,first_name,First Name,last-name\nann@one.example,Ann,Ann,x\n";
     for (template, help) in [
         ("{{#if x}}a{{/if}}", "{% if x %}…{% endif %}"),
@@ -231,7 +231,7 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
         ("Hi {{ First Name }}", "row[\"First Name\"]"),
         ("Hi {{ first name | upper }}", "row[\"First Name\"]"),
         ("{% if First Name %}a{% endif %}", "row[\"First Name\"]"),
-        ("Hi {{ last name }}", "a name has no spaces in it"),
+        ("Hi {{ last name }}", "names can't contain spaces"),
         (
             "Hi {{ first_name | default('you') }}",
             "default(value='you')",
@@ -246,10 +246,10 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
             "{% elif … %}",
         ),
         ("{% unless first_name %}a", "{% if not first_name %}"),
-        ("a{% endif %}", "there is no {% if … %} that it could end"),
+        ("a{% endif %}", "there is no {% if … %} before it"),
         (
             "{% for x in [1] %}{% if x %}b{% endfor %}",
-            "{% if x %} in line 1 is still open: first comes {% endif %}",
+            "{% if x %} in line 1 is still open: close it with {% endif %} first",
         ),
         ("{% if first_name && email %}a{% endif %}", "write `and`"),
     ] {
@@ -264,7 +264,7 @@ fn what_people_write_who_come_from_elsewhere_is_told_with_the_way_out() {
 }
 
 #[test]
-fn a_tag_that_is_never_closed_is_told_with_its_place() {
+fn a_tag_that_is_never_closed_has_a_place() {
     let report = check(&text_only(
         "Dear all,\n{% if email %}{% for x in [1] %}a{% endfor %}\n",
     ));
@@ -276,16 +276,16 @@ fn a_tag_that_is_never_closed_is_told_with_its_place() {
 }
 
 #[test]
-fn a_line_break_in_a_header_is_told_with_its_column() {
+fn a_line_break_in_a_header_names_the_column() {
     let campaign = Campaign::new().recipients("email,first_name\nann@one.example,\"An\nna\"\n");
     check(&campaign)
         .only()
-        .is("over-limit", "the subject holds a line break")
+        .is("over-limit", "the subject contains a line break")
         .helps("`first_name`");
 }
 
 #[test]
-fn filters_and_functions_that_do_not_exist_are_told_with_their_places() {
+fn unknown_filters_and_functions_have_places() {
     let campaign = text_only("żółć {{ first_name | shout }}\n{{ moon() }}\n");
     let report = check(&campaign);
     let shout = report.about("`shout`");
@@ -331,7 +331,7 @@ fn data_is_never_parsed_as_a_template() {
 }
 
 #[test]
-fn vars_are_of_every_type_that_toml_has() {
+fn vars_have_every_type_of_toml() {
     let vars: toml::Table = "
         text = 'a'
         int = 42
@@ -408,7 +408,7 @@ fn the_text_is_made_from_the_html() {
 }
 
 #[test]
-fn css_that_fits_no_element_as_it_is_stays() {
+fn css_that_matches_no_element_stays() {
     const DOCTYPE: &str = "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">";
     const STAY: [&str; 7] = [
         "p:hover",
@@ -440,13 +440,13 @@ fn css_that_fits_no_element_as_it_is_stays() {
     }
     assert!(
         !html.contains("color: red }"),
-        "what is in the elements goes: {html}"
+        "inlined rules are removed: {html}"
     );
     assert_eq!(message.text.expect("a text").trim(), "Hi");
 }
 
 #[test]
-fn css_goes_into_the_elements_when_it_is_wanted() {
+fn css_is_inlined_unless_turned_off() {
     let campaign = Campaign::new().recipients(ONE).template(
         "newsletter.html",
         "<html><head><style>p { color: red } @media (max-width: 9px) { p { color: blue } }</style>\
@@ -464,7 +464,7 @@ fn css_goes_into_the_elements_when_it_is_wanted() {
 }
 
 #[test]
-fn what_renders_to_nothing_is_left_out() {
+fn fields_that_render_to_nothing_are_left_out() {
     let campaign = Campaign::new()
         .set("message.headers.X-Test", "{{ first_name }}")
         .set("message.reply_to", "{{ first_name }}")
@@ -513,7 +513,7 @@ fn data_never_adds_a_header() {
 }
 
 #[test]
-fn a_message_over_a_limit_is_told_with_the_limit_and_its_length() {
+fn a_message_over_a_limit_reports_limit_and_length() {
     let campaign = Campaign::new()
         .set("message.subject", "{{ first_name }}")
         .recipients(format!(
@@ -540,7 +540,7 @@ fn a_message_over_a_limit_is_told_with_the_limit_and_its_length() {
     check(&campaign).only().is("over-limit", "128");
 }
 
-/// The campaign with these attachments: paths, and whether they are inline.
+/// Adds attachments to a campaign: paths, and whether they are inline.
 fn attaching(campaign: Campaign, paths: &[(&str, bool)]) -> Campaign {
     let list = paths.iter().map(|(path, inline)| {
         let mut table = toml::Table::new();
@@ -617,7 +617,7 @@ fn a_rows_file_that_has_changed_since_the_plan_is_not_sent() {
 }
 
 #[test]
-fn what_all_rows_have_is_frozen_with_the_plan() {
+fn templates_and_shared_files_are_frozen_with_the_plan() {
     let campaign = attaching(Campaign::new(), &[("all.txt", false)]).file("all.txt", "before");
     let args = ["--local", "--limit", "1"];
     let run = Run::new("send")
@@ -643,7 +643,7 @@ fn what_all_rows_have_is_frozen_with_the_plan() {
 #[test]
 fn data_never_leaves_the_folder() {
     let outside = tempfile::NamedTempFile::new().expect("a file");
-    let absolute: PathBuf = outside.path().canonicalize().expect("it is there");
+    let absolute: PathBuf = outside.path().canonicalize().expect("it exists");
     let root = "../".repeat(16);
     let paths = [
         absolute.display().to_string(),

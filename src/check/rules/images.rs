@@ -123,7 +123,7 @@ impl Family for Images {
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
         let odd = context.values.iter().any(|value| has_leftover(value));
-        for hole in html.holes() {
+        for hole in html.dynamic_attributes() {
             let is_image = hole.element == "img" || hole.element.starts_with("v:");
             match hole.attribute.as_str() {
                 "src" if is_image => own(context, &hole.value, odd, sink),

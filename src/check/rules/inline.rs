@@ -62,7 +62,7 @@ impl Family for InlineImages {
         let found = heavy(context.message);
         found.for_each(|finding| sink.add(in_campaign(shared, finding)));
         let Some(html) = context.html else { return };
-        if !html.holes().iter().any(may_be_cid) {
+        if !html.dynamic_attributes().iter().any(may_be_cid) {
             let found = unused(cids(html.marked()), context.message);
             found.for_each(|finding| sink.add(in_campaign(shared, finding)));
         }
@@ -80,7 +80,10 @@ impl Family for InlineImages {
             found.for_each(|finding| sink.add(finding));
             return;
         }
-        let holes = html.holes().iter().filter(|hole| may_be_cid(hole));
+        let holes = html
+            .dynamic_attributes()
+            .iter()
+            .filter(|hole| may_be_cid(hole));
         let filled: Vec<_> = holes
             .map(|hole| fill(&hole.value, context.values))
             .collect();

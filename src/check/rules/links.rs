@@ -139,7 +139,7 @@ impl Family for Links {
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
         let odd = context.values.iter().any(|value| has_leftover(value));
-        for hole in html.holes() {
+        for hole in html.dynamic_attributes() {
             if !is_link(&hole.element) || hole.attribute != "href" {
                 continue;
             }

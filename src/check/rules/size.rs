@@ -4,7 +4,7 @@ use crate::check::context::{CampaignContext, RowContext};
 use crate::check::family::{AnyTotals, Family, Totals};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::render::LookedHtml;
+use crate::render::InspectedHtml;
 use crate::report::counted;
 
 const CLIPPED: Rule = Rule::warning("html-clipped")
@@ -51,7 +51,7 @@ impl SizeTotals {
 
 impl Totals for SizeTotals {
     fn row(&mut self, context: &RowContext<'_>) {
-        let size = context.html.map_or(0, LookedHtml::size);
+        let size = context.html.map_or(0, InspectedHtml::size);
         self.take(size, context.row.number);
         self.over += u64::from(size > MOST);
     }

@@ -10,7 +10,7 @@ use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::html::Page;
 use crate::html::marks::{fill, is_marked};
-use crate::render::LookedHtml;
+use crate::render::InspectedHtml;
 
 const IMAGE_ONLY: Rule = Rule::warning("spam-image-only")
     .finds("an image in HTML of less than 2,800 bytes")
@@ -46,7 +46,7 @@ impl Family for Spam {
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(page) = &context.page else { return };
         let locator = &context.shared.locator;
-        let bytes = context.html.map_or(0, LookedHtml::size);
+        let bytes = context.html.map_or(0, InspectedHtml::size);
         if let Some((index, _)) = page.named("img").next()
             && let Some(finding) = image_only(bytes)
         {

@@ -132,7 +132,7 @@ fn message(prepared: &Prepared) -> Value {
         "to": to_json::mailbox(&prepared.recipient.mailbox),
         "subject": message.subject,
         "preheader": message.html.as_ref().map(|_| preheader(message)),
-        "html": message.html.as_ref().map(String::len),
+        "html": message.html().map(str::len),
         "text": message.text().map(|text| cut(text, MAX_TEXT)),
         "tags": message.tags,
         "files": files.map(|file| json!({
@@ -168,7 +168,7 @@ async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
     };
     let page = live.with_message(row, fields, move |current, prepared| {
         let message = &prepared.message;
-        let html = message.html.as_deref().ok_or_else(|| {
+        let html = message.html().ok_or_else(|| {
             let text = "This message has no HTML.".to_owned();
             Failed(StatusCode::NOT_FOUND, text)
         })?;
@@ -182,7 +182,10 @@ async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
 
 async fn source(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
     let source = live.with_message(row, fields, |_, prepared| {
-        Ok(prepared.message.html.unwrap_or_default())
+        Ok(prepared
+            .message
+            .html
+            .map_or_else(String::new, Arc::unwrap_or_clone))
     });
     Ok(plain(source.await?))
 }
@@ -214,9 +217,8 @@ async fn diff(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
     let diff = live.with_current(move |live, current| {
         let body = |campaign: &LoadedCampaign, row, set: &[(String, String)]| {
             let message = prepare_row(campaign, row, set)?.message;
-            let text = message.text.map(Arc::unwrap_or_clone);
-            let body = if is_text { text } else { message.html };
-            Ok::<_, Failed>(body.unwrap_or_default())
+            let body = if is_text { message.text } else { message.html };
+            Ok::<_, Failed>(body.map_or_else(String::new, Arc::unwrap_or_clone))
         };
         let old = match other.and_then(|row| u32::try_from(row).ok()) {
             Some(other) => body(current, other, &[])?,

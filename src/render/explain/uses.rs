@@ -1,20 +1,20 @@
-//! Where the templates use a name, and how.
+//! Finds where and how the templates use a name.
 
 use std::ops::Range;
 
 use super::Sources;
-use crate::render::tags::{Kind, Tag, TokenKind, literal, locals};
-use crate::render::values::ROW;
+use crate::render::context::ROW;
+use crate::render::tags::{Tag, TagKind, TokenKind, literal, local_names};
 
-/// A name where it stands for a value: no field, no argument's name, no part of a string.
+/// A name used as a variable: not as a field, as an argument's name or inside a string.
 #[derive(Clone, Copy)]
 struct Use<'a> {
     template: &'a str,
     text: &'a str,
     tag: &'a Tag,
-    /// Its first token in the tag.
+    /// The index of its first token in the tag.
     first: usize,
-    /// How many it has: a column that is looked up in `row` has several.
+    /// How many tokens it has: several if it is a column looked up in `row`.
     tokens: usize,
 }
 
@@ -24,13 +24,13 @@ impl<'a> Use<'a> {
         token.map_or("", |token| token.text(self.text))
     }
 
-    /// The token before it, or nothing.
+    /// The token before it, or "".
     fn before(&self) -> &'a str {
         let at = self.first.checked_sub(1);
         at.map_or("", |at| self.token(at))
     }
 
-    /// The token so many after it, or nothing.
+    /// A token after it, counted from 0, or "".
     fn after(&self, at: usize) -> &'a str {
         self.token(self.first + self.tokens + at)
     }
@@ -48,27 +48,27 @@ impl<'a> Use<'a> {
         tokens[0].span.start..end
     }
 
-    /// Whether it is asked whether it is there, or handed on to where that may be asked.
-    fn asks(&self) -> bool {
+    /// Whether it stands in a condition, or is passed on to where it may.
+    fn is_asked_for(&self) -> bool {
         let is_if = |at: usize| self.token(at) == "if";
-        let in_condition = self.tag.kind == Kind::Statement && self.token(0) == "elif"
+        let in_condition = self.tag.kind == TagKind::Statement && self.token(0) == "elif"
             || (0..self.first).any(is_if);
         in_condition || self.after(0) == "or" || self.before() == "="
     }
 
-    /// Whether something is said of its being undefined.
+    /// Whether the template handles that it is undefined.
     fn is_guarded(&self) -> bool {
-        let rest = [0, 1, 2].map(|at| self.after(at));
+        let next = [0, 1, 2].map(|at| self.after(at));
         matches!(
-            rest,
+            next,
             ["is", "defined" | "undefined", _]
                 | ["is", "not", "defined" | "undefined"]
                 | ["|", "default", _]
         )
     }
 
-    /// The column that this `row` is asked for, and all of its tokens.
-    fn column(&self) -> Option<(&'a str, Self)> {
+    /// If this is `row`: the column that is looked up in it, and the use with all tokens of the lookup.
+    fn lookup(&self) -> Option<(&'a str, Self)> {
         let name = self.first + 2;
         let (column, tokens) = match (self.after(0), self.after(2)) {
             ("[", "]") => (literal(self.token(name))?, 4),
@@ -82,13 +82,12 @@ impl<'a> Use<'a> {
 impl Sources {
     fn uses<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Use<'a>> + Clone + 'a {
         let tags = self
-            .templates
-            .iter()
-            .flat_map(|(name, it)| it.tags.iter().map(move |tag| (name.as_str(), it, tag)));
-        let all = tags.flat_map(|(template, it, tag)| {
+            .all()
+            .flat_map(|(template, text, tags)| tags.iter().map(move |tag| (template, text, tag)));
+        let all = tags.flat_map(|(template, text, tag)| {
             (0..tag.tokens.len()).map(move |first| Use {
                 template,
-                text: &it.text,
+                text,
                 tag,
                 first,
                 tokens: 1,
@@ -97,35 +96,35 @@ impl Sources {
         all.filter(move |it| it.is(name))
     }
 
-    /// Where a column is looked up in `row`; nowhere if the templates call something else that.
+    /// The columns that are looked up in `row`, except in templates that use this name for something else.
     fn lookups(&self) -> impl Iterator<Item = (&str, Use<'_>)> {
-        let lookups = self.uses(ROW).filter_map(|it| it.column());
+        let lookups = self.uses(ROW).filter_map(|it| it.lookup());
         lookups.filter(|(_, it)| !self.has_other_row(it.template))
     }
 
-    /// Whether `row` is this template's own name for something, in a loop, say.
+    /// Whether a template has a `row` of its own, for example in a loop.
     fn has_other_row(&self, template: &str) -> bool {
         self.templates.get(template).is_some_and(|it| {
-            let takes_it = |tag: &Tag| {
-                let mut texts = tag.tokens.iter().map(|token| token.text(&it.text));
-                texts.next() == Some("component") && texts.any(|text| text == ROW)
+            let is_argument = |tag: &Tag| {
+                let mut words = tag.words(&it.text).into_iter();
+                words.next() == Some("component") && words.any(|word| word == ROW)
             };
-            locals(&it.text, &it.tags).contains(ROW) || it.tags.iter().any(takes_it)
+            local_names(&it.text, &it.tags).contains(ROW) || it.tags.iter().any(is_argument)
         })
     }
 
-    /// Whether a template gives the variable a value of its own.
+    /// Whether a template sets the variable.
     pub(in crate::render) fn sets(&self, variable: &str) -> bool {
         self.templates.values().any(|template| {
             template.tags.iter().any(|tag| {
-                let mut tokens = tag.tokens.iter().map(|token| token.text(&template.text));
-                let sets = matches!(tokens.next(), Some("set" | "set_global"));
-                sets && tokens.next() == Some(variable)
+                let mut words = tag.words(&template.text).into_iter();
+                let sets = matches!(words.next(), Some("set" | "set_global"));
+                sets && words.next() == Some(variable)
             })
         })
     }
 
-    /// The first place where the variable is used, if nothing is said anywhere of its being undefined.
+    /// The first use of a variable. `None` if some template handles that it is undefined.
     pub(in crate::render) fn place_of_unguarded(
         &self,
         variable: &str,
@@ -137,24 +136,22 @@ impl Sources {
         uses.next().map(|it| (it.template.to_owned(), it.span()))
     }
 
-    /// Whether the templates reckon with a column that is empty: it stands in a condition, or before
-    /// an `or`, somewhere.
+    /// Whether some template handles that a column is empty: it stands in a condition or before `or`.
     pub(in crate::render) fn asks_for(&self, column: &str) -> bool {
-        let looked_up = self.lookups().filter(|(of, _)| *of == column);
-        let mut uses = self.uses(column).chain(looked_up.map(|(_, it)| it));
-        uses.any(|it| it.asks())
+        let lookups = self.lookups().filter(|(name, _)| *name == column);
+        let mut uses = self.uses(column).chain(lookups.map(|(_, it)| it));
+        uses.any(|it| it.is_asked_for())
     }
 
-    /// Whether some `row` of the templates is not asked for one column.
+    /// Whether `row` is used in a way that may read any column.
     pub(in crate::render) fn looks_up_any(&self) -> bool {
         let mut uses = self.uses(ROW);
-        uses.any(|it| it.column().is_none() || self.has_other_row(it.template))
+        uses.any(|it| it.lookup().is_none() || self.has_other_row(it.template))
     }
 
-    /// Whether something is said somewhere of a column's not being in `row`.
+    /// Whether some template handles that `row` does not have a column.
     pub(in crate::render) fn is_guarded(&self, column: &str) -> bool {
-        let guarded = |it: &Use<'_>| it.is_guarded();
-        let is_asked = |it: Use<'_>| {
+        let is_in_row = |it: Use<'_>| {
             let before = |count| it.first.checked_sub(count).map_or("", |at| it.token(at));
             let name = match (before(2), before(1)) {
                 ("not", "in") => before(3),
@@ -163,11 +160,11 @@ impl Sources {
             };
             literal(name) == Some(column)
         };
-        let mut lookups = self.lookups().filter(|(of, _)| *of == column);
-        lookups.any(|(_, it)| guarded(&it)) || self.uses(ROW).any(is_asked)
+        let mut lookups = self.lookups().filter(|(name, _)| *name == column);
+        lookups.any(|(_, it)| it.is_guarded()) || self.uses(ROW).any(is_in_row)
     }
 
-    /// Every column that is looked up in `row`: template, place, column.
+    /// The template, the place and the column of each lookup in `row`.
     pub(in crate::render) fn row_lookups(&self) -> Vec<(String, Range<usize>, String)> {
         let lookups = self.lookups();
         lookups
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_from_fields_strings_and_arguments() {
+    fn fields_strings_and_arguments_are_not_variables() {
         for (template, at) in [
             ("{{ a }}", Some(3..4)),
             ("{{ \"it's\" ~ a }}", Some(12..13)),
@@ -211,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_known() {
+    fn columns_in_conditions_are_asked_for() {
         for template in [
             "{% if b and a %}{% endif %}",
             "{% if b %}{% elif a %}{% endif %}",
@@ -237,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_looked_up_by_name() {
+    fn columns_are_looked_up_in_row() {
         let template = "{{ row['a b'] }}{{ row.c }}{{ b.row['x'] }}";
         let lookups = sources(template).row_lookups();
         let names: Vec<_> = lookups
@@ -273,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_may_be_the_templates_own() {
+    fn templates_set_variables() {
         assert!(sources("{% set a = 1 %}").sets("a"));
         assert!(sources("{%- set_global a %}1{% endset %}").sets("a"));
         assert!(!sources("{% set b = a %}{{ set }}").sets("a"));

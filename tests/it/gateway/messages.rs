@@ -777,10 +777,10 @@ fn invalid_values_are_refused_by_field_name() {
     assert_eq!(refused(&[("to[0]", "")]), permanent("the to is missing"));
     assert_eq!(
         refused(&[("html", "")]),
-        permanent("there is neither an html nor a text")
+        permanent("the message has neither html nor text")
     );
     let long = "ż".repeat(129);
-    let expected = "the subject is 129 characters long, the most is 128";
+    let expected = "the subject has 129 characters; the maximum is 128";
     assert_eq!(refused(&[("subject", &long)]), permanent(expected));
     let expected = "Sender address is not valid: the domain “localhost” has no dot";
     assert_eq!(refused(&[("from", "me@localhost")]), permanent(expected));
@@ -801,7 +801,7 @@ fn invalid_values_are_refused_by_field_name() {
     assert_eq!(refused(&file("png", "QQ==")), permanent(expected));
     let shape = (
         400,
-        "the field subject is an array where it must be one value".to_owned(),
+        "the field subject must be one value, not an array".to_owned(),
     );
     assert_eq!(refused(&[("subject", ""), ("subject[]", "a")]), shape);
 }
@@ -820,21 +820,21 @@ fn no_field_can_add_headers() {
     ] {
         let (status, message) = refusal(&gateway, &[(name, injection)]);
         assert_eq!(status, 500);
-        assert!(message.ends_with("holds a line break"), "{message}");
+        assert!(message.ends_with("contains a line break"), "{message}");
     }
     let fields = [("cc", "a@example.com"), ("cc_name", injection)];
     assert_eq!(
         refusal(&gateway, &fields).1,
-        "the cc_name holds a line break"
+        "the cc_name contains a line break"
     );
     for (name, message) in [
         (
             "headers[X-A\r\nBcc]",
-            "headers[…]: \"X-A\\r\\nBcc\" cannot be the name of a header",
+            "headers[…]: \"X-A\\r\\nBcc\" is not a valid header name",
         ),
         (
             "headers[X-A: b\nBcc]",
-            "headers[…]: \"X-A: b\\nBcc\" cannot be the name of a header",
+            "headers[…]: \"X-A: b\\nBcc\" is not a valid header name",
         ),
     ] {
         assert_eq!(refusal(&gateway, &[(name, "a")]), (500, message.to_owned()));
@@ -879,7 +879,7 @@ fn values_that_make_a_line_too_long_are_refused_by_field_name() {
     let encoded = format!("=?{}", "ż".repeat(3000));
     let mime = format!("text/plain; a={long}");
     for (fields, named) in [
-        (vec![(&*name, "a")], "1201 bytes long, the most is 90"),
+        (vec![(&*name, "a")], "it has 1201 bytes; the maximum is 90"),
         (
             file(&encoded, "a/b").to_vec(),
             "the files[0][name] is 6002 bytes",
@@ -896,7 +896,7 @@ fn values_that_make_a_line_too_long_are_refused_by_field_name() {
     let id = "i".repeat(1999);
     let id = [("to[0]", ""), ("to[a@example.com][message_id]", &id)];
     let reply = gateway.post("/api/new_sendmail", &with(&BASE, &id));
-    let message = "the to[a@example.com][message_id] is 1999 bytes long, the most is 980";
+    let message = "the to[a@example.com][message_id] has 1999 bytes; the maximum is 980";
     assert_eq!(
         (reply.status, &reply.json["message"]),
         (500, &json!(message))

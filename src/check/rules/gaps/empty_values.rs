@@ -11,7 +11,7 @@ use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::message::Message;
-use crate::render::{Looked, Row};
+use crate::render::{InspectedMessage, Row};
 
 pub(super) const GAP: Rule = Rule::warning("gap")
     .finds("a hole that an empty value leaves: a greeting without a name, a space before a comma, two spaces")
@@ -153,12 +153,12 @@ fn fill(row: &Row, places: &[usize]) -> Row {
 }
 
 fn gaps_of(shared: &CampaignContext<'_>, row: &Row, part: Part) -> Option<Gaps> {
-    let looked: Looked = shared.engine.look(row).ok()?;
-    let message = &looked.prepared.message;
+    let inspected: InspectedMessage = shared.engine.inspect(row).ok()?;
+    let message = &inspected.prepared.message;
     match part {
         Part::Subject => Some(gap::in_subject(&message.subject)),
         Part::Text => message.text().map(gap::in_text),
-        Part::Html => shared.page(&looked).as_ref().map(gap::in_page),
+        Part::Html => shared.page(&inspected).as_ref().map(gap::in_page),
     }
 }
 

@@ -49,7 +49,7 @@ impl Family for Styles {
     /// The values of a row's own, which are so for Outlook alone: others shape the HTML.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
-        for (at, hole) in html.holes().iter().enumerate() {
+        for (at, hole) in html.dynamic_attributes().iter().enumerate() {
             let value = || fill(&hole.value, context.values);
             let known = ATTRIBUTES.iter().find(|name| **name == hole.attribute);
             let faults: Vec<Fault> = match known {
@@ -61,7 +61,12 @@ impl Family for Styles {
                 None => continue,
             };
             for fault in faults {
-                sink.add(in_template(context, &html.holes()[..at], hole, &fault));
+                sink.add(in_template(
+                    context,
+                    &html.dynamic_attributes()[..at],
+                    hole,
+                    &fault,
+                ));
             }
         }
     }

@@ -1,0 +1,120 @@
+//! The variables that templates see: the row's columns and `[vars]`.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+use tera::value::Key;
+use tera::{Context, Tera, Value};
+
+use crate::campaign::{Campaign, is_identifier};
+use crate::finding::Finding;
+
+/// The variable that holds all cells of the row by the name of their column.
+pub(super) const ROW: &str = "row";
+
+/// Makes `[vars]` visible to all templates. Returns a finding for each variable that a column would hide.
+pub(super) fn insert_vars(tera: &mut Tera, campaign: &Campaign, header: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, value) in &campaign.vars {
+        if header.contains(name.get_ref()) {
+            let message = format!(
+                "`{}` is both a variable in [vars] and a column of the recipients",
+                name.get_ref()
+            );
+            let finding = campaign.source.error("name-clash", name.span(), message);
+            findings.push(finding.help(format!(
+                "rename the variable; the column is also available as `row[\"{}\"]`",
+                name.get_ref()
+            )));
+        }
+        tera.global_context()
+            .insert_value(name.get_ref().clone(), to_value(value));
+    }
+    findings
+}
+
+fn to_value(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::from(text.as_str()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::from(*number),
+        toml::Value::Boolean(boolean) => Value::from(*boolean),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(items) => Value::from(items.iter().map(to_value).collect::<Vec<_>>()),
+        toml::Value::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(key, value)| (Key::from(key.clone()), to_value(value)));
+            Value::from(entries.collect::<tera::Map>())
+        }
+    }
+}
+
+/// The columns that the templates use.
+pub(super) struct Columns {
+    /// The index and the name of each column that is used as a variable.
+    variables: Vec<(usize, String)>,
+    /// If templates use `row`: the key of each column, `None` for columns without a name.
+    row: Option<Vec<Option<Key<'static>>>>,
+}
+
+impl Columns {
+    pub(super) fn new(header: &[String], used: &BTreeSet<String>) -> Self {
+        let variables = header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| is_identifier(name) && used.contains(*name));
+        let keys = || {
+            header
+                .iter()
+                .map(|name| (!name.is_empty()).then(|| Key::from(name.clone())))
+                .collect()
+        };
+        Self {
+            variables: variables
+                .map(|(index, name)| (index, name.clone()))
+                .collect(),
+            row: used.contains(ROW).then(keys),
+        }
+    }
+
+    pub(super) fn of_row<'a>(&'a self, cells: &'a [String]) -> RowVariables<'a> {
+        RowVariables {
+            columns: self,
+            cells,
+            context: OnceCell::new(),
+        }
+    }
+
+    /// A cell is always a string, never a number and never a template.
+    fn context(&self, cells: &[String]) -> Context {
+        let cell = |index: usize| Value::from(cells.get(index).map_or("", String::as_str));
+        let mut context = Context::new();
+        for (index, name) in &self.variables {
+            context.insert_value(Cow::Owned(name.clone()), cell(*index));
+        }
+        if let Some(keys) = &self.row {
+            let entries = keys
+                .iter()
+                .enumerate()
+                .filter_map(|(index, key)| Some((key.clone()?, cell(index))));
+            context.insert_value(ROW, Value::from(entries.collect::<tera::Map>()));
+        }
+        context
+    }
+}
+
+/// A row's cells as variables, made when the first template needs them.
+pub(super) struct RowVariables<'a> {
+    columns: &'a Columns,
+    cells: &'a [String],
+    context: OnceCell<Context>,
+}
+
+impl RowVariables<'_> {
+    pub(super) fn context(&self) -> &Context {
+        self.context
+            .get_or_init(|| self.columns.context(self.cells))
+    }
+}

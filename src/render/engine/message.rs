@@ -1,0 +1,213 @@
+//! Renders the fields of `[message]` for a row.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::super::attachments::AttachmentPath;
+use super::super::body_cache::RowBodies;
+use super::super::context::RowVariables;
+use super::super::message_fields::MessageField;
+use super::{Engine, Row};
+use crate::address::{Address, Mailbox};
+use crate::api::MAX_NAME;
+use crate::finding::{Finding, Place};
+use crate::message::{Attachments, Message};
+
+/// What the subject of a test begins with.
+const TEST_PREFIX: &str = "[TEST] ";
+
+impl Engine {
+    /// Renders a row's message. The template of the bodies may be missing unless it is `wanted`.
+    pub(super) fn message(
+        &self,
+        row: &Row,
+        wanted: bool,
+    ) -> Result<(Message, Option<RowBodies>), Box<Finding>> {
+        let variables = self.columns.of_row(&row.cells);
+        let line = |field: &MessageField| self.line(field, &variables);
+        let optional = |field: &Option<MessageField>| {
+            field
+                .as_ref()
+                .map_or(Ok(None), |field| line(field).map(not_blank))
+        };
+        let bodies = self.html(&variables, wanted)?;
+        let text = match (&self.fields.text, &bodies) {
+            (Some(field), _) => Some(self.text(&line(field)?, &variables)?),
+            (None, Some(made)) => made.bodies.text.clone(),
+            (None, None) => None,
+        };
+        let testing = self.test_to.is_some();
+        let copy = |address: &Option<MessageField>, name: &Option<MessageField>| match address {
+            Some(field) if !testing => self.mailbox(field, optional(name)?, &variables),
+            _ => Ok(None),
+        };
+        let message = Message {
+            from: self.sender(optional(&self.fields.from_name)?, &variables)?,
+            subject: self.subject(line(&self.fields.subject)?),
+            html: bodies.as_ref().map(|made| Arc::clone(&made.bodies.html)),
+            text,
+            reply_to: match &self.fields.reply_to {
+                Some(field) => self
+                    .mailbox(field, None, &variables)?
+                    .map(|mailbox| mailbox.address),
+                None => None,
+            },
+            cc: copy(&self.fields.cc, &self.fields.cc_name)?,
+            bcc: copy(&self.fields.bcc, &self.fields.bcc_name)?,
+            headers: self.headers(&variables)?,
+            tags: self.tags(&variables)?,
+            attachments: self.attachments(row, &variables)?,
+        };
+        Ok((message, bodies))
+    }
+
+    fn line(
+        &self,
+        field: &MessageField,
+        variables: &RowVariables<'_>,
+    ) -> Result<String, Box<Finding>> {
+        match &field.constant {
+            Some(value) => Ok(value.clone()),
+            None => self
+                .renderer
+                .line(&field.name, variables)
+                .map_err(|error| self.explain(&field.name, &error)),
+        }
+    }
+
+    fn text(
+        &self,
+        template: &str,
+        variables: &RowVariables<'_>,
+    ) -> Result<Arc<String>, Box<Finding>> {
+        let rendered = self.renderer.text(template, variables);
+        rendered.map_err(|error| self.explain(template, &error))
+    }
+
+    /// The HTML body, and the text part if it is made from the HTML.
+    fn html(
+        &self,
+        variables: &RowVariables<'_>,
+        wanted: bool,
+    ) -> Result<Option<RowBodies>, Box<Finding>> {
+        let Some(field) = &self.fields.html else {
+            return Ok(None);
+        };
+        let template = &*self.line(field, variables)?;
+        let wanted = wanted || self.constant_bodies.contain(template);
+        let bodies = self.constant_bodies.get_or_make(template, || {
+            let rendered = self.renderer.html(template, variables);
+            let rendered = rendered.map_err(|error| self.explain(template, &error))?;
+            self.bodies.bodies(rendered, wanted).map_err(|error| {
+                let place = Place::file(&self.sources.campaign().path);
+                Box::new(Finding::error("html", place, error.to_string()))
+            })
+        });
+        bodies.map(Some)
+    }
+
+    fn explain(&self, template: &str, error: &tera::Error) -> Box<Finding> {
+        Box::new(self.sources.explain(template, error))
+    }
+
+    fn subject(&self, subject: String) -> String {
+        if self.test_to.is_none() {
+            return subject;
+        }
+        TEST_PREFIX
+            .chars()
+            .chain(subject.chars())
+            .take(MAX_NAME.max(subject.chars().count()))
+            .collect()
+    }
+
+    fn mailbox(
+        &self,
+        field: &MessageField,
+        name: Option<String>,
+        variables: &RowVariables<'_>,
+    ) -> Result<Option<Mailbox>, Box<Finding>> {
+        if let Some(address) = field.address.clone() {
+            return Ok(Some(Mailbox { name, address }));
+        }
+        let value = self.line(field, variables)?;
+        if value.trim().is_empty() {
+            return Ok(None);
+        }
+        let address = Address::parse(&value).map_err(|error| {
+            Box::new(self.sources.finding(
+                &field.name,
+                "bad-address",
+                format!("{}: {error}: “{value}”", field.name),
+            ))
+        })?;
+        Ok(Some(Mailbox { name, address }))
+    }
+
+    pub(super) fn sender(
+        &self,
+        name: Option<String>,
+        variables: &RowVariables<'_>,
+    ) -> Result<Mailbox, Box<Finding>> {
+        self.mailbox(&self.fields.from, name, variables)?
+            .ok_or_else(|| {
+                Box::new(self.sources.finding(
+                    &self.fields.from.name,
+                    "bad-address",
+                    "the sender's address is empty".to_owned(),
+                ))
+            })
+    }
+
+    fn headers(&self, variables: &RowVariables<'_>) -> Result<Vec<(String, String)>, Box<Finding>> {
+        let mut headers = Vec::with_capacity(self.fields.headers.len());
+        for (name, field) in &self.fields.headers {
+            if let Some(value) = not_blank(self.line(field, variables)?) {
+                headers.push((name.clone(), value));
+            }
+        }
+        Ok(headers)
+    }
+
+    fn tags(&self, variables: &RowVariables<'_>) -> Result<Vec<String>, Box<Finding>> {
+        let mut tags = Vec::with_capacity(self.fields.tags.len());
+        for field in &self.fields.tags {
+            tags.extend(not_blank(self.line(field, variables)?));
+        }
+        Ok(tags)
+    }
+
+    pub(super) fn attachment_paths(
+        &self,
+        variables: &RowVariables<'_>,
+    ) -> Result<Vec<AttachmentPath>, Box<Finding>> {
+        let mut paths = Vec::with_capacity(self.fields.attachments.len());
+        for (position, (field, inline)) in self.fields.attachments.iter().enumerate() {
+            if let Some(path) = not_blank(self.line(field, variables)?) {
+                paths.push(AttachmentPath {
+                    position,
+                    path: PathBuf::from(path),
+                    inline: *inline,
+                    is_own: field.constant.is_none(),
+                });
+            }
+        }
+        Ok(paths)
+    }
+
+    fn attachments(
+        &self,
+        row: &Row,
+        variables: &RowVariables<'_>,
+    ) -> Result<Arc<Attachments>, Box<Finding>> {
+        if self.fields.attachments.is_empty() {
+            return Ok(self.attachments.none());
+        }
+        let paths = self.attachment_paths(variables)?;
+        self.attachments.get(&paths, &row.recorded)
+    }
+}
+
+fn not_blank(value: String) -> Option<String> {
+    (!value.trim().is_empty()).then_some(value)
+}

@@ -1,0 +1,61 @@
+//! The filters, tests and functions that templates can use besides Tera's own.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tera::{Kwargs, State, Tera, TeraResult, Value};
+
+use super::value_spans::write_value;
+
+/// An engine without templates. `started` is what templates get from `now`.
+pub(super) fn new_tera(started: Timestamp) -> Tera {
+    let mut tera = Tera::new();
+    tera.set_escape_fn(write_value);
+    tera.register_filter("date", tera_contrib::dates::date);
+    tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
+    tera.register_filter(
+        "urlencode_strict",
+        tera_contrib::urlencode::urlencode_strict,
+    );
+    tera.register_filter("escape_json", escape_json);
+    tera.register_test("before", tera_contrib::dates::is_before);
+    tera.register_test("after", tera_contrib::dates::is_after);
+    tera.register_function("now", move |kwargs: Kwargs, _: &State| {
+        now(started, &kwargs)
+    });
+    tera
+}
+
+/// Escapes a value for a JSON string (RFC 8259, 7). The result contains nothing that HTML would escape or
+/// that could end a script.
+fn escape_json(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
+    let text = match value.as_str() {
+        Some(text) => Cow::Borrowed(text),
+        None if value.is_number() || value.is_bool() => Cow::Owned(value.to_string()),
+        None => return Err(tera::Error::message("escape_json is for texts and numbers")),
+    };
+    let quoted = serde_json::Value::from(text.as_ref()).to_string();
+    let mut escaped = quoted[1..quoted.len() - 1].to_owned();
+    let unsafe_in_html = [
+        ("\\\"", "\\u0022"),
+        ("&", "\\u0026"),
+        ("'", "\\u0027"),
+        ("<", "\\u003c"),
+        (">", "\\u003e"),
+    ];
+    for (character, code) in unsafe_in_html {
+        if escaped.contains(character) {
+            escaped = escaped.replace(character, code);
+        }
+    }
+    Ok(escaped)
+}
+
+/// The start of the run, so that a row renders the same on every attempt.
+fn now(started: Timestamp, kwargs: &Kwargs) -> TeraResult<Value> {
+    let name = kwargs.get::<&str>("timezone")?.unwrap_or("UTC");
+    let zone = TimeZone::get(name)
+        .map_err(|_| tera::Error::message(format!("Unknown timezone: {name}")))?;
+    Ok(Value::from(started.to_zoned(zone).to_string()))
+}

@@ -1,0 +1,184 @@
+//! The fields of `[message]`: each a constant or a template.
+
+use tera::{Context, Tera};
+
+use super::constants::Names;
+use super::explain::Sources;
+use crate::address::Address;
+use crate::campaign::{Campaign, Text, is_template};
+use crate::finding::Finding;
+
+pub(super) struct MessageField {
+    /// The name of its template, such as `[message] subject`.
+    pub(super) name: String,
+    /// The value, if it is the same for every row.
+    pub(super) constant: Option<String>,
+    /// The constant as an address, if it is one.
+    pub(super) address: Option<Address>,
+}
+
+pub(super) struct MessageFields {
+    pub(super) from: MessageField,
+    pub(super) from_name: Option<MessageField>,
+    pub(super) subject: MessageField,
+    pub(super) html: Option<MessageField>,
+    pub(super) text: Option<MessageField>,
+    pub(super) reply_to: Option<MessageField>,
+    pub(super) cc: Option<MessageField>,
+    pub(super) cc_name: Option<MessageField>,
+    pub(super) bcc: Option<MessageField>,
+    pub(super) bcc_name: Option<MessageField>,
+    pub(super) tags: Vec<MessageField>,
+    pub(super) headers: Vec<(String, MessageField)>,
+    /// The path of each attachment, and whether it is inline.
+    pub(super) attachments: Vec<(MessageField, bool)>,
+}
+
+/// Adds the fields of `[message]` that are templates to the engine.
+pub(super) struct FieldCompiler<'a> {
+    pub(super) tera: &'a mut Tera,
+    pub(super) sources: &'a mut Sources,
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
+impl FieldCompiler<'_> {
+    fn field(&mut self, key: &str, text: &Text) -> MessageField {
+        let name = format!("[message] {key}");
+        let source = text.get_ref();
+        if !is_template(source) {
+            return MessageField::constant(name, source.clone());
+        }
+        self.sources.add_string(&name, text);
+        if let Err(error) = self.tera.add_raw_template(&name, source) {
+            self.findings
+                .extend(self.sources.explain_all(&name, &error));
+        }
+        MessageField {
+            name,
+            constant: None,
+            address: None,
+        }
+    }
+
+    fn optional(&mut self, key: &str, text: Option<&Text>) -> Option<MessageField> {
+        text.map(|text| self.field(key, text))
+    }
+
+    pub(super) fn compile(mut self, campaign: &Campaign) -> MessageFields {
+        let message = &campaign.message;
+        MessageFields {
+            from: self.field("from", &message.from),
+            from_name: self.optional("from_name", message.from_name.as_ref()),
+            subject: self.field("subject", &message.subject),
+            html: self.optional("html", message.html.as_ref()),
+            text: self.optional("text", message.text.as_ref()),
+            reply_to: self.optional("reply_to", message.reply_to.as_ref()),
+            cc: self.optional("cc", message.cc.as_ref()),
+            cc_name: self.optional("cc_name", message.cc_name.as_ref()),
+            bcc: self.optional("bcc", message.bcc.as_ref()),
+            bcc_name: self.optional("bcc_name", message.bcc_name.as_ref()),
+            tags: message
+                .tags
+                .iter()
+                .enumerate()
+                .map(|(i, tag)| self.field(&format!("tags[{i}]"), tag))
+                .collect(),
+            headers: message
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    let name = name.get_ref();
+                    (name.clone(), self.field(&format!("headers.{name}"), value))
+                })
+                .collect(),
+            attachments: message
+                .attachments
+                .iter()
+                .enumerate()
+                .map(|(i, attachment)| {
+                    (
+                        self.field(&format!("attachments[{i}].path"), &attachment.path),
+                        attachment.inline,
+                    )
+                })
+                .collect(),
+        }
+    }
+}
+
+impl MessageField {
+    fn constant(name: String, value: String) -> Self {
+        Self {
+            address: Address::parse(&value).ok(),
+            constant: Some(value),
+            name,
+        }
+    }
+
+    /// Renders the template once if it prints the same for every row.
+    fn fold(&mut self, tera: &Tera, names: &Names) {
+        if self.constant.is_none()
+            && names.is_constant_template(tera, &self.name)
+            && let Ok(value) = tera.render(&self.name, &Context::new())
+        {
+            *self = Self::constant(std::mem::take(&mut self.name), value);
+        }
+    }
+}
+
+impl MessageFields {
+    /// The names of the templates that are rendered for a message.
+    pub(super) fn roots<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
+        let lines = [
+            Some(&self.from),
+            Some(&self.subject),
+            self.from_name.as_ref(),
+            self.reply_to.as_ref(),
+        ];
+        let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
+        let lines = lines.into_iter().chain(copies).flatten();
+        let lines = lines
+            .chain(&self.tags)
+            .chain(self.headers.iter().map(|(_, field)| field));
+        let lines = lines.chain(self.attachments.iter().map(|(field, _)| field));
+        let bodies = [self.html.as_ref(), self.text.as_ref()]
+            .into_iter()
+            .flatten();
+        let mut roots: Vec<&str> = lines
+            .chain(bodies.clone())
+            .filter(|field| field.constant.is_none())
+            .map(|field| field.name.as_str())
+            .collect();
+        for body in bodies {
+            match &body.constant {
+                Some(file) => roots.push(file),
+                // The file depends on the row: it may be any of them.
+                None => roots.extend(
+                    tera.get_template_names()
+                        .filter(|name| !name.starts_with("[message]")),
+                ),
+            }
+        }
+        roots
+    }
+
+    /// Renders the fields once that are the same for every row. Attachments are left as they are: whether
+    /// their path is a template decides where they are read from.
+    pub(super) fn fold_constants(&mut self, tera: &Tera, names: &Names) {
+        let optional = [
+            &mut self.from_name,
+            &mut self.html,
+            &mut self.text,
+            &mut self.reply_to,
+            &mut self.cc,
+            &mut self.cc_name,
+            &mut self.bcc,
+            &mut self.bcc_name,
+        ];
+        let fields = [&mut self.from, &mut self.subject].into_iter();
+        let fields = fields.chain(optional.into_iter().flatten());
+        let fields = fields.chain(&mut self.tags);
+        let fields = fields.chain(self.headers.iter_mut().map(|(_, field)| field));
+        fields.for_each(|field| field.fold(tera, names));
+    }
+}
