@@ -73,9 +73,9 @@ impl Family for InlineImages {
         let Some(html) = context.html else { return };
         if context.shared.engine.has_own_attachments() {
             let html = html.sent();
-            let missing = cids(&html).filter_map(|cid| missing(cid, context.message));
+            let missing = cids(html).filter_map(|cid| missing(cid, context.message));
             let found = missing
-                .chain(unused(cids(&html), context.message))
+                .chain(unused(cids(html), context.message))
                 .chain(heavy(context.message));
             found.for_each(|finding| sink.add(finding));
             return;

@@ -222,7 +222,7 @@ fn values_that_contain_marks_do_not_affect_other_rows() {
     let template = TEMPLATES[0];
     for (value, is_shared) in [(mark(0), false), ("Ann".to_owned(), true), (mark(0), true)] {
         let bodies = cache
-            .bodies(render(template, &[value.clone()]), true)
+            .bodies(render(template, std::slice::from_ref(&value)), true)
             .expect("HTML");
         assert_eq!(bodies.template.is_some(), is_shared);
         assert!(bodies.bodies.html.contains(&value));

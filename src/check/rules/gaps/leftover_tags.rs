@@ -31,7 +31,7 @@ pub(super) fn campaign(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>)
     if let Some(name) = &message.from_name {
         sink.extend(one("the sender's name", name));
     }
-    for (_, value) in &message.headers {
+    for value in message.headers.values() {
         sink.extend(one("a header", value));
     }
     for tag in &message.tags {
