@@ -1,6 +1,6 @@
-//! `cargo bench --bench soak -- [--kills N] [--seed N]`: campaigns that are killed with `kill -9` and
-//! resumed until so many kills have been made, and both ends counted after each. It fails on the
-//! first thing that mailrun promises and that does not hold, with the seed that shows it again.
+//! `cargo bench --bench soak -- [--kills N] [--seed N]`: kills campaigns with `kill -9` and resumes
+//! them until it has made N kills, and counts both ends after each campaign. It fails on the first
+//! broken guarantee, with the seed that reproduces it.
 
 #[path = "../tests/it/support/mod.rs"]
 #[allow(
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             );
         }
     }
-    tell(&all, runs, first);
+    print_totals(&all, runs, first);
     println!("took            {:>9.0} s", start.elapsed().as_secs_f64());
     if all.broken.is_empty() {
         ExitCode::SUCCESS
@@ -53,28 +53,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// The number after an argument of this name.
+/// The number after this argument.
 fn argument(name: &str) -> Option<u64> {
     let value = std::env::args().skip_while(|arg| arg != name).nth(1)?;
     let number = value.parse();
     Some(number.unwrap_or_else(|_| panic!("{name} {value}: not a number")))
 }
 
-/// Plays a scenario; what stops it is broken as well.
+/// Plays a scenario. A panic counts as a broken guarantee.
 fn play(scenario: &Scenario) -> Story {
     catch_unwind(|| scenario.play()).unwrap_or_else(|stopped| Story {
-        broken: vec![words(&*stopped)],
+        broken: vec![panic_message(&*stopped)],
         ..Story::default()
     })
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    text.unwrap_or_else(|| "it stopped without a word".to_owned())
+    text.unwrap_or_else(|| "panic without a message".to_owned())
 }
 
-fn tell(all: &Story, runs: u64, seed: u64) {
+fn print_totals(all: &Story, runs: u64, seed: u64) {
     println!("kills           {:>9}", all.kills());
     for (moment, kills) in &all.moments {
         println!("  {moment:<17}{kills:>6}");
@@ -86,7 +86,7 @@ fn tell(all: &Story, runs: u64, seed: u64) {
         ("accepted", all.accepted),
         ("unknown", all.unknown),
         ("  at most", all.bound),
-        ("broken promises", all.broken.len()),
+        ("broken", all.broken.len()),
     ] {
         println!("{name:<16}{number:>9}");
     }

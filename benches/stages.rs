@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use mailrun::address::Mailbox;
 use mailrun::api::{Answer, Dialect};
 use mailrun::campaign::Campaign;
-use mailrun::ledger::{Claim, NewRow, Planner, Run, Settlement, Target, Writer, path_in};
+use mailrun::ledger::{Claim, LedgerWriter, NewRow, Planner, Run, Settlement, Target, path_in};
 use mailrun::recipients::RecipientReader;
 use mailrun::render::{Engine, Inputs, Row};
-use mailrun::run::{PlanInputs, Stages, plan};
+use mailrun::run::{PlanInputs, PlanProgress, plan};
 use tempfile::TempDir;
 
 const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
@@ -131,7 +131,7 @@ fn claim_and_settle(criterion: &mut Criterion) {
     let runtime = runtime.expect("a runtime");
     let now = Timestamp::UNIX_EPOCH;
     let dir = ledger(GROUP);
-    let writer = Writer::open(&path_in(dir.path()), now).expect("a writer");
+    let writer = LedgerWriter::open(&path_in(dir.path()), now).expect("a writer");
     let again = || Settlement::Again {
         counted: false,
         error: String::new(),
@@ -178,7 +178,7 @@ fn planning(criterion: &mut Criterion) {
                 run: &run,
                 ledger: &path_in(dir.path()),
                 only: None,
-                stages: &Stages::default(),
+                progress: &PlanProgress::default(),
             };
             let planned = plan(&mut reader, &inputs).expect("a plan");
             planned.planner.finish(0, run.started).expect("a plan");

@@ -1,7 +1,7 @@
 //! The exit codes.
 
 use crate::delivery::Ending;
-use crate::ledger::{Counts, Status};
+use crate::ledger::{Status, StatusCounts};
 
 /// How the program ends. Scripts depend on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// The code of a run after sending. The worst state decides.
-    pub(crate) fn of(ending: &Ending, counts: &Counts) -> Self {
+    pub(crate) fn of(ending: &Ending, counts: &StatusCounts) -> Self {
         let has = |statuses: &[Status]| statuses.iter().any(|status| counts.of(*status) > 0);
         match ending {
             Ending::Interrupted => Self::Interrupted,

@@ -1,20 +1,18 @@
-//! Tables on the disk, for what a long list would take of memory.
+//! Tables on the disk, for data of long lists that would fill the memory.
 
 use std::io;
 
 use rusqlite::Connection;
 
-/// What SQLite keeps of a table in memory, in KiB.
+/// How much of a table SQLite keeps in memory, in KiB.
 const CACHE: i64 = 8 * 1024;
 
-/// Why a table on the disk is of no use.
 #[derive(Debug, thiserror::Error)]
-#[error("a temporary file can't be written or read: {0}")]
+#[error("can't write or read a temporary file: {0}")]
 pub struct SpillError(#[from] rusqlite::Error);
 
 impl SpillError {
-    /// What to do about it.
-    pub const HELP: &str = "make room for it, or name another folder in TMPDIR";
+    pub(crate) const HELP: &str = "free some disk space, or set TMPDIR to another folder";
 }
 
 impl From<SpillError> for io::Error {
@@ -23,13 +21,13 @@ impl From<SpillError> for io::Error {
     }
 }
 
-/// A database of this process alone, in a file that has no name and is gone with it.
+/// A database in a file without a name, which is removed when the process ends.
 ///
 /// # Errors
-/// When `schema` can't be made.
-pub fn open(schema: &str) -> Result<Connection, SpillError> {
+/// The tables of `schema` can't be created.
+pub(crate) fn open(schema: &str) -> Result<Connection, SpillError> {
     let table = Connection::open("")?;
-    // Nothing of it outlives the process: no journal, and one transaction.
+    // Nothing survives the process, so it needs no journal and one transaction.
     table.execute_batch(&format!(
         "PRAGMA journal_mode=OFF; PRAGMA cache_size=-{CACHE}; BEGIN; {schema}"
     ))?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use mailrun::api::Dialect;
-use mailrun::transport::{Body, HttpSettings, HttpTransport, Transport};
+use mailrun::transport::{HttpSettings, HttpTransport, RequestBody, Transport};
 use url::Url;
 
 /// The requests a second that the client reaches with this body, posting for at least `time`.
@@ -19,13 +19,13 @@ pub(crate) fn ceiling(url: &str, body: Vec<u8>, concurrency: u32, time: Duration
         concurrency,
     });
     let transport = Arc::new(transport.expect("a client"));
-    let body = Body(vec![body.into()]);
+    let body = RequestBody(vec![body.into()]);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let post = |requests: i64| {
         let left = Arc::new(AtomicI64::new(requests));
         let start = Instant::now();
         runtime.block_on(async {
-            let one = |transport: Arc<HttpTransport>, left: Arc<AtomicI64>, body: Body| async move {
+            let one = |transport: Arc<HttpTransport>, left: Arc<AtomicI64>, body: RequestBody| async move {
                 while left.fetch_sub(1, Ordering::Relaxed) > 0 {
                     let reply = transport.post(body.clone()).await.expect("an answer");
                     assert_eq!(reply.status, 200);

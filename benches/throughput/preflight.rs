@@ -14,7 +14,7 @@ use mailrun::finding::Severity;
 use mailrun::ledger::{Run, Target, path_in};
 use mailrun::recipients::{LineNumbers, RecipientReader};
 use mailrun::render::{Engine, Inputs};
-use mailrun::run::{PlanInputs, Stages, plan};
+use mailrun::run::{PlanInputs, PlanProgress, plan};
 use tera::{Context, Tera, Value};
 
 /// How long each took.
@@ -52,7 +52,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         run: &run,
         ledger: &ledger,
         only: None,
-        stages: &Stages::default(),
+        progress: &PlanProgress::default(),
     };
     let planned = plan(&mut reader, &inputs).expect("a plan");
     planned.planner.finish(0, run.started).expect("a plan");
@@ -86,7 +86,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             ledger: &ledger,
             last: u32::try_from(rows).expect("few rows"),
             checker: &checker.expect("rules"),
-            stages: &Stages::default(),
+            stages: &PlanProgress::default(),
         };
         let take = |found: check::RowFinding| {
             let Severity::Error = found.finding.severity else {

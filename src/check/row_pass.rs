@@ -8,7 +8,7 @@ use std::thread;
 use super::checker::{Checker, CommonFinding, Totals};
 use crate::finding::Finding;
 use crate::ledger::{Ledger, LedgerError};
-use crate::run::Stages;
+use crate::run::PlanProgress;
 
 /// How many rows a thread reads at once.
 const PAGE: u32 = 256;
@@ -29,7 +29,7 @@ pub struct RowPass<'a> {
     pub last: u32,
     pub checker: &'a Checker<'a>,
     /// Counts the rows checked so far.
-    pub stages: &'a Stages,
+    pub stages: &'a PlanProgress,
 }
 
 /// Checks every pending row. `take` gets the findings about single rows in any order; the findings about many

@@ -15,13 +15,13 @@ use super::failure::Failure;
 use crate::check::{Findings, Group};
 use crate::cli::{Cli, Command, Global, OutputFormat};
 use crate::finding::Severity;
-use crate::report::{Face, counted, grouped, printable};
+use crate::report::{ProgressStyle, counted, grouped, printable};
 
 /// The width of findings with an excerpt, in columns.
 const WIDTH: usize = 100;
 
 pub(super) struct Console {
-    pub(super) progress: Face,
+    pub(super) progress: ProgressStyle,
     quiet: bool,
     handler: GraphicalReportHandler,
 }
@@ -30,10 +30,10 @@ impl Console {
     pub(super) fn new(global: &Global) -> Self {
         let terminal = io::stderr().is_terminal();
         let progress = match (global.quiet, global.log_format) {
-            (true, _) => Face::Quiet,
-            (false, OutputFormat::Json) => Face::Log,
-            (false, OutputFormat::Text) if terminal => Face::Bars,
-            (false, OutputFormat::Text) => Face::Lines,
+            (true, _) => ProgressStyle::Quiet,
+            (false, OutputFormat::Json) => ProgressStyle::Log,
+            (false, OutputFormat::Text) if terminal => ProgressStyle::Bars,
+            (false, OutputFormat::Text) => ProgressStyle::Lines,
         };
         let theme = if terminal && !no_color() {
             GraphicalTheme::unicode()
@@ -56,7 +56,7 @@ impl Console {
         let is_server = matches!(cli.command, Command::Gateway(_));
         let mailrun = |level| Targets::new().with_target("mailrun", level);
         let targets = match global.verbose {
-            0 if self.progress == Face::Log || is_server && !self.quiet => {
+            0 if self.progress == ProgressStyle::Log || is_server && !self.quiet => {
                 mailrun(LevelFilter::INFO)
             }
             0 => mailrun(LevelFilter::WARN),
@@ -80,7 +80,7 @@ impl Console {
 
     /// Prints a message, or logs it with `--log-format json`.
     pub(super) fn print(&self, message: &str) {
-        if self.progress == Face::Log {
+        if self.progress == ProgressStyle::Log {
             tracing::info!("{message}");
         } else if !self.quiet {
             eprintln!("{message}");
@@ -94,7 +94,7 @@ impl Console {
     /// Prints all findings; only errors with `--quiet`.
     pub(super) fn print_findings(&self, findings: &Findings) {
         for group in findings.groups() {
-            if self.progress == Face::Log {
+            if self.progress == ProgressStyle::Log {
                 log_group(group);
             } else if !self.quiet || group.finding.severity == Severity::Error {
                 eprintln!("{}", self.format(group));

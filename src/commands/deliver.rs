@@ -13,10 +13,12 @@ use super::interrupt::Interrupt;
 use super::local_gateway::LocalGateway;
 use crate::campaign::{Campaign, DomainRate};
 use crate::clock::Clock;
-use crate::delivery::{Delivery, Ending, Feeder, Jobs, LaneLimit, Queue, Settings, Waiting};
+use crate::delivery::{
+    BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneLimit, Queue, WaitReason,
+};
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, LedgerError, Run, Target, Writer};
-use crate::pace::{Rate, batch_size};
+use crate::ledger::{Ledger, LedgerError, LedgerWriter, Run, Target};
+use crate::pace::{self, Rate};
 use crate::render::Engine;
 use crate::report::{self, ResultsError};
 use crate::run::{Folder, Lock};
@@ -80,13 +82,13 @@ async fn send(
 ) -> Result<Ending, Failure> {
     let clock = Clock::system();
     let ledger = Ledger::open(&planned.folder.ledger())?;
-    let writer = Writer::open(&planned.folder.ledger(), clock.now())?;
+    let writer = LedgerWriter::open(&planned.folder.ledger(), clock.now())?;
     let local = match planned.run.target {
         Target::Local => Some(LocalGateway::start(&planned.folder.outbox(), &clock).await?),
         Target::Real | Target::Test => None,
     };
     let transport = transport(planned, local.as_ref())?;
-    let rate = if local.is_some() {
+    let rates = if local.is_some() {
         Vec::new()
     } else {
         planned.rate.clone()
@@ -95,22 +97,23 @@ async fn send(
         .now()
         .saturating_sub(DAY)
         .unwrap_or(jiff::Timestamp::MIN);
-    let settings = Settings {
+    let settings = DeliverySettings {
         posted: ledger.posted_since(yesterday, None)?,
-        lanes: lane_limits(planned, &ledger, yesterday)?,
+        batch_size: batch_size(planned, &rates),
+        lanes: lane_limits(planned, &rates, &ledger, yesterday)?,
         concurrency: planned.concurrency,
         retry: planned.campaign.retry,
         breaker: planned.campaign.breaker,
         clock: clock.clone(),
-        rate,
+        rates,
     };
-    let (waiting, current_wait) = watch::channel(Waiting::Going);
+    let (waiting, current_wait) = watch::channel(WaitReason::Pace);
     let progress = report::sending(console.progress, writer.counts(), current_wait);
-    let (jobs, feeders) = start_feeders(planned, &settings, &writer)?;
+    let (feeds, feeders) = start_feeders(planned, &settings, &writer)?;
     let rng: StdRng = rand::make_rng();
     let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
     // A task of its own, because `block_on` would keep it off the worker threads.
-    let ending = tokio::spawn(delivery.run(jobs, interrupted)).await;
+    let ending = tokio::spawn(delivery.run(feeds, interrupted)).await;
     let ending = ending.unwrap_or_else(|panic| Err(LedgerError::Stopped(panic.to_string())));
     drop(progress);
     if let Some(local) = local {
@@ -146,6 +149,7 @@ fn transport(
 /// The limits of single domains. Only the plan of a real run has lanes for them.
 fn lane_limits(
     planned: &PlannedRun<'_>,
+    rates: &[Rate],
     ledger: &Ledger,
     since: jiff::Timestamp,
 ) -> Result<Vec<LaneLimit>, LedgerError> {
@@ -156,10 +160,20 @@ fn lane_limits(
     let limit = |(limit, lane): (&DomainRate, u32)| {
         Ok(LaneLimit {
             rate: limit.rate,
+            batch_size: batch_size(planned, &[rates, &[limit.rate]].concat()),
             posted: ledger.posted_since(since, Some(lane))?,
         })
     };
     domains.map(limit).collect()
+}
+
+/// The most recipients of a request under these limits.
+fn batch_size(planned: &PlannedRun<'_>, rates: &[Rate]) -> NonZeroU32 {
+    match planned.run.test_to {
+        // All messages of a test go to one address, so an answer could not say which row it means.
+        Some(_) => NonZeroU32::MIN,
+        None => pace::batch_size(planned.campaign.pace.batch, rates),
+    }
 }
 
 type FeederThread = std::thread::JoinHandle<Result<(), LedgerError>>;
@@ -167,43 +181,40 @@ type FeederThread = std::thread::JoinHandle<Result<(), LedgerError>>;
 /// Starts one feeder for each lane.
 fn start_feeders(
     planned: &PlannedRun<'_>,
-    settings: &Settings,
-    writer: &Writer,
-) -> Result<(Vec<Jobs>, Vec<FeederThread>), Failure> {
+    settings: &DeliverySettings,
+    writer: &LedgerWriter,
+) -> Result<(Vec<BatchReceiver>, Vec<FeederThread>), Failure> {
     let path = planned.folder.ledger();
     let last = match planned.limit {
         Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,
         None => u32::MAX,
     };
-    let (mut all_jobs, mut threads) = (Vec::new(), Vec::new());
+    let (mut feeds, mut threads) = (Vec::new(), Vec::new());
     for lane in 0..=settings.lanes.len() {
-        let lane_rate = lane.checked_sub(1).map(|limit| settings.lanes[limit].rate);
-        let rates: Vec<Rate> = settings.rate.iter().copied().chain(lane_rate).collect();
-        // All messages of a test go to one address, so an answer could not say which row it means.
-        let batch = match planned.run.test_to {
-            Some(_) => 1,
-            None => batch_size(planned.campaign.pace.batch, &rates),
+        let batch_size = match lane.checked_sub(1) {
+            Some(limit) => settings.lanes[limit].batch_size,
+            None => settings.batch_size,
         };
         let feeder = Feeder {
             ledger: Ledger::open(&path)?,
             writer: writer.clone(),
             engine: Arc::clone(&planned.engine),
             dialect: planned.campaign.api.dialect,
-            batch,
+            batch_size,
             lane: lane as u32,
             last,
             clock: settings.clock.clone(),
         };
-        let (queue, jobs) = Queue::new(planned.concurrency, batch);
+        let (queue, feed) = Queue::new(planned.concurrency, batch_size);
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
             .spawn(move || feeder.run(queue));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
-        all_jobs.push(jobs);
+        feeds.push(feed);
         threads.push(thread);
     }
-    Ok((all_jobs, threads))
+    Ok((feeds, threads))
 }
 
 pub(super) fn rng() -> StdRng {

@@ -55,11 +55,12 @@ fn print(
             println!("left out:   {} {status}", grouped(rows));
         }
     }
-    for (status, _, reason, rows) in reasons(ledger)? {
+    for reason in reasons(ledger)? {
         println!(
-            "            {:>6} {status}: {}",
-            grouped(rows),
-            printable(&reason)
+            "            {:>6} {}: {}",
+            grouped(reason.rows),
+            reason.status,
+            printable(&reason.error)
         );
     }
     println!("from:       {}", campaign.message.from.get_ref());

@@ -11,7 +11,7 @@ use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
 use crate::report::ResultsError;
-use crate::run::{FolderError, LockError, PlanError, PreviousError};
+use crate::run::{FolderError, LockError, OtherRunError, PlanError};
 use crate::spill::SpillError;
 use crate::transport::SetupError;
 
@@ -112,14 +112,14 @@ impl From<LedgerError> for Failure {
                     "restore the run folder from a backup; its results.csv has the state when the run last stopped",
                 ),
             ),
-            error => ("ledger", error.way_out()),
+            error => ("ledger", error.disk_help()),
         };
         Self::from_error(code, &error, help)
     }
 }
 
-impl From<PreviousError> for Failure {
-    fn from(error: PreviousError) -> Self {
+impl From<OtherRunError> for Failure {
+    fn from(error: OtherRunError) -> Self {
         let help = match &error.error {
             LedgerError::Version { .. } => {
                 "move that run folder out of `runs` if nobody in it must be skipped; or add `--again` to send to everyone"
@@ -157,7 +157,7 @@ impl From<FolderError> for Failure {
                 "run-folder",
                 Some("name a new folder, or continue the run in it with `mailrun resume`"),
             ),
-            FolderError::NotMade { .. } => ("run-folder", None),
+            FolderError::NotCreated { .. } => ("run-folder", None),
         };
         Self::from_error(code, &error, help)
     }
@@ -167,8 +167,8 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let help = match error {
             LockError::Folder(error) => return error.into(),
-            LockError::Held { .. } => Some("`mailrun status` shows its progress"),
-            LockError::Sending { .. } => Some(
+            LockError::RunInUse { .. } => Some("`mailrun status` shows its progress"),
+            LockError::CampaignInUse { .. } => Some(
                 "wait for it, or stop it with Ctrl-C in its terminal; `mailrun status` shows its progress",
             ),
             LockError::Io { .. } => None,

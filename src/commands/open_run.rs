@@ -56,9 +56,9 @@ fn read(folder: Folder) -> Result<OpenRun, LedgerError> {
 /// As [`open`]; also if the run is damaged, or if another process works on it or sends its campaign.
 pub(super) fn open_locked(path: &Path) -> Result<(OpenRun, Lock), Failure> {
     let folder = Folder::find(path)?;
-    let lock = Lock::take(&folder)?;
+    let lock = Lock::run(&folder)?;
     let opened = read(folder.clone())?;
-    let lock = lock.and(Lock::go_on(&folder, &opened.run)?);
+    let lock = lock.and(Lock::campaign_for_resume(&folder, &opened.run)?);
     opened.ledger.check()?;
     Ok((opened, lock))
 }

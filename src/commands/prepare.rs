@@ -14,11 +14,11 @@ use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
-use crate::ledger::{Counts, Ledger, LedgerError, Planner, Run, Status, Target};
+use crate::ledger::{Ledger, LedgerError, Planner, Run, Status, StatusCounts, Target};
 use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs};
 use crate::report;
-use crate::run::{self, Folder, PlanError, PlanInputs, Planned, Previous, Stages};
+use crate::run::{self, Folder, OtherRun, Plan, PlanError, PlanInputs, PlanProgress};
 
 pub(super) struct RunOptions<'a> {
     pub(super) campaign: &'a Campaign,
@@ -32,7 +32,7 @@ pub(super) struct RunOptions<'a> {
     /// For a test: plan only the first rows that can be sent.
     pub(super) max_rows: Option<u64>,
     /// Skip the addresses that these runs sent to.
-    pub(super) except_sent: &'a [Previous],
+    pub(super) except_sent: &'a [OtherRun],
     /// Render and check every row.
     pub(super) preflight: bool,
     /// Findings below this severity are not looked for.
@@ -47,7 +47,7 @@ pub(super) struct RunOptions<'a> {
 pub(super) struct PreparedRun {
     pub(super) engine: Arc<Engine>,
     pub(super) run: Run,
-    pub(super) counts: Counts,
+    pub(super) counts: StatusCounts,
     /// The number of pending rows in each lane.
     pub(super) by_lane: Vec<(u32, u64)>,
     pub(super) findings: Findings,
@@ -78,7 +78,7 @@ impl PreparedRun {
 /// # Errors
 /// Everything that stops `send`.
 pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<PreparedRun, Failure> {
-    let stages = Arc::new(Stages::default());
+    let stages = Arc::new(PlanProgress::default());
     let _progress = report::planning(console.progress, &stages);
     let campaign = options.campaign;
     let (path, name, _spooled) = run::recipients_file(campaign)?;
@@ -111,7 +111,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         run: &run,
         ledger: &ledger,
         only: options.max_rows,
-        stages: &stages,
+        progress: &stages,
     };
     let planned = run::plan(&mut reader, &inputs);
     let mut planned = planned.map_err(|error| match error {
@@ -208,9 +208,9 @@ impl Preflight {
     fn run(
         &mut self,
         checker: &Checker<'_>,
-        planned: &mut Planned,
+        planned: &mut Plan,
         ledger: &Path,
-        stages: &Stages,
+        stages: &PlanProgress,
     ) -> Result<(), LedgerError> {
         let inputs = RowPass {
             ledger,
@@ -229,7 +229,7 @@ impl Preflight {
     fn record_attachments(
         &mut self,
         engine: &Engine,
-        planned: &mut Planned,
+        planned: &mut Plan,
         ledger: &Path,
     ) -> Result<(), LedgerError> {
         let ledger = Ledger::open(ledger)?;

@@ -23,7 +23,7 @@ use crate::preview::{
 use crate::recipients::{LineNumbers, RecipientReader};
 use crate::render::{self, Engine, Inputs, Prepared};
 use crate::report::grouped;
-use crate::run::{LeftOut, recipients_file};
+use crate::run::{Exclusions, recipients_file};
 
 pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         recipients: Path::new(&name),
         console,
     };
-    let left_out = LeftOut::new(&campaign)?;
+    let left_out = Exclusions::new(&campaign)?;
     let rows = LazyRows::new(reader, left_out).map_err(cannot_spool)?;
     if terminal::can_browse(args) {
         let email = rows.email();

@@ -11,37 +11,37 @@ use super::open_run::{OpenRun, engine_of};
 use crate::api::Dialect;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
-use crate::delivery::{Reconcile, Reconciled};
+use crate::delivery::{Reconcile, ReconcileReport};
 use crate::exit_code::ExitCode;
-use crate::ledger::{Found, Ledger, Status, Target};
-use crate::report::{self, are, counted, duration, grouped, printable};
+use crate::ledger::{Ledger, Resolver, Status, Target};
+use crate::report::{self, counted, duration, grouped, is_or_are, printable};
 use crate::transport::{HttpSettings, HttpTransport};
 
-/// The most questions in flight, whatever the campaign's concurrency: a list is more work to a
-/// server than a message.
+/// The most lookups in flight, whatever the campaign's concurrency: a list is more work for a server
+/// than a message.
 const MAX_CONCURRENCY: u32 = 8;
 
-/// Refuses runs whose messages have no ID that could be asked for.
+/// Loads the run's campaign, if the API can be asked about its messages.
 ///
 /// # Errors
-/// When the run is local, or the server chose the IDs.
+/// The run is local, or the API chose the message IDs.
 pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
     let campaign = Campaign::load_frozen(&opened.folder.frozen())?;
     let why = if opened.run.target == Target::Local {
-        "this run is local: there is no API to ask"
+        "this run is local, so there is no API to ask"
     } else if campaign.api.dialect == Dialect::Sendmail {
-        "this run was sent with the dialect sendmail: the API chose the message IDs, and there is nothing to ask for"
+        "this run used the dialect sendmail, in which the API chooses the message IDs: there is no ID to ask about"
     } else {
         return Ok(campaign);
     };
-    let help = "look into the vendor's panel, then say `--how accepted` or `--how resend`";
+    let help = "check the vendor's panel, and then use `--how accepted` or `--how resend`";
     Err(Failure::with_help("no-reconcile", why, help).usage())
 }
 
-/// Asks the API about the unknown rows, and marks those that it has.
+/// Asks the API about the unknown rows, and makes those that it lists `accepted`.
 ///
 /// # Errors
-/// When nothing could be asked, or the ledger or the results can't be written.
+/// The API can't be asked, or the ledger or the results can't be written.
 pub(super) fn run(
     opened: OpenRun,
     campaign: &Campaign,
@@ -63,7 +63,7 @@ pub(super) fn run(
     let reconcile = Reconcile {
         transport: Arc::new(transport),
         ledger: opened.ledger,
-        found: Found::open(&path)?,
+        resolver: Resolver::open(&path)?,
         engine: Arc::new(engine_of(campaign, &opened.folder, &opened.run)?),
         concurrency,
         retry: campaign.retry,
@@ -76,14 +76,14 @@ pub(super) fn run(
     ));
     let again = |left, pause| {
         console.print(&format!(
-            "{} {} not listed yet; asking again in {}.",
+            "{} {} not listed yet. Asking again in {}.",
             counted(left, "row"),
-            are(left),
+            is_or_are(left),
             duration(pause)
         ));
     };
     let interrupted = interrupt.interrupted.clone();
-    let done = interrupt
+    let report = interrupt
         .runtime
         .block_on(reconcile.run(interrupted.clone(), again))
         .map_err(|error| Failure::from(error).stopped())?;
@@ -92,10 +92,10 @@ pub(super) fn run(
         .map_err(|error| Failure::from(error).stopped())?;
     let left = ledger.counts()?.without_holder().of(Status::Unknown);
     let folder = opened.folder.path().display();
-    console.print(&summary(&done, left, &folder.to_string()));
+    console.print(&summary(&report, left, &folder.to_string()));
     Ok(if *interrupted.borrow() {
         ExitCode::Interrupted
-    } else if done.stopped.is_some() {
+    } else if report.last_round.stopped.is_some() {
         ExitCode::Stopped
     } else if left > 0 {
         ExitCode::SomeUnknown
@@ -104,40 +104,35 @@ pub(super) fn run(
     })
 }
 
-/// How many rows were found, how many were not and why, and what is to be done with the rest.
-fn summary(done: &Reconciled, left: u64, folder: &str) -> String {
-    let mut said = format!(
+/// How many rows are accepted now, why the others are not, and what to do about them.
+fn summary(report: &ReconcileReport, left: u64, folder: &str) -> String {
+    let mut text = format!(
         "{} {} accepted now: the API lists the message.",
-        counted(done.found, "row"),
-        are(done.found)
+        counted(report.accepted, "row"),
+        is_or_are(report.accepted)
     );
     if left == 0 {
-        return said;
+        return text;
     }
-    let unasked = left.saturating_sub(done.not_listed + done.unanswered);
-    let because = [
-        (
-            done.not_listed,
-            "not listed by the API, which proves nothing",
-        ),
-        (done.unanswered, "without an answer"),
-        (unasked, "not asked about"),
-    ];
-    let because: Vec<String> = because
-        .iter()
-        .filter(|(rows, _)| *rows > 0)
-        .map(|(rows, why)| format!("{} {why}", grouped(*rows)))
-        .collect();
-    said += &format!(
-        "\n{} still unknown: {}.",
-        counted(left, "row"),
-        because.join(", ")
-    );
-    if let Some(reason) = done.stopped.as_ref().or(done.reason.as_ref()) {
-        said += &format!("\nThe API said: {}", printable(reason));
+    let round = &report.last_round;
+    let not_asked = left.saturating_sub(round.not_listed + round.unanswered);
+    let not_listed = "not listed by the API, which proves nothing";
+    let reasons: Vec<String> = [
+        (round.not_listed, not_listed),
+        (round.unanswered, "without an answer"),
+        (not_asked, "not asked about"),
+    ]
+    .iter()
+    .filter(|(rows, _)| *rows > 0)
+    .map(|(rows, reason)| format!("{} {reason}", grouped(*rows)))
+    .collect();
+    let (rows, reasons) = (counted(left, "row"), reasons.join(", "));
+    text += &format!("\n{rows} still unknown: {reasons}.");
+    if let Some(reason) = round.stopped.as_ref().or(round.reason.as_ref()) {
+        text += &format!("\nThe API said: {}", printable(reason));
     }
-    said + &format!(
-        "\nAsk again later, or look into the vendor's panel, and then:\n\
+    text + &format!(
+        "\nAsk again later, or check the vendor's panel and run one of these:\n\
          next:    mailrun resolve {folder} --how accepted   # they were taken\n\
          next:    mailrun resolve {folder} --how resend   # they were not; `resume` sends them again"
     )

@@ -9,7 +9,7 @@ use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{self, Status};
-use crate::report::{self, are, counted};
+use crate::report::{self, counted, is_or_are};
 
 pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, _lock) = open_locked(&args.run)?;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
     }
     let message = if args.how == Resolution::Accepted {
         let rows = ledger::resolve_accepted(&path, Clock::system().now())? as u64;
-        format!("{} {} now accepted", counted(rows, "row"), are(rows))
+        format!("{} {} now accepted", counted(rows, "row"), is_or_are(rows))
     } else {
         if !args.yes {
             confirm_resend(unknown)?;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
         format!(
             "{} {} now pending; to send, run `mailrun resume {}`",
             counted(rows, "row"),
-            are(rows),
+            is_or_are(rows),
             opened.folder.path().display()
         )
     };

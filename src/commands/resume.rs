@@ -13,10 +13,10 @@ use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Ledger, Run, Status, Target, Writer};
+use crate::ledger::{self, Ledger, LedgerWriter, Run, Status, Target};
 use crate::pace::Rate;
 use crate::report::counted;
-use crate::run::{Folder, Lock, later, suppression_list};
+use crate::run::{Folder, Lock, later_runs, suppression_list};
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
@@ -88,7 +88,7 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
     if run.target != Target::Real {
         return Ok(());
     }
-    for later in later(run) {
+    for later in later_runs(run) {
         let name = later.folder.path().display();
         let reason = format!("already sent in the run {name}");
         let now = Clock::system().now();
@@ -115,7 +115,7 @@ fn skip_suppressed(
         return Ok(0);
     }
     let clock = Clock::system();
-    let writer = Writer::open(path, clock.now())?;
+    let writer = LedgerWriter::open(path, clock.now())?;
     let (mut after, mut skipped) = (0, 0);
     loop {
         let page = ledger.pending(after, 1000)?;

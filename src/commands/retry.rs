@@ -6,20 +6,20 @@ use super::open_run::open_locked;
 use super::resume::{Overrides, send_pending};
 use crate::cli::RetryArgs;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Counts, Status};
-use crate::report::{are, counted};
+use crate::ledger::{self, Status, StatusCounts};
+use crate::report::{counted, is_or_are};
 
 pub(super) fn run(args: &RetryArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
     let rows = ledger::retry(&opened.folder.ledger(), args.rejected)? as u64;
     console.print(&match rows {
         0 => nothing_to_retry(args.rejected, &opened.ledger.counts()?),
-        rows => format!("{} {} pending again", counted(rows, "row"), are(rows)),
+        rows => format!("{} {} pending again", counted(rows, "row"), is_or_are(rows)),
     });
     send_pending(opened, lock, Overrides::default(), console)
 }
 
-fn nothing_to_retry(rejected: bool, counts: &Counts) -> String {
+fn nothing_to_retry(rejected: bool, counts: &StatusCounts) -> String {
     if rejected {
         return "There are no failed or rejected rows.".to_owned();
     }

@@ -19,8 +19,8 @@ use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
-use crate::report::{counted, grouped, s};
-use crate::run::{Folder, Lock, Previous, previous, sweep};
+use crate::report::{counted, grouped, plural_s};
+use crate::run::{self, Folder, Lock, OtherRun};
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let folder = interrupt
         .create_folder(|| Folder::create(&campaign, args.run_dir.as_deref(), now, &mut rng()))?;
     if let Some(lock) = &campaign_lock {
-        lock.note(&folder);
+        lock.write_run(&folder);
     }
     let must_confirm = keys.is_some() && !args.yes;
     let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
@@ -66,18 +66,18 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
 }
 
 /// The earlier runs that sent the campaign for real, unless these arguments ignore them.
-pub(super) fn earlier_runs(args: &SendArgs, campaign: &Campaign) -> Result<Vec<Previous>, Failure> {
+pub(super) fn earlier_runs(args: &SendArgs, campaign: &Campaign) -> Result<Vec<OtherRun>, Failure> {
     if target(args) != Target::Real || args.again {
         return Ok(Vec::new());
     }
-    Ok(previous(campaign)?)
+    Ok(run::earlier_runs(campaign)?)
 }
 
 /// Takes the campaign's lock and removes the folders of runs that were never planned.
 fn lock_campaign(campaign: &Campaign, has_run_dir: bool) -> Result<Option<Lock>, Failure> {
-    let lock = Lock::send(campaign, has_run_dir)?;
+    let lock = Lock::campaign_for_send(campaign, has_run_dir)?;
     if lock.is_some() {
-        sweep(campaign);
+        run::remove_unplanned_runs(campaign);
     }
     Ok(lock)
 }
@@ -95,7 +95,7 @@ pub(super) fn run_options<'a>(
     args: &'a SendArgs,
     campaign: &'a Campaign,
     folder: &'a Folder,
-    earlier: &'a [Previous],
+    earlier: &'a [OtherRun],
 ) -> RunOptions<'a> {
     let test_to = args.test_to.as_ref();
     let now = Clock::system().now();
@@ -119,11 +119,11 @@ fn plan(
     args: &SendArgs,
     campaign: &Campaign,
     folder: &Folder,
-    earlier: &[Previous],
+    earlier: &[OtherRun],
     must_confirm: bool,
     console: &Console,
 ) -> Result<(Lock, Arc<Engine>, Run), Failure> {
-    let lock = Lock::take(folder)?;
+    let lock = Lock::run(folder)?;
     let prepared = prepare(run_options(args, campaign, folder, earlier), console)?;
     console.print_findings(&prepared.findings);
     if prepared.counts.of(Status::Pending) == 0 {
@@ -136,7 +136,7 @@ fn plan(
     Ok((lock, engine, run))
 }
 
-fn refuse_second_send(args: &SendArgs, earlier: &[Previous]) -> Result<(), Failure> {
+fn refuse_second_send(args: &SendArgs, earlier: &[OtherRun]) -> Result<(), Failure> {
     let Some(last) = earlier.last().filter(|_| !args.except_sent) else {
         return Ok(());
     };
@@ -154,7 +154,7 @@ fn refuse_second_send(args: &SendArgs, earlier: &[Previous]) -> Result<(), Failu
         "this campaign has been sent before: {} has {} row{}",
         last.folder.path().display(),
         counts.join(", "),
-        s(last.accepted + last.unknown + last.pending)
+        plural_s(last.accepted + last.unknown + last.pending)
     );
     let help = "continue that run with `mailrun resume`; or add `--except-sent` to send only to people who did not get it, or `--again` to send to everyone";
     Err(Failure::with_help("already-sent", message, help))

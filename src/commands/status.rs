@@ -10,8 +10,8 @@ use super::open_run::{OpenRun, open};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Counts, ResultRow, Status};
-use crate::report::{counted, duration, grouped, printable_line, reasons, s};
+use crate::ledger::{ResultRow, Status, StatusCounts};
+use crate::report::{counted, duration, grouped, plural_s, printable_line, reasons};
 use crate::run::Lock;
 
 /// How many unknown rows are listed in text and in JSON.
@@ -20,7 +20,7 @@ const LISTED_AS_JSON: u32 = 1000;
 
 struct RunStatus {
     opened: OpenRun,
-    counts: Counts,
+    counts: StatusCounts,
     /// The process that works on the run.
     holder: Option<i32>,
     /// Recipients per second.
@@ -84,10 +84,7 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, Failure> {
         .iter()
         .map(|name| (name.as_str().to_owned(), status.counts.of(*name).into()))
         .collect();
-    let reasons: Vec<_> = reasons(&status.opened.ledger)?
-        .into_iter()
-        .map(|(status, code, error, rows)| json!({"status": status, "code": code, "error": error, "rows": rows}))
-        .collect();
+    let reasons = reasons(&status.opened.ledger)?;
     let unknown: Vec<_> = status
         .unknown
         .iter()
@@ -129,7 +126,11 @@ fn as_text(status: &RunStatus) -> Result<String, Failure> {
         }
     }
     let total = status.counts.total();
-    line(format!("{:>12}  row{} in all", grouped(total), s(total)));
+    line(format!(
+        "{:>12}  row{} in all",
+        grouped(total),
+        plural_s(total)
+    ));
     if let Some(rate) = status.rate {
         let eta = status
             .eta
@@ -137,12 +138,13 @@ fn as_text(status: &RunStatus) -> Result<String, Failure> {
             .unwrap_or_default();
         line(format!("{rate:>12.1}  per second{eta}"));
     }
-    for (name, _, error, rows) in reasons(&status.opened.ledger)? {
+    for reason in reasons(&status.opened.ledger)? {
         let _ = writeln!(
             text,
-            "{:>12}  {name}: {}",
-            grouped(rows),
-            printable_line(&error)
+            "{:>12}  {}: {}",
+            grouped(reason.rows),
+            reason.status,
+            printable_line(&reason.error)
         );
     }
     text.push_str(&unknown_rows(

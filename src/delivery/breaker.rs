@@ -1,29 +1,27 @@
-//! The breaker: stops a run in which too much goes wrong.
+//! Stops a run in which too many messages fail.
 
 use std::collections::VecDeque;
 
 use crate::campaign;
 use crate::ledger::Settlement;
 
-/// What became of the last messages.
-#[derive(Debug)]
-pub(super) struct Breaker {
+pub(super) struct CircuitBreaker {
     limits: campaign::BreakerSettings,
-    /// Whether each of the last messages went wrong, oldest first.
+    /// Whether each of the last messages failed, oldest first.
     last: VecDeque<bool>,
-    wrong: usize,
+    failed: usize,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     pub(super) fn new(limits: campaign::BreakerSettings) -> Self {
         Self {
             limits,
             last: VecDeque::new(),
-            wrong: 0,
+            failed: 0,
         }
     }
 
-    /// Counts a message. The reason to stop, if too many of the last have gone wrong.
+    /// Counts a message. Returns the reason to stop if too many of the last ones failed.
     pub(super) fn count(&mut self, settlement: &Settlement) -> Option<String> {
         let error = match settlement {
             Settlement::Accepted { .. } => None,
@@ -32,17 +30,17 @@ impl Breaker {
             | Settlement::Failed { error, .. } => Some(error),
             Settlement::Again { .. } => return None,
         };
-        let most = self.limits.messages.get() as usize;
-        if self.last.len() == most && self.last.pop_front() == Some(true) {
-            self.wrong -= 1;
+        let window = self.limits.messages.get() as usize;
+        if self.last.len() == window && self.last.pop_front() == Some(true) {
+            self.failed -= 1;
         }
         self.last.push_back(error.is_some());
-        self.wrong += usize::from(error.is_some());
-        let too_many = self.wrong as f64 > self.limits.share * most as f64;
+        self.failed += usize::from(error.is_some());
+        let too_many = self.failed as f64 > self.limits.share * window as f64;
         error.filter(|_| too_many).map(|error| {
             format!(
-                "{} of the last {most} messages were refused or are in doubt, more than the campaign allows; the last one: {error}",
-                self.wrong
+                "{} of the last {window} messages were rejected, failed or are unknown, more than [breaker] allows. The last error: {error}",
+                self.failed
             )
         })
     }
@@ -53,9 +51,9 @@ mod tests {
     use super::*;
     use std::num::NonZeroU32;
 
-    fn breaker(messages: u32, share: f64) -> Breaker {
+    fn breaker(messages: u32, share: f64) -> CircuitBreaker {
         let messages = NonZeroU32::new(messages).expect("not zero");
-        Breaker::new(campaign::BreakerSettings { messages, share })
+        CircuitBreaker::new(campaign::BreakerSettings { messages, share })
     }
 
     fn accepted() -> Settlement {
@@ -71,22 +69,28 @@ mod tests {
         }
     }
 
-    fn stops_after(breaker: &mut Breaker, all: impl Iterator<Item = Settlement>) -> Option<usize> {
+    fn stops_after(
+        breaker: &mut CircuitBreaker,
+        all: impl Iterator<Item = Settlement>,
+    ) -> Option<usize> {
         all.map(|one| breaker.count(&one).is_some())
             .position(|stopped| stopped)
             .map(|before| before + 1)
     }
 
     #[test]
-    fn it_stops_when_more_than_the_share_of_the_last_went_wrong() {
-        let all_wrong = || std::iter::repeat_with(rejected).take(1000);
-        assert_eq!(stops_after(&mut breaker(100, 0.5), all_wrong()), Some(51));
-        assert_eq!(stops_after(&mut breaker(10, 0.0), all_wrong()), Some(1));
-        assert_eq!(stops_after(&mut breaker(100, 1.0), all_wrong()), None);
+    fn it_stops_when_more_than_the_share_of_the_last_messages_failed() {
+        let all_rejected = || std::iter::repeat_with(rejected).take(1000);
+        assert_eq!(
+            stops_after(&mut breaker(100, 0.5), all_rejected()),
+            Some(51)
+        );
+        assert_eq!(stops_after(&mut breaker(10, 0.0), all_rejected()), Some(1));
+        assert_eq!(stops_after(&mut breaker(100, 1.0), all_rejected()), None);
     }
 
     #[test]
-    fn what_went_wrong_long_ago_is_forgotten() {
+    fn old_failures_are_forgotten() {
         let mixed = (0..10_000).map(|n| if n % 2 == 0 { rejected() } else { accepted() });
         assert_eq!(stops_after(&mut breaker(100, 0.5), mixed), None);
         let later = (0..).map(|n| if n < 500 { accepted() } else { rejected() });
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_and_failure_count_and_another_attempt_does_not() {
+    fn unknown_and_failed_count_and_a_retry_does_not() {
         let doubt = Settlement::Unknown {
             error: "cut".to_owned(),
         };

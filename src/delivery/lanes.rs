@@ -1,111 +1,113 @@
-//! Requests that wait, in lanes: one for all recipients, and one for each domain with a limit of
-//! its own, so that a slow domain holds nobody else up.
+//! Requests that wait, in lanes: one for each domain with its own limit, and one for all others, so
+//! that a slow domain does not delay the rest.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::num::NonZeroU32;
 use std::task::Poll;
 
-use super::job::Job;
-use super::queue::Jobs;
-use crate::pace::{Now, Pace, Rate, Turn};
+use jiff::Timestamp;
 
-/// The limit of a lane.
-#[derive(Debug, Clone)]
-pub struct LaneLimit {
-    /// The limit.
-    pub rate: Rate,
-    /// What the ledger says of the lane's last 24 hours ([`crate::ledger::Ledger::posted_since`]).
-    pub posted: Vec<(i64, u64)>,
+use super::batch::Batch;
+use super::queue::BatchReceiver;
+use crate::pace::{Rate, RateLimits, Turn};
+
+pub(crate) struct LaneLimit {
+    pub(crate) rate: Rate,
+    /// The most recipients of a request in this lane.
+    pub(crate) batch_size: NonZeroU32,
+    /// What this lane posted in the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
+    pub(crate) posted: Vec<(i64, u64)>,
 }
 
-/// All lanes; a request's [`Job::lane`] is its place in here.
+/// All lanes; [`Batch::lane`] is an index into them.
 pub(super) struct Lanes(Vec<Lane>);
 
 struct Lane {
     /// New requests, in the order of the input.
-    new: Jobs,
-    /// Whether there may be more of them.
+    new: BatchReceiver,
+    /// Whether more of them may come.
     open: bool,
-    /// Requests that wait for their turn: those that are due again, and new ones that were handed
-    /// over together.
-    waiting: VecDeque<Job>,
-    pace: Pace,
+    /// Requests that wait for their turn: retries that are due, and the rest of a handover.
+    waiting: VecDeque<Batch>,
+    limits: RateLimits,
 }
 
-/// What the lanes have.
+/// The next request of all lanes.
 pub(super) enum Pick {
-    /// This one's turn has come.
-    Job(Job),
-    /// The first turn will come then.
+    Batch(Batch),
+    /// The first turn comes then.
     Later(Turn),
     /// No lane has a request.
     Nothing,
 }
 
 impl Lanes {
-    /// The first lane has no limit of its own, the others those of `limits`.
-    pub(super) fn new(new: Vec<Jobs>, limits: &[LaneLimit]) -> Self {
-        let own = limits
-            .iter()
-            .map(|limit| Pace::new(&[limit.rate], limit.posted.clone()));
-        let paces = std::iter::once(Pace::new(&[], Vec::new())).chain(own);
-        let lane = |(new, pace)| Lane {
+    /// The first lane has no limit of its own; the others have `limits`.
+    pub(super) fn new(new: Vec<BatchReceiver>, limits: Vec<LaneLimit>) -> Self {
+        let domains = limits
+            .into_iter()
+            .map(|limit| RateLimits::new(&[limit.rate], limit.batch_size, limit.posted));
+        let unlimited = RateLimits::new(&[], NonZeroU32::MIN, Vec::new());
+        let lane = |(new, limits)| Lane {
             new,
             open: true,
             waiting: VecDeque::new(),
-            pace,
+            limits,
         };
-        Self(new.into_iter().zip(paces).map(lane).collect())
+        let limits = std::iter::once(unlimited).chain(domains);
+        Self(new.into_iter().zip(limits).map(lane).collect())
     }
 
-    /// A request whose lane lets it through: of a domain with a limit first, as its turns are rare.
-    pub(super) fn pick(&mut self, now: Now) -> Pick {
+    /// A request whose lane lets it through. Domains with their own limit come first, because their
+    /// turns are rare.
+    pub(super) fn pick(&mut self, now: Timestamp) -> Pick {
         let mut first = None;
         for lane in self.0.iter_mut().rev() {
-            let Some(job) = lane.waiting.front() else {
+            let Some(batch) = lane.waiting.front() else {
                 continue;
             };
-            let turn = lane.pace.turn(job.recipients(), now);
+            let turn = lane.limits.turn(batch.recipients(), now);
             if turn == Turn::Now
-                && let Some(job) = lane.waiting.pop_front()
+                && let Some(batch) = lane.waiting.pop_front()
             {
-                return Pick::Job(job);
+                return Pick::Batch(batch);
             }
             first = Some(first.map_or(turn, |first| sooner(first, turn)));
         }
         first.map_or(Pick::Nothing, Pick::Later)
     }
 
-    /// The request goes now.
-    pub(super) fn take(&mut self, job: &Job, now: Now) {
-        self.0[job.lane as usize].pace.take(job.recipients(), now);
+    /// Counts a request that goes now.
+    pub(super) fn take(&mut self, batch: &Batch, now: Timestamp) {
+        let lane = &mut self.0[batch.lane as usize];
+        lane.limits.take(batch.recipients(), now);
     }
 
-    /// A request that was put off is due.
-    pub(super) fn put(&mut self, job: Job) {
-        self.0[job.lane as usize].waiting.push_back(job);
+    /// Adds a retry that is due.
+    pub(super) fn add_retry(&mut self, batch: Batch) {
+        self.0[batch.lane as usize].waiting.push_back(batch);
     }
 
-    /// Whether there may be new requests for which there is room.
+    /// Whether a lane is empty and may still get new requests.
     pub(super) fn wants_new(&self) -> bool {
         self.0.iter().any(Lane::wants_new)
     }
 
-    /// Whether there are none, and will be no new ones.
+    /// Whether all lanes are empty and get no new requests.
     pub(super) fn are_done(&self) -> bool {
-        self.0
-            .iter()
-            .all(|lane| !lane.open && lane.waiting.is_empty())
+        let is_done = |lane: &Lane| !lane.open && lane.waiting.is_empty();
+        self.0.iter().all(is_done)
     }
 
-    /// Waits until a lane gets a new request, or its end.
+    /// Waits until an empty lane gets a new request, or its end.
     pub(super) async fn new_request(&mut self) {
         poll_fn(|context| {
             let mut news = Poll::Pending;
             for lane in self.0.iter_mut().filter(|lane| lane.wants_new()) {
                 match lane.new.poll_recv(context) {
                     Poll::Pending => continue,
-                    Poll::Ready(Some(handed)) => lane.waiting.extend(handed.jobs),
+                    Poll::Ready(Some(handover)) => lane.waiting.extend(handover.batches),
                     Poll::Ready(None) => lane.open = false,
                 }
                 news = Poll::Ready(());
@@ -115,7 +117,7 @@ impl Lanes {
         .await;
     }
 
-    /// Takes no more new requests, so that nobody makes any.
+    /// Takes no more new requests, so that the feeders end.
     pub(super) fn close(&mut self) {
         for lane in &mut self.0 {
             lane.new.close();

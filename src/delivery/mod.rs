@@ -1,17 +1,17 @@
-//! The engine: claim, pace, post, settle. Every row's order is: rendered, let through by the pace,
-//! given a free connection, claimed durably, posted, settled.
+//! Sends the pending rows. Each row goes through the same steps: it is rendered, waits for a free
+//! connection and for its rate limits, is claimed durably, posted, and settled.
 
+mod batch;
 mod breaker;
-mod budget;
-mod feed;
-mod flight;
-mod job;
+mod feeder;
 mod lanes;
-mod lookup;
+mod lookup_outcome;
 mod outcome;
+mod poster;
 mod queue;
 mod reconcile;
-mod shared;
+mod retry_budget;
+mod state;
 mod throttle;
 
 use std::future::poll_fn;
@@ -21,203 +21,208 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::{Rng, RngExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::campaign::{self, RetrySettings};
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, Writer};
-use crate::pace::{Now, Pace, Rate, Turn};
+use crate::ledger::{LedgerError, LedgerWriter};
+use crate::pace::{Rate, RateLimits, Turn};
 use crate::transport::Transport;
 
-use breaker::Breaker;
-pub use feed::{Feeder, RowFault};
-use flight::{Flight, Flights};
-pub use job::{Job, JobRow};
-pub use lanes::LaneLimit;
+use batch::Batch;
+use breaker::CircuitBreaker;
+pub(crate) use feeder::Feeder;
+pub(crate) use lanes::LaneLimit;
 use lanes::{Lanes, Pick};
-pub use outcome::{Blame, MAX_RETRY_AFTER, Outcome, classify};
-pub use queue::{Handed, Jobs, Queue};
-pub use reconcile::{Reconcile, Reconciled};
-pub use shared::Waiting;
-use shared::{Due, Shared};
+pub use outcome::{Blame, MAX_RETRY_AFTER, PostOutcome, classify};
+use poster::{Poster, ReadyBatch};
+pub(crate) use queue::{BatchReceiver, Queue};
+pub(crate) use reconcile::{Reconcile, ReconcileReport};
+pub(crate) use state::WaitReason;
+use state::{DeliveryState, NextRetry};
 
-/// The most of the first wait before something is tried again.
+/// The longest first wait before a retry.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// How many requests may be put off before no new ones are begun.
-const MAX_PUT_OFF: usize = 1000;
-/// The longest wait for a time of day, since the clock may be set while we wait.
-const STEP: Duration = Duration::from_secs(60);
+/// With this many retries scheduled, no new requests are begun.
+const MAX_SCHEDULED_RETRIES: usize = 1000;
+/// The longest sleep until a time of day, since the clock may be set meanwhile.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
-/// How a delivery goes.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The limits; all hold at once.
-    pub rate: Vec<Rate>,
-    /// The limits of the domains that have their own, in the order of the lanes after the first.
-    pub lanes: Vec<LaneLimit>,
+pub(crate) struct DeliverySettings {
+    /// All of them hold at once.
+    pub(crate) rates: Vec<Rate>,
+    /// The most recipients of a request.
+    pub(crate) batch_size: NonZeroU32,
+    /// The domains with their own limit, in the order of the lanes after the first.
+    pub(crate) lanes: Vec<LaneLimit>,
     /// The most requests in flight.
-    pub concurrency: NonZeroU32,
-    /// When a row is tried again.
-    pub retry: RetrySettings,
-    /// When too much goes wrong.
-    pub breaker: campaign::BreakerSettings,
-    /// What the ledger says of the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
-    pub posted: Vec<(i64, u64)>,
-    /// The time.
-    pub clock: Clock,
+    pub(crate) concurrency: NonZeroU32,
+    pub(crate) retry: RetrySettings,
+    pub(crate) breaker: campaign::BreakerSettings,
+    /// What was posted in the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
+    pub(crate) posted: Vec<(i64, u64)>,
+    pub(crate) clock: Clock,
 }
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// There is no row left that it could send.
+pub(crate) enum Ending {
+    /// No row is left that it could send.
     Done,
-    /// The user interrupted it.
     Interrupted,
-    /// It could not go on, for this reason.
+    /// It could not continue, for this reason.
     Stopped(String),
 }
 
-/// A delivery on its way.
-pub struct Delivery<T> {
-    flights: Arc<Flights<T>>,
-    pace: Pace,
-    settings: Settings,
-    shared: Arc<Shared>,
+pub(crate) struct Delivery<T> {
+    poster: Arc<Poster<T>>,
+    limits: RateLimits,
+    lanes: Vec<LaneLimit>,
+    concurrency: u32,
+    state: Arc<DeliveryState>,
     free: Arc<Semaphore>,
     rng: Box<dyn Rng + Send + Sync>,
 }
 
 impl<T: Transport> Delivery<T> {
-    /// A delivery that has not begun. What it waits for is told to `waiting`.
-    pub fn new(
+    /// `waiting` shows what the delivery waits for.
+    pub(crate) fn new(
         transport: T,
-        writer: Writer,
-        settings: Settings,
+        writer: LedgerWriter,
+        settings: DeliverySettings,
         rng: Box<dyn Rng + Send + Sync>,
-        waiting: watch::Sender<Waiting>,
+        waiting: watch::Sender<WaitReason>,
     ) -> Self {
-        let shared = Arc::new(Shared::new(Breaker::new(settings.breaker), waiting));
-        let flights = Flights {
+        let batch_size = settings.batch_size;
+        let breaker = CircuitBreaker::new(settings.breaker);
+        let state = Arc::new(DeliveryState::new(breaker, batch_size, waiting));
+        let concurrency = settings.concurrency.get();
+        let poster = Poster {
             transport,
             writer,
-            shared: Arc::clone(&shared),
-            clock: settings.clock.clone(),
+            state: Arc::clone(&state),
+            clock: settings.clock,
             retry: settings.retry,
         };
         Self {
-            flights: Arc::new(flights),
-            pace: Pace::new(&settings.rate, settings.posted.clone()),
-            free: Arc::new(Semaphore::new(settings.concurrency.get() as usize)),
-            shared,
-            settings,
+            poster: Arc::new(poster),
+            limits: RateLimits::new(&settings.rates, batch_size, settings.posted),
+            lanes: settings.lanes,
+            concurrency,
+            state,
+            free: Arc::new(Semaphore::new(concurrency as usize)),
             rng,
         }
     }
 
-    /// Sends what the feeders give, one for each lane, until they are done, `interrupt` is true, or
-    /// it can't go on. What is in flight then is let end, and everything is durable when this
-    /// returns.
+    /// Sends what the feeders build, one feeder for each lane, until they are done, `interrupt` is
+    /// true, or it can't continue. Requests in flight then end normally, and everything is durable
+    /// when this returns.
     ///
     /// # Errors
-    /// When the ledger can't be written: nothing is posted after that.
-    pub async fn run(
+    /// The ledger can't be written: nothing is posted after that.
+    pub(crate) async fn run(
         mut self,
-        jobs: Vec<Jobs>,
+        feeds: Vec<BatchReceiver>,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ending, LedgerError> {
-        let shared = Arc::clone(&self.shared);
-        let mut lanes = Lanes::new(jobs, &self.settings.lanes);
+        let state = Arc::clone(&self.state);
+        let mut lanes = Lanes::new(feeds, std::mem::take(&mut self.lanes));
         let ending = tokio::select! {
             biased;
             _ = interrupt.wait_for(|interrupted| *interrupted) => Ending::Interrupted,
-            () = shared.stopped() => Ending::Done,
+            () = state.stopped() => Ending::Done,
             () = self.dispatch(&mut lanes) => Ending::Done,
         };
         lanes.close();
-        self.idle().await;
-        self.flights.writer.flush().await?;
-        Ok(match shared.stop_reason() {
+        // Until nothing is in flight.
+        let _all = self.free.acquire_many(self.concurrency).await;
+        self.poster.writer.flush().await?;
+        Ok(match state.stop_reason() {
             Some(reason) if ending == Ending::Done => Ending::Stopped(reason),
             _ => ending,
         })
     }
 
-    /// Requests that may go in the same moment are claimed together.
+    /// Posts all requests. Those that may go at the same moment are claimed together.
     async fn dispatch(&mut self, lanes: &mut Lanes) {
-        let flights = Arc::clone(&self.flights);
+        let poster = Arc::clone(&self.poster);
         let mut group = Vec::new();
         loop {
-            let mut next = pin!(self.next_flight(lanes));
-            let flight = match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
-                Poll::Ready(flight) => flight,
+            let mut next = pin!(self.next_ready(lanes));
+            let ready = match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+                Poll::Ready(ready) => ready,
                 Poll::Pending => {
-                    // What else is ready may free connections: the larger the group, the fewer commits.
+                    // Other tasks may free connections: the larger the group, the fewer commits.
                     if !group.is_empty() {
                         tokio::task::yield_now().await;
                     }
-                    or_first(next, || flights.launch(&mut group)).await
+                    or_first(next, || poster.post_all(&mut group)).await
                 }
             };
-            match flight {
-                Some(flight) => group.push(flight),
-                None => return flights.launch(&mut group),
+            match ready {
+                Some(ready) => group.push(ready),
+                None => return poster.post_all(&mut group),
             }
         }
     }
 
-    async fn next_flight(&mut self, lanes: &mut Lanes) -> Option<Flight> {
+    /// Waits until a request may go; `None` when there are no more.
+    async fn next_ready(&mut self, lanes: &mut Lanes) -> Option<ReadyBatch> {
         let permit = self.free_connection().await;
-        self.shared.no_pause().await;
-        let job = self.next(lanes, &permit).await?;
-        let now = self.turn(&job).await;
-        lanes.take(&job, now);
-        self.shared.posted(&job, Instant::now());
-        Some(Flight {
-            job,
+        self.state.no_pause().await;
+        let batch = self.next_batch(lanes, &permit).await?;
+        let now = self.turn(&batch).await;
+        lanes.take(&batch, now);
+        self.state.posted(&batch);
+        Some(ReadyBatch {
+            batch,
             chance: self.rng.random(),
             permit,
         })
     }
 
-    /// Waits for a free connection. While the API is not known to answer, a request goes alone.
+    /// Waits for a free connection. Until the API is known to answer, a request takes them all.
     async fn free_connection(&self) -> OwnedSemaphorePermit {
-        let all = self.settings.concurrency.get();
         loop {
-            let permits = if self.shared.proven() { 1 } else { all };
+            let permits = if self.state.proven() {
+                1
+            } else {
+                self.concurrency
+            };
             let permit = Arc::clone(&self.free)
                 .acquire_many_owned(permits)
                 .await
                 .expect("the semaphore is never closed");
-            if permits == 1 || !self.shared.proven() {
+            if permits == 1 || !self.state.proven() {
                 return permit;
             }
         }
     }
 
-    /// The next request to post, once its lane lets it through: one that is due again, or a new one.
-    async fn next(&self, lanes: &mut Lanes, held: &OwnedSemaphorePermit) -> Option<Job> {
+    /// Waits for the next request that its lane lets through: a retry that is due, or a new one.
+    async fn next_batch(&self, lanes: &mut Lanes, held: &OwnedSemaphorePermit) -> Option<Batch> {
         loop {
-            let ended = self.shared.ended.notified();
-            // Looked at before what is due: a request that ends in between may have been put off.
+            let ended = self.state.ended.notified();
+            // Before the retries: a request that ends in between may have scheduled one.
             let free = self.free.available_permits() + held.num_permits();
-            let idle = free == self.settings.concurrency.get() as usize;
-            let due = self.put_due(lanes);
-            let turn = match lanes.pick(self.now()) {
-                Pick::Job(job) => return Some(job),
+            let idle = free == self.concurrency as usize;
+            let retry = self.add_due_retries(lanes);
+            let turn = match lanes.pick(self.poster.clock.now()) {
+                Pick::Batch(batch) => return Some(batch),
                 Pick::Later(turn) => Some(turn),
                 Pick::Nothing => None,
             };
-            if idle && due.is_none() && lanes.are_done() {
+            if idle && retry.is_none() && lanes.are_done() {
                 return None;
             }
-            let wake = due
-                .into_iter()
-                .chain(turn.map(|turn| self.wake(turn)))
-                .min();
-            let wants_new = lanes.wants_new() && self.shared.put_off() < MAX_PUT_OFF;
+            let turn = turn.map(|turn| self.wake(turn));
+            let wake = retry.into_iter().chain(turn).min();
+            let wants_new =
+                lanes.wants_new() && self.state.scheduled_retries() < MAX_SCHEDULED_RETRIES;
             tokio::select! {
                 () = lanes.new_request(), if wants_new => {}
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
@@ -226,27 +231,31 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// Gives all that are due again to their lanes. When the next one is due.
-    fn put_due(&self, lanes: &mut Lanes) -> Option<Instant> {
+    /// Gives all retries that are due to their lanes. Returns when the next one is due.
+    fn add_due_retries(&self, lanes: &mut Lanes) -> Option<Instant> {
         loop {
-            match self.shared.due() {
-                Due::Now(job) => lanes.put(job),
-                Due::At(due) => return Some(due),
-                Due::None => return None,
+            match self.state.next_retry() {
+                NextRetry::Now(batch) => lanes.add_retry(batch),
+                NextRetry::At(due) => return Some(due),
+                NextRetry::None => return None,
             }
         }
     }
 
-    /// Waits until no pause holds and the pace lets the request through. Nothing waits after this.
-    async fn turn(&mut self, job: &Job) -> Now {
+    /// Waits until there is no pause and the limits let the request through. Nothing may wait
+    /// between this and the post.
+    async fn turn(&mut self, batch: &Batch) -> Timestamp {
+        let recipients = batch.recipients();
         loop {
-            self.shared.no_pause().await;
-            let now = self.now();
-            let throttled = self.shared.throttled().filter(|ready| *ready > now.instant);
-            match (self.pace.turn(job.recipients(), now), throttled) {
+            self.state.no_pause().await;
+            let now = self.poster.clock.now();
+            match (
+                self.limits.turn(recipients, now),
+                self.state.throttled(recipients),
+            ) {
                 (Turn::Now, None) => {
-                    self.shared.tell(Waiting::Going);
-                    self.pace.take(job.recipients(), now);
+                    self.state.waits_for(WaitReason::Pace);
+                    self.limits.take(recipients, now);
                     return now;
                 }
                 (Turn::Now, Some(ready)) => tokio::time::sleep_until(ready).await,
@@ -255,37 +264,21 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// When to look again at a turn that has not come, having told what is waited for.
+    /// When to ask again about a turn that has not come. Shows the user the wait for a daily limit.
     fn wake(&self, turn: Turn) -> Instant {
-        let now = self.now();
         match turn {
-            Turn::Now => now.instant,
+            Turn::Now => Instant::now(),
             Turn::At(ready) => ready,
             Turn::Day(until) => {
-                self.shared.tell(Waiting::Day(until));
-                let left = until.duration_since(now.time);
-                now.instant + Duration::try_from(left).unwrap_or_default().min(STEP)
+                self.state.waits_for(WaitReason::DailyLimit(until));
+                let left = until.duration_since(self.poster.clock.now());
+                Instant::now() + Duration::try_from(left).unwrap_or_default().min(MAX_SLEEP)
             }
         }
     }
-
-    fn now(&self) -> Now {
-        Now {
-            instant: Instant::now(),
-            time: self.settings.clock.now(),
-        }
-    }
-
-    /// Waits until nothing is in flight.
-    async fn idle(&self) {
-        let _all = self
-            .free
-            .acquire_many(self.settings.concurrency.get())
-            .await;
-    }
 }
 
-/// What a future gives; `first` is done before it is waited for.
+/// Awaits `future`; whenever it is not ready yet, runs `first` before waiting.
 async fn or_first<T>(mut future: Pin<&mut impl Future<Output = T>>, mut first: impl FnMut()) -> T {
     poll_fn(|context| {
         let polled = future.as_mut().poll(context);

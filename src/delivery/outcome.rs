@@ -1,94 +1,94 @@
 //! What an answer means for the rows of its request: one pure function.
 
-use jiff::Timestamp;
 use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::address::Address;
 use crate::api::Answer;
 use crate::ledger::Settlement;
-use crate::transport::{PostError, Reply, http_date};
+use crate::transport::{HttpReply, PostError, http_date};
 
-/// The longest `Retry-After` that is waited for.
+/// The longest `Retry-After` that the run waits for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How much of a server's words is kept.
-const WORDS: usize = 300;
+/// How many characters of an error message are kept.
+const MAX_WORDS: usize = 300;
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Each recipient's own, in the order of the request.
+pub enum PostOutcome {
+    /// One for each recipient, in the order of the request.
     Settled(Vec<Settlement>),
-    /// Certainly not taken: it can be tried again.
+    /// Certainly not taken; can be tried again.
     NotTaken {
-        /// Who is to blame.
         blame: Blame,
-        /// What was said.
         reason: String,
-        /// When the server wants it again.
+        /// How long the server wants to be left alone.
         wait: Option<Duration>,
     },
-    /// The run can't go on.
+    /// The run can't continue.
     Stop {
-        /// Why.
         reason: String,
-        /// Whether the request was certainly not taken, so that its rows are pending again.
+        /// The request was certainly not taken: its rows are pending again.
         not_taken: bool,
     },
 }
 
-/// Whose state it is that a request was not taken.
+/// Why a request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// The request's own: the attempt counts.
+    /// The request itself: the attempt counts.
     Request,
-    /// The server's: all wait, and the attempt does not count.
+    /// The state of the server: all requests wait, and the attempt does not count.
     Server,
 }
 
-/// What came of posting a request for `recipients`.
+/// Classifies the result of posting a request for `recipients`.
 pub fn classify(
-    result: &Result<Reply, PostError>,
+    result: &Result<HttpReply, PostError>,
     recipients: &[&Address],
     now: Timestamp,
-) -> Outcome {
+) -> PostOutcome {
     match result {
-        Err(PostError::NotConnected(_)) => not_taken(Blame::Server, reason(result), None),
-        Err(PostError::Broken(_)) => unknown(recipients, &reason(result)),
+        Err(error @ PostError::NotConnected(_)) => {
+            not_taken(Blame::Server, post_error(error), None)
+        }
+        Err(error @ PostError::Broken(_)) => unknown(recipients, post_error(error)),
         Ok(reply) => classify_reply(reply, recipients, now),
     }
 }
 
-fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Outcome {
+fn classify_reply(reply: &HttpReply, recipients: &[&Address], now: Timestamp) -> PostOutcome {
     let answer = Answer::decode(&reply.body);
-    let words = || words(reply, answer.as_ref());
-    // Where the API puts its code into the body of a 200, the code means what the status would.
+    let words = || api_words(reply, answer.as_ref());
+    // If the API puts its code into the body of a 200, the code means what the status would.
     let code = match (&answer, reply.status) {
         (Some(answer), 200) if matches!(answer.code, 401 | 403 | 429) => answer.code,
         _ => reply.status,
     };
     match code {
-        401 | 403 | 404 | 301 | 307 | 308 => Outcome::Stop {
+        401 | 403 | 404 | 301 | 307 | 308 => PostOutcome::Stop {
             reason: stop_reason(code, reply, &words()),
             not_taken: true,
         },
         408 => not_taken(Blame::Request, words(), None),
         429 => pause(reply, words(), now),
         503 if answer.is_some() || reply.retry_after.is_some() => pause(reply, words(), now),
-        302 | 303 => Outcome::Stop {
+        302 | 303 => PostOutcome::Stop {
             reason: stop_reason(code, reply, &words()),
             not_taken: false,
         },
         _ => match &answer {
             Some(answer) if answer.is_success() => {
-                Outcome::Settled(recipients.iter().map(|to| recipient(answer, to)).collect())
+                PostOutcome::Settled(recipients.iter().map(|to| recipient(answer, to)).collect())
             }
-            Some(answer) if answer.is_refusal() => refused(recipients, answer.code, &words()),
+            Some(answer) if answer.is_refusal() => rejected(recipients, answer.code, words()),
             Some(_) => {
                 let words = format!("the answer contradicts itself: {}", words());
-                unknown(recipients, &words)
+                unknown(recipients, words)
             }
-            None if (400..500).contains(&code) => refused(recipients, code, &words()),
-            None => unknown(recipients, &words()),
+            None if (400..500).contains(&code) => rejected(recipients, code, words()),
+            None => unknown(recipients, words()),
         },
     }
 }
@@ -97,7 +97,7 @@ fn classify_reply(reply: &Reply, recipients: &[&Address], now: Timestamp) -> Out
 fn recipient(answer: &Answer, to: &Address) -> Settlement {
     match answer.value_for(to).map(str::trim) {
         None | Some("") => Settlement::Unknown {
-            error: "the answer says nothing of this address".to_owned(),
+            error: "the answer does not mention this address".to_owned(),
         },
         Some(id) if !id.contains(char::is_whitespace) => Settlement::Accepted {
             message_id: id.to_owned(),
@@ -109,23 +109,16 @@ fn recipient(answer: &Answer, to: &Address) -> Settlement {
     }
 }
 
-fn pause(reply: &Reply, words: String, now: Timestamp) -> Outcome {
-    let wait = reply
-        .retry_after
-        .as_deref()
-        .and_then(|value| retry_after(value, now));
-    match wait {
+fn pause(reply: &HttpReply, words: String, now: Timestamp) -> PostOutcome {
+    match retry_after(reply, now) {
         Some(wait) if wait > MAX_RETRY_AFTER => {
-            let until = now
-                .saturating_add(
-                    jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::MAX),
-                )
-                .unwrap_or(Timestamp::MAX);
+            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+            let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
             let reason = format!(
-                "{words}; it wants no request before {}",
+                "{words}; the server wants no request before {}",
                 until.strftime("%Y-%m-%d %H:%M UTC")
             );
-            Outcome::Stop {
+            PostOutcome::Stop {
                 reason,
                 not_taken: true,
             }
@@ -134,9 +127,9 @@ fn pause(reply: &Reply, words: String, now: Timestamp) -> Outcome {
     }
 }
 
-/// RFC 9110 10.2.3: seconds, or a date.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
+/// `Retry-After` (RFC 9110 10.2.3): seconds, or a date.
+pub(super) fn retry_after(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
+    let value = reply.retry_after.as_deref()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
@@ -144,41 +137,29 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
-fn not_taken(blame: Blame, reason: String, wait: Option<Duration>) -> Outcome {
-    Outcome::NotTaken {
+fn not_taken(blame: Blame, reason: String, wait: Option<Duration>) -> PostOutcome {
+    PostOutcome::NotTaken {
         blame,
         reason,
         wait,
     }
 }
 
-fn refused(recipients: &[&Address], code: u16, words: &str) -> Outcome {
-    all(recipients, || Settlement::Rejected {
-        code,
-        error: words.to_owned(),
-    })
+fn rejected(recipients: &[&Address], code: u16, error: String) -> PostOutcome {
+    let settlement = Settlement::Rejected { code, error };
+    PostOutcome::Settled(vec![settlement; recipients.len()])
 }
 
-fn unknown(recipients: &[&Address], error: &str) -> Outcome {
-    all(recipients, || Settlement::Unknown {
-        error: error.to_owned(),
-    })
+fn unknown(recipients: &[&Address], error: String) -> PostOutcome {
+    PostOutcome::Settled(vec![Settlement::Unknown { error }; recipients.len()])
 }
 
-fn all(recipients: &[&Address], settlement: impl Fn() -> Settlement) -> Outcome {
-    Outcome::Settled(recipients.iter().map(|_| settlement()).collect())
+pub(super) fn post_error(error: &PostError) -> String {
+    one_line(&error.to_string())
 }
 
-pub(super) fn reason(result: &Result<Reply, PostError>) -> String {
-    result
-        .as_ref()
-        .err()
-        .map(|error| one_line(&error.to_string()))
-        .unwrap_or_default()
-}
-
-/// What the server says, in a line: the API's own words if there are any.
-pub(super) fn words(reply: &Reply, answer: Option<&Answer>) -> String {
+/// What the server said, in one line: the API's own words if it used any.
+pub(super) fn api_words(reply: &HttpReply, answer: Option<&Answer>) -> String {
     match answer {
         Some(answer) => {
             let data = answer.error_text();
@@ -193,35 +174,35 @@ pub(super) fn words(reply: &Reply, answer: Option<&Answer>) -> String {
     }
 }
 
-fn http_meaning(reply: &Reply) -> &'static str {
+fn http_meaning(reply: &HttpReply) -> &'static str {
     match reply.status {
         200..300 if reply.body.is_empty() => " with an empty answer",
         200..300 => " with an answer that is not the API's",
-        _ => " without the API's own answer",
+        _ => " without an answer from the API",
     }
 }
 
-pub(super) fn stop_reason(code: u16, reply: &Reply, words: &str) -> String {
+pub(super) fn stop_reason(code: u16, reply: &HttpReply, words: &str) -> String {
     match code {
         401 => format!("the API refuses the login: {words}"),
         403 => format!("the API refuses access: {words}"),
-        404 => format!("the API does not know the address that was asked: {words}"),
+        404 => format!("the API does not know this URL: {words}"),
         _ => match &reply.location {
-            Some(location) => format!(
-                "the API sends us elsewhere, to {} (HTTP {code})",
-                one_line(location)
-            ),
-            None => format!("the API sends us elsewhere (HTTP {code})"),
+            Some(location) => {
+                let location = one_line(location);
+                format!("the API redirects to {location} (HTTP {code})")
+            }
+            None => format!("the API redirects elsewhere (HTTP {code})"),
         },
     }
 }
 
-/// Without line breaks and control characters, and not too long.
+/// Without line breaks and control characters, and shortened.
 fn one_line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(WORDS)
+        .take(MAX_WORDS)
         .collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

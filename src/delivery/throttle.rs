@@ -1,102 +1,124 @@
-//! The rate that the server bears: halved when it refuses, raised again as it takes.
+//! The rate that the server can take: halved when it refuses, raised again while it accepts.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use governor::Quota;
 use tokio::time::Instant;
 
-use crate::pace::Spaced;
+use crate::pace::SpacedLimit;
 
-/// What a refusal leaves of the rate.
-const CUT: f64 = 0.5;
-/// The rate is never cut below this part of what it was.
-const FLOOR: f64 = 1.0 / 64.0;
-/// How long the rate takes from nothing to what it was, while the server takes what it gets.
+/// Each refusal goes a step down, which halves the rate: to 1/64 at the lowest.
+const LOWEST: u32 = 6;
+/// How long the rate takes to rise from nothing to full while the server accepts.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// The shortest time that a rate is measured over.
+/// The shortest and the longest time that a rate is measured over.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// The longest.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Additive increase, multiplicative decrease of what goes out a second.
-#[derive(Debug, Default)]
 pub(super) struct Throttle {
+    /// The most recipients of a request.
+    batch_size: NonZeroU32,
     meter: Option<Meter>,
     slowed: Option<Slowed>,
 }
 
-/// How many recipients go a second, of late.
-#[derive(Debug)]
+/// How many recipients were posted a second lately.
 struct Meter {
     since: Instant,
     posted: u32,
     before: Option<f64>,
 }
 
-#[derive(Debug)]
 struct Slowed {
-    /// The rate before the trouble began.
+    /// Recipients a second before the refusals began.
     full: f64,
-    rate: f64,
-    /// Until when the rate was raised.
-    raised: Instant,
-    spaced: Spaced,
+    /// The rate is `full` / 2^`step`.
+    step: u32,
+    limit: SpacedLimit,
+    /// The recipients of the last request on this step.
+    last: u32,
+    /// How long the server has accepted on this step, until `accepted_until`.
+    accepting: Duration,
+    accepted_until: Instant,
 }
 
 impl Throttle {
-    /// When the next request may go; nothing if that is at once.
-    pub(super) fn ready(&self) -> Option<Instant> {
-        self.slowed
-            .as_ref()
-            .and_then(|slowed| slowed.spaced.ready())
-    }
-
-    /// `recipients` go now.
-    pub(super) fn posted(&mut self, recipients: u32, now: Instant) {
-        self.meter
-            .get_or_insert(Meter {
-                since: now,
-                posted: 0,
-                before: None,
-            })
-            .posted(recipients, now);
-        if let Some(slowed) = &mut self.slowed {
-            slowed.spaced.take(recipients, now);
+    pub(super) fn new(batch_size: NonZeroU32) -> Self {
+        Self {
+            batch_size,
+            meter: None,
+            slowed: None,
         }
     }
 
-    /// The server would take no more.
-    pub(super) fn refused(&mut self, now: Instant) {
-        let Some(meter) = &self.meter else { return };
-        let full = self.slowed.as_ref().map_or(meter.rate(now), |it| it.full);
-        let rate = self.slowed.as_ref().map_or(full, |it| it.rate);
-        self.slow_to((rate * CUT).max(full * FLOOR), full, now);
+    /// When the next request may go; `None` if it may go now.
+    pub(super) fn ready(&mut self, recipients: u32) -> Option<Instant> {
+        self.slowed.as_mut()?.limit.ready(recipients)
     }
 
-    /// The server has taken what it got.
-    pub(super) fn accepted(&mut self, now: Instant) {
-        let Some(slowed) = &self.slowed else { return };
-        // A pause is no time in which it took anything.
-        let time = now.duration_since(slowed.raised).min(LONGEST);
-        let full = slowed.full;
-        let rate = slowed.rate + full * time.as_secs_f64() / RECOVERY.as_secs_f64();
-        if rate >= full {
+    /// Counts recipients that are posted now.
+    pub(super) fn posted(&mut self, recipients: u32) {
+        let now = Instant::now();
+        let meter = self.meter.get_or_insert(Meter {
+            since: now,
+            posted: 0,
+            before: None,
+        });
+        meter.posted(recipients, now);
+        if let Some(slowed) = &mut self.slowed {
+            slowed.limit.take(recipients);
+            slowed.last = recipients;
+        }
+    }
+
+    /// The server refused to take more for now.
+    pub(super) fn refused(&mut self) {
+        let Some(meter) = &self.meter else { return };
+        match &self.slowed {
+            None => self.slow_to(meter.rate(Instant::now()), 1),
+            Some(slowed) => self.slow_to(slowed.full, LOWEST.min(slowed.step + 1)),
+        }
+    }
+
+    /// The server accepted a request.
+    pub(super) fn accepted(&mut self) {
+        let Some(slowed) = &mut self.slowed else {
+            return;
+        };
+        let now = Instant::now();
+        // A pause is no time in which it accepted anything.
+        slowed.accepting += now.duration_since(slowed.accepted_until).min(LONGEST);
+        slowed.accepted_until = now;
+        if slowed.accepting < RECOVERY / 2u32.pow(slowed.step) {
+            return;
+        }
+        let (full, step) = (slowed.full, slowed.step - 1);
+        if step == 0 {
             self.slowed = None;
         } else {
-            self.slow_to(rate, full, now);
+            self.slow_to(full, step);
         }
     }
 
-    fn slow_to(&mut self, rate: f64, full: f64, now: Instant) {
-        let interval = Duration::from_secs_f64(1.0 / rate);
-        let slowed = self.slowed.get_or_insert(Slowed {
-            full,
-            rate,
-            raised: now,
-            spaced: Spaced::new(interval),
+    fn slow_to(&mut self, full: f64, step: u32) {
+        let rate = full / f64::from(2u32.pow(step));
+        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate));
+        // A rate too fast to be limited needs no limit.
+        self.slowed = quota.map(|quota| {
+            let mut limit = SpacedLimit::new(quota, self.batch_size);
+            // Otherwise each step would begin with a burst of its own.
+            let last = self.slowed.take().map_or(0, |slowed| slowed.last);
+            limit.take(last);
+            Slowed {
+                full,
+                step,
+                limit,
+                last,
+                accepting: Duration::ZERO,
+                accepted_until: Instant::now(),
+            }
         });
-        slowed.rate = rate;
-        slowed.raised = now;
-        slowed.spaced.set_interval(interval);
     }
 }
 
@@ -110,7 +132,7 @@ impl Meter {
         self.posted = self.posted.saturating_add(recipients);
     }
 
-    /// Recipients a second; never 0, since it is asked for only after some were posted.
+    /// Recipients a second; never 0.
     fn rate(&self, now: Instant) -> f64 {
         let time = now.duration_since(self.since);
         match self.before {
@@ -125,60 +147,73 @@ mod tests {
     use super::*;
 
     /// How many go in a second if all that may go does, and whether the server takes them.
-    fn second(throttle: &mut Throttle, now: &mut Instant, takes: bool) -> u32 {
-        let end = *now + Duration::from_secs(1);
+    async fn second(throttle: &mut Throttle, accepts: bool) -> u32 {
+        let end = Instant::now() + Duration::from_secs(1);
         let mut sent = 0;
         loop {
-            let ready = throttle.ready().map_or(*now, |ready| ready.max(*now));
+            let now = Instant::now();
+            let ready = throttle.ready(1).map_or(now, |ready| ready.max(now));
             if ready >= end || sent == 1000 {
-                *now = end;
+                tokio::time::advance(end - now).await;
                 return sent;
             }
-            *now = ready.max(*now + Duration::from_millis(1));
-            throttle.posted(1, *now);
+            tokio::time::advance(ready.max(now + Duration::from_millis(1)) - now).await;
+            throttle.posted(1);
             sent += 1;
-            if takes {
-                throttle.accepted(*now);
+            if accepts {
+                throttle.accepted();
             }
         }
     }
 
-    #[test]
-    fn a_refusal_halves_the_rate_and_what_is_taken_raises_it_again() {
-        let (mut throttle, mut now) = (Throttle::default(), Instant::now());
-        assert_eq!(second(&mut throttle, &mut now, true), 1000);
-        throttle.refused(now);
-        let slow = second(&mut throttle, &mut now, false);
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_halves_the_rate_and_accepted_requests_raise_it_again() {
+        let mut throttle = Throttle::new(NonZeroU32::MIN);
+        assert_eq!(second(&mut throttle, true).await, 1000);
+        throttle.refused();
+        let slow = second(&mut throttle, false).await;
         assert!((480..=520).contains(&slow), "{slow}");
-        throttle.refused(now);
-        let slower = second(&mut throttle, &mut now, true);
+        throttle.refused();
+        let slower = second(&mut throttle, true).await;
         assert!((250..=330).contains(&slower), "{slower}");
-        let seconds = (1..60).find(|_| second(&mut throttle, &mut now, true) == 1000);
-        assert!(
-            seconds.is_some_and(|seconds| (6..10).contains(&seconds)),
-            "{seconds:?}"
-        );
-        assert_eq!(throttle.ready(), None);
+        let mut seconds = 1;
+        while second(&mut throttle, true).await < 1000 {
+            seconds += 1;
+        }
+        assert!((6..10).contains(&seconds), "{seconds}");
+        assert_eq!(throttle.ready(1), None);
     }
 
-    #[test]
-    fn the_rate_is_never_cut_to_nothing() {
-        let (mut throttle, mut now) = (Throttle::default(), Instant::now());
-        second(&mut throttle, &mut now, true);
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_never_cut_to_nothing() {
+        let mut throttle = Throttle::new(NonZeroU32::MIN);
+        second(&mut throttle, true).await;
         for _ in 0..100 {
-            throttle.refused(now);
+            throttle.refused();
         }
-        let least = second(&mut throttle, &mut now, false);
+        let least = second(&mut throttle, false).await;
         assert!((15..=17).contains(&least), "{least}");
     }
 
-    #[test]
-    fn a_refusal_of_the_very_first_is_no_rate_of_nothing() {
-        let (mut throttle, now) = (Throttle::default(), Instant::now());
-        throttle.refused(now);
-        assert_eq!(throttle.ready(), None);
-        throttle.posted(1, now);
-        throttle.refused(now);
-        assert_eq!(throttle.ready(), None);
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_of_the_very_first_is_no_rate_of_nothing() {
+        let mut throttle = Throttle::new(NonZeroU32::MIN);
+        throttle.refused();
+        assert_eq!(throttle.ready(1), None);
+        throttle.posted(1);
+        throttle.refused();
+        assert_eq!(throttle.ready(1), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_step_grants_no_burst() {
+        let mut throttle = Throttle::new(NonZeroU32::new(50).expect("not zero"));
+        second(&mut throttle, true).await;
+        throttle.refused();
+        assert_eq!(throttle.ready(50), None);
+        throttle.posted(50);
+        throttle.refused();
+        let next = Some(Instant::now() + Duration::from_millis(200));
+        assert_eq!(throttle.ready(50), next, "50 at 250 a second");
     }
 }

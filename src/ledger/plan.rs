@@ -1,22 +1,21 @@
-//! Writing the plan: all rows, once, in one transaction, and whatever is found out about them
-//! before the first request.
+//! Writing the plan: all rows, once, and what the preflight finds out about them.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::connection::{sync_commits, write_ahead};
 use super::reopen::skip_sent_in;
-use super::{LedgerError, Run, Status, to_millis, write_ahead};
+use super::{LedgerError, Run, Status, to_millis};
 use crate::durable::sync_dir;
 use crate::render::Recorded;
 
-/// A row as the plan has it.
 #[derive(Debug)]
 pub struct NewRow<'a> {
-    /// Its number, from 1.
+    /// From 1.
     pub number: u32,
-    /// Its line in the file.
+    /// Its line in the recipients' file.
     pub line: u64,
     /// The address cell as written.
     pub email: &'a str,
@@ -24,13 +23,14 @@ pub struct NewRow<'a> {
     pub address: Option<&'a str>,
     /// All cells, a JSON array.
     pub cells: &'a str,
-    /// The lane that it is sent in; 0 is the one without a limit of its own.
+    /// 0 is the lane of all domains without their own limit.
     pub lane: u32,
-    /// Why it is not sent, if it is not: the status, a code, and a reason.
+    /// If the row is not sent: its status, a code, and a reason.
     pub left_out: Option<(Status, &'a str, &'a str)>,
 }
 
-/// A ledger that is being planned. Nothing of it counts before [`Planner::finish`].
+/// Writes the rows of a new ledger. Nothing of it counts before [`Planner::finish`]. All methods fail
+/// if the ledger can't be written.
 pub struct Planner {
     connection: Connection,
     now: i64,
@@ -38,19 +38,19 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Makes the ledger's file.
+    /// Creates the ledger's file.
     ///
     /// # Errors
-    /// When the file can't be made.
+    /// The file can't be written.
     pub fn create(path: &Path, run: &Run) -> Result<Self, LedgerError> {
         create(path)?;
         let connection = Connection::open(path)?;
         write_ahead(&connection, path)?;
-        // Only the finished plan has to be durable: `finish` sees to that. Until then all of it stays
-        // in the log: what is moved into the database unsynced may be lost behind a log that is not.
+        // Only the finished plan has to be durable, and `finish` syncs it. Until then all of it stays
+        // in the log: a checkpoint that is not synced could be lost although the log is not.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // Each row is written after the recipient that it refers to.
+        // Each delivery is written after the recipient that it refers to.
         connection.pragma_update(None, "foreign_keys", "OFF")?;
         connection.execute_batch("BEGIN")?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
@@ -74,10 +74,8 @@ impl Planner {
         })
     }
 
-    /// Writes a row.
-    ///
     /// # Errors
-    /// When the ledger can't be written.
+    /// The ledger can't be written.
     pub fn add(&mut self, row: &NewRow<'_>) -> Result<(), LedgerError> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)",
@@ -93,32 +91,23 @@ impl Planner {
             "INSERT INTO delivery (row, status, code, error, at, lane) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
         self.has_lanes |= row.lane > 0;
-        match row.left_out {
-            None => insert.execute(params![
-                row.number,
-                Status::Pending.as_str(),
-                None::<&str>,
-                None::<&str>,
-                None::<i64>,
-                row.lane
-            ])?,
-            Some((status, code, error)) => insert.execute(params![
-                row.number,
-                status.as_str(),
-                code,
-                error,
-                self.now,
-                row.lane
-            ])?,
+        let (status, code, error) = match row.left_out {
+            None => (Status::Pending, None, None),
+            Some((status, code, error)) => (status, Some(code), Some(error)),
         };
+        insert.execute(params![
+            row.number,
+            status.as_str(),
+            code,
+            error,
+            row.left_out.map(|_| self.now),
+            row.lane
+        ])?;
         Ok(())
     }
 
     /// The normalized address of a row that was added.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
+    pub(crate) fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
         let mut select = self
             .connection
             .prepare_cached("SELECT address FROM recipient WHERE row = ?")?;
@@ -128,11 +117,8 @@ impl Planner {
             .flatten())
     }
 
-    /// Leaves a pending row out.
-    ///
-    /// # Errors
-    /// When the ledger can't be written.
-    pub fn leave_out(
+    /// Gives a pending row a status in which it is not sent.
+    pub(crate) fn leave_out(
         &mut self,
         row: u32,
         status: Status,
@@ -146,11 +132,8 @@ impl Planner {
         Ok(())
     }
 
-    /// Records an attachment of a row's own.
-    ///
-    /// # Errors
-    /// When the ledger can't be written.
-    pub fn record(&mut self, row: u32, attachment: &Recorded) -> Result<(), LedgerError> {
+    /// Writes the size and the SHA-256 of a row's own attachment.
+    pub(crate) fn record(&mut self, row: u32, attachment: &Recorded) -> Result<(), LedgerError> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO attachment (row, position, path, size, sha256) VALUES (?, ?, ?, ?, ?)",
         )?;
@@ -165,38 +148,36 @@ impl Planner {
         Ok(())
     }
 
-    /// Skips the pending rows whose address has been sent to, or may have been, in another run.
-    ///
-    /// # Errors
-    /// When one of the ledgers can't be read or written.
-    pub fn skip_sent_in(&mut self, other: &Path, reason: &str) -> Result<usize, LedgerError> {
+    /// Skips the pending rows whose address got the message in another run, or may have got it.
+    /// Returns their number.
+    pub(crate) fn skip_sent_in(
+        &mut self,
+        other: &Path,
+        reason: &str,
+    ) -> Result<usize, LedgerError> {
         self.connection.execute_batch("COMMIT")?;
         let skipped = skip_sent_in(&self.connection, other, reason, self.now)?;
         self.connection.execute_batch("BEGIN")?;
         Ok(skipped)
     }
 
-    /// Makes what was planned so far readable for others; the plan is still not complete.
-    ///
-    /// # Errors
-    /// When the ledger can't be written.
-    pub fn publish(&mut self) -> Result<(), LedgerError> {
+    /// Makes the rows readable for others. The plan is still not complete.
+    pub(crate) fn publish(&mut self) -> Result<(), LedgerError> {
         Ok(self.connection.execute_batch("COMMIT; BEGIN")?)
     }
 
-    /// Completes the plan, durably.
+    /// Completes the plan. This is durable when it returns.
     ///
     /// # Errors
-    /// When the ledger can't be written.
+    /// The ledger can't be written.
     pub fn finish(self, blank_rows: u64, started: Timestamp) -> Result<(), LedgerError> {
         if self.has_lanes {
-            // So that a lane's rows are found without a look at all others.
+            // Finds the rows of a lane without reading the others.
             self.connection
                 .execute_batch("CREATE INDEX delivery_lane ON delivery (lane)")?;
         }
         self.connection.execute_batch("COMMIT")?;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection.pragma_update(None, "fullfsync", "ON")?;
+        sync_commits(&self.connection)?;
         self.connection.execute(
             "UPDATE run SET planned = 1, rows = (SELECT count(*) FROM delivery), blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
@@ -208,15 +189,14 @@ impl Planner {
     }
 }
 
-/// Makes a ledger without a row, durably. Under another name first, so that a ledger without its
-/// tables is never one whose process or machine died, but one that is damaged.
+/// Creates a ledger without rows, durably. It gets its name last, so that a ledger without tables is
+/// damaged, and not left by a process or machine that died.
 fn create(path: &Path) -> Result<(), LedgerError> {
-    let new = unborn(path);
+    let new = temporary(path);
     let connection = Connection::open(&new)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "fullfsync", "ON")?;
+    sync_commits(&connection)?;
     connection.execute_batch(concat!("BEGIN;", include_str!("schema.sql"), "COMMIT;"))?;
-    // Last, so that nothing is in the log, which would not come along.
+    // Last, so that the log is empty: it is not renamed.
     write_ahead(&connection, path)?;
     connection.close().map_err(|(_, error)| error)?;
     std::fs::rename(&new, path)
@@ -224,7 +204,7 @@ fn create(path: &Path) -> Result<(), LedgerError> {
         .map_err(|error| LedgerError::Io(path.to_owned(), error))
 }
 
-/// What a ledger is called while it is made.
-pub(super) fn unborn(path: &Path) -> PathBuf {
+/// The name of a ledger while it is created.
+pub(super) fn temporary(path: &Path) -> PathBuf {
     path.with_extension("new")
 }

@@ -1,6 +1,5 @@
-//! A second witness of how many recipients were posted, beside the ledger: SQLite takes a
-//! write-ahead log that is gone, or cut short, for one that never was longer, and rows that were sent
-//! would be pending again.
+//! A second count of the posted recipients, in a file beside the ledger. SQLite does not notice that
+//! its write-ahead log is missing or cut short, and rows that were sent would be pending again.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -10,16 +9,15 @@ use rusqlite::Connection;
 
 use super::LedgerError;
 
-/// The witness, written to after every claim.
-pub(super) struct Witness {
-    /// None where the file can't be made: the ledger does without.
+/// The file, written to after every claim.
+pub(super) struct PostedFile {
+    /// `None` if the file can't be made: the ledger works without it.
     file: Option<File>,
     posted: u64,
 }
 
-impl Witness {
-    /// The witness of a ledger that is written from now on.
-    pub(super) fn of(connection: &Connection, ledger: &Path) -> Result<Self, LedgerError> {
+impl PostedFile {
+    pub(super) fn open(connection: &Connection, ledger: &Path) -> Result<Self, LedgerError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         Ok(Self {
@@ -28,30 +26,30 @@ impl Witness {
         })
     }
 
-    /// So many more were posted, says a commit that is durable. The witness need not be: it must
+    /// Adds recipients whose commit is durable. The file itself need not be durable: it must only
     /// never be ahead of the ledger.
     pub(super) fn add(&mut self, recipients: u64) {
         self.posted += recipients;
         if let (Some(file), 1..) = (&self.file, recipients) {
-            // A write that fails leaves the number of before, which is true as well.
+            // If the write fails, the file keeps the number from before, which is still correct.
             let _ = file.write_all_at(format!("{:020}\n", self.posted).as_bytes(), 0);
         }
     }
 }
 
-/// That the ledger knows of all that was posted.
+/// Checks that the ledger has all posted recipients.
 pub(super) fn check(connection: &Connection, ledger: &Path) -> Result<(), LedgerError> {
-    // Before the ledger, which may be ahead but never behind.
-    let witnessed = fs::read_to_string(beside(ledger)).unwrap_or_default();
-    let Ok(witnessed) = witnessed.trim().parse::<u64>() else {
+    // Read before the ledger, which may be ahead but never behind.
+    let posted = fs::read_to_string(beside(ledger)).unwrap_or_default();
+    let Ok(posted) = posted.trim().parse::<u64>() else {
         return Ok(());
     };
-    let known = in_ledger(connection)?;
-    if witnessed <= known {
+    let recorded = in_ledger(connection)?;
+    if posted <= recorded {
         return Ok(());
     }
     Err(LedgerError::Damaged(format!(
-        "{witnessed} recipients were posted, and it knows of {known}; its write-ahead log (ledger.db-wal) is missing or cut"
+        "{posted} recipients were posted, but it has {recorded}. Its write-ahead log (ledger.db-wal) is missing or cut short"
     )))
 }
 

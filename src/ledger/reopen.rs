@@ -1,23 +1,18 @@
-//! Rows that are settled otherwise, because the user says so. The caller holds the run's lock.
+//! Changes to rows that have ended, as the user decides. The caller holds the run's lock.
 
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 
-use super::check::check_version;
-use super::posted;
-use super::read::LEFT_IN_FLIGHT;
-use super::writer::one_row;
-use super::{LedgerError, to_millis};
+use super::commit::one_row;
+use super::connection::open_for_writing;
+use super::{LEFT_IN_FLIGHT, LedgerError, to_millis};
 
-/// Makes `failed` rows pending, with all their attempts, and `rejected` ones too if wanted: those
-/// each in a request of its own. Gives their number.
-///
-/// # Errors
-/// When the ledger can't be written.
-pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
-    let connection = open(path)?;
+/// Makes `failed` rows pending with all their attempts. With `rejected`, `rejected` rows too, each in a
+/// request of its own. Returns their number.
+pub(crate) fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
+    let connection = open_for_writing(path)?;
     let changed = connection.execute(
         "UPDATE delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0, code = NULL, error = NULL
          WHERE status = 'failed' OR (?1 AND status = 'rejected')",
@@ -26,18 +21,15 @@ pub fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
     Ok(changed)
 }
 
-/// Skips the pending rows whose address has been sent to, or may have been, in another run; but not
-/// those that the user wants sent again. Gives their number.
-///
-/// # Errors
-/// When one of the ledgers can't be read or written.
-pub fn skip_sent_later(
+/// Skips the pending rows whose address got the message in another run, or may have got it, but not
+/// those that the user wants to send again. Returns their number.
+pub(crate) fn skip_sent_later(
     path: &Path,
     other: &Path,
     reason: &str,
     now: Timestamp,
 ) -> Result<usize, LedgerError> {
-    skip_sent_in(&open(path)?, other, reason, to_millis(now))
+    skip_sent_in(&open_for_writing(path)?, other, reason, to_millis(now))
 }
 
 pub(super) fn skip_sent_in(
@@ -60,37 +52,34 @@ pub(super) fn skip_sent_in(
     Ok(skipped?)
 }
 
-/// Says that the `unknown` rows were taken. Gives their number.
-///
-/// # Errors
-/// When the ledger can't be written.
-pub fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
-    let connection = open(path)?;
+/// Makes the `unknown` rows `accepted`. Returns their number.
+pub(crate) fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
+    let connection = open_for_writing(path)?;
     let changed = connection.execute(
-        "UPDATE delivery SET status = 'accepted', error = 'taken, says the user; ' || ifnull(error, ?), at = ?
+        "UPDATE delivery SET status = 'accepted', error = 'accepted according to the user; ' || ifnull(error, ?), at = ?
          WHERE status IN ('unknown', 'sending')",
         params![LEFT_IN_FLIGHT, to_millis(now)],
     )?;
     Ok(changed)
 }
 
-/// Unknown rows that are found to have been taken, one after the other.
-pub struct Found(Connection);
+/// Makes `unknown` rows `accepted` one by one.
+pub(crate) struct Resolver(Connection);
 
-impl Found {
-    /// Opens a ledger to mark rows in it.
-    ///
-    /// # Errors
-    /// When the ledger can't be opened.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        open(path).map(Self)
+impl Resolver {
+    pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
+        open_for_writing(path).map(Self)
     }
 
-    /// Makes unknown rows accepted under these message IDs; durable when it returns.
+    /// Sets the rows' message IDs as well. This is durable when it returns.
     ///
     /// # Errors
-    /// When the ledger can't be written, or one of the rows is not unknown.
-    pub fn accept(&mut self, rows: &[(u32, String)], now: Timestamp) -> Result<(), LedgerError> {
+    /// The ledger can't be written, or one of the rows is not unknown.
+    pub(crate) fn accept(
+        &mut self,
+        rows: &[(u32, String)],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         let transaction = self.0.transaction()?;
         for (row, message_id) in rows {
             let mut update = transaction.prepare_cached(
@@ -106,27 +95,13 @@ impl Found {
     }
 }
 
-/// Makes the `unknown` rows pending again, marked as possible duplicates. Gives their number.
-///
-/// # Errors
-/// When the ledger can't be written.
-pub fn resolve_resend(path: &Path) -> Result<usize, LedgerError> {
-    let connection = open(path)?;
+/// Makes the `unknown` rows pending again, marked as possible duplicates. Returns their number.
+pub(crate) fn resolve_resend(path: &Path) -> Result<usize, LedgerError> {
+    let connection = open_for_writing(path)?;
     let changed = connection.execute(
         "UPDATE delivery SET status = 'pending', resends = resends + 1, attempts = 0, code = NULL, error = NULL
          WHERE status IN ('unknown', 'sending')",
         [],
     )?;
     Ok(changed)
-}
-
-fn open(path: &Path) -> Result<Connection, LedgerError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    check_version(&connection, path)?;
-    posted::check(&connection, path)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "fullfsync", "ON")?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    Ok(connection)
 }

@@ -1,4 +1,4 @@
--- The ledger of one run. Rows are written once by the plan; what became of them is in `delivery`.
+-- The ledger of one run. The plan writes each row once; `delivery` has its status.
 PRAGMA application_id = 0x6d61696c;
 PRAGMA user_version = 2;
 
@@ -8,38 +8,38 @@ CREATE TABLE run (
   target     TEXT NOT NULL CHECK (target IN ('real', 'local', 'test')),
   test_to    TEXT,                      -- the one recipient of a test
   campaign   TEXT NOT NULL,             -- the campaign's folder
-  started_at INTEGER NOT NULL,          -- milliseconds since 1970, as all times here
-  id_prefix  TEXT NOT NULL,             -- what message IDs begin with
+  started_at INTEGER NOT NULL,          -- milliseconds since 1970, like all times here
+  id_prefix  TEXT NOT NULL,             -- the beginning of message IDs
   header     TEXT NOT NULL,             -- the columns' names, a JSON array
   blank_rows INTEGER NOT NULL DEFAULT 0,
-  rows       INTEGER NOT NULL DEFAULT 0, -- how many there are, once the plan is complete
+  rows       INTEGER NOT NULL DEFAULT 0, -- their number, once the plan is complete
   planned    INTEGER NOT NULL DEFAULT 0 -- 1 once the plan is complete
 ) STRICT;
 
 CREATE TABLE recipient (
   row     INTEGER PRIMARY KEY,          -- from 1, in the order of the input
-  line    INTEGER NOT NULL,             -- where the row begins in the file
+  line    INTEGER NOT NULL,             -- where the row begins in the file, from 1
   email   TEXT NOT NULL,                -- the address as written
-  address TEXT,                         -- normalized, if it is one
+  address TEXT,                         -- normalized; NULL if `email` is not an address
   cells   TEXT NOT NULL                 -- a JSON array
 ) STRICT;
 
 CREATE TABLE delivery (
   row        INTEGER PRIMARY KEY REFERENCES recipient,
-  status     TEXT NOT NULL CHECK (      -- not IN, for which SQLite makes a table at every update
+  status     TEXT NOT NULL CHECK (      -- not IN, for which SQLite builds a table at every update
                status = 'pending' OR status = 'sending' OR status = 'accepted' OR status = 'rejected'
                OR status = 'failed' OR status = 'unknown' OR status = 'invalid' OR status = 'skipped'),
   attempts   INTEGER NOT NULL DEFAULT 0,
   resends    INTEGER NOT NULL DEFAULT 0,
-  alone      INTEGER NOT NULL DEFAULT 0, -- 1: to be posted in a request of its own
-  lane       INTEGER NOT NULL DEFAULT 0, -- n: of the nth domain with a limit of its own
+  alone      INTEGER NOT NULL DEFAULT 0, -- 1: needs its own request
+  lane       INTEGER NOT NULL DEFAULT 0, -- n: the nth domain with its own limit
   message_id TEXT,
   code       TEXT,                       -- the API's code, or the finding's
   error      TEXT,
   at         INTEGER                     -- when it got this status
 ) STRICT;
 
--- An attachment of a row's own, as it was when the run was planned.
+-- The own attachments of a row, as they were when the run was planned.
 CREATE TABLE attachment (
   row      INTEGER NOT NULL REFERENCES recipient,
   position INTEGER NOT NULL,

@@ -3,93 +3,85 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use governor::Quota;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::day::Day;
-use super::rate::{Per, Rate};
-use super::spaced::Spaced;
+use super::daily::DailyLimit;
+use super::rate::{Period, Rate};
+use super::spaced::SpacedLimit;
 
 /// Lets recipients through as fast as every limit allows.
-#[derive(Debug)]
-pub struct Pace {
-    spaced: Vec<Spaced>,
-    day: Option<Day>,
-}
-
-/// Now, as the two clocks have it: the steady one spaces, the calendar's counts days.
-#[derive(Debug, Clone, Copy)]
-pub struct Now {
-    /// As the steady clock has it.
-    pub instant: Instant,
-    /// As the calendar's has it.
-    pub time: Timestamp,
+pub(crate) struct RateLimits {
+    spaced: Option<SpacedLimit>,
+    daily: Option<DailyLimit>,
 }
 
 /// When a request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// At once.
+pub(crate) enum Turn {
     Now,
-    /// When a spaced limit lets it through.
+    /// Then, by the spaced limit.
     At(Instant),
-    /// The day's limit is reached.
+    /// The daily limit is reached until then.
     Day(Timestamp),
 }
 
-impl Pace {
-    /// The limits of `rates`; `posted` is how many went in each minute since 1970 of the last 24
-    /// hours, oldest first.
-    pub fn new(rates: &[Rate], posted: Vec<(i64, u64)>) -> Self {
-        let days = rates.iter().filter(|rate| rate.per == Per::Day);
+impl RateLimits {
+    /// `batch` is the most recipients of a request. `posted` is how many recipients were posted in
+    /// each minute since 1970 of the last 24 hours, oldest first.
+    pub(crate) fn new(rates: &[Rate], batch: NonZeroU32, posted: Vec<(i64, u64)>) -> Self {
+        // The spaced limit with the longest interval also has the smallest burst. What it lets
+        // through, all the others do.
+        let tightest = rates
+            .iter()
+            .filter_map(|rate| rate.quota())
+            .max_by_key(Quota::replenish_interval);
+        let days = rates.iter().filter(|rate| rate.per == Period::Day);
         let limit = days.map(|rate| u64::from(rate.recipients.get())).min();
         Self {
-            spaced: rates
-                .iter()
-                .filter_map(|rate| rate.interval())
-                .map(Spaced::new)
-                .collect(),
-            day: limit.map(|limit| Day::new(limit, posted)),
+            spaced: tightest.map(|quota| SpacedLimit::new(quota, batch)),
+            daily: limit.map(|limit| DailyLimit::new(limit, posted)),
         }
     }
 
-    /// Whether there is any limit.
-    pub fn is_limited(&self) -> bool {
-        !self.spaced.is_empty() || self.day.is_some()
+    pub(crate) fn is_limited(&self) -> bool {
+        self.spaced.is_some() || self.daily.is_some()
     }
 
-    /// When all limits let `recipients` through.
-    pub fn turn(&mut self, recipients: u32, now: Now) -> Turn {
-        let day = self.day.as_mut();
-        if let Some(until) = day.and_then(|day| day.full_until(recipients.into(), now.time)) {
+    /// When all limits let `recipients` through. Nothing is counted yet.
+    pub(crate) fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
+        let daily = self.daily.as_mut();
+        if let Some(until) = daily.and_then(|daily| daily.full_until(recipients.into(), now)) {
             return Turn::Day(until);
         }
-        let ready = self.spaced.iter().filter_map(Spaced::ready).max();
-        match ready.filter(|ready| *ready > now.instant) {
-            Some(ready) => Turn::At(ready),
-            None => Turn::Now,
-        }
+        let spaced = self.spaced.as_mut();
+        spaced
+            .and_then(|spaced| spaced.ready(recipients))
+            .map_or(Turn::Now, Turn::At)
     }
 
-    /// `recipients` go now.
-    pub fn take(&mut self, recipients: u32, now: Now) {
-        for spaced in &mut self.spaced {
-            spaced.take(recipients, now.instant);
+    /// Counts `recipients` that go now, whose [`RateLimits::turn`] was `Now`.
+    pub(crate) fn take(&mut self, recipients: u32, now: Timestamp) {
+        if let Some(spaced) = &mut self.spaced {
+            spaced.take(recipients);
         }
-        if let Some(day) = &mut self.day {
-            day.count(recipients.into(), now.time);
+        if let Some(daily) = &mut self.daily {
+            daily.count(recipients.into(), now);
         }
     }
 }
 
 /// The most recipients of a request: no more than a second of the tightest spaced rate, nor than a
-/// day's limit, and at least one.
-pub fn batch_size(batch: NonZeroU32, rates: &[Rate]) -> u32 {
-    let tightest = rates.iter().map(|rate| match rate.interval() {
-        Some(interval) => (Duration::from_secs(1).as_nanos() / interval.as_nanos().max(1)) as u32,
+/// daily limit, and at least one.
+pub(crate) fn batch_size(batch: NonZeroU32, rates: &[Rate]) -> NonZeroU32 {
+    let second = Duration::from_secs(1).as_nanos();
+    let most = rates.iter().map(|rate| match rate.quota() {
+        Some(quota) => (second / quota.replenish_interval().as_nanos().max(1)) as u32,
         None => rate.recipients.get(),
     });
-    tightest.min().unwrap_or(u32::MAX).clamp(1, batch.get())
+    let tightest = most.min().unwrap_or(u32::MAX);
+    NonZeroU32::new(tightest).map_or(NonZeroU32::MIN, |most| most.min(batch))
 }
 
 #[cfg(test)]
@@ -105,38 +97,59 @@ mod tests {
 
     #[test]
     fn a_batch_is_no_more_than_a_second_of_the_tightest_rate() {
-        let batch = NonZeroU32::new(200).expect("not zero");
-        assert_eq!(batch_size(batch, &[]), 200);
-        assert_eq!(batch_size(batch, &rates(&["50/s", "20000/day"])), 50);
-        assert_eq!(batch_size(batch, &rates(&["50/s", "600/min"])), 10);
-        assert_eq!(batch_size(batch, &rates(&["6/min"])), 1);
-        assert_eq!(batch_size(batch, &rates(&["20/day"])), 20);
+        let size = |texts: &[&str]| {
+            let batch = NonZeroU32::new(200).expect("not zero");
+            batch_size(batch, &rates(texts)).get()
+        };
+        assert_eq!(size(&[]), 200);
+        assert_eq!(size(&["50/s", "20000/day"]), 50);
+        assert_eq!(size(&["50/s", "600/min"]), 10);
+        assert_eq!(size(&["6/min"]), 1);
+        assert_eq!(size(&["20/day"]), 20);
     }
 
-    #[test]
-    fn all_limits_hold_at_once() {
-        let mut pace = Pace::new(&rates(&["1000/s", "6000/min", "40/day"]), Vec::new());
+    #[tokio::test(start_paused = true)]
+    async fn all_limits_hold_at_once() {
+        let rates = rates(&["1000/s", "6000/min", "40/day"]);
+        let mut limits = RateLimits::new(&rates, NonZeroU32::MIN, Vec::new());
         let start = Instant::now();
-        let mut now = Now {
-            instant: start,
-            time: Timestamp::UNIX_EPOCH,
-        };
         let mut sent = 0;
         let full = loop {
-            match pace.turn(1, now) {
+            match limits.turn(1, Timestamp::UNIX_EPOCH) {
                 Turn::Now => {
-                    pace.take(1, now);
+                    limits.take(1, Timestamp::UNIX_EPOCH);
                     sent += 1;
                 }
-                Turn::At(ready) => now.instant = ready,
+                Turn::At(ready) => tokio::time::advance(ready - Instant::now()).await,
                 Turn::Day(until) => break until,
             }
         };
-        // 100 a second, of which a burst of two goes at once.
-        assert_eq!(
-            (sent, now.instant - start),
-            (40, Duration::from_millis(370))
-        );
+        // 100 a second, of which a burst of three goes at once.
+        assert_eq!((sent, start.elapsed()), (40, Duration::from_millis(370)));
         assert_eq!(full, Timestamp::from_second(86_460).expect("a time"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tightest_of_several_rates_holds_for_all() {
+        let texts = ["2000/s", "18000/min", "500/s"];
+        for batch in [1, 50] {
+            let batch = NonZeroU32::new(batch).expect("not zero");
+            let mut limits = RateLimits::new(&rates(&texts), batch, Vec::new());
+            let mut each: Vec<_> = texts
+                .map(|text| RateLimits::new(&rates(&[text]), batch, Vec::new()))
+                .into();
+            let start = Instant::now();
+            for _ in 0..300 {
+                while let Turn::At(ready) = limits.turn(1, Timestamp::UNIX_EPOCH) {
+                    tokio::time::advance(ready - Instant::now()).await;
+                }
+                for limit in each.iter_mut().chain([&mut limits]) {
+                    assert_eq!(limit.turn(1, Timestamp::UNIX_EPOCH), Turn::Now);
+                    limit.take(1, Timestamp::UNIX_EPOCH);
+                }
+            }
+            let millis = start.elapsed().as_millis();
+            assert!((970..=1000).contains(&millis), "300 at 300/s: {millis}");
+        }
     }
 }

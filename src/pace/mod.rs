@@ -1,12 +1,13 @@
-//! How fast, and how soon again: pure, the time and the chance are passed in.
+//! Rate limits and back-off. No I/O: the time of day and the random number are passed in, and
+//! spaced limits run on tokio's clock, which tests can pause.
 
 mod backoff;
-mod day;
+mod daily;
 mod limits;
 mod rate;
 mod spaced;
 
-pub use backoff::backoff;
-pub use limits::{Now, Pace, Turn, batch_size};
-pub use rate::{Per, Rate, RateError};
-pub use spaced::Spaced;
+pub(crate) use backoff::backoff;
+pub(crate) use limits::{RateLimits, Turn, batch_size};
+pub use rate::{Period, Rate, RateError};
+pub(crate) use spaced::SpacedLimit;

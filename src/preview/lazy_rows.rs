@@ -4,7 +4,7 @@ use std::io;
 
 use super::row_store::{RowStore, StoredRow};
 use crate::recipients::{ReadError, RecipientReader};
-use crate::run::LeftOut;
+use crate::run::Exclusions;
 
 pub(crate) struct LazyRows {
     reader: RecipientReader,
@@ -14,7 +14,7 @@ pub(crate) struct LazyRows {
 }
 
 impl LazyRows {
-    pub(crate) fn new(reader: RecipientReader, left_out: LeftOut) -> io::Result<Self> {
+    pub(crate) fn new(reader: RecipientReader, left_out: Exclusions) -> io::Result<Self> {
         let email = reader.header().email();
         Ok(Self {
             reader,
@@ -151,7 +151,7 @@ mod tests {
         std::fs::write(&path, csv).expect("a file");
         let reader =
             RecipientReader::open(&path, "r.csv", &ReadSettings::default()).expect("a reader");
-        LazyRows::new(reader, LeftOut::default()).expect("a temporary file")
+        LazyRows::new(reader, Exclusions::default()).expect("a temporary file")
     }
 
     fn numbered(count: usize) -> LazyRows {

@@ -11,7 +11,7 @@ use crate::address::{Address, Mailbox};
 use crate::finding::{Finding, Place, Severity};
 use crate::recipients::{RecipientRow, RowFault, Warning};
 use crate::render;
-use crate::run::{LeftOut, Reason};
+use crate::run::{ExclusionReason, Exclusions};
 
 /// Bytes a write.
 const BUFFER: usize = 1 << 18;
@@ -29,7 +29,7 @@ pub(crate) struct StoredRow {
 /// Why a row gets no message: it is invalid, or it is skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NoMessage {
-    /// A finding code: [`RowFault::code`] or [`Reason::code`].
+    /// A finding code: [`RowFault::code`] or [`ExclusionReason::code`].
     pub(super) code: String,
     pub(super) text: String,
 }
@@ -43,8 +43,8 @@ impl From<&RowFault> for NoMessage {
     }
 }
 
-impl From<&Reason> for NoMessage {
-    fn from(reason: &Reason) -> Self {
+impl From<&ExclusionReason> for NoMessage {
+    fn from(reason: &ExclusionReason) -> Self {
         Self {
             code: reason.code().to_owned(),
             text: reason.to_string(),
@@ -55,7 +55,9 @@ impl From<&Reason> for NoMessage {
 impl NoMessage {
     /// A finding without a place: an error if the row is invalid, a note if it is skipped.
     pub(crate) fn finding(&self) -> Finding {
-        let skipped = Reason::CODES.into_iter().find(|code| *code == self.code);
+        let skipped = ExclusionReason::CODES
+            .into_iter()
+            .find(|code| *code == self.code);
         let code = skipped.unwrap_or_else(|| RowFault::known_code(&self.code));
         let finding = Finding::error(code, Place::default(), &self.text);
         match skipped {
@@ -100,12 +102,12 @@ impl StoredRow {
 pub(super) struct RowStore {
     /// The index of the address column.
     email: usize,
-    left_out: LeftOut,
+    left_out: Exclusions,
     file: RowFile,
 }
 
 impl RowStore {
-    pub(super) fn new(email: usize, left_out: LeftOut) -> io::Result<Self> {
+    pub(super) fn new(email: usize, left_out: Exclusions) -> io::Result<Self> {
         Ok(Self {
             email,
             left_out,
@@ -149,7 +151,7 @@ impl RowStore {
     /// Why a row would be skipped if it had this address.
     pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<NoMessage>> {
         let address_of = |row| self.file.address(row, self.email);
-        let reason = self.left_out.of(address, row, address_of)?;
+        let reason = self.left_out.reason_for(address, row, address_of)?;
         Ok(reason.as_ref().map(NoMessage::from))
     }
 

@@ -1,11 +1,14 @@
-//! What is told of a run: the results, the summary, the progress. All of it is read from the ledger.
+//! What users see of a run: the results, the summary, the progress. All of it is read from the
+//! ledger.
 
-mod face;
+mod format;
 mod progress;
 mod results;
 mod summary;
 
-pub use face::{Face, are, counted, duration, grouped, printable, printable_line, s};
-pub use progress::{Progress, planning, sending};
-pub use results::{ResultsError, write_results, write_results_to};
-pub use summary::{Summary, reasons, summary};
+pub(crate) use format::{
+    counted, duration, grouped, is_or_are, plural_s, printable, printable_line,
+};
+pub(crate) use progress::{ProgressStyle, planning, sending};
+pub(crate) use results::{ResultsError, write_results, write_results_to};
+pub(crate) use summary::{reasons, summary};

@@ -1,4 +1,4 @@
-//! Progress on standard error, while a run is planned and sent.
+//! Progress on standard error while a run is planned and sent.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,28 +6,36 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::sync::watch;
 
-use super::face::{Face, duration, grouped, printable};
-use crate::delivery::Waiting;
-use crate::ledger::{Counts, LiveCounts, Status};
-use crate::run::Stages;
+use super::format::{duration, grouped, printable};
+use crate::delivery::WaitReason;
+use crate::ledger::{LiveCounts, Status, StatusCounts};
+use crate::run::PlanProgress;
 
 /// How often a bar is drawn.
-const FRAME: Duration = Duration::from_millis(100);
-/// How often a line is written where there is no terminal.
-const LINE: Duration = Duration::from_secs(5);
-/// After so many lines that would say nothing new, one is written all the same.
-const SELDOM: u32 = 24;
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a line is written if there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// After this many intervals without news, a line is written all the same.
+const MAX_SILENT: u32 = 24;
 
-/// Progress that is shown until this is dropped.
-pub struct Progress {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+/// How progress is shown, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProgressStyle {
+    /// Bars, on a terminal.
+    Bars,
+    /// A line now and then.
+    Lines,
+    /// Events in the log.
+    Log,
+    Quiet,
 }
 
-/// What is shown at a moment.
+/// Progress that is shown until this is dropped.
+pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
+
 struct Frame {
     done: u64,
     of: u64,
@@ -36,21 +44,20 @@ struct Frame {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            // A thread that could not draw has nothing to say.
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            // A thread that could not draw has nothing to report.
             let _ = thread.join();
         }
     }
 }
 
-/// Shows how far planning and preflight are.
-pub fn planning(face: Face, stages: &Arc<Stages>) -> Progress {
-    let stages = Arc::clone(stages);
-    show(face, move || {
-        let planned = stages.planned.load(Ordering::Relaxed);
-        let rendered = stages.rendered.load(Ordering::Relaxed);
-        let of = stages.to_render.load(Ordering::Relaxed);
+pub(crate) fn planning(style: ProgressStyle, progress: &Arc<PlanProgress>) -> Progress {
+    let progress = Arc::clone(progress);
+    show(style, move || {
+        let planned = progress.planned.load(Ordering::Relaxed);
+        let rendered = progress.rendered.load(Ordering::Relaxed);
+        let of = progress.to_render.load(Ordering::Relaxed);
         let text = if of == 0 {
             format!("{} planned", grouped(planned))
         } else {
@@ -69,16 +76,16 @@ pub fn planning(face: Face, stages: &Arc<Stages>) -> Progress {
     })
 }
 
-/// Shows how far sending is: the counts, the rate, the time left, and what is waited for.
-pub fn sending(
-    face: Face,
+/// Shows the counts, the rate, the time left, and what the delivery waits for.
+pub(crate) fn sending(
+    style: ProgressStyle,
     counts: &Arc<LiveCounts>,
-    waiting: watch::Receiver<Waiting>,
+    waiting: watch::Receiver<WaitReason>,
 ) -> Progress {
     let counts = Arc::clone(counts);
     let before = settled(&counts.get());
     let started = Instant::now();
-    show(face, move || {
+    show(style, move || {
         let counts = counts.get();
         let done = settled(&counts);
         let left = counts.of(Status::Pending) + counts.of(Status::Sending);
@@ -100,7 +107,7 @@ pub fn sending(
                 duration(Duration::from_secs_f64(left as f64 / rate))
             ));
         }
-        words.extend(waits_for(&waiting.borrow()));
+        words.extend(waits(&waiting.borrow()));
         Frame {
             done,
             of: done + left,
@@ -109,7 +116,7 @@ pub fn sending(
     })
 }
 
-fn settled(counts: &Counts) -> u64 {
+fn settled(counts: &StatusCounts) -> u64 {
     [
         Status::Accepted,
         Status::Rejected,
@@ -121,78 +128,68 @@ fn settled(counts: &Counts) -> u64 {
     .sum()
 }
 
-fn waits_for(waiting: &Waiting) -> Option<String> {
-    match waiting {
-        Waiting::Going => None,
-        Waiting::Server { until, reason } => {
+fn waits(reason: &WaitReason) -> Option<String> {
+    match reason {
+        WaitReason::Pace => None,
+        WaitReason::Server { until, reason } => {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            Some(format!(
-                "waiting {} for the server ({})",
-                duration(left),
-                printable(reason)
-            ))
+            let (left, reason) = (duration(left), printable(reason));
+            Some(format!("waiting {left} for the server ({reason})"))
         }
-        Waiting::Day(until) => Some(format!(
+        WaitReason::DailyLimit(until) => Some(format!(
             "the day's limit is reached: waiting until {}",
             until.strftime("%Y-%m-%d %H:%M UTC")
         )),
     }
 }
 
-fn show(face: Face, frame: impl FnMut() -> Frame + Send + 'static) -> Progress {
-    if face == Face::Quiet {
-        return Progress {
-            stop: None,
-            thread: None,
-        };
+fn show(style: ProgressStyle, frame: impl FnMut() -> Frame + Send + 'static) -> Progress {
+    if style == ProgressStyle::Quiet {
+        return Progress(None);
     }
     let (stop, stopped) = channel::<()>();
-    let thread = std::thread::spawn(move || match face {
-        Face::Bars => draw(frame, &|time| {
-            stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
-        }),
-        _ => write(face, frame, &|time| {
-            stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
-        }),
+    let thread = std::thread::spawn(move || {
+        let wait = |time| stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+        match style {
+            ProgressStyle::Bars => draw(frame, &wait),
+            _ => write(style, frame, &wait),
+        }
     });
-    Progress {
-        stop: Some(stop),
-        thread: Some(thread),
-    }
+    Progress(Some((stop, thread)))
 }
 
-/// Draws a bar until `wait` says that it is over; leaves nothing behind.
+/// Draws a bar until `wait` returns false, and clears it.
 fn draw(mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -> bool) {
     let bar = ProgressBar::no_length();
-    let style = ProgressStyle::with_template(
+    let style = indicatif::ProgressStyle::with_template(
         "{spinner} {bar:28.cyan/blue} {human_pos}/{human_len} {wide_msg}",
     );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
     loop {
         let now = frame();
         bar.set_length(now.of);
         bar.set_position(now.done);
         bar.set_message(now.text);
         bar.tick();
-        if !wait(FRAME) {
+        if !wait(DRAW_INTERVAL) {
             return bar.finish_and_clear();
         }
     }
 }
 
-/// Writes a line now and then, if there is anything new.
-fn write(face: Face, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -> bool) {
+/// Writes a line now and then if there is news, until `wait` returns false.
+fn write(style: ProgressStyle, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -> bool) {
     let mut last = (0, String::new());
-    let mut quiet = 0;
-    while wait(LINE) {
+    let mut silent = 0;
+    while wait(LINE_INTERVAL) {
         let now = frame();
-        // While nothing is done but waiting, only the time that is left changes.
-        let news = (now.done, words(&now.text));
-        quiet += 1;
-        if news != last || quiet >= SELDOM {
-            quiet = 0;
-            match face {
-                Face::Log => tracing::info!(done = now.done, of = now.of, "{}", now.text),
+        // While the delivery only waits, nothing but the time left changes.
+        let news = (now.done, letters(&now.text));
+        silent += 1;
+        if news != last || silent >= MAX_SILENT {
+            silent = 0;
+            match style {
+                ProgressStyle::Log => tracing::info!(done = now.done, of = now.of, "{}", now.text),
                 _ => eprintln!("{}/{}: {}", grouped(now.done), grouped(now.of), now.text),
             }
         }
@@ -200,6 +197,6 @@ fn write(face: Face, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(Duration) -
     }
 }
 
-fn words(text: &str) -> String {
+fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphabetic()).collect()
 }

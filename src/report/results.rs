@@ -1,4 +1,4 @@
-//! `results.csv`: a line a row, in the order of the input.
+//! `results.csv`: one line per row, in the order of the input.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use crate::durable::sync_dir;
 use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
 
-/// The columns that stand before the input's own.
+/// The columns before those of the input.
 const COLUMNS: [&str; 9] = [
     "row",
     "email",
@@ -23,38 +23,29 @@ const COLUMNS: [&str; 9] = [
     "possible_duplicate",
     "finished_at",
 ];
-/// What a column of the input that is called like one of ours is called.
+/// The prefix of an input column whose name is taken.
 const INPUT: &str = "input.";
-
-/// How many rows' lines are made at once.
+/// How many rows a thread formats at once.
 const PAGE: u32 = 2048;
 
-/// Why the results could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// The ledger can't be read.
+pub(crate) enum ResultsError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The file can't be written.
     #[error("can't write {}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
     /// Standard output can't be written.
     #[error("can't write the results: {0}")]
     Csv(#[from] csv::Error),
 }
 
-/// Writes the results to a file that is whole whenever it is there: to a temporary file beside it
-/// first, synced and renamed. `live` says whether a process works on the run; without one, rows in
-/// flight are unknown. Unless `raw`, cells that a spreadsheet would run are guarded.
+/// Writes the results to `path`, atomically: to a temporary file beside it, which is synced and
+/// renamed. Unless a process works on the run (`live`), rows in flight are unknown. Unless `raw`,
+/// cells that a spreadsheet would run as formulas are escaped.
 ///
 /// # Errors
-/// When the ledger can't be read or the file can't be written.
-pub fn write_results(
+/// The ledger can't be read, or the file can't be written.
+pub(crate) fn write_results(
     ledger: &Ledger,
     path: &Path,
     raw: bool,
@@ -72,8 +63,8 @@ pub fn write_results(
         .prefix(".results-")
         .tempfile_in(dir)
         .map_err(io)?;
-    let whole = io::BufWriter::new(file.as_file_mut());
-    write_results_to(ledger, whole, raw, live).map_err(|error| match error {
+    let buffered = io::BufWriter::new(file.as_file_mut());
+    write_results_to(ledger, buffered, raw, live).map_err(|error| match error {
         ResultsError::Csv(error) => io(error.into()),
         error => error,
     })?;
@@ -82,73 +73,75 @@ pub fn write_results(
     sync_dir(dir).map_err(io)
 }
 
-/// Writes the results anywhere.
+/// Writes the results like [`write_results`], to any writer.
 ///
 /// # Errors
-/// When the ledger can't be read or the results can't be written.
-pub fn write_results_to(
+/// The ledger can't be read, or the results can't be written.
+pub(crate) fn write_results_to(
     ledger: &Ledger,
     to: impl Write,
     raw: bool,
     live: bool,
 ) -> Result<(), ResultsError> {
     let header = ledger.run()?.header;
-    let guard: Guard = if raw { as_it_is } else { guarded };
+    let escape: CellEscape = if raw { unchanged } else { escaped };
     let mut csv = writer(to);
     let columns = input_columns(&header);
     csv.write_record(
         COLUMNS
             .iter()
             .map(|name| Cow::Borrowed(*name))
-            .chain(columns.iter().map(|name| guard(name)))
+            .chain(columns.iter().map(|name| escape(name)))
             .map(Cow::into_owned),
     )?;
     csv.flush().map_err(csv::Error::from)?;
     let to = csv
         .into_inner()
         .map_err(|error| csv::Error::from(error.into_error()))?;
-    let lines = Lines {
+    let lines = LineFormatter {
         ledger: ledger.path(),
         columns: header.len(),
         raw,
         live,
-        guard,
+        escape,
     };
     let rows = lines.write(ledger.last_row()?, to)?;
-    Ok(ledger.were_all(rows)?)
+    Ok(ledger.check_row_count(rows)?)
 }
 
-/// The lines of rows, made on all cores.
-struct Lines<'a> {
+/// Formats rows as CSV lines, on all cores.
+struct LineFormatter<'a> {
     ledger: &'a Path,
     columns: usize,
     raw: bool,
     live: bool,
-    guard: Guard,
+    escape: CellEscape,
 }
 
-/// Some lines, and how many.
-type Page = Result<(Vec<u8>, u64), ResultsError>;
+/// LineFormatter and their number.
+type FormattedPage = Result<(Vec<u8>, u64), ResultsError>;
 
-impl Lines<'_> {
-    /// Writes the lines of all rows up to `last`, in order; gives their number. Each thread makes
-    /// every so many-th page, and they are taken from the threads in turn.
+impl LineFormatter<'_> {
+    /// Writes the lines of all rows up to `last`, and returns their number. The threads take the pages
+    /// in turn, so that page `n` comes from thread `n` modulo their number.
     fn write(&self, last: u32, mut to: impl Write) -> Result<u64, ResultsError> {
         let pages = last.div_ceil(PAGE);
         let cores = thread::available_parallelism().map_or(1, usize::from) as u32;
         let threads = cores.min(pages).max(1);
         let mut rows = 0;
         thread::scope(|scope| {
-            let made: Vec<Receiver<Page>> = (0..threads)
+            let receivers: Vec<Receiver<FormattedPage>> = (0..threads)
                 .map(|first| {
-                    let (made, pages_made) = sync_channel(2);
-                    scope.spawn(move || self.make((first..pages).step_by(threads as usize), &made));
-                    pages_made
+                    let (sender, receiver) = sync_channel(2);
+                    let pages = (first..pages).step_by(threads as usize);
+                    scope.spawn(move || self.format_pages(pages, &sender));
+                    receiver
                 })
                 .collect();
             for page in 0..pages {
-                let lost = |_| LedgerError::Stopped("a thread died that reads it".to_owned());
-                let (lines, count) = made[(page % threads) as usize].recv().map_err(lost)??;
+                let died = |_| LedgerError::Stopped("a thread that reads it died".to_owned());
+                let receiver = &receivers[(page % threads) as usize];
+                let (lines, count) = receiver.recv().map_err(died)??;
                 to.write_all(&lines).map_err(csv::Error::from)?;
                 rows += count;
             }
@@ -158,38 +151,39 @@ impl Lines<'_> {
         Ok(rows)
     }
 
-    fn make(&self, pages: impl Iterator<Item = u32>, made: &SyncSender<Page>) {
+    fn format_pages(&self, pages: impl Iterator<Item = u32>, sender: &SyncSender<FormattedPage>) {
         let ledger = match Ledger::open(self.ledger) {
             Ok(ledger) => ledger,
             Err(error) => {
-                // Who takes the pages may have given up.
-                let _ = made.send(Err(error.into()));
+                // The receiver may have given up.
+                let _ = sender.send(Err(error.into()));
                 return;
             }
         };
         for page in pages {
-            if made.send(self.page(&ledger, page)).is_err() {
+            if sender.send(self.page(&ledger, page)).is_err() {
                 return;
             }
         }
     }
 
-    fn page(&self, ledger: &Ledger, page: u32) -> Page {
+    fn page(&self, ledger: &Ledger, page: u32) -> FormattedPage {
         let mut csv = writer(Vec::new());
         let mut rows = 0;
         let after = page * PAGE;
         ledger.rows(after, after.saturating_add(PAGE), |row| {
             rows += 1;
             let row = row.as_shown(self.live);
-            write_row(&mut csv, &row, self.width(&row), self.guard)
+            write_row(&mut csv, &row, self.width(&row), self.escape)
         })?;
         let lines = csv.into_inner();
         let lines = lines.map_err(|error| csv::Error::from(error.into_error()))?;
         Ok((lines, rows))
     }
 
-    /// Readers want lines of one width, so cells beyond the header are left out; but raw results that
-    /// come back as recipients must not make a row right that was not.
+    /// How many cells of a row are written. Readers expect lines of one width, so cells beyond the
+    /// header are left out. Raw results keep them: as recipients they must not turn an invalid row
+    /// into a valid one.
     fn width(&self, row: &ResultRow) -> usize {
         if self.raw {
             self.columns.max(row.cells.len())
@@ -210,7 +204,7 @@ fn write_row(
     csv: &mut csv::Writer<impl Write>,
     row: &ResultRow,
     columns: usize,
-    guard: Guard,
+    escape: CellEscape,
 ) -> Result<(), ResultsError> {
     let finished = row
         .at
@@ -226,16 +220,16 @@ fn write_row(
     };
     let ours = [
         number.as_str().into(),
-        guard(&row.email),
+        escape(&row.email),
         row.status.as_str().into(),
-        guard(row.message_id.as_deref().unwrap_or_default()),
+        escape(row.message_id.as_deref().unwrap_or_default()),
         row.code.as_deref().unwrap_or_default().into(),
-        guard(row.error.as_deref().unwrap_or_default()),
+        escape(row.error.as_deref().unwrap_or_default()),
         attempts.as_str().into(),
         possible_duplicate.into(),
         finished.as_str().into(),
     ];
-    let cells = (0..columns).map(|index| guard(row.cells.get(index).map_or("", String::as_str)));
+    let cells = (0..columns).map(|index| escape(row.cells.get(index).map_or("", String::as_str)));
     for cell in ours.into_iter().chain(cells) {
         csv.write_field(cell.as_bytes())?;
     }
@@ -243,7 +237,7 @@ fn write_row(
     Ok(())
 }
 
-/// The input's columns, under names that none of ours and none of the others has.
+/// The names of the input's columns, made unique.
 fn input_columns(header: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(header.len());
     for name in header {
@@ -256,15 +250,14 @@ fn input_columns(header: &[String]) -> Vec<String> {
     names
 }
 
-/// What is done with a text before it is written.
-type Guard = fn(&str) -> Cow<'_, str>;
+type CellEscape = fn(&str) -> Cow<'_, str>;
 
-fn as_it_is(cell: &str) -> Cow<'_, str> {
+fn unchanged(cell: &str) -> Cow<'_, str> {
     Cow::Borrowed(cell)
 }
 
-/// A cell that a spreadsheet would take for a formula, as text.
-fn guarded(cell: &str) -> Cow<'_, str> {
+/// Makes a spreadsheet read a cell as text that it would read as a formula.
+fn escaped(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         Cow::Owned(format!("'{cell}"))
     } else {

@@ -1,41 +1,33 @@
-//! The last word on a run: how many rows have which status, why, and what to do next.
+//! The summary at the end of a run: how many rows have which status, why, and what to do next.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use super::face::{grouped, printable, printable_line, s};
+use super::format::{grouped, plural_s, printable, printable_line};
 use crate::api::Dialect;
 use crate::delivery::Ending;
-use crate::ledger::{Counts, InvalidRows, Ledger, LedgerError, Run, Status, Target};
+use crate::ledger::{
+    InvalidRows, Ledger, LedgerError, Run, Status, StatusCounts, StatusReason, Target,
+};
 
 /// How many reasons are shown.
-const REASONS: u32 = 12;
-/// How many rows of a code are named.
-const NAMED: usize = 5;
+const MAX_REASONS: usize = 12;
+/// How many rows of each code are named.
+const MAX_NUMBERS: usize = 5;
 
-/// What a summary is about.
-pub struct Summary<'a> {
-    /// What the ledger says of the run.
-    pub run: &'a Run,
-    /// The counts.
-    pub counts: Counts,
-    /// The reasons.
-    pub reasons: Vec<(Status, String, String, u64)>,
-    /// The invalid rows by their codes.
-    pub invalid: Vec<InvalidRows>,
-    /// The run's folder.
-    pub folder: &'a Path,
-    /// How it ended.
-    pub ending: &'a Ending,
-    /// Which endpoint was spoken: not of every one can the unknown rows be asked for.
-    pub dialect: Dialect,
+pub(crate) struct Summary<'a> {
+    run: &'a Run,
+    pub(crate) counts: StatusCounts,
+    reasons: Vec<StatusReason>,
+    invalid: Vec<InvalidRows>,
+    folder: &'a Path,
+    ending: &'a Ending,
+    dialect: Dialect,
 }
 
-/// What the ledger says of a run that has ended so.
-///
 /// # Errors
-/// When the ledger can't be read.
-pub fn summary<'a>(
+/// The ledger can't be read.
+pub(crate) fn summary<'a>(
     ledger: &Ledger,
     run: &'a Run,
     folder: &'a Path,
@@ -46,45 +38,39 @@ pub fn summary<'a>(
         run,
         counts: ledger.counts()?.without_holder(),
         reasons: reasons(ledger)?,
-        invalid: ledger.invalid_by_code(NAMED)?,
+        invalid: ledger.invalid_by_code(MAX_NUMBERS)?,
         folder,
         ending,
         dialect,
     })
 }
 
-/// The commonest reasons of rows that were not accepted; their number in each row is not told apart.
+/// The most frequent reasons of rows that were not accepted.
 ///
 /// # Errors
-/// When the ledger can't be read.
-pub fn reasons(ledger: &Ledger) -> Result<Vec<(Status, String, String, u64)>, LedgerError> {
-    let mut grouped: Vec<(Status, String, String, u64)> = Vec::new();
-    for (status, code, error, rows) in ledger.reasons(1000)? {
-        let general = general(&code, error);
-        match grouped
-            .iter_mut()
-            .find(|(s, c, e, _)| *s == status && *c == code && *e == general)
-        {
-            Some(group) => group.3 += rows,
-            None => grouped.push((status, code, general, rows)),
+/// The ledger can't be read.
+pub(crate) fn reasons(ledger: &Ledger) -> Result<Vec<StatusReason>, LedgerError> {
+    let mut groups: Vec<StatusReason> = Vec::new();
+    for mut reason in ledger.reasons(1000)? {
+        // These differ in the number of the earlier row.
+        if reason.code == "duplicate" {
+            reason.error = "duplicate of an earlier row".to_owned();
+        }
+        let key =
+            |reason: &StatusReason| (reason.status, reason.code.clone(), reason.error.clone());
+        match groups.iter_mut().find(|group| key(group) == key(&reason)) {
+            Some(group) => group.rows += reason.rows,
+            None => groups.push(reason),
         }
     }
-    grouped.sort_by_key(|group| std::cmp::Reverse(group.3));
-    grouped.truncate(REASONS as usize);
-    Ok(grouped)
-}
-
-/// A reason without what is particular to its row.
-fn general(code: &str, error: String) -> String {
-    match code {
-        "duplicate" => "duplicate of an earlier row".to_owned(),
-        _ => error,
-    }
+    groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
+    groups.truncate(MAX_REASONS);
+    Ok(groups)
 }
 
 /// The rows of a code: `2 link-empty (rows 4, 9)`.
 fn by_code(invalid: &InvalidRows) -> String {
-    let rows: Vec<_> = invalid.rows.iter().map(ToString::to_string).collect();
+    let rows: Vec<_> = invalid.first.iter().map(ToString::to_string).collect();
     let more = if invalid.count > rows.len() as u64 {
         " …"
     } else {
@@ -94,7 +80,7 @@ fn by_code(invalid: &InvalidRows) -> String {
         "{} {} (row{} {}{more})",
         grouped(invalid.count),
         printable_line(&invalid.code),
-        s(invalid.count),
+        plural_s(invalid.count),
         rows.join(", ")
     )
 }
@@ -117,35 +103,24 @@ impl fmt::Display for Summary<'_> {
                 write!(text, ": {}", codes.join(", "))?;
             }
             writeln!(text)?;
-            for (_, _, error, rows) in self
-                .reasons
-                .iter()
-                .filter(|reason| reason.0 == status && !reason.2.is_empty())
-            {
-                writeln!(
-                    text,
-                    "{:>14}{:>7}  {}",
-                    "",
-                    grouped(*rows),
-                    printable_line(error)
-                )?;
+            let of_status = |reason: &&StatusReason| reason.status == status;
+            for reason in self.reasons.iter().filter(of_status) {
+                if !reason.error.is_empty() {
+                    let (rows, error) = (grouped(reason.rows), printable_line(&reason.error));
+                    writeln!(text, "{:>14}{rows:>7}  {error}", "")?;
+                }
             }
         }
         let rows = self.counts.total();
-        writeln!(text, "{:>12}  row{} in all", grouped(rows), s(rows))?;
+        let (total, s) = (grouped(rows), plural_s(rows));
+        writeln!(text, "{total:>12}  row{s} in all")?;
         if self.run.blank_rows > 0 {
-            writeln!(
-                text,
-                "{:>12}  blank row{} passed over",
-                grouped(self.run.blank_rows),
-                s(self.run.blank_rows)
-            )?;
+            let blank = self.run.blank_rows;
+            let (rows, s) = (grouped(blank), plural_s(blank));
+            writeln!(text, "{rows:>12}  blank row{s} ignored")?;
         }
-        writeln!(
-            text,
-            "\nresults: {}",
-            self.folder.join("results.csv").display()
-        )?;
+        let results = self.folder.join("results.csv");
+        writeln!(text, "\nresults: {}", results.display())?;
         if self.run.target == Target::Local {
             writeln!(text, "outbox:  {}", self.folder.join("outbox").display())?;
         }
@@ -157,39 +132,40 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl Summary<'_> {
-    /// The commands to run next, with what for.
+    /// The commands to run next, each with its purpose.
     fn next(&self) -> Vec<String> {
         let some = |status| self.counts.of(status) > 0;
         let folder = self.folder.display();
         let mut next = Vec::new();
+        let mut add = |command: String| next.push(command);
         if some(Status::Pending) {
-            next.push(format!(
+            add(format!(
                 "mailrun resume {folder}   # sends the pending rows"
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {
             if self.dialect == Dialect::NewSendmail && self.run.target != Target::Local {
-                next.push(format!(
+                add(format!(
                     "mailrun resolve {folder} --how reconcile   # asks the API about the unknown rows"
                 ));
             }
-            next.push(format!(
-                "mailrun resolve {folder} --how accepted|resend   # settles the unknown rows"
+            add(format!(
+                "mailrun resolve {folder} --how accepted|resend   # resolves the unknown rows"
             ));
         }
         if some(Status::Invalid) {
-            next.push(format!(
-                "mailrun check {}   # explains the invalid rows",
-                self.run.campaign.display()
+            let campaign = self.run.campaign.display();
+            add(format!(
+                "mailrun check {campaign}   # explains the invalid rows"
             ));
         }
         if some(Status::Failed) {
-            next.push(format!(
+            add(format!(
                 "mailrun retry {folder}   # tries the failed rows again"
             ));
         }
         if some(Status::Rejected) {
-            next.push(format!(
+            add(format!(
                 "mailrun retry {folder} --rejected   # posts the rejected rows again, one by one"
             ));
         }

@@ -12,67 +12,55 @@ use crate::campaign::{Campaign, FILE_NAME};
 use crate::durable::{make_dir, sync_dir};
 use crate::ledger;
 
-/// The folder of a campaign's runs.
 pub(super) const RUNS: &str = "runs";
-/// The file in a run's folder that is locked.
 const LOCK: &str = "lock";
-/// How often the removal of a folder is tried while something is still written into it.
-const REMOVALS: u32 = 200;
+/// How often it tries to remove a folder into which something is still written.
+const MAX_REMOVALS: u32 = 200;
 
-/// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
-/// Why there is no folder.
 #[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// It can't be made.
-    #[error("can't make the run's folder {}: {error}", path.display())]
-    NotMade {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// There is something already.
-    #[error("{} is there already, and is not empty", .0.display())]
+pub(crate) enum FolderError {
+    #[error("can't create the run's folder {}: {error}", path.display())]
+    NotCreated { path: PathBuf, error: io::Error },
+    #[error("{} exists and is not empty", .0.display())]
     NotEmpty(PathBuf),
-    /// There is neither a run nor a campaign.
-    #[error("{} is neither a run's folder nor a campaign", .0.display())]
+    #[error("{} is neither a run nor a campaign", .0.display())]
     NoRun(PathBuf),
-    /// The campaign has not been sent.
     #[error("the campaign {} has no runs", .0.display())]
     NoRuns(PathBuf),
 }
 
 impl Folder {
-    /// Makes a folder for a run of `campaign`, or at `wanted` if that is given.
+    /// Creates the folder of a run of `campaign`: at `path` if that is given, otherwise in the
+    /// campaign's `runs`.
     ///
     /// # Errors
-    /// When it can't be made, or when `wanted` has something in it.
-    pub fn create(
+    /// The folder can't be created, or `path` is not empty.
+    pub(crate) fn create(
         campaign: &Campaign,
-        wanted: Option<&Path>,
+        path: Option<&Path>,
         now: Timestamp,
         rng: &mut dyn Rng,
     ) -> Result<Self, FolderError> {
-        let path = match wanted {
+        let path = match path {
             Some(path) => path.to_owned(),
             None => runs_of(&campaign.dir)?.join(name(&campaign.name, now, rng)),
         };
-        // A ledger there that can't be read makes the folder one that is not empty.
+        // If a ledger there can't be read, the folder is not empty.
         let _ = Self(path.clone()).remove_unplanned();
         if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(FolderError::NotEmpty(path));
         }
-        make(&path).map(|()| Self(path))
+        create(&path).map(|()| Self(path))
     }
 
-    /// The run at `path`: a run's folder, or a campaign, of which it is the newest run.
+    /// The run at `path`. If that is a campaign, its newest run.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn find(path: &Path) -> Result<Self, FolderError> {
+    /// There is no run.
+    pub(crate) fn find(path: &Path) -> Result<Self, FolderError> {
         if is_run(path) {
             return Ok(Self(path.to_owned()));
         }
@@ -87,11 +75,11 @@ impl Folder {
         newest.ok_or_else(|| FolderError::NoRuns(campaign.to_owned()))
     }
 
-    /// The same, but of a campaign the newest run that has an outbox, if one has.
+    /// The run at `path`. If that is a campaign, its newest run with an outbox, or its newest run.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn find_with_outbox(path: &Path) -> Result<Self, FolderError> {
+    /// There is no run.
+    pub(crate) fn find_with_outbox(path: &Path) -> Result<Self, FolderError> {
         let newest = Self::find(path)?;
         if is_run(path) {
             return Ok(newest);
@@ -101,61 +89,57 @@ impl Folder {
         Ok(local.unwrap_or(newest))
     }
 
-    /// A folder that exists.
-    pub fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         Self(path.to_owned())
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The ledger.
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         ledger::path_in(&self.0)
     }
 
-    /// The results.
-    pub fn results(&self) -> PathBuf {
+    pub(crate) fn results(&self) -> PathBuf {
         self.0.join("results.csv")
     }
 
-    /// The campaign as it was when the run was planned.
-    pub fn frozen(&self) -> PathBuf {
+    /// The copy of the campaign that was made when the run was planned.
+    pub(crate) fn frozen(&self) -> PathBuf {
         self.0.join("frozen")
     }
 
     /// The messages of a local run.
-    pub fn outbox(&self) -> PathBuf {
+    pub(crate) fn outbox(&self) -> PathBuf {
         self.0.join("outbox")
     }
 
-    /// The file that is locked while the run is worked on.
-    pub fn lock(&self) -> PathBuf {
+    /// The file that is locked while a process works on the run.
+    pub(crate) fn lock(&self) -> PathBuf {
         self.0.join(LOCK)
     }
 
-    /// Removes it with all that is in it, also while another thread still plans in it. Only a run
-    /// that has sent nothing may go.
-    pub fn remove(&self) {
+    /// Removes the folder with its content, even while another thread still plans in it. Must not be
+    /// called for a run that has sent something.
+    pub(crate) fn remove(&self) {
         for removal in 1.. {
             match fs::remove_dir_all(&self.0) {
                 Ok(()) => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !self.0.exists() => return,
-                Err(error) if removal == REMOVALS => {
-                    tracing::warn!(%error, folder = %self.0.display(), "the run's folder could not be removed");
+                Err(error) if removal == MAX_REMOVALS => {
+                    tracing::warn!(%error, folder = %self.0.display(), "can't remove the run's folder");
                     return;
                 }
-                // Something was made in it after it had been emptied.
+                // Something was written into it after it had been emptied.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
     }
 }
 
-/// Whether a run was begun here. One that ended before it had a ledger is one too: who resumes it
-/// is to be told so, and not to be given an older run.
+/// Whether a run was begun here. This includes a run that ended before it had a ledger: `resume` has
+/// to report it, and must not choose an older run.
 fn is_run(path: &Path) -> bool {
     ledger::path_in(path).is_file() || path.join(LOCK).is_file()
 }
@@ -173,14 +157,15 @@ fn all(runs: &Path) -> Vec<Folder> {
     folders.into_iter().map(Folder).collect()
 }
 
-/// The campaign's `runs`, which hold recipients' data: for the user alone, and never in git.
+/// The folder of the campaign's runs. It holds recipients' data, so only the user can read it, and git
+/// ignores it.
 pub(super) fn runs_of(campaign: &Path) -> Result<PathBuf, FolderError> {
     let runs = campaign.join(RUNS);
-    make(&runs)?;
+    create(&runs)?;
     let ignore = runs.join(".gitignore");
-    // Looked at every time: it may be missing since the disk was full.
+    // Checked every time: it is missing or empty if the disk was full.
     if fs::metadata(&ignore).map_or(0, |file| file.len()) == 0 {
-        write_durably(&ignore, b"*\n").map_err(|error| FolderError::NotMade {
+        write_durably(&ignore, b"*\n").map_err(|error| FolderError::NotCreated {
             path: ignore,
             error,
         })?;
@@ -195,8 +180,8 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-fn make(path: &Path) -> Result<(), FolderError> {
-    make_dir(path).map_err(|error| FolderError::NotMade {
+fn create(path: &Path) -> Result<(), FolderError> {
+    make_dir(path).map_err(|error| FolderError::NotCreated {
         path: path.to_owned(),
         error,
     })
@@ -213,7 +198,7 @@ fn name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
     )
 }
 
-/// A campaign's name as a part of a file's name.
+/// The campaign's name as part of a file name.
 pub(super) fn plain(campaign: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) {

@@ -1,4 +1,4 @@
-//! The copy of a campaign in its run's folder: the run never looks at the original again.
+//! The copy of a campaign in its run's folder: the run never reads the original again.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template};
 use crate::durable::sync_tree;
 use crate::message::inside;
 
-/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`; durable
-/// when it returns.
+/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`. The copy
+/// is durable when this returns.
 ///
 /// # Errors
 /// The file that can't be copied, and why.
-pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Error)> {
-    make(frozen, frozen)?;
+pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Error)> {
+    create(frozen, frozen)?;
     let file = frozen.join(FILE_NAME);
     fs::write(&file, &campaign.source.text).map_err(|error| (file, error))?;
     copy_all(&campaign.dir.join(TEMPLATES), &frozen.join(TEMPLATES))?;
@@ -26,7 +26,7 @@ pub fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf, io::Er
         let from = inside(&campaign.dir, Path::new(path))
             .map_err(|error| (PathBuf::from(path), io::Error::other(error)))?;
         let to = frozen.join(path);
-        make(to.parent().unwrap_or(frozen), frozen)?;
+        create(to.parent().unwrap_or(frozen), frozen)?;
         copy(&from, &to)?;
     }
     sync_tree(frozen).map_err(|error| (frozen.to_owned(), error))
@@ -36,7 +36,7 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
     if !from.is_dir() {
         return Ok(());
     }
-    make(to, to)?;
+    create(to, to)?;
     let entries = fs::read_dir(from).map_err(|error| (from.to_owned(), error))?;
     for entry in entries {
         let path = entry.map_err(|error| (from.to_owned(), error))?.path();
@@ -52,19 +52,19 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
 
 fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
     fs::copy(from, to).map(drop).map_err(|error| {
-        let words = format!("can't be copied to {}: {error}", to.display());
-        (from.to_owned(), io::Error::new(error.kind(), words))
+        let message = format!("can't be copied to {}: {error}", to.display());
+        (from.to_owned(), io::Error::new(error.kind(), message))
     })
 }
 
-/// Makes a folder, and those above it as far as `top`, but nothing above that: the folder of a run
-/// that was interrupted must not come back.
-fn make(dir: &Path, top: &Path) -> Result<(), (PathBuf, io::Error)> {
+/// Creates a folder and its parents up to `top`, but nothing above that: the folder of a run that was
+/// interrupted must not come back.
+fn create(dir: &Path, top: &Path) -> Result<(), (PathBuf, io::Error)> {
     if dir.is_dir() {
         return Ok(());
     }
     if let Some(above) = dir.parent().filter(|_| dir != top) {
-        make(above, top)?;
+        create(above, top)?;
     }
     fs::create_dir(dir).map_err(|error| (dir.to_owned(), error))
 }

@@ -1,5 +1,5 @@
-//! Locks on files, which the system drops when their holder dies, however it dies: one process a
-//! run, and one `send` a campaign.
+//! File locks: one process per run, and one `send` per campaign. The system releases them when their
+//! process dies.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,111 +14,102 @@ use super::{Folder, FolderError};
 use crate::campaign::Campaign;
 use crate::ledger::{Run, Target};
 
-/// A lock, held until this is dropped.
+/// Held until this is dropped.
 #[derive(Debug)]
-pub struct Lock {
-    // POSIX drops a process's lock when it closes the file: nothing else may open it here.
+pub(crate) struct Lock {
+    // POSIX releases a process's lock when it closes any handle of the file, so nothing else may open it.
     files: Vec<File>,
 }
 
-/// Why something can't be worked on.
+/// `holder` is the other process, if the system says which.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another process works on the run.
-    #[error("{} is being worked on{}", folder.display(), by(*holder))]
-    Held {
-        /// The run's folder.
+pub(crate) enum LockError {
+    #[error("{} is in use{}", folder.display(), by(*holder))]
+    RunInUse {
         folder: PathBuf,
-        /// The process, if the system says which.
         holder: Option<i32>,
     },
-    /// Another process sends the campaign.
+    /// `folder` is that of the other process's run, if it has one yet.
     #[error("the campaign {name} is being sent{}{}", by(*holder), folder.as_ref().map_or_else(String::new, |folder| format!(", in the run {}", folder.display())))]
-    Sending {
-        /// The campaign's name.
+    CampaignInUse {
         name: String,
-        /// The process, if the system says which.
         holder: Option<i32>,
-        /// The folder of its run, if it has one yet.
         folder: Option<PathBuf>,
     },
-    /// There can be no `runs`.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The file can't be opened or locked.
     #[error("can't lock {}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
 fn by(holder: Option<i32>) -> String {
-    holder.map_or_else(String::new, |pid| format!(" by the process {pid}"))
+    holder.map_or_else(String::new, |pid| format!(" by process {pid}"))
 }
 
 impl Lock {
-    /// Takes the lock of a run.
+    /// Locks a run for this process.
     ///
     /// # Errors
-    /// When another process has it.
-    pub fn take(folder: &Folder) -> Result<Self, LockError> {
+    /// Another process works on the run.
+    pub(crate) fn run(folder: &Folder) -> Result<Self, LockError> {
         let path = folder.lock();
         let file = open(&path)?;
         if lock(&file, &path, FlockOperation::NonBlockingLockExclusive)? {
             Ok(Self { files: vec![file] })
         } else {
-            Err(LockError::Held {
+            Err(LockError::RunInUse {
                 folder: folder.path().to_owned(),
                 holder: holder_of(&file),
             })
         }
     }
 
-    /// Takes the right to send a campaign for real, from the look at its earlier runs to the end of
-    /// the sending: two that look at the same time would both find nobody who has got it. Nothing
-    /// for a run `elsewhere`, where the campaign's folder takes no `runs`; then there are no runs to
-    /// look at either.
+    /// Locks a campaign for a real `send`, from the check of its earlier runs to its end: two at a time
+    /// would both find that nobody has got the message. Returns `None` if the campaign's folder can't
+    /// hold `runs` and the run is `elsewhere`; then there are no earlier runs either.
     ///
     /// # Errors
-    /// When another process sends the campaign, or goes on with one of its runs; or when there can be
-    /// no `runs`.
-    pub fn send(campaign: &Campaign, elsewhere: bool) -> Result<Option<Self>, LockError> {
+    /// Another process sends the campaign or resumes one of its runs, or `runs` can't be created.
+    pub(crate) fn campaign_for_send(
+        campaign: &Campaign,
+        elsewhere: bool,
+    ) -> Result<Option<Self>, LockError> {
         match runs_of(&campaign.dir) {
             Ok(runs) => {
                 let exclusive = FlockOperation::NonBlockingLockExclusive;
-                sending(&runs, &campaign.name, exclusive).map(Some)
+                lock_campaign(&runs, &campaign.name, exclusive).map(Some)
             }
             Err(_) if elsewhere => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Keeps the campaign of a real run from being sent while the run is worked on. Several runs of
-    /// a campaign may be worked on at a time: each has rows of its own.
+    /// Prevents a `send` of the campaign while one of its real runs is resumed. Several runs can be
+    /// resumed at a time, because each has its own rows.
     ///
     /// # Errors
-    /// When another process sends the campaign.
-    pub fn go_on(folder: &Folder, run: &Run) -> Result<Option<Self>, LockError> {
+    /// Another process sends the campaign.
+    pub(crate) fn campaign_for_resume(
+        folder: &Folder,
+        run: &Run,
+    ) -> Result<Option<Self>, LockError> {
         let beside = folder.path().parent().filter(|dir| dir.ends_with(RUNS));
         let runs = beside.map_or_else(|| run.campaign.join(RUNS), Path::to_owned);
         if run.target != Target::Real || !runs.is_dir() {
             return Ok(None);
         }
-        let lock = sending(&runs, &run.name, FlockOperation::NonBlockingLockShared)?;
-        lock.note(folder);
+        let lock = lock_campaign(&runs, &run.name, FlockOperation::NonBlockingLockShared)?;
+        lock.write_run(folder);
         Ok(Some(lock))
     }
 
-    /// Tells those who want the lock as well which run it is held for.
-    pub fn note(&self, folder: &Folder) {
+    /// Writes into the lock file which run it is held for, for the errors of other processes.
+    pub(crate) fn write_run(&self, folder: &Folder) {
         for mut file in &self.files {
             let path = folder.path().canonicalize();
             let path = path.as_deref().unwrap_or(folder.path());
             let text = format!("{}\n{}\n", std::process::id(), path.display());
-            // It is told in an error of others alone; they can do without.
+            // The errors are useful without it.
             let _ = file
                 .set_len(0)
                 .and_then(|()| file.seek(SeekFrom::Start(0)))
@@ -126,38 +117,38 @@ impl Lock {
         }
     }
 
-    /// Both locks, held together.
+    /// Holds both locks together.
     #[must_use]
-    pub fn and(mut self, other: Option<Self>) -> Self {
+    pub(crate) fn and(mut self, other: Option<Self>) -> Self {
         self.files
             .extend(other.into_iter().flat_map(|other| other.files));
         self
     }
 
-    /// The process that works on a run, if one does. Nothing is locked by asking.
-    pub fn holder(folder: &Folder) -> Option<i32> {
+    /// The process that works on a run. Locks nothing.
+    pub(crate) fn holder(folder: &Folder) -> Option<i32> {
         File::open(folder.lock())
             .ok()
             .and_then(|file| holder_of(&file))
     }
 }
 
-fn sending(runs: &Path, name: &str, how: FlockOperation) -> Result<Lock, LockError> {
+fn lock_campaign(runs: &Path, name: &str, operation: FlockOperation) -> Result<Lock, LockError> {
     let path = runs.join(format!("{}.lock", plain(name)));
     let file = open(&path)?;
-    if lock(&file, &path, how)? {
+    if lock(&file, &path, operation)? {
         return Ok(Lock { files: vec![file] });
     }
     let holder = holder_of(&file);
-    Err(LockError::Sending {
+    Err(LockError::CampaignInUse {
         name: name.to_owned(),
-        folder: holder.and_then(|holder| noted(file, holder)),
+        folder: holder.and_then(|holder| run_of_holder(file, holder)),
         holder,
     })
 }
 
-/// The run's folder that the holder of a lock has noted.
-fn noted(mut file: File, holder: i32) -> Option<PathBuf> {
+/// The folder that the holder of a lock wrote into it.
+fn run_of_holder(mut file: File, holder: i32) -> Option<PathBuf> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     let (pid, folder) = text.strip_suffix('\n')?.split_once('\n')?;
@@ -173,9 +164,9 @@ fn open(path: &Path) -> Result<File, LockError> {
     })
 }
 
-/// Whether the lock could be taken.
-fn lock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, LockError> {
-    match fcntl_lock(file, how) {
+/// Returns whether the lock was free.
+fn lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool, LockError> {
+    match fcntl_lock(file, operation) {
         Ok(()) => Ok(true),
         Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
         Err(error) => Err(LockError::Io {
@@ -185,18 +176,17 @@ fn lock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, LockError
     }
 }
 
-/// A process whose lock keeps others from an exclusive one.
+/// A process that holds a lock of any kind.
 fn holder_of(file: &File) -> Option<i32> {
-    let whole = Flock {
+    let any = Flock {
         start: 0,
         length: 0,
         pid: None,
         typ: FlockType::WriteLock,
         offset_type: FlockOffsetType::Set,
     };
-    fcntl_getlk(file, &whole)
+    fcntl_getlk(file, &any)
         .ok()?
         .and_then(|lock| lock.pid)
-        .map(rustix::process::Pid::as_raw_nonzero)
-        .map(Into::into)
+        .map(|pid| pid.as_raw_nonzero().get())
 }

@@ -1,29 +1,32 @@
-//! A run: its folder, its plan, and the copy of the campaign that it is frozen to.
+//! A run: its folder, its plan, and the frozen copy of its campaign.
 
+mod duplicates;
+mod exclusions;
 mod folder;
 mod freeze;
-mod left_out;
 mod lock;
+mod other_runs;
 mod plan;
-mod previous;
-mod seen;
 
-pub use folder::{Folder, FolderError};
-pub use freeze::freeze;
-pub use left_out::{LeftOut, Reason, suppression_list};
-pub use lock::{Lock, LockError};
-pub use plan::{PlanError, PlanInputs, Planned, plan, recipients_file};
-pub use previous::{Previous, PreviousError, later, previous, sweep};
+pub(crate) use exclusions::{ExclusionReason, Exclusions, suppression_list};
+pub(crate) use folder::{Folder, FolderError};
+pub(crate) use freeze::freeze;
+pub(crate) use lock::{Lock, LockError};
+pub(crate) use other_runs::{
+    OtherRun, OtherRunError, earlier_runs, later_runs, remove_unplanned_runs,
+};
+pub(crate) use plan::recipients_file;
+pub use plan::{Plan, PlanError, PlanInputs, plan};
 
 use std::sync::atomic::AtomicU64;
 
-/// How far the work before the first request is, for those who watch.
-#[derive(Debug, Default)]
-pub struct Stages {
-    /// The rows planned.
+/// Progress before the first request.
+#[derive(Default)]
+pub struct PlanProgress {
+    /// Rows planned.
     pub planned: AtomicU64,
-    /// The rows rendered by the preflight.
+    /// Rows rendered by the preflight.
     pub rendered: AtomicU64,
-    /// The rows that the preflight has to render; 0 before it begins.
+    /// Rows that the preflight has to render; 0 before it begins.
     pub to_render: AtomicU64,
 }

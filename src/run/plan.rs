@@ -1,80 +1,70 @@
-//! The plan: the recipients read once, strictly, and every row given its place in the ledger.
+//! The plan: reads the recipients once, strictly, and writes every row into the ledger.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::PlanProgress;
+use super::exclusions::Exclusions;
 use crate::address::Mailbox;
 use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
 use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
 use crate::spill::SpillError;
 
-use super::Stages;
-use super::left_out::LeftOut;
-
-/// What is planned.
 pub struct PlanInputs<'a> {
-    /// The campaign.
     pub campaign: &'a Campaign,
-    /// What is said of the run; its header is that of the reader.
+    /// Its header is that of the reader.
     pub run: &'a Run,
-    /// Where the ledger is to be.
+    /// Where the ledger is created.
     pub ledger: &'a Path,
-    /// Only so many rows, and none that is left out: a test.
+    /// For a test: plan only this many rows, and none that are left out.
     pub only: Option<u64>,
-    /// Where to tell how far it is.
-    pub stages: &'a Stages,
+    pub progress: &'a PlanProgress,
 }
 
-/// A plan that was made.
-pub struct Planned {
-    /// The ledger, to be finished.
+pub struct Plan {
+    /// Still to be finished.
     pub planner: Planner,
-    /// The rows with nothing in them.
+    /// The empty rows.
     pub blank: LineNumbers,
-    /// The rows whose address an earlier one has.
+    /// The rows whose address an earlier row has.
     pub duplicates: LineNumbers,
-    /// What is odd about the files.
+    /// Warnings about the recipients and the suppression lists.
     pub warnings: Vec<Warning>,
-    /// The rows planned.
+    /// How many rows were planned.
     pub rows: u64,
-    /// The rows to be sent.
+    /// How many rows are to be sent.
     pub pending: u64,
     /// The number of the last row.
     pub last: u32,
 }
 
-/// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The recipients or a suppression list can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The ledger can't be written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Standard input can't be kept.
     #[error("can't read standard input: {0}")]
     Input(#[from] io::Error),
-    /// The addresses of a long list can't be kept.
-    #[error("the recipients' addresses can't be compared: {0}")]
+    #[error("can't compare the recipients' addresses: {0}")]
     Compare(#[from] SpillError),
 }
 
 /// Reads all rows of `reader` into a new ledger.
 ///
 /// # Errors
-/// When the recipients can't be read to their end, or the ledger can't be written.
-pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Planned, PlanError> {
-    let mut left_out_by = LeftOut::new(inputs.campaign)?;
+/// The recipients can't be read to their end, or the ledger can't be written.
+pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Plan, PlanError> {
+    let mut exclusions = Exclusions::new(inputs.campaign)?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
     let lanes = lanes(inputs);
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut duplicates = LineNumbers::default();
-    let mut cells = String::new();
     while inputs.only.is_none_or(|most| pending < most) {
         let Some(row) = reader.next().transpose()? else {
             break;
@@ -86,7 +76,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
             .map(|mailbox| mailbox.address.normalized());
         let left_out = match &row.recipient {
             Err(fault) => Some((Status::Invalid, fault.code(), fault.to_string())),
-            Ok(mailbox) => left_out_by
+            Ok(mailbox) => exclusions
                 .next(&mailbox.address, row.number, |row| {
                     planner.address(row).map_err(PlanError::from)
                 })?
@@ -101,8 +91,9 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         {
             duplicates.add(row.line);
         }
-        cells.clear();
-        write_cells(&row.cells, &mut cells);
+        // Strings always have a JSON form.
+        let all: Vec<&str> = row.cells.iter().collect();
+        let cells = serde_json::to_string(&all).unwrap_or_default();
         planner.add(&NewRow {
             number: row.number,
             line: row.line,
@@ -117,11 +108,11 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         rows += 1;
         last = row.number;
         pending += u64::from(left_out.is_none());
-        inputs.stages.planned.fetch_add(1, Ordering::Relaxed);
+        inputs.progress.planned.fetch_add(1, Ordering::Relaxed);
     }
     let mut warnings = reader.warnings();
-    warnings.extend(left_out_by.warnings().iter().cloned());
-    Ok(Planned {
+    warnings.extend(exclusions.warnings().iter().cloned());
+    Ok(Plan {
         planner,
         blank: reader.blank().clone(),
         duplicates,
@@ -132,8 +123,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
     })
 }
 
-/// The domains with a limit of their own, each with its lane. Only the pace of a real run counts
-/// its recipients' domains.
+/// The domains with their own limit, each with its lane. Only a real run has such lanes.
 fn lanes<'a>(inputs: &PlanInputs<'a>) -> HashMap<&'a str, u32> {
     let domains = match inputs.run.target {
         Target::Real => inputs.campaign.pace.per_domain.as_slice(),
@@ -153,19 +143,12 @@ fn lane_of<E>(recipient: &Result<Mailbox, E>, lanes: &HashMap<&str, u32>) -> u32
     }
 }
 
-/// A JSON array of the cells.
-fn write_cells(cells: &csv::StringRecord, out: &mut String) {
-    let cells: Vec<&str> = cells.iter().collect();
-    // Strings always have a JSON form.
-    out.push_str(&serde_json::to_string(&cells).unwrap_or_default());
-}
-
-/// Where a campaign's recipients are: a path to read, and the name for messages. Standard input is
-/// kept in a file first, since it is read twice.
+/// A campaign's recipients: a path to read, and its name in messages. Standard input is copied into a
+/// temporary file first, because it is read twice.
 ///
 /// # Errors
-/// When standard input can't be kept.
-pub fn recipients_file(
+/// Standard input can't be copied.
+pub(crate) fn recipients_file(
     campaign: &Campaign,
 ) -> Result<(PathBuf, String, Option<tempfile::NamedTempFile>), PlanError> {
     match &campaign.recipients.file {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::error::Error as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,46 +13,39 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION, 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Body, Lookup, PostError, Reply, Transport, http_date};
+use super::{HttpReply, Lookup, PostError, RequestBody, Transport, http_date};
 use crate::api::{Dialect, EMAILS};
 use crate::campaign::is_loopback;
 
-/// The longest that connecting may take, and at most half of the total: on a busy machine two ends
-/// that are close together come at once, and then a request that was never sent is in doubt.
+/// The longest time to connect; at most half of the whole timeout. On a busy machine two deadlines
+/// that are close together expire at once, and then a request that was never sent is unknown.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept without use: servers close theirs after 5 s and more, and a
-/// request on a connection that is being closed would be in doubt.
+/// How long an idle connection is kept. Servers close theirs after 5 s or later, and a request on a
+/// connection that is being closed would be unknown.
 const IDLE: Duration = Duration::from_secs(3);
-/// The longest answer that is read. One for 200 recipients has some 30 KB.
+/// The longest answer that is read, in bytes. One for 200 recipients has about 30 KB.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// Where the API is, and who asks.
 #[derive(Debug)]
 pub struct HttpSettings<'a> {
-    /// The API's base URL, with a slash at its end.
+    /// The API's base URL, with a slash at the end.
     pub url: &'a Url,
-    /// Which endpoint is spoken.
     pub dialect: Dialect,
-    /// The App Key.
     pub app_key: &'a SecretString,
-    /// The Secret Key.
     pub secret_key: &'a SecretString,
-    /// The longest that a request may take, from connecting to the end of the answer.
+    /// From connecting to the end of the answer.
     pub timeout: Duration,
     /// The most requests in flight.
     pub concurrency: u32,
 }
 
-/// Why there is no way to the API.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The URL does not take an endpoint.
-    #[error("the API's URL is not usable: {0}")]
+    #[error("the API's URL is invalid: {0}")]
     Url(#[from] url::ParseError),
-    /// The keys can't be put into a header.
-    #[error("the App Key or the Secret Key holds characters that HTTP can't carry")]
+    #[error("the App Key or the Secret Key contains characters that are invalid in an HTTP header")]
     Keys,
-    /// TLS or the proxy's settings.
+    /// The settings of TLS or the proxy.
     #[error("can't set up HTTP: {0}")]
     Client(String),
 }
@@ -67,10 +59,10 @@ pub struct HttpTransport {
 }
 
 impl HttpTransport {
-    /// Makes the client; nothing is sent.
+    /// Sends nothing.
     ///
     /// # Errors
-    /// When the settings can't work.
+    /// The settings are invalid.
     pub fn new(settings: &HttpSettings<'_>) -> Result<Self, SetupError> {
         super::install_crypto_provider();
         let mut client = reqwest::Client::builder()
@@ -88,7 +80,7 @@ impl HttpTransport {
         Ok(Self {
             client: client
                 .build()
-                .map_err(|error| SetupError::Client(chain(&error)))?,
+                .map_err(|error| SetupError::Client(cause(&error)))?,
             endpoint: settings.url.join(settings.dialect.path())?,
             emails: settings.url.join(EMAILS)?,
             authorization: basic(settings.app_key, settings.secret_key)?,
@@ -96,7 +88,7 @@ impl HttpTransport {
     }
 }
 
-/// RFC 7617: HTTP Basic.
+/// HTTP Basic authentication (RFC 7617).
 fn basic(app_key: &SecretString, secret_key: &SecretString) -> Result<HeaderValue, SetupError> {
     let login = format!("{}:{}", app_key.expose_secret(), secret_key.expose_secret());
     let value = format!(
@@ -109,27 +101,27 @@ fn basic(app_key: &SecretString, secret_key: &SecretString) -> Result<HeaderValu
 }
 
 impl Transport for HttpTransport {
-    async fn post(&self, body: Body) -> Result<Reply, PostError> {
+    async fn post(&self, body: RequestBody) -> Result<HttpReply, PostError> {
         let request = self
             .client
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(reqwest::Body::wrap(Pieces(body.0.into())));
-        self.ask(request).await
+            .body(reqwest::Body::wrap(Chunks(body.0.into())));
+        self.send(request).await
     }
 }
 
 impl Lookup for HttpTransport {
-    async fn emails(&self, query: &str) -> Result<Reply, PostError> {
+    async fn emails(&self, query: &str) -> Result<HttpReply, PostError> {
         let mut url = self.emails.clone();
         url.set_query(Some(query));
-        self.ask(self.client.get(url)).await
+        self.send(self.client.get(url)).await
     }
 }
 
 impl HttpTransport {
-    /// Sends a request with the login, and reads its answer.
-    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<Reply, PostError> {
+    /// Sends a request with the keys, and reads its answer.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<HttpReply, PostError> {
         let request = request.header(AUTHORIZATION, self.authorization.clone());
         let response = request.send().await.map_err(|error| failure(&error))?;
         let header = |name| {
@@ -143,7 +135,7 @@ impl HttpTransport {
         let location = header(LOCATION);
         let status = response.status().as_u16();
         let body = read(response).await?;
-        Ok(Reply {
+        Ok(HttpReply {
             status,
             retry_after,
             location,
@@ -152,8 +144,8 @@ impl HttpTransport {
     }
 }
 
-/// A `Retry-After` that is a date, as seconds from the `Date` of its own answer: the server's clock and
-/// ours need not agree.
+/// A `Retry-After` that is a date, as seconds from the `Date` of the same answer, because the server's
+/// clock and ours may differ.
 fn in_seconds(retry_after: String, date: Option<&str>) -> String {
     let until = http_date(&retry_after);
     match (until, date.and_then(http_date)) {
@@ -164,46 +156,40 @@ fn in_seconds(retry_after: String, date: Option<&str>) -> String {
 
 async fn read(mut response: reqwest::Response) -> Result<Bytes, PostError> {
     let mut body = BytesMut::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + piece.len() > MAX_ANSWER {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
             return Err(PostError::Broken(format!(
                 "the answer is longer than {MAX_ANSWER} bytes"
             )));
         }
-        body.extend_from_slice(&piece);
+        body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
 }
 
 fn failure(error: &reqwest::Error) -> PostError {
     if error.is_connect() {
-        PostError::NotConnected(chain(error))
+        PostError::NotConnected(cause(error))
     } else if error.is_timeout() {
-        PostError::Broken("no whole answer within the time that a request may take".to_owned())
+        PostError::Broken("no complete answer within the timeout".to_owned())
     } else {
-        PostError::Broken(chain(error))
+        PostError::Broken(cause(error))
     }
 }
 
-/// The innermost words of an error: the outer ones say "error sending request" and the URL.
-fn chain(error: &reqwest::Error) -> String {
-    let mut words = Vec::new();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words.push(error.to_string());
-        source = error.source();
+/// The innermost error: the outer ones say "error sending request" and the URL.
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
     }
-    words.dedup();
-    match words.last() {
-        Some(last) => last.clone(),
-        None => error.to_string(),
-    }
+    innermost.to_string()
 }
 
-/// A body of pieces whose length is known, so that it goes with a Content-Length.
-struct Pieces(VecDeque<Bytes>);
+/// A body of known length, so that it is sent with a `Content-Length`.
+struct Chunks(VecDeque<Bytes>);
 
-impl http_body::Body for Pieces {
+impl http_body::Body for Chunks {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -211,7 +197,7 @@ impl http_body::Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -219,6 +205,6 @@ impl http_body::Body for Pieces {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+        SizeHint::with_exact(self.0.iter().map(|chunk| chunk.len() as u64).sum())
     }
 }

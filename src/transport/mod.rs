@@ -1,4 +1,4 @@
-//! Posting a request and getting its answer. Nothing is retried in here.
+//! Posting a request and reading its answer. Nothing is retried here.
 
 mod http;
 pub mod lookup;
@@ -7,7 +7,6 @@ use std::future::Future;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 
 pub use http::{HttpSettings, HttpTransport, SetupError};
 
@@ -17,39 +16,31 @@ pub(crate) fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The body of a request, in pieces, so that attachments are shared and not copied.
+/// The body of a request, in chunks, so that attachments are shared and not copied.
 #[derive(Debug, Clone, Default)]
-pub struct Body(pub Vec<Bytes>);
+pub struct RequestBody(pub Vec<Bytes>);
 
-impl Body {
-    /// Its length in bytes.
-    pub fn len(&self) -> usize {
+impl RequestBody {
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
-/// What came back, as it came.
+/// An answer, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The HTTP status.
+pub struct HttpReply {
     pub status: u16,
-    /// The header `Retry-After`; in seconds where the answer says what time it is at the server.
+    /// The header `Retry-After`; in seconds if the answer has the server's time.
     pub retry_after: Option<String>,
-    /// The header `Location`.
     pub location: Option<String>,
-    /// The body.
     pub body: Bytes,
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
-    /// No connection could be made (DNS, TCP, TLS): the request was certainly not taken.
+    /// DNS, TCP or TLS failed: the request was certainly not taken.
     #[error("no connection: {0}")]
     NotConnected(String),
     /// Something failed after that: the request may have been taken.
@@ -57,20 +48,20 @@ pub enum PostError {
     Broken(String),
 }
 
-/// A date as HTTP writes it (RFC 9110 5.6.7).
-pub fn http_date(text: &str) -> Option<Timestamp> {
-    let date = rfc2822::parse(&text.trim().replace("GMT", "+0000")).ok()?;
-    Some(date.timestamp())
+/// A date in a header (RFC 9110 5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    Timestamp::try_from(date).ok()
 }
 
-/// Asking an API what it knows; nothing is changed by it.
-pub trait Lookup: Send + Sync + 'static {
-    /// Asks `GET emails` with this query once.
-    fn emails(&self, query: &str) -> impl Future<Output = Result<Reply, PostError>> + Send;
+/// Reading from an API.
+pub(crate) trait Lookup: Send + Sync + 'static {
+    /// Sends `GET emails` with this query once.
+    fn emails(&self, query: &str) -> impl Future<Output = Result<HttpReply, PostError>> + Send;
 }
 
-/// The way to an API.
+/// Sending to an API.
 pub trait Transport: Send + Sync + 'static {
     /// Posts a request once.
-    fn post(&self, body: Body) -> impl Future<Output = Result<Reply, PostError>> + Send;
+    fn post(&self, body: RequestBody) -> impl Future<Output = Result<HttpReply, PostError>> + Send;
 }

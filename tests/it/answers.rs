@@ -1,4 +1,4 @@
-//! What each answer of the API makes of the rows that it is about.
+//! What each answer of the API means for its rows.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use mailrun::address::Address;
-use mailrun::delivery::{Blame, Outcome, classify};
+use mailrun::delivery::{Blame, PostOutcome, classify};
 use mailrun::ledger::Settlement;
-use mailrun::transport::{PostError, Reply as HttpReply};
+use mailrun::transport::{HttpReply, PostError};
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
@@ -16,28 +16,28 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{addresses, campaign, newsletter, send};
 
-// The pure function, for each line of what an answer means.
+// The pure function, for each kind of answer.
 
 const NOW: &str = "2026-03-01T12:00:00Z";
 
-/// What `a@x.example` and `b@x.example` come to, shown in a few words.
+/// The outcome for `a@x.example` and `b@x.example`, in a few words.
 fn meaning(result: &Result<HttpReply, PostError>) -> String {
     let to = ["a@x.example", "b@x.example"].map(|to| Address::parse(to).expect("an address"));
     let now: Timestamp = NOW.parse().expect("a time");
     match classify(result, &[&to[0], &to[1]], now) {
-        Outcome::Settled(rows) => rows.iter().map(shown).collect::<Vec<_>>().join(", "),
-        Outcome::NotTaken {
+        PostOutcome::Settled(rows) => rows.iter().map(shown).collect::<Vec<_>>().join(", "),
+        PostOutcome::NotTaken {
             blame: Blame::Server,
             wait,
             ..
         } => format!("pause {wait:?}"),
-        Outcome::NotTaken {
+        PostOutcome::NotTaken {
             blame: Blame::Request,
             wait,
             ..
         } => format!("again {wait:?}"),
-        Outcome::Stop { not_taken, .. } if not_taken => "stop, pending".into(),
-        Outcome::Stop { .. } => "stop, unknown".into(),
+        PostOutcome::Stop { not_taken, .. } if not_taken => "stop, pending".into(),
+        PostOutcome::Stop { .. } => "stop, unknown".into(),
     }
 }
 
@@ -59,7 +59,7 @@ fn http(status: u16, retry_after: Option<&str>, body: &str) -> Result<HttpReply,
     })
 }
 
-/// The API's refusal of a whole request.
+/// The API refuses a whole request.
 const REFUSAL: &str = r#"{"code":500,"status":"error","message":"No\nway","data":[]}"#;
 const TAKEN: &str = r#"{"code":200,"status":"success","message":"Message sent","data":[{"a@x.example":"1@y"},{"b@x.example":"2@y"}]}"#;
 
@@ -85,7 +85,7 @@ fn some_statuses_stop_the_run_whatever_the_body_says() {
 }
 
 #[test]
-fn some_statuses_say_that_nothing_was_taken() {
+fn some_statuses_mean_that_nothing_was_taken() {
     for body in ["", REFUSAL, "<html>"] {
         means(408, body, "again None");
         means(429, body, "pause None");
@@ -97,7 +97,7 @@ fn some_statuses_say_that_nothing_was_taken() {
 }
 
 #[test]
-fn retry_after_is_seconds_or_a_date_and_has_an_end() {
+fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
     for (value, wanted) in [
         ("7", "pause Some(7s)"),
         (" 900 ", "pause Some(900s)"),
@@ -129,7 +129,7 @@ fn the_apis_json_decides_whatever_the_status() {
 }
 
 #[test]
-fn each_address_has_a_value_of_its_own() {
+fn each_address_has_its_own_value() {
     let one = |data: &str| format!(r#"{{"code":"200","status":"success","data":{data}}}"#);
     let refused = r#"[{"a@x.example":"1@y"},{"b@x.example":"b@x.example is incorrect."}]"#;
     means(
@@ -163,13 +163,13 @@ fn each_address_has_a_value_of_its_own() {
 #[test]
 fn a_refusal_without_the_apis_json_is_one_below_500() {
     for status in [400, 402, 405, 413, 422, 451] {
-        let wanted = format!("rejected {status} HTTP {status} without the API's own answer");
+        let wanted = format!("rejected {status} HTTP {status} without an answer from the API");
         means(status, "<html>", &format!("{wanted}, {wanted}"));
     }
 }
 
 #[test]
-fn all_else_is_unknown() {
+fn everything_else_is_unknown() {
     for body in [
         "",
         "<html>",
@@ -190,7 +190,7 @@ fn all_else_is_unknown() {
     );
 }
 
-// The same over the wire; fault by fault in `faults.rs`.
+// Over the wire; `faults.rs` has every fault.
 
 fn one(api: &FakeApi) -> Campaign {
     campaign(api)
@@ -257,7 +257,7 @@ fn rejected_rows_are_tried_again_one_by_one() {
 }
 
 #[test]
-fn attempts_have_an_end_and_retry_begins_anew() {
+fn attempts_are_limited_and_retry_starts_over() {
     let api = FakeApi::start(|n, _| {
         if n < 4 {
             Reply::json(408, "").into()
@@ -274,13 +274,13 @@ fn attempts_have_an_end_and_retry_begins_anew() {
         ("failed", "3", "408")
     );
     Run::on("resume", &run).run().code(3);
-    assert_eq!(api.requests().len(), 3, "resume leaves failed rows");
+    assert_eq!(api.requests().len(), 3, "resume skips failed rows");
     Run::on("retry", &run).run().code(0);
     assert_eq!((api.requests().len(), api.taken().len()), (5, 1));
     assert_eq!(Results::of(&run).count("accepted"), 1);
 }
 
-/// An API that refuses all but one of the first requests so, and then takes all.
+/// How long a run pauses after `reply`.
 fn pauses(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Duration {
     let api = FakeApi::start(move |n, _| if n == 1 { reply() } else { Reply::Take });
     let campaign = campaign(&api).rows(12).set("pace.concurrency", 1);
@@ -308,7 +308,7 @@ fn a_503_pauses_all_for_as_long_as_the_server_wants() {
 }
 
 #[test]
-fn requests_that_a_server_refuses_together_are_all_posted_again() {
+fn requests_that_are_refused_together_are_all_posted_again() {
     let api = FakeApi::start(|n, _| match n {
         1..=20 => Reply::too_many(None).after(Duration::from_millis(20)),
         _ => Reply::Take,
@@ -352,7 +352,7 @@ fn a_long_retry_after_stops_the_run_and_says_until_when() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_waited_for() {
+fn the_run_waits_for_a_server_that_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
@@ -370,7 +370,7 @@ fn a_server_that_is_not_there_is_waited_for() {
 }
 
 #[test]
-fn an_id_with_spaces_around_is_an_id_and_one_with_spaces_inside_is_none() {
+fn spaces_around_an_id_are_ignored_and_spaces_inside_make_it_a_refusal() {
     let api = FakeApi::start(|_, _| {
         Reply::PerRecipient(Box::new(|to| match to {
             "ann@one.example" => Verdict::TakeAs(" 1@y ".into()),

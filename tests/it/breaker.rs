@@ -1,23 +1,23 @@
-//! A run in which too much goes wrong stops before more is lost.
+//! A run in which too many messages fail stops early.
 
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{addresses, campaign, newsletter, send};
 
-/// An API that does not like the sender.
+/// An API that refuses the sender.
 fn refusing() -> FakeApi {
     FakeApi::start(|_, _| Reply::error(500, "Sender address is not valid").into())
 }
 
 #[test]
-fn a_wrong_sender_does_not_burn_the_list() {
+fn a_wrong_sender_stops_the_run() {
     let api = refusing();
     let campaign = campaign(&api).rows(1000).set("pace.concurrency", 4);
     let ran = send(&campaign).run();
     let run = ran
         .code(5)
-        .stderr_has("51 of the last 100 messages were refused or are in doubt")
+        .stderr_has("51 of the last 100 messages were rejected, failed or are unknown")
         .stderr_has("Sender address is not valid")
         .run_dir();
     let refused = api.requests().len();
@@ -28,7 +28,7 @@ fn a_wrong_sender_does_not_burn_the_list() {
 }
 
 #[test]
-fn doubts_stop_it_as_well_and_a_resume_goes_on() {
+fn unknown_rows_stop_it_too_and_a_resume_continues() {
     let api = FakeApi::start(|n, _| match n {
         20..60 => Reply::json(502, "").taken().into(),
         _ => Reply::Take,
@@ -62,7 +62,7 @@ fn every_recipient_of_a_batch_counts() {
 }
 
 #[test]
-fn a_list_with_some_bad_rows_goes_through() {
+fn a_list_with_some_bad_rows_is_sent() {
     let api = FakeApi::start(|n, _| match n % 5 {
         0 | 3 => Reply::error(500, "no").into(),
         _ => Reply::Take,

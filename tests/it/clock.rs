@@ -1,4 +1,4 @@
-//! The time of day jumps while a run is on its way: only what is meant by the time of day goes by it.
+//! The time of day jumps during a run: only what means the time of day depends on it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::shim::Shim;
 const HOUR: i64 = 3600;
 const JUMPS: [i64; 2] = [HOUR, -HOUR];
 
-/// An API that takes all, and lets the clock jump when a request comes.
+/// An API that takes everything, and makes the clock jump at a request.
 fn jumping(shim: &Arc<Shim>, at: usize, seconds: i64) -> FakeApi {
     let shim = Arc::clone(shim);
     FakeApi::start(move |n, _| {
@@ -27,7 +27,7 @@ fn jumping(shim: &Arc<Shim>, at: usize, seconds: i64) -> FakeApi {
     })
 }
 
-/// `status` of a run by the shim's clock says nothing that can't be.
+/// Checks that `status`, run under the shim's clock, reports possible values.
 fn status_makes_sense(shim: &Shim, run: &Path) {
     let text = shim.clock(Run::new("status").arg(run)).run();
     text.code(0).stdout_lacks(" -").stderr_is("");
@@ -43,7 +43,7 @@ fn status_makes_sense(shim: &Shim, run: &Path) {
 }
 
 #[test]
-fn the_pace_and_the_order_go_on_when_the_clock_jumps() {
+fn the_pace_and_the_order_hold_when_the_clock_jumps() {
     for seconds in JUMPS {
         let Some(shim) = Shim::new().map(Arc::new) else {
             return;
@@ -62,7 +62,7 @@ fn the_pace_and_the_order_go_on_when_the_clock_jumps() {
 
         let came = api.arrivals();
         let took = came[39] - came[0];
-        // 39 gaps of 25 ms, but for a burst.
+        // 39 gaps of 25 ms, less a burst.
         assert!(took >= Duration::from_millis(900), "{seconds} s: {took:?}");
         let order: Vec<_> = api.taken().into_iter().map(|taken| taken.address).collect();
         let results = Results::of(&run);
@@ -86,7 +86,7 @@ fn the_pace_and_the_order_go_on_when_the_clock_jumps() {
 }
 
 #[test]
-fn a_wait_in_seconds_is_not_shortened_or_drawn_out_by_a_jump() {
+fn a_jump_does_not_change_a_wait_in_seconds() {
     for seconds in JUMPS {
         let Some(shim) = Shim::new().map(Arc::new) else {
             return;
@@ -108,13 +108,13 @@ fn a_wait_in_seconds_is_not_shortened_or_drawn_out_by_a_jump() {
     }
 }
 
-/// As HTTP writes it.
+/// An HTTP date.
 fn date(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 #[test]
-fn a_wait_until_a_date_goes_by_the_clock_of_the_server() {
+fn a_wait_until_a_date_uses_the_clock_of_the_server() {
     for seconds in JUMPS {
         let Some(shim) = Shim::new().map(Arc::new) else {
             return;
@@ -141,7 +141,7 @@ fn a_wait_until_a_date_goes_by_the_clock_of_the_server() {
 }
 
 #[test]
-fn a_day_is_never_more_than_full_when_the_clock_jumps() {
+fn a_daily_limit_holds_when_the_clock_jumps() {
     std::thread::scope(|scope| {
         for seconds in JUMPS {
             scope.spawn(move || a_full_day(seconds));
@@ -169,7 +169,7 @@ fn a_full_day(seconds: i64) {
         let until: Timestamp = format!("{}:00Z", until[..16].replace(' ', "T"))
             .parse()
             .expect("a time");
-        // 24 hours after the latest of them, by the clock before the jump or after it.
+        // 24 hours after the latest of them, by the clock before or after the jump.
         let latest = Timestamp::now() + SignedDuration::from_secs(25 * HOUR + 120);
         assert!(until <= latest, "{seconds} s: {until}");
         ran.code(130).run_dir()

@@ -1,4 +1,4 @@
-//! The disk is full, or fails: the sending stops, says so, and goes on once the disk is well.
+//! The disk is full or fails: sending stops with an error, and continues once the disk works.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,13 +30,13 @@ fn of_forty(api: &FakeApi, batch: usize) -> Campaign {
         .set("pace.concurrency", CONCURRENCY as i64)
 }
 
-/// What [`Run`] `results` says of a run, whatever is in its `results.csv`.
+/// The output of `mailrun results` for a run, whatever is in its `results.csv`.
 fn results(run: &Path) -> Results {
     let ran = Run::new("results").arg(run).args(["--out", "-"]).run();
     Results::parse(&ran.code(0).stdout)
 }
 
-/// The messages that the API took, by address; it took none twice.
+/// The message IDs that the API gave, by address. Asserts that it took none twice.
 fn once(api: &FakeApi) -> BTreeMap<String, String> {
     let taken = api.taken();
     let by_address: BTreeMap<_, _> = (taken.iter())
@@ -46,7 +46,7 @@ fn once(api: &FakeApi) -> BTreeMap<String, String> {
     by_address
 }
 
-/// How often each call was made up to an event, in files whose path has `part` in it.
+/// How often a call was made in these events, on files whose path contains `part`.
 fn calls(events: &[Event], call: &str, part: &str) -> usize {
     let made = events.iter().filter(|event| match event {
         Event::Write { path, .. } => call == "write" && in_path(path, part),
@@ -64,7 +64,7 @@ fn in_path(path: &Path, part: &str) -> bool {
     path.to_string_lossy().contains(part)
 }
 
-/// What a healthy `send` does.
+/// What a `send` without faults does.
 fn healthy(shim: &Shim, batch: usize) -> (Vec<Event>, Vec<Post>) {
     let api = FakeApi::taking_all();
     let campaign = of_forty(&api, batch);
@@ -74,8 +74,8 @@ fn healthy(shim: &Shim, batch: usize) -> (Vec<Event>, Vec<Post>) {
     (events, posts)
 }
 
-/// Sends with a fault of the disk, holds all that is promised, and goes on without the fault. Gives
-/// whether the fault came.
+/// Sends with a fault of the disk, checks all guarantees, and resumes without the fault. Returns
+/// whether the fault happened.
 fn send_with(fault: Fault, batch: usize) -> bool {
     let shim = Shim::new().expect("it was there before");
     let api = FakeApi::taking_all();
@@ -92,7 +92,7 @@ fn send_with(fault: Fault, batch: usize) -> bool {
         return false;
     };
     if ran.exit() == Some(0) {
-        // What failed was not needed, such as a checkpoint, which is made up for later.
+        // The call was not needed, such as a checkpoint, which happens later.
         assert_eq!(once(&api).len(), ROWS);
         let run = campaign.only_run();
         assert_eq!(results(&run).count("accepted"), ROWS);
@@ -125,8 +125,8 @@ fn send_with(fault: Fault, batch: usize) -> bool {
     true
 }
 
-/// What the failing process wrote is what the ledger says, but for a commit that turns out to be whole
-/// though its sync failed.
+/// The results of the failing process agree with the ledger, except for a commit that is complete
+/// although its sync failed.
 fn as_it_was(written: &Results, left: &Results, fault: Fault) {
     for (before, after) in written.rows.iter().zip(&left.rows) {
         let (before, after) = (before["status"].as_str(), after["status"].as_str());
@@ -136,7 +136,7 @@ fn as_it_was(written: &Results, left: &Results, fault: Fault) {
     }
 }
 
-/// Were the power to go at the end: what had been posted would not be pending.
+/// If the power failed at the end, posted rows would not be pending.
 fn outlasts(campaign: &Campaign, run: &Path, events: &[Event], posts: &[Post], fault: Fault) {
     if posts.is_empty() {
         return;
@@ -156,9 +156,9 @@ fn outlasts(campaign: &Campaign, run: &Path, events: &[Event], posts: &[Post], f
     }
 }
 
-/// What happened, to what, and what to do.
+/// Checks that the error says what happened, where, and what to do.
 fn says_why(ran: &Ran, fault: Fault) {
-    // SQLite does not say more of a sync.
+    // SQLite gives no details about a sync.
     let words = if fault.error == Errno::NOSPC && fault.call != "sync" {
         &["No space left", "disk is full"][..]
     } else {
@@ -176,7 +176,7 @@ fn says_why(ran: &Ran, fault: Fault) {
     assert!(named, "{fault}: {ran:?}");
 }
 
-/// Only what had been claimed durably before was still posted.
+/// Only rows that were claimed durably before were still posted.
 fn stops_posting(left: &Results, posts: &[Post], failed: usize, fault: Fault) {
     let after: Vec<_> = posts.iter().filter(|post| post.first > failed).collect();
     assert!(after.len() <= CONCURRENCY, "{fault}: {after:?}");
@@ -185,7 +185,7 @@ fn stops_posting(left: &Results, posts: &[Post], failed: usize, fault: Fault) {
     }
 }
 
-/// Taken is accepted or unknown, accepted is taken, and not too many are unknown.
+/// Taken rows are accepted or unknown, accepted rows are taken, and not too many are unknown.
 fn fits(left: &Results, api: &FakeApi, batch: usize, fault: Fault) {
     let taken = once(api);
     assert_eq!(left.rows.len(), ROWS, "{fault}");
@@ -218,8 +218,8 @@ fn goes_on(run: &Path, left: &Results, api: &FakeApi, fault: Fault) {
     }
 }
 
-/// A fault of each kind, with every so many-th of the calls that a healthy run makes between two
-/// events, in files whose path has `part` in it.
+/// Faults of each kind, spread over the calls that a run without faults makes on files whose path
+/// contains `part`.
 fn faults(shim: &Shim, batch: usize, part: &'static str, of_a_kind: usize) -> Vec<Fault> {
     let (events, posts) = healthy(shim, batch);
     let first = posts[0].first;
@@ -251,31 +251,31 @@ fn faults(shim: &Shim, batch: usize, part: &'static str, of_a_kind: usize) -> Ve
 }
 
 #[test]
-fn a_disk_that_fails_anywhere_stops_the_sending_and_loses_nothing() {
+fn a_disk_that_fails_at_any_moment_stops_the_run_and_loses_nothing() {
     let Some(shim) = Shim::new() else { return };
     let faults = faults(&shim, 1, "", 2);
     let came = (faults.iter())
         .filter(|fault| send_with(**fault, 1))
         .count();
     eprintln!("{came} of {} faults came", faults.len());
-    // Commits of several rows are joined when the machine is busy: then there are fewer calls.
+    // On a busy machine the commits of several rows are joined, so there are fewer calls.
     assert!(came * 2 >= faults.len());
 }
 
 #[test]
-fn a_ledger_that_fails_anywhere_stops_the_sending_of_batches() {
+fn a_ledger_that_fails_at_any_moment_stops_the_run_with_batches() {
     let Some(shim) = Shim::new() else { return };
     let faults = faults(&shim, 5, "ledger.db", 2);
     let came = (faults.iter())
         .filter(|fault| send_with(**fault, 5))
         .count();
     eprintln!("{came} of {} faults came", faults.len());
-    // Commits of several rows are joined when the machine is busy: then there are fewer calls.
+    // On a busy machine the commits of several rows are joined, so there are fewer calls.
     assert!(came * 2 >= faults.len());
 }
 
 #[test]
-fn what_was_accepted_and_could_not_be_written_is_unknown() {
+fn an_accepted_row_that_can_not_be_written_is_unknown() {
     for batch in [1, 5] {
         let Some(shim) = Shim::new() else { return };
         let arm = shim.arm();
@@ -308,11 +308,14 @@ fn what_was_accepted_and_could_not_be_written_is_unknown() {
             ("unknown", batch),
         ];
         assert_eq!(Results::of(&run).counts(), counts.into());
-        // The disk is still full: what was in flight can't even be marked.
+        // The disk is still full: rows in flight can't even be marked.
         let again = shim
             .fail(Run::on("resume", &run), campaign.path(), &fault)
             .run();
-        again.code(1).stderr_has("full").stderr_has("make room");
+        again
+            .code(1)
+            .stderr_has("full")
+            .stderr_has("free some space");
         assert_eq!(api.requests().len(), 4, "nothing was posted");
         assert_eq!(results(&run).counts(), counts.into());
         Run::on("resume", &run).run().code(4);
@@ -325,7 +328,7 @@ fn what_was_accepted_and_could_not_be_written_is_unknown() {
 }
 
 #[test]
-fn results_that_can_not_be_written_can_be_had_later() {
+fn results_that_can_not_be_written_can_be_written_later() {
     for (call, how) in [("open", "on"), ("write", "short"), ("sync", "once")] {
         let Some(shim) = Shim::new() else { return };
         let api = FakeApi::taking_all();
@@ -355,11 +358,11 @@ fn results_that_can_not_be_written_can_be_had_later() {
 }
 
 #[test]
-fn a_ledger_that_can_not_be_kept_durably_is_refused() {
+fn a_ledger_that_can_not_be_durable_is_refused() {
     let Some(shim) = Shim::new() else { return };
     let api = FakeApi::taking_all();
     let campaign = of_forty(&api, 1);
-    // SQLite gives no error for this one, but goes on without its log.
+    // SQLite gives no error here, but continues without its log.
     let fault = Fault {
         call: "sync",
         error: Errno::IO,
@@ -376,12 +379,12 @@ fn a_ledger_that_can_not_be_kept_durably_is_refused() {
 }
 
 #[test]
-fn a_run_that_can_not_be_read_is_not_taken_for_none() {
+fn a_run_that_can_not_be_read_is_not_ignored() {
     let api = FakeApi::taking_all();
     let campaign = of_forty(&api, 1);
     let run = send(&campaign).run().code(0).run_dir();
     for name in ["ledger.db-wal", "ledger.db-shm"] {
-        // They are there only where the ledger was not closed in order.
+        // They exist only if the ledger was not closed properly.
         let _ = std::fs::remove_file(run.join(name));
     }
     let ledger = run.join("ledger.db");
@@ -397,13 +400,13 @@ fn a_run_that_can_not_be_read_is_not_taken_for_none() {
             .stderr_has("malformed")
             .stderr_has("--again");
     }
-    assert_eq!(once(&api).len(), ROWS, "nobody got another");
+    assert_eq!(once(&api).len(), ROWS, "nobody got it again");
     send(&campaign).arg("--again").run().code(0);
     assert_eq!(api.taken().len(), 2 * ROWS);
 }
 
 #[test]
-fn recipients_are_kept_out_of_git_even_after_a_full_disk() {
+fn git_ignores_recipients_even_after_a_full_disk() {
     let Some(shim) = Shim::new() else { return };
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);

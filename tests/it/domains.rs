@@ -1,4 +1,4 @@
-//! Limits of single domains: they hold, and hold nobody else up.
+//! Limits of single domains: they hold, and do not delay other domains.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{addresses, campaign, newsletter, send};
 
-/// So many rows of the slow domain, then so many of others.
+/// First `slow` rows of the slow domain, then `others` rows of another domain.
 fn slow_ones_first(campaign: Campaign, slow: usize, others: usize, limit: &str) -> Campaign {
     let mut csv = String::from("email,first_name\n");
     for n in 1..=slow {
@@ -30,8 +30,8 @@ fn is_slow(address: &str) -> bool {
     address.ends_with("@SLOW.example")
 }
 
-/// When each request to the slow domain came, and when each to others.
-fn came(api: &FakeApi) -> (Vec<Instant>, Vec<Instant>) {
+/// When each request to the slow domain arrived, and when each to others.
+fn arrivals(api: &FakeApi) -> (Vec<Instant>, Vec<Instant>) {
     let requests = api.requests();
     let (slow, others): (Vec<_>, Vec<_>) =
         (requests.iter()).partition(|request| is_slow(request.addresses()[0]));
@@ -43,12 +43,12 @@ fn came(api: &FakeApi) -> (Vec<Instant>, Vec<Instant>) {
 }
 
 #[test]
-fn a_slow_domain_at_the_head_holds_nobody_else_up() {
+fn a_slow_domain_at_the_top_does_not_delay_others() {
     let api = FakeApi::taking_all();
     let campaign = slow_ones_first(campaign(&api), 40, 60, "20/s");
     let run = send(&campaign).run().code(0).run_dir();
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
-    let (slow, others) = came(&api);
+    let (slow, others) = arrivals(&api);
     let took = slow[39] - slow[0];
     assert!(
         took >= Duration::from_millis(1900),
@@ -58,7 +58,7 @@ fn a_slow_domain_at_the_head_holds_nobody_else_up() {
 }
 
 #[test]
-fn a_request_never_holds_more_than_its_domain_may_get() {
+fn a_batch_is_no_more_than_its_domain_may_get() {
     let api = FakeApi::taking_all();
     let campaign = slow_ones_first(newsletter(&api), 25, 30, "10/s").set("pace.batch", 100);
     send(&campaign).run().code(0);
@@ -73,12 +73,12 @@ fn a_request_never_holds_more_than_its_domain_may_get() {
         assert!(slow == 0 || slow == to.len(), "{to:?}");
     }
     assert_eq!(sizes, (vec![10, 10, 5], vec![30]));
-    let (slow, _) = came(&api);
+    let (slow, _) = arrivals(&api);
     assert!(slow[2] - slow[0] >= Duration::from_millis(1900));
 }
 
 #[test]
-fn another_attempt_waits_for_its_domain_too() {
+fn a_retry_waits_for_its_domain_too() {
     let api = FakeApi::start(|n, request| {
         if n < 8 && is_slow(request.addresses()[0]) {
             Reply::json(408, "").into()
@@ -89,7 +89,7 @@ fn another_attempt_waits_for_its_domain_too() {
     let campaign = slow_ones_first(campaign(&api), 8, 0, "20/s").set("retry.attempts", 50);
     let run = send(&campaign).run().code(0).run_dir();
     assert_eq!(Results::of(&run).counts(), [("accepted", 8)].into());
-    let (slow, _) = came(&api);
+    let (slow, _) = arrivals(&api);
     assert_eq!(slow.len(), 16);
     let took = slow[15] - slow[0];
     assert!(
@@ -99,7 +99,7 @@ fn another_attempt_waits_for_its_domain_too() {
 }
 
 #[test]
-fn a_day_of_one_domain_is_full_for_that_domain() {
+fn a_daily_limit_of_a_domain_holds_for_that_domain() {
     let api = FakeApi::taking_all();
     let campaign = slow_ones_first(campaign(&api), 5, 20, "3/day");
     let slow = || {
@@ -109,22 +109,24 @@ fn a_day_of_one_domain_is_full_for_that_domain() {
             .count()
     };
     let running = send(&campaign).spawn();
-    running.wait_until("it says that the day is full", |it| {
+    running.wait_until("it reports the daily limit", |it| {
         it.stderr().contains("day's limit") && api.taken().len() == 23
     });
     running.signal(Signal::TERM);
     let run = running.wait().code(130).run_dir();
     assert_eq!(slow(), 3);
     let running = Run::on("resume", &run).spawn();
-    running.wait_until("it says so again", |it| it.stderr().contains("day's limit"));
+    running.wait_until("it reports it again", |it| {
+        it.stderr().contains("day's limit")
+    });
     running.signal(Signal::TERM);
     running.wait().code(130);
-    assert_eq!(slow(), 3, "the ledger knows of the three");
+    assert_eq!(slow(), 3, "the ledger has counted the three");
     assert_eq!(Results::of(&run).count("pending"), 2);
 }
 
 #[test]
-fn a_limit_of_rows_takes_the_first_of_the_file() {
+fn a_limit_of_rows_takes_the_first_rows_of_the_file() {
     let api = FakeApi::taking_all();
     let campaign = slow_ones_first(campaign(&api), 5, 20, "1000/s");
     send(&campaign).args(["--limit", "7"]).run().code(5);
@@ -135,7 +137,7 @@ fn a_limit_of_rows_takes_the_first_of_the_file() {
 }
 
 #[test]
-fn a_local_run_has_no_limits_and_a_dry_run_reckons_with_them() {
+fn a_local_run_has_no_limits_and_a_dry_run_counts_them() {
     let campaign = slow_ones_first(Campaign::new(), 60, 10, "1/min");
     let ran = Run::new("send").arg(campaign.path()).arg("--dry-run").run();
     ran.code(0)

@@ -1,4 +1,4 @@
-//! Every fault at the wire: what it makes of the rows that it hit, and of the run.
+//! Every fault on the wire: what happens to the rows that it hits, and to the run.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
@@ -14,7 +14,7 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{newsletter, send};
 
-/// One line of the table, in one dialect, with so many rows in a request.
+/// One line of the table, in one dialect, with this many rows per request.
 struct Case {
     fault: &'static Fault,
     dialect: &'static str,
@@ -48,7 +48,7 @@ impl Display for Case {
 }
 
 impl Case {
-    /// Three requests, the second of which is hit.
+    /// Posts three requests, the second of which is hit.
     fn play(&self) {
         let act = self.fault.act;
         let api = serve(move |n| match n {
@@ -101,7 +101,7 @@ impl Case {
             campaign
         };
         match (self.fault.act)(true) {
-            // So that the connection is seen to be of no use before it is used again.
+            // So that the client notices that the connection is closed before it uses it again.
             Act::Late(Reply::TakeAndClose | Reply::TakeAndRepeat) => {
                 campaign.set("pace.rate", vec!["5/s"])
             }
@@ -124,7 +124,7 @@ impl Case {
         }
     }
 
-    /// A row of the request before the one that is hit (0), of that one, or of the one after it.
+    /// Checks a row of the request before the one that is hit (0), of that one, or of the one after it.
     fn check(&self, request: usize, row: &BTreeMap<String, String>) {
         let fault = self.fault;
         let (status, code, words, attempts) = match (request, fault.then) {
@@ -147,7 +147,7 @@ impl Case {
         assert!(row["error"].contains(words), "{words:?}: {row:?}");
     }
 
-    /// Posts what was certainly not taken, and nothing else.
+    /// Checks that `resume` posts what was certainly not taken, and nothing else.
     fn resume(&self, campaign: &Campaign, run: &Path, api: &FakeApi) {
         let before = api.seen();
         let (exit, posted) = match (self.fault.then, self.fault.status) {
@@ -161,5 +161,5 @@ impl Case {
     }
 }
 
-/// More than the buffers of a connection to the fake hold.
+/// More than the buffers of a connection to the fake API hold.
 const LONG: usize = 4_000_000;

@@ -1,5 +1,5 @@
-//! `kill -9` at any moment, again and again: nobody twice, nobody left out, and no more in doubt
-//! than was in flight.
+//! `kill -9` at any moment, again and again: nobody gets a message twice, nobody is left out, and only
+//! rows in flight are unknown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,14 +29,14 @@ fn play(scenarios: impl IntoIterator<Item = Scenario>) -> Story {
 }
 
 #[test]
-fn killed_at_any_moment_and_resumed_both_ends_agree() {
+fn after_kills_and_resumes_both_ends_agree() {
     let story = play((1..=5).map(|seed| Scenario::random(seed, 6)));
     assert!(story.kills() >= 15, "{story:?}");
     assert!(story.moments["sending"] >= 8, "{story:?}");
 }
 
 #[test]
-fn both_ends_agree_with_batches_too() {
+fn after_kills_and_resumes_of_batches_both_ends_agree() {
     let batches = (11..=13).map(|seed| Scenario {
         batch: 5,
         rows: 700,
@@ -50,7 +50,7 @@ fn both_ends_agree_with_batches_too() {
     assert!(play(batches).kills() >= 6);
 }
 
-/// Kills `send` at a moment of its planning, and says whether nothing was there to go on with.
+/// Kills `send` while it plans. Returns whether there was nothing to resume.
 fn kill_planning(rows: usize, moment: Moment, then: Duration) -> bool {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api).rows(rows);
@@ -83,7 +83,7 @@ fn kill_planning(rows: usize, moment: Moment, then: Duration) -> bool {
 }
 
 #[test]
-fn killed_while_planning_it_says_to_send_again_and_that_works() {
+fn after_a_kill_while_planning_it_says_to_send_again_and_that_works() {
     let mut unplanned = 0;
     for step in 0..6 {
         let then = Duration::from_micros(step * step * 1_000);
@@ -93,13 +93,13 @@ fn killed_while_planning_it_says_to_send_again_and_that_works() {
 }
 
 #[test]
-fn killed_in_the_preflight_it_says_to_send_again_and_that_works() {
+fn after_a_kill_in_the_preflight_it_says_to_send_again_and_that_works() {
     let hit = (0..3)
         .filter(|step| kill_planning(900, Moment::Preflight, Duration::from_millis(*step * 8)));
     assert!(hit.count() >= 1, "none was hit in its preflight");
 }
 
-/// What a local run has in its outbox.
+/// The messages in the outbox of a local run.
 fn delivered(run: &Path) -> Vec<Taken> {
     let mails = outbox(run.join("outbox")).into_iter();
     mails
@@ -112,7 +112,7 @@ fn delivered(run: &Path) -> Vec<Taken> {
 }
 
 #[test]
-fn killed_together_with_the_local_gateway_its_outbox_agrees() {
+fn after_kills_of_a_local_run_its_outbox_agrees() {
     let campaign = Campaign::new().rows(240).set("pace.concurrency", 8);
     let local = Run::new("send").arg(campaign.path()).arg("--local").spawn();
     let run = PathBuf::from(local.first_line());
@@ -139,7 +139,7 @@ fn killed_together_with_the_local_gateway_its_outbox_agrees() {
     assert_eq!(promises.accepted() + promises.unknown(), 240);
 }
 
-/// What a process leaves that is killed before its ledger is one.
+/// Creates what a process leaves that is killed before its ledger has tables.
 fn begun(run: &Path, ledger: Option<&[u8]>) {
     std::fs::create_dir(run).expect("a folder");
     std::fs::write(run.join("lock"), "").expect("a file");
@@ -149,7 +149,7 @@ fn begun(run: &Path, ledger: Option<&[u8]>) {
 }
 
 #[test]
-fn a_run_that_was_hardly_begun_is_not_taken_for_the_one_before_it() {
+fn a_run_that_was_hardly_begun_is_not_mistaken_for_the_one_before_it() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let old = send(&campaign)
@@ -164,16 +164,16 @@ fn a_run_that_was_hardly_begun_is_not_taken_for_the_one_before_it() {
         ran.code(1).stdout_is("").stderr_has("`mailrun send`");
     }
     std::fs::remove_dir_all(&newest).expect("it is there");
-    begun(&newest, Some(b"something else that is no ledger at all"));
+    begun(&newest, Some(b"something else that is not a ledger"));
     Run::on("resume", &newest)
         .run()
         .code(1)
         .stderr_has("not a ledger");
-    assert_eq!(api.taken().len(), 1, "the run before was let alone");
+    assert_eq!(api.taken().len(), 1, "the run before is unchanged");
 }
 
 #[test]
-fn killed_before_it_keeps_its_runs_from_git_the_next_send_does() {
+fn the_next_send_after_a_kill_makes_git_ignore_the_runs() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     std::fs::create_dir(campaign.path().join("runs")).expect("a folder");
@@ -183,7 +183,7 @@ fn killed_before_it_keeps_its_runs_from_git_the_next_send_does() {
 }
 
 #[test]
-fn results_are_the_old_ones_or_whole_new_ones() {
+fn results_are_the_old_ones_or_complete_new_ones() {
     const ROWS: usize = 3_000;
     let api = FakeApi::taking_all();
     let note = "x".repeat(300);
@@ -203,7 +203,7 @@ fn results_are_the_old_ones_or_whole_new_ones() {
     let mut met = BTreeMap::new();
     for step in 0..12 {
         let watch = Watch::new(&campaign, &api, Some(&run));
-        // Raw results and others differ in nothing here but in who wrote them.
+        // Raw results would be the same here.
         let mut running = Run::on("results", &run).spawn();
         watch.wait(
             &mut running,

@@ -1,4 +1,4 @@
-//! Ledgers of other versions, and damaged ones: what can't be read is told, and never guessed at.
+//! Ledgers of other versions, and damaged ones: what can't be read is reported, never guessed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -27,7 +27,7 @@ fn begun(campaign: &Campaign) -> PathBuf {
     run.code(5).run_dir()
 }
 
-/// Every command on a run that writes.
+/// Every command that writes to a run.
 fn writers(run: &Path) -> Vec<Run> {
     let resolve = |how| Run::on("resolve", run).args(["--yes", "--how", how]);
     vec![
@@ -47,7 +47,7 @@ fn readers(run: &Path) -> Vec<Run> {
     ]
 }
 
-/// Every way to send the campaign to those who have not got it.
+/// Every way to send the campaign to people who have not got it.
 fn sends(campaign: &Campaign) -> Vec<Run> {
     vec![
         send(campaign),
@@ -57,7 +57,7 @@ fn sends(campaign: &Campaign) -> Vec<Run> {
 }
 
 #[test]
-fn a_ledger_of_another_version_is_told_and_left_as_it_is() {
+fn a_ledger_of_another_version_is_refused_and_unchanged() {
     for (step, words, way_out) in [
         (
             -1,
@@ -100,10 +100,10 @@ fn name(run: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// What is done to the run's folder, and what is said of it.
+/// A name, the damage to the run's folder, and the error.
 type Damage = (&'static str, fn(&Path), &'static str);
 
-/// Damages that no command works on.
+/// Damages with which no command works.
 const DAMAGES: [Damage; 12] = [
     ("truncated", |run| cut(run, 3), "malformed"),
     ("half a page", |run| resize(run, 2_000), "ledger"),
@@ -140,17 +140,17 @@ const DAMAGES: [Damage; 12] = [
         "the plan is not complete",
     ),
     (
-        "not planned, says it",
+        "marked as not planned",
         |run| edit(run, "UPDATE run SET planned = 0"),
         "the plan is not complete",
     ),
     (
         "rows missing",
         |run| edit(run, "DELETE FROM delivery WHERE row = 2"),
-        "3 rows were planned, and there are 2",
+        "3 rows were planned, but it has 2",
     ),
     (
-        "a status that there is not",
+        "an unknown status",
         |run| {
             edit(
                 run,
@@ -176,7 +176,7 @@ fn resize(run: &Path, length: u64) {
     open(run).set_len(length).expect("it can be cut");
 }
 
-/// Leaves so many pages.
+/// Leaves this many pages.
 fn cut(run: &Path, pages: u64) {
     resize(run, pages * 4096);
 }
@@ -187,7 +187,7 @@ fn patch(run: &Path, at: u64, bytes: &[u8]) {
         .expect("it can be written");
 }
 
-/// A campaign whose only run is stopped, and closed in order.
+/// A campaign whose only run has stopped, with its ledger closed properly.
 fn stopped(api: &FakeApi) -> (Campaign, PathBuf) {
     let campaign = campaign(api);
     let run = begun(&campaign);
@@ -196,7 +196,7 @@ fn stopped(api: &FakeApi) -> (Campaign, PathBuf) {
 }
 
 #[test]
-fn a_damaged_ledger_is_told_by_every_command() {
+fn every_command_reports_a_damaged_ledger() {
     let api = FakeApi::taking_all();
     for (what, damage, said) in DAMAGES {
         let (campaign, run) = stopped(&api);
@@ -218,14 +218,13 @@ fn a_damaged_ledger_is_told_by_every_command() {
 }
 
 #[test]
-fn rows_without_recipients_are_missed() {
+fn missing_recipients_are_noticed() {
     let api = FakeApi::taking_all();
     let (campaign, run) = stopped(&api);
     edit(&run, "DELETE FROM recipient WHERE row = 3");
     for command in writers(&run).into_iter().chain(sends(&campaign)) {
         let ran = command.run();
-        ran.code(1)
-            .stderr_has("3 rows were planned, and there are 2");
+        ran.code(1).stderr_has("3 rows were planned, but it has 2");
     }
     let before = Results::of(&run).rows;
     Run::on("results", &run).run().code(1);
@@ -249,7 +248,7 @@ fn an_address_that_changed_is_not_posted_to() {
 }
 
 #[test]
-fn a_lost_write_ahead_log_is_missed() {
+fn a_lost_write_ahead_log_is_noticed() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
@@ -266,7 +265,7 @@ fn a_lost_write_ahead_log_is_missed() {
 }
 
 #[test]
-fn a_rehearsal_that_is_damaged_keeps_nobody_from_sending() {
+fn a_damaged_test_run_does_not_prevent_sending() {
     let damages: [fn(&Path); 3] = [
         |run| edit(run, "PRAGMA user_version = 99"),
         |run| resize(run, 10),
@@ -296,7 +295,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Damages the ledger or its write-ahead log in one way, and says how.
+/// Damages the ledger or its write-ahead log in one way, and returns how.
 fn at_random(run: &Path, rng: &mut StdRng) -> String {
     let file = ["ledger.db", "ledger.db", "ledger.db-wal"][rng.random_range(0..3)];
     let path = run.join(file);
@@ -349,9 +348,9 @@ fn ended(ran: &Ran, what: &str) -> bool {
     code != Some(1) && code != Some(5)
 }
 
-/// What every command makes of a damaged run of 30 rows: it works with sums that match, or it says
-/// that it can't; and whoever may have got the message does not get it again. Gives whether the run
-/// could be gone on with.
+/// Checks every command on a damaged run of 30 rows: it works with sums that match, or reports an
+/// error; and nobody who may have got the message gets it again. Returns whether the run could be
+/// resumed.
 fn survives(api: &FakeApi, run: &Path, sent: &BTreeSet<String>, what: &str) -> bool {
     let ran = Run::on("status", run).args(["--format", "json"]).run();
     if ended(&ran, what) {
@@ -402,7 +401,7 @@ fn no_damage_makes_anybody_get_it_twice() {
 }
 
 #[test]
-fn a_page_that_was_lost_is_missed_before_the_first_request() {
+fn a_lost_page_is_noticed_before_the_first_request() {
     let api = FakeApi::taking_all();
     let long = "Z".repeat(30_000);
     let rows = format!("email,first_name\na@x.example,A\nb@x.example,B\nc@x.example,{long}\n");

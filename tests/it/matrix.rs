@@ -1,7 +1,7 @@
 //! Whole runs against a server that does anything to any request, drawn from a seed.
 //!
-//! `MAILRUN_TESTS_SEEDS` sets the number of seeds; every one is drawn for both dialects, one by one
-//! and in batches.
+//! `MAILRUN_TESTS_SEEDS` sets the number of seeds. Each is played in both dialects, with and without
+//! batches.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
@@ -22,9 +22,9 @@ use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{newsletter, send};
 
-/// How many seeds are drawn unless the environment says otherwise.
+/// The default number of seeds.
 const SEEDS: u64 = 3;
-/// How many requests a deck is for; then it begins anew.
+/// How many requests a deck is for; then it starts over.
 const DECK: usize = 240;
 /// How many requests of a deck are answered recipient by recipient.
 const MIXED: usize = 20;
@@ -38,14 +38,14 @@ const RESUMES: usize = 40;
 /// One run.
 struct Case {
     seed: u64,
-    /// Its number among all.
+    /// Its number.
     number: usize,
     dialect: &'static str,
     batch: i64,
     rows: usize,
 }
 
-/// What is done to a request.
+/// What happens to a request.
 #[derive(Clone, Copy)]
 enum Card {
     Good,
@@ -62,7 +62,7 @@ impl Card {
         }
     }
 
-    /// Done to the `n`th request.
+    /// What happens to the `n`th request.
     fn act(self, seed: u64, n: usize) -> Act {
         match self {
             Self::Good => Act::Late(Reply::Take),
@@ -93,7 +93,7 @@ fn verdict(chance: u64, to: &str) -> Verdict {
     }
 }
 
-/// What is done to the requests of a run, in order.
+/// What happens to the requests of a run, in order.
 fn deck(case: &Case) -> Vec<Card> {
     let mut rng = StdRng::seed_from_u64(chance((case.seed, case.number)));
     let (hold_ups, others): (Vec<_>, Vec<_>) = FAULTS.iter().partition(|fault| fault.holds_up());
@@ -110,7 +110,7 @@ fn deck(case: &Case) -> Vec<Card> {
 }
 
 #[test]
-fn whatever_a_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
+fn whatever_the_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
     let seeds = std::env::var("MAILRUN_TESTS_SEEDS");
     let seeds = seeds.map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds"));
     let mut cases = Vec::new();
@@ -133,16 +133,16 @@ fn whatever_a_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
     println!("{} runs: {told:#?}", cases.len());
     let done = |fault: &&Fault| !told.done.contains_key(fault.name);
     let never: Vec<_> = FAULTS.iter().filter(done).map(|fault| fault.name).collect();
-    assert!(never.is_empty(), "never done: {never:?}");
+    assert!(never.is_empty(), "never happened: {never:?}");
     for status in ["accepted", "rejected", "failed", "unknown"] {
         assert!(told.rows[status] > 0, "no row ended as {status}");
     }
 }
 
-/// What came about in all runs.
+/// What happened in all runs.
 #[derive(Debug, Default)]
 struct Told {
-    /// How often each thing was done to a request.
+    /// How often each thing happened to a request.
     done: BTreeMap<&'static str, usize>,
     /// How many rows ended in each status.
     rows: BTreeMap<String, usize>,
@@ -189,7 +189,7 @@ fn play(case: &Case, told: &Mutex<Told>) {
     told.resumes += resumes;
 }
 
-/// Sends, and resumes for as long as that goes on; gives the run and how often it was resumed.
+/// Sends and resumes until all is done. Returns the run and how often it was resumed.
 fn to_the_end(campaign: &Campaign, api: &FakeApi) -> (PathBuf, usize) {
     let mut ran = send(campaign).run();
     let run = ran.run_dir();
@@ -206,12 +206,12 @@ fn to_the_end(campaign: &Campaign, api: &FakeApi) -> (PathBuf, usize) {
         ran = Run::on("resume", &run).run();
     }
     panic!(
-        "not at its end after {RESUMES} resumes and {} requests",
+        "not done after {RESUMES} resumes and {} requests",
         api.seen()
     );
 }
 
-/// The exit code that the rows call for.
+/// The exit code that the rows require.
 fn exit(results: &Results) -> i32 {
     let count = |status| results.count(status);
     if count("pending") > 0 {

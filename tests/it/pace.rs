@@ -9,7 +9,7 @@ use crate::support::results::Results;
 use crate::support::run::{Run, Running};
 use crate::support::send::{campaign, newsletter, send};
 
-/// The most recipients that came in any window of this length.
+/// The most recipients that arrived in any window of this length.
 fn most_in(api: &FakeApi, window: Duration) -> usize {
     let came: Vec<Instant> = (api.requests().iter())
         .flat_map(|request| vec![request.at; request.recipients.len()])
@@ -36,13 +36,13 @@ fn a_rate_per_second_is_spaced() {
     let took = took(&api);
     assert!(
         took >= Duration::from_millis(540),
-        "29 gaps of 20 ms but for a burst: {took:?}"
+        "29 gaps of 20 ms, less a burst: {took:?}"
     );
     assert!(
         took < Duration::from_secs(3),
-        "it is not much slower than wanted: {took:?}"
+        "it is not much slower than the limit: {took:?}"
     );
-    // 10 in 200 ms, one at the window's edge, one of a burst, and one that the machine was late with.
+    // 10 in 200 ms, one at the window's edge, one of the burst, and one that the machine delayed.
     let most = most_in(&api, Duration::from_millis(200));
     assert!(most <= 13, "{most} in 200 ms");
 }
@@ -57,7 +57,7 @@ fn recipients_count_not_requests() {
     send(&campaign).run().code(0);
     assert_eq!(api.requests().len(), 4);
     let took = took(&api);
-    // 600 ms, but for a burst and a first request that the machine was late with.
+    // 600 ms, less a burst and a first request that the machine delayed.
     assert!(
         took >= Duration::from_millis(450),
         "30 recipients at 50/s: {took:?}"
@@ -96,7 +96,7 @@ fn two_limits_hold_at_once() {
 }
 
 #[test]
-fn a_full_day_waits_and_stays_full_for_a_resume() {
+fn a_reached_daily_limit_waits_and_holds_for_a_resume() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api)
         .rows(8)

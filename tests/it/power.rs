@@ -1,7 +1,7 @@
-//! The power goes at any moment of a run: what was sent is never pending, what was accepted stays so.
+//! A power failure at any moment of a run: sent rows are never pending, accepted rows stay accepted.
 //!
 //! The writes and syncs of a real `send` are recorded, with the requests between them. Then its
-//! folder is rebuilt as a cut of the power may leave it, and read by the real binary.
+//! folder is rebuilt as a power failure may leave it, and the real binary reads it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
@@ -21,29 +21,29 @@ use crate::support::run::Run;
 use crate::support::send::{campaign, newsletter, send};
 use crate::support::shim::{Event, Post, Shim, posts};
 
-/// Where the chances of the cuts begin.
+/// The seed of the cuts.
 const SEED: u64 = 20_261_124;
 const CONCURRENCY: usize = 8;
 
-/// A `send` that came to its end, with all that it did.
+/// A complete `send`, with everything it did.
 struct Recorded {
     api: FakeApi,
     campaign: Campaign,
-    /// Its folder, from the campaign's.
+    /// Its folder, relative to the campaign's.
     run: PathBuf,
     events: Vec<Event>,
     posts: Vec<Post>,
-    /// Whether each of the posts was put off by a 429.
+    /// Whether each of the posts was answered with 429.
     put_off: Vec<bool>,
-    /// The IDs that the server gave.
+    /// The server's message IDs.
     ids: BTreeMap<String, String>,
     batch: usize,
-    /// How many rows it has.
+    /// The number of its rows.
     rows: usize,
 }
 
-/// An API that takes a little time, refuses `reject…`, and puts the first request to a `busy…` off.
-fn moody() -> FakeApi {
+/// An API that takes a little time, refuses `reject…`, and answers the first request to `busy…` with 429.
+fn slow_api() -> FakeApi {
     let seen = Mutex::new(HashSet::new());
     FakeApi::start(move |_, request| {
         let mut seen = seen.lock().expect("no panic while locked");
@@ -62,7 +62,7 @@ fn is_put_off(to: &[&str], seen: &mut HashSet<String>) -> bool {
     new.count() > 0
 }
 
-/// Every 40th is refused, and every 50th puts its request off first.
+/// Every 40th row is refused, and every 50th is first answered with 429.
 fn some_bad(rows: usize) -> String {
     (1..=rows).fold("email,first_name\n".to_owned(), |mut csv, n| {
         let name = match n {
@@ -128,7 +128,7 @@ impl Recorded {
         left
     }
 
-    /// Whom requests before the cut went to, and whether one of them was not put off.
+    /// The recipients of requests before the cut, each with whether one was not answered with 429.
     fn sent_before(&self, cut: Cut) -> BTreeMap<&str, bool> {
         let mut sent = BTreeMap::new();
         for (post, put_off) in self.posts.iter().zip(&self.put_off) {
@@ -141,14 +141,14 @@ impl Recorded {
         sent
     }
 
-    /// What is wrong with the run that the cut leaves.
+    /// The violations in the run that the cut leaves.
     fn violations(&self, cut: Cut) -> Vec<String> {
         let left = self.left_by(cut);
         let run = left.path().join(&self.run);
         let sent = self.sent_before(cut);
         let ran = Run::new("results").arg(&run).args(["--out", "-"]).run();
         if ran.exit() != Some(0) {
-            // Before the plan is complete there is no run. A plan with a hole would be another thing.
+            // Before the plan is complete there is no run. An incomplete plan would be a violation.
             let no_run = ["no-run", "not-planned", "is not a ledger"];
             let no_run = no_run.iter().any(|words| ran.stderr.contains(words));
             let may_be = sent.is_empty() && ran.exit() == Some(1) && no_run;
@@ -177,7 +177,7 @@ impl Recorded {
         wrong
     }
 
-    /// The files that a run needs besides its ledger, if they are not what they were.
+    /// The files that a run needs besides its ledger and that have changed.
     fn lost_files(&self, left: &Path) -> impl Iterator<Item = String> {
         let frozen = self.run.join("frozen");
         let files = [
@@ -198,7 +198,7 @@ impl Recorded {
             let (email, status) = (row["email"].as_str(), row["status"].as_str());
             let fits = match (sent.get(email), status) {
                 (_, "unknown") => true,
-                // Put off, or not sent at all.
+                // Answered with 429, or not sent.
                 (None | Some(false), "pending") => true,
                 (Some(true), "rejected") => email.starts_with("reject"),
                 (Some(true), "accepted") => self.ids.get(email) == Some(&row["message_id"]),
@@ -212,7 +212,7 @@ impl Recorded {
         wrong
     }
 
-    /// Goes on with the run that the cut leaves: nobody gets it twice, nobody is left out.
+    /// Resumes the run that the cut leaves: nobody gets it twice, nobody is left out.
     fn resume(&self, cut: Cut) {
         let left = self.left_by(cut);
         let sent = self.sent_before(cut);
@@ -235,7 +235,7 @@ impl Recorded {
             assert!(got.insert(address), "{cut:?}: {address} got two");
             assert!(
                 sent.get(address) != Some(&true),
-                "{cut:?}: {address} was sent to before"
+                "{cut:?}: {address} was sent before"
             );
             assert_eq!(results.row(address)["message_id"], taken.message_id);
         }
@@ -250,7 +250,7 @@ impl Recorded {
         }
     }
 
-    /// Sends the campaign of a cut before the first request, or goes on with its run.
+    /// Sends the campaign again after a cut before the first request, or resumes its run.
     fn send_again(&self, cut: Cut) {
         let left = self.left_by(cut);
         let before = self.api.taken().len();
@@ -271,7 +271,7 @@ impl Recorded {
         assert_eq!(results.count("pending"), 0, "{cut:?}");
     }
 
-    /// Places right after each kind of event, others at random, and the end.
+    /// Cuts right after each kind of event, others at random, and one at the end.
     fn cuts(&self, of_a_kind: usize, at_random: usize) -> Vec<Cut> {
         let mut rng = StdRng::seed_from_u64(SEED);
         let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -293,7 +293,7 @@ impl Recorded {
             .collect()
     }
 
-    /// Holds that no cut does harm, and that without syncs they would.
+    /// Asserts that no cut does harm, and that some would if the syncs were missing.
     fn hold(&self) {
         let cuts = self.cuts(4, 25);
         let found = cuts.iter().flat_map(|cut| {
@@ -326,18 +326,18 @@ impl Recorded {
         assert!(found.is_empty(), "{} violations: {:#?}", found.len(), found);
         assert!(
             without > 0,
-            "the replay sees no harm where syncs are missing"
+            "the replay finds no harm although syncs are missing"
         );
     }
 
-    fn go_on_after_some(&self) {
+    fn resume_after_some(&self) {
         let first = self.posts[0].first;
         let (before, after): (Vec<Cut>, Vec<Cut>) =
             (self.cuts(0, 200).into_iter()).partition(|cut| cut.after <= first);
         for cut in after.iter().take(12) {
             self.resume(*cut);
         }
-        // Also where SQLite would roll back, which who only reads can't.
+        // Also where SQLite has to roll back, which a reader can't do.
         let journal = |event: &&Event| matches!(event, Event::Write { path, .. } if path.ends_with("ledger.db-journal"));
         let journals = (self.events.iter().enumerate()).filter(|(_, event)| journal(event));
         let rolling_back = journals.map(|(index, _)| Cut {
@@ -352,7 +352,7 @@ impl Recorded {
     }
 }
 
-/// What happened, to which kind of file.
+/// The call and the kind of file.
 fn kind(event: &Event) -> String {
     let of = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -375,10 +375,10 @@ fn kind(event: &Event) -> String {
 }
 
 #[test]
-fn a_plan_is_whole_or_it_is_none() {
+fn a_plan_is_complete_or_does_not_count() {
     let Some(shim) = Shim::new() else { return };
     let api = FakeApi::taking_all();
-    // More than SQLite keeps in its log before it writes to the database.
+    // More than SQLite keeps in its log before a checkpoint.
     let wide = "x".repeat(9_000);
     let csv = (1..=600).fold("email,first_name\n".to_owned(), |mut csv, n| {
         writeln!(csv, "r{n}@one.example,{wide}").expect("a string takes all");
@@ -400,21 +400,21 @@ fn a_plan_is_whole_or_it_is_none() {
 }
 
 #[test]
-fn a_cut_of_the_power_leaves_every_row_in_its_place() {
+fn a_power_failure_changes_no_row() {
     let Some(shim) = Shim::new() else { return };
     let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(4)));
     let campaign = campaign(&api).rows(200);
     let recorded = Recorded::of(&shim, api, campaign, 1, 0);
     recorded.hold();
-    recorded.go_on_after_some();
+    recorded.resume_after_some();
 }
 
 #[test]
-fn a_cut_of_the_power_leaves_every_row_of_a_batch_in_its_place() {
+fn a_power_failure_changes_no_row_of_a_batch() {
     let Some(shim) = Shim::new() else { return };
-    let api = moody();
+    let api = slow_api();
     let campaign = newsletter(&api).recipients(some_bad(600));
     let recorded = Recorded::of(&shim, api, campaign, 10, 3);
     recorded.hold();
-    recorded.go_on_after_some();
+    recorded.resume_after_some();
 }

@@ -1,4 +1,4 @@
-//! `resolve --how reconcile`: what the API lists was taken; what it does not list stays in doubt.
+//! `resolve --how reconcile`: rows that the API lists were taken; the others stay unknown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::support::results::Results;
 use crate::support::run::{APP_KEY, Run, SECRET_KEY};
 use crate::support::send::{campaign, rows, send};
 
-/// An API that loses every answer to a message and takes those to addresses with an odd number;
-/// questions are answered as `asked` says: it gets the number of the question, from 0.
-fn loses_answers(asked: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> FakeApi {
-    let questions = AtomicUsize::new(0);
+/// An API that loses every answer to a message, and takes those to addresses with an odd number.
+/// `answer` answers lookups; its argument is the number of the lookup, from 0.
+fn loses_answers(answer: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> FakeApi {
+    let lookups = AtomicUsize::new(0);
     FakeApi::start(move |_, request| {
         if request.method == "GET" {
-            return asked(questions.fetch_add(1, Ordering::SeqCst), request);
+            return answer(lookups.fetch_add(1, Ordering::SeqCst), request);
         }
         let take = request.addresses().iter().all(|address| is_odd(address));
         Reply::CloseAfterReading { take }
@@ -40,8 +40,8 @@ fn of(api: &FakeApi, rows: usize) -> Campaign {
         .set("pace.concurrency", 4)
 }
 
-/// A run of which every row is unknown.
-fn in_doubt(campaign: &Campaign) -> PathBuf {
+/// A run with only unknown rows.
+fn unknown_run(campaign: &Campaign) -> PathBuf {
     let run = send(campaign).run().code(4).run_dir();
     assert_eq!(rows(&run, "unknown") as usize, Results::of(&run).rows.len());
     run
@@ -51,22 +51,22 @@ fn reconcile(run: &Path) -> Run {
     Run::on("resolve", run).args(["--how", "reconcile"])
 }
 
-fn questions(api: &FakeApi) -> Vec<Arc<Request>> {
+fn lookups(api: &FakeApi) -> Vec<Arc<Request>> {
     let mut requests = api.requests();
     requests.retain(|request| request.method == "GET");
     requests
 }
 
-/// How often each question was asked.
-fn asked(api: &FakeApi) -> BTreeMap<String, usize> {
-    let mut asked = BTreeMap::new();
-    for question in questions(api) {
-        *asked.entry(question.target.clone()).or_default() += 1;
+/// How often each lookup was made.
+fn lookup_counts(api: &FakeApi) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for lookup in lookups(api) {
+        *counts.entry(lookup.target.clone()).or_default() += 1;
     }
-    asked
+    counts
 }
 
-/// The row in the API's list with this ID.
+/// The API's list with this message.
 fn listed(message_id: &str) -> Reply {
     let row = serde_json::json!({"id": 7, "message_id": message_id, "to": "x@one.example"});
     let body = serde_json::json!({
@@ -75,8 +75,8 @@ fn listed(message_id: &str) -> Reply {
     Reply::json(200, body.to_string()).into()
 }
 
-/// The ID that a question asks for.
-fn wanted(request: &Request) -> String {
+/// The message ID of a lookup.
+fn message_id(request: &Request) -> String {
     let (_, query) = request.target.split_once('?').expect("a query");
     let (name, filter) = form_urlencoded::parse(query.as_bytes())
         .next()
@@ -89,10 +89,10 @@ fn wanted(request: &Request) -> String {
 }
 
 #[test]
-fn what_the_api_lists_is_accepted_and_the_rest_stays_unknown() {
+fn listed_rows_are_accepted_and_the_others_stay_unknown() {
     let api = loses_answers(|_, _| Reply::Take);
     let campaign = of(&api, 9);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     let ran = reconcile(&run).run();
     ran.code(4)
         .stdout_is("")
@@ -122,17 +122,17 @@ fn what_the_api_lists_is_accepted_and_the_rest_stays_unknown() {
         );
     }
     assert_eq!(rows(&run, "unknown"), 4);
-    for question in questions(&api) {
+    for question in lookups(&api) {
         assert_eq!(question.endpoint(), "emails");
         assert_eq!(question.login(), Some((APP_KEY.into(), SECRET_KEY.into())));
         assert!(question.body.is_empty());
     }
-    let often: Vec<_> = asked(&api).into_values().collect();
+    let often: Vec<_> = lookup_counts(&api).into_values().collect();
     assert_eq!(often.iter().filter(|often| **often == 1).count(), 5);
     assert_eq!(often.iter().filter(|often| **often == 5).count(), 4);
     assert!(api.max_in_flight() <= 4);
     assert_eq!(
-        api.requests().len() - questions(&api).len(),
+        api.requests().len() - lookups(&api).len(),
         9,
         "nothing is posted"
     );
@@ -140,7 +140,7 @@ fn what_the_api_lists_is_accepted_and_the_rest_stays_unknown() {
 }
 
 #[test]
-fn what_is_listed_late_is_found() {
+fn rows_that_are_listed_late_are_accepted() {
     let api = loses_answers(|n, _| {
         if n < 6 {
             Reply::error(404, "No items").into()
@@ -150,23 +150,23 @@ fn what_is_listed_late_is_found() {
     });
     let campaign = of(&api, 1);
     let campaign = campaign.recipients("email,first_name\nr1@one.example,A\nr3@one.example,B\n");
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run)
         .run()
         .code(0)
-        .stderr_has("2 rows are not listed yet; asking again in")
+        .stderr_has("2 rows are not listed yet. Asking again in")
         .stderr_has("2 rows are accepted now")
         .stderr_lacks("still unknown");
-    assert_eq!(questions(&api).len(), 8);
+    assert_eq!(lookups(&api).len(), 8);
     assert_eq!(Results::of(&run).counts(), [("accepted", 2)].into());
     reconcile(&run).run().code(0).stderr_has("no unknown rows");
-    assert_eq!(questions(&api).len(), 8, "there was nothing to ask");
+    assert_eq!(lookups(&api).len(), 8, "there was nothing to ask");
 }
 
 #[test]
-fn another_message_in_the_answer_is_no_proof() {
+fn another_message_in_the_answer_proves_nothing() {
     let api = loses_answers(|n, request| {
-        let id = wanted(request);
+        let id = message_id(request);
         match n % 4 {
             0 => listed(&format!("{id}x")),
             1 => listed(&id.to_uppercase()),
@@ -175,16 +175,16 @@ fn another_message_in_the_answer_is_no_proof() {
         }
     });
     let campaign = of(&api, 3);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run).run().code(4);
     assert_eq!(Results::of(&run).counts(), [("unknown", 3)].into());
 }
 
 #[test]
-fn a_message_that_was_sent_again_is_asked_for_by_its_new_id() {
+fn a_resent_message_is_looked_up_by_its_new_id() {
     let api = loses_answers(|_, _| Reply::Take);
     let campaign = of(&api, 1);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     Run::on("resolve", &run)
         .args(["--how", "resend", "--yes"])
         .run()
@@ -197,7 +197,7 @@ fn a_message_that_was_sent_again_is_asked_for_by_its_new_id() {
     let results = Results::of(&run);
     assert_eq!(results.rows[0]["message_id"], posted[1]);
     assert_eq!(results.rows[0]["possible_duplicate"], "true");
-    assert_eq!(wanted(&questions(&api)[0]), posted[1]);
+    assert_eq!(wanted(&lookups(&api)[0]), posted[1]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn the_id_has_the_domain_of_each_rows_sender() {
     let campaign = of(&api, 1)
         .set("message.from", "news@{{ brand }}.example")
         .recipients("email,brand,first_name\nr1@x.example,red,A\nr3@x.example,żółw,B\n");
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run).run().code(0);
     let results = Results::of(&run);
     for (row, domain) in results.rows.iter().zip(["red", "xn--"]) {
@@ -223,13 +223,13 @@ fn a_server_in_trouble_is_asked_again_and_then_left_alone() {
             _ => Reply::Take,
         });
         let campaign = of(&api, 1);
-        let run = in_doubt(&campaign);
+        let run = unknown_run(&campaign);
         reconcile(&run).run().code(0);
-        assert_eq!(questions(&api).len(), 4, "HTTP {trouble}");
+        assert_eq!(lookups(&api).len(), 4, "HTTP {trouble}");
     }
     let api = loses_answers(|_, _| Reply::error(500, "Out of\u{1b}[2J order").into());
     let campaign = of(&api, 40).set("retry.attempts", 2);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     let ran = reconcile(&run).run();
     ran.code(4)
         .stderr_has("0 rows are accepted now")
@@ -238,15 +238,15 @@ fn a_server_in_trouble_is_asked_again_and_then_left_alone() {
         .stderr_has("not asked about")
         .stderr_has("Out of")
         .stderr_lacks("\u{1b}");
-    assert!(questions(&api).len() <= 20, "{}", questions(&api).len());
+    assert!(lookups(&api).len() <= 20, "{}", lookups(&api).len());
     assert_eq!(rows(&run, "unknown"), 40);
 }
 
 #[test]
-fn a_server_that_is_gone_proves_nothing() {
+fn a_server_that_is_down_proves_nothing() {
     let mut api = loses_answers(|_, _| Reply::Take);
     let campaign = of(&api, 2).set("retry.attempts", 2);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     api.stop();
     reconcile(&run)
         .run()
@@ -256,9 +256,9 @@ fn a_server_that_is_gone_proves_nothing() {
 }
 
 #[test]
-fn one_question_without_an_answer_does_not_hold_the_others_up() {
+fn a_lookup_without_an_answer_does_not_delay_the_others() {
     let api = loses_answers(|_, request| {
-        if wanted(request).contains(".1@") {
+        if message_id(request).contains(".1@") {
             Reply::error(500, "Bad row").into()
         } else {
             Reply::Take
@@ -267,7 +267,7 @@ fn one_question_without_an_answer_does_not_hold_the_others_up() {
     let campaign = of(&api, 8)
         .set("pace.concurrency", 1)
         .set("retry.attempts", 2);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run)
         .run()
         .code(4)
@@ -277,26 +277,26 @@ fn one_question_without_an_answer_does_not_hold_the_others_up() {
 }
 
 #[test]
-fn a_retry_after_is_waited_for_and_a_long_one_is_not() {
+fn a_short_retry_after_pauses_and_a_long_one_stops_the_lookups() {
     let api = loses_answers(|n, _| match n {
         0 => Reply::too_many(Some("1")),
         _ => Reply::Take,
     });
     let campaign = of(&api, 1);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run).run().code(0);
-    let at: Vec<_> = questions(&api).iter().map(|it| it.at).collect();
+    let at: Vec<_> = lookups(&api).iter().map(|it| it.at).collect();
     assert!(at[1] - at[0] >= Duration::from_secs(1), "{at:?}");
 
     let api = loses_answers(|_, _| Reply::too_many(Some("3600")));
     let campaign = of(&api, 1);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run).run().code(5).stderr_has("60 minutes");
-    assert_eq!(questions(&api).len(), 1);
+    assert_eq!(lookups(&api).len(), 1);
 }
 
 #[test]
-fn a_refused_login_ends_the_asking_and_keeps_what_was_found() {
+fn a_refused_login_stops_the_lookups_and_keeps_accepted_rows() {
     let api = loses_answers(|n, _| match n {
         0..3 => Reply::Take,
         _ => Reply::wrong_key(),
@@ -304,14 +304,14 @@ fn a_refused_login_ends_the_asking_and_keeps_what_was_found() {
     let campaign = of(&api, 1)
         .recipients("email,first_name\nr1@x.example,A\nr3@x.example,B\nr5@x.example,C\nr7@x.example,D\nr9@x.example,E\n")
         .set("pace.concurrency", 1);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run)
         .run()
         .code(5)
         .stderr_has("App Key is invalid")
         .stderr_has("3 rows are accepted now")
         .stderr_has("2 rows still unknown");
-    assert_eq!(questions(&api).len(), 4);
+    assert_eq!(lookups(&api).len(), 4);
     assert_eq!(
         Results::of(&run).counts(),
         [("accepted", 3), ("unknown", 2)].into()
@@ -319,20 +319,20 @@ fn a_refused_login_ends_the_asking_and_keeps_what_was_found() {
 }
 
 #[test]
-fn there_is_nothing_to_ask_where_the_sender_did_not_choose_the_ids() {
+fn reconcile_is_refused_if_the_api_chose_the_ids() {
     let api = loses_answers(|_, _| Reply::Take);
     let campaign = campaign(&api).rows(1);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     reconcile(&run).run().code(2).stderr_has("sendmail");
     let local = Campaign::new().set("api.dialect", "new_sendmail");
     let command = Run::new("send").arg(local.path()).arg("--local");
     let run = command.run().code(0).run_dir();
     reconcile(&run).run().code(2).stderr_has("local");
-    assert!(questions(&api).is_empty());
+    assert!(lookups(&api).is_empty());
 }
 
 #[test]
-fn a_test_can_be_asked_for_too() {
+fn a_test_can_be_reconciled_too() {
     let api = loses_answers(|_, _| Reply::Take);
     let campaign = of(&api, 3);
     let run = send(&campaign)
@@ -355,10 +355,10 @@ fn stopped_in_the_middle(stop: impl FnOnce(crate::support::run::Running)) {
         csv += &format!("r{}@one.example,N\n", 2 * n + 1);
     }
     let campaign = of(&api, 1).recipients(csv);
-    let run = in_doubt(&campaign);
+    let run = unknown_run(&campaign);
     let running = reconcile(&run).spawn();
     running.wait_until("20 rows accepted", |_| {
-        questions(&api).len() == 24 && rows(&run, "accepted") == 20
+        lookups(&api).len() == 24 && rows(&run, "accepted") == 20
     });
     stop(running);
     assert_eq!(rows(&run, "unknown"), 10, "what was found is kept");
@@ -373,12 +373,12 @@ fn stopped_in_the_middle(stop: impl FnOnce(crate::support::run::Running)) {
         );
     }
     assert_eq!(api.taken().len(), 30);
-    let often = asked(&api);
+    let often = lookup_counts(&api);
     assert!(often.values().all(|often| *often <= 2), "{often:?}");
 }
 
 #[test]
-fn a_signal_keeps_what_was_found() {
+fn a_signal_keeps_accepted_rows() {
     stopped_in_the_middle(|running| {
         running.signal(Signal::INT);
         running.wait().code(130);
@@ -386,7 +386,7 @@ fn a_signal_keeps_what_was_found() {
 }
 
 #[test]
-fn a_kill_keeps_what_was_found() {
+fn a_kill_keeps_accepted_rows() {
     stopped_in_the_middle(|running| {
         running.kill();
     });

@@ -1,4 +1,4 @@
-//! A run that was stopped, however it was stopped, goes on: nobody twice, nobody left out.
+//! A run that was stopped in any way is resumed: nobody gets a message twice, nobody is left out.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn once(api: &FakeApi) -> Vec<String> {
 }
 
 #[test]
-fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
+fn after_a_kill_only_rows_in_flight_are_unknown_and_nobody_gets_it_twice() {
     for batch in [1, 5] {
         let api = slow(20);
         let campaign = newsletter(&api)
@@ -58,7 +58,7 @@ fn after_a_kill_only_what_was_in_flight_is_unknown_and_nobody_gets_it_twice() {
 }
 
 #[test]
-fn what_is_resent_is_marked_as_a_possible_duplicate() {
+fn a_resent_row_is_marked_as_a_possible_duplicate() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
@@ -81,7 +81,7 @@ fn what_is_resent_is_marked_as_a_possible_duplicate() {
 }
 
 #[test]
-fn what_the_user_knows_to_be_taken_is_not_sent_again() {
+fn rows_resolved_as_accepted_are_not_sent_again() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
@@ -95,13 +95,13 @@ fn what_the_user_knows_to_be_taken_is_not_sent_again() {
     let results = Results::of(&run);
     assert_eq!(results.counts(), [("accepted", 30)].into());
     assert_eq!(api.taken_addresses(), addresses(&results));
-    let said = "taken, says the user; mailrun ended while the request was in flight";
+    let said = "accepted according to the user; mailrun ended while the request was in flight";
     let told = results.rows.iter().filter(|row| row["error"] == said);
     assert_eq!(told.count(), 4);
 }
 
 #[test]
-fn sending_to_the_others_leaves_out_who_may_have_it() {
+fn sending_except_sent_leaves_out_everybody_who_may_have_it() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     killed(&campaign, &api);
@@ -112,7 +112,7 @@ fn sending_to_the_others_leaves_out_who_may_have_it() {
 }
 
 #[test]
-fn a_resume_leaves_out_who_got_it_from_a_later_run() {
+fn a_resume_leaves_out_everybody_who_got_it_from_a_later_run() {
     for option in ["--except-sent", "--again"] {
         let api = FakeApi::taking_all();
         let campaign = campaign(&api);
@@ -132,7 +132,7 @@ fn a_resume_leaves_out_who_got_it_from_a_later_run() {
 }
 
 #[test]
-fn one_signal_lets_what_is_in_flight_end() {
+fn one_signal_lets_requests_in_flight_end() {
     for signal in [Signal::TERM, Signal::INT] {
         let api = slow(100);
         let campaign = campaign(&api).rows(40).set("pace.concurrency", 4);
@@ -150,7 +150,7 @@ fn one_signal_lets_what_is_in_flight_end() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_run_at_once() {
     let api = FakeApi::start(|_, _| Reply::Hang { take: true });
     let campaign = campaign(&api);
     let running = send(&campaign).spawn();
@@ -188,7 +188,7 @@ fn two_processes_never_work_on_one_run() {
 }
 
 #[test]
-fn a_plan_that_was_not_completed_is_not_resumed() {
+fn an_incomplete_plan_is_not_resumed() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let run = send(&campaign)
@@ -270,7 +270,7 @@ fn the_status_as_json_has_its_fields() {
 }
 
 #[test]
-fn looking_at_a_run_changes_nothing() {
+fn reading_a_run_changes_nothing() {
     let api = hangs_in_the_middle();
     let campaign = of_thirty(&api);
     let run = killed(&campaign, &api);
@@ -287,7 +287,7 @@ fn looking_at_a_run_changes_nothing() {
 }
 
 #[test]
-fn a_run_never_looks_at_its_files_again() {
+fn a_run_never_reads_its_files_again() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let run = send(&campaign)
@@ -325,7 +325,7 @@ fn a_run_never_looks_at_its_files_again() {
 }
 
 #[test]
-fn a_suppression_list_that_grew_skips_more() {
+fn a_longer_suppression_list_skips_more() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api)
         .file("out.csv", "nobody@one.example\n")
@@ -350,7 +350,7 @@ fn a_suppression_list_that_grew_skips_more() {
 }
 
 #[test]
-fn a_local_run_goes_on_into_the_same_outbox() {
+fn a_local_run_continues_in_the_same_outbox() {
     let campaign = Campaign::new();
     let command = Run::new("send")
         .arg(campaign.path())
@@ -371,7 +371,7 @@ fn a_local_run_goes_on_into_the_same_outbox() {
 }
 
 #[test]
-fn resuming_wants_keys_and_says_nothing_of_a_finished_run() {
+fn resume_needs_keys_and_does_nothing_to_a_finished_run() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let run = send(&campaign)
@@ -391,7 +391,7 @@ fn resuming_wants_keys_and_says_nothing_of_a_finished_run() {
 }
 
 #[test]
-fn the_id_is_the_same_on_every_attempt_and_another_after_a_resend() {
+fn the_id_stays_the_same_for_every_attempt_and_changes_after_a_resend() {
     let hanging = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&hanging);
     let api = FakeApi::start(move |n, _| match n {

@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C at any moment: nothing in doubt, nothing left behind, nothing lost.
+//! SIGTERM and Ctrl-C at any moment: no row is unknown, nothing is left behind, nothing is lost.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::support::send::{campaign, newsletter, send};
 
 const BOTH: [Signal; 2] = [Signal::TERM, Signal::INT];
 
-/// Starts a command, gives it these signals at a moment, and waits for its end. Says whether it was
-/// still there for the first one.
+/// Starts a command, sends it these signals at a moment, and waits for its end. Returns whether it
+/// was still running at the first signal.
 fn signalled(
     command: Run,
     watch: &Watch<'_>,
@@ -36,8 +36,8 @@ fn signalled(
     (running.wait(), came)
 }
 
-/// What a run that was interrupted once tells: nothing is in doubt, and the results are written.
-fn nothing_in_doubt(run: &Path, api: &FakeApi) -> usize {
+/// Checks a run that was interrupted once: no row is unknown, and the results are written.
+fn nothing_unknown(run: &Path, api: &FakeApi) -> usize {
     let results = Results::of(run);
     let promises = Promises::at(&results, api);
     assert_eq!(promises.hold().unknown(), 0);
@@ -45,8 +45,8 @@ fn nothing_in_doubt(run: &Path, api: &FakeApi) -> usize {
     results.count("pending")
 }
 
-/// Interrupts `send`, and each `resume` after it, until one ends by itself. Gives the number of
-/// those that were interrupted.
+/// Interrupts `send` and each `resume` after it until one ends by itself. Returns how many were
+/// interrupted.
 fn interrupted_again_and_again(campaign: &Campaign, api: &FakeApi, rng: &mut StdRng) -> usize {
     let (mut run, mut interrupted): (Option<PathBuf>, _) = (None, 0);
     loop {
@@ -58,7 +58,7 @@ fn interrupted_again_and_again(campaign: &Campaign, api: &FakeApi, rng: &mut Std
         let watch = Watch::new(campaign, api, run.as_deref());
         let signal = BOTH[rng.random_range(0..2)];
         let (ran, came) = signalled(command, &watch, (moment, then), &[signal]);
-        let pending = nothing_in_doubt(run.insert(ran.run_dir()), api);
+        let pending = nothing_unknown(run.insert(ran.run_dir()), api);
         if ran.exit() != Some(130) {
             ran.code(0);
             assert_eq!(pending, 0);
@@ -70,7 +70,7 @@ fn interrupted_again_and_again(campaign: &Campaign, api: &FakeApi, rng: &mut Std
 }
 
 #[test]
-fn a_signal_while_it_sends_leaves_nothing_in_doubt_and_resume_goes_on() {
+fn after_a_signal_while_sending_no_row_is_unknown_and_resume_continues() {
     let mut interrupted = 0;
     for seed in 1..=3 {
         println!("seed {seed}");
@@ -89,8 +89,8 @@ fn a_signal_while_it_sends_leaves_nothing_in_doubt_and_resume_goes_on() {
     assert!(interrupted >= 4, "{interrupted} were interrupted");
 }
 
-/// Asserts that an interrupted `send` has left no run and sent nothing; or, where it had begun to
-/// send, that its run goes on. Says which of the two it was.
+/// Asserts that an interrupted `send` left no run and sent nothing; or, if it had begun to send, that
+/// its run can be resumed. Returns which of the two it was.
 fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
     if ran.exit() == Some(0) {
         // On a busy machine the signal may come when all is done.
@@ -112,15 +112,15 @@ fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
     false
 }
 
-/// A campaign with so many folders of templates: they take a while to copy.
+/// A campaign with many folders of templates, which take a while to copy.
 fn of_folders(campaign: Campaign, folders: usize) -> Campaign {
     (0..folders).fold(campaign, |campaign, n| {
         campaign.template(&format!("parts/{n}/more.html"), "<p>More</p>")
     })
 }
 
-/// Interrupts `send` at moments of its planning, by one signal or by two. Gives how often it had
-/// not begun to send.
+/// Interrupts `send` while it plans, by one signal or by two. Returns how often it had not begun to
+/// send.
 fn interrupted_while_planning(
     moments: impl IntoIterator<Item = (Moment, u64)>,
     shape: impl Fn(Campaign) -> Campaign,
@@ -155,7 +155,7 @@ fn a_signal_while_the_campaign_is_copied_leaves_no_run() {
 }
 
 #[test]
-fn a_signal_while_the_results_are_written_does_them_no_harm() {
+fn a_signal_while_the_results_are_written_does_no_harm() {
     for signals in [&[Signal::INT][..], &[Signal::TERM, Signal::INT]] {
         let api = FakeApi::taking_all();
         let campaign = campaign(&api).rows(400);
@@ -168,13 +168,13 @@ fn a_signal_while_the_results_are_written_does_them_no_harm() {
         let run = ran.run_dir();
         whole(&run.join("results.csv"), 400).unwrap_or_else(|why| panic!("{why}"));
         Run::on("resume", &run).run().code(0);
-        assert_eq!(nothing_in_doubt(&run, &api), 0);
+        assert_eq!(nothing_unknown(&run, &api), 0);
         assert_eq!(api.taken().len(), 400);
     }
 }
 
 #[test]
-fn two_signals_leave_in_doubt_what_was_in_flight_at_most() {
+fn after_two_signals_only_rows_in_flight_are_unknown() {
     for (seed, (concurrency, batch)) in [(4, 1), (8, 3), (16, 2)].into_iter().enumerate() {
         let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(30)));
         let campaign = newsletter(&api)
@@ -195,12 +195,12 @@ fn two_signals_leave_in_doubt_what_was_in_flight_at_most() {
 }
 
 #[test]
-fn an_interrupt_comes_before_results_that_can_not_be_written() {
+fn an_interrupt_takes_precedence_over_results_that_can_not_be_written() {
     let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(50)));
     let campaign = campaign(&api).rows(200).set("pace.concurrency", 2);
     let running = send(&campaign).spawn();
     let run = PathBuf::from(running.first_line());
-    // Nothing can be renamed to a folder that is not empty.
+    // A file can't replace a folder that is not empty.
     std::fs::create_dir_all(run.join("results.csv/in the way")).expect("a folder");
     running.signal(Signal::TERM);
     let ran = running.wait();

@@ -1,4 +1,4 @@
-//! What `status` and `retry` say of the rows that want a decision.
+//! What `status` and `retry` say about rows that need a decision.
 
 use rusqlite::Connection;
 
@@ -13,7 +13,7 @@ fn loses_answers() -> FakeApi {
 }
 
 #[test]
-fn lists_the_unknown_rows_with_the_reason_and_the_moment() {
+fn lists_the_unknown_rows_with_the_reason_and_the_time() {
     let api = FakeApi::start(|n, _| match n {
         1 => Reply::json(502, "<h1>Bad gateway</h1>").into(),
         _ => Reply::Take,
@@ -26,7 +26,7 @@ fn lists_the_unknown_rows_with_the_reason_and_the_moment() {
         unknown,
         serde_json::json!([{
             "row": 2, "email": "bob@two.example", "at": finished,
-            "error": "HTTP 502 without the API's own answer",
+            "error": "HTTP 502 without an answer from the API",
         }])
     );
     let at = finished[..19].replace('T', " ");
@@ -35,7 +35,7 @@ fn lists_the_unknown_rows_with_the_reason_and_the_moment() {
         .run()
         .code(0)
         .stdout_has(&format!(
-            "unknown: row 2, bob@two.example, {at} UTC: HTTP 502 without the API's own answer\n"
+            "unknown: row 2, bob@two.example, {at} UTC: HTTP 502 without an answer from the API\n"
         ))
         .stdout_lacks("more unknown");
 }
@@ -80,7 +80,7 @@ fn a_row_whose_sender_was_killed_is_listed_and_one_in_flight_is_not() {
 }
 
 #[test]
-fn nothing_in_a_row_reaches_the_terminal_as_it_is() {
+fn control_characters_in_a_row_do_not_reach_the_terminal() {
     let api = loses_answers();
     let campaign = campaign(&api);
     let run = send(&campaign).run().code(4).run_dir();
@@ -131,7 +131,7 @@ fn retry_says_when_there_is_nothing_to_do() {
 }
 
 #[test]
-fn the_summary_names_reconcile_where_it_can_be_asked_for() {
+fn the_summary_names_reconcile_if_it_is_possible() {
     for (dialect, named) in [("sendmail", false), ("new_sendmail", true)] {
         let api = loses_answers();
         let campaign = campaign(&api).set("api.dialect", dialect);
@@ -142,7 +142,7 @@ fn the_summary_names_reconcile_where_it_can_be_asked_for() {
 }
 
 #[test]
-fn one_is_not_many() {
+fn one_row_is_singular() {
     let api = FakeApi::taking_all();
     let one = campaign(&api).recipients("email,first_name\n\nann@one.example,Ann\n");
     let check = Run::new("check").arg(one.path()).run();
@@ -158,7 +158,7 @@ fn one_is_not_many() {
     let ran = send(&one).run();
     ran.code(0)
         .stderr_has("1  row in all\n")
-        .stderr_has("1  blank row passed over");
+        .stderr_has("1  blank row ignored");
     Run::new("status")
         .arg(ran.run_dir())
         .run()

@@ -1,4 +1,4 @@
-//! A server that fails as a whole: it is asked less, and no more than it bears.
+//! A server that fails as a whole gets fewer requests, and no more than it can take.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::support::results::Results;
 use crate::support::send::{addresses, campaign, send};
 
 #[test]
-fn after_a_refusal_of_all_one_request_goes_alone() {
+fn after_the_server_failed_one_request_goes_alone() {
     let answers_after = Duration::from_millis(30);
     let api = FakeApi::start(move |n, _| match n {
         10..30 => Reply::too_many(None).after(answers_after),
@@ -28,7 +28,7 @@ fn after_a_refusal_of_all_one_request_goes_alone() {
 }
 
 #[test]
-fn of_a_server_that_takes_nothing_few_requests_are_repeated() {
+fn few_requests_are_retried_if_the_server_takes_nothing() {
     let api = FakeApi::start(|_, _| Reply::json(408, "").into());
     let campaign = campaign(&api)
         .rows(300)
@@ -46,16 +46,16 @@ fn of_a_server_that_takes_nothing_few_requests_are_repeated() {
     };
     running.wait_until("all rows posted once", |_| posted().1 == 300);
     let (all, new) = posted();
-    // Ten to begin with, a tenth of the new ones, and one a second.
+    // Ten at the start, a tenth of the new ones, and one a second.
     let most = 10 + 30 + began.elapsed().as_secs() as usize + 1;
-    assert!(all - new <= most, "{} of {all} were repetitions", all - new);
+    assert!(all - new <= most, "{} of {all} were retries", all - new);
     running.signal(Signal::TERM);
     let run = running.wait().code(130).run_dir();
     assert_eq!(Results::of(&run).counts(), [("pending", 300)].into());
 }
 
 #[test]
-fn a_server_that_takes_some_has_the_others_repeated_at_once() {
+fn if_the_server_takes_some_the_others_are_retried_at_once() {
     let api = FakeApi::start(|n, _| match n % 3 {
         1 => Reply::json(408, "").into(),
         _ => Reply::Take,
@@ -81,7 +81,7 @@ fn a_429_halves_the_rate() {
     assert_eq!(api.taken_addresses(), addresses(&Results::of(&run)));
     let came = api.arrivals();
     let before = (came[200] - came[0]) / 200;
-    // Some eight had their turn already.
+    // About eight were already under way.
     let after = (came[310] - came[210]) / 100;
     assert!(after >= before * 3 / 2, "{before:?} apart, then {after:?}");
 }

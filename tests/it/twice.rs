@@ -1,4 +1,4 @@
-//! Two processes never send one campaign at the same time, and a dead one stands in nobody's way.
+//! Two processes never send a campaign at the same time, and a dead process blocks nothing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,10 +16,10 @@ fn slow() -> FakeApi {
     FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(1500)))
 }
 
-/// A template that nobody writes: who reads it waits for ever.
+/// A template that is a pipe: reading it blocks forever.
 const TEMPLATE: &str = "templates/never.html";
 
-/// A `send` that plans for ever, as it waits for [`TEMPLATE`].
+/// A `send` that plans forever, because it waits for [`TEMPLATE`].
 fn planning(campaign: &Campaign, more: &[&str]) -> Running {
     let pipe = campaign.path().join(TEMPLATE);
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
@@ -35,8 +35,8 @@ fn sending(campaign: &Campaign, more: &[&str], file: &str) -> Running {
     running
 }
 
-/// Takes the file away that [`planning`] waits for.
-fn whole(campaign: &Campaign) {
+/// Removes the file that [`planning`] waits for.
+fn unblock(campaign: &Campaign) {
     std::fs::remove_file(campaign.path().join(TEMPLATE)).expect("the pipe");
 }
 
@@ -45,13 +45,13 @@ fn refused(command: Run, running: &Running, run: &Path) {
     let ran = command.run();
     ran.code(1)
         .stdout_is("")
-        .stderr_has(&format!("by the process {}", running.pid()))
+        .stderr_has(&format!("by process {}", running.pid()))
         .stderr_has(&run.canonicalize().expect("a folder").to_string_lossy())
         .stderr_has("wait for it, or stop it");
 }
 
 #[test]
-fn the_second_send_refuses_whatever_it_is_told() {
+fn the_second_send_refuses_with_any_options() {
     let api = slow();
     let campaign = campaign(&api);
     let running = send(&campaign).spawn();
@@ -81,8 +81,8 @@ fn the_second_send_refuses_while_the_first_plans() {
     }
     assert_eq!(api.requests().len(), 0);
     running.kill();
-    // Not before: a `send` that has not come to it yet would go on without it.
-    whole(&campaign);
+    // Not earlier: a `send` that has not read it yet would continue without it.
+    unblock(&campaign);
     send(&campaign).run().code(0);
     assert_eq!(api.taken().len(), 3);
 }
@@ -112,7 +112,7 @@ fn the_second_send_refuses_while_the_first_asks() {
 }
 
 #[test]
-fn rehearsals_and_other_names_are_not_concerned() {
+fn tests_and_campaigns_of_another_name_are_not_affected() {
     let api = slow();
     let campaign = campaign(&api);
     let running = send(&campaign).spawn();
@@ -131,7 +131,7 @@ fn rehearsals_and_other_names_are_not_concerned() {
 }
 
 #[test]
-fn a_run_that_is_gone_on_with_keeps_its_campaign_from_being_sent() {
+fn a_campaign_is_not_sent_while_its_run_is_resumed() {
     let api = FakeApi::start(|n, _| match n {
         0 => Reply::Take,
         _ => Reply::Take.after(Duration::from_millis(1500)),
@@ -149,7 +149,7 @@ fn a_run_that_is_gone_on_with_keeps_its_campaign_from_being_sent() {
 }
 
 #[test]
-fn no_run_is_gone_on_with_while_its_campaign_is_sent() {
+fn no_run_is_resumed_while_its_campaign_is_sent() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     let first = send(&campaign).args(["--limit", "1"]).run();
@@ -168,7 +168,7 @@ fn no_run_is_gone_on_with_while_its_campaign_is_sent() {
 }
 
 #[test]
-fn two_runs_of_a_campaign_can_be_gone_on_with_at_a_time() {
+fn two_runs_of_a_campaign_can_be_resumed_at_a_time() {
     let api = FakeApi::start(|n, _| match n {
         0..2 => Reply::Take,
         _ => Reply::Take.after(Duration::from_millis(1000)),
@@ -186,7 +186,7 @@ fn two_runs_of_a_campaign_can_be_gone_on_with_at_a_time() {
     assert_eq!(api.taken().len(), 6);
 }
 
-/// Goes on after a process has died that planned a second run.
+/// Sends after a process died while it planned a second run.
 fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
     let campaign = campaign(api);
     let first = send(&campaign).args(["--limit", "1"]).run();
@@ -194,11 +194,11 @@ fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
     let campaign = die(campaign);
     let half = campaign.runs().pop().expect("a run");
     assert_ne!(half, run);
-    // Who names the campaign is told of the newest, and not given an older run.
+    // For a campaign, `resume` reports the newest run and does not choose an older one.
     Run::on("resume", campaign.path())
         .run()
         .code(1)
-        .stderr_has("never planned to its end");
+        .stderr_has("not planned completely");
     assert_eq!(api.taken().len(), 1);
     Run::on("resume", &run).run().code(0);
     assert_eq!(api.taken().len(), 3);
@@ -211,16 +211,16 @@ fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
 }
 
 #[test]
-fn what_died_before_it_had_a_ledger_stands_in_nobodys_way() {
+fn a_process_that_died_before_it_had_a_ledger_blocks_nothing() {
     no_obstacle(&FakeApi::taking_all(), |campaign| {
         planning(&campaign, &["--except-sent"]).kill();
-        whole(&campaign);
+        unblock(&campaign);
         campaign
     });
 }
 
 #[test]
-fn what_died_while_it_wrote_its_rows_stands_in_nobodys_way() {
+fn a_process_that_died_while_it_wrote_its_rows_blocks_nothing() {
     no_obstacle(&FakeApi::taking_all(), |campaign| {
         let campaign = campaign.rows(40_000);
         let running = sending(&campaign, &["--again"], "ledger.db");
@@ -236,7 +236,7 @@ fn a_folder_where_a_process_died_while_it_planned_can_be_used() {
     let dir = campaign.path().join("runs/mine");
     let more = ["--run-dir", dir.to_str().expect("UTF-8")];
     planning(&campaign, &more).kill();
-    whole(&campaign);
+    unblock(&campaign);
     send(&campaign).args(more).run().code(0);
     assert_eq!(Results::of(&dir).counts(), [("accepted", 3)].into());
     send(&campaign)
@@ -249,13 +249,13 @@ fn a_folder_where_a_process_died_while_it_planned_can_be_used() {
 }
 
 #[test]
-fn a_folder_that_holds_more_than_a_half_run_is_left_alone() {
+fn a_folder_with_more_than_an_incomplete_run_is_left_alone() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
     planning(&campaign, &[]).kill();
     let half = campaign.only_run();
     std::fs::write(half.join("notes.txt"), "mine").expect("a file");
-    whole(&campaign);
+    unblock(&campaign);
     send(&campaign).run().code(0);
     assert_eq!(
         std::fs::read_to_string(half.join("notes.txt")).expect("it is there"),

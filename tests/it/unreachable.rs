@@ -1,4 +1,4 @@
-//! Servers that no connection can be made to: they have taken nothing, and are waited for.
+//! Servers that can't be reached: they have taken nothing, and the run waits for them.
 
 use std::any::Any;
 use std::io::{Read, Write};
@@ -20,11 +20,11 @@ use crate::support::send::{newsletter, send};
 struct Nowhere {
     name: &'static str,
     url: String,
-    /// What the rows say of it.
+    /// The error of the rows.
     words: &'static str,
-    /// The proxy on the way there.
+    /// The proxy in between.
     proxy: Option<String>,
-    /// What keeps it as it is.
+    /// Keeps the server as it is.
     _held: Box<dyn Any + Send + Sync>,
 }
 
@@ -43,7 +43,7 @@ fn nowhere(
     }
 }
 
-/// Servers with a flaw in their certificates.
+/// Servers with invalid certificates.
 fn untrusted(authority: &Authority) -> Vec<Nowhere> {
     [
         ("expired certificate", Flaw::Expired, "expired"),
@@ -61,8 +61,8 @@ fn untrusted(authority: &Authority) -> Vec<Nowhere> {
     .into()
 }
 
-/// Servers that take a connection, and then do not speak TLS.
-fn speechless() -> Vec<Nowhere> {
+/// Servers that accept a connection and then do not speak TLS.
+fn without_tls() -> Vec<Nowhere> {
     let https = |address: SocketAddr| format!("https://{address}/api/");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
@@ -76,7 +76,7 @@ fn speechless() -> Vec<Nowhere> {
         ("close in the handshake", "", false),
         ("reset in the handshake", "", true),
         (
-            "HTTP in place of TLS",
+            "HTTP instead of TLS",
             "HTTP/1.1 400 Bad Request\r\n\r\n",
             false,
         ),
@@ -87,7 +87,7 @@ fn speechless() -> Vec<Nowhere> {
     all
 }
 
-/// A server that says `first` and ends every connection. It lives as long as the tests.
+/// A server that sends `first` and ends every connection. It lives as long as the tests.
 fn hangs_up(first: &'static str, reset: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -103,7 +103,7 @@ fn hangs_up(first: &'static str, reset: bool) -> SocketAddr {
     address
 }
 
-/// A proxy that does not let us through. Its 502 is no answer of the API.
+/// A proxy that refuses. Its 502 is not an answer from the API.
 fn behind_a_proxy() -> Nowhere {
     let proxy = hangs_up("HTTP/1.1 502 Bad Gateway\r\n\r\n", false);
     let url = "https://mailrun.invalid/api/".to_owned();
@@ -113,7 +113,7 @@ fn behind_a_proxy() -> Nowhere {
     }
 }
 
-/// A port that nobody listens on, and that nobody else gets.
+/// A port that is reserved and on which nothing listens.
 fn refusing() -> Nowhere {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
     let socket = socket.expect("a socket");
@@ -129,7 +129,7 @@ fn refusing() -> Nowhere {
     )
 }
 
-/// A server whose queue of connections is full: Linux leaves who asks for one without an answer.
+/// A server whose queue of connections is full: Linux does not answer connection requests.
 #[cfg(target_os = "linux")]
 fn black_hole() -> Nowhere {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -147,10 +147,10 @@ fn black_hole() -> Nowhere {
 }
 
 #[test]
-fn who_cannot_be_reached_has_taken_nothing() {
+fn a_server_that_cannot_be_reached_has_taken_nothing() {
     let authority = Authority::new();
     let mut all = untrusted(&authority);
-    all.extend(speechless());
+    all.extend(without_tls());
     all.push(refusing());
     all.push(behind_a_proxy());
     let unknown = "https://mailrun.invalid/api/".to_owned();
@@ -164,7 +164,7 @@ fn who_cannot_be_reached_has_taken_nothing() {
     );
 }
 
-/// The run waits for it, its rows stay `pending`, and an interrupt ends it in good order.
+/// The run waits, its rows stay `pending`, and an interrupt ends it cleanly.
 fn cannot_be_reached(nowhere: &Nowhere, authority: &Authority) {
     let campaign = Campaign::new()
         .api(&nowhere.url)
@@ -196,7 +196,7 @@ fn cannot_be_reached(nowhere: &Nowhere, authority: &Authority) {
 }
 
 #[test]
-fn a_certificate_of_a_trusted_authority_is_good() {
+fn a_certificate_of_a_trusted_authority_is_accepted() {
     let authority = Authority::new();
     let api = FakeApi::start_tls(authority.server(Flaw::None));
     let campaign = newsletter(&api).file("authority.pem", authority.pem());

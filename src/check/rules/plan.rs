@@ -9,7 +9,7 @@ use crate::check::family::{AnyTotals, Family, Totals};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::{Finding, Place};
-use crate::pace::Per;
+use crate::pace::Period;
 use crate::report::{duration, grouped};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -123,7 +123,7 @@ fn long(shared: &CampaignContext<'_>, by_lane: &[(u32, u64)]) -> Option<Finding>
 /// The daily limit, if sending takes more than one day because of it.
 fn days(shared: &CampaignContext<'_>) -> Option<Finding> {
     let rates = shared.campaign.pace.rate.iter();
-    let daily = rates.filter(|rate| rate.per == Per::Day);
+    let daily = rates.filter(|rate| rate.per == Period::Day);
     let rate = daily.min_by_key(|rate| rate.recipients)?;
     let days = rate.least_time(shared.rows).as_secs() / DAY.as_secs() + 1;
     (days > 1).then(|| {

@@ -21,7 +21,7 @@ use super::outcome::{Attempt, Patience, Settlement};
 use super::queue::{self, Entry, Letter};
 use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
-use crate::pace::{Now, Pace, Per, Turn};
+use crate::pace::{Period, RateLimits, Turn};
 
 /// The longest sleep: the clock may be set, and the patience with an entry may end meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ impl Account {
                 give_up: account.give_up,
             },
             connections: account.connections,
-            counts_days: account.rates.iter().any(|rate| rate.per == Per::Day),
+            counts_days: account.rates.iter().any(|rate| rate.per == Period::Day),
             store: store.clone(),
             clock: clock.clone(),
             chance: Mutex::new(chance),
@@ -106,7 +106,7 @@ impl Account {
     }
 
     /// Sends what is due until the relay ends, and waits for what it has begun.
-    pub(super) async fn run(self: Arc<Self>, mut pace: Pace) {
+    pub(super) async fn run(self: Arc<Self>, mut limits: RateLimits) {
         let mut phase = self.phase.clone();
         let mut newest = self.store.newest();
         let mut looked = None;
@@ -118,7 +118,7 @@ impl Account {
                 self.close_idle();
                 looked = Some(Instant::now());
             }
-            let wait = match self.begin(&mut pace).await {
+            let wait = match self.begin(&mut limits).await {
                 Ok(None) => continue,
                 Ok(Some(wait)) => wait,
                 Err(error) => {
@@ -149,7 +149,7 @@ impl Account {
     }
 
     /// Claims what may go now and begins to send it; or says what to wait for.
-    async fn begin(self: &Arc<Self>, pace: &mut Pace) -> Result<Option<Wait>, StoreError> {
+    async fn begin(self: &Arc<Self>, limits: &mut RateLimits) -> Result<Option<Wait>, StoreError> {
         if let Some(error) = self.store.failure() {
             return Err(error);
         }
@@ -163,11 +163,8 @@ impl Account {
             }
             gate.is_failing()
         };
-        let now = Now {
-            instant: Instant::now(),
-            time: self.clock.now(),
-        };
-        match pace.turn(1, now) {
+        let now = self.clock.now();
+        match limits.turn(1, now) {
             Turn::Now => {}
             Turn::At(ready) => return Ok(Some(Wait::Until(Some(ready)))),
             Turn::Day(until) => return Ok(Some(Wait::Until(self.instant(until)))),
@@ -178,25 +175,25 @@ impl Account {
             .read_async(move |store| queue::next_due(store, &name));
         match due.await? {
             None => return Ok(Some(Wait::Message(None))),
-            Some(due) if due > now.time => return Ok(Some(Wait::Message(self.instant(due)))),
+            Some(due) if due > now => return Ok(Some(Wait::Message(self.instant(due)))),
             Some(_) => {}
         }
         let mut slots = vec![first];
-        if !failing && !pace.is_limited() {
+        if !failing && !limits.is_limited() {
             while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
                 slots.push(slot);
             }
         }
         let (name, most, counts) = (self.name.clone(), slots.len(), self.counts_days);
         let claimed = self.store.write(move |store| {
-            let entries = queue::claim(store, &name, now.time, most)?;
+            let entries = queue::claim(store, &name, now, most)?;
             if counts && !entries.is_empty() {
-                queue::count(store, &name, entries.len(), now.time)?;
+                queue::count(store, &name, entries.len(), now)?;
             }
             Ok(entries)
         });
         let entries = claimed.await?;
-        pace.take(entries.len() as u32, now);
+        limits.take(entries.len() as u32, now);
         for (entry, slot) in entries.into_iter().zip(slots) {
             tokio::spawn(Arc::clone(self).send(entry, slot));
         }

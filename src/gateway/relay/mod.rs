@@ -20,6 +20,7 @@ mod queue;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use self::config::{Account, Login, Senders};
 use super::store::{Store, StoreError};
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::pace::Pace;
+use crate::pace::RateLimits;
 
 pub use self::queue::{enqueue, waiting};
 
@@ -134,7 +135,7 @@ impl Relay {
         for (account, login) in accounts {
             let (name, now) = (account.name.clone(), clock.now());
             let counted = store.write(move |store| queue::counted(store, &name, now));
-            let pace = Pace::new(&account.rates, counted.await?);
+            let limits = RateLimits::new(&account.rates, NonZeroU32::MIN, counted.await?);
             let account = account::Account::new(
                 &account,
                 login.as_ref(),
@@ -144,7 +145,7 @@ impl Relay {
                 watched.clone(),
             );
             let account = account.map_err(RelayError::Tls)?;
-            running.spawn(Arc::new(account).run(pace));
+            running.spawn(Arc::new(account).run(limits));
         }
         Ok(Self {
             phase,

@@ -15,7 +15,7 @@ use crate::campaign::{Campaign, STANDARD_INPUT};
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
 use crate::recipients::{ReadSettings, RecipientReader, RecipientRow};
-use crate::run::{LeftOut, recipients_file};
+use crate::run::{Exclusions, recipients_file};
 
 /// The least bytes of a chunk.
 const CHUNK: usize = 1 << 20;
@@ -98,7 +98,7 @@ impl SearchableRows {
             Some(previous) if previous.stamp == stamp => Ok(Arc::clone(previous)),
             _ => {
                 let left_out =
-                    LeftOut::new(campaign).map_err(|error| vec![of_read_error(&error)])?;
+                    Exclusions::new(campaign).map_err(|error| vec![of_read_error(&error)])?;
                 Self::read(stamp, name, input, left_out).map(Arc::new)
             }
         }
@@ -108,7 +108,7 @@ impl SearchableRows {
         stamp: SourceStamp,
         name: String,
         input: Option<Arc<NamedTempFile>>,
-        left_out: LeftOut,
+        left_out: Exclusions,
     ) -> Result<Self, Vec<Finding>> {
         let reader = RecipientReader::open(&stamp.path, &name, &stamp.settings);
         let mut reader = reader.map_err(|error| vec![of_read_error(&error)])?;
@@ -207,7 +207,7 @@ struct RowsWriter {
 }
 
 impl RowsWriter {
-    fn new(email: usize, left_out: LeftOut) -> io::Result<Self> {
+    fn new(email: usize, left_out: Exclusions) -> io::Result<Self> {
         Ok(Self {
             rows: RowStore::new(email, left_out)?,
             folded: BufWriter::with_capacity(BUFFER, tempfile::tempfile()?),
@@ -259,7 +259,7 @@ pub(super) mod tests {
             settings: ReadSettings::default(),
             suppression_lists: Vec::new(),
         };
-        SearchableRows::read(stamp, "a.csv".to_owned(), None, LeftOut::default()).expect("rows")
+        SearchableRows::read(stamp, "a.csv".to_owned(), None, Exclusions::default()).expect("rows")
     }
 
     #[test]

@@ -11,16 +11,16 @@ use super::fake_api::{Early, FakeApi, Json, Reply, Verdict};
 pub enum Act {
     /// Before it reads the body.
     Early(Early),
-    /// The same, while the body is too long to be under way as a whole.
+    /// Before it reads the body, which is too long for the buffers.
     UnderBody(Early),
-    /// After it read the whole of it.
+    /// After it read the whole body.
     Late(Reply),
 }
 
-/// What becomes of the run.
+/// What happens to the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// It goes on.
+    /// It continues.
     On,
     /// The request is posted again: the server was not ready.
     Again,
@@ -31,17 +31,17 @@ pub enum Then {
 }
 use Then::{Again, Counted, On, Stops};
 
-/// A fault, and what it must come to.
+/// A fault, and what it must lead to.
 pub struct Fault {
     pub name: &'static str,
-    /// Done to a request, which the server takes if told so and if it can.
+    /// What happens to a request. The argument says whether the server takes it, if it can.
     pub act: fn(bool) -> Act,
-    /// Where the rows end up.
+    /// The status of the rows.
     pub status: &'static str,
-    /// What `code` and `error` of the rows say.
+    /// The `code` and `error` of the rows.
     pub code: &'static str,
     pub words: &'static str,
-    /// Whether a server that was told to take it has it, where that is certain.
+    /// Whether a server that was told to take the request has it, if that is certain.
     pub takes: Option<bool>,
     pub then: Then,
 }
@@ -53,14 +53,14 @@ const fn fault(name: &'static str, act: fn(bool) -> Act, status: &'static str, c
 
 const YES: Option<bool> = Some(true);
 const NO: Option<bool> = Some(false);
-/// The client may see that there will be no answer before it has written the whole request.
+/// The client may notice that there will be no answer before it has written the whole request.
 const MAYBE: Option<bool> = None;
-/// What is said of an answer that does not come in time; the faults with it get a short time.
-pub const LATE: &str = "no whole answer within the time";
-const NOT_THE_APIS: &str = "without the API's own answer";
+/// The error of an answer that is late. Faults with this error get a short timeout.
+pub const LATE: &str = "no complete answer within the timeout";
+const NOT_THE_APIS: &str = "without an answer from the API";
 const SENDER: &str = "Sender address is not valid";
 
-/// A line a fault. Done to it | its rows: status, code, words | the server has it | the run.
+/// One line per fault: what happens | its rows: status, code, words | the server has it | the run.
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     // The connection.
@@ -100,20 +100,20 @@ pub const FAULTS: &[Fault] = &[
     fault("JSON 200 without a status", |take| page(200, r#"{"code":200}"#, take), "unknown", "", "not the API's", YES, On),
     fault("201 inside a success", |take| page(200, r#"{"code":201,"status":"success","message":"Queued"}"#, take), "unknown", "", "contradicts itself: Queued", MAYBE, On),
     fault("an error with the code 200", |take| page(200, r#"{"code":200,"status":"error","message":"No"}"#, take), "unknown", "", "contradicts itself: No", MAYBE, On),
-    fault("200 without the addresses", |take| page(200, r#"{"code":200,"status":"success","data":[]}"#, take), "unknown", "", "says nothing of this address", YES, On),
-    fault("200 with other addresses", |take| page(200, r#"{"code":200,"status":"success","data":[{"x@y.example":"1"}]}"#, take), "unknown", "", "says nothing of this address", YES, On),
-    fault("200 with empty IDs", |take| late(blank(take)), "unknown", "", "says nothing of this address", YES, On),
+    fault("200 without the addresses", |take| page(200, r#"{"code":200,"status":"success","data":[]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("200 with other addresses", |take| page(200, r#"{"code":200,"status":"success","data":[{"x@y.example":"1"}]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("200 with empty IDs", |take| late(blank(take)), "unknown", "", "does not mention this address", YES, On),
     fault("200 with code 500", |_| page(200, REFUSED, false), "rejected", "500", SENDER, NO, On),
     fault("200 with errors for the addresses", |_| late(refuse()), "rejected", "200", "Address has white sign", NO, On),
     fault("204", |take| page(204, "", take), "unknown", "", "HTTP 204", YES, On),
-    // Elsewhere.
+    // Redirects.
     fault("301", |_| late(Reply::redirect(301, ELSEWHERE)), "pending", "", ELSEWHERE, NO, Stops),
     fault("302", |take| elsewhere(302, take), "unknown", "", ELSEWHERE, YES, Stops),
     fault("303", |take| elsewhere(303, take), "unknown", "", ELSEWHERE, YES, Stops),
     fault("304", |take| page(304, "", take), "unknown", "", "HTTP 304", YES, On),
     fault("307", |_| late(Reply::redirect(307, ELSEWHERE)), "pending", "", ELSEWHERE, NO, Stops),
     fault("308", |_| late(Reply::redirect(308, ELSEWHERE)), "pending", "", ELSEWHERE, NO, Stops),
-    // Ours to mend.
+    // Client errors.
     fault("400", |_| page(400, "<h1>Bad</h1>", false), "rejected", "400", NOT_THE_APIS, NO, On),
     fault("400 with the API's JSON", |_| error(400, "No subject"), "rejected", "400", "No subject", NO, On),
     fault("401", |_| late(Reply::wrong_key()), "pending", "", "App Key is invalid", NO, Stops),
@@ -134,7 +134,7 @@ pub const FAULTS: &[Fault] = &[
     fault("503 with the API's JSON", |_| error(503, "Try again later"), "accepted", "200", "", NO, Again),
     fault("503 with seconds", |_| late(Reply::unavailable(Some("1"))), "accepted", "200", "", NO, Again),
     fault("503 for hours", |_| late(Reply::unavailable(Some("7200"))), "pending", "", "no request before", NO, Stops),
-    // Theirs to mend.
+    // Server errors.
     fault("503", |take| page(503, "<h1>Down</h1>", take), "unknown", "", "HTTP 503", YES, On),
     fault("500 with the API's JSON", |_| page(500, REFUSED, false), "rejected", "500", SENDER, NO, On),
     fault("500", |take| page(500, "oops", take), "unknown", "", "HTTP 500", YES, On),
@@ -201,13 +201,13 @@ fn refuse() -> Reply {
     }))
 }
 
-/// One second from now, as HTTP writes dates.
+/// One second from now, as an HTTP date.
 fn in_a_second() -> String {
     let date = Timestamp::now() + Duration::from_secs(1);
     date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// A server that does to each request, by its number, what `pick` says.
+/// A server that answers the `n`th request as `pick` says.
 pub fn serve(pick: impl Fn(usize) -> Act + Send + Sync + 'static) -> FakeApi {
     let pick = Arc::new(pick);
     let early = Arc::clone(&pick);
@@ -224,7 +224,7 @@ pub fn serve(pick: impl Fn(usize) -> Act + Send + Sync + 'static) -> FakeApi {
 }
 
 impl Fault {
-    /// Whether it costs time: the run stops, or all of it waits.
+    /// Whether it costs time: the run stops, or all requests wait.
     pub fn holds_up(&self) -> bool {
         self.then == Stops || self.name.ends_with("with seconds") || self.name.ends_with("a date")
     }

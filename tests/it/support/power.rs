@@ -1,5 +1,4 @@
-//! What is left of a folder when the power goes: all that was synced, and of the rest what chance
-//! leaves.
+//! What a power failure leaves of a folder: everything that was synced, and a random part of the rest.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::shim::Event;
 
-/// What becomes of the writes that were not synced.
+/// What happens to writes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsynced {
     /// They are lost.
@@ -40,29 +39,29 @@ impl Unsynced {
     }
 }
 
-/// A cut of the power.
+/// A power failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
     /// How many of the events have happened.
     pub after: usize,
-    /// What becomes of what was not synced.
+    /// What happens to writes that were not synced.
     pub unsynced: Unsynced,
-    /// Whether syncing is believed. Without, nothing at all is known to be on the disk.
+    /// Whether syncs count. Without them, nothing is known to be on the disk.
     pub believe: bool,
-    /// Makes the chances the same every time.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy)]
 enum Entry {
     Folder,
-    /// The file with this number, in the order of their making.
+    /// The file with this number, in the order of creation.
     File(usize),
 }
 
-/// Makes `to` what is left of `from` (which `events` happened in) when the power goes. The files
-/// that were there before the first event are left as they are.
+/// Writes to `to` what a power failure leaves of `from`, in which `events` happened. Files from before
+/// the first event are copied unchanged.
 pub fn cut_power(from: &Path, events: &[Event], cut: Cut, to: &Path) {
     let mut rng = StdRng::seed_from_u64(cut.seed);
     let events = &events[..cut.after];
@@ -119,7 +118,7 @@ pub fn cut_power(from: &Path, events: &[Event], cut: Cut, to: &Path) {
     }
     for (path, entry) in names {
         let path = to.join(path.strip_prefix(from).expect("it is below the folder"));
-        // The order is that of the paths. A name whose folder was lost is lost with it.
+        // Sorted by path. A name in a lost folder is lost too.
         if !path.parent().is_some_and(Path::is_dir) {
             continue;
         }
@@ -154,7 +153,7 @@ fn write(
     }
 }
 
-/// Until which event everything is durable, for files and for the names in folders.
+/// The event up to which everything is durable, for files and for names in folders.
 #[derive(Default)]
 struct Synced<'a> {
     files: HashMap<usize, usize>,
@@ -178,7 +177,7 @@ impl<'a> Synced<'a> {
                     numbers.insert(*file, made);
                     made += 1;
                 }
-                // The number of an inode is given again when its file is gone.
+                // The number of an inode is used again after its file was deleted.
                 Event::Mkdir { folder, .. } => {
                     numbers.remove(folder);
                 }

@@ -1,10 +1,10 @@
-//! What a run promises, held by counting at both ends: the rows of the results against what the
-//! server took.
+//! The guarantees of a run, checked by counting at both ends: the rows of the results against what
+//! the server took.
 //!
 //! 1. Every row of the input is in the results once, in one status, and the sums match.
-//! 2. Nobody is taken twice, unless the user wanted the row sent again.
-//! 3. What the server took is `accepted` or `unknown`.
-//! 4. What is `accepted`, the server took, under that ID.
+//! 2. No row is taken twice, unless the user asked to send it again.
+//! 3. Every row that the server took is `accepted` or `unknown`.
+//! 4. Every `accepted` row was taken by the server, under that ID.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,33 +16,33 @@ use super::fake_api::{FakeApi, Request, Taken};
 use super::results::Results;
 use super::run::Run;
 
-/// The statuses that a row can end in, and those that it can go on from.
+/// The statuses in which a row can end, and those from which it can continue.
 const FINAL: &[&str] = &[
     "accepted", "rejected", "failed", "unknown", "invalid", "skipped",
 ];
 const OPEN: &[&str] = &["pending"];
 /// The rows that may have been taken.
 const MAY_BE_TAKEN: &[&str] = &["accepted", "unknown"];
-/// How many broken promises a failure shows.
+/// How many broken guarantees a failure shows.
 const SHOWN: usize = 20;
 
 /// Both ends of a run.
 pub struct Promises<'a> {
-    /// What a failure begins with, such as the seed.
+    /// The beginning of a failure message, such as the seed.
     pub label: String,
-    /// The addresses of the input, row by row, as written, where they are to be compared.
+    /// The addresses of the input as written, row by row, if they are compared.
     pub input: Option<Vec<String>>,
     /// The results.
     pub results: Results,
-    /// How many rows have each status, as the program says, where that is to be compared.
+    /// How many rows have each status according to the program, if that is compared.
     pub counts: Option<BTreeMap<String, usize>>,
-    /// What the server took; of several servers, joined.
+    /// What the servers took, all together.
     pub taken: Vec<Taken>,
     /// The requests that it read.
     pub requests: Vec<Arc<Request>>,
-    /// What the server did with a request, by its number, in words.
+    /// Describes what the server did with a request.
     pub fault: &'a dyn Fn(usize) -> String,
-    /// Whether every row must have ended; else some may be pending.
+    /// Whether every row must have ended; otherwise some may be pending.
     pub ended: bool,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Promises<'a> {
         }
     }
 
-    /// Results beside what a server took, once it has nothing in its hands any more.
+    /// Results and what a server took, once it has no request in progress.
     pub fn at(results: &Results, api: &FakeApi) -> Self {
         let limit = Instant::now() + Duration::from_secs(20);
         while api.in_flight() > 0 && Instant::now() < limit {
@@ -70,7 +70,7 @@ impl<'a> Promises<'a> {
         }
     }
 
-    /// Results beside what was taken, by whomever.
+    /// Results and what was taken.
     pub fn between(results: &Results, taken: &[Taken]) -> Self {
         Self {
             label: String::new(),
@@ -94,7 +94,7 @@ impl<'a> Promises<'a> {
         self.results.count("unknown")
     }
 
-    /// Names the faults.
+    /// Sets what describes the faults.
     pub fn with_faults(self, fault: &'a dyn Fn(usize) -> String) -> Self {
         Self { fault, ..self }
     }
@@ -107,7 +107,7 @@ impl<'a> Promises<'a> {
         }
     }
 
-    /// Panics when a promise is broken, with the rows and what was done to them.
+    /// Panics if a guarantee is broken, with the rows and what happened to them.
     #[track_caller]
     pub fn hold(&self) -> &Self {
         let broken = self.broken();
@@ -121,7 +121,7 @@ impl<'a> Promises<'a> {
         self
     }
 
-    /// Every promise that is broken, in words.
+    /// Describes every broken guarantee.
     pub fn broken(&self) -> Vec<String> {
         let mut broken = self.rows();
         let requests = self.requests_by_address();
@@ -176,7 +176,7 @@ impl<'a> Promises<'a> {
         broken
     }
 
-    /// Promise 1.
+    /// Checks guarantee 1.
     fn rows(&self) -> Vec<String> {
         let mut broken = self.compare_with_input();
         for (at, row) in self.results.rows.iter().enumerate() {
@@ -232,7 +232,7 @@ impl<'a> Promises<'a> {
         broken
     }
 
-    /// The row that an address was sent by: a duplicate of it was skipped.
+    /// The row by which an address was sent; its duplicates were skipped.
     fn row_by_address(&self) -> HashMap<&str, &BTreeMap<String, String>> {
         let mut rows = HashMap::new();
         for row in &self.results.rows {

@@ -1,4 +1,4 @@
-//! Reads what a run left: its results, row by row.
+//! Reads the results of a run, row by row.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ impl Results {
         Self::parse(&text)
     }
 
-    /// Asks `mailrun results` how far a run is that is going on.
+    /// The results of a run in progress, from `mailrun results`.
     pub fn now(run: impl AsRef<Path>) -> Self {
         let command = Run::new("results").arg(run.as_ref()).args(["--out", "-"]);
         Self::parse(&command.run().code(0).stdout)

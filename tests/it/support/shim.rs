@@ -1,5 +1,5 @@
-//! `shim.c` under the binary: what it asks of the file system and the network is recorded, made to
-//! fail, or put into another time of day.
+//! `shim.c` under the binary: records its calls to the file system and the network, makes them fail, or
+//! changes the time of day.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::run::Run;
 use super::{has_program, real_part};
 
-/// The shim, with a record and a clock of its own.
+/// The shim, with its own record and clock.
 pub struct Shim {
     library: &'static Path,
     own: TempDir,
@@ -20,7 +20,7 @@ pub struct Shim {
 /// What the program did, in the order in which it took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Bytes came into a file, by its inode.
+    /// Bytes were written into a file, by its inode.
     Write {
         file: u64,
         path: PathBuf,
@@ -29,11 +29,11 @@ pub enum Event {
     },
     /// A file got this size.
     Truncate { file: u64, size: usize },
-    /// A new file got this name.
+    /// A file was created under this name.
     Create { file: u64, path: PathBuf },
-    /// A folder was made.
+    /// A folder was created.
     Mkdir { folder: u64, path: PathBuf },
-    /// A file got another name.
+    /// A file was renamed.
     Rename { from: PathBuf, to: PathBuf },
     /// A name was removed.
     Remove { path: PathBuf },
@@ -54,15 +54,15 @@ pub enum Event {
 /// A fault of the disk.
 #[derive(Clone, Copy)]
 pub struct Fault {
-    /// The call that fails: `write`, `sync`, `truncate`, `open` (also for making folders and renaming) or `any`.
+    /// The call that fails: `write`, `sync`, `truncate`, `open` (also for creating folders and renaming) or `any`.
     pub call: &'static str,
-    /// What it fails with.
+    /// The error.
     pub error: rustix::io::Errno,
     /// Which of these calls fails, from 1.
     pub nth: usize,
     /// `once`, `on` (all later ones too) or `short` (half of it is written, and all later ones fail).
     pub how: &'static str,
-    /// What the paths of the files that are meant have in them.
+    /// A part of the paths of the files concerned.
     pub part: &'static str,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for Fault {
 }
 
 impl Shim {
-    /// The shim, where it can be built and loaded: elsewhere the test leaves out what needs it.
+    /// The shim, if it can be built and loaded; otherwise the test skips what needs it.
     pub fn new() -> Option<Self> {
         static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
         let here = cfg!(all(target_os = "linux", target_env = "gnu"));
@@ -95,7 +95,7 @@ impl Shim {
         })
     }
 
-    /// Records what the command does with the files in `under`, and what it sends.
+    /// Records the command's calls on files in `under`, and what it sends.
     pub fn record(&self, run: Run, under: &Path) -> Run {
         self.load(run)
             .env("SHIM_UNDER", under)
@@ -112,7 +112,7 @@ impl Shim {
         self.fail(run, under, fault).env("SHIM_WHILE", self.armed())
     }
 
-    /// What makes faults begin; it can be called from anywhere.
+    /// A function that makes faults begin; it can be called from any thread.
     pub fn arm(&self) -> impl Fn() + Send + Sync + 'static {
         let armed = self.armed();
         move || std::fs::write(&armed, "").expect("the file can be written")
@@ -122,13 +122,13 @@ impl Shim {
         self.own.path().join("armed")
     }
 
-    /// Lets the command tell the time by this shim's clock.
+    /// Makes the command use this shim's clock.
     pub fn clock(&self, run: Run) -> Run {
         self.load(run)
             .env("SHIM_CLOCK", self.own.path().join("clock"))
     }
 
-    /// Sets this shim's clock to so many seconds from the true time.
+    /// Sets this shim's clock to this many seconds from the true time.
     pub fn shift_clock(&self, seconds: i64) {
         let new = self.own.path().join("new");
         std::fs::write(&new, seconds.to_string()).expect("the file can be written");
@@ -183,7 +183,7 @@ fn event(rest: &mut &[u8]) -> Event {
         let bytes = take(rest, length as usize);
         String::from_utf8(bytes.to_vec()).expect("paths of the tests are UTF-8")
     };
-    // Without a `.` in it: a path is compared with others.
+    // Without `.` components, because paths are compared.
     let path = text(path);
     let second = text(second);
     let clean = |path: &str| Path::new(path).components().collect::<PathBuf>();
@@ -236,12 +236,11 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
 pub struct Post {
     /// The event with its first byte.
     pub first: usize,
-    /// Whom it is to.
+    /// The recipients.
     pub to: Vec<String>,
 }
 
-/// The requests that were sent, in the order of their first bytes. One that was not sent to its end is
-/// left out.
+/// The requests that were sent completely, in the order of their first bytes.
 pub fn posts(events: &[Event]) -> Vec<Post> {
     let mut open = std::collections::HashMap::<u64, (usize, Vec<u8>)>::new();
     let mut posts = Vec::new();

@@ -19,7 +19,7 @@ use super::run::{Ran, Run};
 pub use moment::{Moment, Watch};
 pub use story::Story;
 
-/// What is sent, and how often it is killed. The same seed gives the same scenario.
+/// What is sent, and how often it is killed. A seed always gives the same scenario.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
@@ -27,12 +27,12 @@ pub struct Scenario {
     pub batch: usize,
     pub concurrency: usize,
     pub dialect: &'static str,
-    /// The kills to make, if the run lasts so long.
+    /// How often to kill, if the run lasts long enough.
     pub kills: usize,
 }
 
 impl Scenario {
-    /// A scenario with so many kills.
+    /// A scenario with this many kills.
     pub fn random(seed: u64, kills: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let batch = [1, 1, 1, 2, 5][rng.random_range(0..5)];
@@ -75,8 +75,8 @@ impl Scenario {
     }
 }
 
-/// An API that takes everything in the end: at once, after a while, or long before it has answered.
-/// Now and then it wants a request again.
+/// An API that takes everything in the end: at once, after a while, or long before it answers. Now and
+/// then it asks for a request again.
 pub fn unsteady(seed: u64) -> FakeApi {
     FakeApi::start(move |n, _| {
         let mut rng = StdRng::seed_from_u64(seed ^ ((n as u64) << 32));
@@ -94,7 +94,7 @@ pub fn unsteady(seed: u64) -> FakeApi {
     })
 }
 
-/// A scenario on its way.
+/// A scenario in progress.
 struct Play<'a> {
     scenario: &'a Scenario,
     rng: StdRng,
@@ -121,7 +121,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// `send`, or `resume` once there is something to go on with.
+    /// `send`, or `resume` once there is a run.
     fn command(&self) -> Run {
         match &self.run {
             Some(run) => Run::on("resume", run),
@@ -163,15 +163,16 @@ impl<'a> Play<'a> {
             None if self.run.is_none() => self.killed_while_planning(),
             None => {}
         }
-        // When the results are written, nothing is in flight; before the run's folder is told, neither.
+        // Nothing is in flight while the results are written, or before the run's folder is printed.
         let settled = came && moment == Moment::Results;
         if !settled && !ran.stdout.is_empty() {
             self.story.bound += self.scenario.concurrency * self.scenario.batch;
         }
-        self.look_at_results();
+        self.check_results();
     }
 
-    /// What was killed before it told its run has sent nothing: it is resumed if its plan is complete.
+    /// A process that was killed before it printed its run has sent nothing. It is resumed if its plan is
+    /// complete.
     fn killed_while_planning(&mut self) {
         let requests = self.api.requests().len();
         let ran = Run::on("resume", self.campaign.path()).run();
@@ -191,7 +192,7 @@ impl<'a> Play<'a> {
         self.ended = true;
         let told = ran.stdout.lines().next().map(PathBuf::from);
         self.run = told.or(self.run.take());
-        // All done, or all but what is unknown.
+        // All rows are done, except unknown ones.
         let done = matches!(ran.exit(), Some(0 | 4));
         self.story.expect(done, || {
             format!("it ended with {:?}: {}", ran.exit(), ran.stderr)
@@ -207,11 +208,11 @@ impl<'a> Play<'a> {
         if running.kill().exit().is_none() {
             self.story.killed(Moment::Results);
         }
-        self.look_at_results();
+        self.check_results();
     }
 
-    /// The results are there whole, or not at all.
-    fn look_at_results(&mut self) {
+    /// The results are complete, or missing.
+    fn check_results(&mut self) {
         let Some(run) = &self.run else { return };
         if let Err(why) = whole(&run.join("results.csv"), self.scenario.rows) {
             self.story.expect(false, || why);
@@ -236,7 +237,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Whether results are not there, or there to their last line.
+/// Checks that results are missing, or complete to their last line.
 pub fn whole(path: &Path, rows: usize) -> Result<(), String> {
     let Ok(text) = std::fs::read_to_string(path) else {
         return Ok(());

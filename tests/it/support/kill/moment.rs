@@ -11,25 +11,25 @@ use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
 use crate::support::run::Running;
 
-/// How long a moment may take to come.
+/// How long to wait for a moment.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Something that can be seen of a process from outside.
+/// A moment of a process that can be observed from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// It was started.
     Started,
-    /// The folder of its run is there: it plans.
+    /// The folder of its run exists: it plans.
     Folder,
-    /// All rows can be read in a ledger whose plan is not complete: it renders them.
+    /// All rows can be read from a ledger whose plan is not complete: it renders them.
     Preflight,
-    /// So many requests have come since it was started.
+    /// This many requests have arrived since it was started.
     Requests(usize),
     /// It writes the results.
     Results,
 }
 
-/// What was there before a process was started, to see what it does.
+/// The state before a process was started, to observe what it does.
 pub struct Watch<'a> {
     campaign: &'a Campaign,
     api: &'a FakeApi,
@@ -41,7 +41,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Looks at everything. `run` is the run that the process will go on with, unless it makes one.
+    /// Reads the state. `run` is the run that the process will resume, if it does not create one.
     pub fn new(campaign: &'a Campaign, api: &'a FakeApi, run: Option<&Path>) -> Self {
         Self {
             campaign,
@@ -54,7 +54,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits for the moment, and then for so long. False when the process ended before.
+    /// Waits for the moment, and then for `then`. Returns false if the process ended before.
     pub fn wait(&self, running: &mut Running, moment: Moment, then: Duration) -> bool {
         let (begun, mut hit) = (Instant::now(), None);
         while !running.has_ended() {
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
             if hit.is_some_and(|hit| hit <= Instant::now()) {
                 return true;
             }
-            // What comes with the results is soon over.
+            // Writing the results takes little time.
             if moment != Moment::Results {
                 std::thread::sleep(Duration::from_micros(300));
             }
@@ -84,7 +84,7 @@ impl<'a> Watch<'a> {
             Moment::Preflight => self.run().is_some_and(|run| is_half_planned(&run)),
             Moment::Requests(count) => self.api.requests().len() >= self.requests + count,
             Moment::Results => self.run().is_some_and(|run| {
-                // What a kill has left does not count.
+                // Files left by an earlier kill do not count.
                 let unfinished = unfinished_results(&run);
                 let new = |path| !self.unfinished.contains(path);
                 unfinished.iter().any(new) || results(&run) != self.results
@@ -92,20 +92,20 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The folder of the run, once it is there.
+    /// The folder of the run, once it exists.
     pub fn run(&self) -> Option<PathBuf> {
         let made = || self.campaign.runs().into_iter().nth(self.runs);
         self.run.clone().or_else(made)
     }
 }
 
-/// Which file the results are, and how long it is.
+/// The inode and the length of the results.
 fn results(run: &Path) -> Option<(u64, u64)> {
     let found = fs::metadata(run.join("results.csv")).ok()?;
     Some((found.ino(), found.len()))
 }
 
-/// The files in which results are written before they are whole.
+/// The files in which results are written before they are complete.
 fn unfinished_results(run: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(run).into_iter().flatten().flatten();
     entries

@@ -1,22 +1,22 @@
-//! What came of a scenario, or of many.
+//! The result of one scenario or of many.
 
 use std::collections::BTreeMap;
 
 use super::moment::Moment;
 use crate::support::promises::Promises;
 
-/// The kills, both ends, and what does not hold.
+/// The kills, both ends, and the broken guarantees.
 #[derive(Debug, Default)]
 pub struct Story {
-    /// The kills, by the moment that they came at.
+    /// The kills, by moment.
     pub moments: BTreeMap<&'static str, usize>,
-    /// How many rows may be `unknown`: what was in flight when processes that sent were killed.
+    /// How many rows may be `unknown`: those that were in flight when sending processes were killed.
     pub bound: usize,
     pub rows: usize,
     pub taken: usize,
     pub accepted: usize,
     pub unknown: usize,
-    /// What does not hold, each in a line.
+    /// The broken guarantees, one line each.
     pub broken: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ impl Story {
         self.moments.values().sum()
     }
 
-    /// Notes what does not hold.
+    /// Adds a broken guarantee unless it `holds`.
     pub fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.broken.push(what());

@@ -1,0 +1,121 @@
+//! Valid rows that are left out: their address is on a suppression list, or an earlier row has it.
+
+use std::fmt;
+use std::path::Path;
+
+use super::duplicates::AddressIndex;
+use crate::address::Address;
+use crate::campaign::Campaign;
+use crate::recipients::{ReadError, SuppressionList, Warning};
+use crate::spill::SpillError;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ExclusionReason {
+    /// The address is on this suppression list.
+    Suppressed(String),
+    /// This earlier row has the same address.
+    Duplicate(u32),
+}
+
+impl ExclusionReason {
+    pub(crate) const CODES: [&'static str; 2] = ["suppressed", "duplicate"];
+
+    /// A stable name for scripts.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Suppressed(_) => Self::CODES[0],
+            Self::Duplicate(_) => Self::CODES[1],
+        }
+    }
+}
+
+impl fmt::Display for ExclusionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suppressed(file) => write!(f, "on the suppression list {file}"),
+            Self::Duplicate(earlier) => write!(f, "duplicate of row {earlier}"),
+        }
+    }
+}
+
+/// Decides row by row which ones are left out. `address_of` returns the normalized address of an
+/// earlier row.
+#[derive(Default)]
+pub(crate) struct Exclusions {
+    suppressed: SuppressionList,
+    addresses: AddressIndex,
+}
+
+impl Exclusions {
+    /// # Errors
+    /// A suppression list can't be read.
+    pub(crate) fn new(campaign: &Campaign) -> Result<Self, ReadError> {
+        Ok(Self {
+            suppressed: suppression_list(campaign, &campaign.dir)?,
+            addresses: AddressIndex::default(),
+        })
+    }
+
+    /// Why the next row is left out. If it is not, later rows with its address are.
+    ///
+    /// # Errors
+    /// Those of `address_of`, or the temporary file can't be written.
+    pub(crate) fn next<E: From<SpillError>>(
+        &mut self,
+        address: &Address,
+        row: u32,
+        address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
+    ) -> Result<Option<ExclusionReason>, E> {
+        if let Some(reason) = self.suppressed(address) {
+            return Ok(Some(reason));
+        }
+        let normalized = address.normalized();
+        let earlier = self
+            .addresses
+            .find_or_insert(&normalized, row, address_of)?;
+        Ok(earlier.map(ExclusionReason::Duplicate))
+    }
+
+    /// Why a row with this address would be left out, once all rows have been added.
+    ///
+    /// # Errors
+    /// Those of `address_of`, or the temporary file can't be read.
+    pub(crate) fn reason_for<E: From<SpillError>>(
+        &self,
+        address: &Address,
+        row: u32,
+        address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
+    ) -> Result<Option<ExclusionReason>, E> {
+        if let Some(reason) = self.suppressed(address) {
+            return Ok(Some(reason));
+        }
+        let first = self.addresses.find(&address.normalized(), address_of)?;
+        let earlier = first.filter(|first| *first < row);
+        Ok(earlier.map(ExclusionReason::Duplicate))
+    }
+
+    fn suppressed(&self, address: &Address) -> Option<ExclusionReason> {
+        let file = self.suppressed.file_of(address)?;
+        Some(ExclusionReason::Suppressed(file.to_owned()))
+    }
+
+    /// Warnings about the suppression lists.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        self.suppressed.warnings()
+    }
+}
+
+/// The suppression lists of a campaign, read from `dir`.
+///
+/// # Errors
+/// One of them can't be read.
+pub(crate) fn suppression_list(
+    campaign: &Campaign,
+    dir: &Path,
+) -> Result<SuppressionList, ReadError> {
+    let mut list = SuppressionList::default();
+    for path in &campaign.recipients.suppress {
+        list.add(&dir.join(path), &path.display().to_string())?;
+    }
+    Ok(list)
+}
