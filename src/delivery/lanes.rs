@@ -73,7 +73,7 @@ impl Lanes {
             {
                 return Pick::Batch(batch);
             }
-            first = Some(first.map_or(turn, |first| sooner(first, turn)));
+            first = Some(first.map_or(turn, |first: Turn| first.min(turn)));
         }
         first.map_or(Pick::Nothing, Pick::Later)
     }
@@ -128,14 +128,5 @@ impl Lanes {
 impl Lane {
     fn wants_new(&self) -> bool {
         self.open && self.waiting.is_empty()
-    }
-}
-
-fn sooner(one: Turn, other: Turn) -> Turn {
-    match (one, other) {
-        (Turn::Now, _) | (_, Turn::Now) => Turn::Now,
-        (Turn::At(one), Turn::At(other)) => Turn::At(one.min(other)),
-        (Turn::At(at), Turn::Day(_)) | (Turn::Day(_), Turn::At(at)) => Turn::At(at),
-        (Turn::Day(one), Turn::Day(other)) => Turn::Day(one.min(other)),
     }
 }

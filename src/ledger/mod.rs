@@ -184,7 +184,7 @@ pub(crate) mod tests {
         Ledger::open(&path_in(dir.path())).expect("a ledger")
     }
 
-    fn writer(dir: &tempfile::TempDir) -> LedgerWriter {
+    fn open_writer(dir: &tempfile::TempDir) -> LedgerWriter {
         LedgerWriter::open(&path_in(dir.path()), NOW).expect("a writer")
     }
 
@@ -196,7 +196,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_claim_is_in_the_file_when_it_returns() {
         let dir = ledger(3);
-        let writer = writer(&dir);
+        let writer = open_writer(&dir);
         claim(&writer, &[1, 2]).await.expect("a claim");
         assert_eq!(
             [1, 2, 3].map(|row| status(&dir, row)),
@@ -208,7 +208,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn no_row_is_claimed_twice_and_a_failed_write_stops_everything() {
         let dir = ledger(2);
-        let writer = writer(&dir);
+        let writer = open_writer(&dir);
         claim(&writer, &[1]).await.expect("a claim");
         assert!(claim(&writer, &[1]).await.is_err());
         assert!(claim(&writer, &[2]).await.is_err());
@@ -218,7 +218,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn rows_in_flight_are_unknown_when_the_ledger_is_opened_again() {
         let dir = ledger(2);
-        let writer = writer(&dir);
+        let writer = open_writer(&dir);
         claim(&writer, &[1, 2]).await.expect("a claim");
         let accepted = Settlement::Accepted {
             message_id: "id@x".to_owned(),
@@ -226,7 +226,7 @@ pub(crate) mod tests {
         writer.settle(vec![(2, accepted)], NOW).expect("settled");
         writer.flush().await.expect("flushed");
         drop(writer);
-        let writer = writer(&dir);
+        let writer = open_writer(&dir);
         assert_eq!(
             [1, 2].map(|row| status(&dir, row)),
             [Status::Unknown, Status::Accepted]
@@ -237,7 +237,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_attempt_that_does_not_count_is_taken_back() {
         let dir = ledger(1);
-        let writer = writer(&dir);
+        let writer = open_writer(&dir);
         for (counted, attempts) in [(false, 0), (true, 1), (true, 2), (false, 2)] {
             claim(&writer, &[1]).await.expect("a claim");
             let again = Settlement::Again {

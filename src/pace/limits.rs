@@ -17,8 +17,8 @@ pub(crate) struct RateLimits {
     daily: Option<DailyLimit>,
 }
 
-/// When a request may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When a request may go, the earliest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Turn {
     Now,
     /// Then, by the spaced limit.

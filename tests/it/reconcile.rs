@@ -197,7 +197,7 @@ fn a_resent_message_is_looked_up_by_its_new_id() {
     let results = Results::of(&run);
     assert_eq!(results.rows[0]["message_id"], posted[1]);
     assert_eq!(results.rows[0]["possible_duplicate"], "true");
-    assert_eq!(wanted(&lookups(&api)[0]), posted[1]);
+    assert_eq!(message_id(&lookups(&api)[0]), posted[1]);
 }
 
 #[test]
