@@ -213,7 +213,8 @@ mod tests {
         assert_eq!(throttle.ready(50), None);
         throttle.posted(50);
         throttle.refused();
-        let next = Some(Instant::now() + Duration::from_millis(200));
-        assert_eq!(throttle.ready(50), next, "50 at 250 a second");
+        let ready = throttle.ready(50).expect("a wait");
+        let wait = (ready - Instant::now()).as_millis();
+        assert!((195..=200).contains(&wait), "50 at 250 a second: {wait} ms");
     }
 }

@@ -104,7 +104,7 @@ fn the_second_send_refuses_while_the_first_asks() {
     Run::on("resume", &run)
         .run()
         .code(1)
-        .stderr_has("being worked on");
+        .stderr_has("is in use");
     running.kill();
     assert_eq!(api.requests().len(), 0);
     send(&campaign).run().code(0);
