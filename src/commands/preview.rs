@@ -67,7 +67,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
     let rows = LazyRows::new(reader, left_out).map_err(cannot_spool)?;
     if terminal::can_browse(args) {
         let email = rows.email();
-        let make = |kept: &StoredRow, width| renderer.page(kept, email, width);
+        let make = |row: &StoredRow, width| renderer.page(row, email, width);
         return terminal::browse(MessageBrowser::new(
             rows,
             &run.header,
@@ -92,8 +92,8 @@ fn print(
 ) -> Result<ExitCode, Failure> {
     let style = terminal::output_style();
     let mut first = true;
-    selection.for_each(rows, renderer.recipients, |kept, email| {
-        let (message, findings) = renderer.render(kept, email, true);
+    selection.for_each(rows, renderer.recipients, |row, email| {
+        let (message, findings) = renderer.render(row, email, true);
         if message.is_none() && !selection.is_many() {
             return Err(as_errors(&findings));
         }
@@ -108,7 +108,7 @@ fn print(
             ),
             None => println!(
                 "{}",
-                preview::no_message_text(kept.number, &summary, &style).join("\n")
+                preview::no_message_text(row.number, &summary, &style).join("\n")
             ),
         }
         Ok(())
@@ -123,14 +123,14 @@ fn write_files(
     selection: &Selection,
     mut sheet: ContactSheet,
 ) -> Result<ExitCode, Failure> {
-    selection.for_each(rows, renderer.recipients, |kept, email| {
-        let (message, findings) = renderer.render(kept, email, sheet.has_room());
+    selection.for_each(rows, renderer.recipients, |row, email| {
+        let (message, findings) = renderer.render(row, email, sheet.has_room());
         match message {
             Some(message) => {
                 let eml = sheet.add(&message, &findings).map_err(cannot_write)?;
                 println!("{}", eml.display());
             }
-            None => sheet.add_without_message(kept.number, kept.cell(email), &findings),
+            None => sheet.add_without_message(row.number, row.cell(email), &findings),
         }
         Ok(())
     })?;
@@ -179,16 +179,16 @@ struct RowRenderer<'a> {
 }
 
 impl RowRenderer<'_> {
-    fn page(&self, kept: &StoredRow, email: usize, width: usize) -> RenderedRow {
-        let (prepared, findings) = self.render(kept, email, true);
+    fn page(&self, row: &StoredRow, email: usize, width: usize) -> RenderedRow {
+        let (prepared, findings) = self.render(row, email, true);
         let findings = self.summary(&findings, width);
         RenderedRow { prepared, findings }
     }
 
     /// A row's message, and its findings if `check` is set. Without a message, the findings say why.
-    fn render(&self, kept: &StoredRow, email: usize, check: bool) -> (Option<Prepared>, Findings) {
-        match self.prepare(kept, email) {
-            Ok((row, message)) if check => (Some(message), self.check(&row, kept.line)),
+    fn render(&self, row: &StoredRow, email: usize, check: bool) -> (Option<Prepared>, Findings) {
+        match self.prepare(row, email) {
+            Ok((cells, message)) if check => (Some(message), self.check(&cells, row.line)),
             Ok((_, message)) => (Some(message), Findings::default()),
             Err(finding) => (None, Findings::from_iter([*finding])),
         }
@@ -196,17 +196,17 @@ impl RowRenderer<'_> {
 
     fn prepare(
         &self,
-        kept: &StoredRow,
+        row: &StoredRow,
         email: usize,
     ) -> Result<(render::Row, Prepared), Box<Finding>> {
-        let row = kept.to_row(email);
-        let row = row.map_err(|fault| Box::new(fault.finding()));
-        let prepared = row.and_then(|row| {
-            let prepared = self.engine.prepare(&row)?;
-            Ok((row, prepared))
+        let cells = row.to_row(email);
+        let cells = cells.map_err(|fault| Box::new(fault.finding()));
+        let prepared = cells.and_then(|cells| {
+            let message = self.engine.prepare(&cells)?;
+            Ok((cells, message))
         });
         prepared
-            .map_err(|finding| Box::new(of_row(*finding, kept.number, kept.line, self.recipients)))
+            .map_err(|finding| Box::new(of_row(*finding, row.number, row.line, self.recipients)))
     }
 
     fn check(&self, row: &render::Row, line: u64) -> Findings {
@@ -276,18 +276,18 @@ impl Selection {
         let mut index = 0;
         // Read no further than necessary: a later row may be broken.
         while left > 0
-            && let Some(kept) = rows.get(index).map_err(cannot_spool)?
+            && let Some(row) = rows.get(index).map_err(cannot_spool)?
         {
             index += 1;
-            if !self.contains(&kept, email) {
+            if !self.contains(&row, email) {
                 continue;
             }
-            if kept.no_message.is_none() || self.is_many() {
-                show(&kept, email)?;
+            if row.no_message.is_none() || self.is_many() {
+                show(&row, email)?;
                 (any, left) = (true, left - 1);
             } else {
                 left -= u64::from(self.row.is_some());
-                without_message.get_or_insert(kept);
+                without_message.get_or_insert(row);
             }
         }
         if let Some(error) = rows.into_error() {
@@ -295,14 +295,14 @@ impl Selection {
         }
         match without_message.filter(|_| self.names_one()) {
             _ if any => Ok(()),
-            Some(kept) => show(&kept, email),
+            Some(row) => show(&row, email),
             None => Err(self.no_recipient(recipients)),
         }
     }
 
-    fn contains(&self, kept: &StoredRow, email: usize) -> bool {
-        self.row.is_none_or(|row| row == kept.number)
-            && (self.email.is_none() || self.email == kept.address(email))
+    fn contains(&self, row: &StoredRow, email: usize) -> bool {
+        self.row.is_none_or(|number| number == row.number)
+            && (self.email.is_none() || self.email == row.address(email))
     }
 
     fn no_recipient(&self, recipients: &Path) -> Failure {
