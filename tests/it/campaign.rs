@@ -150,7 +150,7 @@ fn bad_values_are_reported_with_a_fix() {
     refused(
         "api.dialect",
         "smtp",
-        "“smtp”",
+        "`smtp`",
         "\"sendmail\" or \"new_sendmail\"",
     );
     refused("api.timeout", "30", "“30”", "“30s”");

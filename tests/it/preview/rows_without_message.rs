@@ -13,7 +13,7 @@ use crate::support::screen::Screen;
 const REASONS: [&str; 5] = [
     "duplicate of row 1",
     "on the suppression list gone.csv",
-    "not an address",
+    "not an email address",
     "3 fields",
     "128",
 ];
@@ -63,7 +63,7 @@ fn they_are_printed() {
     let row = |number| preview(&broken).args(["--row", number]).run();
     row("1")
         .code(1)
-        .stderr_has("not an address")
+        .stderr_has("not an email address")
         .stderr_lacks("quote");
     row("2").code(0).stdout_has("Hello Bob").stderr_is("");
     // Of several rows with an address, the one that gets a message is shown.
