@@ -1,4 +1,4 @@
-//! The campaigns that are sent.
+//! The campaigns that the benchmarks send.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-/// What readers are called; of some it is not known.
+/// Some readers have no name.
 const NAMES: [&str; 13] = [
     "Zofia",
     "Józef",
@@ -22,7 +22,6 @@ const NAMES: [&str; 13] = [
     "Iga",
     "",
 ];
-/// Where they live.
 const CITIES: [&str; 7] = [
     "Kraków",
     "Warszawa",
@@ -32,22 +31,21 @@ const CITIES: [&str; 7] = [
     "Kraków",
     "",
 ];
-/// What they are.
 const SEGMENTS: [&str; 5] = ["home", "home", "cafe", "home", "office & co"];
 
 fn of<'a>(names: &[&'a str], number: u64) -> &'a str {
     names[(number % names.len() as u64) as usize]
 }
 
-/// A campaign to be bent.
+/// A campaign that can be changed before it is sent.
 pub(crate) struct Campaign {
     dir: TempDir,
     table: toml::Table,
 }
 
 impl Campaign {
-    /// The newsletter of `examples/` without its attachments: some 7 KB of HTML and 1 KB of text,
-    /// personal in both.
+    /// The newsletter in `examples/` without its attachments: about 7 KB of HTML and 1 KB of text, both
+    /// personal.
     pub(crate) fn newsletter(url: &str, rows: u64, concurrency: u32) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/newsletter");
@@ -88,7 +86,7 @@ impl Campaign {
             .unset("recipients", "suppress")
     }
 
-    /// With one attachment of 200 KB for all.
+    /// Adds an attachment of 200 KB that all rows share.
     pub(crate) fn attachment(self) -> Self {
         let noise = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8);
         let path = self.dir.path().join("noise.bin");
@@ -97,7 +95,7 @@ impl Campaign {
         self.set("message", "attachments", vec![attachment])
     }
 
-    /// With the same message for all, 200 to a request.
+    /// Sends the same message to all, 200 recipients per request.
     pub(crate) fn same_for_all(self) -> Self {
         let html = "<!doctype html><html lang=\"en\"><head><title>News</title></head><body>";
         let html = format!(
@@ -113,13 +111,12 @@ impl Campaign {
             .set("pace", "batch", 200)
     }
 
-    /// Under these limits.
     pub(crate) fn rate(self, rates: &[&str]) -> Self {
         let rates: Vec<toml::Value> = rates.iter().map(|rate| (*rate).into()).collect();
         self.set("pace", "rate", rates)
     }
 
-    /// The folder, with the campaign's file written.
+    /// Writes `campaign.toml` and returns the folder.
     pub(crate) fn path(&self) -> &Path {
         fs::write(
             self.dir.path().join("campaign.toml"),

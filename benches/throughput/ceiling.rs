@@ -1,4 +1,4 @@
-//! What the same HTTP client reaches when it posts a ready body over and over.
+//! The ceiling: the rate of the same HTTP client when it posts one ready body over and over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +8,7 @@ use mailrun::api::Dialect;
 use mailrun::transport::{HttpSettings, HttpTransport, RequestBody, Transport};
 use url::Url;
 
-/// The requests a second that the client reaches with this body, posting for at least `time`.
+/// Posts a body for at least `time` and returns the requests per second.
 pub(crate) fn ceiling(url: &str, body: Vec<u8>, concurrency: u32, time: Duration) -> f64 {
     let transport = HttpTransport::new(&HttpSettings {
         url: &Url::parse(url).expect("a URL"),
@@ -41,7 +41,7 @@ pub(crate) fn ceiling(url: &str, body: Vec<u8>, concurrency: u32, time: Duration
         });
         requests as f64 / start.elapsed().as_secs_f64()
     };
-    // The first is to warm up, and to know how many fill the time.
+    // The first round is a warm-up, and shows how many requests fill the time.
     let warm = post(i64::from(concurrency) * 20);
     post((warm * time.as_secs_f64()) as i64)
 }

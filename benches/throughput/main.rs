@@ -1,7 +1,7 @@
-//! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: what `mailrun send` reaches, beside
-//! the ceiling: the same HTTP client posting one ready body over and over, with no ledger. Sender
-//! and sink share this machine. The parts: newsletter, attachment, same, preflight, million, latency,
-//! pace, start. What is a ratio is measured in rounds, one beside the other, and told by its median.
+//! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: compares `mailrun send` with the ceiling, which
+//! is the same HTTP client posting one ready body over and over, without a ledger. Sender and server share
+//! this machine. The parts are newsletter, attachment, same, preflight, million, latency, pace and start.
+//! Ratios are measured in alternating rounds and reported as medians.
 
 mod campaigns;
 mod ceiling;
@@ -16,12 +16,11 @@ use ceiling::ceiling;
 use process::{Sent, send};
 use sink::Sink;
 
-/// Measures, at a scale.
 type Part = fn(f64);
 
 /// How long the ceiling is measured.
 const TIME: Duration = Duration::from_secs(4);
-/// How often what is a ratio is measured.
+/// How many rounds a ratio is measured in.
 const ROUNDS: usize = 3;
 
 fn main() {
@@ -57,7 +56,7 @@ fn median(mut of: Vec<f64>) -> f64 {
     of[of.len() / 2]
 }
 
-/// Sends, and holds it against the ceiling for the body that it sent, a few times.
+/// Sends a campaign and compares it with the ceiling for the body that it sent, in several rounds.
 fn against_the_ceiling(rows: u64, concurrency: u32, campaign: impl Fn(&Sink) -> Campaign) {
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -201,7 +200,7 @@ fn latency(scale: f64) {
     }
 }
 
-/// Limits, each with the recipients a second that they allow together.
+/// Limits, with the recipients per second that they allow together.
 const PACES: [(&[&str], f64); 5] = [
     (&["1/s"], 1.0),
     (&["20/s"], 20.0),
@@ -209,7 +208,7 @@ const PACES: [(&[&str], f64); 5] = [
     (&["2000/s"], 2000.0),
     (&["2000/s", "18000/min", "500/s"], 300.0),
 ];
-/// What may go earlier than exactly spaced.
+/// How much earlier than its exact time a request may be sent.
 const BURST: Duration = Duration::from_millis(20);
 
 fn pace(scale: f64) {
@@ -220,7 +219,7 @@ fn pace(scale: f64) {
         let sent = send(campaign.path());
         let came = sink.arrivals();
         let took = came[came.len() - 1] - came[0];
-        // A window of n gaps may be shorter by the burst; the machine delays the first of some.
+        // A window of n gaps may be shorter by the burst. The machine delays the first request of some.
         let over = |gaps: usize| {
             let least = Duration::from_secs_f64(gaps as f64 / limit).saturating_sub(BURST);
             let windows = came.windows(gaps + 1);

@@ -1,4 +1,4 @@
-//! Planning and the preflight, beside what the template engine alone renders on the same cores.
+//! Compares planning and the preflight with Tera alone on the same cores.
 
 use std::num::NonZero;
 use std::path::Path;
@@ -17,17 +17,16 @@ use mailrun::render::{Engine, Inputs};
 use mailrun::run::{PlanInputs, PlanProgress, plan};
 use tera::{Context, Tera, Value};
 
-/// How long each took.
 pub(crate) struct Took {
     pub(crate) plan: Duration,
-    /// The errors alone, as before sending.
+    /// Errors only, as before sending.
     pub(crate) preflight: Duration,
     /// All rules, as `check` does.
     pub(crate) check: Duration,
     pub(crate) tera: Duration,
 }
 
-/// Plans a campaign's rows, renders them as the preflight does, and as Tera alone does.
+/// Plans a campaign, and renders its rows with the preflight, with `check` and with Tera alone.
 pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let campaign = Campaign::load(dir).expect("the campaign");
     let run = Run {
@@ -108,7 +107,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
 }
 
 const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
-/// What the campaign renders for each row.
+/// The templates that the campaign renders for each row.
 const TEMPLATES: [&str; 5] = [
     "newsletter.html",
     "newsletter.txt",
@@ -117,7 +116,7 @@ const TEMPLATES: [&str; 5] = [
     "header",
 ];
 
-/// The time in which Tera renders the rows on all cores, their cells put into contexts, and nothing else.
+/// The time that Tera alone takes on all cores, including one context per row.
 fn tera_alone(dir: &Path, rows: u64) -> Duration {
     let mut tera = Tera::new();
     let templates = std::fs::read_dir(dir.join("templates")).expect("a folder");

@@ -1,4 +1,4 @@
-//! `mailrun send`, watched from outside: time, CPU by thread, memory.
+//! Measures `mailrun send` from outside: time, CPU by thread, memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,31 +8,30 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the process is looked at.
+/// How often the process is sampled.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How a campaign was sent.
 pub(crate) struct Sent {
-    /// Planned, rendered and checked.
+    /// The time for planning, rendering and checking.
     pub(crate) prepared: Duration,
-    /// From then to the end of the process: sent, settled, the results written.
+    /// The time from then to the end of the process: sending, settling and writing the results.
     pub(crate) sent: Duration,
-    /// The greatest resident size, in KiB.
+    /// The peak resident size, in KiB.
     pub(crate) peak_kib: u64,
-    /// The CPU seconds before the first request.
+    /// CPU seconds before the first request.
     pub(crate) cpu_prepared: f64,
-    /// The CPU seconds after, by the names of threads, most first.
+    /// CPU seconds afterwards, by thread name, in descending order.
     pub(crate) cpu: Vec<(String, f64)>,
 }
 
 impl Sent {
-    /// All CPU seconds after the first request.
+    /// CPU seconds of all threads after the first request.
     pub(crate) fn cpu_sent(&self) -> f64 {
         self.cpu.iter().map(|(_, seconds)| seconds).sum()
     }
 }
 
-/// Sends a campaign for real. Its first line on standard output parts preparation from sending.
+/// Sends a campaign. Its first line on standard output marks the end of the preparation.
 pub(crate) fn send(campaign: &Path) -> Sent {
     let began = Instant::now();
     let mut child = start(campaign, Stdio::piped());
@@ -64,7 +63,7 @@ pub(crate) fn send(campaign: &Path) -> Sent {
     }
 }
 
-/// The time until a campaign's first request, of which the sink is told by `first`.
+/// The time until a campaign's first request, which `first` reports.
 pub(crate) fn until(campaign: &Path, first: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     let mut child = start(campaign, Stdio::null());
@@ -76,7 +75,7 @@ pub(crate) fn until(campaign: &Path, first: impl Fn() -> bool) -> Duration {
     took
 }
 
-/// `mailrun send CAMPAIGN`, for real.
+/// `mailrun send CAMPAIGN`.
 fn start(campaign: &Path, stdout: Stdio) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mailrun"))
         .args(["send", "--yes", "--quiet"])
@@ -99,7 +98,7 @@ pub(crate) fn version() -> Duration {
     start.elapsed()
 }
 
-/// The greatest resident size so far, in KiB.
+/// The peak resident size so far, in KiB.
 fn peak(proc: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("{proc}/status")).ok()?;
     let line = status
@@ -108,7 +107,7 @@ fn peak(proc: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Each thread's name and CPU seconds so far.
+/// The name and the CPU seconds of each thread so far.
 fn threads(proc: &str) -> BTreeMap<String, (String, f64)> {
     let tasks = fs::read_dir(format!("{proc}/task")).into_iter().flatten();
     let thread = |task: fs::DirEntry| {
@@ -126,7 +125,7 @@ fn threads(proc: &str) -> BTreeMap<String, (String, f64)> {
     tasks.flatten().filter_map(thread).collect()
 }
 
-/// The CPU time of a process or thread so far, in seconds: user and system, at 100 ticks a second.
+/// The CPU time of a process or thread so far, in seconds: user and system time, at 100 ticks per second.
 fn ticks(stat: &str) -> Option<f64> {
     let stat = fs::read_to_string(stat).ok()?;
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! A server that takes everything, and does as little as it can.
+//! A server that accepts everything and does as little as possible.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A sink on a port of its own.
 pub(crate) struct Sink {
     /// The API's base URL.
     pub(crate) url: String,
@@ -19,17 +18,17 @@ struct State {
     taken: AtomicU64,
     /// The body of the first request.
     first: OnceLock<Vec<u8>>,
-    /// When requests came, if that is to be kept.
+    /// The arrival times of requests, if they are recorded.
     arrivals: Option<Mutex<Vec<Instant>>>,
 }
 
 impl Sink {
-    /// Starts one that answers after `wait`.
+    /// Starts a server that responds after `wait`.
     pub(crate) fn start(wait: Duration) -> Self {
         Self::with(State::default(), wait)
     }
 
-    /// Starts one that keeps when requests came.
+    /// Starts a server that records arrival times.
     pub(crate) fn with_a_clock() -> Self {
         let state = State {
             arrivals: Some(Mutex::default()),
@@ -58,12 +57,12 @@ impl Sink {
         }
     }
 
-    /// The recipients taken so far.
+    /// The number of accepted recipients so far.
     pub(crate) fn taken(&self) -> u64 {
         self.state.taken.load(Ordering::Relaxed)
     }
 
-    /// When requests came, in order.
+    /// The arrival times of requests, in order.
     pub(crate) fn arrivals(&self) -> Vec<Instant> {
         let arrivals = self.state.arrivals.as_ref().expect("it keeps them");
         let mut arrivals = arrivals.lock().expect("no panic while locked").clone();
@@ -125,8 +124,8 @@ fn request(buffer: &[u8]) -> Option<(usize, usize)> {
     Some((head, length.1.trim().parse().ok()?))
 }
 
-/// Writes a whole answer that takes each `to[…]` of a body. The recipients stand together near its
-/// beginning. Gives their number.
+/// Writes a response that accepts each `to[…]` of a body, and returns the number of recipients. They stand
+/// together near the start of the body.
 fn answer_to(body: &[u8], answer: &mut Vec<u8>) -> u64 {
     const TO: &[u8] = b"to%5B";
     let mut json = br#"{"code":200,"status":"success","message":"ok","data":["#.to_vec();

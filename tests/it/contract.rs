@@ -1,4 +1,4 @@
-//! The mail API's contract: the wire byte for byte, PHP's reading of it, and the limits.
+//! The API's wire format byte for byte, how PHP reads it, and the limits.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,7 @@ const NEW_SENDMAIL: &[u8] = include_bytes!("../fixtures/wire/new_sendmail.form")
 const SUCCESS: &[u8] = include_bytes!("../fixtures/wire/success.json");
 const REFUSAL: &[u8] = include_bytes!("../fixtures/wire/refusal.json");
 
-/// What PHP read, in the shape in which it was written down: an array whose keys count from 0 is a
-/// list there.
+/// A form in the shape of the vectors, in which an array with keys counting from 0 is a list.
 fn as_json(map: &Map) -> serde_json::Value {
     let is_list = map
         .iter()
@@ -128,7 +127,7 @@ fn to(address: &str) -> Recipient<'static> {
     }
 }
 
-/// The request of `sendmail.form`.
+/// The request in `sendmail.form`.
 fn request() -> Request<'static> {
     Request {
         to: vec![to("jan@example.com"), to("plus+tag@example.com")],
@@ -157,7 +156,7 @@ fn request() -> Request<'static> {
     }
 }
 
-/// The request of `new_sendmail.form`.
+/// The request in `new_sendmail.form`.
 fn new_request() -> Request<'static> {
     let jan = Recipient {
         address: "jan@example.com".into(),
@@ -391,7 +390,7 @@ fn a_field_of_another_shape_is_refused_by_its_name() {
     }
 }
 
-/// A request with nothing wrong, changed.
+/// A valid request after a change.
 fn violations(change: impl FnOnce(&mut Request<'static>)) -> Vec<String> {
     violations_of(Dialect::Sendmail, change)
 }
@@ -704,7 +703,7 @@ fn only_an_object_with_code_and_status_is_an_answer() {
     assert_eq!(errors.message, "");
 }
 
-/// A text that is not empty, with what forms, headers and PHP trip over.
+/// A text with characters that are special in forms, headers and PHP.
 fn text() -> impl Strategy<Value = Cow<'static, str>> {
     let nasty = "[a-c +&=%\\[\\];.@\"'<>\\\\\u{0}\r\n\tżé€🎉\u{301}\u{202e}]{1,24}";
     prop_oneof![nasty, "\\PC{1,24}"].prop_map(Cow::Owned)
@@ -714,7 +713,7 @@ fn option() -> impl Strategy<Value = Option<Cow<'static, str>>> {
     proptest::option::of(text())
 }
 
-/// A text that can be in brackets: PHP can't read all.
+/// A text that PHP can read in brackets.
 fn key() -> impl Strategy<Value = Cow<'static, str>> {
     "[a-c +&=%;.\"'<>ż🎉]{0,6}@[a-c+&=%.ż]{0,6}".prop_map(Cow::Owned)
 }
