@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::request::RequestContext;
 use crate::web::{Cut, Peer, Received};
 
-/// The most characters of a path in the log.
+/// The maximum number of characters of a path in the log.
 const MAX_PATH: usize = 120;
 /// The logged status when the client disconnects before the response, as in nginx.
 const CLIENT_DISCONNECTED: u16 = 499;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most bytes of all bodies together, not counting what each may always have. It holds five
-/// bodies of the greatest size.
+/// The maximum size of all bodies together in bytes, without the free share of each. Five bodies of the
+/// maximum size fit.
 const TOTAL: usize = 256_000_000;
 /// The bytes that a body may always have, so that small requests are always accepted.
 const UNCOUNTED: usize = 128 * 1024;

@@ -66,7 +66,7 @@ pub struct Config {
     pub(crate) listen: SocketAddr,
     /// The folder for messages, if the file names one.
     pub(crate) data: Option<PathBuf>,
-    /// Names that requests may send as `Host`, beside `localhost` and the address.
+    /// Names that requests may send as `Host`, besides `localhost` and the address.
     pub(crate) hosts: Vec<String>,
     pub(crate) login: Option<LoginVariables>,
     pub(crate) limits: web::Limits,
@@ -132,10 +132,10 @@ impl Validator<'_> {
         let default = Config::default();
         let listen = file.listen.and_then(|text| self.socket_address(&text));
         // A relative path is relative to the file's folder.
-        let beside = self.source.path.parent().unwrap_or(Path::new(""));
+        let folder = self.source.path.parent().unwrap_or(Path::new(""));
         Config {
             listen: listen.unwrap_or(default.listen),
-            data: file.data.map(|data| beside.join(data)),
+            data: file.data.map(|data| folder.join(data)),
             hosts: file.hosts.into_iter().map(|host| self.host(host)).collect(),
             login: file.login.map(|login| LoginVariables {
                 app_key: login.app_key_env.into_inner(),
@@ -239,7 +239,7 @@ mod tests {
         Config::load(&path).map(|config| Config {
             data: config.data.map(|data| {
                 data.strip_prefix(dir.path())
-                    .expect("a folder beside the file")
+                    .expect("a folder next to the file")
                     .to_owned()
             }),
             ..config

@@ -60,7 +60,7 @@ pub use crate::web::{Limits, Login, Open};
 pub struct Setup {
     /// The login that clients need. If there is none, clients may use any login or no login.
     pub login: Option<Login>,
-    /// Names that requests may send as `Host`, beside `localhost` and the address.
+    /// Names that requests may send as `Host`, besides `localhost` and the address.
     pub hosts: Vec<String>,
     pub limits: Limits,
     pub chaos: Option<Chaos>,
@@ -78,7 +78,7 @@ pub enum Storage {
     Outbox(PathBuf),
     /// The store of a stand-alone gateway.
     Store(Store),
-    /// A store that is only shown; nothing is accepted. [`follow`] fills it.
+    /// A store that is only displayed; no messages are accepted. [`follow`] fills it.
     ReadOnly {
         store: Store,
         /// The title of the page.

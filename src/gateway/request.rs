@@ -16,13 +16,13 @@ use super::response::Refusal;
 use crate::api::{DecodeError, MAX_SIZE, form};
 use crate::web::TooSlow;
 
-/// The most bytes of a body: a message of the greatest size with every byte percent-encoded, and a
-/// million for the other fields.
+/// The maximum size of a body in bytes: a message of the maximum size with every byte percent-encoded,
+/// and a million bytes for the other fields.
 const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Facts about a request beside the request itself, as an extension of it.
+/// The ID and the client of a request, as an extension of it.
 #[derive(Clone)]
 pub(super) struct RequestContext {
     /// The request's ID, in the response and in the log.

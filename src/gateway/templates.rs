@@ -19,7 +19,7 @@ use crate::api::{
     fill, form,
 };
 
-/// The most bytes of HTML, text and attachments that the different messages of a request may have
+/// The maximum size in bytes of HTML, text and attachments of all different messages of a request
 /// together. All of them are in memory before they are stored.
 const MAX_TOTAL: usize = 8 * MAX_SIZE;
 

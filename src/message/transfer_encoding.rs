@@ -99,7 +99,7 @@ fn quoted_printable(text: &[u8]) -> Vec<u8> {
         } else {
             let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
             out.extend_from_slice(&[b'=', high, low]);
-            // Keeps each line of the text on a line of its own.
+            // Starts a new line in the encoded text as well.
             column = if *byte == b'\n' { FULL } else { column + 3 };
         }
         rest = after;
@@ -124,9 +124,9 @@ const fn plain() -> [bool; 256] {
     table
 }
 
-/// How many leading bytes can be copied unencoded, up to `most`. There may be more.
-fn plain_run(text: &[u8], most: usize) -> usize {
-    let line = &text[..text.len().min(most)];
+/// How many leading bytes can be copied unencoded, up to `max`. There may be more.
+fn plain_run(text: &[u8], max: usize) -> usize {
+    let line = &text[..text.len().min(max)];
     let end = line.iter().position(|byte| !PLAIN[usize::from(*byte)]);
     let end = end.unwrap_or(line.len());
     // The space may be the last character of its line.

@@ -4,9 +4,9 @@ use mail_parser::decoders::html::html_to_text;
 
 use crate::web::cut;
 
-/// The most characters of a snippet.
+/// The maximum length of a snippet.
 const MAX_CHARS: usize = 140;
-/// The most bytes of an HTML body that are searched for them.
+/// The maximum number of HTML bytes that are searched for text.
 const MAX_HTML: usize = 4096;
 /// The bytes of an HTML body that usually contain enough text.
 const USUAL_HTML: usize = 512;

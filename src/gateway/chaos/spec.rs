@@ -9,7 +9,7 @@ use super::InjectedFault;
 use crate::finding::nearest;
 use crate::source::parse_duration;
 
-/// The keys beside status codes.
+/// The keys besides status codes.
 const KEYS: [&str; 6] = ["reset", "hang", "drop", "slow", "seed", MAGIC];
 /// Has no value, and no effect: recipients whose names script an outcome are always enabled.
 const MAGIC: &str = "magic";

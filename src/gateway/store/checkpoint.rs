@@ -125,10 +125,10 @@ mod tests {
             checkpointer.after_commit(&writer);
             checkpointer.pages.load(Ordering::Relaxed)
         });
-        let most = pages.max().unwrap_or_default();
+        let max = pages.max().unwrap_or_default();
         assert!(
-            (WRITER_PAGES..WRITER_PAGES + RETRY_PAGES).contains(&most),
-            "{most}"
+            (WRITER_PAGES..WRITER_PAGES + RETRY_PAGES).contains(&max),
+            "{max}"
         );
     }
 

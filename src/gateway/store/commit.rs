@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::checkpoint::Checkpointer;
 use super::job::{CommitError, Job, JobStatus};
 
-/// The most jobs in one commit.
+/// The maximum number of jobs in a commit.
 const MAX_JOBS: usize = 1024;
 
 pub(super) struct Committer {

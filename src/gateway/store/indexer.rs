@@ -13,14 +13,14 @@ use super::StoreError;
 use super::message_source::message_source_in;
 use crate::web::cut;
 
-/// The most messages that are indexed in one commit.
+/// The maximum number of messages that are indexed in a commit.
 const BATCH: u32 = 200;
 /// How many entries are checked in one commit for deleted messages.
 const CHECKED_ENTRIES: u32 = 1000;
 /// A word in the flags of every message, for searches that only exclude words. It is a private-use
 /// character, which no message contains.
 pub(crate) const EVERY_MESSAGE: &str = "\u{e000}";
-/// The most bytes of a message's text that are indexed.
+/// The maximum number of bytes of a message's text that are indexed.
 const MAX_TEXT: usize = 100_000;
 /// While messages keep arriving, the indexer pauses for this multiple of its working time.
 const PAUSE_FACTOR: u32 = 4;
@@ -214,8 +214,8 @@ mod tests {
         while indexer.batch().expect("a batch") > 0 {}
         assert_eq!(indexed(&indexer).len(), many);
         let last = many as i64;
-        let gone = writer.execute("DELETE FROM message WHERE id NOT IN (1, ?)", [last]);
-        assert_eq!(gone.expect("removed"), many - 2);
+        let deleted = writer.execute("DELETE FROM message WHERE id NOT IN (1, ?)", [last]);
+        assert_eq!(deleted.expect("deleted"), many - 2);
         // One round more than needed, whatever the first checked entry is.
         (0..4).for_each(|_| assert!(indexer.batch().expect("a batch") <= CHECKED_ENTRIES as usize));
         assert_eq!(indexed(&indexer), [1, last]);
@@ -234,8 +234,8 @@ mod tests {
             scope.spawn(move || {
                 for uid in 0.. {
                     let id = insert(&writer, uid);
-                    let gone = writer.execute("DELETE FROM message WHERE id = ?", [id]);
-                    assert_eq!(gone.expect("removed"), 1);
+                    let deleted = writer.execute("DELETE FROM message WHERE id = ?", [id]);
+                    assert_eq!(deleted.expect("deleted"), 1);
                     if over.load(Ordering::Relaxed) {
                         return;
                     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{FILE_NAME, StoreError, open};
 
-/// The most idle connections.
+/// The maximum number of idle connections.
 const MAX_IDLE: usize = 8;
 
 pub(crate) struct Readers {

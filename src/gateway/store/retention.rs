@@ -11,17 +11,17 @@ use super::{Store, StoreError};
 use crate::clock::Clock;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// The most messages that are deleted in one commit. Writes of clients wait for it.
+/// The maximum number of messages that are deleted in a commit. Clients' writes wait for it.
 const BATCH: i64 = 200;
 
-/// How much is kept. `None` means no limit.
+/// The limits of the store. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RetentionLimits {
-    /// The most messages.
+    /// The maximum number of messages.
     pub(crate) messages: Option<u64>,
-    /// The greatest age of a message.
+    /// The maximum age of a message.
     pub(crate) age: Option<Duration>,
-    /// The most bytes of the database.
+    /// The maximum size of the database in bytes.
     pub(crate) size: Option<u64>,
 }
 
@@ -61,7 +61,7 @@ async fn prune(
 
 #[derive(Clone, Copy)]
 struct Deletion {
-    /// The most messages to delete, the oldest first.
+    /// The maximum number of messages to delete, the oldest first.
     max: i64,
     /// Only messages created before this time, in milliseconds.
     before: i64,

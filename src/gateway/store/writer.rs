@@ -14,7 +14,7 @@ use super::commit::{Committer, newest_message};
 use super::job::{self, CommitError, Job, JobReceiver, writer_stopped};
 use crate::gateway::histogram::duration_histogram;
 
-/// The most jobs that wait for the writer. More jobs wait to be queued.
+/// The capacity of the queue. Further writes wait for space in it.
 const QUEUE: usize = 4096;
 
 pub(super) struct Writer {
