@@ -53,14 +53,6 @@ impl Place {
             ..self
         }
     }
-
-    #[must_use]
-    pub fn in_row(self, row: u32) -> Self {
-        Self {
-            row: Some(row),
-            ..self
-        }
-    }
 }
 
 impl fmt::Display for Place {

@@ -69,7 +69,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let engine = engine.expect("an engine");
     let [preflight, check] = [Severity::Error, Severity::Note].map(|least| {
         let began = Instant::now();
-        let checker = Checker::new(&check::Inputs {
+        let checker = Checker::new(&check::CheckerInputs {
             campaign: &campaign,
             engine: &engine,
             header: &run.header,

@@ -1,46 +1,21 @@
 //! Runs all rules: once over the campaign, once over each shape of its messages, and over every row.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::ColumnTotals;
-use super::context::{CampaignContext, MessageContext, RowContext};
+use super::context::{CampaignContext, CheckerInputs, MessageContext};
 use super::families::families;
 use super::family::{AnyTotals, Family, FinishContext, NetworkContext, RowChecks};
 use super::locate::Locator;
 use super::network::Network;
 use super::settings;
 use super::sink::{FindingFilter, FindingSink};
-use crate::campaign::Campaign;
-use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
-use crate::recipients::LineNumbers;
-use crate::render::{Engine, InspectedMessage, Row};
+use crate::render::{InspectedMessage, Row};
 
 /// How many rows of a shape are listed.
 const MOST_ROWS: usize = 10;
-
-/// What a [`Checker`] is made from.
-pub struct Inputs<'a> {
-    pub campaign: &'a Campaign,
-    pub engine: &'a Engine,
-    /// The names of the recipients' columns.
-    pub header: &'a [String],
-    /// The index of the address column.
-    pub email: usize,
-    /// The recipients' file, as the user names it.
-    pub recipients: &'a Path,
-    /// The number of rows to send to.
-    pub rows: u64,
-    /// The rows left out because an earlier row has their address.
-    pub duplicates: LineNumbers,
-    /// The lowest severity to report.
-    pub least: Severity,
-    /// Whether [`Checker::look_up`] follows.
-    pub net: bool,
-    pub clock: Clock,
-}
 
 /// All rules, ready to check one campaign.
 pub struct Checker<'a> {
@@ -85,23 +60,14 @@ pub struct CommonFinding {
 impl<'a> Checker<'a> {
     /// # Errors
     /// What is wrong with `[check]` in the campaign.
-    pub fn new(inputs: &Inputs<'a>) -> Result<Self, Vec<Finding>> {
+    pub fn new(inputs: &CheckerInputs<'a>) -> Result<Self, Vec<Finding>> {
         let off = settings::off(inputs.campaign)?;
         let clients = settings::clients(inputs.campaign)?;
         Ok(Self {
             shared: CampaignContext {
-                campaign: inputs.campaign,
-                engine: inputs.engine,
-                header: inputs.header,
-                email: inputs.email,
-                recipients: inputs.recipients,
-                rows: inputs.rows,
-                least: inputs.least,
-                duplicates: inputs.duplicates.clone(),
+                inputs: inputs.clone(),
                 locator: Locator::new(inputs.engine, &inputs.campaign.dir),
-                clock: inputs.clock.clone(),
                 clients,
-                net: inputs.net,
             },
             families: families(),
             filter: FindingFilter {
@@ -159,7 +125,7 @@ impl<'a> Checker<'a> {
         match shape_id(&inspected) {
             None => {
                 let message = self.shared.message_context(row, &inspected, &values);
-                check_alone(&self.families, &message, &context, &mut sink);
+                check_alone(&self.families, &message, &mut sink);
             }
             Some(id) => {
                 let shape = totals.shapes.entry(id).or_insert_with(|| ShapeRows {
@@ -199,7 +165,7 @@ impl<'a> Checker<'a> {
             }
             None => {
                 let message = self.shared.message_context(row, &inspected, &values);
-                check_alone(&self.families, &message, &context, &mut sink);
+                check_alone(&self.families, &message, &mut sink);
             }
         }
         for family in &self.families {
@@ -260,11 +226,10 @@ impl<'a> Checker<'a> {
         };
         let mut sink = FindingSink::new(&filter);
         let message = self.shared.message_context(row, &inspected, &values);
-        let context = message.as_row();
         let families = families();
-        check_alone(&families, &message, &context, &mut sink);
+        check_alone(&families, &message, &mut sink);
         for family in &families {
-            family.row(&context, &mut sink);
+            family.row(&message, &mut sink);
         }
         sink.into_findings()
     }
@@ -317,11 +282,10 @@ fn check_message(
 fn check_alone(
     families: &[Box<dyn Family>],
     message: &MessageContext<'_>,
-    row: &RowContext<'_>,
     sink: &mut FindingSink<'_>,
 ) {
     for check in check_message(families, message, sink) {
-        check.row(row, sink);
+        check.row(message, sink);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The codes of findings that no rule has. They can't be turned off: what they are about can't be read or sent.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
+pub struct FindingCode {
     /// The name that scripts use, such as `bad-address`.
     pub code: &'static str,
     /// The status of a row with this code in the results. Only findings about rows have one.
@@ -36,12 +36,12 @@ suppressed skipped the address is on a suppression list
 already-sent skipped another run sent the message to this address, or may have sent it";
 
 /// All codes that no rule has: those of the campaign, then those of rows.
-pub fn codes() -> impl Iterator<Item = Code> {
+pub fn codes() -> impl Iterator<Item = FindingCode> {
     CODES.lines().filter_map(|line| {
         let (code, rest) = line.split_once(' ')?;
         let (status, means) = rest.split_once(' ')?;
         let status = (status != "-").then_some(status);
-        Some(Code {
+        Some(FindingCode {
             code,
             status,
             means,

@@ -1,6 +1,7 @@
 //! What rules see of a campaign, of a message and of a row.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::Path;
 
 use super::clients::Clients;
@@ -13,28 +14,42 @@ use crate::message::Message;
 use crate::recipients::LineNumbers;
 use crate::render::{Engine, InspectedHtml, InspectedMessage, Row};
 
+/// What a [`Checker`](super::Checker) is made from.
+#[derive(Clone)]
+pub struct CheckerInputs<'a> {
+    pub campaign: &'a Campaign,
+    pub engine: &'a Engine,
+    /// The names of the recipients' columns.
+    pub header: &'a [String],
+    /// The index of the address column.
+    pub email: usize,
+    /// The recipients' file, as the user names it.
+    pub recipients: &'a Path,
+    /// The number of rows to send to.
+    pub rows: u64,
+    /// The rows left out because an earlier row has their address.
+    pub duplicates: LineNumbers,
+    /// The lowest severity to report.
+    pub least: Severity,
+    /// Whether links and domains are looked up later.
+    pub net: bool,
+    pub clock: Clock,
+}
+
 /// What is the same for all messages.
 pub(super) struct CampaignContext<'a> {
-    pub(super) campaign: &'a Campaign,
-    pub(super) engine: &'a Engine,
-    /// The names of the recipients' columns.
-    pub(super) header: &'a [String],
-    /// The index of the address column.
-    pub(super) email: usize,
-    /// The recipients' file, as the user names it.
-    pub(super) recipients: &'a Path,
-    /// The number of rows to send to.
-    pub(super) rows: u64,
-    /// Findings below this severity need not be gathered.
-    pub(super) least: Severity,
-    /// The rows left out because an earlier row has their address.
-    pub(super) duplicates: LineNumbers,
+    pub(super) inputs: CheckerInputs<'a>,
     pub(super) locator: Locator,
-    pub(super) clock: Clock,
     /// The mail clients that the campaign supports.
     pub(super) clients: Clients,
-    /// Whether links and domains are inspected up later.
-    pub(super) net: bool,
+}
+
+impl<'a> Deref for CampaignContext<'a> {
+    type Target = CheckerInputs<'a>;
+
+    fn deref(&self) -> &CheckerInputs<'a> {
+        &self.inputs
+    }
 }
 
 impl CampaignContext<'_> {
@@ -47,13 +62,9 @@ impl CampaignContext<'_> {
         let page = self.page(inspected);
         let outlook = page.as_ref().map(|page| page.outlook_pages(&self.clock));
         MessageContext {
-            shared: self,
-            row,
-            message: &inspected.prepared.message,
-            html: inspected.html.as_ref(),
+            row_context: self.row_context(row, inspected, values),
             page,
             outlook: outlook.unwrap_or_default(),
-            values,
         }
     }
 
@@ -86,20 +97,13 @@ impl CampaignContext<'_> {
     }
 }
 
-/// A message that stands for all rows whose HTML has the same shape. In `page`, marks
-/// ([`render::is_marked`]) replace the values of the row; the checks of rows look at those.
+/// A message that stands for all rows whose HTML has the same shape, with one of these rows. In `page`, marks
+/// (`html::marks`) replace the values of the row; the checks of rows look at those.
 pub(super) struct MessageContext<'a> {
-    pub(super) shared: &'a CampaignContext<'a>,
-    /// One of the rows.
-    pub(super) row: &'a Row,
-    /// Without its HTML, which is in `html` and `page`.
-    pub(super) message: &'a Message,
-    pub(super) html: Option<&'a InspectedHtml>,
+    row_context: RowContext<'a>,
     pub(super) page: Option<Page>,
     /// The parts of the HTML that only Outlook shows.
     pub(super) outlook: Vec<Page>,
-    /// The values of `row`.
-    pub(super) values: &'a [Cow<'a, str>],
 }
 
 impl MessageContext<'_> {
@@ -107,15 +111,13 @@ impl MessageContext<'_> {
     pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
         self.page.iter().chain(&self.outlook)
     }
+}
 
-    pub(super) fn as_row(&self) -> RowContext<'_> {
-        RowContext {
-            shared: self.shared,
-            row: self.row,
-            message: self.message,
-            html: self.html,
-            values: self.values,
-        }
+impl<'a> Deref for MessageContext<'a> {
+    type Target = RowContext<'a>;
+
+    fn deref(&self) -> &RowContext<'a> {
+        &self.row_context
     }
 }
 
@@ -123,6 +125,7 @@ impl MessageContext<'_> {
 pub(super) struct RowContext<'a> {
     pub(super) shared: &'a CampaignContext<'a>,
     pub(super) row: &'a Row,
+    /// Without its HTML, which is in `html`.
     pub(super) message: &'a Message,
     pub(super) html: Option<&'a InspectedHtml>,
     /// The values of the row in the HTML, unescaped.

@@ -35,7 +35,7 @@ pub(super) trait Family: Send + Sync {
         Vec::new()
     }
 
-    /// Checks all rows together. Totals have a phase of the same name.
+    /// Checks all rows together. RuleTotals have a phase of the same name.
     fn finish(&self, _context: &FinishContext<'_>, _sink: &mut FindingSink<'_>) {}
 
     /// Checks what has to be looked up on the network.
@@ -56,7 +56,7 @@ pub(super) trait RowCheck: Send + Sync {
 }
 
 /// What a rule knows about all rows together. Each thread gathers its own.
-pub(super) trait Totals: Default + Send + 'static {
+pub(super) trait RuleTotals: Default + Send + 'static {
     fn row(&mut self, context: &RowContext<'_>);
 
     /// Adds what another thread gathered.
@@ -65,7 +65,7 @@ pub(super) trait Totals: Default + Send + 'static {
     fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>);
 }
 
-/// [`Totals`] of any rule.
+/// [`RuleTotals`] of any type.
 pub(super) trait AnyTotals: Send {
     fn row(&mut self, context: &RowContext<'_>);
 
@@ -77,19 +77,19 @@ pub(super) trait AnyTotals: Send {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-impl<T: Totals> AnyTotals for T {
+impl<T: RuleTotals> AnyTotals for T {
     fn row(&mut self, context: &RowContext<'_>) {
-        Totals::row(self, context);
+        RuleTotals::row(self, context);
     }
 
     fn merge(&mut self, other: Box<dyn AnyTotals>) {
         if let Ok(other) = other.into_any().downcast() {
-            Totals::merge(self, *other);
+            RuleTotals::merge(self, *other);
         }
     }
 
     fn finish(self: Box<Self>, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
-        Totals::finish(*self, shared, sink);
+        RuleTotals::finish(*self, shared, sink);
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

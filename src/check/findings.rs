@@ -15,7 +15,7 @@ const MAX_ROWS: usize = 10;
 
 #[derive(Debug, Default)]
 pub struct Findings {
-    groups: BTreeMap<Key, Group>,
+    groups: BTreeMap<Key, FindingGroup>,
     /// The number of findings that are in no group.
     pub beyond: u64,
 }
@@ -47,7 +47,7 @@ impl Key {
 }
 
 #[derive(Debug)]
-pub struct Group {
+pub struct FindingGroup {
     /// The finding about the first row.
     pub finding: Finding,
     /// The first rows that have it.
@@ -55,7 +55,7 @@ pub struct Group {
     pub count: u64,
 }
 
-impl Group {
+impl FindingGroup {
     /// The first rows that have it, with `…` at the end if there are more.
     pub fn named_rows(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
@@ -82,7 +82,7 @@ impl Findings {
             return;
         }
         let group = match self.groups.entry(key) {
-            Entry::Vacant(entry) => entry.insert(Group {
+            Entry::Vacant(entry) => entry.insert(FindingGroup {
                 finding,
                 rows: Vec::new(),
                 count: 0,
@@ -122,7 +122,7 @@ impl Findings {
     }
 
     /// All groups: the most severe first, and within a severity, those with the most rows.
-    pub fn groups(&self) -> Vec<&Group> {
+    pub fn groups(&self) -> Vec<&FindingGroup> {
         let mut groups: Vec<_> = self.groups.values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.finding.severity, group.count)));
         groups

@@ -22,14 +22,16 @@ mod rules;
 mod settings;
 mod sink;
 
-pub use checker::{Checker, CommonFinding, Inputs, Totals};
-pub use codes::{Code, codes};
+pub use checker::{Checker, CommonFinding, Totals};
+pub use codes::{FindingCode, codes};
+pub use context::CheckerInputs;
 pub use families::rules;
-pub use findings::{Findings, Group, of_read_error, of_row, of_warning};
-pub use format::{Report, github, json, sarif};
 pub use network::Network;
 pub use row_pass::{RowFinding, RowPass, check_rows};
 pub use rule::Rule;
-pub use rules::plan::nobody;
-pub use settings::off;
-pub use sink::Off;
+
+pub(crate) use findings::{FindingGroup, Findings, of_read_error, of_row, of_warning};
+pub(crate) use format::{Report, github, json, sarif};
+pub(crate) use rules::plan::nobody;
+pub(crate) use settings::off;
+pub(crate) use sink::Off;

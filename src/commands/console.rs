@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::diagnostic::diagnostic;
 use super::failure::Failure;
-use crate::check::{Findings, Group};
+use crate::check::{FindingGroup, Findings};
 use crate::cli::{Cli, Command, Global, OutputFormat};
 use crate::finding::Severity;
 use crate::report::{ProgressStyle, counted, grouped, printable};
@@ -105,7 +105,7 @@ impl Console {
         }
     }
 
-    pub(super) fn format(&self, group: &Group) -> String {
+    pub(super) fn format(&self, group: &FindingGroup) -> String {
         match group.finding.excerpt {
             None => printable(&line(group)).into_owned(),
             Some(_) => with_excerpt(&self.handler, group),
@@ -113,7 +113,7 @@ impl Console {
     }
 
     /// Formats a group to a width of at most `width` columns.
-    pub(super) fn format_within(&self, group: &Group, width: usize) -> String {
+    pub(super) fn format_within(&self, group: &FindingGroup, width: usize) -> String {
         let width = width.clamp(20, WIDTH);
         match group.finding.excerpt {
             None => {
@@ -140,7 +140,7 @@ pub(super) fn more_kinds(findings: &Findings) -> Option<String> {
     })
 }
 
-fn log_group(group: &Group) {
+fn log_group(group: &FindingGroup) {
     let finding = &group.finding;
     let (code, rows, message) = (finding.code, group.count, &finding.message);
     let place = finding.place.to_string();
@@ -151,7 +151,7 @@ fn log_group(group: &Group) {
     }
 }
 
-fn with_excerpt(handler: &GraphicalReportHandler, group: &Group) -> String {
+fn with_excerpt(handler: &GraphicalReportHandler, group: &FindingGroup) -> String {
     let message = with_place(group);
     let mut text = String::new();
     let diagnostic = diagnostic(&group.finding, message.clone());
@@ -165,7 +165,7 @@ fn with_excerpt(handler: &GraphicalReportHandler, group: &Group) -> String {
 }
 
 /// A finding without an excerpt, on one or two lines.
-fn line(group: &Group) -> String {
+fn line(group: &FindingGroup) -> String {
     let finding = &group.finding;
     let severity = match finding.severity {
         Severity::Error => "error",
@@ -180,7 +180,7 @@ fn line(group: &Group) -> String {
 }
 
 /// The message with the rows it applies to, and its place unless the excerpt shows it.
-fn with_place(group: &Group) -> String {
+fn with_place(group: &FindingGroup) -> String {
     let finding = &group.finding;
     let place = finding.place.to_string();
     let mut message = match (&finding.excerpt, finding.place.row) {

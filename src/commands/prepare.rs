@@ -139,7 +139,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         skip_invalid: options.skip_invalid,
     };
     let recipients = preflight.recipients.clone();
-    let checker = Checker::new(&check::Inputs {
+    let checker = Checker::new(&check::CheckerInputs {
         campaign,
         engine: &engine,
         header: &run.header,

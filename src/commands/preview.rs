@@ -44,7 +44,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         id_prefix: &run.id_prefix,
         test_to: None,
     })?;
-    let checker = Checker::new(&check::Inputs {
+    let checker = Checker::new(&check::CheckerInputs {
         campaign: &campaign,
         engine: &engine,
         header: &run.header,

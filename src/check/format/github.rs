@@ -2,7 +2,7 @@
 //! (packages/core/src/command.ts).
 
 use super::{Report, text};
-use crate::check::findings::Group;
+use crate::check::findings::FindingGroup;
 use crate::finding::Severity;
 
 pub fn github(report: &Report<'_>) -> String {
@@ -18,7 +18,7 @@ pub fn github(report: &Report<'_>) -> String {
     lines.join("\n")
 }
 
-fn line(report: &Report<'_>, group: &Group) -> String {
+fn line(report: &Report<'_>, group: &FindingGroup) -> String {
     let command = match group.finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::check::findings::Group;
+use crate::check::findings::FindingGroup;
 use crate::finding::Severity;
 
 pub fn json(report: &Report<'_>) -> String {
@@ -23,7 +23,7 @@ pub fn json(report: &Report<'_>) -> String {
     format!("{report:#}")
 }
 
-fn group(group: &Group) -> Value {
+fn group(group: &FindingGroup) -> Value {
     let finding = &group.finding;
     json!({
         "severity": finding.severity,

@@ -10,7 +10,7 @@ pub use github::github;
 pub use json::json;
 pub use sarif::sarif;
 
-use super::findings::{Findings, Group};
+use super::findings::{FindingGroup, Findings};
 use super::sink::Off;
 use crate::campaign::STANDARD_INPUT;
 
@@ -27,7 +27,7 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     /// The path of the file that a group of findings is about, or of the campaign.
-    fn path(&self, group: &Group) -> PathBuf {
+    fn path(&self, group: &FindingGroup) -> PathBuf {
         let named = group.finding.place.file.as_deref();
         let Some(file) = named.filter(|_| self.has_file(group)) else {
             return self.relative(self.campaign);
@@ -36,7 +36,7 @@ impl Report<'_> {
     }
 
     /// Whether a group is about a file that can be opened. Standard input can't.
-    fn has_file(&self, group: &Group) -> bool {
+    fn has_file(&self, group: &FindingGroup) -> bool {
         let named = group.finding.place.file.as_deref();
         named.is_some_and(|file| file != Path::new(STANDARD_INPUT))
     }
@@ -67,7 +67,7 @@ fn normalized(path: &Path) -> PathBuf {
 }
 
 /// The message, the rows and the help of a group.
-fn text(group: &Group) -> String {
+fn text(group: &FindingGroup) -> String {
     let finding = &group.finding;
     let mut text = finding.message.clone();
     if group.count > 1 {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Report, text};
 use crate::check::codes::codes;
 use crate::check::families::rules;
-use crate::check::findings::Group;
+use crate::check::findings::FindingGroup;
 use crate::finding::Severity;
 
 const SCHEMA: &str =
@@ -124,7 +124,7 @@ fn invocation(report: &Report<'_>, index: impl Fn(&str) -> Option<usize>) -> Val
 
 fn result(
     report: &Report<'_>,
-    group: &Group,
+    group: &FindingGroup,
     index: Option<usize>,
     hashes: &mut BTreeMap<String, u64>,
 ) -> Value {
@@ -160,7 +160,7 @@ fn result(
 
 /// Identifies a finding when its line moves: by its code, file and message, and by the number of equal findings
 /// before it.
-fn fingerprint(group: &Group, uri: &str, hashes: &mut BTreeMap<String, u64>) -> String {
+fn fingerprint(group: &FindingGroup, uri: &str, hashes: &mut BTreeMap<String, u64>) -> String {
     let finding = &group.finding;
     let mut hash = Sha256::new();
     for part in [finding.code, uri, &finding.message] {

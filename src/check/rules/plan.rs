@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::check::columns::add_counts;
 use crate::check::context::{CampaignContext, RowContext};
-use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::family::{AnyTotals, Family, RuleTotals};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::{Finding, Place};
@@ -74,7 +74,7 @@ pub fn nobody(recipients: &Path) -> Finding {
 #[derive(Debug, Default)]
 struct DomainTotals(Vec<u64>);
 
-impl Totals for DomainTotals {
+impl RuleTotals for DomainTotals {
     fn row(&mut self, context: &RowContext<'_>) {
         let limits = &context.shared.campaign.pace.per_domain;
         if limits.is_empty() {

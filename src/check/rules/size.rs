@@ -1,7 +1,7 @@
 //! How large the HTML is as it is sent.
 
 use crate::check::context::{CampaignContext, RowContext};
-use crate::check::family::{AnyTotals, Family, Totals};
+use crate::check::family::{AnyTotals, Family, RuleTotals};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::render::InspectedHtml;
@@ -49,7 +49,7 @@ impl SizeTotals {
     }
 }
 
-impl Totals for SizeTotals {
+impl RuleTotals for SizeTotals {
     fn row(&mut self, context: &RowContext<'_>) {
         let size = context.html.map_or(0, InspectedHtml::size);
         self.take(size, context.row.number);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::campaign_file::{at_text, varies};
 use super::subject_check::SubjectCheck;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
-use crate::check::family::{AnyTotals, Family, RowChecks, Totals};
+use crate::check::family::{AnyTotals, Family, RowChecks, RuleTotals};
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
@@ -227,7 +227,7 @@ impl SubjectTotals {
     }
 }
 
-impl Totals for SubjectTotals {
+impl RuleTotals for SubjectTotals {
     fn row(&mut self, context: &RowContext<'_>) {
         let subject = &context.message.subject;
         // There are never more characters than bytes, and bytes need no counting.

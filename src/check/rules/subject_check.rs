@@ -27,7 +27,7 @@ impl SubjectCheck {
             return Vec::new();
         }
         if self.is_fixed {
-            self.row(&context.as_row(), sink);
+            self.row(context, sink);
             return Vec::new();
         }
         vec![Box::new(self)]

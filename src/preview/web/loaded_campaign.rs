@@ -81,7 +81,7 @@ impl LoadedCampaign {
     /// # Errors
     /// When the `[check]` table of the campaign is invalid.
     pub(super) fn checker(&self) -> Result<Checker<'_>, Vec<Finding>> {
-        Checker::new(&check::Inputs {
+        Checker::new(&check::CheckerInputs {
             campaign: &self.campaign,
             engine: &self.engine,
             header: &self.rows.header,

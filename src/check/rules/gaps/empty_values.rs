@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::gap::{self, Gap, Gaps, Part};
+use super::gap::{self, Gap, Gaps, MessagePart};
 use crate::campaign::is_identifier;
 use crate::check::columns::is_blank;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
@@ -32,7 +32,7 @@ const MOST_VERDICTS: usize = 10_000;
 pub(super) struct Verdicts(Mutex<HashMap<Key, Option<Finding>>>);
 
 /// The empty columns, and the gap with its number of occurrences.
-type Key = (Vec<usize>, Part, Gap, usize);
+type Key = (Vec<usize>, MessagePart, Gap, usize);
 
 /// Checks the HTML of a shape, and subject and text part too if the row has no empty cells.
 pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
@@ -47,7 +47,7 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
                 context.shared,
                 context.row,
                 &empty,
-                Part::Html,
+                MessagePart::Html,
                 &gaps,
                 gap,
             ));
@@ -100,11 +100,14 @@ fn empty_columns(shared: &CampaignContext<'_>, row: &Row) -> Vec<usize> {
 }
 
 /// The gaps in the subject, and in a text part from a template.
-fn texts(shared: &CampaignContext<'_>, message: &Message) -> impl Iterator<Item = (Part, Gaps)> {
+fn texts(
+    shared: &CampaignContext<'_>,
+    message: &Message,
+) -> impl Iterator<Item = (MessagePart, Gaps)> {
     let has_template = shared.campaign.message.text.is_some();
     let text = message.text().filter(|_| has_template);
-    let text = text.map(|text| (Part::Text, gap::in_text(text)));
-    std::iter::once((Part::Subject, gap::in_subject(&message.subject))).chain(text)
+    let text = text.map(|text| (MessagePart::Text, gap::in_text(text)));
+    std::iter::once((MessagePart::Subject, gap::in_subject(&message.subject))).chain(text)
 }
 
 /// The finding about a gap, if it disappears when the empty cells are filled, or if it is a greeting without a name.
@@ -112,7 +115,7 @@ fn judge(
     shared: &CampaignContext<'_>,
     row: &Row,
     empty: &[usize],
-    part: Part,
+    part: MessagePart,
     gaps: &Gaps,
     gap: &Gap,
 ) -> Option<Finding> {
@@ -152,20 +155,20 @@ fn fill(row: &Row, places: &[usize]) -> Row {
     row
 }
 
-fn gaps_of(shared: &CampaignContext<'_>, row: &Row, part: Part) -> Option<Gaps> {
+fn gaps_of(shared: &CampaignContext<'_>, row: &Row, part: MessagePart) -> Option<Gaps> {
     let inspected: InspectedMessage = shared.engine.inspect(row).ok()?;
     let message = &inspected.prepared.message;
     match part {
-        Part::Subject => Some(gap::in_subject(&message.subject)),
-        Part::Text => message.text().map(gap::in_text),
-        Part::Html => shared.page(&inspected).as_ref().map(gap::in_page),
+        MessagePart::Subject => Some(gap::in_subject(&message.subject)),
+        MessagePart::Text => message.text().map(gap::in_text),
+        MessagePart::Html => shared.page(&inspected).as_ref().map(gap::in_page),
     }
 }
 
 /// The finding about a gap that empty cells leave.
 fn from_empty_cells(
     shared: &CampaignContext<'_>,
-    part: Part,
+    part: MessagePart,
     gap: &Gap,
     names: &[&str],
 ) -> Finding {
@@ -184,7 +187,7 @@ pub(super) fn leaves(names: &[&str]) -> String {
 }
 
 /// The finding about a gap that does not depend on the row.
-fn without_cause(shared: &CampaignContext<'_>, part: Part, gap: &Gap) -> Finding {
+fn without_cause(shared: &CampaignContext<'_>, part: MessagePart, gap: &Gap) -> Finding {
     let finding = GAP.found(format!("{gap} in {part} greets nobody"));
     let finding = finding.help("add a name, or remove the space");
     place(shared, finding, part, gap, &[])
@@ -207,11 +210,11 @@ pub(super) fn expression(name: &str) -> String {
 fn place(
     shared: &CampaignContext<'_>,
     finding: Finding,
-    part: Part,
+    part: MessagePart,
     gap: &Gap,
     names: &[&str],
 ) -> Finding {
-    if part == Part::Subject {
+    if part == MessagePart::Subject {
         let source = &shared.campaign.source;
         let mut finding = finding;
         finding.place = crate::finding::Place::file(&source.path);
@@ -251,7 +254,7 @@ pub(super) fn where_printed(shared: &CampaignContext<'_>, finding: Finding, name
     let texts = printed(&value);
     let found = first_of(shared, finding, &texts);
     if found.excerpt.is_none() && texts.iter().any(|text| subject.get_ref().contains(text)) {
-        return place(shared, found, Part::Subject, &Gap::Doubled, &[]);
+        return place(shared, found, MessagePart::Subject, &Gap::Doubled, &[]);
     }
     found
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{HEADER, SHARED, Uris, value};
 use crate::check::context::{CampaignContext, RowContext};
-use crate::check::family::Totals;
+use crate::check::family::RuleTotals;
 use crate::check::rules::campaign_file::{at_text, header, varies};
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
@@ -38,7 +38,7 @@ struct Repeated {
     first_row: Option<u32>,
 }
 
-impl Totals for UnsubscribeUrls {
+impl RuleTotals for UnsubscribeUrls {
     fn row(&mut self, context: &RowContext<'_>) {
         let wanted = context.shared.least <= SHARED.severity;
         if !wanted || !header(context.shared, HEADER).is_some_and(varies) {
