@@ -14,10 +14,10 @@ const MAX_GROUPS: usize = 1000;
 const MAX_ROWS: usize = 10;
 
 #[derive(Debug, Default)]
-pub struct Findings {
+pub(crate) struct Findings {
     groups: BTreeMap<Key, FindingGroup>,
     /// The number of findings that are in no group.
-    pub beyond: u64,
+    pub(crate) beyond: u64,
 }
 
 /// What the findings of a group have in common. Errors come first.
@@ -47,17 +47,17 @@ impl Key {
 }
 
 #[derive(Debug)]
-pub struct FindingGroup {
+pub(crate) struct FindingGroup {
     /// The finding about the first row.
-    pub finding: Finding,
+    pub(crate) finding: Finding,
     /// The first rows that have it.
-    pub rows: Vec<u32>,
-    pub count: u64,
+    pub(crate) rows: Vec<u32>,
+    pub(crate) count: u64,
 }
 
 impl FindingGroup {
     /// The first rows that have it, with `…` at the end if there are more.
-    pub fn named_rows(&self) -> String {
+    pub(crate) fn named_rows(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
         let more = if self.count > rows.len() as u64 {
             " …"
@@ -69,7 +69,7 @@ impl FindingGroup {
 }
 
 impl Findings {
-    pub fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         let rows = finding.place.row;
         self.add_rows(finding, rows.into_iter(), 1);
     }
@@ -105,7 +105,7 @@ impl Findings {
     }
 
     /// Adds a finding about many rows of the file `recipients`.
-    pub fn add_common(&mut self, common: CommonFinding, recipients: &Path) {
+    pub(crate) fn add_common(&mut self, common: CommonFinding, recipients: &Path) {
         let Some((row, line)) = common.rows.first().copied() else {
             return self.add(common.finding);
         };
@@ -117,19 +117,19 @@ impl Findings {
         );
     }
 
-    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
     /// All groups: the most severe first, and within a severity, those with the most rows.
-    pub fn groups(&self) -> Vec<&FindingGroup> {
+    pub(crate) fn groups(&self) -> Vec<&FindingGroup> {
         let mut groups: Vec<_> = self.groups.values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.finding.severity, group.count)));
         groups
     }
 
     /// The number of findings of a severity.
-    pub fn count(&self, severity: Severity) -> u64 {
+    pub(crate) fn count(&self, severity: Severity) -> u64 {
         let beyond = if severity == Severity::Error {
             self.beyond
         } else {
@@ -144,7 +144,7 @@ impl Findings {
     }
 
     /// Whether `send` has to stop.
-    pub fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.count(Severity::Error) > 0
     }
 }
@@ -158,7 +158,7 @@ impl FromIterator<Finding> for Findings {
 }
 
 /// A file of recipients that can't be read to its end.
-pub fn of_read_error(error: &ReadError) -> Finding {
+pub(crate) fn of_read_error(error: &ReadError) -> Finding {
     let place = Place::file(&error.file);
     let place = error
         .line()
@@ -166,7 +166,7 @@ pub fn of_read_error(error: &ReadError) -> Finding {
     Finding::error("recipients", place, error.problem.to_string()).help(error.help())
 }
 
-pub fn of_warning(warning: &Warning) -> Finding {
+pub(crate) fn of_warning(warning: &Warning) -> Finding {
     let place = Place::file(&warning.file);
     let place = warning
         .notice
@@ -176,7 +176,7 @@ pub fn of_warning(warning: &Warning) -> Finding {
 }
 
 /// A finding about a row. Its place becomes the row's line, unless it has a place in another file.
-pub fn of_row(mut finding: Finding, row: u32, line: u64, recipients: &Path) -> Finding {
+pub(crate) fn of_row(mut finding: Finding, row: u32, line: u64, recipients: &Path) -> Finding {
     if finding.place.file.is_none() {
         finding.place = Place::file(recipients).at_line(line);
     }

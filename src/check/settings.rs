@@ -11,7 +11,7 @@ use crate::finding::{Finding, nearest};
 ///
 /// # Errors
 /// Unknown codes, and missing reasons.
-pub fn off(campaign: &Campaign) -> Result<Off, Vec<Finding>> {
+pub(crate) fn off(campaign: &Campaign) -> Result<Off, Vec<Finding>> {
     let mut off = Off::new();
     let mut findings = Vec::new();
     for (code, reason) in &campaign.check.off {

@@ -6,7 +6,7 @@ use super::rule::Rule;
 use crate::finding::{Finding, Severity};
 
 /// The rules that the campaign turns off, each with the reason.
-pub type Off = BTreeMap<&'static str, String>;
+pub(crate) type Off = BTreeMap<&'static str, String>;
 
 /// Which findings are reported.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use super::{Report, text};
 use crate::check::findings::FindingGroup;
 use crate::finding::Severity;
 
-pub fn github(report: &Report<'_>) -> String {
+pub(crate) fn github(report: &Report<'_>) -> String {
     let groups = report.findings.groups();
     let mut lines: Vec<_> = groups
         .into_iter()

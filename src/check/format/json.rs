@@ -6,7 +6,7 @@ use super::Report;
 use crate::check::findings::FindingGroup;
 use crate::finding::Severity;
 
-pub fn json(report: &Report<'_>) -> String {
+pub(crate) fn json(report: &Report<'_>) -> String {
     let findings: Vec<_> = report.findings.groups().into_iter().map(group).collect();
     let off = report.off.iter();
     let off: Vec<_> = off

@@ -6,23 +6,23 @@ mod sarif;
 
 use std::path::{Component, Path, PathBuf};
 
-pub use github::github;
-pub use json::json;
-pub use sarif::sarif;
+pub(crate) use github::github;
+pub(crate) use json::json;
+pub(crate) use sarif::sarif;
 
 use super::findings::{FindingGroup, Findings};
 use super::sink::Off;
 use crate::campaign::STANDARD_INPUT;
 
-pub struct Report<'a> {
-    pub findings: &'a Findings,
+pub(crate) struct Report<'a> {
+    pub(crate) findings: &'a Findings,
     /// The number of recipients, if they could be read.
-    pub rows: Option<u64>,
-    pub off: &'a Off,
+    pub(crate) rows: Option<u64>,
+    pub(crate) off: &'a Off,
     /// The campaign's file. Findings without a place of their own are there.
-    pub campaign: &'a Path,
+    pub(crate) campaign: &'a Path,
     /// The working directory. Paths are relative to it.
-    pub base: &'a Path,
+    pub(crate) base: &'a Path,
 }
 
 impl Report<'_> {

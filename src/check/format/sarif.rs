@@ -23,7 +23,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-pub fn sarif(report: &Report<'_>) -> String {
+pub(crate) fn sarif(report: &Report<'_>) -> String {
     let descriptors: Vec<_> = descriptors().collect();
     let index = |code: &str| descriptors.iter().position(|one| one.code == code);
     let mut hashes = BTreeMap::new();

@@ -63,7 +63,7 @@ impl Family for Plan {
     }
 }
 
-pub fn nobody(recipients: &Path) -> Finding {
+pub(crate) fn nobody(recipients: &Path) -> Finding {
     let message = "there is nobody to send to: every row is invalid or left out, or there are none";
     NOBODY
         .at(Place::file(recipients), message)
