@@ -2,6 +2,8 @@
 //! and loads nothing from the network: each message is a sanitized copy in a sandboxed frame, and the
 //! page has a content security policy.
 
+mod output_folder;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,6 @@ use tera::{Context, Tera};
 use super::finding_summary::FindingSummary;
 use super::inline_image;
 use super::message_text::{mailbox, size};
-use super::output_folder;
 use super::preheader::preheader;
 use crate::check::Findings;
 use crate::clock::Clock;

@@ -9,7 +9,6 @@ mod lazy_rows;
 mod message_browser;
 mod message_text;
 mod message_view;
-mod output_folder;
 mod output_style;
 mod preheader;
 mod row_store;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::contact_sheet::ContactSheetError;
+use super::ContactSheetError;
 
 /// The contact sheet. [`MARK`] in it shows that the numbered files beside it are a preview's.
 pub(super) const INDEX: &str = "index.html";
