@@ -1,0 +1,229 @@
+//! The commands and programs of the documentation run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{blocks, copy, page, root};
+use crate::support::fake_api::FakeApi;
+use crate::support::gateway::Gateway;
+use crate::support::run;
+use crate::support::{client, has_program, has_requests, real_part};
+
+/// A folder to run commands of the pages in. It has copies of the examples that post to the fake API, and scripts
+/// `mailrun` and `cargo` that run the binary under test.
+struct Shell {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Shell {
+    fn new(api: &FakeApi) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).expect("a folder");
+        let posts_to_fake = format!(
+            "sed 's|^url = .*|url = \"{}\"|' \"$2/campaign.toml\" >\"$2/new\" && mv \"$2/new\" \"$2/campaign.toml\"",
+            api.url()
+        );
+        program(
+            &bin.join("mailrun"),
+            &format!(
+                "'{}' \"$@\"\ncode=$?\nif [ \"$1\" = init ]; then {posts_to_fake}; fi\nexit $code",
+                run::program()
+            ),
+        );
+        program(
+            &bin.join("cargo"),
+            "case \"$*\" in\n'run --release -- '*) shift 3; exec mailrun \"$@\" ;;\n\
+             'install --path .') exit 0 ;;\n*) exit 99 ;;\nesac",
+        );
+        copy(&root().join("examples"), &folder.path().join("examples"));
+        for example in fs::read_dir(folder.path().join("examples")).expect("the examples") {
+            let file = example.expect("an entry").path().join("campaign.toml");
+            let text = fs::read_to_string(&file).expect("a campaign");
+            assert!(text.contains("https://api.emaillabs.net.pl/api/"));
+            fs::write(
+                &file,
+                text.replace("https://api.emaillabs.net.pl/api/", &api.url()),
+            )
+            .expect("the campaign can be written");
+        }
+        Self {
+            folder,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Runs a line, and asserts the exit code in its comment `# exit N`, or 0.
+    fn line(&mut self, page: &str, line: &str) {
+        if let Some(variable) = line.strip_prefix("export ") {
+            let (name, value) = variable.split_once('=').expect("a variable and its value");
+            self.variables.push((name.to_owned(), value.to_owned()));
+            return;
+        }
+        let expected = line.split_once("# exit ").map_or(0, |(_, rest)| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits
+                .and_then(|digits| digits.parse().ok())
+                .expect("a number")
+        });
+        let path = std::env::var("PATH").expect("a PATH");
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env(
+                "PATH",
+                format!("{}:{path}", self.folder.path().join("bin").display()),
+            )
+            .envs(self.variables.iter().cloned())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("a shell");
+        assert_eq!(
+            output.status.code(),
+            Some(expected),
+            "{page}: `{line}`\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+fn program(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it can be run");
+}
+
+/// Runs every line of a page's `sh` blocks in one folder. Returns the number of lines.
+fn run_page(name: &str, api: &FakeApi) -> usize {
+    let mut shell = Shell::new(api);
+    let mut lines = 0;
+    for block in blocks(&page(name), "sh") {
+        for line in block.lines().filter(|line| !line.trim().is_empty()) {
+            shell.line(name, line);
+            lines += 1;
+        }
+    }
+    lines
+}
+
+#[test]
+fn commands_in_the_readme_run() {
+    let api = FakeApi::taking_all();
+    assert!(run_page("README.md", &api) >= 15);
+    // Two messages of a test, and three of a new campaign.
+    let sent = api.taken_addresses();
+    assert_eq!(sent.len(), 5, "{sent:?}");
+    assert_eq!(
+        sent.iter()
+            .filter(|to| *to == "you@yourname.example")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn commands_in_the_guide_run() {
+    let api = FakeApi::taking_all();
+    assert!(run_page("docs/guide.md", &api) >= 20);
+    // Three messages of a test, three of the first run, and three more with --again.
+    assert_eq!(api.taken_addresses().len(), 9);
+}
+
+#[test]
+fn commands_in_other_pages_run() {
+    let api = FakeApi::taking_all();
+    let pages = [
+        "docs/campaign.md",
+        "docs/check.md",
+        "docs/results.md",
+        "docs/gateway.md",
+        "docs/preview.md",
+    ];
+    let lines = pages.map(|name| run_page(name, &api));
+    assert_eq!(lines, [0, 1, 3, 2, 6]);
+    assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
+}
+
+#[test]
+fn programs_in_the_page_for_clients_run() {
+    let gateway = Gateway::start();
+    let page = page("docs/clients.md");
+    let for_gateway = |text: &str| text.replace("http://127.0.0.1:8925/api/", &gateway.api());
+    let is_installed = |program| match program {
+        "python3" => real_part("Python's requests", has_requests()),
+        program => real_part(program, has_program(program)),
+    };
+    let commands = blocks(&page, "text");
+    let [start, curl] = &commands[..] else {
+        panic!("the page starts the gateway, and calls curl")
+    };
+    assert!(start.starts_with("mailrun gateway "));
+    let mut programs = vec![("curl", "sh", "-s", for_gateway(curl))];
+    for (program, language, argument) in [
+        ("php", "php", "--"),
+        ("python3", "python", "-"),
+        ("node", "js", "-"),
+    ] {
+        let [text] = &blocks(&page, language)[..] else {
+            panic!("a program in {language}")
+        };
+        programs.push((program, program, argument, for_gateway(text)));
+    }
+    for (needs, program, argument, text) in programs {
+        if is_installed(needs) {
+            let sent = gateway.stored_messages().len();
+            let wrote = client(program, &[argument], &text);
+            assert!(wrote.contains("jan@example.com"), "{needs}: {wrote}");
+            assert_eq!(gateway.stored_messages().len(), sent + 1, "{needs}");
+        }
+    }
+}
+
+#[test]
+fn examples_exit_with_the_documented_code() {
+    let api = FakeApi::taking_all();
+    let mut examples = 0;
+    for example in fs::read_dir(root().join("examples")).expect("the examples") {
+        let name = example.expect("an entry").path().join("README.md");
+        let text = fs::read_to_string(&name).expect("an example has a page");
+        let code = text.split("exits with ").nth(1).expect("an exit code");
+        let code = &code[..1];
+        for line in blocks(&text, "sh") {
+            let line = format!("{line} # exit {code}");
+            Shell::new(&api).line(&name.display().to_string(), &line);
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 3);
+}
+
+#[test]
+fn the_picture_shows_the_current_output() {
+    if !real_part("python3", has_program("python3")) {
+        return;
+    }
+    let drawn = Command::new("python3")
+        .arg(root().join("tests/picture.py"))
+        .arg(run::program())
+        .output()
+        .expect("python3 starts");
+    let drawn = String::from_utf8(drawn.stdout).expect("an SVG is text");
+    let shown = page("docs/send.svg");
+    // The name of a run differs every time.
+    let without_run = |svg: &str| {
+        let lines = svg.lines().filter(|line| !line.contains("/runs/"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        without_run(&shown),
+        without_run(&drawn),
+        "redraw it: tests/picture.py target/debug/mailrun > docs/send.svg"
+    );
+}
