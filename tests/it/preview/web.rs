@@ -494,7 +494,7 @@ fn it_listens_on_this_machine_alone() {
         .arg(campaign.path())
         .args(["--web", "0.0.0.0:0"])
         .run();
-    ran.code(2).stderr_has("can be reached from other machines");
+    ran.code(2).stderr_has("other machines can reach");
     let ran = Run::new("preview").args(["nowhere", "--web"]).run();
     ran.code(1).stderr_has("there is no");
     let running = Run::new("preview")

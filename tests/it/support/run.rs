@@ -216,7 +216,7 @@ impl Running {
         while !done(self) {
             assert!(
                 self.started.elapsed() < LIMIT,
-                "`{}`: no {what} within {:?}\n{}",
+                "`{}`: timed out waiting for {what} after {:?}\n{}",
                 self.shown,
                 LIMIT,
                 both(&self.stdout(), &self.stderr())

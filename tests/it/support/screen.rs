@@ -105,7 +105,7 @@ impl Screen {
         while !done(self) {
             assert!(
                 begun.elapsed() < LIMIT,
-                "no {what}. The screen has\n{}",
+                "timed out waiting for {what}. The screen has\n{}",
                 self.contents()
             );
             std::thread::sleep(Duration::from_millis(5));
