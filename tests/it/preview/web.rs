@@ -496,7 +496,7 @@ fn it_listens_on_this_machine_alone() {
         .run();
     ran.code(2).stderr_has("other machines can reach");
     let ran = Run::new("preview").args(["nowhere", "--web"]).run();
-    ran.code(1).stderr_has("there is no");
+    ran.code(1).stderr_has("does not exist");
     let running = Run::new("preview")
         .arg(campaign.path())
         .args(["--web", "127.0.0.1:0", "--row", "3"])
