@@ -1,44 +1,43 @@
-//! From something in a message to its place in the templates.
+//! Finds the place in the templates that something in a message comes from.
 
 mod template_tags;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use self::template_tags::{Written, without_comments, written};
+use self::template_tags::{TemplateTag, template_tags, without_comments};
 use crate::campaign::TEMPLATES;
 use crate::finding::{Excerpt, Finding, Place};
 use crate::html::{ImageSource, Page};
 use crate::render::Engine;
 
-/// Finds what is in a message in the templates that it is made of.
+/// Finds places in the templates that a message is rendered from.
 #[derive(Debug)]
 pub(super) struct Locator {
-    /// The template of the HTML is the first.
-    files: Vec<File>,
+    /// The first is the template of the HTML.
+    files: Vec<Template>,
 }
 
 #[derive(Debug)]
-struct File {
+struct Template {
     path: PathBuf,
-    /// All of it: findings are pieces of this, so that they don't hold a copy each.
+    /// The whole text. Findings share it rather than hold copies.
     whole: Excerpt,
-    /// Its text, in small letters as far as they are ASCII.
+    /// The text with ASCII letters in lower case.
     lower: String,
-    /// The same without its comments.
-    bare: String,
-    /// Its tags of HTML.
-    tags: Vec<Written>,
+    /// The same without comments.
+    uncommented: String,
+    tags: Vec<TemplateTag>,
 }
 
-impl File {
+impl Template {
     fn new(path: PathBuf, text: &str) -> Self {
-        let bare = without_comments(text);
+        let uncommented = without_comments(text);
         Self {
             whole: Excerpt::new(&path.display().to_string(), text, 0..0),
             lower: text.to_ascii_lowercase(),
-            tags: written(&bare),
-            bare: bare.to_ascii_lowercase(),
+            tags: template_tags(&uncommented),
+            uncommented: uncommented.to_ascii_lowercase(),
             path,
         }
     }
@@ -51,14 +50,14 @@ impl File {
 impl Locator {
     pub(super) fn new(engine: &Engine, dir: &Path) -> Self {
         let files = engine.templates().into_iter();
-        let files = files.map(|(name, text)| File::new(dir.join(TEMPLATES).join(name), text));
+        let files = files.map(|(name, text)| Template::new(dir.join(TEMPLATES).join(name), text));
         Self {
             files: files.collect(),
         }
     }
 
-    /// A finding with the place of an element, as nearly as it can be told: the one in the templates
-    /// that has the same attributes, this one before all, or the same name.
+    /// Places a finding at the template tag that fits an element best. `attribute` is the one that the
+    /// finding is about.
     pub(super) fn at_element(
         &self,
         finding: Finding,
@@ -66,10 +65,11 @@ impl Locator {
         index: usize,
         attribute: Option<&str>,
     ) -> Finding {
-        self.put(finding, self.tag(page, index, attribute))
+        self.place(finding, self.tag(page, index, attribute))
     }
 
-    /// A finding where an image's address is written; CSS may have come to its element from elsewhere.
+    /// Places a finding where an image's address is written. CSS may have come to its element from
+    /// elsewhere.
     pub(super) fn at_image(
         &self,
         finding: Finding,
@@ -83,67 +83,69 @@ impl Locator {
         }
     }
 
-    /// A finding with the place of a text, its `nth` if it is there more than once.
+    /// Places a finding at the `nth` occurrence of a text, or the last.
     pub(super) fn at_text(&self, finding: Finding, text: &str, nth: usize) -> Finding {
         let needle = text.to_ascii_lowercase();
-        let in_files = |content: fn(&File) -> &str| {
+        let search = |content: fn(&Template) -> &str| {
             let files = self.files.iter().enumerate();
-            let all = files.flat_map(|(file, it)| {
-                let matches = content(it).match_indices(&needle);
-                matches.map(move |(at, found)| (file, at..at + found.len()))
+            let occurrences = files.flat_map(|(index, file)| {
+                let matches = content(file).match_indices(&needle);
+                matches.map(move |(at, text)| (index, at..at + text.len()))
             });
-            nth_or_last(all, nth)
+            nth_or_last(occurrences, nth)
         };
-        let found = (!needle.trim().is_empty())
-            .then(|| in_files(|file| &file.bare).or_else(|| in_files(|file| &file.lower)))
-            .flatten();
-        self.put(finding, found)
+        let span = (!needle.trim().is_empty())
+            .then(|| search(|file| &file.uncommented).or_else(|| search(|file| &file.lower)));
+        self.place(finding, span.flatten())
     }
 
-    /// Whether a text stands in a template as it is, but for the escaping of `&`.
+    /// Whether a template contains a text, with `&` written as such or as `&amp;`.
     pub(super) fn has(&self, text: &str) -> bool {
-        let escaped = text.replace('&', "&amp;");
-        let mut files = self.files.iter();
-        files.any(|file| file.text().contains(text) || file.text().contains(&escaped))
+        self.any_has(text, |template, text| template.contains(text))
     }
 
-    /// Whether an address stands in a template whole, not as a part of another.
+    /// Whether a template contains an address that is not part of a longer one.
     pub(super) fn has_address(&self, address: &str) -> bool {
-        let escaped = address.replace('&', "&amp;");
-        let mut files = self.files.iter().map(File::text);
-        files.any(|text| stands_whole(text, address, "") || stands_whole(text, &escaped, ""))
+        self.any_has(address, |template, address| {
+            has_whole(template, address, "")
+        })
     }
 
     /// Whether addresses in a template begin with this scheme and host.
     pub(super) fn has_site(&self, site: &str) -> bool {
+        self.files.iter().any(|file| has_site(file.text(), site))
+    }
+
+    fn any_has(&self, text: &str, has: impl Fn(&str, &str) -> bool) -> bool {
+        let escaped = text.replace('&', "&amp;");
         let mut files = self.files.iter();
-        files.any(|file| has_site(file.text(), site))
+        files.any(|file| has(file.text(), text) || has(file.text(), &escaped))
     }
 
-    /// A finding in the template of the HTML.
+    /// Places a finding in the template of the HTML, without a line.
     pub(super) fn somewhere(&self, finding: Finding) -> Finding {
-        self.put(finding, None)
+        self.place(finding, None)
     }
 
-    fn put(&self, mut finding: Finding, found: Option<(usize, Range<usize>)>) -> Finding {
-        match found {
+    /// `span` is the index of a file and a part of it.
+    fn place(&self, mut finding: Finding, span: Option<(usize, Range<usize>)>) -> Finding {
+        match span {
             Some((file, span)) => {
                 let file = &self.files[file];
                 finding.place.file = Some(file.path.clone());
                 finding.excerpt(file.whole.at(span))
             }
             None => {
-                finding.place = match self.files.first() {
-                    Some(file) => Place::file(&file.path),
-                    None => finding.place,
-                };
+                if let Some(file) = self.files.first() {
+                    finding.place = Place::file(&file.path);
+                }
                 finding
             }
         }
     }
 
-    /// The tag that made an element, as nearly as it can be told: of those that fit it best the one
-    /// in the same place among them.
+    /// The tag that fits an element best. If several do, counts the elements before it that they fit as
+    /// well.
     fn tag(
         &self,
         page: &Page,
@@ -151,51 +153,43 @@ impl Locator {
         attribute: Option<&str>,
     ) -> Option<(usize, Range<usize>)> {
         let element = page.element(index)?;
-        let fit_of = |(file, tag): &(usize, &Written), index: usize| {
+        let fit = |(file, tag): &(usize, &TemplateTag), index: usize| {
             tag.fit(page, index, attribute, self.files[*file].text())
         };
         let files = self.files.iter().enumerate();
-        let tags =
-            files.flat_map(|(file, content)| content.tags.iter().map(move |tag| (file, tag)));
-        let named = tags.filter(|(_, tag)| tag.name == element.name);
-        let fits: Vec<_> = named.map(|tag| (fit_of(&tag, index), tag)).collect();
+        let tags = files.flat_map(|(index, file)| file.tags.iter().map(move |tag| (index, tag)));
+        let same_name = tags.filter(|(_, tag)| tag.name == element.name);
+        let fits: Vec<_> = same_name.map(|tag| (fit(&tag, index), tag)).collect();
         let best = fits.iter().map(|(fit, _)| fit).max()?;
-        let mut best_tags = fits
+        let mut tags = fits
             .iter()
             .filter(|(fit, _)| fit == best)
             .map(|(_, tag)| tag);
-        let first = best_tags.clone().next()?;
+        let first = tags.clone().next()?;
         let before = page.named(&element.name).take_while(|(at, _)| *at < index);
-        let nth = before.filter(|(at, _)| fit_of(first, *at) == *best).count();
-        nth_or_last(&mut best_tags, nth).map(|(file, tag)| (*file, tag.span.clone()))
+        let nth = before.filter(|(at, _)| fit(first, *at) == *best).count();
+        nth_or_last(&mut tags, nth).map(|(file, tag)| (*file, tag.span.clone()))
     }
 }
 
-fn nth_or_last<T>(all: impl Iterator<Item = T>, nth: usize) -> Option<T> {
-    let mut last = None;
-    for (index, item) in all.enumerate() {
-        last = Some(item);
-        if index == nth {
-            break;
-        }
-    }
-    last
+fn nth_or_last<T>(items: impl Iterator<Item = T>, nth: usize) -> Option<T> {
+    items.take(nth.saturating_add(1)).last()
 }
 
 /// Whether addresses in a text begin with this scheme and host.
 pub(super) fn has_site(text: &str, site: &str) -> bool {
-    stands_whole(text, site, "/?#")
+    has_whole(text, site, "/?#")
 }
 
-/// Whether an address stands in a text by itself, or followed by one of `more`. A tag of a template may
-/// stand beside it.
-fn stands_whole(text: &str, address: &str, more: &str) -> bool {
-    let ends = |c: char| c.is_whitespace() || "\"'(),<>=".contains(c);
+/// Whether a text contains an address by itself, or followed by one of `more`. A Tera tag may be next to
+/// it.
+fn has_whole(text: &str, address: &str, more: &str) -> bool {
+    let is_boundary = |c: char| c.is_whitespace() || "\"'(),<>=".contains(c);
     text.match_indices(address).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + address.len()..].chars().next();
-        before.is_none_or(|c| ends(c) || c == '}')
-            && after.is_none_or(|c| ends(c) || c == '{' || more.contains(c))
+        before.is_none_or(|c| is_boundary(c) || c == '}')
+            && after.is_none_or(|c| is_boundary(c) || c == '{' || more.contains(c))
     })
 }
 
@@ -206,12 +200,12 @@ mod tests {
 
     fn locator(text: &str) -> Locator {
         Locator {
-            files: vec![File::new(PathBuf::from("a.html"), text)],
+            files: vec![Template::new(PathBuf::from("a.html"), text)],
         }
     }
 
     #[test]
-    fn an_element_is_found_where_it_is_written() {
+    fn finds_elements_in_the_template() {
         let template = "<p>\n<a href=\"https://x/{{ a > b }}\">1</a>\n <A class='>' href='#'>2</A><a href=\"#\">3";
         let html = "<p>\n<a href=\"https://x/\u{fdd0}0\u{fdd1}\">1</a>\n <A class='>' href='#'>2</A><a href=\"#\">3";
         let page = Page::parse(html, &Clock::system());
@@ -219,15 +213,15 @@ mod tests {
             .named("a")
             .map(|(index, _)| {
                 let finding = Finding::error("x", Place::default(), "x");
-                let found = locator(template).at_element(finding, &page, index, Some("href"));
-                (found.place.line, found.place.column)
+                let placed = locator(template).at_element(finding, &page, index, Some("href"));
+                (placed.place.line, placed.place.column)
             })
             .collect();
         let at = |line, column| (Some(line), Some(column));
         assert_eq!(places, [at(2, 1), at(3, 2), at(3, 29)]);
     }
 
-    /// Where the `nth` link is found, when the message is made of this.
+    /// The line and column of the `nth` link of a message.
     fn link(template: &str, html: &str, nth: usize) -> (u64, u64) {
         let page = Page::parse(html, &Clock::system());
         let (index, _) = page.named("a").nth(nth).expect("the link");
@@ -239,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_goes_on_is_another() {
+    fn a_longer_value_does_not_fit() {
         let html = "<a href='http://x/blog'>Blog</a>\n<a href='http://x'>Site</a>";
         assert_eq!(link(html, html, 1), (2, 1));
         assert_eq!(
@@ -249,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_branches_that_are_not_taken_make_nothing() {
+    fn comments_and_other_branches_do_not_fit() {
         let html = "<a href='#'>All of you</a>";
         for template in [
             "<!-- <a href='#'>All of you</a> -->\n<a href='#'>All of you</a>",
@@ -262,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_without_an_attribute_is_not_one_that_has_it() {
+    fn missing_attributes_count() {
         let template =
             "<a href='#' title='x'>1</a>\n<a href='#' {{ rest }}>1</a>\n<a href='#'>1</a>";
         assert_eq!(link(template, "<a href='#'>1</a>", 0), (2, 1));

@@ -1,5 +1,5 @@
-//! `check --net`, as users run it: nothing that is not public is ever connected to. What is found out there
-//! is tested beside the code, with servers that may be connected to.
+//! `check --net` as a program: it never connects to addresses that are not public. Unit tests cover its findings,
+//! with servers that it may connect to.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use crate::support::campaign::Campaign;
 use crate::support::findings::Report;
 use crate::support::run::Run;
 
-/// A server that notices whether somebody connects.
+/// A server to which nobody may connect.
 struct Trap(TcpListener);
 
 impl Trap {
@@ -45,7 +45,7 @@ fn checked(campaign: &Campaign, options: &[&str]) -> Report {
 }
 
 #[test]
-fn what_is_not_public_is_told_and_not_connected_to() {
+fn reports_private_addresses_without_connecting() {
     let trap = Trap::new();
     let here = trap.url("/offer");
     let links = [
@@ -64,7 +64,7 @@ fn what_is_not_public_is_told_and_not_connected_to() {
         .iter()
         .filter(|finding| finding.code == "link-not-public")
         .collect();
-    // The last two are one: 127.0.0.1.
+    // The last two are the same address, 127.0.0.1.
     assert_eq!(private.len(), links.len() - 1, "{report:#?}");
     for finding in private {
         assert_eq!(finding.severity, "warning");
@@ -74,7 +74,7 @@ fn what_is_not_public_is_told_and_not_connected_to() {
 }
 
 #[test]
-fn images_are_looked_up_as_well() {
+fn looks_up_images() {
     let trap = Trap::new();
     let url = |name: &str| trap.url(&format!("/{name}.png"));
     let images = format!(
@@ -113,7 +113,7 @@ fn images_are_looked_up_as_well() {
 }
 
 #[test]
-fn links_that_mean_one_recipient_are_not_told_whole() {
+fn shortens_links_of_one_recipient() {
     let trap = Trap::new();
     let link = trap.url("/confirm?who={{ token }}");
     let report = checked(&linking(&[&link]), &["--net"]);
@@ -123,7 +123,7 @@ fn links_that_mean_one_recipient_are_not_told_whole() {
 }
 
 #[test]
-fn without_the_option_nothing_is_looked_up() {
+fn looks_up_nothing_without_the_option() {
     let trap = Trap::new();
     let report = checked(&linking(&[&trap.url("/offer")]), &[]);
     for rule in mailrun::check::rules().filter(|rule| rule.network) {
@@ -133,7 +133,7 @@ fn without_the_option_nothing_is_looked_up() {
 }
 
 #[test]
-fn its_rules_can_be_turned_off() {
+fn rules_can_be_turned_off() {
     let campaign = linking(&["http://10.0.0.1/"]).set("check.off.link-not-public", "our intranet");
     let report = checked(&campaign, &["--net"]);
     assert!(
@@ -145,7 +145,7 @@ fn its_rules_can_be_turned_off() {
 }
 
 #[test]
-fn what_css_has_of_one_recipient_is_neither_fetched_nor_looked_up() {
+fn looks_up_nothing_of_one_recipient_in_css() {
     let trap = Trap::new();
     let style = format!(
         "<style>@media screen {{ .a {{ background: url({}) }} .b {{ background: url(http://{{{{ token }}}}.localhost/) }} }}</style>",

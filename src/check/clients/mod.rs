@@ -1,5 +1,4 @@
-//! Mail clients, and what they lack: the data of <https://www.caniemail.com>, as far as it is about
-//! what people miss.
+//! Mail clients and the features they lack, from the data of <https://www.caniemail.com>.
 
 mod feature;
 mod uses;
@@ -12,7 +11,7 @@ use serde::Deserialize;
 pub(super) use feature::Feature;
 pub(super) use uses::{Use, is_style_for_all, uses};
 
-/// The families that are cared about where the campaign names none.
+/// The families for a campaign that names none.
 const DEFAULT: [&str; 6] = [
     "apple-mail",
     "gmail",
@@ -22,41 +21,39 @@ const DEFAULT: [&str; 6] = [
     "yahoo",
 ];
 
-/// The client that does not see what stands between `<!--[if !mso]><!-->` and `<!--<![endif]-->`.
+/// The client that skips HTML between `<!--[if !mso]><!-->` and `<!--<![endif]-->`.
 const MSO: (&str, &str) = ("outlook", "windows");
 
-/// Who lacks what.
+/// The content of `table.json`.
 #[derive(Debug, Deserialize)]
 struct Table {
-    /// The names of families, and of what they run on, as people know them.
+    /// Display names.
     families: BTreeMap<String, String>,
     platforms: BTreeMap<String, String>,
-    /// By the slug of the feature, the family, and what it runs on.
+    /// By feature, family and platform.
     lacking: BTreeMap<String, BTreeMap<String, BTreeMap<String, Lack>>>,
 }
 
-/// How much of a feature is lacking.
+/// How much of a feature a client lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) enum Lack {
-    /// All of it.
     #[serde(rename = "n")]
     All,
-    /// A part.
     #[serde(rename = "a")]
     Part,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let table = serde_json::from_str(include_str!("table.json"));
-    table.expect("the table that is built in is right: a test reads it")
+    table.expect("a test reads the built-in table")
 });
 
-/// The families of mail clients that are known, as caniemail names them.
+/// The names of all families of mail clients, as at caniemail.com.
 pub(super) fn families() -> impl Iterator<Item = &'static str> {
     TABLE.families.keys().map(String::as_str)
 }
 
-/// The families that are cared about.
+/// The families to check for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Clients(Vec<&'static str>);
 
@@ -67,7 +64,7 @@ impl Default for Clients {
 }
 
 impl Clients {
-    /// These; or those that most people have, if there are none. `None` for a name that no family has.
+    /// These families, or the most common ones if there are none. `None` if a name is unknown.
     pub(super) fn named<'a>(names: impl Iterator<Item = &'a str>) -> Option<Self> {
         let find = |name: &str| families().find(|family| *family == name);
         let mut named: Vec<_> = names.map(find).collect::<Option<_>>()?;
@@ -80,29 +77,26 @@ impl Clients {
         })
     }
 
-    /// Those of them that lack this much of a feature, leaving out those that can't even do what it
-    /// is part of, and Outlook for Windows if it does not see it.
-    pub(super) fn lacking(&self, feature: &Feature, lack: Lack, mso_sees: bool) -> Vec<Client> {
-        let all = self.0.iter().filter_map(|family| {
-            let platforms = TABLE.lacking.get(&feature.slug)?.get(*family)?;
-            let lacking = platforms.iter().filter(|it| *it.1 == lack);
-            let lacking = lacking.map(|(platform, _)| Client {
-                family,
-                platform: platform.as_str(),
-            });
-            Some(lacking.collect::<Vec<_>>())
-        });
+    /// The clients that lack this much of a feature, except those that lack all of what it is part of, and except
+    /// Outlook for Windows unless `in_outlook`.
+    pub(super) fn lacking(&self, feature: &Feature, lack: Lack, in_outlook: bool) -> Vec<Client> {
         let whole = feature.part_of.as_deref();
-        let mut clients: Vec<_> = all.flatten().collect();
-        clients.retain(|it| {
-            (mso_sees || (it.family, it.platform) != MSO)
-                && whole.is_none_or(|whole| it.lack_of(whole) != Some(Lack::All))
+        let clients = self.0.iter().flat_map(|family| {
+            let platforms = TABLE
+                .lacking
+                .get(&feature.slug)
+                .and_then(|it| it.get(*family));
+            let platforms = platforms.into_iter().flatten();
+            let lacking = platforms.filter(|(_, it)| **it == lack);
+            lacking.map(|(platform, _)| Client { family, platform })
         });
         clients
+            .filter(|it| in_outlook || (it.family, it.platform) != MSO)
+            .filter(|it| whole.is_none_or(|whole| it.lack_of(whole) != Some(Lack::All)))
+            .collect()
     }
 }
 
-/// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Client {
     family: &'static str,
@@ -116,12 +110,12 @@ impl Client {
     }
 }
 
-/// Clients as they are named in a sentence: `Gmail (webmail, iOS) and Outlook (Windows)`.
-pub(super) fn in_words(clients: &[Client]) -> String {
+/// Lists clients in a sentence: `Gmail (webmail, iOS) and Outlook (Windows)`.
+pub(super) fn list(clients: &[Client]) -> String {
     let mut families: Vec<(&str, Vec<&str>)> = Vec::new();
     for client in clients {
-        let known = &TABLE.platforms;
-        let platform = known.get(client.platform).map_or(client.platform, |it| it);
+        let names = &TABLE.platforms;
+        let platform = names.get(client.platform).map_or(client.platform, |it| it);
         match families.last_mut() {
             Some((family, platforms)) if *family == client.family => platforms.push(platform),
             _ => families.push((client.family, vec![platform])),
@@ -148,16 +142,16 @@ mod tests {
 
     fn feature(slug: &str) -> &'static Feature {
         let found = FEATURES.iter().find(|it| it.slug == slug);
-        found.expect("it is looked for")
+        found.expect("a feature")
     }
 
-    fn lacking(names: &[&str], slug: &str, lack: Lack, mso_sees: bool) -> String {
+    fn lacking(names: &[&str], slug: &str, lack: Lack, in_outlook: bool) -> String {
         let clients = Clients::named(names.iter().copied()).expect("they are known");
-        in_words(&clients.lacking(feature(slug), lack, mso_sees))
+        list(&clients.lacking(feature(slug), lack, in_outlook))
     }
 
     #[test]
-    fn the_data_that_is_built_in_is_whole() {
+    fn the_built_in_data_is_complete() {
         for feature in FEATURES.iter() {
             let lacking = TABLE.lacking.get(&feature.slug);
             assert!(lacking.is_some(), "no data about {}", feature.slug);
@@ -169,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_named_with_what_they_run_on() {
+    fn lists_clients_with_their_platforms() {
         let flex = "css-display-flex";
         assert_eq!(lacking(&[], flex, Lack::All, true), "Outlook (Windows)");
         assert_eq!(lacking(&["gmail"], flex, Lack::All, true), "");
@@ -184,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn outlook_does_not_lack_what_it_does_not_see() {
+    fn outlook_does_not_lack_what_it_skips() {
         assert_eq!(
             lacking(&["outlook"], "css-display-flex", Lack::All, false),
             ""
@@ -192,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lacks_the_whole_is_not_named_for_a_part() {
+    fn clients_without_the_whole_are_not_listed_for_a_part() {
         let found = lacking(
             &["gmail", "outlook"],
             "css-justify-content",
@@ -203,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_family_has_is_none() {
+    fn unknown_names_are_rejected() {
         assert_eq!(Clients::named(["gmail", "outlok"].into_iter()), None);
     }
 }

@@ -1,8 +1,8 @@
-//! Where a page uses the features that are looked for.
+//! Finds the features that a page uses.
 
 use std::collections::BTreeMap;
 
-use super::feature::{FEATURES, Feature, is_coloured};
+use super::feature::{FEATURES, Feature, has_plain_background};
 use crate::html::marks::is_marked;
 use crate::html::{
     Element, NodeKind, Page, SelectorMatcher, Style, StylesheetItem, components, parse_stylesheet,
@@ -11,49 +11,46 @@ use crate::html::{
 /// A use of a feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Use {
-    /// The element that it is in.
+    /// The index of its element.
     pub(in super::super) node: usize,
-    /// How it is written, if it is CSS: one of these can be found.
-    pub(in super::super) written: Vec<String>,
-    /// Whether Outlook for Windows sees it.
-    pub(in super::super) mso_sees: bool,
+    /// The texts to search for in the templates, in this order, if it is CSS.
+    pub(in super::super) texts: Vec<String>,
+    /// Whether Outlook for Windows reads it.
+    pub(in super::super) in_outlook: bool,
 }
 
-/// The first use of each feature that a page uses; one that Outlook sees before others. What stands
-/// in comments, in `@media` and the like is only for clients that know it.
+/// The first use of each feature on a page, preferring those that Outlook for Windows reads. Comments,
+/// `@media` and the like are skipped: they are for clients that know the feature.
 pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
-    let mut found = Found::default();
-    let named = SelectorMatcher::new(page);
-    for (node, it) in page.nodes.iter().enumerate() {
-        found.node = node;
-        match &it.kind {
-            NodeKind::Comment(text) => found.comment(text),
-            NodeKind::Element(element) => found.element(page, element),
+    let mut collector = Collector::default();
+    let matcher = SelectorMatcher::new(page);
+    for (index, node) in page.nodes.iter().enumerate() {
+        collector.node = index;
+        match &node.kind {
+            NodeKind::Comment(text) => collector.comment(text),
+            NodeKind::Element(element) => collector.element(page, element),
             NodeKind::Text(text) => {
-                let parent = it.parent.and_then(|at| page.element(at));
+                let parent = node.parent.and_then(|at| page.element(at));
                 if parent.is_some_and(is_style_for_all) {
-                    found.stylesheet(text, &named);
+                    collector.stylesheet(text, &matcher);
                 }
             }
         }
     }
-    let uses = found.uses.into_iter();
-    uses.map(|(at, it)| (&FEATURES[at], it)).collect()
+    let uses = collector.uses.into_iter();
+    uses.map(|(feature, it)| (&FEATURES[feature], it)).collect()
 }
 
-/// Whether an element is a `<style>` that every client goes by.
+/// Whether an element is a `<style>` that applies in every client.
 pub(in super::super) fn is_style_for_all(element: &Element) -> bool {
-    let media = element
-        .get("media")
-        .unwrap_or("all")
-        .trim()
-        .to_ascii_lowercase();
-    element.name == "style" && ["all", "screen", ""].contains(&media.as_str())
+    let media = element.get("media").unwrap_or("all").trim();
+    let for_all = ["all", "screen", ""];
+    element.name == "style" && for_all.iter().any(|it| it.eq_ignore_ascii_case(media))
 }
 
-/// Whether nobody misses what a property does, or it is for one kind of client alone.
+/// Whether a property is unimportant, or for one client only.
 fn is_cosmetic(property: &str) -> bool {
-    let begins = [
+    let prefixes = [
         "-",
         "animation",
         "box-shadow",
@@ -62,106 +59,113 @@ fn is_cosmetic(property: &str) -> bool {
         "text-shadow",
         "transition",
     ];
-    property.ends_with("-radius") || begins.iter().any(|begin| property.starts_with(begin))
+    property.ends_with("-radius") || prefixes.iter().any(|it| property.starts_with(it))
 }
 
 #[derive(Default)]
-struct Found {
+struct Collector {
+    /// The index of the current node.
     node: usize,
-    /// Whether Outlook for Windows does not see what comes.
-    not_for_mso: bool,
-    /// Whether there is a drawing for Outlook for Windows: it has the background images.
-    vml: bool,
+    /// Whether Outlook for Windows skips the current node.
+    is_hidden_from_outlook: bool,
+    /// Whether there is VML for Outlook for Windows, which provides the background images.
+    has_vml: bool,
+    /// By the index of the feature.
     uses: BTreeMap<usize, Use>,
 }
 
-impl Found {
-    /// `<!--[if !mso]><!-->` and `<!--<![endif]-->`.
+impl Collector {
+    /// Handles `<!--[if !mso]><!-->` and `<!--<![endif]-->`.
     fn comment(&mut self, text: &str) {
         let text = text.trim().to_ascii_lowercase();
-        self.vml |= text.contains("<v:");
+        self.has_vml |= text.contains("<v:");
         if text.starts_with("[if !") && text.contains("mso") {
-            self.not_for_mso = true;
+            self.is_hidden_from_outlook = true;
         } else if text.starts_with("<![endif]") || text.starts_with("[endif]") {
-            self.not_for_mso = false;
+            self.is_hidden_from_outlook = false;
         }
     }
 
     fn element(&mut self, page: &Page, element: &Element) {
-        for (at, feature) in FEATURES.iter().enumerate() {
-            if feature.is_at(page, self.node, element) {
-                self.add(at, Vec::new);
+        for (index, feature) in FEATURES.iter().enumerate() {
+            if feature.is_used_by(page, self.node, element) {
+                self.add(index, Vec::new);
             }
         }
         if let Some(style) = element.get("style") {
             let style = Style::parse(style);
-            self.style(&style, is_coloured(Some(element), &style));
+            self.style(&style, has_plain_background(Some(element), &style));
         }
     }
 
-    /// What its rules are for that fit no element depends on the client, or nobody sees it.
-    fn stylesheet(&mut self, text: &str, named: &SelectorMatcher<'_>) {
+    /// Rules that match no element are for certain clients only, or unused.
+    fn stylesheet(&mut self, text: &str, matcher: &SelectorMatcher<'_>) {
         for item in parse_stylesheet(text) {
             match item {
-                StylesheetItem::Rule { selector, .. } if !named.may_match(&selector) => {}
-                StylesheetItem::Rule { selector, style } => {
-                    let coloured = is_coloured(None, &style);
-                    self.style(&style, coloured);
-                    self.all(|it| it.is_in_selector(&selector), || vec![selector.clone()]);
+                StylesheetItem::Rule { selector, style } if matcher.may_match(&selector) => {
+                    self.style(&style, has_plain_background(None, &style));
+                    self.css(|it| it.is_in_selector(&selector), || vec![selector.clone()]);
                 }
-                StylesheetItem::Import(what) => {
-                    self.all(
-                        |it| it.is_import(&what),
-                        || vec![what.clone(), "@import".to_owned()],
-                    );
-                }
+                StylesheetItem::Rule { .. } => {}
+                StylesheetItem::Import(import) => self.css(
+                    |it| it.is_in_import(&import),
+                    || vec![import.clone(), "@import".to_owned()],
+                ),
             }
         }
     }
 
-    fn style(&mut self, style: &Style, coloured: bool) {
-        // What is not to be seen need not look good.
+    fn style(&mut self, style: &Style, has_background: bool) {
+        // Hidden elements need no features.
         if style.hides() {
             return;
         }
-        let coloured = coloured || self.vml;
-        let all = style.declarations();
-        let all = all.filter(|it| !is_marked(&it.value) && !is_cosmetic(&it.property));
-        let all: Vec<_> = all.map(|it| (it, components(&it.value))).collect();
-        for (at, (declaration, value)) in all.iter().enumerate() {
+        let has_background = has_background || self.has_vml;
+        let declarations = style.declarations();
+        let declarations: Vec<_> = declarations
+            .filter(|it| !is_marked(&it.value) && !is_cosmetic(&it.property))
+            .map(|it| (it, components(&it.value)))
+            .collect();
+        for (index, (declaration, value)) in declarations.iter().enumerate() {
             let property = &declaration.property;
+            let earlier = &declarations[..index];
             let uses = |feature: &Feature| {
-                // Clients that don't know it keep to what was declared before.
-                let earlier = || all[..at].iter().filter(|(it, _)| it.property == *property);
-                feature.is_in(property, value, coloured)
-                    && !earlier().any(|(_, value)| !feature.is_in(property, value, coloured))
+                // Clients without the feature use an earlier declaration.
+                let has_fallback = earlier.iter().any(|(it, value)| {
+                    it.property == *property
+                        && !feature.is_in_declaration(property, value, has_background)
+                });
+                !has_fallback && feature.is_in_declaration(property, value, has_background)
             };
-            self.all(uses, || {
+            self.css(uses, || {
                 let value = &declaration.value;
-                let ways = [": ", ":"].map(|colon| format!("{property}{colon}{value}"));
-                ways.into_iter().chain([format!("{property}:")]).collect()
+                vec![
+                    format!("{property}: {value}"),
+                    format!("{property}:{value}"),
+                    format!("{property}:"),
+                ]
             });
         }
     }
 
-    fn all(&mut self, uses: impl Fn(&Feature) -> bool, written: impl Fn() -> Vec<String>) {
-        for (at, feature) in FEATURES.iter().enumerate() {
+    fn css(&mut self, uses: impl Fn(&Feature) -> bool, texts: impl Fn() -> Vec<String>) {
+        for (index, feature) in FEATURES.iter().enumerate() {
             if feature.is_css() && uses(feature) {
-                self.add(at, &written);
+                self.add(index, &texts);
             }
         }
     }
 
-    fn add(&mut self, feature: usize, written: impl FnOnce() -> Vec<String>) {
-        let mso_sees = !self.not_for_mso;
-        let known = self.uses.get(&feature);
-        if known.is_none_or(|known| mso_sees && !known.mso_sees) {
-            let found = Use {
+    fn add(&mut self, feature: usize, texts: impl FnOnce() -> Vec<String>) {
+        let in_outlook = !self.is_hidden_from_outlook;
+        let earlier = self.uses.get(&feature);
+        if earlier.is_none_or(|earlier| in_outlook && !earlier.in_outlook) {
+            let new = Use {
                 node: self.node,
-                written: written(),
-                mso_sees,
+                texts: texts(),
+                in_outlook,
             };
-            self.uses.insert(feature, found);
+            self.uses.insert(feature, new);
         }
     }
 }
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn css_is_found_in_attributes_and_stylesheets() {
+    fn finds_css_in_attributes_and_stylesheets() {
         for (html, slug) in [
             ("<p style='DISPLAY: Flex !important'>", "css-display-flex"),
             (
@@ -210,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn html_is_found() {
+    fn finds_html() {
         for (html, slug) in [
             ("<video src=a.mp4></video>", "html-video"),
             ("<link rel=StyleSheet href=a.css>", "html-link"),
@@ -225,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_some_clients_only_is_none() {
+    fn skips_features_for_some_clients_only() {
         for html in [
             "<style>@media (min-width: 1px) { p { display: flex } }</style><p>",
             "<style>@supports (display: grid) { p { display: grid } }</style><p>",
@@ -250,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn what_outlook_does_not_see_is_told() {
+    fn knows_what_outlook_skips() {
         let html = "<!--[if !mso]><!--><p style='display:flex'><!--<![endif]-->";
-        let sees = |html: &str| uses(&Page::parse(html, &Clock::system()))[0].1.mso_sees;
-        assert!(!sees(html));
-        assert!(sees(&format!("{html}<p style='display:flex'>")));
+        let in_outlook = |html: &str| uses(&Page::parse(html, &Clock::system()))[0].1.in_outlook;
+        assert!(!in_outlook(html));
+        assert!(in_outlook(&format!("{html}<p style='display:flex'>")));
     }
 }

@@ -1,120 +1,128 @@
-//! The tags of HTML as a template has them, and which of them makes an element of a message.
+//! The HTML tags in a template, and how well each fits an element of a message.
 
 use std::ops::{ControlFlow, Range};
 
 use crate::html::marks::{self, before_marks};
 use crate::html::{NodeKind, Page, Token, tokenize};
 
-/// What stands for a template's tags in what is read of a tag of HTML: [`before_marks`] ends there.
-const FILLED: char = marks::BEGIN;
+/// Replaces a Tera tag inside an HTML tag, so that [`before_marks`] ends there.
+const PLACEHOLDER: char = marks::BEGIN;
+/// How many characters of the text after a tag are compared.
+const COMPARED: usize = 24;
 
-/// A start tag, as a template has it.
+/// A start tag in a template.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct TemplateTag {
     pub(super) name: String,
     pub(super) span: Range<usize>,
     attributes: Vec<(String, String)>,
-    /// Whether a template's tags between its attributes may give it more of them, or fewer.
+    /// Whether Tera tags between the attributes may add some or leave some out.
     is_open: bool,
 }
 
-/// How well a tag fits an element, the most telling first.
+/// How well a tag fits an element, the most significant criterion first.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fit {
     /// It has the element's attributes and no others.
-    all: bool,
+    attributes: bool,
     /// It has the attribute that the finding is about.
-    asked: bool,
-    /// The same text comes behind it.
+    attribute: bool,
+    /// The same text follows it.
     text: bool,
-    /// Its style is the element's: styles from elsewhere may have come to that.
+    /// It has the element's style. CSS inlining may have changed that.
     style: bool,
 }
 
-/// The tags of a template, those in comments left out.
-pub(super) fn written(text: &str) -> Vec<Written> {
-    let begins = text.match_indices('<').filter_map(|(at, _)| {
-        let rest = &text[at + 1..];
+/// The tags of a template without comments.
+pub(super) fn template_tags(text: &str) -> Vec<TemplateTag> {
+    let starts = text.match_indices('<').filter_map(|(start, _)| {
+        let rest = &text[start + 1..];
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | ':'));
         let name = &rest[..end.unwrap_or(rest.len())];
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
-        is_name.then(|| (at, name.to_ascii_lowercase()))
+        is_name.then(|| (start, name.to_ascii_lowercase()))
     });
-    let tags = begins.map(|(start, name)| {
+    let tags = starts.map(|(start, name)| {
         let span = start..tag_end(text, start);
-        let attributes = attributes(&text[span.clone()]);
-        let (open, attributes): (Vec<_>, Vec<_>) = attributes
-            .into_iter()
-            .partition(|(name, _)| name.contains(FILLED));
-        Written {
+        let mut attributes = attributes(&text[span.clone()]);
+        let all = attributes.len();
+        attributes.retain(|(name, _)| !name.contains(PLACEHOLDER));
+        TemplateTag {
             name,
             span,
+            is_open: attributes.len() < all,
             attributes,
-            is_open: !open.is_empty(),
         }
     });
     tags.collect()
 }
 
-impl Written {
-    /// How well it fits an element of a page; `asked` is the attribute that the finding is about, and
-    /// `text` all of the template.
-    pub(super) fn fit(&self, page: &Page, index: usize, asked: Option<&str>, text: &str) -> Fit {
+impl TemplateTag {
+    /// How well it fits an element of a page. `attribute` is the one that the finding is about, and
+    /// `template` the text that the tag is in.
+    pub(super) fn fit(
+        &self,
+        page: &Page,
+        index: usize,
+        attribute: Option<&str>,
+        template: &str,
+    ) -> Fit {
         let Some(element) = page.element(index) else {
             return Fit::default();
         };
-        let has = |name: &str| {
-            let value = self.get(name);
-            value.is_some_and(|value| element.get(name).is_some_and(|it| is_like(value, it)))
+        let fits = |name: &str| {
+            let value = self.get(name).zip(element.get(name));
+            value.is_some_and(|(template, rendered)| may_render_as(template, rendered))
         };
-        let own = element.attributes.iter().map(|(name, _)| name.as_str());
-        let mut own = own.filter(|name| *name != "style");
+        let mut rendered = element.attributes.iter().map(|(name, _)| name.as_str());
         let mut written = self.attributes.iter().map(|(name, _)| name.as_str());
-        let all = own.all(|name| has(name) || self.is_open && self.get(name).is_none())
-            && written.all(|name| name == "style" || self.is_open || element.has(name));
+        let has_all = rendered
+            .all(|name| name == "style" || fits(name) || self.is_open && self.get(name).is_none());
+        let has_no_others =
+            self.is_open || written.all(|name| name == "style" || element.has(name));
         Fit {
-            all,
-            asked: asked.is_some_and(has),
-            text: text_behind(page, index).is_some_and(|behind| {
-                let rest = text[self.span.end..].trim_start();
-                rest.starts_with(behind) && (!behind.is_empty() || rest.starts_with("{{"))
+            attributes: has_all && has_no_others,
+            attribute: attribute.is_some_and(fits),
+            text: text_after(page, index).is_some_and(|text| {
+                let rest = template[self.span.end..].trim_start();
+                rest.starts_with(text) && (!text.is_empty() || rest.starts_with("{{"))
             }),
-            style: has("style"),
+            style: fits("style"),
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    fn get(&self, attribute: &str) -> Option<&str> {
         let mut attributes = self.attributes.iter();
-        attributes
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
+        let (_, value) = attributes.find(|(name, _)| name == attribute)?;
+        Some(value)
     }
 }
 
-/// Whether a value is made of what is written: as far as neither has a row's own value in it.
-fn is_like(written: &str, value: &str) -> bool {
-    let (begin, made) = (before_marks(written), before_marks(value));
-    match (begin.len() < written.len(), made.len() < value.len()) {
-        (false, false) => written == value,
-        (true, false) => value.starts_with(begin),
-        (false, true) => written.starts_with(made),
-        (true, true) => begin.starts_with(made) || made.starts_with(begin),
+/// Whether a value in a template may give a value in a message. What follows a placeholder or mark is not
+/// compared.
+fn may_render_as(template: &str, rendered: &str) -> bool {
+    let (fixed, known) = (before_marks(template), before_marks(rendered));
+    match (fixed.len() < template.len(), known.len() < rendered.len()) {
+        (false, false) => template == rendered,
+        (true, false) => rendered.starts_with(fixed),
+        (false, true) => template.starts_with(known),
+        (true, true) => fixed.starts_with(known) || known.starts_with(fixed),
     }
 }
 
-/// The beginning of the text that comes right behind an element's start tag, as it may be written in
-/// a template; nothing is left of it where a row's value comes first.
-fn text_behind(page: &Page, index: usize) -> Option<&str> {
+/// The beginning of the text right after an element's start tag, as far as a template has the same. It is
+/// empty if a row's value comes first.
+fn text_after(page: &Page, index: usize) -> Option<&str> {
     let NodeKind::Text(text) = &page.nodes.get(index + 1)?.kind else {
         return None;
     };
     let text = text.trim_start();
-    let text = text.split(['&', '<', '>', '\u{a0}', FILLED]).next()?;
-    let end = text.char_indices().nth(24).map_or(text.len(), |(at, _)| at);
-    Some(text[..end].trim_end())
+    let text = text.split(['&', '<', '>', '\u{a0}', marks::BEGIN]).next()?;
+    let end = text.char_indices().nth(COMPARED);
+    Some(text[..end.map_or(text.len(), |(at, _)| at)].trim_end())
 }
 
-/// The end of a tag that begins at `start`; a `>` in quotes or in a template's tag is none.
+/// The end of the tag that begins at `start`, skipping any `>` in quotes or in a Tera tag.
 fn tag_end(text: &str, start: usize) -> usize {
     let mut quote = None;
     let mut braces = 0_usize;
@@ -131,10 +139,10 @@ fn tag_end(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// The attributes of a tag, with [`FILLED`] for a template's tags.
+/// The attributes of a tag, with [`PLACEHOLDER`] for each Tera tag.
 fn attributes(tag: &str) -> Vec<(String, String)> {
     let mut attributes = Vec::new();
-    tokenize(&filled(tag), |token| {
+    tokenize(&with_placeholders(tag), |token| {
         if let Token::StartTag(tag) = token {
             attributes.extend(tag.to_attributes());
         }
@@ -143,56 +151,47 @@ fn attributes(tag: &str) -> Vec<(String, String)> {
     attributes
 }
 
-fn filled(tag: &str) -> String {
-    let mut filled = String::with_capacity(tag.len());
+fn with_placeholders(tag: &str) -> String {
+    let mut replaced = String::with_capacity(tag.len());
     let mut rest = tag;
-    while let Some(at) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        let close = if rest[at..].starts_with("{{") {
-            "}}"
-        } else {
-            "%}"
-        };
+    while let Some((at, close)) = first_of(rest, [("{{", "}}"), ("{%", "%}")]) {
         let Some(length) = rest[at..].find(close) else {
             break;
         };
-        filled.push_str(&rest[..at]);
-        filled.push(FILLED);
+        replaced.push_str(&rest[..at]);
+        replaced.push(PLACEHOLDER);
         rest = &rest[at + length + close.len()..];
     }
-    filled.push_str(rest);
-    filled
+    replaced + rest
 }
 
-/// A template with spaces in the place of its comments, those of HTML and those of Tera, so that all
-/// else stands where it stood. What is for Outlook alone is no comment.
+/// Where the first of two openers is, and what closes it.
+fn first_of<'a>(text: &str, pairs: [(&str, &'a str); 2]) -> Option<(usize, &'a str)> {
+    let found = pairs.map(|(open, close)| Some((text.find(open)?, close)));
+    found.into_iter().flatten().min_by_key(|(at, _)| *at)
+}
+
+/// A template with spaces in place of its comments, both HTML and Tera comments, so that everything else
+/// keeps its place. Conditional comments for Outlook stay.
 pub(super) fn without_comments(text: &str) -> String {
-    let mut bare = String::with_capacity(text.len());
+    let mut blanked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("<!--").into_iter().chain(rest.find("{#")).min() {
-        let of_html = rest[at..].starts_with("<!--");
-        let (begin, close) = if of_html {
-            ("<!--", "-->")
-        } else {
-            ("{#", "#}")
-        };
-        let inner = at + begin.len();
-        let is_condition = of_html && rest[inner..].trim_start().starts_with("[if");
-        bare.push_str(&rest[..at]);
-        let end = match rest[inner..].find(close) {
-            _ if is_condition => inner,
-            Some(length) => inner + length + close.len(),
-            None => rest.len(),
-        };
-        if is_condition {
-            bare.push_str(&rest[at..end]);
-        } else {
-            let blank = |byte: u8| if byte == b'\n' { '\n' } else { ' ' };
-            bare.extend(rest[at..end].bytes().map(blank));
+    while let Some((at, close)) = first_of(rest, [("<!--", "-->"), ("{#", "#}")]) {
+        let opener = if close == "-->" { "<!--" } else { "{#" };
+        let inner = at + opener.len();
+        blanked.push_str(&rest[..at]);
+        if close == "-->" && rest[inner..].trim_start().starts_with("[if") {
+            blanked.push_str(opener);
+            rest = &rest[inner..];
+            continue;
         }
+        let length = rest[inner..].find(close);
+        let end = length.map_or(rest.len(), |length| inner + length + close.len());
+        let blank = |byte: u8| if byte == b'\n' { '\n' } else { ' ' };
+        blanked.extend(rest[at..end].bytes().map(blank));
         rest = &rest[end..];
     }
-    bare.push_str(rest);
-    bare
+    blanked + rest
 }
 
 #[cfg(test)]
@@ -200,25 +199,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_are_blank_and_all_else_stands_where_it_stood() {
+    fn comments_become_spaces() {
         let text = "a<!-- ż -->b{# c\nd #}<!--[if mso]><p><![endif]--><!-- e";
         let bare = "a           b    \n    <!--[if mso]><p><![endif]-->      ";
-        let wanted: String = without_comments(text);
-        assert_eq!(wanted.len(), text.len());
-        assert_eq!(wanted.trim_end(), bare.trim_end());
+        let blanked = without_comments(text);
+        assert_eq!(blanked.len(), text.len());
+        assert_eq!(blanked.trim_end(), bare.trim_end());
     }
 
     #[test]
-    fn tags_have_their_attributes_whatever_a_template_puts_in() {
+    fn tags_have_attributes_with_tera_tags_in_them() {
         let text =
             "<a href=\"https://x/{{ a > b }}&amp;c\" {% if x %}title='y'{% endif %}>1</a><V:rect>";
-        let tags = written(text);
+        let tags = template_tags(text);
         assert_eq!(tags.len(), 2);
         assert_eq!(tags[0].get("href"), Some("https://x/\u{fdd0}&c"));
         assert!(tags[0].is_open);
         assert_eq!((&*tags[1].name, tags[1].is_open), ("v:rect", false));
-        assert!(is_like("https://x/\u{fdd0}", "https://x/1"));
-        assert!(is_like("https://x/\u{fdd0}", "https://\u{fdd0}0\u{fdd1}"));
-        assert!(!is_like("http://x/blog", "http://x"));
+        assert!(may_render_as("https://x/\u{fdd0}", "https://x/1"));
+        assert!(may_render_as(
+            "https://x/\u{fdd0}",
+            "https://\u{fdd0}0\u{fdd1}"
+        ));
+        assert!(!may_render_as("http://x/blog", "http://x"));
     }
 }

@@ -1,5 +1,5 @@
-//! What the DNS says of the keys that sign the messages (RFC 6376 3.6). A key is found only by its
-//! selector, which the server puts into the message; so the campaign has to name it.
+//! Checks the DKIM keys in DNS (RFC 6376 3.6). A key is found by its selector only, which the mail server chooses,
+//! so the campaign has to name it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::check::rule::Rule;
 use crate::finding::Finding;
 use crate::transport::lookup::{Dns, DnsError};
 
-/// The bytes of the shortest RSA key that receivers take, of 1,024 bits, as a record has it (RFC 8301 3.2).
+/// The bytes in a record of the shortest RSA key that receivers accept, of 1,024 bits (RFC 8301 3.2).
 const SHORTEST_RSA: usize = 160;
 
 pub(super) const MISSING: Rule = Rule::warning("dkim-missing")
@@ -46,12 +46,11 @@ pub(super) const TESTING: Rule = Rule::warning("dkim-testing")
     .source("RFC 6376 3.6.1")
     .example("`v=DKIM1; t=y; p=…`");
 
-/// What is wrong with a domain's key at a selector.
-pub(super) async fn look(domain: &str, selector: &str, dns: &Dns) -> Option<Finding> {
+pub(super) async fn check(domain: &str, selector: &str, dns: &Dns) -> Option<Finding> {
     let name = format!("{selector}._domainkey.{domain}");
     match dns.texts(&name).await {
         Ok(texts) => match texts.iter().find_map(|text| tags(text)) {
-            Some(tags) => judge(&name, &tags),
+            Some(tags) => check_key(&name, &tags),
             None => Some(missing(&name)),
         },
         Err(DnsError::NoName | DnsError::NoRecord) => Some(missing(&name)),
@@ -62,38 +61,38 @@ pub(super) async fn look(domain: &str, selector: &str, dns: &Dns) -> Option<Find
 fn missing(name: &str) -> Finding {
     let message = format!("there is no DKIM key at {name}");
     MISSING.found(message).help(
-        "publish the record that your provider gives you, or name the selector that it signs with (`s=` of `DKIM-Signature`)",
+        "publish the record that your provider gives you, or set `dkim` to the selector it signs with (`s=` in `DKIM-Signature`)",
     )
 }
 
-/// The tags of a key's record.
+/// The tags of a key record.
 fn tags(text: &str) -> Option<BTreeMap<&str, &str>> {
     let tags = text.split(';').filter_map(|tag| tag.split_once('='));
     let tags: BTreeMap<_, _> = tags.map(|(n, value)| (n.trim(), value.trim())).collect();
-    let is_one = tags.get("v").is_none_or(|version| *version == "DKIM1");
-    (is_one && tags.contains_key("p")).then_some(tags)
+    let is_dkim = tags.get("v").is_none_or(|version| *version == "DKIM1");
+    (is_dkim && tags.contains_key("p")).then_some(tags)
 }
 
-fn judge(name: &str, tags: &BTreeMap<&str, &str>) -> Option<Finding> {
+fn check_key(name: &str, tags: &BTreeMap<&str, &str>) -> Option<Finding> {
     let key: String = tags["p"].split_whitespace().collect();
     let flags = tags.get("t").into_iter().flat_map(|flags| flags.split(':'));
     let is_rsa = tags.get("k").is_none_or(|kind| *kind == "rsa");
     match STANDARD.decode(key) {
         Ok(key) if is_rsa && (1..SHORTEST_RSA).contains(&key.len()) => {
             let finding = WEAK.found(format!("the DKIM key at {name} is too short"));
-            Some(finding.help("have your provider make one of 2,048 bits"))
+            Some(finding.help("ask your provider for a key of 2,048 bits"))
         }
         Ok(key) if !key.is_empty() => {
             let testing = flags.into_iter().any(|flag| flag.trim() == "y");
             testing.then(|| {
                 let finding =
-                    TESTING.found(format!("the DKIM key at {name} says that it is a trial"));
-                finding.help("take `t=y` out of the record")
+                    TESTING.found(format!("the DKIM key at {name} says that it is a test"));
+                finding.help("remove `t=y` from the record")
             })
         }
         _ => {
-            let finding = REVOKED.found(format!("the DKIM key at {name} is empty or broken"));
-            Some(finding.help("publish the record again as your provider gives it to you"))
+            let finding = REVOKED.found(format!("the DKIM key at {name} is empty or invalid"));
+            Some(finding.help("publish the record again exactly as your provider gives it"))
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What the answers for links and images mean.
+//! Checks links and images by the responses of their servers.
 
 use super::UNKNOWN;
-use super::collect::{Kind, Target};
+use super::collect::{Target, TargetKind};
 use crate::check::rule::Rule;
 use crate::finding::Finding;
-use crate::transport::lookup::{DnsError, LookError, Seen};
+use crate::transport::lookup::{DnsError, LookupError, Resource};
 
-/// The most bytes that an image should have.
+/// In bytes.
 const HEAVY: u64 = 1_000_000;
 
 pub(super) const DEAD: Rule = Rule::warning("link-dead")
@@ -57,83 +57,88 @@ pub(super) const IMAGE_HEAVY: Rule = Rule::warning("image-too-heavy")
     .source("1 MB at 0.3 Mbit/s")
     .example("a photograph as the camera made it");
 
-/// What is wrong with a link or an image, by the answer; nothing was asked of a server for `None`.
-pub(super) fn judge(target: &Target, answer: &Result<Option<Seen>, LookError>) -> Vec<Finding> {
-    match answer {
+/// Checks a link or an image by the result of its lookup. `Ok(None)` means that only its host was resolved.
+pub(super) fn check(
+    target: &Target,
+    result: &Result<Option<Resource>, LookupError>,
+) -> Vec<Finding> {
+    match result {
         Ok(None) => Vec::new(),
-        Ok(Some(seen)) => judge_seen(target, seen),
-        Err(error) => vec![judge_error(target, error)],
+        Ok(Some(resource)) => check_resource(target, resource),
+        Err(error) => vec![check_error(target, error)],
     }
 }
 
-fn judge_seen(target: &Target, seen: &Seen) -> Vec<Finding> {
-    let url = shown(target);
+fn check_resource(target: &Target, resource: &Resource) -> Vec<Finding> {
+    let url = shortened(target);
     let mut findings = Vec::new();
-    match seen.status {
+    match resource.status {
         404 | 410 | 500.. => {
-            return vec![dead(target, &format!("it answers {}", seen.status))];
+            let why = format!("the server responds with {}", resource.status);
+            return vec![dead(target, &why)];
         }
-        // Others, such as 403 and 429, are often said to programs alone.
+        // Servers send others, such as 403 and 429, to programs but not to people.
         400.. => return findings,
         _ => {}
     }
-    if seen.insecure {
-        let finding = DOWNGRADED.found(format!("{url} redirects to {}, without https", seen.url));
-        findings.push(finding.help("link to where it should end, with https"));
+    if resource.is_downgraded {
+        let message = format!("{url} redirects to {}, without https", resource.url);
+        let help = "link to the final address, with https";
+        findings.push(DOWNGRADED.found(message).help(help));
     }
-    if target.kind == Kind::Image {
-        findings.extend(judge_image(target, seen));
+    if target.kind == TargetKind::Image {
+        findings.extend(check_image(target, resource));
     }
     findings
 }
 
-fn judge_image(target: &Target, seen: &Seen) -> Option<Finding> {
-    let url = shown(target);
-    let media_type = seen.media_type.as_deref().unwrap_or("image/");
+fn check_image(target: &Target, resource: &Resource) -> Option<Finding> {
+    let url = shortened(target);
+    let media_type = resource.media_type.as_deref().unwrap_or("image/");
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     if !media_type.starts_with("image/") && media_type != "application/octet-stream" {
-        return Some(dead(target, &format!("it is {media_type}, and no image")));
+        return Some(dead(target, &format!("it is {media_type}, not an image")));
     }
-    let size = seen.size.filter(|size| *size > HEAVY)?;
+    let size = resource.size.filter(|size| *size > HEAVY)?;
     let megabytes = size as f64 / 1e6;
     let finding = IMAGE_HEAVY.found(format!("the image {url} has {megabytes:.1} MB"));
-    Some(finding.help("make it smaller: of the size at which it is shown, and at most twice that"))
+    Some(finding.help("reduce it to at most twice the size at which it is shown"))
 }
 
-fn judge_error(target: &Target, error: &LookError) -> Finding {
-    let url = shown(target);
+fn check_error(target: &Target, error: &LookupError) -> Finding {
+    let url = shortened(target);
     match error {
-        LookError::NotPublic(address) => NOT_PUBLIC
+        LookupError::NotPublic(address) => NOT_PUBLIC
             .found(format!(
                 "{url} leads to {address}, which is not a public address"
             ))
-            .help("give the address that recipients can get to"),
-        LookError::Tls(_) => TLS
+            .help("use an address that recipients can reach"),
+        LookupError::Tls(_) => TLS
             .found(format!("{url}: {error}"))
-            .help("mend the certificate of the server, or link to its right name"),
-        LookError::Dns(DnsError::NoName | DnsError::NoRecord) => {
+            .help("fix the server's certificate, or link to the host name that it is for"),
+        LookupError::Dns(DnsError::NoName | DnsError::NoRecord) => {
             let host = target.url.host_str().unwrap_or_default();
-            dead(target, &format!("there is no host {host}"))
+            dead(target, &format!("the host {host} does not exist"))
         }
-        LookError::Redirect(why) => dead(target, why),
-        LookError::NotAllowed(_) | LookError::Dns(_) | LookError::Unanswered(_) => UNKNOWN
-            .found(format!("{url} was not looked up: {error}"))
+        LookupError::Redirect(why) => dead(target, why),
+        LookupError::NotAllowed(_) | LookupError::Dns(_) | LookupError::Unanswered(_) => UNKNOWN
+            .found(format!("{url} could not be looked up: {error}"))
             .help("open it in a browser"),
     }
 }
 
 fn dead(target: &Target, why: &str) -> Finding {
-    let url = shown(target);
+    let url = shortened(target);
     let (rule, what) = match target.kind {
-        Kind::Link => (DEAD, "link"),
-        Kind::Image => (IMAGE_DEAD, "image"),
+        TargetKind::Link => (DEAD, "link"),
+        TargetKind::Image => (IMAGE_DEAD, "image"),
     };
-    let finding = rule.found(format!("the {what} {url} leads to nothing: {why}"));
-    finding.help("mend the address, or what is there")
+    let finding = rule.found(format!("the {what} {url} is dead: {why}"));
+    finding.help("fix the address, or publish what it should lead to")
 }
 
-/// A URL as it is told: of those that are not asked for only the host is known.
-fn shown(target: &Target) -> String {
+/// The URL for a message. A URL that is only resolved has no path, so this cannot reveal a recipient.
+fn shortened(target: &Target) -> String {
     let url = target.url.as_str();
     match url.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &url[..end]),

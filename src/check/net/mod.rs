@@ -1,4 +1,4 @@
-//! `check --net`: what the messages lead to and whom they are from, looked up.
+//! `check --net`: looks up the links, images and senders of the messages.
 
 mod collect;
 mod dkim;
@@ -20,13 +20,13 @@ use super::rule::Rule;
 use super::sink::FindingSink;
 use crate::campaign::Campaign;
 use crate::finding::{Finding, Place};
-use crate::transport::lookup::{Dns, LookError, Seen};
+use crate::transport::lookup::{Dns, LookupError, Resource};
 use collect::{Target, Targets};
 
-/// How many are looked up at once.
-const AT_ONCE: usize = 8;
-/// The longest that all of it may take.
-const ALL: Duration = Duration::from_secs(90);
+/// How many URLs are requested at the same time.
+const CONCURRENCY: usize = 8;
+/// The time limit for all URLs.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 const UNKNOWN: Rule = Rule::note("lookup-failed")
     .network()
@@ -84,82 +84,72 @@ impl Family for Lookups {
     ) -> LocalBoxFuture<'a, ()> {
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let targets = targets.clone();
-        async move { look(&targets, context.shared.campaign, context.network, sink).await }
+        async move { look_up(&targets, context.shared.campaign, context.network, sink).await }
             .boxed_local()
     }
 }
 
-async fn ask(network: &Network, target: &Target) -> Result<Option<Seen>, LookError> {
+/// Requests a URL, or only resolves its host, which gives `None`.
+async fn probe(network: &Network, target: &Target) -> Result<Option<Resource>, LookupError> {
     if target.fetch {
-        network.web.look(&target.url).await.map(Some)
+        network.web.probe(&target.url).await.map(Some)
     } else {
         network.web.resolve(&target.url).await.map(|()| None)
     }
 }
 
-/// Looks everything up, and says what is wrong with it.
-async fn look(
+async fn look_up(
     targets: &Targets,
     campaign: &Campaign,
     network: &Network,
     sink: &mut FindingSink<'_>,
 ) {
-    let from = &campaign.message.from;
     let place = |finding: Finding| {
-        let file = Place::file(&campaign.source.path);
-        let excerpt = campaign.source.excerpt(from.span());
-        Finding {
-            place: file,
-            ..finding
-        }
-        .excerpt(excerpt)
+        let from = campaign.message.from.span();
+        let place = Place::file(&campaign.source.path);
+        Finding { place, ..finding }.excerpt(campaign.source.excerpt(from))
     };
     for domain in &targets.senders {
-        let findings = look_at_sender(domain, &campaign.check.dkim, &network.dns).await;
+        let findings = check_sender(domain, &campaign.check.dkim, &network.dns).await;
         findings.into_iter().for_each(|one| sink.add(place(one)));
     }
-    look_at_urls(targets, network, sink).await;
+    check_urls(targets, network, sink).await;
 }
 
-/// What is wrong with a sender's domain, and with the keys that sign for it.
-async fn look_at_sender(domain: &str, selectors: &[String], dns: &Dns) -> Vec<Finding> {
-    let mut findings = sender::look(domain, dns).await;
-    if findings
-        .iter()
-        .all(|one| one.code != sender::NO_DOMAIN.code)
-    {
+/// Checks a sender's domain and its DKIM keys.
+async fn check_sender(domain: &str, selectors: &[String], dns: &Dns) -> Vec<Finding> {
+    let mut findings = sender::check(domain, dns).await;
+    let exists = |finding: &Finding| finding.code != sender::NO_DOMAIN.code;
+    if findings.iter().all(exists) {
         for selector in selectors {
-            findings.extend(dkim::look(domain, selector, dns).await);
+            findings.extend(dkim::check(domain, selector, dns).await);
         }
     }
     findings
 }
 
-async fn look_at_urls(targets: &Targets, network: &Network, sink: &mut FindingSink<'_>) {
-    let asked = stream::iter(targets.urls.values());
-    let mut answers = asked
-        .map(|target| async move { (target, ask(network, target).await) })
-        .buffer_unordered(AT_ONCE);
-    let deadline = Instant::now() + ALL;
-    let mut known = 0;
-    while let Ok(Some((target, answer))) = timeout_at(deadline, answers.next()).await {
-        known += 1;
-        for finding in links::judge(target, &answer) {
+async fn check_urls(targets: &Targets, network: &Network, sink: &mut FindingSink<'_>) {
+    let mut results = stream::iter(targets.urls.values())
+        .map(|target| async move { (target, probe(network, target).await) })
+        .buffer_unordered(CONCURRENCY);
+    let deadline = Instant::now() + TIMEOUT;
+    let mut done = 0;
+    while let Ok(Some((target, result))) = timeout_at(deadline, results.next()).await {
+        done += 1;
+        for finding in links::check(target, &result) {
             sink.add(target.place(finding));
         }
     }
-    let late = targets.urls.len() - known;
-    if late > 0 || targets.beyond {
-        let message = if targets.beyond {
-            format!("only the first {} addresses were looked up", known)
-        } else {
-            format!(
-                "{late} addresses were not looked up in {} seconds",
-                ALL.as_secs()
-            )
-        };
-        sink.add(UNKNOWN.found(message).help("look at the others by hand"));
-    }
+    let late = targets.urls.len() - done;
+    let message = if targets.is_truncated {
+        format!("only the first {done} addresses were looked up")
+    } else if late > 0 {
+        let seconds = TIMEOUT.as_secs();
+        format!("{late} addresses were not looked up within {seconds} seconds")
+    } else {
+        return;
+    };
+    sink.add(UNKNOWN.found(message).help("check the others yourself"));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What the DNS says of the sender's domain.
+//! Checks the sender's domain in DNS: SPF and DMARC.
 
 use super::UNKNOWN;
-use super::spf::{LOOKUPS, is_spf, lookups, passes_all};
+use super::spf::{MAX_LOOKUPS, count_lookups, is_spf, passes_all};
 use crate::check::rule::Rule;
 use crate::finding::Finding;
 use crate::transport::lookup::{Dns, DnsError};
@@ -70,119 +70,87 @@ pub(super) const DMARC_NONE: Rule = Rule::note("dmarc-none")
     .source("RFC 7489 6.3")
     .example("`v=DMARC1; p=none`");
 
-/// Providers at which anybody can have an address.
-const FREE: &[&str] = &[
-    "gmail.com",
-    "googlemail.com",
-    "yahoo.com",
-    "yahoo.co.uk",
-    "ymail.com",
-    "outlook.com",
-    "hotmail.com",
-    "live.com",
-    "msn.com",
-    "icloud.com",
-    "me.com",
-    "aol.com",
-    "gmx.de",
-    "gmx.net",
-    "gmx.com",
-    "web.de",
-    "mail.ru",
-    "yandex.ru",
-    "proton.me",
-    "protonmail.com",
-    "wp.pl",
-    "o2.pl",
-    "onet.pl",
-    "op.pl",
-    "interia.pl",
-    "gazeta.pl",
-    "tlen.pl",
-    "poczta.onet.pl",
-];
+/// The domains of free mail providers, one a line.
+const FREE_PROVIDERS: &str = include_str!("free_mail_providers.txt");
 
-/// What is wrong with the domain of a sender.
-pub(super) async fn look(domain: &str, dns: &Dns) -> Vec<Finding> {
+pub(super) async fn check(domain: &str, dns: &Dns) -> Vec<Finding> {
     let spf = match dns.texts(domain).await {
         Ok(texts) => texts,
         Err(DnsError::NoRecord) => Vec::new(),
         Err(DnsError::NoName) => {
             let finding = NO_DOMAIN.found(format!("the sender's domain {domain} does not exist"));
-            return vec![finding.help("send from a domain of your own")];
+            return vec![finding.help("send from a domain that you own")];
         }
         Err(error) => return vec![unknown(domain, &error)],
     };
     let dmarc = dmarc(domain, dns).await;
-    if FREE.contains(&domain) {
-        return dmarc
-            .ok()
-            .and_then(|known| free_mail(domain, known))
-            .into_iter()
-            .collect();
+    if FREE_PROVIDERS.lines().any(|provider| provider == domain) {
+        let finding = dmarc.ok().and_then(|dmarc| free_mail(domain, dmarc));
+        return finding.into_iter().collect();
     }
     let spf: Vec<_> = spf.iter().filter(|text| is_spf(text)).collect();
     let mut findings: Vec<_> = match spf.as_slice() {
         [] => vec![no_spf(domain)],
-        [record] => judge_spf(domain, record, dns).await,
+        [record] => check_spf(domain, record, dns).await,
         records => vec![several_spf(domain, records.len())],
     };
     match dmarc {
-        Ok(known) => findings.extend(judge_dmarc(domain, known.as_ref())),
+        Ok(dmarc) => findings.extend(check_dmarc(domain, dmarc.as_ref())),
         Err(error) => findings.push(unknown(&format!("_dmarc.{domain}"), &error)),
     }
     findings
 }
 
 pub(super) fn unknown(name: &str, error: &DnsError) -> Finding {
-    let finding = UNKNOWN.found(format!("{name} was not looked up: {error}"));
-    finding.help("check again when the network is there")
+    let finding = UNKNOWN.found(format!("{name} could not be looked up: {error}"));
+    finding.help("check again when the network works")
 }
 
 fn no_spf(domain: &str) -> Finding {
     SPF_MISSING
         .found(format!("the sender's domain {domain} has no SPF record"))
-        .help("publish the TXT record with `v=spf1` that your provider gives you")
+        .help("publish the `v=spf1` TXT record that your provider gives you")
 }
 
 fn several_spf(domain: &str, count: usize) -> Finding {
     SPF_SEVERAL
         .found(format!(
-            "{domain} has {count} SPF records, and so none counts"
+            "{domain} has {count} SPF records, so receivers ignore them all"
         ))
-        .help("put them together into one")
+        .help("combine them into one")
 }
 
-async fn judge_spf(domain: &str, record: &str, dns: &Dns) -> Vec<Finding> {
+async fn check_spf(domain: &str, record: &str, dns: &Dns) -> Vec<Finding> {
     let mut findings = Vec::new();
     if passes_all(record) {
         let finding = SPF_ALL.found(format!(
-            "the SPF record of {domain} lets everybody send for it"
+            "the SPF record of {domain} lets anyone send in its name"
         ));
         findings.push(finding.help("end it with `~all` or `-all`"));
     }
-    if lookups(record, dns).await > LOOKUPS {
-        let message = format!("the SPF record of {domain} costs more than {LOOKUPS} lookups");
-        let help = "take out the includes of services that you don't use any more";
+    if count_lookups(record, dns).await > MAX_LOOKUPS {
+        let message =
+            format!("the SPF record of {domain} needs more than {MAX_LOOKUPS} DNS lookups");
+        let help = "remove the includes of services that you no longer use";
         findings.push(SPF_LOOKUPS.found(message).help(help));
     }
     findings
 }
 
-/// A record of DMARC, and the domain that has it.
+/// A DMARC record and the domain that publishes it.
 struct Dmarc {
     domain: String,
     record: String,
 }
 
-/// The record of DMARC that goes for a domain: its own, or that of the nearest domain above it.
+/// The DMARC record that applies to a domain: its own, or that of the nearest parent domain.
 async fn dmarc(domain: &str, dns: &Dns) -> Result<Option<Dmarc>, DnsError> {
     let mut name = domain;
     loop {
         match dns.texts(&format!("_dmarc.{name}")).await {
             Ok(texts) => {
                 let mut records = texts.into_iter().filter(|text| is_dmarc(text));
-                // Of several none counts.
+                // Several records count as none.
                 if let (Some(record), None) = (records.next(), records.next()) {
                     let domain = name.to_owned();
                     return Ok(Some(Dmarc { domain, record }));
@@ -192,7 +160,7 @@ async fn dmarc(domain: &str, dns: &Dns) -> Result<Option<Dmarc>, DnsError> {
             Err(error) => return Err(error),
         }
         match name.split_once('.') {
-            Some((_, above)) if above.contains('.') => name = above,
+            Some((_, parent)) if parent.contains('.') => name = parent,
             _ => return Ok(None),
         }
     }
@@ -206,35 +174,31 @@ fn is_dmarc(text: &str) -> bool {
 impl Dmarc {
     fn tag(&self, name: &str) -> Option<String> {
         let tags = self.record.split(';').filter_map(|tag| tag.split_once('='));
-        let mut tags = tags.filter(|(own, _)| own.trim().eq_ignore_ascii_case(name));
+        let mut tags = tags.filter(|(tag, _)| tag.trim().eq_ignore_ascii_case(name));
         Some(tags.next()?.1.trim().to_ascii_lowercase())
     }
 
-    /// What receivers are asked to do with what fails.
+    /// What receivers should do with messages of a domain that fail.
     fn policy(&self, domain: &str) -> Option<String> {
-        let own = self.tag("p");
-        if self.domain == domain {
-            own
-        } else {
-            self.tag("sp").or(own)
-        }
+        let subdomain = self.tag("sp").filter(|_| self.domain != domain);
+        subdomain.or_else(|| self.tag("p"))
     }
 }
 
-fn judge_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Option<Finding> {
+fn check_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Option<Finding> {
     let Some(dmarc) = dmarc else {
         let finding =
             DMARC_MISSING.found(format!("the sender's domain {domain} has no DMARC record"));
         return Some(finding.help(format!(
-            "publish a TXT record at `_dmarc.{domain}`; `v=DMARC1; p=none; rua=mailto:…` is a beginning"
+            "publish a TXT record at `_dmarc.{domain}`, starting with `v=DMARC1; p=none; rua=mailto:…`"
         )));
     };
     (dmarc.policy(domain)? == "none").then(|| {
         let message = format!(
-            "the DMARC record of {} asks receivers to do nothing",
+            "the DMARC record of {} tells receivers to do nothing",
             dmarc.domain
         );
-        let help = "when its reports show that all of your mail passes, go on to p=quarantine";
+        let help = "once its reports show that all your mail passes, change it to p=quarantine";
         DMARC_NONE.found(message).help(help)
     })
 }
@@ -242,9 +206,10 @@ fn judge_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Option<Finding> {
 fn free_mail(domain: &str, dmarc: Option<Dmarc>) -> Option<Finding> {
     let policy = dmarc?.policy(domain)?;
     (policy != "none").then(|| {
-        let message = format!("{domain} has receivers {policy} what others send in its name");
+        let message =
+            format!("{domain} tells receivers to {policy} messages that others send in its name");
         FREE_MAIL
             .found(message)
-            .help("send from a domain of your own")
+            .help("send from a domain that you own")
     })
 }

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
-use super::collect::{Kind, Targets};
+use super::collect::{TargetKind, Targets};
 use super::*;
 use crate::transport::lookup::fake::{Site, Zone, dns, reply};
 
-/// A domain with all that it should have.
+/// Domains with good and bad records.
 fn zone() -> Zone {
     let text = |text: &str| (Vec::new(), vec![text.to_owned()]);
     let mut zone = Zone::from([
@@ -31,13 +31,13 @@ fn zone() -> Zone {
     zone
 }
 
-/// The bytes of a key of so many in base64, none of which are read.
+/// A key of so many bytes, in base64.
 fn key(bytes: usize) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(vec![1; bytes])
 }
 
-/// The name of each key, its record, and what is wrong with it.
+/// The name of each key, its record, and its findings.
 fn keys() -> Vec<(&'static str, Option<String>, &'static [&'static str])> {
     let long = key(294);
     let (first, rest) = long.split_at(100);
@@ -92,7 +92,7 @@ fn keys() -> Vec<(&'static str, Option<String>, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn the_keys_of_the_sender_are_looked_up() {
+async fn checks_dkim_keys() {
     let mut zone = zone();
     for (name, record, _) in keys() {
         let texts = record.into_iter().collect();
@@ -101,39 +101,39 @@ async fn the_keys_of_the_sender_are_looked_up() {
     let dns = dns(zone).await;
     for (name, _, codes) in keys() {
         let (selector, _) = name.split_once('.').expect("a selector");
-        let finding = dkim::look("good.example", selector, &dns).await;
+        let finding = dkim::check("good.example", selector, &dns).await;
         assert!(finding.iter().all(|finding| finding.help.is_some()));
         let found: Vec<_> = finding.iter().map(|finding| finding.code).collect();
         assert_eq!(found, codes, "{name}");
     }
-    let silent = dkim::look("good.example", "silent", &dns).await;
+    let silent = dkim::check("good.example", "silent", &dns).await;
     assert_eq!(silent.map(|finding| finding.code), Some("lookup-failed"));
 }
 
 #[tokio::test]
-async fn keys_are_looked_up_where_there_is_a_domain() {
+async fn checks_keys_only_if_the_domain_exists() {
     let dns = dns(zone()).await;
     let selectors = ["s1", "s2"].map(str::to_owned);
     for (domain, codes) in [
         ("good.example", &["dkim-missing", "dkim-missing"][..]),
         ("nowhere.example", &["sender-no-domain"]),
     ] {
-        let findings = look_at_sender(domain, &selectors, &dns).await;
+        let findings = check_sender(domain, &selectors, &dns).await;
         let found: Vec<_> = findings.iter().map(|finding| finding.code).collect();
         assert_eq!(found, codes, "{domain}");
     }
 }
 
-async fn of_sender(domain: &str) -> Vec<&'static str> {
-    let findings = sender::look(domain, &dns(zone()).await).await;
+async fn sender_codes(domain: &str) -> Vec<&'static str> {
+    let findings = sender::check(domain, &dns(zone()).await).await;
     assert!(findings.iter().all(|finding| finding.help.is_some()));
     findings.iter().map(|finding| finding.code).collect()
 }
 
-/// Each domain, and what is wrong with it.
+/// Each domain and its findings.
 const SENDERS: &[(&str, &[&str])] = &[
     ("good.example", &[]),
-    // Its DMARC is that of the domain above.
+    // The parent domain has its DMARC record.
     ("news.good.example", &[]),
     ("nowhere.example", &["sender-no-domain"]),
     ("bare.example", &["spf-missing", "dmarc-missing"]),
@@ -146,26 +146,26 @@ const SENDERS: &[(&str, &[&str])] = &[
 ];
 
 #[tokio::test]
-async fn the_domain_of_the_sender_is_looked_up() {
+async fn checks_the_senders_domain() {
     for (domain, codes) in SENDERS {
-        assert_eq!(of_sender(domain).await, *codes, "{domain}");
+        assert_eq!(sender_codes(domain).await, *codes, "{domain}");
     }
 }
 
-/// Each path of a link or an image, and what is wrong with it.
-const PATHS: &[(Kind, &str, &[&str])] = &[
-    (Kind::Link, "/page", &[]),
-    (Kind::Link, "/forbidden", &[]),
-    (Kind::Link, "/gone", &["link-dead"]),
-    (Kind::Link, "/nothing", &["link-dead"]),
-    (Kind::Link, "/broken", &["link-dead"]),
-    (Kind::Link, "/round", &["link-dead"]),
-    (Kind::Link, "/inside", &["link-not-public"]),
-    (Kind::Link, "/large", &[]),
-    (Kind::Image, "/image", &[]),
-    (Kind::Image, "/large", &["image-too-heavy"]),
-    (Kind::Image, "/page", &["image-dead"]),
-    (Kind::Image, "/nothing", &["image-dead"]),
+/// Each path of a link or an image, and its findings.
+const PATHS: &[(TargetKind, &str, &[&str])] = &[
+    (TargetKind::Link, "/page", &[]),
+    (TargetKind::Link, "/forbidden", &[]),
+    (TargetKind::Link, "/gone", &["link-dead"]),
+    (TargetKind::Link, "/nothing", &["link-dead"]),
+    (TargetKind::Link, "/broken", &["link-dead"]),
+    (TargetKind::Link, "/round", &["link-dead"]),
+    (TargetKind::Link, "/inside", &["link-not-public"]),
+    (TargetKind::Link, "/large", &[]),
+    (TargetKind::Image, "/image", &[]),
+    (TargetKind::Image, "/large", &["image-too-heavy"]),
+    (TargetKind::Image, "/page", &["image-dead"]),
+    (TargetKind::Image, "/nothing", &["image-dead"]),
 ];
 
 async fn site() -> Site {
@@ -191,49 +191,49 @@ async fn site() -> Site {
 }
 
 #[tokio::test]
-async fn links_and_images_are_looked_up() {
+async fn checks_links_and_images() {
     let site = site().await;
     let dns = dns(zone()).await;
     let network = Network {
-        web: site.web(dns.clone()),
+        web: site.client(dns.clone()),
         dns,
     };
     for (kind, path, codes) in PATHS {
         let target = Targets::target(*kind, &site.url(path), true);
-        let findings = links::judge(&target, &ask(&network, &target).await);
+        let findings = links::check(&target, &probe(&network, &target).await);
         let found: Vec<_> = findings.iter().map(|finding| finding.code).collect();
         assert_eq!(found, *codes, "{kind:?} {path}");
         assert!(findings.iter().all(|finding| finding.help.is_some()));
     }
-    let asked = site.asked().len();
-    let target = Targets::target(Kind::Link, &site.url("/gone"), false);
-    assert!(links::judge(&target, &ask(&network, &target).await).is_empty());
-    assert_eq!(site.asked().len(), asked, "only the host is looked up");
+    let requests = site.requests().len();
+    let target = Targets::target(TargetKind::Link, &site.url("/gone"), false);
+    assert!(links::check(&target, &probe(&network, &target).await).is_empty());
+    assert_eq!(site.requests().len(), requests, "only the host is resolved");
 }
 
 #[test]
-fn what_an_answer_means_needs_no_network() {
-    let target = Targets::target(Kind::Link, "https://a.example/", true);
-    let seen = Seen {
+fn checks_results_without_a_network() {
+    let target = Targets::target(TargetKind::Link, "https://a.example/", true);
+    let resource = Resource {
         status: 200,
         url: "http://a.example/".parse().expect("a URL"),
-        insecure: true,
+        is_downgraded: true,
         size: None,
         media_type: None,
     };
-    for (answer, code) in [
-        (Ok(Some(seen)), "link-downgraded"),
-        (Err(LookError::Tls("expired".to_owned())), "link-tls"),
+    for (result, code) in [
+        (Ok(Some(resource)), "link-downgraded"),
+        (Err(LookupError::Tls("expired".to_owned())), "link-tls"),
         (
-            Err(LookError::NotAllowed("a login".to_owned())),
+            Err(LookupError::NotAllowed("a login".to_owned())),
             "lookup-failed",
         ),
         (
-            Err(LookError::Unanswered("refused".to_owned())),
+            Err(LookupError::Unanswered("refused".to_owned())),
             "lookup-failed",
         ),
     ] {
-        let findings = links::judge(&target, &answer);
+        let findings = links::check(&target, &result);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].code, code);
     }

@@ -1,6 +1,6 @@
-//! HTML and CSS that mail clients don't support.
+//! HTML and CSS that mail clients do not support.
 
-use crate::check::clients::{Feature, Lack, Use, in_words, uses};
+use crate::check::clients::{Feature, Lack, Use, list, uses};
 use crate::check::context::MessageContext;
 use crate::check::family::Family;
 use crate::check::rule::Rule;
@@ -52,54 +52,57 @@ impl Family for ClientSupport {
         if !sink.wants_any(RULES) {
             return;
         }
-        for (feature, used) in uses(page) {
-            if let Some(finding) = look(context, feature, &used) {
-                sink.add(place(context, page, &used, finding));
+        for (feature, feature_use) in uses(page) {
+            if let Some(finding) = check(context, feature, &feature_use) {
+                sink.add(place(context, page, &feature_use, finding));
             }
         }
     }
 }
 
-fn look(context: &MessageContext<'_>, feature: &Feature, used: &Use) -> Option<Finding> {
+fn check(context: &MessageContext<'_>, feature: &Feature, feature_use: &Use) -> Option<Finding> {
     let clients = &context.shared.clients;
-    let without = clients.lacking(feature, Lack::All, used.mso_sees);
-    let (css, name) = (feature.is_css(), &feature.name);
-    let (rule, message) = if !without.is_empty() {
-        let rule = match (css, feature.minor) {
-            (true, false) => CSS,
-            (true, true) => CSS_MINOR,
-            (false, false) => HTML,
-            (false, true) => HTML_MINOR,
-        };
-        (
-            rule,
-            format!("{name} is not supported by {}", in_words(&without)),
-        )
+    let name = &feature.name;
+    let without = clients.lacking(feature, Lack::All, feature_use.in_outlook);
+    let (is_minor, message) = if !without.is_empty() {
+        let message = format!("{name} is not supported by {}", list(&without));
+        (feature.minor, message)
+    } else if feature.minor || !feature_use.in_outlook {
+        // Partial support is enough for a minor feature, and if Outlook gets something else.
+        return None;
     } else {
-        let in_part = clients.lacking(feature, Lack::Part, true);
-        // Nobody misses a part of what is minor, and who has something else for Outlook knows.
-        if in_part.is_empty() || feature.minor || !used.mso_sees {
+        let partly = clients.lacking(feature, Lack::Part, true);
+        if partly.is_empty() {
             return None;
         }
-        let rule = if css { CSS_MINOR } else { HTML_MINOR };
-        (
-            rule,
-            format!("{name} is supported in part by {}", in_words(&in_part)),
-        )
+        let message = format!("{name} is only partly supported by {}", list(&partly));
+        (true, message)
+    };
+    let rule = match (feature.is_css(), is_minor) {
+        (true, false) => CSS,
+        (true, true) => CSS_MINOR,
+        (false, false) => HTML,
+        (false, true) => HTML_MINOR,
     };
     let help = format!(
-        "{}; more at https://www.caniemail.com/features/{}/",
+        "{}; see https://www.caniemail.com/features/{}/",
         feature.instead, feature.slug
     );
     Some(rule.found(message).help(help))
 }
 
-/// The place of a use: what is written in a `<style>` was put into the elements, so its text is
-/// looked for first.
-fn place(context: &MessageContext<'_>, page: &Page, used: &Use, finding: Finding) -> Finding {
+/// Places a finding about a feature. Inlining moves CSS from a `<style>` into the elements, so its text is
+/// searched for first.
+fn place(
+    context: &MessageContext<'_>,
+    page: &Page,
+    feature_use: &Use,
+    finding: Finding,
+) -> Finding {
     let locator = &context.shared.locator;
-    let texts = used.written.iter();
-    let mut found = texts.map(|text| locator.at_text(finding.clone(), text, 0));
-    let found = found.find(|finding| finding.excerpt.is_some());
-    found.unwrap_or_else(|| locator.at_element(finding, page, used.node, Some("style")))
+    let texts = feature_use.texts.iter();
+    let mut placed = texts.map(|text| locator.at_text(finding.clone(), text, 0));
+    placed
+        .find(|finding| finding.excerpt.is_some())
+        .unwrap_or_else(|| locator.at_element(finding, page, feature_use.node, Some("style")))
 }

@@ -1,4 +1,4 @@
-//! Contrast of text and background (WCAG).
+//! The contrast of text and background (WCAG).
 
 use crate::check::clients::is_style_for_all;
 use crate::check::context::MessageContext;
@@ -19,10 +19,10 @@ const LOW: Rule = Rule::warning("contrast-low")
     .source("WCAG 2.2, 1.4.3")
     .example("`color: #999999` on white");
 
-/// The least contrast of text, and of large text.
-const LEAST: f32 = 4.5;
-const LEAST_OF_LARGE: f32 = 3.0;
-/// What large text is, in CSS pixels: 18 points, or 14 if it is bold.
+/// The required contrast of text, and of large text.
+const REQUIRED: f32 = 4.5;
+const REQUIRED_IF_LARGE: f32 = 3.0;
+/// The size of large text in CSS pixels: 18 points, or 14 if it is bold.
 const LARGE: f32 = 24.0;
 const LARGE_IF_BOLD: f32 = 18.66;
 
@@ -37,96 +37,95 @@ impl Family for Contrast {
 
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(page) = &context.page else { return };
-        if !sink.wants(&LOW) || is_coloured_elsewhere(page) {
+        if !sink.wants(&LOW) || is_coloured_by_rules(page) {
             return;
         }
-        let mut told = Vec::new();
-        for (at, style) in computed_styles(page).into_iter().enumerate() {
-            let Some(low) = low(page, at, &style) else {
+        let mut reported = Vec::new();
+        for (index, style) in computed_styles(page).into_iter().enumerate() {
+            let Some(low) = LowContrast::of(page, index, &style) else {
                 continue;
             };
-            let pair = (low.text.hex(), low.behind.hex(), low.least);
-            if told.contains(&pair) {
+            let key = (low.text.hex(), low.background.hex(), low.required);
+            if reported.contains(&key) {
                 continue;
             }
-            told.push(pair);
+            reported.push(key);
             let finding = LOW
                 .found(low.message())
                 .kind("hard to read")
                 .help(low.help());
+            let parent = page.nodes[index].parent.unwrap_or(index);
             let locator = &context.shared.locator;
-            let place = page.nodes[at].parent.unwrap_or(at);
-            sink.add(locator.at_element(finding, page, place, Some("style")));
+            sink.add(locator.at_element(finding, page, parent, Some("style")));
         }
     }
 }
 
-/// Text that is hard to tell from what is behind it.
-struct Low {
+struct LowContrast {
     text: Colour,
-    behind: Colour,
-    least: f32,
+    background: Colour,
+    required: f32,
 }
 
-fn low(page: &Page, at: usize, style: &ComputedStyle) -> Option<Low> {
-    let NodeKind::Text(text) = &page.nodes[at].kind else {
-        return None;
-    };
-    // A dash or a bullet is there to look good.
-    if style.hidden || !text.chars().any(char::is_alphanumeric) {
-        return None;
+impl LowContrast {
+    fn of(page: &Page, index: usize, style: &ComputedStyle) -> Option<Self> {
+        let NodeKind::Text(text) = &page.nodes[index].kind else {
+            return None;
+        };
+        // Dashes and bullets are decoration.
+        if style.hidden || !text.chars().any(char::is_alphanumeric) {
+            return None;
+        }
+        let background = style.background?;
+        let text = style.colour?.over(background);
+        let large = if style.bold { LARGE_IF_BOLD } else { LARGE };
+        let required = match style.size.is_none_or(|size| size >= large) {
+            true => REQUIRED_IF_LARGE,
+            false => REQUIRED,
+        };
+        (text.contrast(background) < required).then_some(Self {
+            text,
+            background,
+            required,
+        })
     }
-    let behind = style.background?;
-    let text = style.colour?.over(behind);
-    let large = if style.bold { LARGE_IF_BOLD } else { LARGE };
-    let is_large = style.size.is_none_or(|size| size >= large);
-    let least = if is_large { LEAST_OF_LARGE } else { LEAST };
-    (text.contrast(behind) < least).then_some(Low {
-        text,
-        behind,
-        least,
-    })
-}
 
-impl Low {
     fn message(&self) -> String {
-        let (text, behind) = (self.text.hex(), self.behind.hex());
-        // Rounded down: what is too low must not look like enough.
-        let contrast = (self.text.contrast(self.behind) * 10.0).floor() / 10.0;
-        let least = self.least;
+        let (text, background) = (self.text.hex(), self.background.hex());
+        // Rounded down, so that a contrast that is too low does not look sufficient.
+        let contrast = (self.text.contrast(self.background) * 10.0).floor() / 10.0;
+        let required = self.required;
         format!(
-            "text in {text} on {behind} is hard to read: its contrast is {contrast}:1, and should be {least}:1 at least"
+            "text in {text} on {background} is hard to read: its contrast is {contrast}:1, below {required}:1"
         )
     }
 
     fn help(&self) -> String {
-        let enough = self.text.with_contrast(self.behind, self.least);
-        format!("{} would be enough", enough.hex())
+        let colour = self.text.with_contrast(self.background, self.required);
+        format!("{} has enough contrast", colour.hex())
     }
 }
 
-/// Whether a `<style>` gives colours to elements: what they come to is not known here.
-fn is_coloured_elsewhere(page: &Page) -> bool {
+/// Whether a `<style>` sets colours of elements: [`computed_styles`] ignores those.
+fn is_coloured_by_rules(page: &Page) -> bool {
     let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
-    let texts = styles.flat_map(|(at, _)| page.inside(at));
-    let items = texts.flat_map(|at| match &page.nodes[at].kind {
-        NodeKind::Text(text) => parse_stylesheet(text),
-        _ => Vec::new(),
-    });
-    let mut selectors = items.filter_map(coloured).peekable();
+    let items = styles.flat_map(|(index, _)| parse_stylesheet(&page.raw_text_in(index)));
+    let mut selectors = items.filter_map(colour_selector).peekable();
     if selectors.peek().is_none() {
         return false;
     }
-    let named = SelectorMatcher::new(page);
-    selectors.any(|selector| named.may_match_initially(&selector))
+    let matcher = SelectorMatcher::new(page);
+    selectors.any(|selector| matcher.may_match_initially(&selector))
 }
 
-/// The selector of a rule that gives colours.
-fn coloured(item: StylesheetItem) -> Option<String> {
+/// The selector of a rule that sets colours.
+fn colour_selector(item: StylesheetItem) -> Option<String> {
     let StylesheetItem::Rule { selector, style } = item else {
         return None;
     };
-    let property = |it: &str| it == "color" || it.starts_with("background");
-    let gives = style.declarations().any(|it| property(&it.property));
-    gives.then_some(selector)
+    let is_colour = |property: &str| property == "color" || property.starts_with("background");
+    let mut declarations = style.declarations();
+    declarations
+        .any(|it| is_colour(&it.property))
+        .then_some(selector)
 }

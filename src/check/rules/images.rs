@@ -1,18 +1,15 @@
-//! Images: those that don't show, or not as they should.
+//! Images that are not shown, or not as intended.
 
 use url::Url;
 
-use super::urls::{
-    Reach, fault_of_host, has_leftover, is_no_scheme, is_settled, look_at_site, named, reach,
-    settled, with_scheme,
-};
+use super::urls::{UrlRules, has_placeholder, with_letters};
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::html::marks::{fill, is_marked};
-use crate::html::{Element, ImageSource, Page, image_sources, srcset};
+use crate::html::marks::is_marked;
+use crate::html::{Element, ImageSource, Page, Style, image_sources, srcset};
 
 const EMPTY: Rule = Rule::error("image-empty")
     .finds("an image without a `src`")
@@ -56,7 +53,7 @@ const PRIVATE: Rule = Rule::warning("image-private")
     .source("RFC 1918, RFC 6762, RFC 8375")
     .example("`<img src=\"https://10.0.0.5/logo.png\">`");
 
-const PLAIN: Rule = Rule::warning("image-http")
+const HTTP: Rule = Rule::warning("image-http")
     .finds("an image that is loaded without encryption")
     .why("Mail programs on the web may block it, because their own pages are encrypted.")
     .fix("Write `https://` if the host supports it.")
@@ -85,8 +82,21 @@ const WIDTH: Rule = Rule::note("image-width")
     .example("`<img src=\"https://acme.example/logo.png\" alt=\"Acme\">`");
 
 const RULES: &[Rule] = &[
-    EMPTY, RELATIVE, LEFTOVER, BROKEN, LOCAL, PRIVATE, PLAIN, DATA, ALT, WIDTH,
+    EMPTY, RELATIVE, LEFTOVER, BROKEN, LOCAL, PRIVATE, HTTP, DATA, ALT, WIDTH,
 ];
+
+const URL_RULES: UrlRules = UrlRules {
+    noun: "image",
+    empty: EMPTY,
+    leftover: LEFTOVER,
+    relative: RELATIVE,
+    broken: BROKEN,
+    local: LOCAL,
+    private: PRIVATE,
+    http: HTTP,
+    special,
+    alternative: ", or attach the file with `inline = true` and write cid: and its name",
+};
 
 pub(in crate::check) struct Images;
 
@@ -95,194 +105,107 @@ impl Family for Images {
         RULES
     }
 
-    /// The images whose host is the same for all rows of the shape, those for Outlook among them.
+    /// Checks the images on hosts that are the same for all rows, including those for Outlook.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let locator = &context.shared.locator;
         for page in context.pages() {
             for (index, source) in image_sources(page) {
-                if let Some(finding) = address(context, &source) {
+                if let Some(finding) = check_source(context, &source) {
                     sink.add(locator.at_image(finding, page, index, &source));
                 }
             }
-            for (index, element) in page.named("img") {
-                if is_spacer(element) {
-                    continue;
-                }
-                let found = [
-                    (!has_alt(page, index, element)).then(alt),
-                    (!has_width(element)).then(width),
+            for (index, image) in page.named("img").filter(|(_, it)| !is_spacer(it)) {
+                let findings = [
+                    (!has_alt(page, index, image)).then(no_alt),
+                    (!has_size(image)).then(no_width),
                 ];
-                for finding in found.into_iter().flatten() {
+                for finding in findings.into_iter().flatten() {
                     sink.add(locator.at_element(finding, page, index, Some("src")));
                 }
             }
         }
     }
 
-    /// The images whose address is the row's own.
+    /// Checks the images whose address contains values of the row.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
-        let odd = context.values.iter().any(|value| has_leftover(value));
-        for hole in html.dynamic_attributes() {
-            let is_image = hole.element == "img" || hole.element.starts_with("v:");
-            match hole.attribute.as_str() {
-                "src" if is_image => own(context, &hole.value, odd, sink),
-                "background" => own(context, &hole.value, odd, sink),
-                "srcset" => {
-                    let addresses = srcset(&hole.value).into_iter();
-                    let marked = addresses.filter(|address| is_marked(address));
-                    marked.for_each(|address| own(context, address, odd, sink));
+        let may_have_placeholder = context.values.iter().any(|value| has_placeholder(value));
+        for attribute in html.dynamic_attributes() {
+            let element = attribute.element.as_str();
+            let addresses = match attribute.attribute.as_str() {
+                "src" if element == "img" || element.starts_with("v:") => {
+                    vec![attribute.value.as_str()]
                 }
-                _ => {}
+                "background" => vec![attribute.value.as_str()],
+                "srcset" => srcset(&attribute.value),
+                _ => continue,
+            };
+            for address in addresses.into_iter().filter(|it| is_marked(it)) {
+                sink.extend(URL_RULES.check_row(context, address, may_have_placeholder));
             }
         }
     }
 }
 
-/// An address that has a row's values; they are `odd` if one may be left over.
-fn own(context: &RowContext<'_>, address: &str, odd: bool, sink: &mut FindingSink<'_>) {
-    let is_settled = is_settled(address);
-    if is_settled && !odd {
-        return;
-    }
-    let src = fill(address, context.values);
-    let what = || named("image", address);
-    let found = if is_settled {
-        has_leftover(&src).then(|| leftover(&what()))
-    } else {
-        look_at_site(&src, || look(&src, &what()))
-    };
-    found.into_iter().for_each(|finding| sink.add(finding));
-}
-
-fn address(context: &MessageContext<'_>, source: &ImageSource<'_>) -> Option<Finding> {
-    let what = match source.attribute {
+fn check_source(context: &MessageContext<'_>, source: &ImageSource<'_>) -> Option<Finding> {
+    let name = match source.attribute {
         "src" | "srcset" => "an image",
         _ => "a background image",
     };
-    look(&settled(source.address, context)?, what)
+    URL_RULES.check(&with_letters(source.address, context)?, name)
 }
 
-/// What is wrong with the address of an image, which is named `what`.
-fn look(src: &str, what: &str) -> Option<Finding> {
-    let src = src.trim();
-    if src.is_empty() {
-        return Some(
-            EMPTY
-                .found(format!("{what} has no `src`"))
-                .help("give it an address, or take it away where there is none: {% if … %}"),
-        );
-    }
-    if has_leftover(src) {
-        return Some(leftover(what));
-    }
-    match Url::parse(src) {
-        Err(url::ParseError::RelativeUrlWithoutBase) => Some(relative(src, what)),
-        Err(error) => Some(broken(what, &error.to_string())),
-        Ok(url) if url.scheme().len() == 1 => Some(local(what)),
-        Ok(url) if is_no_scheme(url.scheme()) => Some(relative(src, what)),
-        Ok(url) => match url.scheme() {
-            "http" | "https" => web(&url, what),
-            "file" => Some(local(what)),
-            "data" => Some(
-                DATA.found(format!(
-                    "{what} is inside the HTML (data:), which Gmail and Outlook don't show"
-                ))
-                .help("attach it with `inline = true`, or put it on the web"),
-            ),
-            "cid" => None,
-            scheme => Some(broken(what, &format!("no mail program loads {scheme}:"))),
-        },
+fn special(url: &Url, _address: &str, name: &str) -> Option<Finding> {
+    match url.scheme() {
+        "http" | "https" | "file" | "cid" | "localhost" => None,
+        "data" => Some(
+            DATA.found(format!(
+                "{name} is inside the HTML (data:), which Gmail and Outlook do not show"
+            ))
+            .help("attach it with `inline = true`, or publish it on the web"),
+        ),
+        drive if drive.len() == 1 => Some(URL_RULES.local(name)),
+        host if host.contains('.') => None,
+        scheme => Some(URL_RULES.broken(name, &format!("mail clients do not load {scheme}:"))),
     }
 }
 
-fn web(url: &Url, what: &str) -> Option<Finding> {
-    if let Some(why) = fault_of_host(url) {
-        return Some(broken(what, &why));
-    }
-    match reach(url) {
-        Reach::Loopback => return Some(local(what)),
-        Reach::Private => {
-            let finding = PRIVATE.found(format!("{what} is on a host of a private network"));
-            return Some(
-                finding.help("put it where readers can reach it, if they are not all inside"),
-            );
-        }
-        Reach::Public => {}
-    }
-    (url.scheme() == "http").then(|| {
-        PLAIN
-            .found(format!("{what} begins with http://"))
-            .help("write https://")
-    })
+fn no_alt() -> Finding {
+    ALT.found("an image has no `alt`, so nothing replaces it when images are off")
+        .help("describe the image in a few words, or write alt=\"\" if it is decoration")
 }
 
-fn leftover(what: &str) -> Finding {
-    LEFTOVER
-        .found(format!("{what} has a placeholder that nothing filled"))
-        .help("write {{ column }}, and look for placeholders in the recipients' cells as well")
-}
-
-fn relative(src: &str, what: &str) -> Finding {
-    RELATIVE
-        .found(format!("{what} is relative: no reader has the file"))
-        .help(format!(
-            "{}, or attach the file with `inline = true` and write cid: and its name",
-            with_scheme(src)
-        ))
-}
-
-fn broken(what: &str, why: &str) -> Finding {
-    BROKEN
-        .found(format!("{what} can't be loaded: {why}"))
-        .help("write its address as https://host/path")
-}
-
-fn local(what: &str) -> Finding {
-    LOCAL
-        .found(format!("{what} is on the writer's own machine"))
-        .help("put it on the web, or attach it with `inline = true` and write cid: and its name")
-}
-
-fn alt() -> Finding {
-    ALT.found("an image has no `alt`: where images are off nothing stands for it")
-        .help("say in a few words what it shows, or write alt=\"\" if it is decoration")
-}
-
-fn width() -> Finding {
+fn no_width() -> Finding {
     WIDTH
-        .found("an image has no width: Outlook shows it as wide as its file is")
+        .found("an image has no width, so Outlook shows it at the size of its file")
         .help("write width=\"…\", in pixels")
 }
 
-fn has_alt(page: &Page, index: usize, element: &Element) -> bool {
-    let hidden = |element: &Element| {
+fn has_alt(page: &Page, index: usize, image: &Element) -> bool {
+    let is_decoration = |element: &Element| {
         element.get("aria-hidden") == Some("true")
             || matches!(element.get("role"), Some("presentation" | "none")) && element.name == "img"
     };
-    element.has("alt") || hidden(element) || page.ancestors(index).any(|(_, it)| hidden(it))
+    let mut ancestors = page.ancestors(index);
+    image.has("alt") || is_decoration(image) || ancestors.any(|(_, it)| is_decoration(it))
 }
 
-fn has_width(element: &Element) -> bool {
-    let named = |name: &str| {
-        let style = element.get("style").unwrap_or_default();
-        let mut properties = style.split(';').filter_map(|one| one.split_once(':'));
-        properties.any(|(own, value)| {
-            own.trim().eq_ignore_ascii_case(name) && !value.trim().eq_ignore_ascii_case("auto")
-        })
-    };
-    // One that has a height is as wide as that makes it.
-    element.has("width") || element.has("height") || named("width") || named("height")
+/// Whether an image has a width or a height, which determines its width.
+fn has_size(image: &Element) -> bool {
+    let style = image.get("style").map(Style::parse).unwrap_or_default();
+    ["width", "height"]
+        .into_iter()
+        .any(|name| image.has(name) || style.get(name).is_some_and(|value| value != "auto"))
 }
 
-/// An image that counts openings or makes room.
+/// Whether an image counts openings or takes up space.
 fn is_spacer(element: &Element) -> bool {
-    let tiny = |name: &str| {
+    let is_tiny = |name: &str| {
         let size = element.get(name).map(|value| value.trim_end_matches("px"));
         size.and_then(|size| size.trim().parse().ok())
             .is_some_and(|size: u32| size <= 2)
     };
-    tiny("width") || tiny("height")
+    is_tiny("width") || is_tiny("height")
 }
 
 #[cfg(test)]
@@ -290,8 +213,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_an_image_is_told() {
-        for (src, wanted) in [
+    fn finds_bad_image_addresses() {
+        for (src, expected) in [
             ("", "image-empty"),
             ("images/logo.png", "image-relative"),
             ("//acme.example/logo.png", "image-relative"),
@@ -307,11 +230,11 @@ mod tests {
             ("http://acme.example/a.png", "image-http"),
             ("data:image/gif;base64,R0lG", "image-data"),
         ] {
-            let found = look(src, "an image").map(|finding| finding.code);
-            assert_eq!(found, Some(wanted), "{src}");
+            let code = URL_RULES.check(src, "an image").map(|finding| finding.code);
+            assert_eq!(code, Some(expected), "{src}");
         }
         for src in ["https://acme.example/a b.png", "cid:logo.png"] {
-            assert!(look(src, "an image").is_none(), "{src}");
+            assert!(URL_RULES.check(src, "an image").is_none(), "{src}");
         }
     }
 }

@@ -1,6 +1,4 @@
-//! Images that come with the message: attached with `inline = true`, shown by `cid:` and the name.
-
-use std::borrow::Cow;
+//! Inline images: attached with `inline = true`, and shown by `cid:` and their name.
 
 use percent_encoding::percent_decode_str;
 
@@ -10,10 +8,9 @@ use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::{Finding, nearest};
-use crate::html::DynamicAttribute;
-use crate::html::image_sources;
 use crate::html::marks::{before_marks, fill, is_marked};
-use crate::message::Message;
+use crate::html::{DynamicAttribute, image_sources};
+use crate::message::{Attachment, Message};
 
 const MISSING: Rule = Rule::error("image-cid-missing")
     .finds("a `cid:` address for which there is no attachment with `inline = true`")
@@ -45,7 +42,7 @@ impl Family for InlineImages {
         RULES
     }
 
-    /// The attachments that are the same for all rows, and the names that the HTML has for them.
+    /// Checks the attachments that all rows share, and the names in the HTML that they share.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let shared = context.shared;
         if shared.engine.has_own_attachments() {
@@ -53,108 +50,97 @@ impl Family for InlineImages {
         }
         for page in context.pages() {
             for (index, source) in image_sources(page) {
-                let cid = cid(source.address).filter(|cid| !is_marked(cid));
-                if let Some(finding) = cid.and_then(|cid| missing(cid, context.message)) {
+                let name = cid_name(source.address).filter(|name| !is_marked(name));
+                if let Some(finding) = name.and_then(|name| missing(name, context.message)) {
                     sink.add(shared.locator.at_image(finding, page, index, &source));
                 }
             }
         }
-        let found = heavy(context.message);
-        found.for_each(|finding| sink.add(in_campaign(shared, finding)));
+        sink.extend(heavy(context.message).map(|finding| in_campaign(shared, finding)));
         let Some(html) = context.html else { return };
         if !html.dynamic_attributes().iter().any(may_be_cid) {
-            let found = unused(cids(html.marked()), context.message);
-            found.for_each(|finding| sink.add(in_campaign(shared, finding)));
+            let unused = unused(cid_names(html.marked()), context.message);
+            sink.extend(unused.map(|finding| in_campaign(shared, finding)));
         }
     }
 
-    /// The attachments that are a row's own, and the names that it has for those of all.
+    /// Checks the attachments of the row, or the names in its own values.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
+        let message = context.message;
         if context.shared.engine.has_own_attachments() {
             let html = html.sent();
-            let missing = cids(html).filter_map(|cid| missing(cid, context.message));
-            let found = missing
-                .chain(unused(cids(html), context.message))
-                .chain(heavy(context.message));
-            found.for_each(|finding| sink.add(finding));
+            sink.extend(cid_names(html).filter_map(|name| missing(name, message)));
+            sink.extend(unused(cid_names(html), message));
+            sink.extend(heavy(message));
             return;
         }
-        let holes = html
-            .dynamic_attributes()
-            .iter()
-            .filter(|hole| may_be_cid(hole));
-        let filled: Vec<_> = holes
-            .map(|hole| fill(&hole.value, context.values))
+        let attributes = html.dynamic_attributes().iter().filter(|it| may_be_cid(it));
+        let addresses: Vec<_> = attributes
+            .map(|attribute| fill(&attribute.value, context.values))
             .collect();
-        if filled.is_empty() {
+        if addresses.is_empty() {
             return;
         }
-        let own = || filled.iter().filter_map(|address| cid(address));
-        let missing = own().filter_map(|cid| missing(cid, context.message));
-        missing.for_each(|finding| sink.add(finding));
+        let names = || addresses.iter().filter_map(|address| cid_name(address));
+        sink.extend(names().filter_map(|name| missing(name, message)));
         if sink.wants(&UNUSED) {
-            for finding in unused(cids(html.marked()).chain(own()), context.message) {
-                sink.add(in_campaign(context.shared, finding));
-            }
+            let unused = unused(cid_names(html.marked()).chain(names()), message);
+            sink.extend(unused.map(|finding| in_campaign(context.shared, finding)));
         }
     }
 }
 
-/// The most bytes of images that nobody minds.
-const MOST: u64 = 500_000;
+/// In bytes.
+const HEAVY_FROM: u64 = 500_000;
 
-/// Whether an attribute may have a `cid:` address, with a name or all of it the row's own.
-fn may_be_cid(hole: &DynamicAttribute) -> bool {
-    let fixed = before_marks(&hole.value).trim_start();
-    matches!(&*hole.attribute, "src" | "background") && (fixed.is_empty() || cid(fixed).is_some())
+/// Whether an attribute may be a `cid:` address whose name contains values of the row.
+fn may_be_cid(attribute: &DynamicAttribute) -> bool {
+    let fixed = before_marks(&attribute.value).trim_start();
+    matches!(&*attribute.attribute, "src" | "background")
+        && (fixed.is_empty() || cid_name(fixed).is_some())
 }
 
 /// The name in a `cid:` address.
-fn cid(address: &str) -> Option<&str> {
+fn cid_name(address: &str) -> Option<&str> {
     let address = address.trim();
     let scheme = address.get(..4)?;
     scheme.eq_ignore_ascii_case("cid:").then(|| &address[4..])
 }
 
-/// The names in the `cid:` addresses of HTML, wherever they stand.
-fn cids(html: &str) -> impl Iterator<Item = &str> {
-    let begins = html.match_indices("cid:").filter(|(at, _)| {
-        let before = html[..*at].chars().next_back();
-        before.is_some_and(|c| matches!(c, '"' | '\'' | '=' | '('))
-    });
-    begins.map(|(at, _)| {
-        let name = &html[at + 4..];
-        name.split(['"', '\'', ')', '>']).next().unwrap_or_default()
+/// The names in all `cid:` addresses of HTML.
+fn cid_names(html: &str) -> impl Iterator<Item = &str> {
+    html.match_indices("cid:").filter_map(|(at, scheme)| {
+        let is_address = html[..at].ends_with(['"', '\'', '=', '(']);
+        let name = html[at + scheme.len()..].split(['"', '\'', ')', '>']);
+        name.into_iter().next().filter(|_| is_address)
     })
 }
 
-/// Whether a `cid:` is for an attachment: by its name, percent-encoded or not.
-fn is_for(cid: &str, name: &str) -> bool {
-    cid == name || percent_decode_str(cid).decode_utf8_lossy() == name
+/// Whether a `cid:` name is that of an attachment, percent-encoded or not.
+fn is_for(cid: &str, attachment: &str) -> bool {
+    cid == attachment || percent_decode_str(cid).decode_utf8_lossy() == attachment
 }
 
-fn inline(message: &Message) -> impl Iterator<Item = &crate::message::Attachment> {
+fn inline_files(message: &Message) -> impl Iterator<Item = &Attachment> {
     let files = message.attachments.files.iter();
     files.map(|file| &**file).filter(|file| file.inline)
 }
 
 fn missing(cid: &str, message: &Message) -> Option<Finding> {
-    if inline(message).any(|file| is_for(cid, &file.name)) {
+    if inline_files(message).any(|file| is_for(cid, &file.name)) {
         return None;
     }
-    let files = &message.attachments.files;
-    let help = if files.iter().any(|file| is_for(cid, &file.name)) {
-        "the attachment is there: give it `inline = true`".to_owned()
+    let mut files = message.attachments.files.iter();
+    let names = inline_files(message).map(|file| file.name.as_str());
+    let help = if files.any(|file| is_for(cid, &file.name)) {
+        "add `inline = true` to the attachment".to_owned()
+    } else if let Some(near) = nearest(cid, names) {
+        format!("did you mean cid:{near}?")
     } else {
-        match nearest(cid, inline(message).map(|file| file.name.as_str())) {
-            Some(near) => format!("did you mean cid:{near}?"),
-            None => {
-                "attach it: [[message.attachments]] with its path and `inline = true`".to_owned()
-            }
-        }
+        "attach it: [[message.attachments]] with its path and `inline = true`".to_owned()
     };
-    let message = format!("no attachment is named “{cid}”, so that the image is not there");
+    let message = format!("an image cannot be shown: no inline attachment is named “{cid}”");
     Some(MISSING.found(message).help(help))
 }
 
@@ -162,55 +148,41 @@ fn unused<'a>(
     cids: impl Iterator<Item = &'a str>,
     message: &'a Message,
 ) -> impl Iterator<Item = Finding> + 'a {
-    // Names in the HTML may have entities in them.
-    let shown: Vec<Cow<'_, str>> = match inline(message).next() {
-        Some(_) => cids.map(entities).collect(),
+    // Names in HTML may contain character references.
+    let shown: Vec<_> = match inline_files(message).next() {
+        Some(_) => cids.map(|cid| cid.replace("&amp;", "&")).collect(),
         None => Vec::new(),
     };
     let unused =
-        inline(message).filter(move |file| !shown.iter().any(|cid| is_for(cid, &file.name)));
+        inline_files(message).filter(move |file| !shown.iter().any(|cid| is_for(cid, &file.name)));
     unused.map(|file| {
-        let message = format!(
-            "{} is attached with `inline = true`, but nothing shows it",
-            file.name
-        );
-        UNUSED.found(message).help(format!(
-            "write <img src=\"cid:{}\"> where it belongs, or take `inline` away",
-            file.name
-        ))
+        let name = &file.name;
+        let message = format!("{name} has `inline = true`, but the HTML does not show it");
+        let help = format!("write <img src=\"cid:{name}\"> where it belongs, or remove `inline`");
+        UNUSED.found(message).help(help)
     })
 }
 
-fn entities(text: &str) -> Cow<'_, str> {
-    if text.contains('&') {
-        Cow::Owned(text.replace("&amp;", "&"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 fn heavy(message: &Message) -> impl Iterator<Item = Finding> {
-    let bytes: u64 = inline(message).map(|file| file.size).sum();
-    let heavy = (bytes > MOST).then(|| {
-        let message = format!("the attached images are {} KB in all", bytes / 1000);
-        HEAVY
-            .found(message)
-            .help("every recipient gets them: make them smaller, or put them on the web")
+    let bytes: u64 = inline_files(message).map(|file| file.size).sum();
+    let heavy = (bytes > HEAVY_FROM).then(|| {
+        let message = format!("the inline images have {} KB in total", bytes / 1000);
+        let help = "every recipient gets them; reduce their size, or publish them on the web";
+        HEAVY.found(message).help(help)
     });
     heavy.into_iter()
 }
 
-/// The place of the first inline attachment in the campaign.
+/// Places a finding at the inline attachment in the campaign file that it names, or at the first.
 fn in_campaign(shared: &CampaignContext<'_>, finding: Finding) -> Finding {
-    let mut attachments = shared.campaign.message.attachments.iter();
+    let attachments = shared.campaign.message.attachments.iter();
+    let mut inline = attachments.filter(|it| it.inline);
     let is_named = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
         finding.message.starts_with(name)
     };
-    let first = attachments
-        .clone()
-        .find(|it| it.inline && is_named(it.path.get_ref()));
-    match first.or_else(|| attachments.find(|it| it.inline)) {
+    let named = inline.clone().find(|it| is_named(it.path.get_ref()));
+    match named.or_else(|| inline.next()) {
         Some(attachment) => campaign_file::at_text(shared, finding, &attachment.path),
         None => finding,
     }
@@ -221,12 +193,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_wherever_they_stand() {
+    fn finds_names_everywhere() {
         let html = "<img src='cid:a.png'><td style=\"background:url(cid:b.png)\"><p>cid:no</p><img src=cid:c.png>";
-        assert_eq!(cids(html).collect::<Vec<_>>(), ["a.png", "b.png", "c.png"]);
+        assert_eq!(
+            cid_names(html).collect::<Vec<_>>(),
+            ["a.png", "b.png", "c.png"]
+        );
         assert!(is_for("my%20logo.png", "my logo.png"));
         assert!(is_for("100%.png", "100%.png"));
         assert!(!is_for("Logo.png", "logo.png"));
-        assert_eq!(cid(" CID:x"), Some("x"));
+        assert_eq!(cid_name(" CID:x"), Some("x"));
     }
 }

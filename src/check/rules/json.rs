@@ -1,4 +1,4 @@
-//! JSON in a message, which Gmail and others read for what they show beside it (JSON-LD).
+//! JSON-LD in a message, which Gmail and others read for what they show with it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ impl Family for JsonLd {
         RULES
     }
 
-    /// Checks the JSON of a shape, and keeps the scripts that contain values of the row.
+    /// Checks the JSON that rows share, and returns the scripts that contain values of the row.
     fn row_checks(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) -> RowChecks {
         let mut checks: RowChecks = Vec::new();
         if let Some(page) = context.page.as_ref().filter(|_| sink.wants_any(RULES)) {
@@ -52,15 +52,15 @@ impl Family for JsonLd {
 }
 
 const WITH_FILTER: &str =
-    "in JSON, write values within quotes and with the filter for it: \"{{ name | escape_json }}\"";
+    "in JSON, put values in quotes and use the filter: \"{{ name | escape_json }}\"";
 
-/// A script with values of the row.
+/// A script that contains values of the row.
 #[derive(Debug)]
 struct Script {
-    /// With marks for the values.
+    /// With marks in place of the values.
     text: String,
     values: BTreeSet<usize>,
-    /// Whether all of them stand in strings, where most are harmless.
+    /// Whether all of them are in strings, where most are harmless.
     in_strings: bool,
     broken: Finding,
     escaped: Finding,
@@ -88,13 +88,13 @@ fn script(
         locator.at_element(finding, page, at, Some("type"))
     };
     let escaped = ESCAPED
-        .found("JSON is escaped as in HTML, and read as that: `&amp;` for `&`")
+        .found("the JSON is escaped as HTML, so mail clients read `&amp;` for `&`")
         .help(WITH_FILTER);
     let escaped = place(escaped);
     if unescaped(&text) != text {
         sink.add(escaped.clone());
     }
-    // A number can stand everywhere where a value can.
+    // A number is valid wherever a value is.
     let filled = |with: &'static str| fill(&text, &vec![Cow::Borrowed(with); context.values.len()]);
     if let Err(error) = parse(&filled("1")) {
         sink.add(place(broken(&error)));
@@ -106,8 +106,8 @@ fn script(
         in_strings,
         broken: place(
             BROKEN
-                .found("the row's values break the JSON, and mail clients leave it out")
-                .kind("no JSON")
+                .found("the row's values make the JSON invalid, so mail clients ignore it")
+                .kind("invalid JSON")
                 .help(WITH_FILTER),
         ),
         escaped,
@@ -122,25 +122,25 @@ fn parse(text: &str) -> Result<IgnoredAny, serde_json::Error> {
 fn broken(error: &serde_json::Error) -> Finding {
     BROKEN
         .found(format!(
-            "the JSON can't be read, and mail clients leave it out: {error}"
+            "the JSON is invalid, so mail clients ignore it: {error}"
         ))
-        .kind("no JSON")
-        .help("lines and columns are those of the script; an editor that knows JSON shows more")
+        .kind("invalid JSON")
+        .help("the line and column are counted from the start of the script")
 }
 
 impl RowCheck for Script {
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let values = context.values;
-        let own = || self.values.iter().filter_map(|number| values.get(*number));
-        if own().any(|value| escaped(value) != *value) {
+        let script_values = || self.values.iter().filter_map(|number| values.get(*number));
+        if script_values().any(|value| escaped(value) != *value) {
             sink.add(self.escaped.clone());
         }
         let is_harmless = |value: &Cow<'_, str>| !value.contains(|c: char| c == '\\' || c < ' ');
-        if self.in_strings && own().all(is_harmless) {
+        if self.in_strings && script_values().all(is_harmless) {
             return;
         }
-        let sent: Vec<_> = values.iter().map(|value| escaped(value)).collect();
-        if parse(&fill(&self.text, &sent)).is_err() {
+        let in_html: Vec<_> = values.iter().map(|value| escaped(value)).collect();
+        if parse(&fill(&self.text, &in_html)).is_err() {
             sink.add(self.broken.clone());
         }
     }

@@ -1,22 +1,18 @@
-//! Links: those that lead nowhere, or not where they seem to.
+//! Links that lead nowhere, or not where they seem to.
 
 mod link_text;
 
 use percent_encoding::percent_decode_str;
-use url::{ParseError, Url};
+use url::Url;
 
 use self::link_text::differs;
-use super::urls::{
-    Reach, fault_of_host, has_leftover, is_link, is_no_scheme, is_settled, look_at_site, named,
-    near_https, reach, settled, with_scheme,
-};
+use super::urls::{UrlRules, has_placeholder, is_link, with_letters};
 use crate::address::Address;
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::html::marks::fill;
 
 const EMPTY: Rule = Rule::error("link-empty")
     .finds("a link with an empty address")
@@ -74,7 +70,7 @@ const PRIVATE: Rule = Rule::warning("link-private")
     .source("RFC 1918, RFC 6762, RFC 8375")
     .example("`<a href=\"https://staging.internal/\">`");
 
-const PLAIN: Rule = Rule::note("link-http")
+const HTTP: Rule = Rule::note("link-http")
     .finds("a link without encryption")
     .why("Browsers warn about such pages, and anybody on the way can read or change them.")
     .fix("Write `https://` if the site supports it.")
@@ -104,10 +100,23 @@ const RULES: &[Rule] = &[
     SCRIPT,
     LOCAL,
     PRIVATE,
-    PLAIN,
+    HTTP,
     TEXT,
     MAILTO,
 ];
+
+const URL_RULES: UrlRules = UrlRules {
+    noun: "link",
+    empty: EMPTY,
+    leftover: LEFTOVER,
+    relative: RELATIVE,
+    broken: BROKEN,
+    local: LOCAL,
+    private: PRIVATE,
+    http: HTTP,
+    special,
+    alternative: "",
+};
 
 pub(in crate::check) struct Links;
 
@@ -116,18 +125,17 @@ impl Family for Links {
         RULES
     }
 
-    /// The links whose site is the same for all rows of the shape, those for Outlook among them.
+    /// Checks the links to sites that are the same for all rows, including those for Outlook.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         for page in context.pages() {
-            let links = page.elements();
-            let links = links.filter(|(_, element)| is_link(&element.name));
-            for (index, link) in links {
-                let Some(href) = link.get("href").and_then(|href| settled(href, context)) else {
+            for (index, link) in page.elements().filter(|(_, it)| is_link(&it.name)) {
+                let href = link.get("href");
+                let Some(href) = href.and_then(|href| with_letters(href, context)) else {
                     continue;
                 };
                 let text = page.text(index);
-                let differs = || settled(&text, context).and_then(|text| differs(&text, &href));
-                if let Some(finding) = look(&href, "a link").or_else(differs) {
+                let text = || differs(&with_letters(&text, context)?, &href);
+                if let Some(finding) = check(&href, "a link").or_else(text) {
                     let locator = &context.shared.locator;
                     sink.add(locator.at_element(finding, page, index, Some("href")));
                 }
@@ -135,130 +143,62 @@ impl Family for Links {
         }
     }
 
-    /// The links whose site is the row's own, and those that the row's values leave something over in.
+    /// Checks the links to a site of the row's own, and those whose values may contain placeholders.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
-        let odd = context.values.iter().any(|value| has_leftover(value));
-        for hole in html.dynamic_attributes() {
-            if !is_link(&hole.element) || hole.attribute != "href" {
-                continue;
+        let may_have_placeholder = context.values.iter().any(|value| has_placeholder(value));
+        for attribute in html.dynamic_attributes() {
+            if is_link(&attribute.element) && attribute.attribute == "href" {
+                let address = &attribute.value;
+                sink.extend(URL_RULES.check_row(context, address, may_have_placeholder));
             }
-            let is_settled = is_settled(&hole.value);
-            if is_settled && !odd {
-                continue;
-            }
-            let href = fill(&hole.value, context.values);
-            let found = if is_settled {
-                has_leftover(&href).then(|| leftover(&named("link", &hole.value)))
-            } else {
-                look_at_site(&href, || look(&href, &named("link", &hole.value)))
-            };
-            found.into_iter().for_each(|finding| sink.add(finding));
         }
     }
 }
 
-/// What is wrong with the address of a link, which is named `what`.
-fn look(href: &str, what: &str) -> Option<Finding> {
-    let href = href.trim();
-    if href.is_empty() {
-        return Some(
-            EMPTY
-                .found(format!("{what} leads nowhere: its `href` is empty"))
-                .help("give it an address, or take the link away where there is none: {% if … %}"),
-        );
-    }
-    if href.starts_with('#') {
-        return (href == "#").then(|| {
-            PLACEHOLDER
-                .found(format!("{what} leads to `#`, which is nowhere"))
-                .help("put the address in, or take the link away")
-        });
-    }
-    if has_leftover(href) {
-        return Some(leftover(what));
-    }
-    match Url::parse(href) {
-        Err(ParseError::RelativeUrlWithoutBase) => Some(relative(href, what)),
-        Err(error) => Some(broken(what, &error.to_string())),
-        Ok(url) if is_no_scheme(url.scheme()) => Some(relative(href, what)),
-        Ok(url) => match url.scheme() {
-            "http" | "https" => web(&url, href, what),
-            "mailto" => mailto(&url, what),
-            "javascript" | "vbscript" | "data" => Some(
-                SCRIPT
-                    .found(format!("{what} runs a script or holds a page"))
-                    .help("mail programs take such links out: link to a page on the web"),
-            ),
-            "file" => Some(local(what)),
-            scheme => near_https(scheme).map(|why| broken(what, &why)),
-        },
-    }
-}
-
-fn leftover(what: &str) -> Finding {
-    LEFTOVER
-        .found(format!("{what} has a placeholder that nothing filled"))
-        .help("write {{ column }}, and look for placeholders in the recipients' cells as well")
-}
-
-fn relative(href: &str, what: &str) -> Finding {
-    RELATIVE
-        .found(format!("{what} is relative: it has no https://"))
-        .help(with_scheme(href))
-}
-
-fn broken(what: &str, why: &str) -> Finding {
-    BROKEN
-        .found(format!("{what} is no address: {why}"))
-        .help("write it as https://host/path")
-}
-
-fn local(what: &str) -> Finding {
-    LOCAL
-        .found(format!("{what} leads to the reader's own machine"))
-        .help("write the address that the page has on the web")
-}
-
-fn web(url: &Url, href: &str, what: &str) -> Option<Finding> {
-    let after = href.get(url.scheme().len() + 1..);
-    if !after.is_some_and(|after| after.starts_with("//")) {
-        return Some(broken(what, "behind the scheme there must be ://"));
-    }
-    if let Some(why) = fault_of_host(url) {
-        return Some(broken(what, &why));
-    }
-    match reach(url) {
-        Reach::Loopback => return Some(local(what)),
-        Reach::Private => {
-            let finding = PRIVATE.found(format!("{what} leads to a host of a private network"));
-            return Some(
-                finding.help("write an address that readers can reach, if they are not all inside"),
-            );
+fn check(href: &str, name: &str) -> Option<Finding> {
+    match href.trim() {
+        "#" => {
+            let finding = PLACEHOLDER.found(format!("{name} leads to `#`, which is nowhere"));
+            Some(finding.help("write the address, or remove the link"))
         }
-        Reach::Public => {}
+        fragment if fragment.starts_with('#') => None,
+        href => URL_RULES.check(href, name),
     }
-    (url.scheme() == "http").then(|| {
-        PLAIN
-            .found(format!("{what} begins with http://"))
-            .help("write https:// if the site has it")
-    })
 }
 
-fn mailto(url: &Url, what: &str) -> Option<Finding> {
-    let decoded = percent_decode_str(url.path()).decode_utf8_lossy();
-    if decoded.trim().is_empty() {
-        // One that leaves the address to the reader, to pass something on.
-        return url.query().is_none().then(|| {
-            let message = format!("{what} is a mailto: without an address");
-            MAILTO.found(message).help("write mailto:name@example.com")
-        });
+fn special(url: &Url, href: &str, name: &str) -> Option<Finding> {
+    match url.scheme() {
+        scheme @ ("http" | "https") => {
+            let rest = href.get(scheme.len() + 1..);
+            let has_slashes = rest.is_some_and(|rest| rest.starts_with("//"));
+            (!has_slashes).then(|| URL_RULES.broken(name, "there is no :// after the scheme"))
+        }
+        "mailto" => mailto(url, name),
+        "javascript" | "vbscript" | "data" => {
+            let finding = SCRIPT.found(format!("{name} contains a script or a page"));
+            Some(finding.help("link to a page on the web: mail clients remove such links"))
+        }
+        scheme => {
+            let is_typo = |name| strsim::damerau_levenshtein(scheme, name) == 1;
+            (is_typo("http") || is_typo("https"))
+                .then(|| URL_RULES.broken(name, &format!("its scheme is “{scheme}”, not “https”")))
+        }
     }
-    let wrong = decoded.split(',').find_map(|one| Address::parse(one).err());
-    wrong.map(|error| {
-        MAILTO
-            .found(format!("{what} is a mailto: with a bad address: {error}"))
-            .help("write mailto:name@example.com")
+}
+
+fn mailto(url: &Url, name: &str) -> Option<Finding> {
+    let addresses = percent_decode_str(url.path()).decode_utf8_lossy();
+    let why = if addresses.trim().is_empty() {
+        // With a query, readers fill in the address to forward something.
+        url.query().is_none().then(|| "has no address".to_owned())
+    } else {
+        let error = addresses.split(',').find_map(|it| Address::parse(it).err());
+        error.map(|error| format!("has an invalid address: {error}"))
+    };
+    why.map(|why| {
+        let finding = MAILTO.found(format!("{name} is a mailto: link and {why}"));
+        finding.help("write mailto:name@example.com")
     })
 }
 
@@ -267,12 +207,12 @@ mod tests {
     use super::*;
 
     fn code(href: &str) -> Option<&'static str> {
-        look(href, "a link").map(|finding| finding.code)
+        check(href, "a link").map(|finding| finding.code)
     }
 
     #[test]
-    fn what_is_wrong_with_a_link_is_told() {
-        for (href, wanted) in [
+    fn finds_bad_links() {
+        for (href, expected) in [
             (" ", "link-empty"),
             ("#", "link-placeholder"),
             ("/shop", "link-relative"),
@@ -300,12 +240,12 @@ mod tests {
             ("mailto:hello", "link-mailto"),
             ("mailto:a@acme.example,b", "link-mailto"),
         ] {
-            assert_eq!(code(href), Some(wanted), "{href}");
+            assert_eq!(code(href), Some(expected), "{href}");
         }
     }
 
     #[test]
-    fn good_links_are_left_alone() {
+    fn accepts_good_links() {
         for href in [
             "https://acme.example",
             "https://acme.example/a b?c=%20#d",

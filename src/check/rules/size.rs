@@ -1,4 +1,4 @@
-//! How large the HTML is as it is sent.
+//! The size of the HTML that is sent.
 
 use crate::check::context::{CampaignContext, RowContext};
 use crate::check::family::{AnyTotals, Family, RuleTotals};
@@ -28,20 +28,20 @@ impl Family for Size {
     }
 }
 
-/// The most bytes that Gmail shows.
-const MOST: usize = 102 * 1024;
+/// In bytes.
+const GMAIL_LIMIT: usize = 102 * 1024;
 
 #[derive(Debug, Default)]
 struct SizeTotals {
     /// The size and the row of the largest HTML.
     largest: (usize, u32),
-    /// How many rows are over the limit.
+    /// The number of rows over the limit.
     over: u64,
 }
 
 impl SizeTotals {
-    /// Keeps the first of the largest.
-    fn take(&mut self, size: usize, row: u32) {
+    /// Keeps the first row of the largest size.
+    fn add(&mut self, size: usize, row: u32) {
         let (largest, of) = self.largest;
         if size > largest || size == largest && row < of {
             self.largest = (size, row);
@@ -52,35 +52,35 @@ impl SizeTotals {
 impl RuleTotals for SizeTotals {
     fn row(&mut self, context: &RowContext<'_>) {
         let size = context.html.map_or(0, InspectedHtml::size);
-        self.take(size, context.row.number);
-        self.over += u64::from(size > MOST);
+        self.add(size, context.row.number);
+        self.over += u64::from(size > GMAIL_LIMIT);
     }
 
     fn merge(&mut self, other: Self) {
         let (size, row) = other.largest;
-        self.take(size, row);
+        self.add(size, row);
         self.over += other.over;
     }
 
     fn finish(self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         let (size, row) = self.largest;
-        if size <= MOST {
+        if size <= GMAIL_LIMIT {
             return;
         }
         let over = if self.over == 1 {
-            "no other is over the 102 KB that Gmail shows".to_owned()
+            "it is the only one over 102 KB, where Gmail cuts messages off".to_owned()
         } else {
             format!(
-                "{} are over the 102 KB that Gmail shows",
+                "{} are over 102 KB, where Gmail cuts messages off",
                 counted(self.over, "row")
             )
         };
         let message = format!(
-            "the largest HTML has {} KB, that of row {row}; {over}",
+            "the largest HTML, of row {row}, has {} KB; {over}",
             size.div_ceil(1024)
         );
         let finding = CLIPPED.found(message).help(
-            "fewer blocks, styles and comments; what is counted are the HTML's bytes as they are posted, links that are made longer on the way come on top",
+            "use fewer blocks, styles and comments; the size is that of the HTML as posted, and tracking links add to it",
         );
         let mut finding = shared.locator.somewhere(finding);
         finding.place.row = Some(row);

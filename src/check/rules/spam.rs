@@ -1,5 +1,5 @@
-//! The structural rules of SpamAssassin, with its scores for when Bayes and network tests are on
-//! (50_scores.cf of 4.0.1, the fourth column); 5 points are spam unless a server says otherwise.
+//! Rules of SpamAssassin about the structure of a message, with its scores for when Bayes and network tests are on
+//! (50_scores.cf of 4.0.1, fourth column). By default, 5 points make a message spam.
 
 use super::campaign_file::varies;
 use super::subject_check::SubjectCheck;
@@ -42,7 +42,6 @@ impl Family for Spam {
         RULES
     }
 
-    /// What all rows of the shape have.
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(page) = &context.page else { return };
         let locator = &context.shared.locator;
@@ -93,10 +92,10 @@ fn image_only(bytes: usize) -> Option<Finding> {
         .iter()
         .find(|(most, _, _)| bytes <= *most)?;
     let message = format!(
-        "an image in HTML of no more than {most} bytes: SpamAssassin gives {score} points of 5 ({name})"
+        "there is an image in at most {most} bytes of HTML, for which SpamAssassin gives {score} points of 5 ({name})"
     );
     Some(IMAGE_ONLY.found(message).help(
-        "say in words what the image says; 2,800 bytes of HTML and more are no spam for that",
+        "add text that says what the image says; the rule does not apply to more than 2,800 bytes of HTML",
     ))
 }
 
@@ -106,8 +105,8 @@ fn title(context: &MessageContext<'_>) -> Option<SubjectCheck> {
     let title = page.raw_text("title")?.trim().to_owned();
     let (index, _) = page.named("title").next()?;
     let finding = TITLE
-        .found("the <title> is more than three and a half times as long as the subject: SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
-        .help("write the subject into it, or what the letter is called");
+        .found("the <title> is more than 3.5 times as long as the subject, for which SpamAssassin gives 2.0 points of 5 (HTML_TITLE_SUBJ_DIFF)")
+        .help("use the subject as the title, or the name of the newsletter");
     Some(SubjectCheck {
         is_fixed: !is_marked(&title) && !varies(&context.shared.campaign.message.subject),
         finding: context
@@ -119,7 +118,7 @@ fn title(context: &MessageContext<'_>) -> Option<SubjectCheck> {
     })
 }
 
-/// SpamAssassin does not look at messages with attachments.
+/// SpamAssassin's rule skips messages with attachments.
 fn is_long_title(title: &str, context: &RowContext<'_>) -> bool {
     let mut files = context.message.attachments.files.iter();
     if files.any(|file| !file.inline) {
@@ -130,16 +129,16 @@ fn is_long_title(title: &str, context: &RowContext<'_>) -> bool {
     subject > 0 && title * 2 > subject * 7
 }
 
-/// A salutation that spam has, as it is written.
+/// A salutation typical of spam, as it is written.
 fn dear(page: &Page) -> Option<(String, Finding)> {
-    let found = |text: &str, name: &str, score: &str| {
+    let finding = |text: &str, name: &str, score: &str| {
         let message =
-            format!("“{text}” stands in spam: SpamAssassin gives {score} points of 5 ({name})");
-        let help = "write the name, and where there is none a greeting without one: {% if … %}";
+            format!("“{text}” is typical of spam: SpamAssassin gives {score} points of 5 ({name})");
+        let help = "use the name, or a greeting without a name if it is missing: {% if … %}";
         (text.to_owned(), DEAR.found(message).help(help))
     };
     page.texts().find_map(|(_, text)| {
-        // Lower case for ASCII leaves the places as they are.
+        // ASCII lower case keeps all positions.
         let lower = text.to_ascii_lowercase();
         lower.match_indices("dear ").find_map(|(at, dear)| {
             let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -147,20 +146,20 @@ fn dear(page: &Page) -> Option<(String, Finding)> {
                 return None;
             }
             let rest = &lower[at + dear.len()..];
-            let begins = |word: &str| {
+            let starts_with = |word: &str| {
                 let after = rest.strip_prefix(word);
                 after.is_some_and(|after| !after.starts_with(is_word))
             };
-            let shown = |length: usize| &text[at..at + dear.len() + length];
-            if lower[..at].trim().is_empty() && begins("friend") {
-                return Some(found(shown(6), "DEAR_FRIEND", "2.6"));
+            let salutation = |length: usize| &text[at..at + dear.len() + length];
+            if lower[..at].trim().is_empty() && starts_with("friend") {
+                return Some(finding(salutation(6), "DEAR_FRIEND", "2.6"));
             }
-            if let Some(word) = SOMETHING.iter().find(|word| begins(word)) {
-                return Some(found(shown(word.len()), "DEAR_SOMETHING", "2.0"));
+            if let Some(word) = SOMETHING.iter().find(|word| starts_with(word)) {
+                return Some(finding(salutation(word.len()), "DEAR_SOMETHING", "2.0"));
             }
             let winner = rest.find("winner").filter(|at| *at <= 20);
             let winner = winner.filter(|at| !is_marked(&rest[..*at]));
-            winner.map(|at| found(shown(at + 6), "DEAR_WINNER", "3.1"))
+            winner.map(|at| finding(salutation(at + 6), "DEAR_WINNER", "3.1"))
         })
     })
 }
@@ -171,27 +170,27 @@ mod tests {
     use crate::clock::Clock;
 
     #[test]
-    fn small_html_with_an_image_has_the_score_of_its_size() {
-        let said = |bytes| image_only(bytes).map(|finding| finding.message);
-        assert!(said(400).is_some_and(|it| it.contains("1.2 points of 5 (HTML_IMAGE_ONLY_04)")));
-        assert!(said(401).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_08")));
-        assert!(said(2800).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_28")));
-        assert_eq!(said(2801), None);
+    fn small_html_with_an_image_has_a_score() {
+        let message = |bytes| image_only(bytes).map(|finding| finding.message);
+        assert!(message(400).is_some_and(|it| it.contains("1.2 points of 5 (HTML_IMAGE_ONLY_04)")));
+        assert!(message(401).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_08")));
+        assert!(message(2800).is_some_and(|it| it.contains("HTML_IMAGE_ONLY_28")));
+        assert_eq!(message(2801), None);
     }
 
     #[test]
-    fn salutations_are_those_of_spamassassin() {
+    fn finds_the_salutations_of_spamassassin() {
         let text = |body: &str| {
             let page = Page::parse(&format!("<p>{body}</p>"), &Clock::system());
             dear(&page).map(|(text, _)| text)
         };
-        for (body, wanted) in [
+        for (body, expected) in [
             ("Dear Friend,", "Dear Friend"),
             ("\n dear sir or madam", "dear sir"),
             ("Oh Dear Investor!", "Dear Investor"),
             ("Dear lucky winner", "Dear lucky winner"),
         ] {
-            assert_eq!(text(body).as_deref(), Some(wanted), "{body}");
+            assert_eq!(text(body).as_deref(), Some(expected), "{body}");
         }
         for body in [
             "Dear Friends,",

@@ -1,29 +1,152 @@
-//! Where an address in a message leads: what links and images have in common.
+//! The addresses of links and images: what both kinds have in common.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
-use crate::check::context::MessageContext;
+use crate::check::context::{MessageContext, RowContext};
+use crate::check::rule::Rule;
 use crate::finding::Finding;
 use crate::html::marks::{before_marks, fill, is_marked};
 
+/// The rules for one kind of address.
+pub(super) struct UrlRules {
+    /// What has the address: `link` or `image`.
+    pub(super) noun: &'static str,
+    pub(super) empty: Rule,
+    pub(super) leftover: Rule,
+    pub(super) relative: Rule,
+    pub(super) broken: Rule,
+    pub(super) local: Rule,
+    pub(super) private: Rule,
+    pub(super) http: Rule,
+    /// Checks what is special about this kind of address. The common checks follow if it finds nothing.
+    pub(super) special: fn(&Url, address: &str, name: &str) -> Option<Finding>,
+    /// What else can be done, for the help.
+    pub(super) alternative: &'static str,
+}
+
+impl UrlRules {
+    /// Checks an address. The finding calls it `name`.
+    pub(super) fn check(&self, address: &str, name: &str) -> Option<Finding> {
+        let address = address.trim();
+        if address.is_empty() {
+            let message = format!("{name} leads nowhere: its address is empty");
+            let help = "write the address, or leave the element out with {% if … %}";
+            return Some(self.empty.found(message).help(help));
+        }
+        if has_placeholder(address) {
+            return Some(self.leftover(name));
+        }
+        let url = match Url::parse(address) {
+            Err(ParseError::RelativeUrlWithoutBase) => return Some(self.relative(address, name)),
+            Err(error) => return Some(self.broken(name, &error.to_string())),
+            Ok(url) => url,
+        };
+        if let Some(finding) = (self.special)(&url, address, name) {
+            return Some(finding);
+        }
+        match url.scheme() {
+            scheme if is_not_a_scheme(scheme) => Some(self.relative(address, name)),
+            "http" | "https" => self.web(&url, name),
+            "file" => Some(self.local(name)),
+            _ => None,
+        }
+    }
+
+    /// Checks an address that contains values of the row. `may_have_placeholder` says whether one of the
+    /// values has one.
+    pub(super) fn check_row(
+        &self,
+        context: &RowContext<'_>,
+        address: &str,
+        may_have_placeholder: bool,
+    ) -> Option<Finding> {
+        let is_checked = has_fixed_site(address);
+        if is_checked && !may_have_placeholder {
+            return None;
+        }
+        let filled = fill(address, context.values);
+        let name = || {
+            let fixed = before_marks(address).trim();
+            match fixed.is_empty() {
+                true => format!("a {}", self.noun),
+                false => format!("the {} “{fixed}…”", self.noun),
+            }
+        };
+        if is_checked {
+            return has_placeholder(&filled).then(|| self.leftover(&name()));
+        }
+        once_per_site(&filled, || self.check(&filled, &name()))
+    }
+
+    fn leftover(&self, name: &str) -> Finding {
+        let message = format!("{name} contains a placeholder that was not replaced");
+        let help = "write {{ column }}, and look for placeholders in the recipients' cells, too";
+        self.leftover.found(message).help(help)
+    }
+
+    fn relative(&self, address: &str, name: &str) -> Finding {
+        let message = format!("{name} is relative, but a message has no base address");
+        let help = format!("{}{}", with_scheme(address), self.alternative);
+        self.relative.found(message).help(help)
+    }
+
+    pub(super) fn broken(&self, name: &str, why: &str) -> Finding {
+        let message = format!("{name} has an invalid address: {why}");
+        self.broken
+            .found(message)
+            .help("write it as https://host/path")
+    }
+
+    pub(super) fn local(&self, name: &str) -> Finding {
+        let message = format!("{name} leads to your own machine, which readers cannot reach");
+        let help = format!("use its public address{}", self.alternative);
+        self.local.found(message).help(help)
+    }
+
+    fn web(&self, url: &Url, name: &str) -> Option<Finding> {
+        if let Some(why) = host_error(url) {
+            return Some(self.broken(name, &why));
+        }
+        match reach(url) {
+            Reach::Loopback => return Some(self.local(name)),
+            Reach::Private => {
+                let message = format!("{name} leads to a private network");
+                let help = "use an address that all readers can reach";
+                return Some(self.private.found(message).help(help));
+            }
+            Reach::Public => {}
+        }
+        (url.scheme() == "http").then(|| {
+            let message = format!("{name} uses http://, which is not encrypted");
+            let help = "use https:// if the server supports it";
+            self.http.found(message).help(help)
+        })
+    }
+}
+
+/// Whether an element with this name is a link if it has an address.
+pub(in crate::check) fn is_link(element: &str) -> bool {
+    // Buttons for Outlook are VML shapes.
+    element == "a" || element == "area" || element.starts_with("v:")
+}
+
 /// From where an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// From everywhere, as far as the name tells.
+enum Reach {
     Public,
     /// From one network only.
     Private,
-    /// From the machine of whoever reads it, which is another one.
+    /// From the same machine only.
     Loopback,
 }
 
-/// Names that no public server has (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and what
-/// networks use without asking).
-const PRIVATE: [&str; 9] = [
+/// Domains that are not public (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and common unregistered
+/// ones).
+const PRIVATE_DOMAINS: [&str; 9] = [
     ".local",
     ".lan",
     ".internal",
@@ -35,152 +158,124 @@ const PRIVATE: [&str; 9] = [
     ".test",
 ];
 
-/// From where the host of an address can be reached.
-pub(super) fn reach(url: &Url) -> Reach {
-    let private = |is: bool| if is { Reach::Private } else { Reach::Public };
+fn reach(url: &Url) -> Reach {
+    let private_if = |is_private| match is_private {
+        true => Reach::Private,
+        false => Reach::Public,
+    };
     match url.host() {
         Some(Host::Ipv4(ip)) if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
-        Some(Host::Ipv4(ip)) => private(ip.is_private() || ip.is_link_local()),
+        Some(Host::Ipv4(ip)) => private_if(ip.is_private() || ip.is_link_local()),
         Some(Host::Ipv6(ip)) if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
-        Some(Host::Ipv6(ip)) => private(ip.is_unique_local() || ip.is_unicast_link_local()),
+        Some(Host::Ipv6(ip)) => private_if(ip.is_unique_local() || ip.is_unicast_link_local()),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
             if name == "localhost" || name.ends_with(".localhost") {
                 return Reach::Loopback;
             }
-            let private_name = PRIVATE.iter().any(|end| name.ends_with(end));
-            private(private_name || !name.contains('.'))
+            let is_private = PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain));
+            private_if(is_private || !name.contains('.'))
         }
         None => Reach::Public,
     }
 }
 
-/// Whether a text has a placeholder of a template, of ours or of another mailer, that nothing filled.
-pub(super) fn has_leftover(text: &str) -> bool {
+/// Whether a text contains a placeholder of Tera or of another mailer.
+pub(super) fn has_placeholder(text: &str) -> bool {
     memchr::memchr3(b'{', b'*', b'%', text.as_bytes()).is_some()
-        && (["{{", "{%", "*|"].iter().any(|begin| text.contains(begin))
+        && (["{{", "{%", "*|"].iter().any(|it| text.contains(it))
             || text.to_ascii_lowercase().contains("%7b%7b"))
 }
 
-/// Whether an address is for all rows of a shape of the same scheme and host, or has neither: their
-/// values come after those.
-pub(super) fn is_settled(address: &str) -> bool {
+/// Whether an address has the same scheme and host, or neither, for all rows: their values come later.
+fn has_fixed_site(address: &str) -> bool {
     if !is_marked(address) {
         return true;
     }
     let fixed = before_marks(address);
     let ends = ['/', '?', '#'];
     let Some((_, rest)) = fixed.split_once("//") else {
-        // A `/` may be followed by another.
+        // Another `/` may follow a `/`.
         let path = fixed.find(ends).filter(|at| !fixed[..*at].contains(':'));
         return path.is_some() && fixed.trim() != "/";
     };
     rest.contains(ends)
 }
 
-/// A settled address with letters in the place of the values.
-pub(super) fn settled<'a>(address: &'a str, context: &MessageContext<'_>) -> Option<Cow<'a, str>> {
+/// A text with letters in place of the values. `None` if it is an address whose host differs from row to
+/// row.
+pub(super) fn with_letters<'a>(
+    text: &'a str,
+    context: &MessageContext<'_>,
+) -> Option<Cow<'a, str>> {
     let letters = || vec![Cow::Borrowed("x"); context.values.len()];
-    is_settled(address).then(|| {
-        if is_marked(address) {
-            fill(address, &letters())
-        } else {
-            Cow::Borrowed(address)
-        }
+    has_fixed_site(text).then(|| match is_marked(text) {
+        true => fill(text, &letters()),
+        false => Cow::Borrowed(text),
     })
 }
 
 thread_local! {
-    /// Sites about which nothing is wrong. What is wrong goes by the name alone, and rows have few.
+    /// Sites without findings. Findings depend on the site only, and rows have few.
     static GOOD_SITES: RefCell<HashSet<String>> = RefCell::default();
 }
-/// How many sites are remembered.
-const MOST_SITES: usize = 256;
+/// The most sites to remember.
+const MAX_SITES: usize = 256;
 
-/// What is wrong with a row's own address: `look` tells, unless nothing is wrong with its site and
-/// nothing is left over in it.
-pub(super) fn look_at_site(
-    address: &str,
-    look: impl FnOnce() -> Option<Finding>,
-) -> Option<Finding> {
-    let site = site(address).filter(|_| !has_leftover(address));
+/// Checks an address, unless its site was good before and it contains no placeholder.
+fn once_per_site(address: &str, check: impl FnOnce() -> Option<Finding>) -> Option<Finding> {
+    let site = site(address).filter(|_| !has_placeholder(address));
     let is_good = |site| GOOD_SITES.with_borrow(|sites| sites.contains(site));
     if site.is_some_and(is_good) {
         return None;
     }
-    let found = look();
-    if let (Some(site), None) = (site, &found) {
+    let finding = check();
+    if let (Some(site), None) = (site, &finding) {
         GOOD_SITES.with_borrow_mut(|sites| {
-            if sites.len() < MOST_SITES {
+            if sites.len() < MAX_SITES {
                 sites.insert(site.to_owned());
             }
         });
     }
-    found
+    finding
 }
 
-/// The scheme and the host of a web address, if something comes after them.
+/// The scheme and host of an https address, if something follows them.
 fn site(address: &str) -> Option<&str> {
-    let begin = "https://";
-    let rest = address.strip_prefix(begin)?;
+    let scheme = "https://";
+    let rest = address.strip_prefix(scheme)?;
     let end = rest.find(['/', '?', '#']).filter(|end| *end > 0)?;
-    Some(&address[..begin.len() + end])
+    Some(&address[..scheme.len() + end])
 }
 
-/// How a row's address is named for all rows that have it: by what is the same for them.
-pub(super) fn named(what: &str, address: &str) -> String {
-    let fixed = before_marks(address).trim();
-    if fixed.is_empty() {
-        format!("a {what}")
-    } else {
-        format!("the {what} “{fixed}…”")
-    }
-}
-
-/// What is wrong with the host of a web address, which URLs may have and sites don't.
-pub(super) fn fault_of_host(url: &Url) -> Option<String> {
+/// What is wrong with a host that URLs may have but websites do not.
+fn host_error(url: &Url) -> Option<String> {
     let host = url.domain()?;
     if matches!(host, "http" | "https") {
-        return Some("its scheme is there twice".to_owned());
+        return Some("it has two schemes".to_owned());
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let is_label = |label: &str| (1..64).contains(&label.len()) && label.chars().all(is_part);
     let is_name = name.split('.').all(is_label);
-    (!is_name).then(|| format!("“{host}” is not the name of a host"))
+    (!is_name).then(|| format!("“{host}” is not a host name"))
 }
 
-/// What is wrong with a scheme, if it is another one by a slip.
-pub(super) fn near_https(scheme: &str) -> Option<String> {
-    let near = |known: &str| strsim::damerau_levenshtein(scheme, known) == 1;
-    let is_slip = near("http") || near("https");
-    is_slip.then(|| format!("its scheme is “{scheme}” and not “https”"))
-}
-
-/// What an address is that has no scheme: with the way to write it.
-pub(super) fn with_scheme(address: &str) -> String {
+/// How to write an address that has no scheme.
+fn with_scheme(address: &str) -> String {
     if address.contains('@') && !address.contains('/') {
-        return "for an e-mail address write mailto: before it".to_owned();
+        return "write mailto: before an email address".to_owned();
     }
     let host = address.trim_start_matches('/');
-    let is_host = address.starts_with("//") || address.starts_with("www.");
-    if is_host {
-        return format!("write https://{host}");
+    match address.starts_with("//") || address.starts_with("www.") {
+        true => format!("write https://{host}"),
+        false => "write the whole address, with https://".to_owned(),
     }
-    "a message has no page that it could be relative to: write the whole address, with https://"
-        .to_owned()
 }
 
-/// Whether what is written before the first colon is no scheme but the name of a host, a drive or
-/// nothing known: `example.com:80/`, `C:\logo.png`.
-pub(super) fn is_no_scheme(scheme: &str) -> bool {
+/// Whether the text before the first colon is a host name or a drive: `example.com:80/`, `C:\logo.png`.
+fn is_not_a_scheme(scheme: &str) -> bool {
     scheme.len() == 1 || scheme.contains('.') || scheme == "localhost"
-}
-
-/// Whether an element of this name is a link where it has an address.
-pub(in crate::check) fn is_link(element: &str) -> bool {
-    // Shapes of VML are the buttons of Outlook.
-    element == "a" || element == "area" || element.starts_with("v:")
 }
 
 #[cfg(test)]
@@ -188,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_reached_from_where_they_are() {
+    fn knows_from_where_hosts_can_be_reached() {
         let reached = |url: &str| reach(&url.parse().expect("a URL"));
         for url in [
             "https://acme.example/x",
@@ -216,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_told_from_addresses() {
+    fn recognizes_placeholders() {
         for text in [
             "https://x/{{ token }}",
             "https://x/%7b%7Btoken%7D%7D",
             "*|UNSUB|*",
             "{% url %}",
         ] {
-            assert!(has_leftover(text), "{text}");
+            assert!(has_placeholder(text), "{text}");
         }
         for text in [
             "https://x/?q=%7B1%7D",
@@ -231,17 +326,17 @@ mod tests {
             "https://x/{id}",
             "100%",
         ] {
-            assert!(!has_leftover(text), "{text}");
+            assert!(!has_placeholder(text), "{text}");
         }
     }
 
     #[test]
-    fn a_site_is_looked_at_once_until_something_is_wrong_with_the_address() {
-        let looks = std::cell::Cell::new(0);
-        let look = |address: &str, found: bool| {
-            look_at_site(address, || {
-                looks.set(looks.get() + 1);
-                found.then(|| Finding::error("x", crate::finding::Place::default(), "x"))
+    fn checks_good_sites_once() {
+        let checks = std::cell::Cell::new(0);
+        let check = |address: &str, is_bad: bool| {
+            once_per_site(address, || {
+                checks.set(checks.get() + 1);
+                is_bad.then(|| Finding::error("x", crate::finding::Place::default(), "x"))
             })
             .is_some()
         };
@@ -250,14 +345,14 @@ mod tests {
             "https://a.example/2",
             "https://a.example?3",
         ] {
-            assert!(!look(address, false), "{address}");
+            assert!(!check(address, false), "{address}");
         }
-        assert_eq!(looks.get(), 1);
-        // No host at all may have any after it.
-        assert!(!look("https:////a.example/", false));
-        assert!(look("https://#000/", true));
-        looks.set(1);
-        // Another host, another scheme, a name that goes on, and what was left over.
+        assert_eq!(checks.get(), 1);
+        // Any host may follow an empty host.
+        assert!(!check("https:////a.example/", false));
+        assert!(check("https://#000/", true));
+        checks.set(1);
+        // Another host, another scheme, a longer name, no path, and a placeholder.
         for address in [
             "https://b.example/1",
             "http://a.example/1",
@@ -265,22 +360,22 @@ mod tests {
             "https://a.example",
             "https://a.example/{{ token }}",
         ] {
-            assert!(look(address, true), "{address}");
-            assert!(look(address, true), "{address}: again");
+            assert!(check(address, true), "{address}");
+            assert!(check(address, true), "{address}: again");
         }
     }
 
     #[test]
-    fn an_address_is_settled_when_values_come_after_its_host() {
-        assert!(is_settled("anything"));
-        assert!(is_settled("https://x.example/\u{fdd0}0\u{fdd1}"));
-        assert!(!is_settled("https://x.example\u{fdd0}0\u{fdd1}"));
-        assert!(!is_settled("\u{fdd0}0\u{fdd1}/a"));
-        assert!(is_settled("/v?t=\u{fdd0}0\u{fdd1}"));
-        assert!(is_settled("images/\u{fdd0}0\u{fdd1}"));
-        assert!(!is_settled("/\u{fdd0}0\u{fdd1}"));
-        assert!(!is_settled("//\u{fdd0}0\u{fdd1}"));
-        assert!(!is_settled("mailto:\u{fdd0}0\u{fdd1}?x"));
-        assert!(!is_settled("www\u{fdd0}0\u{fdd1}"));
+    fn a_site_is_fixed_if_values_come_later() {
+        assert!(has_fixed_site("anything"));
+        assert!(has_fixed_site("https://x.example/\u{fdd0}0\u{fdd1}"));
+        assert!(!has_fixed_site("https://x.example\u{fdd0}0\u{fdd1}"));
+        assert!(!has_fixed_site("\u{fdd0}0\u{fdd1}/a"));
+        assert!(has_fixed_site("/v?t=\u{fdd0}0\u{fdd1}"));
+        assert!(has_fixed_site("images/\u{fdd0}0\u{fdd1}"));
+        assert!(!has_fixed_site("/\u{fdd0}0\u{fdd1}"));
+        assert!(!has_fixed_site("//\u{fdd0}0\u{fdd1}"));
+        assert!(!has_fixed_site("mailto:\u{fdd0}0\u{fdd1}?x"));
+        assert!(!has_fixed_site("www\u{fdd0}0\u{fdd1}"));
     }
 }

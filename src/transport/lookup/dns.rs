@@ -1,4 +1,4 @@
-//! Names, asked for at the system's DNS servers.
+//! DNS lookups with the system's resolver configuration.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,21 +8,16 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{Name, RData};
 
-/// The longest that a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a question is asked again.
-const AGAIN: usize = 1;
+const RETRIES: usize = 1;
 
-/// Why there is no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DnsError {
-    /// The name does not exist.
-    #[error("DNS knows no such name")]
+pub(crate) enum DnsError {
+    #[error("the name does not exist in DNS")]
     NoName,
-    /// The name exists, and has no such record.
-    #[error("DNS has no such record of it")]
+    /// The name exists, but has no record of this type.
+    #[error("DNS has no such record for it")]
     NoRecord,
-    /// There was no answer.
     #[error("DNS did not answer: {0}")]
     Unanswered(String),
 }
@@ -39,48 +34,46 @@ impl From<NetError> for DnsError {
     }
 }
 
-/// The DNS.
 #[derive(Clone)]
-pub struct Dns {
+pub(crate) struct Dns {
     resolver: TokioResolver,
 }
 
 impl Dns {
-    /// The DNS as the system is set up for it.
+    /// Uses the system's DNS servers.
     ///
     /// # Errors
-    /// When it is not.
-    pub fn system() -> Result<Self, DnsError> {
+    /// If the system's configuration cannot be read.
+    pub(crate) fn system() -> Result<Self, DnsError> {
         let mut builder = TokioResolver::builder_tokio()?;
         let options = builder.options_mut();
         options.timeout = TIMEOUT;
-        options.attempts = AGAIN;
+        options.attempts = RETRIES;
         let resolver = builder.build()?;
         Ok(Self { resolver })
     }
 
-    /// The DNS that a test has put up.
     #[cfg(test)]
-    pub(crate) fn of(resolver: TokioResolver) -> Self {
+    pub(crate) fn with_resolver(resolver: TokioResolver) -> Self {
         Self { resolver }
     }
 
-    /// The addresses of a host.
+    /// The IP addresses of a host.
     ///
     /// # Errors
-    /// When it has none.
-    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
-        let found = self.resolver.lookup_ip(name(host)?).await?;
-        Ok(found.iter().collect())
+    /// If there are none, or DNS does not answer.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let lookup = self.resolver.lookup_ip(name(host)?).await?;
+        Ok(lookup.iter().collect())
     }
 
-    /// The texts of a name, each put together of its strings.
+    /// The TXT records of a name, each with its strings joined.
     ///
     /// # Errors
-    /// When it has none.
-    pub async fn texts(&self, host: &str) -> Result<Vec<String>, DnsError> {
-        let found = self.resolver.txt_lookup(name(host)?).await?;
-        let texts = found
+    /// If there are none, or DNS does not answer.
+    pub(crate) async fn texts(&self, host: &str) -> Result<Vec<String>, DnsError> {
+        let lookup = self.resolver.txt_lookup(name(host)?).await?;
+        let texts = lookup
             .answers()
             .iter()
             .filter_map(|record| match &record.data {
@@ -93,7 +86,7 @@ impl Dns {
     }
 }
 
-/// A whole name: no domain of the system's is put behind it.
+/// A fully qualified name, so that the resolver appends no search domain.
 fn name(host: &str) -> Result<Name, DnsError> {
     let mut name = Name::from_str(host).map_err(|_| DnsError::NoName)?;
     name.set_fqdn(true);

@@ -1,4 +1,4 @@
-//! A DNS server and a web server for tests, on this machine.
+//! A local DNS server and a local web server for tests.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,16 +16,16 @@ use hickory_resolver::proto::rr::rdata::{A, TXT};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::{Dns, Guard, Web};
+use super::{Dns, Guard, WebClient};
 
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// What the DNS server knows: of each name its addresses and texts.
+/// The addresses and TXT records of each name.
 pub(crate) type Zone = BTreeMap<&'static str, (Vec<Ipv4Addr>, Vec<String>)>;
 
-/// A DNS that knows these names alone; one that is called `silent.…` it never answers for.
+/// A DNS server with these names. It does not answer for `silent.…`.
 pub(crate) async fn dns(zone: Zone) -> Dns {
-    let socket = UdpSocket::bind((HERE, 0)).await.expect("a port");
+    let socket = UdpSocket::bind((LOCALHOST, 0)).await.expect("a port");
     let port = socket.local_addr().expect("an address").port();
     tokio::spawn(async move {
         let mut buffer = [0; 4096];
@@ -37,25 +37,25 @@ pub(crate) async fn dns(zone: Zone) -> Dns {
     });
     let mut connection = ConnectionConfig::udp();
     connection.port = port;
-    let server = NameServerConfig::new(HERE, true, vec![connection]);
+    let server = NameServerConfig::new(LOCALHOST, true, vec![connection]);
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let provider = TokioRuntimeProvider::default();
     let mut builder = TokioResolver::builder_with_config(config, provider);
     builder.options_mut().timeout = std::time::Duration::from_millis(200);
     builder.options_mut().attempts = 0;
-    Dns::of(builder.build().expect("a resolver"))
+    Dns::with_resolver(builder.build().expect("a resolver"))
 }
 
 fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
-    let asked = Message::from_vec(question).expect("a question");
-    let query = asked.queries.first().expect("a query").clone();
+    let request = Message::from_vec(question).expect("a question");
+    let query = request.queries.first().expect("a query").clone();
     let name = query.name().to_ascii();
     let name = name.trim_end_matches('.').to_lowercase();
     if name.starts_with("silent.") {
         return None;
     }
-    let mut answer = Message::response(asked.metadata.id, asked.metadata.op_code);
-    answer.queries = asked.queries.clone();
+    let mut answer = Message::response(request.metadata.id, request.metadata.op_code);
+    answer.queries = request.queries.clone();
     match zone.get(&*name) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
         Some((addresses, texts)) => {
@@ -76,46 +76,49 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
     Some(answer.to_vec().expect("an answer"))
 }
 
-/// A web server, which notes what it was asked.
+/// A web server that records its requests.
 pub(crate) struct Site {
     pub(crate) port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Site {
-    /// Serves what `reply` says of each request.
+    /// Serves what `reply` returns for each request and the server's port.
     pub(crate) async fn start(reply: fn(&Request, u16) -> Response<Body>) -> Self {
-        let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+        let listener = TcpListener::bind((LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::clone(&requests);
         let router = Router::new().fallback(move |request: Request| {
             let line = format!("{} {}", request.method(), request.uri());
-            noted.lock().expect("a test").push(line);
+            recorded.lock().expect("a test").push(line);
             let reply = reply(&request, port);
             async move { reply }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { port, asked }
+        Self { port, requests }
     }
 
-    /// What was asked, in order.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("a test").clone()
+    /// The methods and paths of the requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("a test").clone()
     }
 
-    /// The web behind a guard that lets through to this site alone.
-    pub(crate) fn web(&self, dns: Dns) -> Web {
-        Web::new(dns, Guard::only(|address| address == HERE, vec![self.port])).expect("a client")
+    /// A client that may connect to this site only.
+    pub(crate) fn client(&self, dns: Dns) -> WebClient {
+        WebClient::new(
+            dns,
+            Guard::only(|address| address == LOCALHOST, vec![self.port]),
+        )
+        .expect("a client")
     }
 
-    /// A URL at this site.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", SocketAddr::new(HERE, self.port))
+        format!("http://{}{path}", SocketAddr::new(LOCALHOST, self.port))
     }
 }
 
-/// An answer without content.
+/// A response without content.
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
     let mut reply = Response::builder().status(status);
     for (name, value) in headers {

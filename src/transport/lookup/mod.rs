@@ -1,13 +1,13 @@
-//! Looking at what messages lead to: names by DNS, pages and images by HTTP, without ever connecting to
-//! what is not public.
+//! Looks up the domains, links and images of messages, by DNS and HTTP, and connects to public addresses
+//! only.
 
 mod dns;
 mod guard;
 mod web;
 
-pub use dns::{Dns, DnsError};
-pub use guard::Guard;
-pub use web::{LookError, Seen, Web};
+pub(crate) use dns::{Dns, DnsError};
+pub(crate) use guard::Guard;
+pub(crate) use web::{LookupError, Resource, WebClient};
 
 #[cfg(test)]
 pub(crate) mod fake;

@@ -1,5 +1,5 @@
-//! Whether there is something at a URL, asked as little as possible: headers alone, no cookies, no
-//! login, no Referer, no proxy.
+//! Finds out what a URL leads to with as little as possible: only headers, no cookies, no login, no Referer,
+//! no proxy.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -7,80 +7,70 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE};
-use reqwest::{Client, Method};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
+use reqwest::{Client, Method, Response};
 use url::Url;
 
 use super::{Dns, DnsError, Guard};
 use crate::transport::SetupError;
 
-/// The longest that connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// The longest that an answer may take.
-const ANSWER: Duration = Duration::from_secs(10);
-/// The longest that a URL may take, with all that it leads to.
-const ALL: Duration = Duration::from_secs(20);
-/// How many redirects are followed.
-const REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit for one response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time limit for a URL with all its redirects.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_REDIRECTS: usize = 5;
 
-/// What is at a URL.
+/// What a URL leads to, by the headers of the last response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// The HTTP status.
-    pub status: u16,
-    /// Where the redirects have led to.
-    pub url: Url,
-    /// Whether they led from https to http.
-    pub insecure: bool,
-    /// The length of what is there, in bytes, as the server says.
-    pub size: Option<u64>,
-    /// Its media type.
-    pub media_type: Option<String>,
+pub(crate) struct Resource {
+    pub(crate) status: u16,
+    /// The URL after all redirects.
+    pub(crate) url: Url,
+    /// Whether a redirect led from https to http.
+    pub(crate) is_downgraded: bool,
+    /// In bytes.
+    pub(crate) size: Option<u64>,
+    pub(crate) media_type: Option<String>,
 }
 
-/// Why it is not known what is at a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LookError {
-    /// It is not looked at.
+pub(crate) enum LookupError {
+    /// The URL must not be requested.
     #[error("{0}")]
     NotAllowed(String),
-    /// It is at an address that is not public.
     #[error("{0} is not a public address")]
     NotPublic(IpAddr),
-    /// It has no address.
     #[error(transparent)]
     Dns(#[from] DnsError),
-    /// The certificate, or what is before it.
+    /// The certificate is invalid, or there is no TLS.
     #[error("no secure connection: {0}")]
     Tls(String),
-    /// It redirects on and on, or to nowhere.
+    /// There are too many redirects, or one is invalid.
     #[error("{0}")]
     Redirect(String),
-    /// There was no answer.
     #[error("{0}")]
     Unanswered(String),
 }
 
-/// The web, behind a guard.
-pub struct Web {
+/// An HTTP client that connects only where its guard allows.
+pub(crate) struct WebClient {
     client: Client,
     guard: Guard,
     dns: Dns,
 }
 
-impl Web {
-    /// Makes the client; nothing is asked.
-    ///
+impl WebClient {
     /// # Errors
-    /// When TLS can't be set up.
-    pub fn new(dns: Dns, guard: Guard) -> Result<Self, SetupError> {
-        let resolver = Guarded {
+    /// If TLS cannot be set up.
+    pub(crate) fn new(dns: Dns, guard: Guard) -> Result<Self, SetupError> {
+        let resolver = GuardedResolver {
             dns: dns.clone(),
             guard: guard.clone(),
         };
-        // A proxy would resolve names by itself, past the guard.
         crate::transport::install_crypto_provider();
         let client = Client::builder()
+            // A proxy would resolve names itself and bypass the guard.
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
             .redirect(reqwest::redirect::Policy::none())
@@ -88,8 +78,8 @@ impl Web {
             .referer(false)
             .http1_only()
             .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(RESPONSE_TIMEOUT)
             .user_agent(concat!(
                 "mailrun/",
                 env!("CARGO_PKG_VERSION"),
@@ -100,11 +90,11 @@ impl Web {
         Ok(Self { client, guard, dns })
     }
 
-    /// Whether the host of a URL has an address that is public; nothing is asked of it.
+    /// Checks that a URL's host has a public address, without connecting to it.
     ///
     /// # Errors
-    /// Why not.
-    pub async fn resolve(&self, url: &Url) -> Result<(), LookError> {
+    /// If it has none.
+    pub(crate) async fn resolve(&self, url: &Url) -> Result<(), LookupError> {
         self.guard.check(url)?;
         match url.domain() {
             Some(host) => allowed(&self.dns, &self.guard, host).await.map(|_| ()),
@@ -112,99 +102,89 @@ impl Web {
         }
     }
 
-    /// Looks what is at a URL.
+    /// Requests a URL and follows its redirects.
     ///
     /// # Errors
-    /// When that can't be told.
-    pub async fn look(&self, url: &Url) -> Result<Seen, LookError> {
-        let late = || LookError::Unanswered(format!("no answer within {} seconds", ALL.as_secs()));
-        tokio::time::timeout(ALL, self.follow(url.clone()))
+    /// If there is no final response.
+    pub(crate) async fn probe(&self, url: &Url) -> Result<Resource, LookupError> {
+        tokio::time::timeout(TOTAL_TIMEOUT, self.follow(url.clone()))
             .await
-            .unwrap_or_else(|_| Err(late()))
+            .unwrap_or_else(|_| {
+                let seconds = TOTAL_TIMEOUT.as_secs();
+                let message = format!("no answer within {seconds} seconds");
+                Err(LookupError::Unanswered(message))
+            })
     }
 
-    async fn follow(&self, mut url: Url) -> Result<Seen, LookError> {
-        let mut insecure = false;
-        for _ in 0..=REDIRECTS {
-            let answer = self.ask(&url).await?;
-            let Some(next) = answer.redirect() else {
-                return Ok(Seen {
-                    insecure,
-                    ..answer.seen(url)
-                });
+    async fn follow(&self, mut url: Url) -> Result<Resource, LookupError> {
+        let mut is_downgraded = false;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.request_head(&url).await?;
+            let Some(next) = redirect(&response) else {
+                return Ok(resource(&response, url, is_downgraded));
             };
             let next = url
                 .join(next)
-                .map_err(|_| LookError::Redirect("it redirects to no URL".to_owned()))?;
-            insecure |= url.scheme() == "https" && next.scheme() == "http";
+                .map_err(|_| LookupError::Redirect("it redirects to an invalid URL".to_owned()))?;
+            is_downgraded |= url.scheme() == "https" && next.scheme() == "http";
             url = next;
         }
-        let message = format!("it redirects more than {REDIRECTS} times");
-        Err(LookError::Redirect(message))
+        let message = format!("it redirects more than {MAX_REDIRECTS} times");
+        Err(LookupError::Redirect(message))
     }
 
-    /// Asks for the headers; of servers that refuse that, for the beginning of the content.
-    async fn ask(&self, url: &Url) -> Result<Answer, LookError> {
+    /// Requests the headers, and from servers that refuse that the beginning of the content. Dropping the
+    /// response closes the connection without reading the content.
+    async fn request_head(&self, url: &Url) -> Result<Response, LookupError> {
         self.guard.check(url)?;
         match self.request(Method::HEAD, url).await {
-            Ok(answer) if answer.status < 400 => Ok(answer),
-            Ok(_) | Err(LookError::Unanswered(_)) => self.request(Method::GET, url).await,
+            Ok(response) if response.status().as_u16() < 400 => Ok(response),
+            Ok(_) | Err(LookupError::Unanswered(_)) => self.request(Method::GET, url).await,
             Err(error) => Err(error),
         }
     }
 
-    async fn request(&self, method: Method, url: &Url) -> Result<Answer, LookError> {
+    async fn request(&self, method: Method, url: &Url) -> Result<Response, LookupError> {
         let mut request = self.client.request(method.clone(), url.clone());
         if method == Method::GET {
             request = request.header(RANGE, "bytes=0-1023");
         }
-        // The content is not read: the connection is closed when the answer is dropped.
-        let answer = request.send().await.map_err(|error| failure(&error))?;
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-        })
+        request.send().await.map_err(|error| lookup_error(&error))
     }
 }
 
-/// The head of an answer.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
+fn redirect(response: &Response) -> Option<&str> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
+    location.to_str().ok()
 }
 
-impl Answer {
-    fn redirect(&self) -> Option<&str> {
-        let redirects = [301, 302, 303, 307, 308].contains(&self.status);
-        let location = self.headers.get(LOCATION).filter(|_| redirects)?;
-        location.to_str().ok()
-    }
-
-    fn seen(&self, url: Url) -> Seen {
-        let header = |name| self.headers.get(name)?.to_str().ok();
-        // Of a part the length of the whole stands behind the slash.
-        let whole = header(CONTENT_RANGE).and_then(|range| range.rsplit_once('/'));
-        let size = match (self.status, whole) {
-            (206, whole) => whole.map(|(_, size)| size),
-            _ => header(CONTENT_LENGTH),
-        };
-        Seen {
-            status: self.status,
-            url,
-            insecure: false,
-            size: size.and_then(|size| size.trim().parse().ok()),
-            media_type: header(CONTENT_TYPE).map(str::to_owned),
-        }
+fn resource(response: &Response, url: Url, is_downgraded: bool) -> Resource {
+    let status = response.status().as_u16();
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    let size = match status {
+        // A partial response has the total size after the slash.
+        206 => header(CONTENT_RANGE)
+            .and_then(|range| range.rsplit_once('/'))
+            .map(|(_, size)| size),
+        _ => header(CONTENT_LENGTH),
+    };
+    Resource {
+        status,
+        url,
+        is_downgraded,
+        size: size.and_then(|size| size.trim().parse().ok()),
+        media_type: header(CONTENT_TYPE).map(str::to_owned),
     }
 }
 
-/// Gives the client those addresses of a name that may be connected to, and no others.
-struct Guarded {
+/// Resolves names to the addresses that the guard allows.
+struct GuardedResolver {
     dns: Dns,
     guard: Guard,
 }
 
-impl Resolve for Guarded {
+impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (dns, guard) = (self.dns.clone(), self.guard.clone());
         Box::pin(async move {
@@ -217,44 +197,39 @@ impl Resolve for Guarded {
     }
 }
 
-async fn allowed(dns: &Dns, guard: &Guard, host: &str) -> Result<Vec<IpAddr>, LookError> {
+async fn allowed(dns: &Dns, guard: &Guard, host: &str) -> Result<Vec<IpAddr>, LookupError> {
     let addresses = dns.addresses(host).await?;
-    let refused = addresses
-        .iter()
-        .find(|address| !guard.allows(**address))
-        .copied();
-    let allowed: Vec<_> = addresses
+    let (allowed, refused): (Vec<_>, Vec<_>) = addresses
         .into_iter()
-        .filter(|address| guard.allows(*address))
-        .collect();
-    match refused {
-        Some(address) if allowed.is_empty() => Err(LookError::NotPublic(address)),
-        _ if allowed.is_empty() => Err(DnsError::NoRecord.into()),
-        _ => Ok(allowed),
+        .partition(|address| guard.allows(*address));
+    match refused.first() {
+        _ if !allowed.is_empty() => Ok(allowed),
+        Some(address) => Err(LookupError::NotPublic(*address)),
+        None => Err(DnsError::NoRecord.into()),
     }
 }
 
-/// What went wrong, by the innermost errors.
-fn failure(error: &reqwest::Error) -> LookError {
+/// The cause of a failed request.
+fn lookup_error(error: &reqwest::Error) -> LookupError {
     let mut innermost = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        if let Some(known) = error.downcast_ref::<LookError>() {
-            return known.clone();
+        if let Some(cause) = error.downcast_ref::<LookupError>() {
+            return cause.clone();
         }
         if is_tls(error) {
-            return LookError::Tls(error.to_string());
+            return LookupError::Tls(error.to_string());
         }
         innermost = error.to_string();
         source = error.source();
     }
     if error.is_timeout() {
-        innermost = format!("no answer within {} seconds", ANSWER.as_secs());
+        innermost = format!("no answer within {} seconds", RESPONSE_TIMEOUT.as_secs());
     }
-    LookError::Unanswered(innermost)
+    LookupError::Unanswered(innermost)
 }
 
-/// Whether an error is one of TLS, or wraps one.
+/// Whether an error is a TLS error or wraps one.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     match io.and_then(std::io::Error::get_ref) {
@@ -304,42 +279,42 @@ mod tests {
         .await
     }
 
-    async fn look(site: &Site, url: &str) -> Result<Seen, LookError> {
-        let web = site.web(dns(zone()).await);
-        web.look(&url.parse().expect("a URL")).await
+    async fn probe(site: &Site, url: &str) -> Result<Resource, LookupError> {
+        let web = site.client(dns(zone()).await);
+        web.probe(&url.parse().expect("a URL")).await
     }
 
     #[tokio::test]
-    async fn headers_alone_are_asked_for_where_that_is_enough() {
+    async fn requests_only_headers() {
         let site = site().await;
-        let seen = look(&site, &site.url("/page")).await.expect("a page");
-        assert_eq!(seen.status, 200);
-        assert_eq!(seen.media_type.as_deref(), Some("text/html"));
-        assert_eq!(site.asked(), ["HEAD /page"]);
+        let resource = probe(&site, &site.url("/page")).await.expect("a page");
+        assert_eq!(resource.status, 200);
+        assert_eq!(resource.media_type.as_deref(), Some("text/html"));
+        assert_eq!(site.requests(), ["HEAD /page"]);
     }
 
     #[tokio::test]
-    async fn what_refuses_that_is_asked_for_its_beginning() {
+    async fn requests_the_beginning_from_servers_without_head() {
         let site = site().await;
-        let seen = look(&site, &site.url("/no-head")).await.expect("a page");
-        assert_eq!((seen.status, seen.size), (206, Some(5_000_000)));
-        assert_eq!(site.asked(), ["HEAD /no-head", "GET /no-head"]);
-        let gone = look(&site, &site.url("/gone")).await.expect("an answer");
+        let resource = probe(&site, &site.url("/no-head")).await.expect("a page");
+        assert_eq!((resource.status, resource.size), (206, Some(5_000_000)));
+        assert_eq!(site.requests(), ["HEAD /no-head", "GET /no-head"]);
+        let gone = probe(&site, &site.url("/gone")).await.expect("an answer");
         assert_eq!(gone.status, 410);
     }
 
     #[tokio::test]
     async fn redirects_are_followed_five_times() {
         let site = site().await;
-        let seen = look(&site, &site.url("/moved")).await.expect("a page");
-        assert_eq!(seen.url.path(), "/page");
-        let round = look(&site, &site.url("/round")).await;
-        assert!(matches!(round, Err(LookError::Redirect(_))), "{round:?}");
-        assert_eq!(site.asked().len(), 2 + 6);
+        let resource = probe(&site, &site.url("/moved")).await.expect("a page");
+        assert_eq!(resource.url.path(), "/page");
+        let loops = probe(&site, &site.url("/round")).await;
+        assert!(matches!(loops, Err(LookupError::Redirect(_))), "{loops:?}");
+        assert_eq!(site.requests().len(), 2 + 6);
     }
 
     #[tokio::test]
-    async fn redirects_lead_to_nothing_that_is_not_allowed() {
+    async fn redirects_lead_to_allowed_addresses_only() {
         let site = site().await;
         for path in [
             "/inside",
@@ -348,69 +323,69 @@ mod tests {
             "/file",
             "/login",
         ] {
-            let seen = look(&site, &site.url(path)).await;
+            let resource = probe(&site, &site.url(path)).await;
             let refused = matches!(
-                seen,
-                Err(LookError::NotPublic(_) | LookError::NotAllowed(_))
+                resource,
+                Err(LookupError::NotPublic(_) | LookupError::NotAllowed(_))
             );
-            assert!(refused, "{path}: {seen:?}");
+            assert!(refused, "{path}: {resource:?}");
         }
-        assert_eq!(site.asked().len(), 5, "{:?}", site.asked());
+        assert_eq!(site.requests().len(), 5, "{:?}", site.requests());
     }
 
     #[tokio::test]
-    async fn names_are_connected_to_only_at_addresses_that_are_allowed() {
+    async fn names_resolve_to_allowed_addresses_only() {
         let site = site().await;
         let at = |name: &str| format!("http://{name}:{}/page", site.port);
         for name in ["here.example", "both.example"] {
-            let seen = look(&site, &at(name)).await.expect("a page");
-            assert_eq!(seen.status, 200);
+            let resource = probe(&site, &at(name)).await.expect("a page");
+            assert_eq!(resource.status, 200);
         }
-        assert_eq!(site.asked().len(), 2);
+        assert_eq!(site.requests().len(), 2);
         let inside: IpAddr = [10, 0, 0, 1].into();
-        let refused = look(&site, &at("inside.example")).await;
-        assert_eq!(refused, Err(LookError::NotPublic(inside)));
-        let unknown = look(&site, &at("nowhere.example")).await;
+        let refused = probe(&site, &at("inside.example")).await;
+        assert_eq!(refused, Err(LookupError::NotPublic(inside)));
+        let unknown = probe(&site, &at("nowhere.example")).await;
         assert_eq!(unknown, Err(DnsError::NoName.into()));
-        let empty = look(&site, &at("empty.example")).await;
+        let empty = probe(&site, &at("empty.example")).await;
         assert_eq!(empty, Err(DnsError::NoRecord.into()));
-        let silent = look(&site, &at("silent.example")).await;
+        let silent = probe(&site, &at("silent.example")).await;
         assert!(
-            matches!(silent, Err(LookError::Dns(DnsError::Unanswered(_)))),
+            matches!(silent, Err(LookupError::Dns(DnsError::Unanswered(_)))),
             "{silent:?}"
         );
-        assert_eq!(site.asked().len(), 2);
+        assert_eq!(site.requests().len(), 2);
     }
 
     #[tokio::test]
-    async fn the_guard_of_users_refuses_this_machine() {
+    async fn the_public_guard_refuses_localhost() {
         let site = site().await;
-        let web = Web::new(dns(zone()).await, Guard::public()).expect("a client");
+        let web = WebClient::new(dns(zone()).await, Guard::public()).expect("a client");
         for url in [site.url("/page"), "http://here.example/page".to_owned()] {
             let url = url.parse().expect("a URL");
-            assert!(web.look(&url).await.is_err());
+            assert!(web.probe(&url).await.is_err());
             assert!(web.resolve(&url).await.is_err());
         }
-        assert!(site.asked().is_empty());
+        assert!(site.requests().is_empty());
     }
 
     #[tokio::test]
-    async fn to_resolve_asks_nothing() {
+    async fn resolving_requests_nothing() {
         let site = site().await;
-        let web = site.web(dns(zone()).await);
+        let web = site.client(dns(zone()).await);
         let resolve = |name: &str| format!("http://{name}:{}/", site.port).parse();
         let here = resolve("here.example").expect("a URL");
         assert_eq!(web.resolve(&here).await, Ok(()));
         let unknown = resolve("nowhere.example").expect("a URL");
         assert_eq!(web.resolve(&unknown).await, Err(DnsError::NoName.into()));
-        assert!(site.asked().is_empty());
+        assert!(site.requests().is_empty());
     }
 
     #[tokio::test]
-    async fn what_speaks_no_tls_is_told_from_what_is_not_there() {
+    async fn a_server_without_tls_is_not_missing() {
         let site = site().await;
         let https = site.url("/page").replace("http:", "https:");
-        let seen = look(&site, &https).await;
-        assert!(matches!(seen, Err(LookError::Tls(_))), "{seen:?}");
+        let resource = probe(&site, &https).await;
+        assert!(matches!(resource, Err(LookupError::Tls(_))), "{resource:?}");
     }
 }

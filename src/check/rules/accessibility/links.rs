@@ -1,4 +1,4 @@
-//! Links that say nothing to those who only hear them.
+//! Links that say nothing to people who hear them.
 
 use std::collections::BTreeSet;
 
@@ -28,32 +28,11 @@ pub(super) const NO_HREF: Rule = Rule::warning("link-no-href")
     .source("HTML 4.5.1")
     .example("`<a>our shop</a>`");
 
-/// Texts that say nothing of where a link leads, in English, Polish and German.
-const WORDS: [&str; 20] = [
-    "click",
-    "click here",
-    "click this link",
-    "here",
-    "link",
-    "more",
-    "press here",
-    "tap here",
-    "this",
-    "this link",
-    "kliknij",
-    "kliknij tu",
-    "kliknij tutaj",
-    "tu",
-    "tutaj",
-    "ten link",
-    "więcej",
-    "hier",
-    "hier klicken",
-    "mehr",
-];
+/// Texts that do not say where a link leads, in English, Polish and German, one a line.
+const VAGUE_TEXTS: &str = include_str!("vague_link_texts.txt");
 
 pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (at, link) in page_context.page.named("a") {
         if page_context.styles[at].hidden {
             continue;
@@ -61,14 +40,14 @@ pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) 
         let name = name(page_context.page, at, link);
         let finding = match (link.has("href"), vague(&name)) {
             (true, None) if name.is_empty() => NAMELESS
-                .found("a link has nothing in it that can be read out")
-                .help("give it a text, or its image an `alt` that says where it leads"),
-            (true, Some(word)) if told.insert(word) => VAGUE
+                .found("a link contains nothing that screen readers can read aloud")
+                .help("add text, or an `alt` to its image that says where the link leads"),
+            (true, Some(word)) if reported.insert(word) => VAGUE
                 .found(format!("“{word}” does not say where the link leads"))
-                .help("screen readers list links without what is around them: name what is there, such as “the prices of autumn”"),
+                .help("screen readers list links without the text around them; name the target, such as “autumn prices”"),
             (false, _) if is_meant_as_link(link) && !name.is_empty() => NO_HREF
                 .found("a link leads nowhere: it has no `href`")
-                .help("give it an `href`, or make it a `<span>`"),
+                .help("add an `href`, or use a `<span>`"),
             _ => continue,
         };
         sink.add(
@@ -79,30 +58,30 @@ pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) 
     }
 }
 
-/// `<a name>` is a place that links lead to.
+/// `<a name>` is the target of other links.
 fn is_meant_as_link(link: &Element) -> bool {
     !link.has("name") && !link.has("id")
 }
 
-/// What is read out for a link.
+/// The text that is read aloud for a link.
 fn name(page: &Page, at: usize, link: &Element) -> String {
-    let mut own = ["aria-label", "aria-labelledby", "title"].into_iter();
-    let own = own.find_map(|name| link.get(name).filter(|it| !it.trim().is_empty()));
+    let mut labels = ["aria-label", "aria-labelledby", "title"].into_iter();
+    let label = labels.find_map(|name| link.get(name).filter(|it| !it.trim().is_empty()));
     let text = page.text(at);
     let inside = page.inside(at).filter_map(|at| page.element(at));
-    let said = inside.filter_map(|it| match it.name.as_str() {
+    let alternatives = inside.filter_map(|it| match it.name.as_str() {
         "img" => it.get("alt").or_else(|| it.get("title")),
-        // What is in it may have a title.
+        // It may contain a title.
         "svg" => Some("svg"),
         _ => it.get("aria-label"),
     });
-    let all = own.into_iter().chain([text.as_str()]).chain(said);
-    let all: Vec<&str> = all.flat_map(split).collect();
-    all.join(" ")
+    let texts = label.into_iter().chain([text.as_str()]).chain(alternatives);
+    let words: Vec<&str> = texts.flat_map(words).collect();
+    words.join(" ")
 }
 
-/// The words of a text; spaces that are not seen are none.
-fn split(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text; invisible characters separate them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
     let blank = |c: char| {
         c.is_whitespace()
             || matches!(
@@ -113,11 +92,11 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(blank).filter(|word| !word.is_empty())
 }
 
-/// The text, if it says nothing of where a link leads.
+/// The text of a link if it does not say where the link leads.
 fn vague(name: &str) -> Option<&'static str> {
     let text = name.to_lowercase();
     let text = text.trim_matches(|c: char| !c.is_alphanumeric());
-    WORDS.into_iter().find(|word| *word == text)
+    VAGUE_TEXTS.lines().find(|word| *word == text)
 }
 
 #[cfg(test)]
@@ -132,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_named_by_all_that_is_read_out() {
+    fn the_name_of_a_link_is_all_that_is_read_aloud() {
         for (html, name) in [
             ("<a href=x> our <b>shop</b></a>", "our shop"),
             ("<a href=x><img src=y alt='Our shop'></a>", "Our shop"),
@@ -148,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_say_nothing_are_known() {
+    fn recognizes_vague_texts() {
         assert_eq!(vague("Click here!"), Some("click here"));
         assert_eq!(vague("Więcej »"), Some("więcej"));
         assert_eq!(vague("here is our shop"), None);

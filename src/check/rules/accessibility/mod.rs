@@ -1,4 +1,4 @@
-//! Accessibility: what those who do not see the page as it was designed need.
+//! Accessibility: what people need who do not see the page as it was designed.
 
 mod links;
 mod page;

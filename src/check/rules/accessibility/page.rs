@@ -1,4 +1,4 @@
-//! The page as a whole: its language, its title, the size of its text.
+//! The page as a whole: its language, title, zoom and text size.
 
 use super::PageContext;
 use crate::check::rule::Rule;
@@ -36,12 +36,12 @@ pub(super) const SMALL: Rule = Rule::note("text-small")
     .source("Lighthouse, “legible font sizes”")
     .example("`font-size: 10px`");
 
-/// The least size of text, in CSS pixels.
-const LEAST: f32 = 12.0;
-/// How much larger a page must be able to become.
-const ZOOM_AT_LEAST: f32 = 2.0;
+/// In CSS pixels.
+const MIN_SIZE: f32 = 12.0;
+/// The least zoom factor that a page must allow.
+const MIN_ZOOM: f32 = 2.0;
 
-/// The language, of the page or of what is all of it: some clients leave `<html>` out.
+/// Checks the language of `<html>`, `<body>` or a child of it: some clients remove `<html>`.
 pub(super) fn language(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let page = page_context.page;
     let html = page.named("html").next().map(|(at, _)| at);
@@ -50,11 +50,10 @@ pub(super) fn language(page_context: &PageContext<'_>, sink: &mut FindingSink<'_
         let parent = page.nodes[*at].parent;
         Some(*at) == html || Some(*at) == body || (parent.is_some() && parent == body)
     });
-    let mut named = outer.filter_map(|(at, it)| Some((at, it.get("lang")?.trim())));
-    let help =
-        "say it with its code, such as `<html lang=\"en\">`: screen readers choose the voice by it";
-    let Some((at, lang)) = named.find(|(_, lang)| !lang.is_empty()) else {
-        let message = "the message does not say which language it is in";
+    let mut languages = outer.filter_map(|(at, it)| Some((at, it.get("lang")?.trim())));
+    let help = "declare it with a language code, such as `<html lang=\"en\">`; screen readers choose their voice by it";
+    let Some((at, lang)) = languages.find(|(_, lang)| !lang.is_empty()) else {
+        let message = "the message does not declare its language";
         let finding = LANGUAGE.found(message).help(help);
         sink.add(
             page_context
@@ -64,7 +63,7 @@ pub(super) fn language(page_context: &PageContext<'_>, sink: &mut FindingSink<'_
         return;
     };
     if !is_marked(lang) && !is_language(lang) {
-        let message = format!("`{lang}` is no code of a language");
+        let message = format!("`{lang}` is not a language code");
         let finding = LANGUAGE.found(message).help(help);
         sink.add(
             page_context
@@ -74,7 +73,7 @@ pub(super) fn language(page_context: &PageContext<'_>, sink: &mut FindingSink<'_
     }
 }
 
-/// Whether a text is made as BCP 47 says: `pl`, `pt-BR`.
+/// Whether a text has the form of BCP 47: `pl`, `pt-BR`.
 fn is_language(text: &str) -> bool {
     !text.contains('_') && Locale::try_from_str(text).is_ok()
 }
@@ -88,7 +87,7 @@ pub(super) fn title(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) 
         Some(_) => return,
     };
     let finding = TITLE.found(message).help(
-        "put a `<title>` into the `<head>`: it names the message where it is opened in a browser, and for screen readers",
+        "add a `<title>` to the `<head>`; browsers and screen readers use it as the name of the message",
     );
     let at = page
         .named("title")
@@ -108,8 +107,8 @@ pub(super) fn zoom(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let Some((at, meta)) = viewport else { return };
     if meta.get("content").is_some_and(blocks_zoom) {
         let finding = ZOOM
-            .found("the message can't be made larger on a telephone")
-            .help("take `user-scalable` and `maximum-scale` out of the viewport");
+            .found("the message cannot be zoomed on a phone")
+            .help("remove `user-scalable` and `maximum-scale` from the viewport");
         sink.add(
             page_context
                 .locator
@@ -127,26 +126,28 @@ fn blocks_zoom(content: &str) -> bool {
         let value = value.trim();
         match name.trim() {
             "user-scalable" => ["no", "0"].contains(&value),
-            "maximum-scale" => value.parse().is_ok_and(|scale: f32| scale < ZOOM_AT_LEAST),
+            "maximum-scale" => value.parse().is_ok_and(|scale: f32| scale < MIN_ZOOM),
             _ => false,
         }
     })
 }
 
 pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
-    let mut told: Vec<f32> = Vec::new();
+    let mut reported: Vec<f32> = Vec::new();
     for (at, style) in page_context.styles.iter().enumerate() {
-        let Some(size) = style.size.filter(|size| *size < LEAST && !style.hidden) else {
+        let Some(size) = style.size.filter(|size| *size < MIN_SIZE && !style.hidden) else {
             continue;
         };
-        if told.contains(&size) || !is_running_text(page_context.page, at) {
+        if reported.contains(&size) || !is_running_text(page_context.page, at) {
             continue;
         }
-        told.push(size);
+        reported.push(size);
         let size = (size * 10.0).round() / 10.0;
         let finding = SMALL
-            .found(format!("text of {size} pixels is hard to read for many"))
-            .help("make it 12 pixels at least, and 14 to 16 where it is to be read");
+            .found(format!(
+                "text of {size} pixels is hard to read for many people"
+            ))
+            .help("use at least 12 pixels, and 14 to 16 for running text");
         let parent = page_context.page.nodes[at].parent.unwrap_or(at);
         sink.add(page_context.locator.at_element(
             finding,
@@ -157,13 +158,13 @@ pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) 
     }
 }
 
-/// Whether a node is text that is to be read, and no mark such as that of a footnote.
+/// Whether a node is text, and not a mark such as that of a footnote.
 fn is_running_text(page: &Page, at: usize) -> bool {
     let NodeKind::Text(text) = &page.nodes[at].kind else {
         return false;
     };
-    let mark = |name: &str| name == "sup" || name == "sub";
-    text.chars().any(char::is_alphanumeric) && !page.ancestors(at).any(|(_, it)| mark(&it.name))
+    let is_mark = |name: &str| name == "sup" || name == "sub";
+    text.chars().any(char::is_alphanumeric) && !page.ancestors(at).any(|(_, it)| is_mark(&it.name))
 }
 
 #[cfg(test)]
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_of_languages_are_made_as_bcp_47_says() {
+    fn language_codes_have_the_form_of_bcp_47() {
         for code in [
             "en",
             "pl",
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_viewport_may_not_keep_the_page_small() {
+    fn recognizes_viewports_that_block_zoom() {
         for content in [
             "width=device-width, user-scalable=no",
             "initial-scale=1,maximum-scale=1.0",

@@ -1,18 +1,17 @@
-//! A link that shows an address, and leads to another.
+//! Links whose text is an address of another site.
 
 use url::Url;
 
 use super::TEXT;
 use crate::finding::Finding;
 
-/// The ends of names that are those of sites, and hardly ever those of files or brands.
-const ENDS: [&str; 33] = [
+/// Top-level domains that are rarely the ends of file names or brands.
+const DOMAINS: [&str; 33] = [
     "com", "net", "org", "edu", "gov", "info", "biz", "eu", "uk", "de", "fr", "pl", "es", "it",
     "nl", "be", "cz", "sk", "at", "ch", "se", "no", "dk", "fi", "pt", "ie", "us", "ca", "au", "nz",
     "br", "jp", "ua",
 ];
 
-/// A link whose text is the address of another site.
 pub(super) fn differs(text: &str, href: &str) -> Option<Finding> {
     let text = text.trim().trim_end_matches(['.', ',', ':', '!']);
     if text.contains(char::is_whitespace) {
@@ -27,17 +26,17 @@ pub(super) fn differs(text: &str, href: &str) -> Option<Finding> {
         return None;
     };
     let (shown, href) = (shown.ok()?, Url::parse(href.trim()).ok()?);
-    let (shown, leads) = (shown.host_str()?, href.host_str()?);
-    (!same_site(shown, leads)).then(|| {
+    let (shown, linked) = (shown.host_str()?, href.host_str()?);
+    (site(shown) != site(linked)).then(|| {
         TEXT.found(format!(
-            "a link shows {shown}, but leads to {leads}: mail programs take it for phishing"
+            "a link shows {shown} but leads to {linked}, which looks like phishing"
         ))
-        .help("give it words for a text, or the address that it leads to")
+        .help("use words as its text, or the address that it leads to")
     })
 }
 
-/// Whether a text is the name of a site, with a path or without: names of files and brands have
-/// dots, too, so that the end must be a well-known one.
+/// Whether a text is a domain with or without a path. File names and brands have dots, too, so the top-level
+/// domain must be a common one.
 fn is_domain(text: &str) -> bool {
     let host = text.split(['/', '?', '#']).next().unwrap_or_default();
     let is_label = |label: &str| {
@@ -45,19 +44,14 @@ fn is_domain(text: &str) -> bool {
         !label.is_empty() && label.chars().all(is_part)
     };
     let end = host.rsplit_once('.').map(|(_, end)| end);
-    end.is_some_and(|end| ENDS.contains(&end)) && host.split('.').all(is_label)
+    end.is_some_and(|end| DOMAINS.contains(&end)) && host.split('.').all(is_label)
 }
 
-fn same_site(one: &str, other: &str) -> bool {
-    let (one, other) = (site(one), site(other));
-    one == other
-}
-
-/// The part of a host's name that is somebody's, as nearly as it can be told without a list.
+/// The registrable domain of a host, approximately: without the public suffix list.
 fn site(host: &str) -> &str {
     let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
     let label = |from: usize, to: usize| &host[from + 1..to];
-    // As in example.co.uk and example.com.pl.
+    // example.co.uk, example.com.pl
     let is_long = match dots[..] {
         [last, second, ..] => host.len() - last == 3 && label(second, last).len() <= 3,
         _ => false,
@@ -73,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_an_address_is_of_the_same_site() {
+    fn compares_sites() {
         let href = "https://links.acme.example/1";
         for text in [
             "https://www.acme.example/",

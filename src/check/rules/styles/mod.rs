@@ -1,9 +1,8 @@
-//! Values of styles and of attributes that say how something looks: those that are none, as an empty
-//! cell or one with something else leaves them.
+//! Invalid values of styles and of presentational attributes, such as those that an empty cell causes.
 
 mod value;
 
-use self::value::{ATTRIBUTES, Fault, of_attribute, of_declaration};
+use self::value::{ATTRIBUTES, ValueError, check_attribute, check_declaration};
 use crate::check::clients::is_style_for_all;
 use crate::check::context::{MessageContext, RowContext};
 use crate::check::family::Family;
@@ -12,7 +11,7 @@ use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::html::DynamicAttribute;
 use crate::html::marks::{before_marks, fill, is_marked};
-use crate::html::{Element, NodeKind, Page, Style, StylesheetItem, parse_stylesheet};
+use crate::html::{Element, Page, Style, StylesheetItem, parse_stylesheet};
 
 const BROKEN: Rule = Rule::warning("style-broken")
     .finds("a style, a colour or a size without a value, or with an invalid one")
@@ -35,119 +34,101 @@ impl Family for Styles {
             return;
         }
         for page in context.pages() {
-            let mut told = Vec::new();
-            for (at, attribute, fault) in faults(page) {
-                if !told.contains(&fault) {
+            let mut reported = Vec::new();
+            for (index, attribute, error) in errors(page) {
+                if !reported.contains(&error) {
                     let locator = &context.shared.locator;
-                    sink.add(locator.at_element(finding(&fault), page, at, attribute));
-                    told.push(fault);
+                    sink.add(locator.at_element(finding(&error), page, index, attribute));
+                    reported.push(error);
                 }
             }
         }
     }
 
-    /// The values of a row's own, which are so for Outlook alone: others shape the HTML.
+    /// Checks the values of a row that only Outlook reads. The others are part of the page.
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(html) = context.html else { return };
-        for (at, hole) in html.dynamic_attributes().iter().enumerate() {
-            let value = || fill(&hole.value, context.values);
-            let known = ATTRIBUTES.iter().find(|name| **name == hole.attribute);
-            let faults: Vec<Fault> = match known {
+        for (index, attribute) in html.dynamic_attributes().iter().enumerate() {
+            let value = || fill(&attribute.value, context.values);
+            let name = ATTRIBUTES.iter().find(|it| **it == attribute.attribute);
+            let errors: Vec<ValueError> = match name {
                 Some(name) => {
-                    let fault = of_attribute(&hole.element, name, value().trim());
-                    fault.into_iter().collect()
+                    let error = check_attribute(&attribute.element, name, value().trim());
+                    error.into_iter().collect()
                 }
-                None if hole.attribute == "style" => of_style(&value()),
+                None if attribute.attribute == "style" => check_style(&Style::parse(&value())),
                 None => continue,
             };
-            for fault in faults {
-                sink.add(in_template(
-                    context,
-                    &html.dynamic_attributes()[..at],
-                    hole,
-                    &fault,
-                ));
+            for error in errors {
+                let earlier = &html.dynamic_attributes()[..index];
+                sink.add(in_template(context, earlier, attribute, &error));
             }
         }
     }
 }
 
-const HELP: &str = "look at the cells of the column that it comes from, and say what is to stand there without one: {% if … %} or `| default(value=…, boolean=true)`";
-
-fn finding(fault: &Fault) -> Finding {
-    BROKEN.found(&fault.message).kind(&fault.kind).help(HELP)
+fn finding(error: &ValueError) -> Finding {
+    let help = "check the column that it comes from, and handle empty cells: {% if … %} or `| default(value=…, boolean=true)`";
+    BROKEN.found(&error.message).kind(&error.kind).help(help)
 }
 
-/// A finding where the templates have an attribute with a value of the row; `earlier` are those before it.
+/// Places a finding where the templates have an attribute with a row's value. `earlier` are the dynamic
+/// attributes before it.
 fn in_template(
     context: &RowContext<'_>,
     earlier: &[DynamicAttribute],
-    hole: &DynamicAttribute,
-    fault: &Fault,
+    attribute: &DynamicAttribute,
+    error: &ValueError,
 ) -> Finding {
-    let begin = before_marks(&hole.value);
-    let is_like =
-        |it: &&DynamicAttribute| it.attribute == hole.attribute && before_marks(&it.value) == begin;
-    let nth = earlier.iter().filter(is_like).count();
-    let ways = ["\"", "'"].map(|quote| format!("{}={quote}{begin}{{{{", hole.attribute));
+    let (name, fixed) = (&attribute.attribute, before_marks(&attribute.value));
+    let is_similar =
+        |it: &&DynamicAttribute| it.attribute == *name && before_marks(&it.value) == fixed;
+    let nth = earlier.iter().filter(is_similar).count();
     let locator = &context.shared.locator;
-    let mut found = ways
+    let texts = ["\"", "'"].map(|quote| format!("{name}={quote}{fixed}{{{{"));
+    let mut placed = texts
         .iter()
-        .map(|text| locator.at_text(finding(fault), text, nth));
-    found
-        .find(|it| it.excerpt.is_some())
-        .unwrap_or_else(|| locator.somewhere(finding(fault)))
+        .map(|text| locator.at_text(finding(error), text, nth));
+    placed
+        .find(|finding| finding.excerpt.is_some())
+        .unwrap_or_else(|| locator.somewhere(finding(error)))
 }
 
-/// What is wrong with the looks of a page: with the element, and the attribute that says it.
-fn faults(page: &Page) -> impl Iterator<Item = (usize, Option<&'static str>, Fault)> {
-    let nodes = page.nodes.iter().enumerate();
-    nodes.flat_map(|(at, node)| match &node.kind {
-        NodeKind::Element(element) => {
-            let faults = of_element(element).into_iter();
-            faults
-                .map(|(name, fault)| (at, Some(name), fault))
-                .collect()
-        }
-        NodeKind::Text(text) => {
-            let style = node
-                .parent
-                .filter(|at| page.element(*at).is_some_and(is_style_for_all));
-            style.map_or_else(Vec::new, |at| {
-                let faults = parse_stylesheet(text).into_iter().flat_map(of_rule);
-                faults.map(|fault| (at, None, fault)).collect()
-            })
-        }
-        NodeKind::Comment(_) => Vec::new(),
+/// The invalid values of a page, with the indexes of their elements and the names of their attributes.
+fn errors(page: &Page) -> impl Iterator<Item = (usize, Option<&'static str>, ValueError)> {
+    page.elements().flat_map(|(index, element)| {
+        let in_rules = match is_style_for_all(element) {
+            true => parse_stylesheet(&page.raw_text_in(index)),
+            false => Vec::new(),
+        };
+        let in_rules = in_rules.into_iter().flat_map(|item| match item {
+            StylesheetItem::Rule { style, .. } => check_style(&style),
+            StylesheetItem::Import(_) => Vec::new(),
+        });
+        let in_attributes = check_element(element).into_iter();
+        in_attributes
+            .map(|(name, error)| (Some(name), error))
+            .chain(in_rules.map(|error| (None, error)))
+            .map(move |(name, error)| (index, name, error))
     })
 }
 
-fn of_element(element: &Element) -> Vec<(&'static str, Fault)> {
-    let mut faults = Vec::new();
-    if let Some(style) = element.get("style") {
-        faults.extend(of_style(style).into_iter().map(|fault| ("style", fault)));
-    }
-    for name in ATTRIBUTES {
-        let value = element.get(name).filter(|value| !is_marked(value));
-        let fault = value.and_then(|value| of_attribute(&element.name, name, value.trim()));
-        faults.extend(fault.map(|fault| (name, fault)));
-    }
-    faults
+fn check_element(element: &Element) -> Vec<(&'static str, ValueError)> {
+    let style = element.get("style").map(Style::parse).unwrap_or_default();
+    let in_style = check_style(&style).into_iter();
+    let in_attributes = ATTRIBUTES.into_iter().filter_map(|name| {
+        let value = element.get(name).filter(|value| !is_marked(value))?;
+        Some((name, check_attribute(&element.name, name, value.trim())?))
+    });
+    in_style
+        .map(|error| ("style", error))
+        .chain(in_attributes)
+        .collect()
 }
 
-fn of_rule(item: StylesheetItem) -> Vec<Fault> {
-    match item {
-        StylesheetItem::Rule { style, .. } => of_declarations(&style),
-        StylesheetItem::Import(_) => Vec::new(),
-    }
-}
-
-fn of_style(style: &str) -> Vec<Fault> {
-    of_declarations(&Style::parse(style))
-}
-
-fn of_declarations(style: &Style) -> Vec<Fault> {
-    let all = style.declarations();
-    all.filter_map(|it| of_declaration(&it.property, &it.value))
+fn check_style(style: &Style) -> Vec<ValueError> {
+    let declarations = style.declarations();
+    declarations
+        .filter_map(|it| check_declaration(&it.property, &it.value))
         .collect()
 }

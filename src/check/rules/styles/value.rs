@@ -1,17 +1,16 @@
-//! What is wrong with one value.
+//! Checks single values.
 
 use crate::html::marks::is_marked;
 use crate::html::{Colour, Component, top_level_components};
 
-/// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// Without the value.
+pub(super) struct ValueError {
+    /// The message without the value.
     pub(super) kind: String,
     pub(super) message: String,
 }
 
-/// Attributes with a size or a colour.
+/// Attributes whose value is a size or a colour.
 pub(super) const ATTRIBUTES: [&str; 10] = [
     "width",
     "height",
@@ -25,8 +24,8 @@ pub(super) const ATTRIBUTES: [&str; 10] = [
     "strokecolor",
 ];
 
-/// Properties with one colour and nothing else.
-const COLOURS: [&str; 6] = [
+/// Properties whose value is one colour.
+const COLOUR_PROPERTIES: [&str; 6] = [
     "color",
     "background-color",
     "border-top-color",
@@ -35,9 +34,8 @@ const COLOURS: [&str; 6] = [
     "border-left-color",
 ];
 
-/// What the names of properties begin with whose values are sizes and colours, with no commas and no
-/// words that anybody could choose.
-const PLAIN: [&str; 14] = [
+/// Prefixes of properties whose values are sizes and colours, without commas and custom names.
+const PLAIN_PROPERTIES: [&str; 14] = [
     "width",
     "height",
     "min-",
@@ -54,88 +52,38 @@ const PLAIN: [&str; 14] = [
     "right",
 ];
 
-/// Units that stand alone where a number was meant to be before them.
+/// Units that are left over when a number is missing.
 const UNITS: [&str; 7] = ["px", "pt", "em", "rem", "ex", "vw", "vh"];
 
-/// What programs write where there is no number.
-const NO_NUMBERS: [&str; 4] = ["undefined", "null", "nan", "nanpx"];
+/// What programs write for a missing number.
+const MISSING_NUMBERS: [&str; 4] = ["undefined", "null", "nan", "nanpx"];
 
-/// Words that are no colours and may stand for one (CSS Color 4, 6.2 and appendix A; CSS Cascade 5, 7.3), and
-/// `none`, which clients leave out without harm.
-const WORDS: [&str; 51] = [
-    "inherit",
-    "initial",
-    "unset",
-    "revert",
-    "revert-layer",
-    "currentcolor",
-    "none",
-    "auto",
-    "accentcolor",
-    "accentcolortext",
-    "activeborder",
-    "activecaption",
-    "activetext",
-    "appworkspace",
-    "background",
-    "buttonborder",
-    "buttonface",
-    "buttonhighlight",
-    "buttonshadow",
-    "buttontext",
-    "canvas",
-    "canvastext",
-    "captiontext",
-    "field",
-    "fieldtext",
-    "graytext",
-    "highlight",
-    "highlighttext",
-    "inactiveborder",
-    "inactivecaption",
-    "inactivecaptiontext",
-    "infobackground",
-    "infotext",
-    "linktext",
-    "mark",
-    "marktext",
-    "menu",
-    "menutext",
-    "scrollbar",
-    "selecteditem",
-    "selecteditemtext",
-    "threeddarkshadow",
-    "threedface",
-    "threedhighlight",
-    "threedlightshadow",
-    "threedshadow",
-    "visitedtext",
-    "window",
-    "windowframe",
-    "windowtext",
-    "transparent",
-];
+/// Keywords that are valid in place of a colour (CSS Color 4, 6.2 and appendix A; CSS Cascade 5, 7.3), and `none`,
+/// which clients ignore without harm. One a line.
+const KEYWORDS: &str = include_str!("colour_keywords.txt");
 
-/// What is wrong with a declaration; both parts are in lower case.
-pub(super) fn of_declaration(property: &str, value: &str) -> Option<Fault> {
-    let is_own = ["--", "mso-", "-"];
-    if is_marked(value) || is_own.iter().any(|begin| property.starts_with(begin)) {
+/// Checks a declaration in lower case.
+pub(super) fn check_declaration(property: &str, value: &str) -> Option<ValueError> {
+    let is_proprietary = property.starts_with('-') || property.starts_with("mso-");
+    if is_marked(value) || is_proprietary {
         return None;
     }
     let what = if value.is_empty() {
         "has no value"
     } else {
-        of_tokens(property, value)?
+        components_error(property, value)?
     };
-    Some(Fault {
+    Some(ValueError {
         kind: format!("{property} {what}"),
         message: format!("`{}` {what}", format!("{property}: {value}").trim_end()),
     })
 }
 
-fn of_tokens(property: &str, value: &str) -> Option<&'static str> {
-    let is_plain = PLAIN.iter().any(|begin| property.starts_with(begin));
-    let has_colour = COLOURS.contains(&property)
+fn components_error(property: &str, value: &str) -> Option<&'static str> {
+    let is_plain = PLAIN_PROPERTIES
+        .iter()
+        .any(|begin| property.starts_with(begin));
+    let has_colour = COLOUR_PROPERTIES.contains(&property)
         || ["background", "border", "outline"]
             .iter()
             .any(|begin| property.starts_with(begin));
@@ -143,79 +91,84 @@ fn of_tokens(property: &str, value: &str) -> Option<&'static str> {
     for component in &components {
         match component {
             Component::Delimiter('%') => return Some("has a % without a number"),
-            Component::Delimiter('#') if has_colour => return Some("is no colour"),
+            Component::Delimiter('#') if has_colour => return Some("is not a colour"),
             Component::Hash(text) if has_colour && Colour::from_css(text).is_none() => {
-                return Some("is no colour");
+                return Some("is not a colour");
             }
-            Component::Delimiter(',') if is_plain => return Some("has a comma in it"),
+            Component::Delimiter(',') if is_plain => return Some("contains a comma"),
             Component::Word(word) if is_plain && UNITS.contains(&word.as_str()) => {
                 return Some("has a unit without a number");
             }
-            Component::Word(word) if is_plain && NO_NUMBERS.contains(&word.as_str()) => {
-                return Some("is no size");
+            Component::Word(word) if is_plain && MISSING_NUMBERS.contains(&word.as_str()) => {
+                return Some("is not a size");
             }
-            Component::BadUrl => return Some("has an address that must be in quotes"),
+            Component::BadUrl => return Some("contains an address that needs quotes"),
             _ => {}
         }
     }
-    // What stands alone in these can be nothing else.
-    let is_one = COLOURS.contains(&property) || ["background", "border-color"].contains(&property);
-    (is_one && components.len() == 1 && !is_colour(value)).then_some("is no colour")
+    // The only component of these properties must be a colour.
+    let is_colour_only =
+        COLOUR_PROPERTIES.contains(&property) || ["background", "border-color"].contains(&property);
+    (is_colour_only && components.len() == 1 && !may_be_colour(value)).then_some("is not a colour")
 }
 
-/// Whether a value is a colour, or may be one.
-fn is_colour(value: &str) -> bool {
+fn is_keyword(value: &str) -> bool {
+    KEYWORDS.lines().any(|keyword| keyword == value)
+}
+
+fn may_be_colour(value: &str) -> bool {
     let is_computed = value.contains('(') && !value.starts_with("rgb");
     is_computed
         || ["var(", "calc(", "env(", "from "]
             .iter()
             .any(|it| value.contains(it))
         || value.starts_with('-')
-        || WORDS.contains(&value)
+        || is_keyword(value)
         || Colour::from_css(value).is_some()
 }
 
-/// What is wrong with an attribute; the value has no white space around it.
-pub(super) fn of_attribute(element: &str, name: &str, value: &str) -> Option<Fault> {
+/// Checks an attribute. The value has no white space around it.
+pub(super) fn check_attribute(element: &str, name: &str, value: &str) -> Option<ValueError> {
     let what = if name == "width" || name == "height" {
-        is_no_size(element, value).then_some("is no size")
+        (!may_be_size(element, value)).then_some("is not a size")
     } else {
-        is_no_colour(element, name, value).then_some("is no colour")
+        (!may_be_attribute_colour(element, name, value)).then_some("is not a colour")
     };
-    what.map(|what| Fault {
+    what.map(|what| ValueError {
         kind: format!("{name} {what}"),
         message: format!("`{name}=\"{value}\"` {what}"),
     })
 }
 
-fn is_no_size(element: &str, value: &str) -> bool {
-    // What comes after the number is left out; `*` is what is left (HTML 4.01, 6.6).
+fn may_be_size(element: &str, value: &str) -> bool {
+    // Clients ignore what follows the number; `*` is the remaining space (HTML 4.01, 6.6).
     let is_size = value.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         || value == "*"
         || value.eq_ignore_ascii_case("auto");
-    ["table", "td", "th", "tr", "col", "img", "hr"].contains(&element) && !is_size
+    is_size || !["table", "td", "th", "tr", "col", "img", "hr"].contains(&element)
 }
 
-fn is_no_colour(element: &str, name: &str, value: &str) -> bool {
+fn may_be_attribute_colour(element: &str, name: &str, value: &str) -> bool {
     let is_vml = element.starts_with("v:");
     let value = value.to_ascii_lowercase();
-    let is_word = WORDS.contains(&value.as_str());
-    let is_known = match name {
-        "bgcolor" => value == "transparent" || is_of_html(&value),
-        "color" if matches!(element, "font" | "basefont" | "hr") => is_of_html(&value),
-        "text" | "link" | "vlink" | "alink" if element == "body" => is_of_html(&value),
-        // Word writes more behind it: `#4472c4 [3204]`.
+    match name {
+        "bgcolor" => value == "transparent" || is_html_colour(&value),
+        "color" if matches!(element, "font" | "basefont" | "hr") => is_html_colour(&value),
+        "text" | "link" | "vlink" | "alink" if element == "body" => is_html_colour(&value),
+        // Word appends more: `#4472c4 [3204]`.
         "fillcolor" | "strokecolor" | "color" if is_vml => {
-            is_word || value.contains([' ', '(']) || Colour::from_attribute(&value).is_some()
+            is_keyword(&value)
+                || value.contains([' ', '('])
+                || Colour::from_attribute(&value).is_some()
         }
-        // Elsewhere they are no colours.
+        // These attributes are not colours elsewhere.
         _ => true,
-    };
-    !is_known
+    }
 }
 
-/// Whether a colour is one in attributes of HTML, where what is none becomes another (HTML 2.3.6).
-fn is_of_html(value: &str) -> bool {
+/// Whether a value is a colour in HTML attributes, where clients turn invalid ones into other colours
+/// (HTML 2.3.6).
+fn is_html_colour(value: &str) -> bool {
     let digits = value.strip_prefix('#').unwrap_or(value);
     let is_long = value.starts_with('#') && !matches!(digits.len(), 3 | 6);
     !value.contains('(') && !is_long && Colour::from_attribute(value).is_some()
@@ -226,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_are_none_are_told() {
+    fn finds_invalid_values() {
         for (property, value) in [
             ("width", ""),
             ("width", "%"),
@@ -246,7 +199,7 @@ mod tests {
             ("border-top-color", "rgb(1,2"),
         ] {
             assert!(
-                of_declaration(property, value).is_some(),
+                check_declaration(property, value).is_some(),
                 "{property}: {value}"
             );
         }
@@ -284,12 +237,16 @@ mod tests {
             ("mso-line-height-rule", ""),
             ("content", "'%'"),
         ] {
-            assert_eq!(of_declaration(property, value), None, "{property}: {value}");
+            assert_eq!(
+                check_declaration(property, value),
+                None,
+                "{property}: {value}"
+            );
         }
     }
 
     #[test]
-    fn attributes_that_are_no_sizes_and_colours_are_told() {
+    fn finds_invalid_sizes_and_colours() {
         for (element, name, value) in [
             ("td", "width", ""),
             ("td", "width", "%"),
@@ -305,7 +262,7 @@ mod tests {
             ("v:fill", "color", "#12345"),
         ] {
             assert!(
-                of_attribute(element, name, value).is_some(),
+                check_attribute(element, name, value).is_some(),
                 "{element} {name}={value}"
             );
         }
@@ -325,7 +282,7 @@ mod tests {
             ("svg", "fillcolor", "x"),
         ] {
             assert_eq!(
-                of_attribute(element, name, value),
+                check_attribute(element, name, value),
                 None,
                 "{element} {name}={value}"
             );
