@@ -84,5 +84,5 @@ fn a_pair_of_colours_is_told_once() {
             "contrast-low",
             "text in #999999 on #ffffff is hard to read: its contrast is 2.8:1, below 4.5:1",
         )
-        .helps("would be enough");
+        .helps("has enough contrast");
 }
