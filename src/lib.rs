@@ -34,6 +34,7 @@ pub mod recipients;
 pub mod render;
 pub mod report;
 pub mod run;
+mod smtp;
 pub mod source;
 pub mod spill;
 pub mod transport;

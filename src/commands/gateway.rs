@@ -17,16 +17,16 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::chaos::{Chaos, Spec};
 use crate::gateway::config::{Config, LoginVariables};
-use crate::gateway::relay::config::{Account, LoginSource, PasswordSource};
-use crate::gateway::relay::{self, Permits, Relay, RelayError};
+use crate::gateway::relay::config::{AccountConfig, CredentialsSource, PasswordSource};
+use crate::gateway::relay::{self, Credentials, Permits, Relay, RelayError};
 use crate::gateway::store::retention::{RetentionLimits, enforce_limits};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{ExportError, Login, Open, Setup, Storage, export, serve};
+use crate::gateway::{ExportError, Login, LoginRequired, Setup, Storage, export, serve};
 
 /// How long to wait for SMTP transactions when the gateway is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-type WithLogin = (Account, Option<relay::config::Login>);
+type WithLogin = (AccountConfig, Option<Credentials>);
 
 pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode, Failure> {
     let config = match &args.config {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     }
     let address = args.listen.unwrap_or(config.listen);
     let login = config.login.as_ref().map(login).transpose()?;
-    Open::check(login.as_ref(), address)?;
+    LoginRequired::check(login.as_ref(), address)?;
     let permits = Permits::of(&config.accounts);
     if args.chaos.is_some() && permits.relays() {
         return Err(Failure::with_help(
@@ -140,16 +140,16 @@ fn login(names: &LoginVariables) -> Result<Login, Failure> {
     })
 }
 
-fn with_login(account: Account) -> Result<WithLogin, Failure> {
-    let Some(LoginSource {
+fn with_login(account: AccountConfig) -> Result<WithLogin, Failure> {
+    let Some(CredentialsSource {
         username_env,
         password,
-    }) = &account.login
+    }) = &account.credentials
     else {
         return Ok((account, None));
     };
     let of = format!("the account {}", account.name);
-    let login = relay::config::Login {
+    let credentials = Credentials {
         username: login_variable(username_env, &of)?,
         password: match password {
             PasswordSource::Env(name) => login_variable(name, &of)?.into(),
@@ -158,7 +158,7 @@ fn with_login(account: Account) -> Result<WithLogin, Failure> {
             }
         },
     };
-    Ok((account, Some(login)))
+    Ok((account, Some(credentials)))
 }
 
 /// Prints where the messages of each account go, and how many are queued.
@@ -196,10 +196,10 @@ fn default_data() -> Result<PathBuf, Failure> {
         })
 }
 
-impl From<Open> for Failure {
-    fn from(open: Open) -> Self {
+impl From<LoginRequired> for Failure {
+    fn from(error: LoginRequired) -> Self {
         let help = "add a [login] with app_key_env and secret_key_env to gateway.toml, or listen on 127.0.0.1";
-        Self::from_error("no-login", &open, Some(help))
+        Self::from_error("no-login", &error, Some(help))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::gateway::relay::Permits;
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{FollowError, Limits, Setup, Storage, follow, serve};
+use crate::gateway::{ConnectionLimits, FollowError, Setup, Storage, follow, serve};
 use crate::run::Folder;
 
 /// The folder inside the run folder for the index of its outbox.
@@ -43,7 +43,7 @@ pub(super) fn run(args: &cli::InboxArgs, console: &Console) -> Result<ExitCode, 
     let setup = Setup {
         login: None,
         hosts: Vec::new(),
-        limits: Limits::default(),
+        limits: ConnectionLimits::default(),
         chaos: None,
         storage: Storage::ReadOnly {
             store: store.clone(),

@@ -48,7 +48,7 @@ impl LocalGateway {
                 secret_key: secret_key.clone().into(),
             }),
             hosts: Vec::new(),
-            limits: gateway::Limits::default(),
+            limits: gateway::ConnectionLimits::default(),
             chaos: None,
             storage: gateway::Storage::Outbox(outbox.to_owned()),
             clock: clock.clone(),

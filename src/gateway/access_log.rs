@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use super::request::RequestContext;
-use crate::web::{Cut, Peer, Received};
+use crate::web::{Disconnect, Peer, Received};
 
 /// The maximum number of characters of a path in the log.
 const MAX_PATH: usize = 120;
@@ -86,10 +86,10 @@ impl LogEntry<'_> {
         let extensions = response.extensions();
         let summary = extensions.get::<RequestSummary>().cloned();
         let summary = summary.unwrap_or_default();
-        let (status, message) = match extensions.get::<Cut>() {
+        let (status, message) = match extensions.get::<Disconnect>() {
             None => (response.status().as_u16(), "answered"),
-            Some(Cut::Close) => (NO_RESPONSE, "connection closed on purpose"),
-            Some(Cut::Reset) => (NO_RESPONSE, "connection reset on purpose"),
+            Some(Disconnect::Close) => (NO_RESPONSE, "connection closed on purpose"),
+            Some(Disconnect::Reset) => (NO_RESPONSE, "connection reset on purpose"),
         };
         let metrics = &self.log.metrics;
         metrics.messages.inc_by(summary.accepted as u64);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::relay::{self, config::Account};
+use super::relay::config::{AccountConfig, AccountFile, read_accounts};
 use super::store::retention::RetentionLimits;
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
@@ -32,7 +32,7 @@ struct GatewayFile {
     #[serde(default)]
     keep: KeepFile,
     #[serde(default)]
-    accounts: BTreeMap<Text, relay::config::File>,
+    accounts: BTreeMap<Text, AccountFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,10 +69,10 @@ pub struct Config {
     /// Names that requests may send as `Host`, besides `localhost` and the address.
     pub(crate) hosts: Vec<String>,
     pub(crate) login: Option<LoginVariables>,
-    pub(crate) limits: web::Limits,
+    pub(crate) limits: web::ConnectionLimits,
     pub(crate) keep: RetentionLimits,
     /// The accounts that relay to an SMTP server. If there are any, no other account exists.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountConfig>,
 }
 
 /// The environment variables that hold the login.
@@ -89,7 +89,7 @@ impl Default for Config {
             data: None,
             hosts: Vec::new(),
             login: None,
-            limits: web::Limits::default(),
+            limits: web::ConnectionLimits::default(),
             keep: RetentionLimits::default(),
             accounts: Vec::new(),
         }
@@ -143,17 +143,17 @@ impl Validator<'_> {
             }),
             limits: self.limits(&file.limits),
             keep: self.keep(&file.keep),
-            accounts: relay::config::accounts(self.source, file.accounts, &mut self.findings),
+            accounts: read_accounts(self.source, file.accounts, &mut self.findings),
         }
     }
 
-    fn limits(&mut self, limits: &LimitsFile) -> web::Limits {
-        let default = web::Limits::default();
+    fn limits(&mut self, limits: &LimitsFile) -> web::ConnectionLimits {
+        let default = web::ConnectionLimits::default();
         let mut time = |text: &Option<Text>, default| {
             let duration = text.as_ref().and_then(|text| self.duration(text));
             duration.unwrap_or(default)
         };
-        web::Limits {
+        web::ConnectionLimits {
             connections: limits.connections.map_or(default.connections, Into::into),
             head: time(&limits.head, default.head),
             body: time(&limits.body, default.body),
@@ -264,7 +264,7 @@ mod tests {
                 app_key: "A".to_owned(),
                 secret_key: "B".to_owned(),
             }),
-            limits: web::Limits {
+            limits: web::ConnectionLimits {
                 connections: 3,
                 head: Duration::from_secs(1),
                 body: Duration::from_secs(2),

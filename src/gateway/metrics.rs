@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use super::histogram::duration_histogram;
 use super::relay;
 use super::store::Store;
-use crate::web::Watcher;
+use crate::web::ConnectionObserver;
 
 pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
@@ -120,7 +120,7 @@ impl Metrics {
     }
 }
 
-impl Watcher for Metrics {
+impl ConnectionObserver for Metrics {
     fn connected(&self) {
         self.accepted_connections.inc();
         self.connections.inc();
@@ -130,7 +130,7 @@ impl Watcher for Metrics {
         self.connections.dec();
     }
 
-    fn turned_away(&self) {
+    fn rejected(&self) {
         self.refused_connections.inc();
     }
 

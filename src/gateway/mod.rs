@@ -50,11 +50,11 @@ use self::relay::Permits;
 use self::store::Store;
 use crate::api::Answer;
 use crate::clock::Clock;
-use crate::web::{Guard, Server, Watcher};
+use crate::web::{ConnectionObserver, Guard, Server};
 
 pub(crate) use self::export::{ExportError, export};
 pub use self::inbox::{FollowError, follow};
-pub use crate::web::{Limits, Login, Open};
+pub use crate::web::{ConnectionLimits, Login, LoginRequired};
 
 /// The parts of a gateway.
 pub struct Setup {
@@ -62,7 +62,7 @@ pub struct Setup {
     pub login: Option<Login>,
     /// Names that requests may send as `Host`, besides `localhost` and the address.
     pub hosts: Vec<String>,
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     pub chaos: Option<Chaos>,
     pub storage: Storage,
     /// Who may send through which account.
@@ -101,8 +101,8 @@ pub async fn serve(
     let server = Server {
         router: routes::router(Arc::clone(&gateway)),
         limits,
-        watcher: Arc::clone(&gateway.access_log.metrics) as Arc<dyn Watcher>,
-        too_many: Box::new(move || gateway.too_many_connections()),
+        observer: Arc::clone(&gateway.access_log.metrics) as Arc<dyn ConnectionObserver>,
+        rejection: Box::new(move || gateway.too_many_connections()),
     };
     server.serve(listener, shutdown).await;
     Ok(())

@@ -35,7 +35,7 @@ pub(super) fn source(html: &str, output: &OutputStyle) -> Vec<String> {
 }
 
 fn cut(text: &str, width: usize, output: &OutputStyle) -> Vec<String> {
-    let shown = web::cut(text, MAX_BYTES);
+    let shown = web::truncate(text, MAX_BYTES);
     let mut lines = wrapped(shown, width);
     if shown.len() < text.len() {
         lines.push(output.dim("(cut here: the text is too long)"));

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::html::{Token, tokenize};
 use crate::message::Message;
-use crate::web::cut;
+use crate::web::truncate;
 
 /// The most bytes of a preheader that are shown.
 const SHOWN: usize = 160;
@@ -26,7 +26,7 @@ pub(super) fn preheader(message: &Message) -> String {
         (Some(html), _) => of_html(html),
         (None, Some(text)) => {
             let mut words = String::new();
-            add(&mut words, cut(text, SEARCHED));
+            add(&mut words, truncate(text, SEARCHED));
             finish(&words)
         }
         (None, None) => String::new(),
@@ -36,7 +36,7 @@ pub(super) fn preheader(message: &Message) -> String {
 fn of_html(html: &str) -> String {
     let mut words = String::new();
     let mut is_shown = true;
-    tokenize(cut(html, SEARCHED), |token| {
+    tokenize(truncate(html, SEARCHED), |token| {
         match token {
             Token::Text(text) if is_shown => add(&mut words, text),
             Token::StartTag(tag) if NOT_SHOWN.contains(&tag.name()) => is_shown = false,
@@ -54,7 +54,7 @@ fn of_html(html: &str) -> String {
 }
 
 fn finish(words: &str) -> String {
-    cut(words, SHOWN).trim().to_owned()
+    truncate(words, SHOWN).trim().to_owned()
 }
 
 /// Appends a text with single spaces and without invisible characters, as far as it is shown.

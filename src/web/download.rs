@@ -1,4 +1,4 @@
-//! What is downloaded from a message: never shown, never run, never named by the message alone.
+//! Downloads of untrusted files: the browser saves them and never shows or runs them.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::form;
 
-/// The longest name of a file.
+/// The longest file name, in characters.
 const MAX_NAME: usize = 120;
 
-/// An answer that a browser saves as a file.
+/// A response that the browser saves as a file.
 pub(crate) fn attachment(name: &str, bytes: impl Into<Body>) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -27,7 +27,7 @@ pub(crate) fn attachment(name: &str, bytes: impl Into<Body>) -> Response {
     (headers, bytes.into()).into_response()
 }
 
-/// The header that names it (RFC 6266): in ASCII for all, in UTF-8 for those that know that.
+/// The name in ASCII for old clients, and in UTF-8 (RFC 6266).
 fn disposition(name: &str) -> String {
     let ascii: String = name
         .chars()
@@ -45,33 +45,34 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// A file's name out of what a message says: the last part of a path, without what controls or turns
-/// around text; `other` if nothing is left.
-pub(crate) fn file_name(said: Option<&str>, other: &str) -> String {
-    let last = said
-        .unwrap_or_default()
-        .rsplit(['/', '\\'])
-        .next()
-        .unwrap_or_default();
-    let plain: String = last.chars().filter(|c| is_plain(*c)).collect();
-    // A name that begins with a dot is hidden; at the end some systems drop dots and spaces.
-    let plain = plain.trim_matches(['.', ' ']);
-    if plain.is_empty() {
-        return other.to_owned();
+/// A safe file name from an untrusted one: no folders, no control or bidirectional characters. Returns
+/// `default` if nothing is left.
+pub(crate) fn file_name(untrusted: Option<&str>, default: &str) -> String {
+    let base = untrusted.unwrap_or_default().rsplit(['/', '\\']).next();
+    let base = base.unwrap_or_default().chars();
+    let safe: String = base.filter(|c| is_safe(*c)).collect();
+    // A dot at the start hides a file; some systems drop dots and spaces at the end.
+    let safe = safe.trim_matches(['.', ' ']);
+    if safe.is_empty() {
+        return default.to_owned();
     }
-    if plain.chars().count() <= MAX_NAME {
-        return plain.to_owned();
+    if safe.chars().count() <= MAX_NAME {
+        return safe.to_owned();
     }
-    let ending = plain.rsplit_once('.').map(|(_, ending)| ending);
-    let ending = ending.filter(|ending| ending.len() <= 10);
-    let start: String = plain.chars().take(MAX_NAME - 11).collect();
-    ending.map_or_else(|| start.clone(), |ending| format!("{start}.{ending}"))
+    let start: String = safe.chars().take(MAX_NAME - 11).collect();
+    match safe.rsplit_once('.') {
+        Some((_, extension)) if extension.len() <= 10 => format!("{start}.{extension}"),
+        _ => start,
+    }
 }
 
-fn is_plain(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+fn is_safe(c: char) -> bool {
+    let bidirectional = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let reserved = matches!(c, '"' | '<' | '>' | ':' | '|' | '?' | '*');
-    !c.is_control() && !turns && !reserved && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+    !c.is_control()
+        && !bidirectional
+        && !reserved
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -79,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_messages_are_made_harmless() {
-        let name = |said| file_name(Some(said), "part-1");
+    fn untrusted_names_become_safe() {
+        let name = |untrusted| file_name(Some(untrusted), "part-1");
         assert_eq!(name("../../etc/passwd"), "passwd");
         assert_eq!(name("C:\\a\\b.txt"), "b.txt");
         assert_eq!(name("a\"b\r\nX: y.txt"), "abX y.txt");

@@ -1,4 +1,4 @@
-//! Tells a page, as server-sent events, that something has changed. What it is, the page asks.
+//! Server-sent events that tell a page to fetch what has changed.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,72 +10,70 @@ use futures_util::stream::{Stream, unfold};
 
 use super::Stopping;
 
-/// How long nothing is said at most, so that a lost connection is noticed.
+/// The longest silence: it lets both sides notice a lost connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// What changes.
-pub(crate) trait Watched: Send + 'static {
-    /// Waits for a change; nothing when there will be none any more.
+pub(crate) trait ChangeSource: Send + 'static {
+    /// Waits for a change; `None` means that there will be no more.
     fn changed(&mut self) -> impl Future<Output = Option<()>> + Send;
 
-    /// What tells it, as it is now, from what it was and from that of other processes.
+    /// Identifies the present state. No other state has this ID, nor any state of another process.
     fn id(&mut self) -> String;
 }
 
-/// Events of a name until the server stops, one for each change. The first comes at once, unless the
-/// page knows it: `Last-Event-ID` in the headers of its request.
-pub(crate) fn events<W: Watched>(
+/// Sends an event with this name for each change, until the server stops. The first is sent at once,
+/// unless the page's `Last-Event-ID` header says that it knows the present state.
+pub(crate) fn events<S: ChangeSource>(
     name: &'static str,
     headers: &HeaderMap,
     stopping: Stopping,
-    watched: W,
-) -> impl IntoResponse + use<W> {
-    let known = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let telling = Telling {
+    source: S,
+) -> impl IntoResponse + use<S> {
+    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let subscriber = Subscriber {
         name,
-        watched,
-        known: known.unwrap_or_default().to_owned(),
+        source,
+        last_id: last_id.unwrap_or_default().to_owned(),
         stopping,
-        first: true,
+        is_first: true,
     };
-    Sse::new(telling.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT))
+    Sse::new(subscriber.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT))
 }
 
-/// One page that is told.
-struct Telling<W> {
+/// One page.
+struct Subscriber<S> {
     name: &'static str,
-    watched: W,
-    /// The last event that the page has got, by its ID.
-    known: String,
+    source: S,
+    /// The ID of the last event that the page has received.
+    last_id: String,
     stopping: Stopping,
-    first: bool,
+    is_first: bool,
 }
 
-impl<W: Watched> Telling<W> {
+impl<S: ChangeSource> Subscriber<S> {
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        unfold(self, async |mut telling| {
-            let stopping = telling.stopping.clone();
+        unfold(self, async |mut subscriber| {
+            let stopping = subscriber.stopping.clone();
             tokio::select! {
-                id = telling.next() => {
+                id = subscriber.next_id() => {
                     let id = id?;
-                    // An event without data is none to a browser.
-                    let event = Event::default().event(telling.name).id(&*id).data(&*id);
-                    Some((Ok(event), telling))
+                    // Browsers ignore an event without data.
+                    let event = Event::default().event(subscriber.name).id(&*id).data(&*id);
+                    Some((Ok(event), subscriber))
                 }
                 () = stopping.wait() => None,
             }
         })
     }
 
-    /// The ID of the next event; nothing when there will be none any more.
-    async fn next(&mut self) -> Option<String> {
+    async fn next_id(&mut self) -> Option<String> {
         loop {
-            if !std::mem::take(&mut self.first) {
-                self.watched.changed().await?;
+            if !std::mem::take(&mut self.is_first) {
+                self.source.changed().await?;
             }
-            let id = self.watched.id();
-            if id != self.known {
-                self.known.clone_from(&id);
+            let id = self.source.id();
+            if id != self.last_id {
+                self.last_id.clone_from(&id);
                 return Some(id);
             }
         }

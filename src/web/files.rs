@@ -1,4 +1,4 @@
-//! Pages and their files, as they are in `templates/`.
+//! Pages and their files from `templates/`.
 
 use axum::http::StatusCode;
 use axum::http::header::{
@@ -7,27 +7,28 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 
-use super::answers::Failed;
+use super::response::HttpError;
 
-/// A page runs its own script and loads its own files, and nothing else.
+/// A page runs its own scripts and loads its own files, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       frame-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// A file of a page: its name and its content.
-pub(crate) type File = (&'static str, &'static str);
+/// The name and the content of a file.
+pub(crate) type PageFile = (&'static str, &'static str);
 
-/// The files that all pages have.
-pub(crate) const SHARED: [File; 6] = [
+const SHARED: [PageFile; 6] = [
     ("base.css", include_str!("../../templates/web/base.css")),
-    ("ask.js", include_str!("../../templates/web/ask.js")),
     ("dialog.js", include_str!("../../templates/web/dialog.js")),
     ("dom.js", include_str!("../../templates/web/dom.js")),
+    ("fetch.js", include_str!("../../templates/web/fetch.js")),
     ("keys.js", include_str!("../../templates/web/keys.js")),
-    ("kept.js", include_str!("../../templates/web/kept.js")),
+    (
+        "url_state.js",
+        include_str!("../../templates/web/url_state.js"),
+    ),
 ];
 
-/// A page.
 pub(crate) fn page(html: &'static str) -> Response {
     let headers = [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -37,17 +38,15 @@ pub(crate) fn page(html: &'static str) -> Response {
     (headers, text("text/html; charset=utf-8", html)).into_response()
 }
 
-/// One of a page's files, or of those that all have.
+/// A file of a page, or one that all pages share.
 ///
 /// # Errors
-/// When there is none of this name.
-pub(crate) fn file(files: &[File], name: &str) -> Result<Response, Failed> {
+/// There is no file with this name.
+pub(crate) fn file(files: &[PageFile], name: &str) -> Result<Response, HttpError> {
     let mut all = files.iter().chain(&SHARED);
     let (_, content) = all.find(|(file, _)| *file == name).ok_or_else(|| {
-        Failed(
-            StatusCode::NOT_FOUND,
-            "The page has no such file.".to_owned(),
-        )
+        let message = "The page has no such file.".to_owned();
+        HttpError(StatusCode::NOT_FOUND, message)
     })?;
     let kind = if name.ends_with(".css") {
         "text/css"
@@ -57,7 +56,7 @@ pub(crate) fn file(files: &[File], name: &str) -> Result<Response, Failed> {
     Ok(text(kind, content))
 }
 
-/// A new version of the program has new files, so the browser asks each time.
+/// The browser must ask each time, because a new version of the program has new files.
 fn text(kind: &'static str, content: &'static str) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),

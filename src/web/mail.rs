@@ -1,4 +1,4 @@
-//! A message, taken apart to be shown.
+//! A parsed message: its headers, bodies and files, ready to be shown.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,24 +8,22 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::frame;
 
-/// A message that has been read.
 pub(crate) struct Mail<'a>(Message<'a>);
 
-/// A header.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Header {
+pub(crate) struct MailHeader {
     pub(crate) name: String,
-    /// As it stands, in one line.
+    /// The raw value, unfolded.
     pub(crate) value: String,
-    /// The same with its encoded words decoded, where it has any.
+    /// The value with its encoded words (RFC 2047) decoded, if it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) decoded: Option<String>,
 }
 
-/// A part of the message that is a file.
+/// An attachment or an inline image.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct File {
-    /// Its name, if it has one. It is a text and no path.
+pub(crate) struct MailFile {
+    /// Untrusted text, not a path.
     pub(crate) name: Option<String>,
     pub(crate) mime: String,
     pub(crate) size: usize,
@@ -34,61 +32,55 @@ pub(crate) struct File {
 }
 
 impl<'a> Mail<'a> {
-    /// Reads a message; nothing if it is none.
-    pub(crate) fn read(raw: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(raw: &'a [u8]) -> Option<Self> {
         MessageParser::default().parse(raw).map(Self)
     }
 
-    /// The HTML, if it has any.
     pub(crate) fn html(&self) -> Option<&str> {
         self.body("html", self.0.html_bodies())
     }
 
-    /// The plain text, if it has any.
     pub(crate) fn text(&self) -> Option<&str> {
         self.body("plain", self.0.text_bodies())
     }
 
-    /// The first body that is of this kind: the parser gives one for the other.
+    /// The first body of `text/SUBTYPE`. The parser also lists bodies that it would convert.
     fn body<'b>(
         &self,
-        kind: &str,
+        subtype: &str,
         mut bodies: impl Iterator<Item = &'b MessagePart<'b>>,
     ) -> Option<&'b str> {
-        let is_kind = |part: &&MessagePart<'_>| match part.content_type() {
-            Some(of) => of.ctype() == "text" && of.subtype() == Some(kind),
-            None => kind == "plain",
+        let matches = |part: &&MessagePart<'_>| match part.content_type() {
+            Some(mime) => mime.ctype() == "text" && mime.subtype() == Some(subtype),
+            None => subtype == "plain",
         };
-        bodies.find(is_kind)?.text_contents()
+        bodies.find(matches)?.text_contents()
     }
 
-    /// The HTML as a page for the frame, with the inline images in it.
+    /// The HTML as a document for the sandboxed frame, with the inline images embedded.
     pub(crate) fn page(&self, clock: &Clock) -> Option<String> {
         let image = |id: &str| self.image(id);
         Some(frame::page(self.html()?, &image, clock))
     }
 
-    /// The image that `cid:ID` means, as a `data:` URL.
+    /// The image that `cid:ID` refers to, as a `data:` URL.
     fn image(&self, id: &str) -> Option<String> {
-        let wanted = unescaped(id);
+        let id = percent_decoded(id);
         let part = self.0.attachments().find(|part| {
-            let id = part.content_id();
-            id.is_some_and(|id| unescaped(id) == wanted)
+            let content_id = part.content_id();
+            content_id.is_some_and(|content_id| percent_decoded(content_id) == id)
         })?;
         let mime = mime(part);
-        let fits = |c: char| c.is_ascii_alphanumeric() || "/+.-".contains(c);
-        if !mime.starts_with("image/") || !mime.chars().all(fits) {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/+.-".contains(c);
+        if !mime.starts_with("image/") || !mime.chars().all(is_allowed) {
             return None;
         }
-        Some(format!(
-            "data:{mime};base64,{}",
-            STANDARD.encode(part.contents())
-        ))
+        let data = STANDARD.encode(part.contents());
+        Some(format!("data:{mime};base64,{data}"))
     }
 
-    /// The files that go with it, in their order.
-    pub(crate) fn files(&self) -> Vec<File> {
-        let file = |part: &MessagePart<'_>| File {
+    pub(crate) fn files(&self) -> Vec<MailFile> {
+        let file = |part: &MessagePart<'_>| MailFile {
             name: part.attachment_name().map(str::to_owned),
             mime: mime(part),
             size: part.contents().len(),
@@ -100,70 +92,55 @@ impl<'a> Mail<'a> {
         self.0.attachments().map(file).collect()
     }
 
-    /// A file's name and its bytes.
+    /// The untrusted name and the bytes of a file, by its index in [`Mail::files`].
     pub(crate) fn file(&self, number: u32) -> Option<(Option<&str>, &[u8])> {
         let part = self.0.attachment(number)?;
         Some((part.attachment_name(), part.contents()))
     }
 
-    /// All headers, in their order.
-    pub(crate) fn headers(&self) -> Vec<Header> {
-        headers(&self.0)
+    pub(crate) fn headers(&self) -> Vec<MailHeader> {
+        let texts = MessageParser::new()
+            .header_text(HeaderName::Subject)
+            .default_header_text()
+            .parse_headers(self.0.raw_message());
+        let decoded = |index: usize| texts.as_ref()?.headers().get(index)?.value().as_text();
+        let header = |(index, (name, raw)): (usize, (&str, &str))| {
+            let lines: Vec<_> = raw.trim().lines().map(str::trim).collect();
+            let value = lines.join(" ");
+            let decoded = decoded(index).filter(|text| value.contains("=?") && *text != value);
+            MailHeader {
+                name: name.to_owned(),
+                decoded: decoded.map(str::to_owned),
+                value,
+            }
+        };
+        self.0.headers_raw().enumerate().map(header).collect()
     }
 
-    /// The parser's own view of it.
     pub(crate) fn message(&self) -> &Message<'a> {
         &self.0
     }
 }
 
 fn mime(part: &MessagePart<'_>) -> String {
-    let Some(kind) = part.content_type() else {
+    let Some(mime) = part.content_type() else {
         return "text/plain".to_owned();
     };
-    let subtype = kind.subtype().unwrap_or_default();
-    format!("{}/{subtype}", kind.ctype()).to_ascii_lowercase()
+    let subtype = mime.subtype().unwrap_or_default();
+    format!("{}/{subtype}", mime.ctype()).to_ascii_lowercase()
 }
 
-fn unescaped(id: &str) -> String {
+fn percent_decoded(id: &str) -> String {
     percent_encoding::percent_decode_str(id)
         .decode_utf8_lossy()
         .into_owned()
 }
 
-impl Header {
-    /// The value for people.
+impl MailHeader {
+    /// The value as people read it.
     pub(crate) fn text(&self) -> &str {
         self.decoded.as_deref().unwrap_or(&self.value)
     }
-}
-
-fn headers(message: &Message<'_>) -> Vec<Header> {
-    let texts = MessageParser::new()
-        .header_text(HeaderName::Subject)
-        .default_header_text()
-        .parse_headers(message.raw_message());
-    let decoded = |at: usize| {
-        let header = texts.as_ref()?.headers().get(at)?;
-        header.value().as_text().map(str::to_owned)
-    };
-    let header = |(at, (name, raw)): (usize, (&str, &str))| {
-        let value = one_line(raw);
-        let decoded = decoded(at).filter(|_| value.contains("=?"));
-        let decoded = decoded.filter(|decoded| *decoded != value);
-        Header {
-            name: name.to_owned(),
-            value,
-            decoded,
-        }
-    };
-    message.headers_raw().enumerate().map(header).collect()
-}
-
-/// A folded header's value in one line.
-fn one_line(raw: &str) -> String {
-    let lines = raw.trim().lines().map(str::trim);
-    lines.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -178,8 +155,8 @@ mod tests {
         --b--\r\n";
 
     #[test]
-    fn shows_inline_images_and_names_files() {
-        let mail = Mail::read(MESSAGE.as_bytes()).expect("a message");
+    fn embeds_inline_images_and_lists_files() {
+        let mail = Mail::parse(MESSAGE.as_bytes()).expect("a message");
         let page = mail.page(&Clock::system()).expect("HTML");
         assert!(
             page.contains("<img src=\"data:image/png;base64,iVBORw==\">"),
@@ -195,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_shown_raw_and_decoded() {
-        let mail = Mail::read(MESSAGE.as_bytes()).expect("a message");
+    fn headers_have_a_raw_and_a_decoded_value() {
+        let mail = Mail::parse(MESSAGE.as_bytes()).expect("a message");
         let headers = mail.headers();
         assert_eq!((headers[0].text(), headers[1].text()), ("Łódź", "two"));
         let subject = &headers[2];

@@ -1,25 +1,30 @@
-//! What the pages of this program are served with: connections and their limits, who may ask, answers
-//! and files. The gateway's API is served with it as well.
+//! An HTTP server for pages and for the gateway's API: connections and their limits, access control,
+//! responses and files.
 
-mod answers;
+mod connection;
 mod download;
 mod events;
 mod files;
 mod guard;
+mod limits;
+mod login;
 mod mail;
-mod paced;
+mod response;
+mod security_headers;
 mod server;
-mod text;
-mod timed;
+mod timed_body;
+mod timed_stream;
+mod truncate;
 
-pub(crate) use answers::{Failed, Fields, json, plain};
+pub(crate) use connection::{ConnectionObserver, Disconnect, Peer, Stopping};
 pub(crate) use download::{attachment, file_name};
-pub(crate) use events::{Watched, events};
-pub(crate) use files::{File, file, page};
+pub(crate) use events::{ChangeSource, events};
+pub(crate) use files::{PageFile, file, page};
 pub(crate) use guard::Guard;
-pub use guard::{Login, Open};
-pub(crate) use mail::{Header, Mail};
-pub(crate) use paced::{Received, TooSlow};
-pub use server::Limits;
-pub(crate) use server::{Cut, Peer, Server, Stopping, Watcher};
-pub(crate) use text::cut;
+pub use limits::ConnectionLimits;
+pub use login::{Login, LoginRequired};
+pub(crate) use mail::{Mail, MailHeader};
+pub(crate) use response::{HttpError, QueryParams, json, plain};
+pub(crate) use server::Server;
+pub(crate) use timed_body::{Received, TooSlow};
+pub(crate) use truncate::truncate;

@@ -1,18 +1,17 @@
-// What the messages are grouped by. A group is a search: choosing one writes it.
+// Groups of messages. Each group is a search, and choosing it puts the search into the search box.
 
 import * as api from "./api.js";
-import { byId, data, el, fill, number, shortTime } from "./dom.js";
+import { bdi, byId, el, fill, number, shortTime } from "./dom.js";
 import { GROUPS, set, state, watch } from "./state.js";
 
 const nav = byId("groups");
 const NAMES = { tag: "Tags", run: "Runs", request: "Requests" };
-const NONE = {
+const EMPTY = {
   tag: "No message has a tag.",
-  run: "No message is of a run: message IDs show it where the campaign's dialect is new_sendmail.",
-  request: "No request is known.",
+  run: "No message belongs to a run. Only campaigns with the dialect new_sendmail put the run into message IDs.",
+  request: "There are no API requests.",
 };
 
-/** Fetches the groups and draws them. */
 export async function load() {
   const { by } = state();
   let groups;
@@ -27,17 +26,17 @@ export async function load() {
   fill(
     nav,
     el("div", { class: "by", role: "group", "aria-label": "Group by" }, ...GROUPS.map(choice)),
-    el("ul", {}, group({ name: "All messages", query: "" }), group({ name: "Unread", query: "is:unread" }), ...groups.map(group)),
-    groups.length === 0 && el("p", { class: "none" }, NONE[by]),
+    el("ul", {}, item({ name: "All messages", query: "" }), item({ name: "Unread", query: "is:unread" }), ...groups.map(item)),
+    groups.length === 0 && el("p", { class: "none" }, EMPTY[by]),
   );
 }
 
-function group({ name, query, count, at }) {
-  const own = state().q === query;
+function item({ name, query, count, at }) {
+  const isCurrent = state().q === query;
   const button = el(
     "button",
-    { type: "button", "aria-current": own ? "true" : false, title: at ? `${name}, ${shortTime(at)}` : name, onclick: () => choose(query) },
-    data(name, { class: "name" }),
+    { type: "button", "aria-current": isCurrent ? "true" : false, title: at ? `${name}, ${shortTime(at)}` : name, onclick: () => choose(query) },
+    bdi(name, { class: "name" }),
     count !== undefined && el("span", { class: "number" }, number(count)),
   );
   button.dataset.query = query;
@@ -49,17 +48,17 @@ function choose(query) {
   show(false);
 }
 
-/** Shows the groups where there is no room for them beside the list. */
+/** Opens or closes the groups where they do not fit beside the list. */
 export function show(open = !document.body.classList.contains("with-groups")) {
   document.body.classList.toggle("with-groups", open);
   byId("groups-button").setAttribute("aria-expanded", String(open));
 }
 
 byId("groups-button").addEventListener("click", () => show());
-watch((now, before) => {
-  if (now.by !== before.by) load();
+watch((state, previous) => {
+  if (state.by !== previous.by) load();
   for (const button of nav.querySelectorAll("[data-query]")) {
-    if (button.dataset.query === now.q) button.setAttribute("aria-current", "true");
+    if (button.dataset.query === state.q) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   }
 });

@@ -1,11 +1,11 @@
-// The page put together: what it starts with, its keys, and what arrives.
+// The start of the page, its keys, and the updates while it is open.
 
 import * as api from "./api.js";
 import * as dialog from "./dialog.js";
 import { byId, el, number } from "./dom.js";
 import * as groups from "./groups.js";
 import { help } from "./help.js";
-import { applyTheme, onKeys, searchAs } from "./keys.js";
+import { applyTheme, bindSearch, onKeys } from "./keys.js";
 import * as list from "./list.js";
 import * as message from "./message.js";
 import { nextTheme, nextWidth, set, state, TABS, watch } from "./state.js";
@@ -13,9 +13,9 @@ import { nextTheme, nextWidth, set, state, TABS, watch } from "./state.js";
 const search = byId("search");
 let writable = false;
 
-// ---- what is typed
+// ---- the keyboard
 
-searchAs(search, set);
+bindSearch(search, set);
 
 function enter() {
   if (!state().m) list.move(1);
@@ -23,13 +23,13 @@ function enter() {
 }
 
 function escape() {
-  const typed = document.activeElement === search;
-  const inside = byId("message").contains(document.activeElement);
+  const inSearch = document.activeElement === search;
+  const inMessage = byId("message").contains(document.activeElement);
   if (document.body.classList.contains("with-groups")) groups.show(false);
-  else if (typed && search.value) set({ q: "" });
-  else if (!typed && !inside && state().m) set({ m: "" }, true);
-  else if (inside && matchMedia("(max-width: 720px)").matches) set({ m: "" }, true);
-  if (typed) search.value = state().q;
+  else if (inSearch && search.value) set({ q: "" });
+  else if (!inSearch && !inMessage && state().m) set({ m: "" }, true);
+  else if (inMessage && matchMedia("(max-width: 720px)").matches) set({ m: "" }, true);
+  if (inSearch) search.value = state().q;
   byId("list").focus();
 }
 
@@ -47,21 +47,20 @@ const KEYS = {
   Delete: remove,
   e: () => byId("eml")?.click(),
   w: nextWidth,
-  i: message.turnImages,
+  i: message.toggleImages,
   g: () => groups.show(),
   t: nextTheme,
 };
-TABS.forEach((tab, place) => {
-  KEYS[place + 1] = () => message.choose(tab);
+TABS.forEach((tab, index) => {
+  KEYS[index + 1] = () => message.choose(tab);
 });
 
-/** Keys that have a meaning of their own where the focus is. */
+/** Whether the focused element handles a key itself. */
 function isTaken(event) {
-  const on = event.target;
-  if (on.matches("input, textarea, select")) return true;
-  const moves = ["ArrowDown", "ArrowUp", "Home"].includes(event.key);
-  if (moves && byId("message").contains(on)) return true;
-  return event.key === "Enter" && on.matches("button, a, summary");
+  const { key, target } = event;
+  if (target.matches("input, textarea, select")) return true;
+  if (["ArrowDown", "ArrowUp", "Home"].includes(key) && byId("message").contains(target)) return true;
+  return key === "Enter" && target.matches("button, a, summary");
 }
 
 onKeys(KEYS, escape, isTaken);
@@ -71,13 +70,13 @@ onKeys(KEYS, escape, isTaken);
 async function remove() {
   const open = message.current();
   if (!open || !writable) return;
-  const wanted = await dialog.confirmed("Delete this message?", `“${open.subject || "(no subject)"}” to ${open.to.address}. It can't be undone.`, "Delete");
-  if (!wanted) return;
+  const text = `“${open.subject || "(no subject)"}” to ${open.to.address}. This can't be undone.`;
+  if (!(await dialog.confirmAction("Delete this message?", text, "Delete"))) return;
   try {
     await api.remove(open.uid);
     list.drop(open.uid);
   } catch (error) {
-    dialog.tell(error.message);
+    showError(error);
   }
 }
 
@@ -86,24 +85,26 @@ async function removeAll() {
   try {
     const { matches, capped } = await api.count(q);
     const all = `${capped ? "more than " : ""}${number(matches)} ${matches === 1 ? "message" : "messages"}`;
-    const what = q ? `Delete ${all} that “${q}” finds?` : `Delete all ${all}?`;
-    const wanted = await dialog.confirmed(what, "Messages that still wait for an SMTP server stay. It can't be undone.", "Delete all");
-    if (!wanted) return;
+    const title = q ? `Delete ${all} that “${q}” finds?` : `Delete all ${all}?`;
+    const text = "Messages that are still queued for an SMTP server are kept. This can't be undone.";
+    if (!(await dialog.confirmAction(title, text, "Delete all"))) return;
     const { kept } = await api.removeAll(q);
     set({ m: "" });
     await list.reload();
     groups.load();
-    if (kept) dialog.tell(`${number(kept)} that still wait for an SMTP server stay.`);
+    if (kept) dialog.notify("Some messages were kept", `Still queued for an SMTP server: ${number(kept)}.`);
   } catch (error) {
-    dialog.tell(error.message);
+    showError(error);
   }
 }
+
+const showError = (error) => dialog.notify("That did not work", error.message);
 
 byId("message").addEventListener("delete", remove);
 byId("delete-all").addEventListener("click", removeAll);
 byId("theme-button").addEventListener("click", nextTheme);
 
-// ---- nothing there
+// ---- the empty list
 
 byId("list").addEventListener("counted", ({ detail: { total, matches } }) => {
   const empty = byId("empty");
@@ -112,17 +113,17 @@ byId("list").addEventListener("counted", ({ detail: { total, matches } }) => {
   document.body.toggleAttribute("data-empty", total === 0 && !state().m);
   byId("delete-all").hidden = !writable || matches === 0;
   if (matches > 0) return;
-  empty.replaceChildren(...(total > 0 ? nothingFound() : nothingYet()));
+  empty.replaceChildren(...(total > 0 ? noMatches() : noMessages()));
 });
 
-const nothingFound = () => [
-  el("h2", {}, "Nothing found"),
-  el("p", {}, "All words of a search must be in a message. ", el("kbd", {}, "?"), " shows what can be searched for."),
+const noMatches = () => [
+  el("h2", {}, "No matches"),
+  el("p", {}, "A message must match every term of the search. Press ", el("kbd", {}, "?"), " for all search terms."),
   el("button", { type: "button", class: "quiet", onclick: () => set({ q: "" }, true) }, "Show all messages"),
 ];
 
-function nothingYet() {
-  if (!writable) return [el("h2", {}, "No messages yet"), el("p", {}, "They appear here as the run sends them.")];
+function noMessages() {
+  if (!writable) return [el("h2", {}, "No messages yet"), el("p", {}, "Messages appear here as the run sends them.")];
   const command = [
     `curl ${location.origin}/api/sendmail -u key:secret \\`,
     "  --data-urlencode 'to[0]=jan@example.com' \\",
@@ -134,22 +135,22 @@ function nothingYet() {
   const copy = el("button", { type: "button", class: "quiet", onclick: () => navigator.clipboard?.writeText(command) }, "Copy");
   return [
     el("h2", {}, "No messages yet"),
-    el("p", {}, "Nothing that is sent here leaves this machine, unless a relay is configured. Send one:"),
+    el("p", {}, "Messages stay on this machine unless a relay is configured. To send one:"),
     el("div", { class: "command" }, el("pre", {}, command), copy),
-    el("p", {}, "Or give a program this address in place of the API's: ", el("code", {}, `${location.origin}/api/`)),
-    el("p", {}, "A mailrun campaign has it in campaign.toml, as ", el("code", {}, "url"), " under ", el("code", {}, "[api]"), "."),
+    el("p", {}, "Or use this address in a program instead of the API's: ", el("code", {}, `${location.origin}/api/`)),
+    el("p", {}, "In a mailrun campaign, set ", el("code", {}, "url"), " under ", el("code", {}, "[api]"), " in campaign.toml."),
   ];
 }
 
-// ---- what arrives
+// ---- updates
 
 const live = byId("live");
 let refreshing = false;
-/** Something has changed since what is being fetched was asked for. */
+/** Whether something has changed since the running refresh started. */
 let stale = false;
-let grouped = 0;
+let groupTimer = 0;
 
-function arrived() {
+function onChange() {
   stale = true;
   if (refreshing) return;
   refreshing = true;
@@ -157,12 +158,12 @@ function arrived() {
     stale = false;
     await Promise.allSettled([list.refresh(), message.refresh()]);
     refreshing = false;
-    if (stale) arrived();
+    if (stale) onChange();
   }, 150);
-  // Groups are counted over all messages: seldom.
-  if (!grouped) {
-    grouped = setTimeout(() => {
-      grouped = 0;
+  // The server counts groups over all messages, so they are fetched less often.
+  if (!groupTimer) {
+    groupTimer = setTimeout(() => {
+      groupTimer = 0;
       groups.load();
     }, 2000);
   }
@@ -170,7 +171,7 @@ function arrived() {
 
 let events = null;
 
-/** Listens while the page is seen: a browser has few connections for all pages of an origin. */
+/** Listens only while the page is visible: browsers limit the connections to one origin. */
 function listen() {
   events?.close();
   events = null;
@@ -180,16 +181,16 @@ function listen() {
     live.textContent = "Live";
     live.dataset.live = "yes";
   });
-  events.addEventListener("changed", arrived);
+  events.addEventListener("changed", onChange);
   events.addEventListener("error", () => {
     live.textContent = "Not connected";
     live.dataset.live = "no";
   });
 }
 
-watch((now, before) => {
-  if (now.theme !== before.theme) applyTheme(state());
-  if (now.q !== before.q && document.activeElement !== search) search.value = now.q;
+watch((state, previous) => {
+  if (state.theme !== previous.theme) applyTheme(state);
+  if (state.q !== previous.q && document.activeElement !== search) search.value = state.q;
 });
 
 document.addEventListener("visibilitychange", listen);
@@ -199,11 +200,11 @@ window.addEventListener("pageshow", (event) => event.persisted && listen());
 applyTheme(state());
 search.value = state().q;
 listen();
-const it = await api.about().catch(() => null);
-if (it) {
-  writable = it.writable;
-  message.allow(writable);
-  byId("title").textContent = it.title;
+const about = await api.about().catch(() => null);
+if (about) {
+  writable = about.writable;
+  message.setWritable(writable);
+  byId("title").textContent = about.title;
 }
 await list.reload();
 groups.load();

@@ -1,193 +1,192 @@
-// The list: as many rows as are on the screen, of as many as there are.
+// The list of messages. Only the rows on the screen are drawn.
 
 import * as api from "./api.js";
-import { byId, chip, CLIP, data, el, icon, number, shortTime } from "./dom.js";
+import { bdi, byId, chip, CLIP, el, icon, number, shortTime } from "./dom.js";
 import { set, state, watch } from "./state.js";
 
+/** The height of a row, in pixels. */
 const ROW = 66;
 const PAGE = 100;
-/** How many rows are drawn, and fetched, beyond what is seen. */
+/** How many rows are drawn, and fetched, above and below the visible ones. */
 const MARGIN = 8;
 
 const list = byId("list");
 const rows = byId("rows");
 const notice = byId("notice");
 
-/** The messages that are known, newest first; `more` when there are others after them. */
-let known = [];
+/** The messages that have been fetched, newest first. `more` says whether the server has older ones. */
+let loaded = [];
 let more = false;
-/** What is being fetched is of this query; an answer for an older one is dropped. */
-let round = 0;
+/** The number of the present search. Responses to earlier searches are dropped. */
+let generation = 0;
 let fetching = false;
 
-export const selected = () => known.findIndex((message) => message.uid === state().m);
-export const at = (place) => known[place];
+const indexOf = (uid) => loaded.findIndex((message) => message.uid === uid);
+const selected = () => indexOf(state().m);
 
 const first = () => Math.floor(list.scrollTop / ROW);
-const seen = () => Math.ceil(list.clientHeight / ROW);
-const onTop = () => list.scrollTop < ROW;
+const visible = () => Math.ceil(list.clientHeight / ROW);
+const isAtTop = () => list.scrollTop < ROW;
 
 function row(message) {
   const to = message.to.name || message.to.address;
-  const own = message.uid === state().m;
+  const isSelected = message.uid === state().m;
   const element = el(
     "div",
     {
       class: `row${message.unread ? " unread" : ""}`,
       id: `row-${message.uid}`,
       role: "option",
-      "aria-selected": own ? "true" : "false",
+      "aria-selected": isSelected ? "true" : "false",
       "data-uid": message.uid,
-      onclick: () => open(known.findIndex((it) => it.uid === message.uid), true),
+      onclick: () => open(indexOf(message.uid), true),
     },
     message.unread && el("span", { class: "hidden" }, "Unread. "),
-    el("div", { class: "line" }, data(to, { class: "to" }), el("time", {}, shortTime(message.at))),
-    el("div", { class: "line" }, data(message.subject || "(no subject)", { class: "subject" })),
+    el("div", { class: "line" }, bdi(to, { class: "to" }), el("time", {}, shortTime(message.at))),
+    el("div", { class: "line" }, bdi(message.subject || "(no subject)", { class: "subject" })),
     el(
       "div",
       { class: "line" },
-      data(message.snippet, { class: "snippet" }),
+      bdi(message.snippet, { class: "snippet" }),
       message.attachment && el("span", { class: "clip", title: "Attachment" }, icon(CLIP)),
-      ...message.tags.slice(0, 2).map((tag) => data(tag, { class: "tag" })),
+      ...message.tags.slice(0, 2).map((tag) => bdi(tag, { class: "tag" })),
       message.status !== "ok" && chip(message.status),
     ),
   );
   return element;
 }
 
-/** The rows that are drawn, with what they show. One that has not changed stays: somebody may be clicking on it. */
+/** The rows on the screen, by UID. An unchanged row keeps its element, because the user may be clicking it. */
 let drawn = new Map();
 
-function drawnRow(message, place) {
-  const shows = JSON.stringify([message, message.uid === state().m]);
+function drawRow(message, index) {
+  const content = JSON.stringify([message, message.uid === state().m]);
   const old = drawn.get(message.uid);
-  const element = old?.shows === shows ? old.element : row(message);
-  element.setAttribute("aria-setsize", more ? -1 : known.length);
-  element.setAttribute("aria-posinset", place + 1);
-  element.style.transform = `translateY(${place * ROW}px)`;
-  return { shows, element };
+  const element = old?.content === content ? old.element : row(message);
+  element.setAttribute("aria-setsize", more ? -1 : loaded.length);
+  element.setAttribute("aria-posinset", index + 1);
+  element.style.transform = `translateY(${index * ROW}px)`;
+  return { content, element };
 }
 
-/** Draws what is seen. */
 export function draw() {
   const from = Math.max(0, first() - MARGIN);
-  const to = Math.min(known.length, first() + seen() + MARGIN);
-  rows.style.height = `${known.length * ROW}px`;
-  const drawing_now = known.slice(from, to).map((message, index) => [message.uid, drawnRow(message, from + index)]);
-  const kept = new Set(drawing_now.map(([, { element }]) => element));
-  for (const { element } of drawn.values()) if (!kept.has(element)) element.remove();
-  drawing_now.forEach(([, { element }], place) => {
-    if (rows.children[place] !== element) rows.insertBefore(element, rows.children[place] ?? null);
+  const to = Math.min(loaded.length, first() + visible() + MARGIN);
+  rows.style.height = `${loaded.length * ROW}px`;
+  const entries = loaded.slice(from, to).map((message, index) => [message.uid, drawRow(message, from + index)]);
+  const elements = entries.map(([, { element }]) => element);
+  for (const { element } of drawn.values()) if (!elements.includes(element)) element.remove();
+  elements.forEach((element, index) => {
+    if (rows.children[index] !== element) rows.insertBefore(element, rows.children[index] ?? null);
   });
-  drawn = new Map(drawing_now);
-  const own = selected();
-  if (own >= from && own < to) list.setAttribute("aria-activedescendant", `row-${known[own].uid}`);
+  drawn = new Map(entries);
+  const index = selected();
+  if (index >= from && index < to) list.setAttribute("aria-activedescendant", `row-${loaded[index].uid}`);
   else list.removeAttribute("aria-activedescendant");
-  if (more && to + MARGIN >= known.length) next();
+  if (more && to + MARGIN >= loaded.length) loadMore();
 }
 
-function say(error) {
+function showError(error) {
   if (error.name === "AbortError") return;
   notice.textContent = error.message;
   notice.hidden = false;
 }
 
-async function fetched(fields) {
-  const mine = round;
-  const page = await api.messages(state().q, fields);
-  return mine === round ? page : null;
+/** A page of messages, or null if the search has changed meanwhile. */
+async function fetchPage(params) {
+  const started = generation;
+  const page = await api.messages(state().q, params);
+  return started === generation ? page : null;
 }
 
-/** Fetches the page after the last row. */
-async function next() {
+async function loadMore() {
   if (fetching || !more) return;
   fetching = true;
-  const mine = round;
+  const started = generation;
   try {
-    const page = await fetched({ limit: PAGE, before: known.at(-1)?.id });
+    const page = await fetchPage({ limit: PAGE, before: loaded.at(-1)?.id });
     if (page) {
-      const last = known.at(-1)?.id ?? Infinity;
-      known = known.concat(page.messages.filter((message) => message.id < last));
+      const last = loaded.at(-1)?.id ?? Infinity;
+      loaded = loaded.concat(page.messages.filter((message) => message.id < last));
       more = page.more;
     }
   } catch (error) {
     more = false;
-    say(error);
+    showError(error);
   }
-  if (mine !== round) return;
+  if (started !== generation) return;
   fetching = false;
   draw();
 }
 
-/** Fetches all anew: another search, or the first one. */
+/** Starts a new search from the top. */
 export async function reload() {
-  round += 1;
+  generation += 1;
   fetching = false;
   try {
-    const page = await fetched({ limit: PAGE });
+    const page = await fetchPage({ limit: PAGE });
     if (!page) return;
     notice.hidden = true;
-    known = page.messages;
+    loaded = page.messages;
     more = page.more;
     list.scrollTop = 0;
     byId("newer").hidden = true;
   } catch (error) {
-    known = [];
+    loaded = [];
     more = false;
-    say(error);
+    showError(error);
   }
   list.setAttribute("aria-busy", "false");
   draw();
-  tell();
+  updateCount();
 }
 
-/** Something has changed: what is seen is fetched again; what is new is put on top, or told. */
+/** Fetches the visible rows again. New messages appear at the top, or as a button if the list is scrolled. */
 export async function refresh() {
   try {
-    if (onTop() || known.length === 0) {
-      const page = await fetched({ limit: PAGE });
+    if (isAtTop() || loaded.length === 0) {
+      const page = await fetchPage({ limit: PAGE });
       if (page) replace(Infinity, page);
     } else {
-      const top = known[Math.min(first(), known.length - 1)].id;
-      const page = await fetched({ limit: Math.min(PAGE, seen() + MARGIN), before: top + 1 });
+      const top = loaded[Math.min(first(), loaded.length - 1)].id;
+      const page = await fetchPage({ limit: Math.min(PAGE, visible() + MARGIN), before: top + 1 });
       if (page) replace(top, page);
-      const newest = await fetched({ limit: 1 });
-      if (newest) byId("newer").hidden = !(newest.messages[0]?.id > known[0]?.id);
+      const newest = await fetchPage({ limit: 1 });
+      if (newest) byId("newer").hidden = !(newest.messages[0]?.id > loaded[0]?.id);
     }
     notice.hidden = true;
   } catch (error) {
-    say(error);
+    showError(error);
   }
   draw();
-  tell();
+  updateCount();
 }
 
-/** Puts a page in the place of what is known from the ID `top` on downwards, as far as the page goes. */
+/** Replaces the messages with an ID of at most `top` by a page, as far as the page goes. */
 function replace(top, page) {
-  const above = known.filter((message) => message.id > top);
+  const above = loaded.filter((message) => message.id > top);
   const last = page.messages.at(-1)?.id;
-  const under = page.more ? known.filter((message) => message.id < last) : [];
-  // Without an overlap there may be others between them.
-  const joined = known.some((message) => message.id === last);
-  if (page.more && joined) {
-    known = above.concat(page.messages, under);
+  const below = page.more ? loaded.filter((message) => message.id < last) : [];
+  // Without an overlap, there may be messages between the page and the rest.
+  const overlaps = loaded.some((message) => message.id === last);
+  if (page.more && overlaps) {
+    loaded = above.concat(page.messages, below);
   } else {
-    known = above.concat(page.messages);
+    loaded = above.concat(page.messages);
     more = page.more;
   }
 }
 
 let counting = new AbortController();
 
-/** Tells how many there are. */
-async function tell() {
+async function updateCount() {
   counting.abort();
   counting = new AbortController();
   try {
     const { total, unread, matches, capped } = await api.count(state().q, counting.signal);
     const all = `${number(total)} ${total === 1 ? "message" : "messages"}`;
-    const found = `${number(matches)}${capped ? "+" : ""} found`;
-    byId("count").textContent = state().q ? `${found} of ${all}` : `${all}, ${number(unread)} unread`;
+    const found = `${number(matches)}${capped ? "+" : ""} of ${all}`;
+    byId("count").textContent = state().q ? found : `${all}, ${number(unread)} unread`;
     document.title = unread ? `(${number(unread)}) mailrun inbox` : "mailrun inbox";
     list.dispatchEvent(new CustomEvent("counted", { detail: { total, matches } }));
   } catch (error) {
@@ -195,47 +194,46 @@ async function tell() {
   }
 }
 
-/** Looks at the message at a place. */
-export function open(place, step = false) {
-  if (place < 0 || place >= known.length) return;
-  set({ m: known[place].uid }, step);
-  const top = place * ROW;
+export function open(index, step = false) {
+  if (index < 0 || index >= loaded.length) return;
+  set({ m: loaded[index].uid }, step);
+  const top = index * ROW;
   if (top < list.scrollTop) list.scrollTop = top;
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
 }
 
-/** Looks at the next one, or the one before. */
+/** Opens the message `by` places below the open one. */
 export const move = (by) => open(selected() < 0 ? first() : selected() + by);
 
-/** Changes what is known of one message, as it has been changed. */
-export function amend(uid, change) {
-  known = known.map((message) => (message.uid === uid ? { ...message, ...change } : message));
+/** Updates a message after a change on the server. */
+export function update(uid, change) {
+  loaded = loaded.map((message) => (message.uid === uid ? { ...message, ...change } : message));
   draw();
-  tell();
+  updateCount();
 }
 
-/** Takes a message out, and looks at its neighbour if it was looked at. */
+/** Removes a message. If it was open, its neighbour opens. */
 export function drop(uid) {
-  const place = known.findIndex((message) => message.uid === uid);
-  if (place < 0) return;
-  known = known.filter((message) => message.uid !== uid);
-  const neighbour = known[Math.min(place, known.length - 1)];
+  const index = indexOf(uid);
+  if (index < 0) return;
+  loaded = loaded.filter((message) => message.uid !== uid);
+  const neighbour = loaded[Math.min(index, loaded.length - 1)];
   if (state().m === uid) set({ m: neighbour ? neighbour.uid : "" });
   draw();
-  tell();
+  updateCount();
 }
 
-let drawing = 0;
+let pendingDraw = 0;
 list.addEventListener("scroll", () => {
-  cancelAnimationFrame(drawing);
-  drawing = requestAnimationFrame(draw);
+  cancelAnimationFrame(pendingDraw);
+  pendingDraw = requestAnimationFrame(draw);
 });
 new ResizeObserver(draw).observe(list);
 byId("newer").addEventListener("click", () => {
   list.scrollTop = 0;
   reload();
 });
-watch((now, before) => {
-  if (now.q !== before.q) reload();
-  else if (now.m !== before.m) draw();
+watch((state, previous) => {
+  if (state.q !== previous.q) reload();
+  else if (state.m !== previous.m) draw();
 });

@@ -1,45 +1,45 @@
-// One message: its head, and what the tab shows.
+// The open message: its head and its tabs.
 
 import * as api from "./api.js";
-import { byId, chip, data, el, longTime, mailbox, size } from "./dom.js";
+import { bdi, byId, chip, el, longTime, mailbox, size } from "./dom.js";
 import * as list from "./list.js";
-import { nextWidth, set, state, TABS, watch, WIDTHS } from "./state.js";
+import { set, state, TABS, watch, WIDTHS } from "./state.js";
 
 const pane = byId("message");
-/** Beyond this many characters a text is cut: it would hold the page up. */
-const MOST = 500_000;
+/** The most characters of a text that are shown. More would block the page. */
+const MAX_TEXT = 500_000;
 
+/** The open message. */
 let shown = null;
-let asking = new AbortController();
+let loading = new AbortController();
 let writable = false;
 
-/** Whether messages can be deleted here. */
-export const allow = (value) => {
+/** Whether messages can be deleted. */
+export const setWritable = (value) => {
   writable = value;
 };
-/** The message that is looked at. */
 export const current = () => shown;
 
 const NAMES = { html: "HTML", text: "Text", source: "Source", headers: "Headers", attachments: "Attachments", request: "Request" };
 
-/** Tabs with nothing in them. */
+/** Whether a tab has content. */
 const has = (message, tab) =>
   ({ html: message.html, text: message.text !== null, attachments: message.files.length > 0, request: message.request })[tab] ?? true;
 
 const tabOf = (message) => state().tab || (message.html ? "html" : "text");
 
 async function load() {
-  asking.abort();
-  asking = new AbortController();
+  loading.abort();
+  loading = new AbortController();
   const uid = state().m;
   document.body.dataset.view = uid ? "message" : "list";
   if (!uid) {
     shown = null;
-    pane.replaceChildren(nothing());
+    pane.replaceChildren(noMessage());
     return;
   }
   try {
-    shown = await api.message(uid, asking.signal);
+    shown = await api.message(uid, loading.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     shown = null;
@@ -50,20 +50,19 @@ async function load() {
   if (shown.unread) setUnread(false);
 }
 
-/** Marks the message as read, or as unread. */
 export async function setUnread(unread) {
   const message = shown;
   if (!message || message.unread === unread) return;
   await api.setUnread(message.uid, unread).then(
     () => {
       message.unread = unread;
-      list.amend(message.uid, { unread });
+      list.update(message.uid, { unread });
     },
     () => {},
   );
 }
 
-/** The status and the events may have changed. */
+/** Updates the status and the events. */
 export async function refresh() {
   const message = shown;
   if (!message) return;
@@ -73,11 +72,12 @@ export async function refresh() {
     shown = { ...fresh, unread: message.unread };
     pane.querySelector(".events")?.replaceWith(events(shown));
   } catch {
-    // It is gone: what is seen of it stays.
+    // The message was deleted. It stays on the screen.
   }
 }
 
-const nothing = () => el("p", { class: "nothing" }, "No message is open. ", el("kbd", {}, "j"), " opens the first, ", el("kbd", {}, "?"), " shows all keys.");
+const noMessage = () =>
+  el("p", { class: "nothing" }, "No message is open. Press ", el("kbd", {}, "j"), " for the first one, or ", el("kbd", {}, "?"), " for all keys.");
 
 const back = () => el("button", { type: "button", class: "quiet back", onclick: () => set({ m: "" }, true) }, "← All messages");
 
@@ -88,7 +88,7 @@ function draw() {
 }
 
 function head(message) {
-  const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, data(value)));
+  const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, bdi(value)));
   return el(
     "header",
     { class: "head" },
@@ -96,7 +96,7 @@ function head(message) {
       "div",
       { class: "actions" },
       back(),
-      el("h1", {}, data(message.subject || "(no subject)")),
+      el("h1", {}, bdi(message.subject || "(no subject)")),
       el("a", { class: "quiet", href: api.eml(message.uid), download: true, title: "Download (e)", id: "eml" }, "Download .eml"),
       el("button", { type: "button", class: "quiet", title: "Mark as unread (u)", onclick: () => setUnread(true) }, "Mark unread"),
       writable && el("button", { type: "button", class: "quiet danger", title: "Delete (d)", onclick: () => pane.dispatchEvent(new CustomEvent("delete")) }, "Delete…"),
@@ -116,78 +116,76 @@ function head(message) {
 }
 
 const tag = (name) =>
-  el("button", { type: "button", class: "tag", title: "Show all with this tag", onclick: () => set({ q: `tag:"${name.replaceAll('"', '""')}"` }, true) }, data(name));
+  el("button", { type: "button", class: "tag", title: "Show all messages with this tag", onclick: () => set({ q: `tag:"${name.replaceAll('"', '""')}"` }, true) }, bdi(name));
 
 function events(message) {
   const last = message.events.at(-1);
   return el(
     "details",
     { class: "events" },
-    el("summary", {}, chip(message.status), last ? data(last.description, { class: "why" }) : ""),
+    el("summary", {}, chip(message.status), last ? bdi(last.description, { class: "why" }) : ""),
     el(
       "ol",
       {},
-      ...message.events.map((event) => el("li", {}, el("time", {}, longTime(event.at)), chip(event.kind), data(event.description))),
+      ...message.events.map((event) => el("li", {}, el("time", {}, longTime(event.at)), chip(event.kind), bdi(event.description))),
     ),
   );
 }
 
 function tabs(message) {
-  const own = tabOf(message);
-  const button = (name, place) =>
+  const selected = tabOf(message);
+  const button = (name, index) =>
     el(
       "button",
       {
         type: "button",
         role: "tab",
         id: `tab-${name}`,
-        "aria-selected": name === own ? "true" : "false",
+        "aria-selected": name === selected ? "true" : "false",
         "aria-controls": "panel",
-        tabindex: name === own ? "0" : "-1",
+        tabindex: name === selected ? "0" : "-1",
         class: has(message, name) ? "" : "without",
         onclick: () => choose(name),
-        onkeydown: (event) => turn(event, place),
+        onkeydown: (event) => moveByArrow(event, index),
       },
       NAMES[name],
       name === "attachments" && message.files.length > 0 && el("span", { class: "number" }, String(message.files.length)),
-      el("kbd", { "aria-hidden": "true" }, String(place + 1)),
+      el("kbd", { "aria-hidden": "true" }, String(index + 1)),
     );
   return el("div", { class: "tabs", role: "tablist", "aria-label": "Parts of the message" }, ...TABS.map(button));
 }
 
-/** The arrows go from tab to tab. */
-function turn(event, place) {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by) return;
+/** Moves from tab to tab by the arrow keys. */
+function moveByArrow(event, index) {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
   event.preventDefault();
   event.stopPropagation();
-  choose(TABS[(place + by + TABS.length) % TABS.length]);
+  choose(TABS[(index + step + TABS.length) % TABS.length]);
   byId(`tab-${state().tab}`)?.focus();
 }
 
-/** Shows a tab. */
 export function choose(name) {
   if (shown) set({ tab: name });
 }
 
 const note = (text) => el("p", { class: "nothing" }, text);
 
-const cut = (text) => (text.length > MOST ? `${text.slice(0, MOST)}\n… cut here; the whole is in the .eml` : text);
+const truncate = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… truncated; the .eml has all of it` : text);
 
 async function fill() {
   const [message, panel, tab] = [shown, byId("panel"), tabOf(shown)];
   panel.className = tab;
-  const wait = (promise) =>
-    promise.catch((error) => (error.name === "AbortError" ? null : note(error.message)));
-  const filled = {
+  const orError = (promise) => promise.catch((error) => (error.name === "AbortError" ? null : note(error.message)));
+  const contents = {
     html: () => (message.html ? framed(message) : note("This message has no HTML.")),
-    text: () => (message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, cut(message.text))),
-    source: () => wait(api.source(message.uid, asking.signal).then((text) => el("pre", {}, cut(text)))),
+    text: () => (message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, truncate(message.text))),
+    source: () => orError(api.source(message.uid, loading.signal).then((text) => el("pre", {}, truncate(text)))),
     headers: () => headers(message.headers),
     attachments: () => files(message),
-    request: () => (message.request ? wait(api.request(message.uid, asking.signal).then(request)) : note("No request is known: the message was not captured by this gateway.")),
+    request: () => (message.request ? orError(api.request(message.uid, loading.signal).then(request)) : note("This message was not created by an API request.")),
   };
-  const content = await filled[tab]();
+  const content = await contents[tab]();
   if (content && shown === message && byId("panel") === panel) panel.replaceChildren(content);
 }
 
@@ -211,36 +209,36 @@ function framed(message) {
       "div",
       { class: "tools" },
       el("span", { class: "widths", role: "group", "aria-label": "Width in pixels (w)" }, ...WIDTHS.map(width)),
-      el("label", { title: "Load them from where they are (i): their servers see that" }, images, " Remote images"),
+      el("label", { title: "Load remote images (i). Their servers can see it" }, images, " Remote images"),
     ),
     el("div", { class: "stage" }, frame),
   );
 }
 
-function headers(all) {
+function headers(list) {
   const line = ({ name, value, decoded }) =>
-    el("tr", {}, el("th", { scope: "row" }, data(name)), el("td", {}, data(decoded ?? value), decoded !== undefined && el("div", { class: "raw" }, data(value))));
-  return el("table", {}, el("tbody", {}, ...all.map(line)));
+    el("tr", {}, el("th", { scope: "row" }, bdi(name)), el("td", {}, bdi(decoded ?? value), decoded !== undefined && el("div", { class: "raw" }, bdi(value))));
+  return el("table", {}, el("tbody", {}, ...list.map(line)));
 }
 
 function files(message) {
   if (message.files.length === 0) return note("This message has no attachments.");
-  const line = (file, place) =>
+  const line = (file, index) =>
     el(
       "tr",
       {},
-      el("td", {}, el("a", { href: api.part(message.uid, place), download: true }, data(file.name || `part ${place + 1}`))),
-      el("td", {}, data(file.mime)),
+      el("td", {}, el("a", { href: api.part(message.uid, index), download: true }, bdi(file.name || `part ${index + 1}`))),
+      el("td", {}, bdi(file.mime)),
       el("td", { class: "size" }, size(file.size)),
-      el("td", {}, file.inline ? "inline" : "", file.content_id && data(` cid:${file.content_id}`, { class: "raw" })),
+      el("td", {}, file.inline ? "inline" : "", file.content_id && bdi(` cid:${file.content_id}`, { class: "raw" })),
     );
   const head = el("tr", {}, ...["Name", "Type", "Size", "In the HTML"].map((name) => el("th", { scope: "col" }, name)));
   return el("table", { class: "files" }, el("thead", {}, head), el("tbody", {}, ...message.files.map(line)));
 }
 
 function request({ req_id, endpoint, at, remote, fields }) {
-  const find = el("button", { type: "button", class: "tag", title: "Show all of this request", onclick: () => set({ q: `request:${req_id}` }, true) }, req_id);
-  const line = ([name, value]) => el("tr", {}, el("th", { scope: "row" }, data(name)), el("td", {}, el("pre", {}, cut(value))));
+  const find = el("button", { type: "button", class: "tag", title: "Show all messages of this request", onclick: () => set({ q: `request:${req_id}` }, true) }, req_id);
+  const line = ([name, value]) => el("tr", {}, el("th", { scope: "row" }, bdi(name)), el("td", {}, el("pre", {}, truncate(value))));
   return el(
     "div",
     {},
@@ -249,14 +247,13 @@ function request({ req_id, endpoint, at, remote, fields }) {
   );
 }
 
-watch((now, before) => {
-  if (now.m !== before.m) load();
-  else if (shown && now.tab !== before.tab) draw();
-  else if (shown && (now.images !== before.images || now.w !== before.w)) {
+watch((state, previous) => {
+  if (state.m !== previous.m) load();
+  else if (shown && state.tab !== previous.tab) draw();
+  else if (shown && (state.images !== previous.images || state.w !== previous.w)) {
     if (tabOf(shown) === "html") fill();
   }
 });
 
-/** Turns remote images on and off, and goes from width to width. */
-export const turnImages = () => set({ images: !state().images });
-export { load, nextWidth };
+export const toggleImages = () => set({ images: !state().images });
+export { load };

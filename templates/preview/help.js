@@ -1,6 +1,6 @@
 // The help dialog.
 
-import { help as showHelp, keys, words } from "./dialog.js";
+import { keyTable, searchTable, showHelp } from "./dialog.js";
 import { byId } from "./dom.js";
 
 const KEYS = [
@@ -29,6 +29,6 @@ const SEARCH = [
   ["-word -city:Kraków", "does not match"],
 ];
 
-export const help = () => showHelp("Keys and search", keys(KEYS), words(SEARCH));
+export const help = () => showHelp("Keys and search", keyTable(KEYS), searchTable(SEARCH));
 
 byId("help-button").addEventListener("click", help);

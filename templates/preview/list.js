@@ -2,7 +2,7 @@
 // the rows step by step.
 
 import * as api from "./api.js";
-import { byId, data, el, fill, mailbox, number } from "./dom.js";
+import { bdi, byId, el, fill, mailbox, number } from "./dom.js";
 import { set, state, watch } from "./state.js";
 
 /** The height of a row in pixels. */
@@ -88,9 +88,9 @@ function row(line, place) {
       "aria-posinset": place + 1,
       onclick: () => open(place, true),
     },
-    el("div", { class: "line" }, data(line.from || mailbox(line.to), { class: "from" }), el("span", { class: "number" }, number(line.row))),
-    el("div", { class: "line" }, line.error ? data(line.error, { class: "subject error" }) : data(line.subject || "(no subject)", { class: "subject" })),
-    el("div", { class: "line" }, data(line.preheader ? `${line.to.address} – ${line.preheader}` : line.to.address, { class: "snippet" })),
+    el("div", { class: "line" }, bdi(line.from || mailbox(line.to), { class: "from" }), el("span", { class: "number" }, number(line.row))),
+    el("div", { class: "line" }, line.error ? bdi(line.error, { class: "subject error" }) : bdi(line.subject || "(no subject)", { class: "subject" })),
+    el("div", { class: "line" }, bdi(line.preheader ? `${line.to.address} – ${line.preheader}` : line.to.address, { class: "snippet" })),
   );
 }
 

@@ -1,7 +1,7 @@
 // The open message: its headers, its frame, and the tabs beside it.
 
 import * as api from "./api.js";
-import { byId, data, el, fill, mailbox, number } from "./dom.js";
+import { bdi, byId, el, fill, mailbox, number } from "./dom.js";
 import * as frame from "./frame.js";
 import * as list from "./list.js";
 import { finding, PANELS } from "./panels.js";
@@ -56,7 +56,7 @@ function draw() {
     fill(pane, el("div", { class: "head" }, back()), whatIf, el("div", { class: "failed", role: "alert" }, el("h1", {}, "This recipient gets no message"), finding(error)));
     return;
   }
-  const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, data(value)));
+  const line = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, bdi(value)));
   const files = message.files.map((file) => file.name).join(", ");
   const stage = el("div", { class: "stage" });
   fill(
@@ -65,8 +65,8 @@ function draw() {
       "header",
       { class: "head" },
       back(),
-      el("h1", {}, data(message.subject || "(no subject)")),
-      message.preheader && el("p", { class: "preheader" }, data(message.preheader)),
+      el("h1", {}, bdi(message.subject || "(no subject)")),
+      message.preheader && el("p", { class: "preheader" }, bdi(message.preheader)),
       el("dl", {}, line("From", mailbox(message.from)), line("To", mailbox(message.to)), line("Tags", message.tags.join(", ")), line("Files", files)),
     ),
     whatIf,

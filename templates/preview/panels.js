@@ -1,7 +1,7 @@
 // The content of the tabs.
 
 import * as api from "./api.js";
-import { data, el, number } from "./dom.js";
+import { bdi, el, number } from "./dom.js";
 import * as list from "./list.js";
 import { announce } from "./live.js";
 import { set, state, watch } from "./state.js";
@@ -20,10 +20,10 @@ export function finding(it) {
     "div",
     { class: "finding", "data-severity": it.severity },
     el("div", { class: "kind" }, el("b", {}, it.severity), el("code", {}, it.code)),
-    el("div", {}, data(it.message)),
-    it.place && el("div", { class: "place" }, data(it.place)),
+    el("div", {}, bdi(it.message)),
+    it.place && el("div", { class: "place" }, bdi(it.place)),
     excerpt,
-    it.help && data(it.help, { class: "help-text" }),
+    it.help && bdi(it.help, { class: "help-text" }),
   );
 }
 
@@ -71,7 +71,7 @@ async function headers({ view, signal }) {
   if (!view.message) return note("This recipient gets no message.");
   const all = await api.headers(view.row, state().set, signal);
   const line = ({ name, value, decoded }) =>
-    el("tr", {}, el("th", { scope: "row" }, data(name)), el("td", {}, data(decoded ?? value), decoded !== undefined && el("div", { class: "raw" }, data(value))));
+    el("tr", {}, el("th", { scope: "row" }, bdi(name)), el("td", {}, bdi(decoded ?? value), decoded !== undefined && el("div", { class: "raw" }, bdi(value))));
   return el("table", {}, el("tbody", {}, ...all.map(line)));
 }
 
@@ -100,9 +100,9 @@ watch((now, old) => {
 
 function cells({ view }) {
   const line = ({ column, value, original, used }) => {
-    const name = column === null ? el("em", {}, "no column") : data(column);
+    const name = column === null ? el("em", {}, "no column") : bdi(column);
     // A row with too many or too few cells can't be edited.
-    if (column === null || value === null) return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value === null ? "–" : data(value)));
+    if (column === null || value === null) return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value === null ? "–" : bdi(value)));
     const long = value.length > 60 || value.includes("\n");
     const field = el(long ? "textarea" : "input", { "aria-label": column, "data-column": column, spellcheck: "false", autocomplete: "off" });
     field.value = typed.has(column) ? (typed.get(column) ?? original) : value;
@@ -110,7 +110,7 @@ function cells({ view }) {
     const mark = () => {
       const changed = field.value !== original;
       row.classList.toggle("changed", changed);
-      row.querySelector(".was").replaceChildren(...(changed ? ["in the file: ", data(original || "blank")] : []));
+      row.querySelector(".was").replaceChildren(...(changed ? ["in the file: ", bdi(original || "blank")] : []));
     };
     field.addEventListener("input", () => {
       mark();
@@ -122,7 +122,7 @@ function cells({ view }) {
   return el(
     "div",
     {},
-    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, data(view.file), ". Changes here only affect this page, not the file."),
+    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, bdi(view.file), ". Changes here only affect this page, not the file."),
     el("table", { class: "data" }, el("tbody", {}, ...view.cells.map(line))),
   );
 }

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { help } from "./help.js";
-import { applyTheme, onKeys, searchAs } from "./keys.js";
+import { applyTheme, bindSearch, onKeys } from "./keys.js";
 import * as list from "./list.js";
 import { connection } from "./live.js";
 import * as message from "./message.js";
@@ -15,7 +15,7 @@ const filter = byId("filter");
 
 // ---- keyboard
 
-searchAs(search, set);
+bindSearch(search, set);
 
 function escape() {
   const inSearch = document.activeElement === search;

@@ -1,6 +1,6 @@
 // The state of the page, all of it in the URL.
 
-import { after, keep, one } from "./kept.js";
+import { createUrlState, nextOf, oneOf } from "./url_state.js";
 
 export const TABS = ["checks", "text", "source", "headers", "data", "diff"];
 export const WIDTHS = ["375", "600", "full"];
@@ -21,13 +21,13 @@ export function read(url = location.href) {
   return {
     q: fields.get("q") || "",
     row: number("row", 0xffffffff),
-    tab: one(TABS, fields.get("tab")),
+    tab: oneOf(TABS, fields.get("tab")),
     w: WIDTHS.includes(w) ? w : wide ? String(Math.max(wide, 200)) : "full",
-    look: one(LOOKS, fields.get("look")),
+    look: oneOf(LOOKS, fields.get("look")),
     images: fields.get("images") === "1",
-    against: one(["before", "saved"], fields.get("against")),
-    of: one(["html", "text"], fields.get("of")),
-    theme: one(THEMES, fields.get("theme")),
+    against: oneOf(["before", "saved"], fields.get("against")),
+    of: oneOf(["html", "text"], fields.get("of")),
+    theme: oneOf(THEMES, fields.get("theme")),
     set: Object.fromEntries([...fields].filter(([name]) => name.startsWith(SET)).map(([name, value]) => [name.slice(SET.length), value])),
   };
 }
@@ -56,9 +56,9 @@ function dropSetOnMove(now, next, change) {
   if (next.row !== now.row && !change.set) next.set = {};
 }
 
-export const { state, watch, set } = keep(read, write, dropSetOnMove);
+export const { state, watch, set } = createUrlState(read, write, dropSetOnMove);
 
-export const nextTheme = () => set({ theme: after(THEMES, state().theme) });
-export const nextWidth = () => set({ w: after(WIDTHS, state().w) });
-export const nextLook = () => set({ look: after(LOOKS, state().look) });
+export const nextTheme = () => set({ theme: nextOf(THEMES, state().theme) });
+export const nextWidth = () => set({ w: nextOf(WIDTHS, state().w) });
+export const nextLook = () => set({ look: nextOf(LOOKS, state().look) });
 export const toggleImages = () => set({ images: !state().images });

@@ -1,30 +1,27 @@
-// Questions, and help: one dialog for all.
+// The dialog for questions, errors and help.
 
 import { byId, el } from "./dom.js";
 
 const dialog = byId("dialog");
 
-/** Shows something in it. */
 export function show(title, ...content) {
   dialog.replaceChildren(el("h2", { id: "dialog-title" }, title), ...content);
   dialog.showModal();
 }
 
-/** Whether it is open. */
 export const isOpen = () => dialog.open;
 export const close = () => dialog.close();
 
-/** A button of a dialog. */
 export const button = (text, props) => el("button", { type: "button", ...props }, text);
 
-/** Answers the question that is open, if there is one. */
+/** Resolves the open question, if there is one. */
 let answer = () => {};
 
-// The event comes later than the closing: by then another question may be open.
+// The close event comes later than the closing: by then, another question may be open.
 dialog.addEventListener("close", () => dialog.open || answer(false));
 
-/** Asks before what can't be undone. True if it is wanted. */
-export function confirmed(title, text, action) {
+/** Asks for confirmation of something that can't be undone. Resolves to true or false. */
+export function confirmAction(title, text, action) {
   answer(false);
   return new Promise((resolve) => {
     answer = resolve;
@@ -36,21 +33,21 @@ export function confirmed(title, text, action) {
         dialog.close();
       },
     });
-    show(title, el("p", {}, text), el("div", { class: "choices" }, button("Keep", { onclick: () => dialog.close(), autofocus: true }), yes));
+    show(title, el("p", {}, text), el("div", { class: "choices" }, button("Cancel", { onclick: close, autofocus: true }), yes));
   });
 }
 
-/** Tells something that went wrong. */
-export const tell = (text) => show("That did not work", el("p", {}, text), el("div", { class: "choices" }, button("Close", { onclick: close })));
+const closeButton = () => el("div", { class: "choices" }, button("Close", { onclick: close, autofocus: true }));
 
-/** A table of keys, and of what they do. */
-export const keys = (lines) =>
+/** Shows a message, such as an error. */
+export const notify = (title, text) => show(title, el("p", {}, text), closeButton());
+
+/** A table of keys and what they do. */
+export const keyTable = (lines) =>
   el("table", {}, el("tbody", {}, ...lines.map(([keys, text]) => el("tr", {}, el("th", { scope: "row" }, ...keys.split(" ").flatMap((key) => [el("kbd", {}, key), " "])), el("td", {}, text)))));
 
-/** A table of words of a search, and of what they find. */
-export const words = (lines) =>
-  el("table", { class: "language" }, el("tbody", {}, ...lines.map(([words, text]) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, words)), el("td", {}, text)))));
+/** A table of search terms and what they find. */
+export const searchTable = (lines) =>
+  el("table", { class: "language" }, el("tbody", {}, ...lines.map(([term, text]) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, term)), el("td", {}, text)))));
 
-/** Shows a help of several tables. */
-export const help = (title, ...tables) =>
-  show(title, el("div", { class: "help" }, ...tables), el("div", { class: "choices" }, button("Close", { onclick: close, autofocus: true })));
+export const showHelp = (title, ...tables) => show(title, el("div", { class: "help" }, ...tables), closeButton());

@@ -1,9 +1,8 @@
-// Elements are made here alone, and of text alone: nothing is ever parsed as HTML.
+// Creates elements from text only. Nothing is ever parsed as HTML.
 
-/** The element of an ID. */
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties (`class`, `on…` functions, `data-…` and `aria-…`) and children, which are nodes or text. */
+/** An element with properties (`class`, `on…` functions, attributes) and children, which are nodes or text. */
 export function el(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -15,13 +14,13 @@ export function el(tag, props = {}, ...children) {
   return fill(element, ...children);
 }
 
-/** Puts children in the place of those that an element has; what is nothing is left out. */
+/** Replaces the children of an element; undefined, null and false are left out. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.filter((child) => child !== undefined && child !== null && child !== false));
   return element;
 }
 
-/** A picture of lines; `d` is always one of the page's own. */
+/** An icon with one path. `d` is always a constant of the page. */
 export function icon(d) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 16 16");
@@ -34,26 +33,26 @@ export function icon(d) {
 
 export const CLIP = "M11.5 7.5 7 12a2.5 2.5 0 0 1-3.6-3.6l5.4-5.3a1.7 1.7 0 0 1 2.4 2.4L6 10.7a.8.8 0 0 1-1.2-1.2L9 5.3";
 
-/** Text that a message brings: what turns writing around stays inside. */
-export const data = (text, props = {}) => el("bdi", props, text);
+/** Untrusted text. The element isolates its writing direction from the rest of the page. */
+export const bdi = (text, props = {}) => el("bdi", props, text);
 
-const two = (number) => String(number).padStart(2, "0");
-const clock = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
+const twoDigits = (number) => String(number).padStart(2, "0");
+const clock = (date) => `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
 
-/** When, short: the time today, the day before that. */
+/** The time of day if it is today, otherwise the date. */
 export function shortTime(millis, now = new Date()) {
-  const at = new Date(millis);
-  if (at.toDateString() === now.toDateString()) return clock(at);
-  const day = { day: "numeric", month: "short" };
-  if (at.getFullYear() !== now.getFullYear()) day.year = "numeric";
-  return at.toLocaleDateString("en-GB", day);
+  const date = new Date(millis);
+  if (date.toDateString() === now.toDateString()) return clock(date);
+  const format = { day: "numeric", month: "short" };
+  if (date.getFullYear() !== now.getFullYear()) format.year = "numeric";
+  return date.toLocaleDateString("en-GB", format);
 }
 
-/** When, to the second. */
+/** The date and the time, to the second. */
 export function longTime(millis) {
-  const at = new Date(millis);
-  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${date} ${clock(at)}:${two(at.getSeconds())}`;
+  const date = new Date(millis);
+  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+  return `${day} ${clock(date)}:${twoDigits(date.getSeconds())}`;
 }
 
 export const number = (value) => value.toLocaleString("en");
@@ -64,7 +63,6 @@ export function size(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** A mailbox as text. */
 export const mailbox = ({ name, address }) => (name ? `${name} <${address}>` : address);
 
 /** The status of a message. */

@@ -1,17 +1,17 @@
-// What is typed, and the theme.
+// The keyboard, the search box and the theme.
 
 import * as dialog from "./dialog.js";
 import { byId } from "./dom.js";
 
-/** How long after a letter the search begins, in milliseconds. */
-const PAUSE = 150;
+/** How long after the last letter the search starts, in milliseconds. */
+const SEARCH_DELAY = 150;
 
-/** How long a click in a frame may take, and how long it has the keys after Ctrl, in milliseconds. */
-const CLICK = 300;
-const COPYING = 1500;
+/** How long a frame keeps the focus after a click, and after a click with Ctrl, in milliseconds. */
+const CLICK_FOCUS = 300;
+const COPY_FOCUS = 1500;
 
-/** Does what a key is for, unless it has a meaning of its own where the focus is. */
-export function onKeys(keys, escape, isTaken) {
+/** Runs the action of a key, unless the focused element handles the key itself. */
+export function onKeys(actions, escape, isTaken) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || dialog.isOpen()) return;
     if (event.key === "Escape") {
@@ -19,58 +19,59 @@ export function onKeys(keys, escape, isTaken) {
       escape();
       return;
     }
-    const action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
     if (!action || isTaken(event)) return;
     event.preventDefault();
     action();
   });
-  takeBack();
+  returnFocus();
 }
 
 /**
- * Keys that are pressed in a frame stay in it, so after a click there the list gets them back. Who goes
- * there by Tab stays there; and Ctrl goes there, for what is selected in it is copied there.
+ * The page can't see the keys that are pressed in a frame, so the list gets the focus back after a click
+ * into the frame. The frame keeps a focus that came by Tab. Pressing Ctrl moves the focus back into the
+ * frame, so that its selection can be copied.
  */
-function takeBack() {
-  let last = "";
+function returnFocus() {
+  let lastKey = "";
   let clicked = null;
-  const isCopying = () => last === "Control" || last === "Meta";
+  const isCopying = () => lastKey === "Control" || lastKey === "Meta";
   document.addEventListener("keydown", ({ key }) => {
-    last = key;
+    lastKey = key;
     const frame = byId("frame");
     if (isCopying() && frame && frame === clicked && document.activeElement === byId("list")) frame.focus();
   });
   document.addEventListener("pointerdown", () => {
     clicked = null;
-    last = "";
+    lastKey = "";
   });
   window.addEventListener("blur", () => {
     const frame = byId("frame");
-    if (!frame || document.activeElement !== frame || last === "Tab") return;
-    const wait = isCopying() ? COPYING : CLICK;
+    if (!frame || document.activeElement !== frame || lastKey === "Tab") return;
+    const delay = isCopying() ? COPY_FOCUS : CLICK_FOCUS;
     clicked = frame;
-    last = "";
-    setTimeout(() => document.activeElement === frame && byId("list").focus(), wait);
+    lastKey = "";
+    setTimeout(() => document.activeElement === frame && byId("list").focus(), delay);
   });
 }
 
-/** What is typed into the search becomes `q`. */
-export function searchAs(search, set) {
-  let typing = 0;
-  search.addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => set({ q: search.value.trim() }), PAUSE);
+/** Sets the state's `q` to the text of the search box. */
+export function bindSearch(input, set) {
+  let timer = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => set({ q: input.value.trim() }), SEARCH_DELAY);
   });
-  search.addEventListener("keydown", (event) => {
+  input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
-      clearTimeout(typing);
-      set({ q: search.value.trim() }, true);
+      clearTimeout(timer);
+      set({ q: input.value.trim() }, true);
       byId("list").focus();
     }
   });
 }
 
-/** The page in a theme: `auto` is as the system has it. */
+/** `auto` follows the system. */
 export function applyTheme({ theme }) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;

@@ -46,8 +46,8 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "durable", "finding", "frame", "message", "pace", "source",
-            "web",
+            "api", "address", "clock", "durable", "finding", "frame", "message", "pace", "smtp",
+            "source", "web",
         ],
     );
 }
@@ -81,6 +81,13 @@ fn html_does_no_io_and_alone_knows_the_tokenizer_and_css() {
 }
 
 #[test]
+fn smtp_imports_no_other_module() {
+    assert!(CRATE.sources.iter().any(|source| source.top() == "smtp"));
+    let imports: Vec<_> = CRATE.imports_of("smtp").into_iter().collect();
+    assert_eq!(imports, [""; 0]);
+}
+
+#[test]
 fn nothing_below_the_commands_knows_them() {
     for source in &CRATE.sources {
         if ["commands", "main", "cli", "lib"].contains(&source.top()) {
@@ -104,7 +111,7 @@ fn only_the_commands_see_the_command_line_and_print() {
 }
 
 #[test]
-fn only_the_transport_the_gateway_and_the_pages_open_sockets() {
+fn only_the_transport_smtp_the_gateway_and_the_pages_open_sockets() {
     let sockets = [
         "reqwest::",
         "axum::",
@@ -115,7 +122,7 @@ fn only_the_transport_the_gateway_and_the_pages_open_sockets() {
         "hickory_resolver::",
     ];
     only_in(&sockets, |source| {
-        ["transport", "gateway", "web"].contains(&source.top())
+        ["transport", "smtp", "gateway", "web"].contains(&source.top())
             || source.path.starts_with("preview/web/")
             || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });

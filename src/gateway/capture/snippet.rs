@@ -2,7 +2,7 @@
 
 use mail_parser::decoders::html::html_to_text;
 
-use crate::web::cut;
+use crate::web::truncate;
 
 /// The maximum length of a snippet.
 const MAX_CHARS: usize = 140;
@@ -18,7 +18,7 @@ pub(in crate::gateway) fn snippet(text: Option<&str>, html: Option<&str>) -> Str
         (None, Some(html)) => {
             let html = start_of_body(html);
             // Only whole tags, so that the rest of the HTML cannot change their text.
-            let start = cut(html, USUAL_HTML);
+            let start = truncate(html, USUAL_HTML);
             let start = &start[..start.rfind('<').unwrap_or_default()];
             let line = one_line(&html_to_text(start));
             if line.chars().count() == MAX_CHARS {
@@ -37,7 +37,7 @@ fn start_of_body(html: &str) -> &str {
         let tag = html.as_bytes().get(at + 1..at + 5);
         tag.is_some_and(|tag| tag.eq_ignore_ascii_case(b"body"))
     });
-    cut(&html[body.unwrap_or_default()..], MAX_HTML)
+    truncate(&html[body.unwrap_or_default()..], MAX_HTML)
 }
 
 fn one_line(text: &str) -> String {

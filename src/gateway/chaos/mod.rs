@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::metrics::Metrics;
 use super::request::{RequestContext, read_body};
 use super::response::Refusal;
-use crate::web::{Cut, Stopping};
+use crate::web::{Disconnect, Stopping};
 
 pub(super) use self::scripted::{ScriptedOutcome, scripted_outcome};
 pub use self::spec::{Spec, SpecError};
@@ -140,15 +140,15 @@ impl InjectedFault {
     async fn inject(self, context: &RequestContext, request: Request, next: Next) -> Response {
         match self {
             Self::Status(status) => error_response(status, context),
-            Self::Reset => cut(StatusCode::OK.into_response(), Cut::Reset),
+            Self::Reset => cut(StatusCode::OK.into_response(), Disconnect::Reset),
             Self::Hang => {
                 if let Some(stopping) = request.extensions().get::<Stopping>().cloned() {
                     // Both end the wait.
                     let _ = timeout(HANG, stopping.wait()).await;
                 }
-                cut(StatusCode::OK.into_response(), Cut::Close)
+                cut(StatusCode::OK.into_response(), Disconnect::Close)
             }
-            Self::Drop => cut(next.run(request).await, Cut::Close),
+            Self::Drop => cut(next.run(request).await, Disconnect::Close),
             Self::Slow => {
                 sleep(SLOW).await;
                 next.run(request).await
@@ -157,7 +157,7 @@ impl InjectedFault {
     }
 }
 
-fn cut(mut response: Response, cut: Cut) -> Response {
+fn cut(mut response: Response, cut: Disconnect) -> Response {
     response.extensions_mut().insert(cut);
     response
 }

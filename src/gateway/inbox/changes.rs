@@ -1,4 +1,4 @@
-//! Tells the page when something has changed. What it is, the page asks.
+//! Events that tell the page when something has changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,43 +11,43 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Inbox;
-use crate::web::{self, Stopping, Watched};
+use crate::web::{self, ChangeSource, Stopping};
 
-/// How often a page is told at most.
-const SELDOM: Duration = Duration::from_millis(200);
+/// The shortest time between two events.
+const MIN_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) async fn events(
     State(inbox): State<Arc<Inbox>>,
     Extension(stopping): Extension<Stopping>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let changes = Changes {
-        changes: inbox.store.changes(),
+    let changes = StoreChanges {
+        commits: inbox.store.changes(),
         indexed: inbox.store.indexed(),
-        begun: inbox.begun.clone(),
+        process: inbox.process.clone(),
     };
     web::events("changed", &headers, stopping, changes)
 }
 
-struct Changes {
-    changes: watch::Receiver<u64>,
+struct StoreChanges {
+    commits: watch::Receiver<u64>,
     indexed: watch::Receiver<u64>,
-    /// Numbers of changes are of one process.
-    begun: String,
+    /// The numbers above start anew in each process.
+    process: String,
 }
 
-impl Watched for Changes {
+impl ChangeSource for StoreChanges {
     async fn changed(&mut self) -> Option<()> {
-        sleep(SELDOM).await;
+        sleep(MIN_INTERVAL).await;
         tokio::select! {
-            changed = self.changes.changed() => changed.ok(),
-            indexed = self.indexed.changed() => indexed.ok(),
+            changed = self.commits.changed() => changed.ok(),
+            changed = self.indexed.changed() => changed.ok(),
         }
     }
 
     fn id(&mut self) -> String {
-        let changes = *self.changes.borrow_and_update();
+        let commits = *self.commits.borrow_and_update();
         let indexed = *self.indexed.borrow_and_update();
-        format!("{}-{changes}-{indexed}", self.begun)
+        format!("{}-{commits}-{indexed}", self.process)
     }
 }

@@ -2,21 +2,21 @@
 
 use rusqlite::types::Value;
 
-use super::query::{Is, Place, Query, Term};
+use super::query::{Predicate, Query, Term, TextField};
 use crate::gateway::store::{EVERY_MESSAGE, fold_for_search};
 
-/// A condition on rows of `message`, and the values of its parameters. `words` is for the index.
+/// A condition on rows of `message`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Condition {
-    /// What the index of words is to be asked, if anything.
+    /// The query of the word index (FTS5), if it is needed.
     pub(super) words: Option<String>,
-    /// What must not be there, in the index's language.
-    without: Vec<String>,
-    /// It came at this time or later.
+    /// The negated phrases of that query.
+    excluded: Vec<String>,
+    /// The earliest `created_at`, inclusive.
     pub(super) after: Option<i64>,
-    /// It came before this time.
+    /// The latest `created_at`, exclusive.
     pub(super) before: Option<i64>,
-    /// ` AND …` of all else; it may be empty.
+    /// ` AND …` for everything else, or nothing.
     pub(super) and: String,
     /// The values of the `?` in `and`.
     pub(super) values: Vec<Value>,
@@ -25,61 +25,68 @@ pub(super) struct Condition {
 impl From<&Query> for Condition {
     fn from(query: &Query) -> Self {
         let mut condition = Self::default();
-        for Term { not, is } in &query.terms {
-            condition.add(*not, is);
+        for Term { negated, predicate } in &query.terms {
+            condition.add(*negated, predicate);
         }
-        condition.words = condition.words_without();
+        condition.exclude_words();
         condition
     }
 }
 
 impl Condition {
-    fn add(&mut self, not: bool, is: &Is) {
-        match is {
-            Is::Words {
-                place,
+    fn add(&mut self, negated: bool, predicate: &Predicate) {
+        match predicate {
+            Predicate::Words {
+                field,
                 words,
-                begins,
-            } => match phrase(place.column(), words, *begins) {
-                Some(phrase) => self.words(not, phrase),
-                None => self.plain(not, &stands_in(*place), [words.as_str()]),
+                prefix,
+            } => match phrase(field.column(), words, *prefix) {
+                Some(phrase) => self.add_phrase(negated, phrase),
+                None => self.add_sql(negated, &contains(*field), [words.as_str()]),
             },
-            Is::Tag { tag, begins } => self.tag(not, tag, *begins),
-            Is::Before(at) if not => self.after = self.after.max(Some(*at)),
-            Is::Before(at) => self.before = Some(self.before.map_or(*at, |before| before.min(*at))),
-            Is::From(at) if not => self.add(false, &Is::Before(*at)),
-            Is::From(at) => self.add(true, &Is::Before(*at)),
-            Is::Attachment if not => self.plain(false, "message.has_attachment = 0", []),
-            Is::Attachment => self.words(false, "flags : attachment".to_owned()),
-            Is::Unread(unread) if *unread == not => self.plain(false, "message.unread = 0", []),
-            Is::Unread(_) => self.plain(false, "message.unread = 1", []),
-            Is::Status(status) => self.plain(not, "message.status = ?", [*status]),
-            Is::Id(id) => self.plain(not, "message.message_id = ?", [id.as_str()]),
-            Is::Account(account) => self.plain(not, "message.account = ?", [account.as_str()]),
-            Is::Request(id) => {
+            Predicate::Tag { tag, prefix } => self.add_tag(negated, tag, *prefix),
+            Predicate::Before(at) if negated => self.after = self.after.max(Some(*at)),
+            Predicate::Before(at) => {
+                self.before = Some(self.before.map_or(*at, |before| before.min(*at)));
+            }
+            Predicate::From(at) => self.add(!negated, &Predicate::Before(*at)),
+            Predicate::Attachment if negated => {
+                self.add_sql(false, "message.has_attachment = 0", []);
+            }
+            Predicate::Attachment => self.add_phrase(false, "flags : attachment".to_owned()),
+            Predicate::Unread(unread) if *unread == negated => {
+                self.add_sql(false, "message.unread = 0", []);
+            }
+            Predicate::Unread(_) => self.add_sql(false, "message.unread = 1", []),
+            Predicate::Status(status) => self.add_sql(negated, "message.status = ?", [*status]),
+            Predicate::Id(id) => self.add_sql(negated, "message.message_id = ?", [id.as_str()]),
+            Predicate::Account(account) => {
+                self.add_sql(negated, "message.account = ?", [account.as_str()]);
+            }
+            Predicate::Request(id) => {
                 let requests =
                     "coalesce(message.request, 0) IN (SELECT id FROM request WHERE req_id = ?)";
-                self.plain(not, requests, [id.as_str()]);
+                self.add_sql(negated, requests, [id.as_str()]);
             }
-            // IDs of a run are its letters, a dot and a number; `/` is what comes after the dot.
-            Is::Run(run) => {
-                let run = [format!("{run}."), format!("{run}/")];
+            // The message IDs of a run are its name, a dot and a number. `/` follows the dot in ASCII.
+            Predicate::Run(run) => {
+                let range = [format!("{run}."), format!("{run}/")];
                 let within = "(message.message_id >= ? AND message.message_id < ?)";
-                self.plain(not, within, run.iter().map(String::as_str));
+                self.add_sql(negated, within, range.iter().map(String::as_str));
             }
         }
     }
 
-    fn plain<'a>(&mut self, not: bool, condition: &str, values: impl IntoIterator<Item = &'a str>) {
-        let not = if not { "NOT " } else { "" };
-        self.and += &format!(" AND {not}{condition}");
+    fn add_sql<'a>(&mut self, negated: bool, sql: &str, values: impl IntoIterator<Item = &'a str>) {
+        let not = if negated { "NOT " } else { "" };
+        self.and += &format!(" AND {not}{sql}");
         let values = values.into_iter().map(|value| value.to_owned().into());
         self.values.extend(values);
     }
 
-    fn words(&mut self, not: bool, phrase: String) {
-        if not {
-            return self.without.push(phrase);
+    fn add_phrase(&mut self, negated: bool, phrase: String) {
+        if negated {
+            return self.excluded.push(phrase);
         }
         let words = self.words.get_or_insert_default();
         if !words.is_empty() {
@@ -88,82 +95,74 @@ impl Condition {
         words.push_str(&phrase);
     }
 
-    /// What the index is to be asked: the words without those that must not be there. The index goes
-    /// through both in the order of the messages, and no message is looked at for it.
-    fn words_without(&mut self) -> Option<String> {
-        let words = self.words.take();
-        if self.without.is_empty() {
-            return words;
+    /// Adds the negated phrases to the index query. The index merges both lists in the order of the
+    /// messages, without reading a message.
+    fn exclude_words(&mut self) {
+        if self.excluded.is_empty() {
+            return;
         }
+        let words = self.words.take();
         let words = words.unwrap_or_else(|| format!("flags : \"{EVERY_MESSAGE}\""));
-        let without = std::mem::take(&mut self.without).join(" OR ");
-        Some(format!("({words}) NOT ({without})"))
+        let excluded = std::mem::take(&mut self.excluded).join(" OR ");
+        self.words = Some(format!("({words}) NOT ({excluded})"));
     }
 
-    fn tag(&mut self, not: bool, tag: &str, begins: bool) {
-        // The index is quick, but does not know where a tag ends.
-        let phrase = phrase(Some("tags"), tag, begins).filter(|_| !not);
-        if let Some(phrase) = phrase {
-            self.words(false, phrase);
+    fn add_tag(&mut self, negated: bool, tag: &str, prefix: bool) {
+        // The index is fast but does not know where a tag ends, so SQL checks its results.
+        if !negated && let Some(phrase) = phrase(Some("tags"), tag, prefix) {
+            self.add_phrase(false, phrase);
         }
-        let holds = if begins {
+        let matches = if prefix {
             "substr(lower(value), 1, length(lower(?))) = lower(?)"
         } else {
             "lower(value) = lower(?)"
         };
-        let exists = format!("EXISTS (SELECT 1 FROM json_each(message.tags) WHERE {holds})");
-        self.plain(
-            not,
-            &exists,
-            std::iter::repeat_n(tag, 1 + usize::from(begins)),
-        );
+        let exists = format!("EXISTS (SELECT 1 FROM json_each(message.tags) WHERE {matches})");
+        let values = std::iter::repeat_n(tag, 1 + usize::from(prefix));
+        self.add_sql(negated, &exists, values);
     }
 }
 
-/// A phrase as the index's language has it; none without a letter or a digit, of which the index knows
-/// nothing.
-fn phrase(column: Option<&str>, words: &str, begins: bool) -> Option<String> {
-    if !words.contains(is_of_a_word) {
+/// An FTS5 phrase, or `None` without a letter or a digit: the index ignores all other characters.
+fn phrase(column: Option<&str>, words: &str, prefix: bool) -> Option<String> {
+    if !words.contains(is_indexed) {
         return None;
     }
     let column = column
         .map(|column| format!("{column} : "))
         .unwrap_or_default();
     let quoted = fold_for_search(words).replace('"', "\"\"");
-    let star = if begins { " *" } else { "" };
+    let star = if prefix { " *" } else { "" };
     Some(format!("{column}\"{quoted}\"{star}"))
 }
 
-/// Whether the index takes it for a part of a word: letters in circles and squares it does not, though
-/// they are alphabetic.
-fn is_of_a_word(c: char) -> bool {
-    let framed = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
-    c.is_alphanumeric() && !framed
+/// Whether the index treats a character as part of a word. It ignores letters in circles and squares,
+/// although they are alphabetic in Unicode.
+fn is_indexed(c: char) -> bool {
+    let enclosed = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
+    c.is_alphanumeric() && !enclosed
 }
 
-/// Whether `?` stands in a place, character for character. Of the text it is only how that begins.
-fn stands_in(place: Place) -> String {
-    let sender = "message.from_address || char(10) || message.from_name";
-    let recipient = "message.to_address || char(10) || message.to_name";
-    let texts = match place {
-        Place::Sender => sender.to_owned(),
-        Place::Recipient => recipient.to_owned(),
-        Place::Subject => "message.subject".to_owned(),
-        Place::Text => "message.snippet".to_owned(),
-        Place::Anywhere => {
-            let tags =
-                "coalesce((SELECT group_concat(value, char(10)) FROM json_each(message.tags)), '')";
-            [
-                sender,
-                recipient,
-                "message.subject",
-                "message.snippet",
-                tags,
-            ]
-            .join(" || char(10) || ")
-        }
+/// SQL for: a field contains `?` literally. Of the text, only the start in the list is searched.
+fn contains(field: TextField) -> String {
+    const SENDER: &str = "message.from_address || char(10) || message.from_name";
+    const RECIPIENT: &str = "message.to_address || char(10) || message.to_name";
+    const TAGS: &str =
+        "coalesce((SELECT group_concat(value, char(10)) FROM json_each(message.tags)), '')";
+    let texts: &[&str] = match field {
+        TextField::Sender => &[SENDER],
+        TextField::Recipient => &[RECIPIENT],
+        TextField::Subject => &["message.subject"],
+        TextField::Text => &["message.snippet"],
+        TextField::Any => &[
+            SENDER,
+            RECIPIENT,
+            "message.subject",
+            "message.snippet",
+            TAGS,
+        ],
     };
-    format!("instr({texts}, ?) > 0")
+    format!("instr({}, ?) > 0", texts.join(" || char(10) || "))
 }
 
 #[cfg(test)]
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn words_go_to_the_index_and_cannot_be_its_language() {
+    fn words_are_quoted_for_the_index() {
         assert_eq!(words("autumn"), "\"autumn\" *");
         assert_eq!(
             words("\"autumn sale\" to:jan@x"),
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_conditions_with_parameters() {
+    fn other_terms_become_sql_with_parameters() {
         let condition = sql("-has:attachment -is:unread status:OK after:1970-01-01");
         assert_eq!((condition.words, condition.before), (None, None));
         assert_eq!(condition.after, Some(0));
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_word_is_looked_for_as_it_stands() {
+    fn text_without_a_letter_is_searched_literally() {
         for (text, column) in [
             ("subject:🎉", "message.subject"),
             ("to:@", "to_address"),

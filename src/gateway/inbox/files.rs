@@ -1,9 +1,9 @@
-//! The page and its files, as they are in `templates/inbox`.
+//! The page and its files from `templates/inbox`.
 
 use axum::response::Response;
 
-use super::answers::{Failed, Named};
-use crate::web::{self, File};
+use super::params::PathParams;
+use crate::web::{self, HttpError, PageFile};
 
 macro_rules! files {
     ($($name:literal),*) => {
@@ -12,7 +12,7 @@ macro_rules! files {
 }
 
 const PAGE: &str = include_str!("../../../templates/inbox/inbox.html");
-const FILES: [File; 8] = files![
+const FILES: [PageFile; 8] = files![
     "inbox.css",
     "inbox.js",
     "api.js",
@@ -27,6 +27,6 @@ pub(super) async fn page() -> Response {
     web::page(PAGE)
 }
 
-pub(super) async fn file(Named(name): Named<String>) -> Result<Response, Failed> {
+pub(super) async fn file(PathParams(name): PathParams<String>) -> Result<Response, HttpError> {
     web::file(&FILES, &name)
 }

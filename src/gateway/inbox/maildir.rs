@@ -1,4 +1,4 @@
-//! A Maildir that others fill, shown as it grows: its files are read, and stay where they are.
+//! Indexes the messages of a Maildir while another process adds to it. The files stay in place.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -13,80 +13,76 @@ use sha2::{Digest, Sha256};
 
 use crate::gateway::capture::snippet;
 use crate::gateway::store::{NewMessage, Status, Store, StoreError, insert_message};
-use crate::web::{Header, Mail};
+use crate::web::{Mail, MailHeader};
 
-/// How many messages are put into the store in one commit: so many appear at a time.
+/// How many messages are indexed in one commit.
 const BATCH: usize = 500;
-/// How long to wait between two looks at the folder.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why a Maildir can't be followed.
+/// Why a Maildir can't be indexed.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The folder can't be read.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The store can't be written.
+    #[error("can't read {}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Puts every message of a Maildir into a store, by its path, and then every one that comes, until
-/// `ended` says so. A file that is no message is passed over.
+/// Indexes the messages of a Maildir, and those that arrive later, until `stopped` returns true. Files
+/// that are not messages are skipped.
 ///
 /// # Errors
-/// A folder that can't be read, or a store that can't be written.
-pub fn follow(store: &Store, maildir: &Path, ended: &dyn Fn() -> bool) -> Result<(), FollowError> {
-    let mut known = Known::read(store)?;
-    let mut folders = ["new", "cur"].map(|name| Watched::new(maildir.join(name)));
-    while !ended() {
-        let mut found = Vec::new();
+/// The folder can't be read, or the store can't be written.
+pub fn follow(
+    store: &Store,
+    maildir: &Path,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), FollowError> {
+    let mut index = MaildirIndex::load(store)?;
+    let mut folders = ["new", "cur"].map(|name| PolledFolder::new(maildir.join(name)));
+    while !stopped() {
+        let mut files = Vec::new();
         for folder in &mut folders {
-            found.extend(folder.files(&known)?);
+            files.extend(folder.unindexed_files(&index)?);
         }
-        found.sort();
-        for files in found.chunks(BATCH) {
-            if ended() {
+        files.sort();
+        for batch in files.chunks(BATCH) {
+            if stopped() {
                 return Ok(());
             }
-            known.put(store, files)?;
+            index.add(store, batch)?;
         }
-        if found.is_empty() {
-            std::thread::sleep(LOOK);
+        if files.is_empty() {
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
     Ok(())
 }
 
-/// A file of a Maildir; what follows the colon says whether it was seen, and can change.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct MaildirFile {
+    /// Without the flags after the colon, which change when the message is read.
     name: String,
     path: PathBuf,
 }
 
-impl Found {
+impl MaildirFile {
     fn new(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let name = name.split(':').next().unwrap_or(name).to_owned();
-        // Files that begin with a dot are no messages.
+        // Hidden files are not messages.
         (!name.starts_with('.')).then_some(Self { name, path })
     }
 }
 
-/// A folder that is read again only when something has changed in it.
-struct Watched {
+/// A folder that is read only after its modification time has changed.
+struct PolledFolder {
     path: PathBuf,
-    /// Its time when it was last read, if that found nothing.
+    /// The modification time at the last reading, if that returned no files.
     quiet_since: Option<SystemTime>,
 }
 
-impl Watched {
+impl PolledFolder {
     fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -94,62 +90,62 @@ impl Watched {
         }
     }
 
-    /// The files in it that are not known, or not known to be there.
-    fn files(&mut self, known: &Known) -> Result<Vec<Found>, FollowError> {
-        let failed = |error| FollowError::Io {
+    /// The files that are not in the index, or are there under another path.
+    fn unindexed_files(&mut self, index: &MaildirIndex) -> Result<Vec<MaildirFile>, FollowError> {
+        let io_error = |error| FollowError::Io {
             path: self.path.clone(),
             error,
         };
-        let changed = match fs::metadata(&self.path) {
+        let modified = match fs::metadata(&self.path) {
             Ok(folder) => folder.modified().ok(),
-            // It is made when the first message comes.
+            // The first message creates it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(io_error(error)),
         };
-        if changed.is_some() && changed == self.quiet_since {
+        if modified.is_some() && modified == self.quiet_since {
             return Ok(Vec::new());
         }
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(failed)? {
-            found.extend(Found::new(entry.map_err(failed)?.path()));
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(io_error)? {
+            files.extend(MaildirFile::new(entry.map_err(io_error)?.path()));
         }
-        found.retain(|file| !known.has(file));
-        self.quiet_since = changed.filter(|_| found.is_empty());
-        Ok(found)
+        files.retain(|file| !index.contains(file));
+        self.quiet_since = modified.filter(|_| files.is_empty());
+        Ok(files)
     }
 }
 
-/// The files that are in the store, and those that can't be.
-struct Known {
+struct MaildirIndex {
+    /// The paths of the messages in the store, by the name of the file.
     paths: HashMap<String, PathBuf>,
-    no_messages: HashSet<String>,
+    /// The names of files that are not messages.
+    skipped: HashSet<String>,
 }
 
-impl Known {
-    fn read(store: &Store) -> Result<Self, StoreError> {
+impl MaildirIndex {
+    fn load(store: &Store) -> Result<Self, StoreError> {
         let paths = store.read(|connection| {
             let mut select =
                 connection.prepare("SELECT path FROM message WHERE path IS NOT NULL")?;
             let paths = select.query_map([], |row| Ok(PathBuf::from(row.get::<_, String>(0)?)))?;
             paths.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let found = paths.into_iter().filter_map(Found::new);
+        let files = paths.into_iter().filter_map(MaildirFile::new);
         Ok(Self {
-            paths: found.map(|file| (file.name, file.path)).collect(),
-            no_messages: HashSet::new(),
+            paths: files.map(|file| (file.name, file.path)).collect(),
+            skipped: HashSet::new(),
         })
     }
 
-    fn has(&self, file: &Found) -> bool {
-        self.paths.get(&file.name) == Some(&file.path) || self.no_messages.contains(&file.name)
+    fn contains(&self, file: &MaildirFile) -> bool {
+        self.paths.get(&file.name) == Some(&file.path) || self.skipped.contains(&file.name)
     }
 
-    /// Puts files into the store; of those that have moved the path.
-    fn put(&mut self, store: &Store, files: &[Found]) -> Result<(), StoreError> {
+    /// Adds new messages to the store, and updates the paths of moved ones.
+    fn add(&mut self, store: &Store, files: &[MaildirFile]) -> Result<(), StoreError> {
         let mut messages = Vec::with_capacity(files.len());
         let mut moved = Vec::new();
         for file in files {
-            // Removed meanwhile, it is not found again.
             let Some(path) = file.path.to_str() else {
                 continue;
             };
@@ -161,7 +157,7 @@ impl Known {
             {
                 messages.push(message);
             } else {
-                self.no_messages.insert(file.name.clone());
+                self.skipped.insert(file.name.clone());
                 continue;
             }
             self.paths.insert(file.name.clone(), file.path.clone());
@@ -182,7 +178,7 @@ fn set_path(connection: &Connection, uid: &str, path: &str) -> rusqlite::Result<
     update.execute([path, uid]).map(drop)
 }
 
-/// The public name of a message: the same whenever its file is read.
+/// The UID of a message. It depends only on the name of the file.
 fn uid(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
     digest
@@ -192,19 +188,19 @@ fn uid(name: &str) -> String {
         .collect()
 }
 
-fn message(file: &Found, path: &str, raw: &[u8]) -> Option<NewMessage> {
-    let mail = Mail::read(raw)?;
+fn message(file: &MaildirFile, path: &str, raw: &[u8]) -> Option<NewMessage> {
+    let mail = Mail::parse(raw)?;
     let headers = mail.headers();
-    let kept = |name| all(&headers, name);
-    let first = |name| kept(name).next().unwrap_or_default().to_owned();
-    let envelope: Vec<_> = kept("X-Mailrun-Envelope-To").collect();
-    let tags: Vec<_> = kept("X-Mailrun-Tag").collect();
+    let values = |name| header_values(&headers, name);
+    let first = |name| values(name).next().unwrap_or_default().to_owned();
+    let envelope: Vec<_> = values("X-Mailrun-Envelope-To").collect();
+    let tags: Vec<_> = values("X-Mailrun-Tag").collect();
     let parsed = mail.message();
     let [from, to] = [parsed.from(), parsed.to()].map(|list| {
         let first = list.and_then(mail_parser::Address::first);
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        first.map_or_else(Default::default, |one| {
-            (text(one.name()), text(one.address()))
+        first.map_or_else(Default::default, |mailbox| {
+            (text(mailbox.name()), text(mailbox.address()))
         })
     });
     let files = mail.files();
@@ -233,26 +229,26 @@ fn message(file: &Found, path: &str, raw: &[u8]) -> Option<NewMessage> {
     })
 }
 
-fn all<'a>(headers: &'a [Header], name: &'a str) -> impl Iterator<Item = &'a str> {
-    let named = headers
+fn header_values<'a>(headers: &'a [MailHeader], name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers
         .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name));
-    named.map(Header::text)
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(MailHeader::text)
 }
 
-/// When it came: as the file's name says, else as the message says, else as the file system says.
-fn time(file: &Found, message: &mail_parser::Message<'_>) -> Timestamp {
-    let named = || {
+/// When the message arrived: from the name of the file, its `Date` header, or the file system.
+fn time(file: &MaildirFile, message: &mail_parser::Message<'_>) -> Timestamp {
+    let from_name = || {
         let (seconds, rest) = file.name.split_once('.')?;
         let micros = rest
             .strip_prefix('M')
             .and_then(|rest| rest.get(..6)?.parse().ok());
         Timestamp::new(seconds.parse().ok()?, micros.unwrap_or(0) * 1000).ok()
     };
-    let dated = || Timestamp::from_second(message.date()?.to_timestamp()).ok();
+    let from_header = || Timestamp::from_second(message.date()?.to_timestamp()).ok();
     let modified = || Timestamp::try_from(fs::metadata(&file.path).ok()?.modified().ok()?).ok();
-    named()
-        .or_else(dated)
+    from_name()
+        .or_else(from_header)
         .or_else(modified)
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -1,4 +1,4 @@
-//! One message: what is shown of it, and what is saved.
+//! One message: its view, its frame and its downloads.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,94 +11,87 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::Inbox;
-use super::answers::{Failed, Fields, Named, json};
-use super::list::array;
+use super::params::PathParams;
+use super::{Inbox, json_list};
 use crate::frame;
 use crate::gateway::store::EVENT_DESCRIPTION;
-use crate::web::cut;
-use crate::web::{Mail, attachment, file_name, plain};
+use crate::web::{HttpError, Mail, QueryParams, attachment, file_name, json, plain, truncate};
 
-/// The most bytes of a text, or of a source, that are shown.
-const MAX_SHOWN: usize = 1_000_000;
-
-/// The bytes of a message, or the file that has them.
-struct Kept {
-    bytes: Vec<u8>,
-    path: Option<String>,
-}
+/// The most bytes of a text or a source in a response.
+const MAX_TEXT: usize = 1_000_000;
 
 impl Inbox {
-    /// Works on a message's bytes, where that holds nobody up.
-    async fn with<T: Send + 'static>(
+    /// Runs `work` on a message's bytes, on a thread where blocking is allowed.
+    async fn with_bytes<T: Send + 'static>(
         self: &Arc<Self>,
         uid: String,
-        work: impl FnOnce(&Self, Vec<u8>) -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
+        work: impl FnOnce(&Self, Vec<u8>) -> Result<T, HttpError> + Send + 'static,
+    ) -> Result<T, HttpError> {
         let inbox = Arc::clone(self);
-        let done = spawn_blocking(move || {
+        let task = spawn_blocking(move || {
             let bytes = inbox.bytes(&uid)?;
             work(&inbox, bytes)
         });
-        done.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a message can't be shown");
-            let words = "This message can't be shown.".to_owned();
-            Err(Failed(StatusCode::INTERNAL_SERVER_ERROR, words))
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "can't show a message");
+            let message = "This message can't be shown.".to_owned();
+            Err(HttpError(StatusCode::INTERNAL_SERVER_ERROR, message))
         })
     }
 
-    fn bytes(&self, uid: &str) -> Result<Vec<u8>, Failed> {
-        let uid = uid.to_owned();
-        let kept = self.store.read(|connection| {
+    fn bytes(&self, uid: &str) -> Result<Vec<u8>, HttpError> {
+        let stored = self.store.read(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT head, bytes, path FROM message LEFT JOIN body ON body.id = message.body WHERE uid = ?",
             )?;
-            let kept = select.query_row([&uid], |row| {
+            let stored = select.query_row([uid], |row| {
                 let mut bytes: Vec<u8> = row.get(0)?;
                 bytes.extend(row.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_default());
-                Ok(Kept { bytes, path: row.get(2)? })
+                Ok((bytes, row.get::<_, Option<String>>(2)?))
             });
-            kept.optional()
+            stored.optional()
         })?;
-        let Kept { bytes, path } = kept.ok_or_else(Failed::gone)?;
-        match path {
-            Some(path) => fs::read(&path)
-                .map_err(|error| Failed(StatusCode::NOT_FOUND, format!("{path}: {error}"))),
-            None => Ok(bytes),
+        match stored.ok_or_else(HttpError::no_message)? {
+            (bytes, None) => Ok(bytes),
+            (_, Some(path)) => fs::read(&path)
+                .map_err(|error| HttpError(StatusCode::NOT_FOUND, format!("{path}: {error}"))),
         }
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Mail<'_>, Failed> {
-    Mail::read(bytes).ok_or_else(|| {
-        let words = "This is no message that can be read; its source can be looked at.";
-        Failed(StatusCode::UNPROCESSABLE_ENTITY, words.to_owned())
+fn parse(bytes: &[u8]) -> Result<Mail<'_>, HttpError> {
+    Mail::parse(bytes).ok_or_else(|| {
+        let message = "This message can't be parsed. The Source tab shows it.".to_owned();
+        HttpError(StatusCode::UNPROCESSABLE_ENTITY, message)
     })
+}
+
+fn not_found(message: &str) -> HttpError {
+    HttpError(StatusCode::NOT_FOUND, message.to_owned())
 }
 
 pub(super) async fn view(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-) -> Result<Response, Failed> {
-    let known = uid.clone();
-    let known = inbox
-        .store
-        .read_async(move |connection| known_of(connection, &known));
-    let Some(mut view) = known.await? else {
-        return Err(Failed::gone());
+    PathParams(uid): PathParams<String>,
+) -> Result<Response, HttpError> {
+    let row = {
+        let uid = uid.clone();
+        move |connection: &Connection| stored_fields(connection, &uid)
     };
-    let parts = inbox.with(uid, |_, bytes| {
+    let view = inbox.store.read_async(row).await?;
+    let mut view = view.ok_or_else(HttpError::no_message)?;
+    let parts = inbox.with_bytes(uid, |_, bytes| {
         let mail = parse(&bytes)?;
         Ok(json!({
             "html": mail.html().is_some(),
-            "text": mail.text().map(|text| cut(text, MAX_SHOWN)),
+            "text": mail.text().map(|text| truncate(text, MAX_TEXT)),
             "headers": mail.headers(),
             "files": mail.files(),
         }))
     });
-    // What can't be read can still be looked at as it stands.
+    // The source of an invalid message can still be shown.
     let parts = match parts.await {
-        Err(Failed(StatusCode::UNPROCESSABLE_ENTITY, _)) => {
+        Err(HttpError(StatusCode::UNPROCESSABLE_ENTITY, _)) => {
             json!({ "html": false, "text": null, "headers": [], "files": [] })
         }
         parts => parts?,
@@ -109,14 +102,13 @@ pub(super) async fn view(
     Ok(json(&view))
 }
 
-/// What the store knows of a message.
-fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value>> {
+fn stored_fields(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value>> {
     let mut select = connection.prepare_cached(
         "SELECT id, message_id, account, envelope_from, from_name, from_address, to_name, to_address, copies,
                 subject, tags, created_at, updated_at, size, unread, status, request
          FROM message WHERE uid = ?",
     )?;
-    let known = select.query_row([uid], |row| {
+    let fields = select.query_row([uid], |row| {
         Ok(json!({
             "id": row.get::<_, i64>(0)?,
             "uid": uid,
@@ -125,9 +117,9 @@ fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value
             "envelope_from": row.get::<_, String>(3)?,
             "from": { "name": row.get::<_, String>(4)?, "address": row.get::<_, String>(5)? },
             "to": { "name": row.get::<_, String>(6)?, "address": row.get::<_, String>(7)? },
-            "copies": array(&row.get::<_, String>(8)?),
+            "copies": json_list(&row.get::<_, String>(8)?),
             "subject": row.get::<_, String>(9)?,
-            "tags": array(&row.get::<_, String>(10)?),
+            "tags": json_list(&row.get::<_, String>(10)?),
             "at": row.get::<_, i64>(11)?,
             "updated": row.get::<_, i64>(12)?,
             "size": row.get::<_, i64>(13)?,
@@ -136,11 +128,11 @@ fn known_of(connection: &Connection, uid: &str) -> rusqlite::Result<Option<Value
             "request": row.get::<_, Option<i64>>(16)?.is_some(),
         }))
     });
-    let Some(mut known) = known.optional()? else {
+    let Some(mut fields) = fields.optional()? else {
         return Ok(None);
     };
-    known["events"] = events(connection, known["id"].as_i64().unwrap_or_default())?;
-    Ok(Some(known))
+    fields["events"] = events(connection, fields["id"].as_i64().unwrap_or_default())?;
+    Ok(Some(fields))
 }
 
 fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
@@ -159,28 +151,23 @@ fn events(connection: &Connection, message: i64) -> rusqlite::Result<Value> {
 
 pub(super) async fn html(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-    fields: Fields,
-) -> Result<Response, Failed> {
-    let page = inbox.with(uid, |inbox, bytes| {
-        let none = || {
-            Failed(
-                StatusCode::NOT_FOUND,
-                "This message has no HTML.".to_owned(),
-            )
-        };
-        parse(&bytes)?.page(&inbox.clock).ok_or_else(none)
+    PathParams(uid): PathParams<String>,
+    params: QueryParams,
+) -> Result<Response, HttpError> {
+    let page = inbox.with_bytes(uid, |inbox, bytes| {
+        let page = parse(&bytes)?.page(&inbox.clock);
+        page.ok_or_else(|| not_found("This message has no HTML."))
     });
-    let headers = frame::headers(fields.get("images") == "1");
+    let headers = frame::headers(params.get("images") == "1");
     Ok((headers, [(CACHE_CONTROL, "no-store")], page.await?).into_response())
 }
 
 pub(super) async fn source(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-) -> Result<Response, Failed> {
-    let source = inbox.with(uid, |_, mut bytes| {
-        bytes.truncate(MAX_SHOWN);
+    PathParams(uid): PathParams<String>,
+) -> Result<Response, HttpError> {
+    let source = inbox.with_bytes(uid, |_, mut bytes| {
+        bytes.truncate(MAX_TEXT);
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     });
     Ok(plain(source.await?))
@@ -188,27 +175,22 @@ pub(super) async fn source(
 
 pub(super) async fn eml(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-) -> Result<Response, Failed> {
+    PathParams(uid): PathParams<String>,
+) -> Result<Response, HttpError> {
     let name = format!("{}.eml", file_name(Some(&uid), "message"));
-    let bytes = inbox.with(uid, |_, bytes| Ok(bytes)).await?;
+    let bytes = inbox.with_bytes(uid, |_, bytes| Ok(bytes)).await?;
     Ok(attachment(&name, bytes))
 }
 
 pub(super) async fn part(
     State(inbox): State<Arc<Inbox>>,
-    Named((uid, number)): Named<(String, u32)>,
-) -> Result<Response, Failed> {
-    let file = inbox.with(uid, move |_, bytes| {
+    PathParams((uid, number)): PathParams<(String, u32)>,
+) -> Result<Response, HttpError> {
+    let file = inbox.with_bytes(uid, move |_, bytes| {
         let mail = parse(&bytes)?;
         let file = mail.file(number);
-        let none = || {
-            Failed(
-                StatusCode::NOT_FOUND,
-                "This message has no such part.".to_owned(),
-            )
-        };
-        let (name, content) = file.ok_or_else(none)?;
+        let (name, content) =
+            file.ok_or_else(|| not_found("This message has no such attachment."))?;
         let name = file_name(name, &format!("part-{}", number.saturating_add(1)));
         Ok((name, content.to_vec()))
     });
@@ -216,44 +198,42 @@ pub(super) async fn part(
     Ok(attachment(&name, content))
 }
 
-/// The request as it is kept: it may be no JSON that this program wrote. What the message itself holds
-/// of it is put in.
+/// The API request that created the message. A field without a value is stored in the message only.
 pub(super) async fn request(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-) -> Result<Response, Failed> {
-    let of = uid.clone();
+    PathParams(uid): PathParams<String>,
+) -> Result<Response, HttpError> {
+    let message = uid.clone();
     let read = move |connection: &Connection| {
         let mut select = connection.prepare_cached(
             "SELECT req_id, endpoint, at, remote, fields FROM request
              WHERE id = (SELECT request FROM message WHERE uid = ?)",
         )?;
-        let request = select.query_row([of], |row| {
+        let request = select.query_row([message], |row| {
             Ok(json!({
                 "req_id": row.get::<_, String>(0)?,
                 "endpoint": row.get::<_, String>(1)?,
                 "at": row.get::<_, i64>(2)?,
                 "remote": row.get::<_, Option<String>>(3)?,
-                "fields": array(&row.get::<_, String>(4)?),
+                "fields": json_list(&row.get::<_, String>(4)?),
             }))
         });
         request.optional()
     };
     let request = inbox.store.read_async(read).await?;
-    let mut request = request.ok_or_else(Failed::gone)?;
-    let fields = request["fields"].as_array_mut();
-    let fields = fields.into_iter().flatten();
-    let in_message: Vec<&mut Value> = fields.filter(|field| field[1].is_null()).collect();
-    if !in_message.is_empty() {
-        let bodies = inbox.with(uid, |_, bytes| {
+    let mut request = request.ok_or_else(HttpError::no_message)?;
+    let fields = request["fields"].as_array_mut().into_iter().flatten();
+    let empty: Vec<&mut Value> = fields
+        .filter(|field| field.get(1).is_some_and(Value::is_null))
+        .collect();
+    if !empty.is_empty() {
+        let bodies = inbox.with_bytes(uid, |_, bytes| {
             let mail = parse(&bytes)?;
-            Ok((
-                mail.html().map(str::to_owned),
-                mail.text().map(str::to_owned),
-            ))
+            let (html, text) = (mail.html(), mail.text());
+            Ok((html.map(str::to_owned), text.map(str::to_owned)))
         });
         let (html, text) = bodies.await?;
-        for field in in_message {
+        for field in empty {
             let body = if field[0] == "html" { &html } else { &text };
             field[1] = json!(body.as_deref().unwrap_or_default());
         }
@@ -261,29 +241,32 @@ pub(super) async fn request(
     Ok(json(&request))
 }
 
-pub(super) async fn read(state: State<Arc<Inbox>>, uid: Named<String>) -> Result<Response, Failed> {
+pub(super) async fn read(
+    state: State<Arc<Inbox>>,
+    uid: PathParams<String>,
+) -> Result<Response, HttpError> {
     set_unread(state, uid, false).await
 }
 
 pub(super) async fn unread(
     state: State<Arc<Inbox>>,
-    uid: Named<String>,
-) -> Result<Response, Failed> {
+    uid: PathParams<String>,
+) -> Result<Response, HttpError> {
     set_unread(state, uid, true).await
 }
 
 async fn set_unread(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
+    PathParams(uid): PathParams<String>,
     unread: bool,
-) -> Result<Response, Failed> {
+) -> Result<Response, HttpError> {
     let update = move |connection: &Connection| {
         let mut update =
             connection.prepare_cached("UPDATE message SET unread = ? WHERE uid = ?")?;
         update.execute(params![unread, uid])
     };
     match inbox.store.write(update).await? {
-        0 => Err(Failed::gone()),
+        0 => Err(HttpError::no_message()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }

@@ -1,75 +1,61 @@
-//! The language of the search box.
+//! The language of the search box. `docs/inbox.md` describes it.
 //!
-//! | | |
-//! |---|---|
-//! | `word` `"two words"` | in the subject, the names, the addresses, the text or the tags; `word` may be a beginning |
-//! | `from:` `to:` `subject:` `text:` | there alone |
-//! | `tag:autumn` `tag:"autumn sale"` | a tag that begins so; in quotes, the very tag |
-//! | `status:hardbounce` `is:unread` `is:read` `has:attachment` | |
-//! | `before:` `after:` | `2026-11-24`, `2026-11-24T10:30`, or ago: `30m`, `2h`, `7d` |
-//! | `id:` `account:` `request:` `run:` | a message ID, an SMTP account, a `req_id`, what the IDs of a run begin with |
-//! | `-` before any of these | not so |
-//!
-//! All must hold. A word without a letter or a digit, such as `🎉`, is found where it stands.
-//!
-//! The language is parsed here; [`Condition`](super::condition::Condition) makes SQL of it.
+//! It is parsed here, and [`Condition`](super::condition::Condition) turns it into SQL.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-/// The most characters of a query that is looked at.
-pub(super) const MAX_QUERY: usize = 2000;
-/// The most terms of one query.
+/// The most characters of a query.
+const MAX_QUERY: usize = 2000;
 const MAX_TERMS: usize = 50;
 
-/// What is searched for.
+/// All terms must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Query {
     pub(super) terms: Vec<Term>,
-    /// Whether something in it says nothing yet, such as `subject:`.
-    pub(super) is_unfinished: bool,
+    /// Whether a term has no value yet, such as `subject:`. It is ignored.
+    pub(super) is_incomplete: bool,
 }
 
-/// Why a query means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QueryError {
     #[error(
-        "{key}: wants a day such as 2026-11-24, a time such as 2026-11-24T10:30, or how long ago, such as 2h or 7d; it has {value:?}"
+        "{key}: expects a day such as 2026-11-24, a time such as 2026-11-24T10:30, or an age such as 2h or 7d, not {value:?}"
     )]
     Time { key: String, value: String },
-    #[error("{key}: is one of {known}; it has {value:?}")]
-    Unknown {
-        key: &'static str,
-        known: &'static str,
+    #[error("{key}: must be one of {allowed}, not {value:?}")]
+    Value {
+        key: String,
+        allowed: String,
         value: String,
     },
-    #[error("a search has at most {MAX_QUERY} characters and {MAX_TERMS} words")]
+    #[error("a search can have at most {MAX_QUERY} characters and {MAX_TERMS} terms")]
     TooLong,
 }
 
-/// One thing that must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Term {
-    pub(super) not: bool,
-    pub(super) is: Is,
+    pub(super) negated: bool,
+    pub(super) predicate: Predicate,
 }
 
-/// Where words are looked for.
+/// Where words are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Anywhere,
+pub(super) enum TextField {
+    /// The subject, the names, the addresses, the text or the tags.
+    Any,
     Sender,
     Recipient,
     Subject,
     Text,
 }
 
-impl Place {
-    /// The column of the index, if it is one.
+impl TextField {
+    /// The column of the word index; `None` means all columns.
     pub(super) fn column(self) -> Option<&'static str> {
         match self {
-            Self::Anywhere => None,
+            Self::Any => None,
             Self::Sender => Some("sender"),
             Self::Recipient => Some("recipient"),
             Self::Subject => Some("subject"),
@@ -78,20 +64,22 @@ impl Place {
     }
 }
 
-/// What a term says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Is {
-    /// Words in a row; the last may be a beginning.
+pub(super) enum Predicate {
+    /// Consecutive words.
     Words {
-        place: Place,
+        field: TextField,
         words: String,
-        begins: bool,
+        /// Whether the last word may be the start of a longer one.
+        prefix: bool,
     },
     Tag {
         tag: String,
-        begins: bool,
+        prefix: bool,
     },
+    /// Milliseconds since 1970.
     Before(i64),
+    /// Milliseconds since 1970, inclusive.
     From(i64),
     Attachment,
     Unread(bool),
@@ -102,8 +90,7 @@ pub(super) enum Is {
     Run(String),
 }
 
-/// The statuses that a message can have.
-pub(super) const STATUSES: [&str; 6] = [
+const STATUSES: [&str; 6] = [
     "injected",
     "ok",
     "softbounce",
@@ -113,45 +100,44 @@ pub(super) const STATUSES: [&str; 6] = [
 ];
 
 impl Query {
-    /// Reads what is in the search box. Days are those of `zone`.
+    /// Parses the text of the search box. Days are in `zone`.
     ///
     /// # Errors
-    /// A time that is none, or a word that a key does not know.
+    /// A time is invalid, or a key does not have this value.
     pub(super) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Self, QueryError> {
         if text.chars().count() > MAX_QUERY {
             return Err(QueryError::TooLong);
         }
-        let words = split(text);
-        if words.len() > MAX_TERMS {
+        let terms = split(text);
+        if terms.len() > MAX_TERMS {
             return Err(QueryError::TooLong);
         }
-        let count = words.len();
-        let terms: Vec<_> = words
-            .into_iter()
-            .filter_map(|word| word.into_term(now, zone).transpose())
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            is_unfinished: terms.len() < count,
-            terms,
-        })
+        let mut query = Self::default();
+        for term in terms {
+            match term.parse(now, zone)? {
+                Some(term) => query.terms.push(term),
+                None => query.is_incomplete = true,
+            }
+        }
+        Ok(query)
     }
 }
 
-/// One thing between spaces.
+/// A term that is split but not parsed, such as `-to:"jan"`.
 #[derive(Debug, PartialEq, Eq)]
-struct Word {
-    not: bool,
+struct RawTerm {
+    negated: bool,
     key: Option<String>,
     value: String,
-    quoted: bool,
+    is_quoted: bool,
 }
 
-/// Splits at spaces outside quotes. A quote that is not closed goes to the end.
-fn split(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
+/// Splits at spaces outside quotes. An unclosed quote extends to the end.
+fn split(text: &str) -> Vec<RawTerm> {
+    let mut terms = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (not, after) = match rest.strip_prefix('-') {
+        let (negated, after) = match rest.strip_prefix('-') {
             Some(after) if after.starts_with(|c: char| !c.is_whitespace()) => (true, after),
             _ => (false, rest),
         };
@@ -159,20 +145,20 @@ fn split(text: &str) -> Vec<Word> {
             Some((key, value)) if is_key(key) => (Some(key.to_ascii_lowercase()), value),
             _ => (None, after),
         };
-        let (value, quoted, after) = value(after);
-        words.push(Word {
-            not,
+        let (value, is_quoted, after) = split_value(after);
+        terms.push(RawTerm {
+            negated,
             key,
             value,
-            quoted,
+            is_quoted,
         });
         rest = after.trim_start();
     }
-    words
+    terms
 }
 
-/// A value, whether it stands in quotes, and what comes after it. A quote in quotes is doubled.
-fn value(text: &str) -> (String, bool, &str) {
+/// The value at the start of a text, whether it is quoted, and the rest. `""` is a quote within quotes.
+fn split_value(text: &str) -> (String, bool, &str) {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
         return (text[..end].to_owned(), false, &text[end..]);
@@ -191,7 +177,7 @@ fn value(text: &str) -> (String, bool, &str) {
     }
 }
 
-/// A key with a value in quotes, as [`Query::parse`] reads it.
+/// A term that [`Query::parse`] reads as this exact value.
 pub(super) fn quoted(key: &str, value: &str) -> String {
     format!("{key}:\"{}\"", value.replace('"', "\"\""))
 }
@@ -205,121 +191,112 @@ fn is_key(key: &str) -> bool {
     KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
 }
 
-impl Word {
-    fn into_term(self, now: Timestamp, zone: &TimeZone) -> Result<Option<Term>, QueryError> {
+impl RawTerm {
+    /// `None` if the value is missing.
+    fn parse(self, now: Timestamp, zone: &TimeZone) -> Result<Option<Term>, QueryError> {
         let Self {
-            not,
+            negated,
             key,
             value,
-            quoted,
+            is_quoted,
         } = self;
-        // While a key is typed it says nothing yet.
         if value.trim().is_empty() {
             return Ok(None);
         }
-        let words = |place| Is::Words {
-            place,
-            words: value.clone(),
-            begins: !quoted,
+        let prefix = !is_quoted;
+        let words = |field, words| Predicate::Words {
+            field,
+            words,
+            prefix,
         };
-        let is = match key.as_deref() {
-            None => words(Place::Anywhere),
-            Some("from") => words(Place::Sender),
-            Some("to") => words(Place::Recipient),
-            Some("subject") => words(Place::Subject),
-            Some("text") => words(Place::Text),
-            Some("tag") => Is::Tag {
-                tag: value,
-                begins: !quoted,
-            },
-            Some("before") => Is::Before(time("before", &value, now, zone)?),
-            Some("after") => Is::From(time("after", &value, now, zone)?),
-            Some("has") => one_of(
-                "has",
-                "attachment",
-                &value,
-                &[
-                    ("attachment", Is::Attachment),
-                    ("attachments", Is::Attachment),
-                ],
-            )?,
-            Some("is") => one_of(
-                "is",
-                "unread, read",
-                &value,
-                &[("unread", Is::Unread(true)), ("read", Is::Unread(false))],
-            )?,
-            Some("status") => {
-                let known = STATUSES.map(|status| (status, Is::Status(status)));
+        let predicate = match key.as_deref() {
+            None => words(TextField::Any, value),
+            Some("from") => words(TextField::Sender, value),
+            Some("to") => words(TextField::Recipient, value),
+            Some("subject") => words(TextField::Subject, value),
+            Some("text") => words(TextField::Text, value),
+            Some("tag") => Predicate::Tag { tag: value, prefix },
+            Some("before") => Predicate::Before(parse_time("before", value, now, zone)?),
+            Some("after") => Predicate::From(parse_time("after", value, now, zone)?),
+            Some("has") => {
+                let names = ["attachment", "attachments"];
                 one_of(
-                    "status",
-                    "injected, ok, softbounce, hardbounce, spambounce, dropped",
-                    &value,
-                    &known,
+                    "has",
+                    value,
+                    names.map(|name| (name, Predicate::Attachment)),
                 )?
             }
-            Some("id") => Is::Id(value.trim_matches(['<', '>']).to_owned()),
-            Some("account") => Is::Account(value),
-            Some("request") => Is::Request(value),
-            Some(_) => Is::Run(value),
+            Some("is") => {
+                let names = [("unread", true), ("read", false)];
+                one_of(
+                    "is",
+                    value,
+                    names.map(|(name, unread)| (name, Predicate::Unread(unread))),
+                )?
+            }
+            Some("status") => one_of(
+                "status",
+                value,
+                STATUSES.map(|status| (status, Predicate::Status(status))),
+            )?,
+            Some("id") => Predicate::Id(value.trim_matches(['<', '>']).to_owned()),
+            Some("account") => Predicate::Account(value),
+            Some("request") => Predicate::Request(value),
+            Some(_) => Predicate::Run(value),
         };
-        Ok(Some(Term { not, is }))
+        Ok(Some(Term { negated, predicate }))
     }
 }
 
-fn one_of(
-    key: &'static str,
-    known: &'static str,
-    value: &str,
-    all: &[(&str, Is)],
-) -> Result<Is, QueryError> {
-    let found = all
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(value));
-    let unknown = || QueryError::Unknown {
-        key,
-        known,
-        value: value.to_owned(),
-    };
-    found.map(|(_, is)| is.clone()).ok_or_else(unknown)
-}
-
-/// The milliseconds since 1970 of a day's beginning, of a time, or of some time ago.
-fn time(key: &str, value: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, QueryError> {
-    let local = || {
-        let time = match value.parse::<DateTime>() {
-            Ok(time) => Some(time),
-            Err(_) => value.parse::<Date>().ok().map(|day| day.at(0, 0, 0, 0)),
-        };
-        time?
-            .to_zoned(zone.clone())
-            .ok()
-            .map(|time| time.timestamp())
-    };
-    let time = ago(value, now).or_else(local);
-    let wrong = || QueryError::Time {
+fn one_of<const N: usize>(
+    key: &str,
+    value: String,
+    allowed: [(&str, Predicate); N],
+) -> Result<Predicate, QueryError> {
+    let names = allowed.each_ref().map(|(name, _)| *name).join(", ");
+    let mut allowed = allowed.into_iter();
+    let matching = allowed.find(|(name, _)| name.eq_ignore_ascii_case(&value));
+    let error = || QueryError::Value {
         key: key.to_owned(),
-        value: value.to_owned(),
+        allowed: names,
+        value,
     };
-    time.map(Timestamp::as_millisecond).ok_or_else(wrong)
+    matching.map(|(_, predicate)| predicate).ok_or_else(error)
 }
 
-fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {
+/// The start of a day, a time, or an age, in milliseconds since 1970.
+fn parse_time(
+    key: &str,
+    value: String,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<i64, QueryError> {
+    let local = || {
+        let day = || Some(value.parse::<Date>().ok()?.at(0, 0, 0, 0));
+        let time = value.parse::<DateTime>().ok().or_else(day)?;
+        Some(time.to_zoned(zone.clone()).ok()?.timestamp())
+    };
+    match parse_age(&value, now).or_else(local) {
+        Some(time) => Ok(time.as_millisecond()),
+        None => Err(QueryError::Time {
+            key: key.to_owned(),
+            value,
+        }),
+    }
+}
+
+/// The time that was, for example, `2h` ago.
+fn parse_age(value: &str, now: Timestamp) -> Option<Timestamp> {
     let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let number: i64 = number.parse().ok()?;
-    let hours = |factor| {
-        number
-            .checked_mul(factor)
-            .and_then(|hours| Span::new().try_hours(hours).ok())
-    };
-    let span = match unit {
-        "m" => Span::new().try_minutes(number).ok(),
-        "h" => hours(1),
-        "d" => hours(24),
-        "w" => hours(24 * 7),
-        _ => None,
-    };
-    now.checked_sub(span?).ok()
+    let minutes = number.checked_mul(match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        "w" => 7 * 24 * 60,
+        _ => return None,
+    })?;
+    now.checked_sub(Span::new().try_minutes(minutes).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -333,35 +310,36 @@ mod tests {
     }
 
     #[test]
-    fn times_are_days_times_or_ago() {
-        let at = |text: &str| match &parsed(text).terms[0].is {
-            Is::Before(at) | Is::From(at) => *at,
+    fn times_are_days_times_or_ages() {
+        let at = |text: &str| match &parsed(text).terms[0].predicate {
+            Predicate::Before(at) | Predicate::From(at) => *at,
             other => panic!("{other:?}"),
         };
         assert_eq!(at("before:2026-11-24"), 1_795_478_400_000);
         assert_eq!(at("after:2026-11-24T10:30"), 1_795_516_200_000);
         assert_eq!(at("after:2h"), NOW.as_millisecond() - 7_200_000);
         assert_eq!(at("after:7d"), NOW.as_millisecond() - 7 * 86_400_000);
-        for wrong in [
+        for invalid in [
             "before:soon",
             "after:1y",
             "before:9999999999999999999d",
             "after:é",
             "before:99999999999h",
         ] {
-            assert!(Query::parse(wrong, NOW, &TimeZone::UTC).is_err(), "{wrong}");
+            let query = Query::parse(invalid, NOW, &TimeZone::UTC);
+            assert!(query.is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn what_a_key_does_not_know_is_told() {
-        for (wrong, said) in [
-            ("is:big", "is: is one of unread, read"),
-            ("status:sent", "status: is one of"),
-            ("has:x", "has: is one of attachment"),
+    fn invalid_values_and_long_searches_are_errors() {
+        for (invalid, message) in [
+            ("is:big", "is: must be one of unread, read"),
+            ("status:sent", "status: must be one of"),
+            ("has:x", "has: must be one of attachment"),
         ] {
-            let error = Query::parse(wrong, NOW, &TimeZone::UTC).expect_err("it is wrong");
-            assert!(error.to_string().starts_with(said), "{error}");
+            let error = Query::parse(invalid, NOW, &TimeZone::UTC).expect_err("an error");
+            assert!(error.to_string().starts_with(message), "{error}");
         }
         assert!(Query::parse(&"ż".repeat(MAX_QUERY), NOW, &TimeZone::UTC).is_ok());
         assert_eq!(

@@ -1,194 +1,200 @@
-//! One account on its way: what is due is claimed, sent and settled; nothing of another account's
-//! holds it up.
+//! One account at work: it claims due queue entries, sends them and records the outcome.
 //!
-//! An entry is `sending`, committed durably, before its transaction begins. What was `sending` when
-//! the process died may have been taken, and is sent again.
+//! An entry is durably `sending` before its transaction starts. An entry that was `sending` when the
+//! process died may have been accepted, and is sent again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use mail_builder::headers::date::Date;
 use rand::{Rng, RngExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::config::{self, Login};
-use super::connection::{Connection, Server};
-use super::gate::Gate;
-use super::outcome::{Attempt, Patience, Settlement};
-use super::queue::{self, Entry, Letter};
+use super::config::AccountConfig;
+use super::queue::{self, OutgoingMessage, QueueEntry};
+use super::reconnect::ReconnectPause;
+use super::retry::{QueueUpdate, RetryPolicy};
 use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
 use crate::pace::{Period, RateLimits, Turn};
+use crate::smtp::{Connector, Credentials, SmtpConnection, TransactionOutcome};
 
-/// The longest sleep: the clock may be set, and the patience with an entry may end meanwhile.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long a connection stays open with nothing to send.
-const IDLE: Duration = Duration::from_secs(15);
+/// The longest sleep. The system clock may be set meanwhile, and entries must be given up in time.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+/// How long a connection stays open without a message.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many entries are given up in one commit.
-const TOGETHER: usize = 500;
-/// How long to wait before something is written again that could not be.
-const UNWRITTEN: Duration = Duration::from_secs(1);
+const GIVE_UP_BATCH: usize = 500;
+/// How long to wait after the store could not be used.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
-/// How far the relay is in ending.
+/// How far the relay has come in stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(super) enum Phase {
     Running,
-    /// Nothing new is begun.
-    Ending,
-    /// What is not over is broken off.
-    BreakingOff,
+    /// No new transaction starts.
+    Draining,
+    /// Running transactions are aborted.
+    Aborting,
 }
 
-/// An account on its way.
-pub(super) struct Account {
+pub(super) struct AccountRelay {
     name: String,
-    server: Server,
-    patience: Patience,
+    connector: Connector,
+    policy: RetryPolicy,
     connections: u32,
-    counts_days: bool,
+    has_daily_limit: bool,
     store: Store,
     clock: Clock,
-    chance: Mutex<Box<dyn Rng + Send>>,
-    gate: Mutex<Gate>,
-    idle: Mutex<Vec<Connection>>,
+    rng: Mutex<Box<dyn Rng + Send>>,
+    pause: Mutex<ReconnectPause>,
+    idle: Mutex<Vec<SmtpConnection>>,
     slots: Arc<Semaphore>,
-    /// A transaction has ended.
-    ended: Notify,
+    transaction_ended: Notify,
     phase: watch::Receiver<Phase>,
 }
 
-/// Why nothing is claimed now.
-enum Wait {
-    /// Until then, at the latest.
-    Until(Option<Instant>),
-    /// The same, or until a message comes.
-    Message(Option<Instant>),
+/// What an account without anything to claim waits for.
+struct Wait {
+    /// No end means [`MAX_SLEEP`].
+    until: Option<Instant>,
+    /// Whether a new message ends the wait.
+    for_message: bool,
+}
+
+impl Wait {
+    fn until(until: impl Into<Option<Instant>>) -> Self {
+        Self {
+            until: until.into(),
+            for_message: false,
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that is done under these locks leaves anything half done.
+    // A panic under one of these locks leaves a consistent value.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Account {
+impl AccountRelay {
     /// # Errors
-    /// A system whose certificates can't be read.
+    /// The system's certificates can't be read.
     pub(super) fn new(
-        account: &config::Account,
-        login: Option<&Login>,
+        config: AccountConfig,
+        credentials: Option<&Credentials>,
         store: &Store,
         clock: &Clock,
-        chance: Box<dyn Rng + Send>,
+        rng: Box<dyn Rng + Send>,
         phase: watch::Receiver<Phase>,
     ) -> Result<Self, String> {
         Ok(Self {
-            name: account.name.clone(),
-            server: Server::new(account, login)?,
-            patience: Patience {
-                retry_delay: account.retry_delay,
-                max_delay: account.max_delay,
-                give_up: account.give_up,
+            connector: Connector::new(&config.server, credentials)?,
+            policy: RetryPolicy {
+                retry_delay: config.retry_delay,
+                max_delay: config.max_delay,
+                give_up: config.give_up,
             },
-            connections: account.connections,
-            counts_days: account.rates.iter().any(|rate| rate.per == Period::Day),
+            connections: config.connections,
+            has_daily_limit: config.rates.iter().any(|rate| rate.per == Period::Day),
             store: store.clone(),
             clock: clock.clone(),
-            chance: Mutex::new(chance),
-            gate: Mutex::new(Gate::default()),
+            rng: Mutex::new(rng),
+            pause: Mutex::new(ReconnectPause::default()),
             idle: Mutex::new(Vec::new()),
-            slots: Arc::new(Semaphore::new(account.connections as usize)),
-            ended: Notify::new(),
+            slots: Arc::new(Semaphore::new(config.connections as usize)),
+            transaction_ended: Notify::new(),
             phase,
+            name: config.name,
         })
     }
 
-    /// Sends what is due until the relay ends, and waits for what it has begun.
+    /// Sends due entries until the relay stops, then waits for the running transactions.
     pub(super) async fn run(self: Arc<Self>, mut limits: RateLimits) {
         let mut phase = self.phase.clone();
         let mut newest = self.store.newest();
-        let mut looked = None;
+        let mut last_cleanup = None;
         while *phase.borrow_and_update() == Phase::Running {
-            // Before anything is read: what is committed after this wakes us.
+            // Before the queue is read: a later commit then ends the wait.
             newest.borrow_and_update();
-            if looked.is_none_or(|looked: Instant| looked.elapsed() >= LOOK) {
+            if last_cleanup.is_none_or(|at: Instant| at.elapsed() >= MAX_SLEEP) {
                 self.give_up_old().await;
                 self.close_idle();
-                looked = Some(Instant::now());
+                last_cleanup = Some(Instant::now());
             }
-            let wait = match self.begin(&mut limits).await {
+            let wait = match self.start_due(&mut limits).await {
                 Ok(None) => continue,
                 Ok(Some(wait)) => wait,
                 Err(error) => {
-                    tracing::error!(account = self.name, %error, "the queue can't be used");
-                    Wait::Until(Some(Instant::now() + UNWRITTEN))
+                    tracing::error!(account = self.name, %error, "can't use the queue");
+                    Wait::until(Instant::now() + STORE_RETRY)
                 }
             };
-            let (until, for_message) = match wait {
-                Wait::Until(until) => (until, false),
-                Wait::Message(until) => (until, true),
-            };
-            let latest = Instant::now() + LOOK;
+            let latest = Instant::now() + MAX_SLEEP;
             tokio::select! {
                 _ = phase.changed() => {}
-                _ = newest.changed(), if for_message => {}
-                () = self.ended.notified() => {}
-                () = sleep_until(until.map_or(latest, |until| until.min(latest))) => {}
+                _ = newest.changed(), if wait.for_message => {}
+                () = self.transaction_ended.notified() => {}
+                () = sleep_until(wait.until.map_or(latest, |until| until.min(latest))) => {}
             }
         }
-        // Each slot is given back when its transaction is settled.
+        // A transaction returns its slot when its outcome is recorded.
         drop(self.slots.acquire_many(self.connections).await);
         let idle = std::mem::take(&mut *lock(&self.idle));
-        let mut closing: JoinSet<_> = idle.into_iter().map(Connection::close).collect();
+        let mut closing: JoinSet<_> = idle.into_iter().map(SmtpConnection::quit).collect();
         tokio::select! {
             () = async { while closing.join_next().await.is_some() {} } => {}
-            _ = phase.wait_for(|phase| *phase == Phase::BreakingOff) => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Aborting) => {}
         }
     }
 
-    /// Claims what may go now and begins to send it; or says what to wait for.
-    async fn begin(self: &Arc<Self>, limits: &mut RateLimits) -> Result<Option<Wait>, StoreError> {
+    /// Claims the entries that may go now and starts to send them, or returns what to wait for.
+    async fn start_due(
+        self: &Arc<Self>,
+        limits: &mut RateLimits,
+    ) -> Result<Option<Wait>, StoreError> {
         if let Some(error) = self.store.failure() {
             return Err(error);
         }
         let Ok(first) = Arc::clone(&self.slots).try_acquire_owned() else {
-            return Ok(Some(Wait::Until(None)));
+            return Ok(Some(Wait::until(None)));
         };
-        let failing = {
-            let gate = lock(&self.gate);
-            if let Some(until) = gate.closed(Instant::now()) {
-                return Ok(Some(Wait::Until(Some(until))));
+        let is_failing = {
+            let pause = lock(&self.pause);
+            if let Some(until) = pause.until(Instant::now()) {
+                return Ok(Some(Wait::until(until)));
             }
-            gate.is_failing()
+            pause.is_failing()
         };
         let now = self.clock.now();
         match limits.turn(1, now) {
             Turn::Now => {}
-            Turn::At(ready) => return Ok(Some(Wait::Until(Some(ready)))),
-            Turn::Day(until) => return Ok(Some(Wait::Until(self.instant(until)))),
+            Turn::At(ready) => return Ok(Some(Wait::until(ready))),
+            Turn::Day(until) => return Ok(Some(Wait::until(self.instant(until)))),
         }
         let name = self.name.clone();
-        let due = self
-            .store
-            .read_async(move |store| queue::next_due(store, &name));
-        match due.await? {
-            None => return Ok(Some(Wait::Message(None))),
-            Some(due) if due > now => return Ok(Some(Wait::Message(self.instant(due)))),
-            Some(_) => {}
+        let next_due = move |store: &_| queue::next_due(store, &name);
+        let due = self.store.read_async(next_due).await?;
+        if due.is_none_or(|due| due > now) {
+            return Ok(Some(Wait {
+                until: due.and_then(|due| self.instant(due)),
+                for_message: true,
+            }));
         }
         let mut slots = vec![first];
-        if !failing && !limits.is_limited() {
+        if !is_failing && !limits.is_limited() {
             while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
                 slots.push(slot);
             }
         }
-        let (name, most, counts) = (self.name.clone(), slots.len(), self.counts_days);
+        let (name, limit, has_daily_limit) = (self.name.clone(), slots.len(), self.has_daily_limit);
         let claimed = self.store.write(move |store| {
-            let entries = queue::claim(store, &name, now, most)?;
-            if counts && !entries.is_empty() {
-                queue::count(store, &name, entries.len(), now)?;
+            let entries = queue::claim(store, &name, now, limit)?;
+            if has_daily_limit && !entries.is_empty() {
+                queue::add_claimed(store, &name, entries.len(), now)?;
             }
             Ok(entries)
         });
@@ -200,182 +206,206 @@ impl Account {
         Ok(None)
     }
 
-    /// The instant of a time of day, as far as the clocks agree.
+    /// The instant of a time of day, by the present system clock.
     fn instant(&self, time: Timestamp) -> Option<Instant> {
         let wait = Duration::try_from(time.duration_since(self.clock.now()));
         Instant::now().checked_add(wait.unwrap_or_default())
     }
 
+    /// A random number from 0 to 1.
     fn chance(&self) -> f64 {
-        lock(&self.chance).random()
+        lock(&self.rng).random()
     }
 
-    /// Sends and settles one entry.
-    async fn send(self: Arc<Self>, entry: Entry, slot: OwnedSemaphorePermit) {
-        let message = entry.message;
+    /// Sends one entry and records the outcome.
+    async fn send(self: Arc<Self>, entry: QueueEntry, slot: OwnedSemaphorePermit) {
+        let id = entry.message;
         let read = self
             .store
-            .read_async(move |store| queue::letter(store, message));
-        let attempt = match read.await {
-            Ok(Some(letter)) => {
-                let attempt = self.attempt_in_time(&entry, &letter).await;
-                self.tell(&entry, &letter, &attempt);
-                attempt
+            .read_async(move |store| queue::message(store, id));
+        let outcome = match read.await {
+            Ok(Some(message)) => {
+                let outcome = self.attempt_until_aborted(&entry, &message).await;
+                self.log(&entry, &message, &outcome);
+                outcome
             }
-            Ok(None) => Attempt::Refused("the message was deleted before it was sent".to_owned()),
+            Ok(None) => TransactionOutcome::Rejected(
+                "the message was deleted before it was sent".to_owned(),
+            ),
             Err(error) => {
-                self.pause(&error.to_string());
-                Attempt::NotBegun(error.to_string())
+                self.start_pause(&error.to_string());
+                TransactionOutcome::NotStarted(error.to_string())
             }
         };
         let now = self.clock.now();
-        let settlement = Settlement::of(attempt, &entry, self.patience, now, self.chance());
-        self.settle(entry, settlement).await;
+        let update = QueueUpdate::after(outcome, &entry, self.policy, now, self.chance());
+        self.record(entry, update).await;
         drop(slot);
-        self.ended.notify_one();
+        self.transaction_ended.notify_one();
     }
 
-    /// An attempt, broken off when the relay can't wait for it any more.
-    async fn attempt_in_time(&self, entry: &Entry, letter: &Letter) -> Attempt {
+    async fn attempt_until_aborted(
+        &self,
+        entry: &QueueEntry,
+        message: &OutgoingMessage,
+    ) -> TransactionOutcome {
         let handed_over = AtomicBool::new(false);
         let mut phase = self.phase.clone();
         tokio::select! {
-            attempt = self.attempt(entry, letter, &handed_over) => attempt,
-            _ = phase.wait_for(|phase| *phase == Phase::BreakingOff) => {
-                let words = "the gateway was stopped".to_owned();
+            outcome = self.attempt(entry, message, &handed_over) => outcome,
+            _ = phase.wait_for(|phase| *phase == Phase::Aborting) => {
+                let reason = "the gateway was stopped".to_owned();
                 if handed_over.load(Ordering::Relaxed) {
-                    Attempt::Doubt(words)
+                    TransactionOutcome::InDoubt(reason)
                 } else {
-                    Attempt::NotBegun(words)
+                    TransactionOutcome::NotStarted(reason)
                 }
             }
         }
     }
 
-    async fn attempt(&self, entry: &Entry, letter: &Letter, handed_over: &AtomicBool) -> Attempt {
+    async fn attempt(
+        &self,
+        entry: &QueueEntry,
+        message: &OutgoingMessage,
+        handed_over: &AtomicBool,
+    ) -> TransactionOutcome {
         loop {
-            let open = lock(&self.idle).pop();
-            let mut connection = match open {
-                Some(connection) => connection,
-                None => match self.server.connect().await {
-                    Ok(connection) => connection,
-                    Err(why) => {
-                        self.pause(&why.to_string());
-                        return Attempt::NotBegun(why.to_string());
-                    }
-                },
+            let idle = lock(&self.idle).pop();
+            let connected = match idle {
+                Some(connection) => Ok(connection),
+                None => self.connector.connect().await,
             };
-            let attempt = connection.send(letter, &entry.recipient, handed_over).await;
+            let mut connection = match connected {
+                Ok(connection) => connection,
+                Err(reason) => {
+                    self.start_pause(&reason);
+                    return TransactionOutcome::NotStarted(reason);
+                }
+            };
+            let received = received_header(connection.hello(), message);
+            let pieces = [received.as_bytes(), &message.head, &message.body];
+            let sender = &message.envelope_from;
+            let outcome = connection
+                .send(sender, &entry.recipient, &pieces, handed_over)
+                .await;
             if connection.is_usable() {
                 lock(&self.idle).push(connection);
             }
-            match attempt {
-                Attempt::Stale => {}
-                Attempt::NotBegun(words) => {
-                    self.pause(&words);
-                    return Attempt::NotBegun(words);
-                }
-                attempt => {
-                    lock(&self.gate).reached();
-                    return attempt;
-                }
+            match &outcome {
+                TransactionOutcome::Stale => continue,
+                TransactionOutcome::NotStarted(reason) => self.start_pause(reason),
+                _ => lock(&self.pause).record_success(),
             }
+            return outcome;
         }
     }
 
-    /// Nothing goes for a while.
-    fn pause(&self, why: &str) {
+    fn start_pause(&self, reason: &str) {
         let chance = self.chance();
-        if let Some(pause) = lock(&self.gate).failed(Instant::now(), chance) {
+        if let Some(pause) = lock(&self.pause).record_failure(Instant::now(), chance) {
             let pause = format!("{:.1}s", pause.as_secs_f64());
-            tracing::warn!(account = self.name, pause, why, "the server can't be used");
+            tracing::warn!(account = self.name, pause, reason, "can't use the server");
         }
     }
 
-    fn tell(&self, entry: &Entry, letter: &Letter, attempt: &Attempt) {
-        let (account, to, uid) = (&self.name, &entry.recipient, &letter.uid);
-        match attempt {
-            Attempt::Taken(words) => tracing::info!(account, uid, to, words, "sent"),
-            Attempt::Refused(words) => tracing::warn!(account, uid, to, words, "refused"),
-            Attempt::PutOff(words) => tracing::info!(account, uid, to, words, "put off"),
-            Attempt::Cut(words) => tracing::warn!(
+    fn log(&self, entry: &QueueEntry, message: &OutgoingMessage, outcome: &TransactionOutcome) {
+        let (account, to, uid) = (&self.name, &entry.recipient, &message.uid);
+        match outcome {
+            TransactionOutcome::Accepted(reply) => {
+                tracing::info!(account, uid, to, reply, "accepted");
+            }
+            TransactionOutcome::Rejected(reply) => {
+                tracing::warn!(account, uid, to, reply, "rejected");
+            }
+            TransactionOutcome::Deferred(reply) => {
+                tracing::info!(account, uid, to, reply, "deferred");
+            }
+            TransactionOutcome::Interrupted(reason) => tracing::warn!(
                 account,
                 uid,
                 to,
-                words,
-                "cut off before the message was handed over: it was not taken"
+                reason,
+                "interrupted before the message was complete: it was not accepted"
             ),
-            Attempt::Doubt(words) => tracing::warn!(
+            TransactionOutcome::InDoubt(reason) => tracing::warn!(
                 account,
                 uid,
                 to,
-                words,
-                "cut off after the message was handed over: it may have been taken, and is sent again"
+                reason,
+                "interrupted before the reply: the message may have been accepted and is sent again"
             ),
-            Attempt::NotBegun(_) | Attempt::Stale => {}
+            TransactionOutcome::NotStarted(_) | TransactionOutcome::Stale => {}
         }
     }
 
-    /// Writes what became of an entry, as long as it takes: else it would be sent again.
-    async fn settle(&self, entry: Entry, settlement: Settlement) {
-        let entry = Arc::new((entry, settlement));
+    /// Records the outcome of an attempt, and retries until it is written: without it, the entry
+    /// would be sent again.
+    async fn record(&self, entry: QueueEntry, update: QueueUpdate) {
+        let shared = Arc::new((entry, update));
         let mut phase = self.phase.clone();
         loop {
-            let (this, now) = (Arc::clone(&entry), self.clock.now());
-            let settled = self
+            let (outcome, now) = (Arc::clone(&shared), self.clock.now());
+            let write = self
                 .store
-                .write(move |store| queue::settle(store, &this.0, &this.1, now));
-            let Err(error) = settled.await else { return };
-            tracing::error!(account = self.name, %error, "what became of a message can't be written");
-            if *phase.borrow_and_update() == Phase::BreakingOff || self.store.failure().is_some() {
+                .write(move |store| queue::update(store, &outcome.0, &outcome.1, now));
+            let Err(error) = write.await else { return };
+            tracing::error!(account = self.name, %error, "can't record the outcome for a message");
+            if *phase.borrow_and_update() == Phase::Aborting || self.store.failure().is_some() {
                 return;
             }
-            // Also over when the relay ends: then it is tried once more.
-            let _ = timeout(UNWRITTEN, phase.changed()).await;
+            // A change of the phase ends the wait early: one more try.
+            let _ = timeout(STORE_RETRY, phase.changed()).await;
         }
     }
 
-    /// Gives up what has waited for too long, even while the server can't be reached.
+    /// Gives up the entries that are too old, even while the server can't be reached.
     async fn give_up_old(&self) {
         let now = self.clock.now();
-        let before = self.patience.too_old(now);
+        let before = self.policy.give_up_before(now);
         loop {
             let name = self.name.clone();
-            let old = move |store: &_| queue::old(store, &name, before, TOGETHER);
-            let entries = match self.store.read_async(old).await {
+            let older = move |store: &_| queue::older(store, &name, before, GIVE_UP_BATCH);
+            let entries = match self.store.read_async(older).await {
                 Ok(entries) if entries.is_empty() => return,
                 Ok(entries) => entries,
                 Err(error) => {
-                    return tracing::error!(account = self.name, %error, "the queue can't be read");
+                    return tracing::error!(account = self.name, %error, "can't read the queue");
                 }
             };
             let messages = entries.len();
-            let given_up = self.store.write(move |store| {
+            let written = self.store.write(move |store| {
                 entries.iter().try_for_each(|entry| {
-                    queue::settle(store, entry, &entry.given_up(&entry.error), now)
+                    queue::update(store, entry, &entry.given_up(&entry.error), now)
                 })
             });
-            match given_up.await {
+            match written.await {
                 Ok(()) => tracing::warn!(
                     account = self.name,
                     messages,
-                    "given up: they have waited for too long"
+                    "gave up messages that waited too long"
                 ),
                 Err(error) => {
-                    tracing::error!(account = self.name, %error, "messages can't be given up");
-                    return sleep(UNWRITTEN).await;
+                    tracing::error!(account = self.name, %error, "can't give up messages");
+                    return sleep(STORE_RETRY).await;
                 }
             }
         }
     }
 
-    /// Closes connections that nobody needs.
     fn close_idle(&self) {
-        let old: Vec<_> = lock(&self.idle)
-            .extract_if(.., |connection| connection.idle() >= IDLE)
+        let idle: Vec<_> = lock(&self.idle)
+            .extract_if(.., |connection| connection.idle_time() >= IDLE_TIMEOUT)
             .collect();
-        for connection in old {
-            tokio::spawn(connection.close());
+        for connection in idle {
+            tokio::spawn(connection.quit());
         }
     }
+}
+
+/// The header that a gateway into SMTP adds (RFC 5321 3.7.2). It does not say who posted the message.
+fn received_header(hello: &str, message: &OutgoingMessage) -> String {
+    let date = Date::new(message.created_at.as_second()).to_rfc822();
+    let uid = &message.uid;
+    format!("Received: by {hello} (mailrun) with HTTP id {uid};\r\n\t{date}\r\n")
 }

@@ -1,52 +1,47 @@
-//! The queue: what still has to go to an SMTP server, an entry for each recipient of each message.
+//! The queue of messages for SMTP servers: one entry for each recipient of each message.
 //!
-//! An entry that the server has decided about is gone: the message's events tell of it.
+//! An entry is deleted once the server has accepted or rejected it; the outcome becomes an event of the message.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::outcome::Settlement;
+use super::retry::QueueUpdate;
 use crate::gateway::store::{EventKind, NewEvent, insert_event, set_status};
 
-/// A minute of the calendar, in milliseconds.
-const MINUTE: i64 = 60_000;
-/// A day, in minutes.
-const DAY: i64 = 24 * 60;
+const MINUTE_MILLIS: i64 = 60_000;
+const DAY_MINUTES: i64 = 24 * 60;
 
-/// What is asked again and again, by indices alone.
+// These run all the time, so they must use an index; a test checks their query plans.
 const CLAIM: &str = "UPDATE queue SET state = 'sending' WHERE id IN (
        SELECT id FROM queue
        WHERE account = ? AND state <> 'sending' AND due_at <= ? ORDER BY due_at LIMIT ?
      ) RETURNING id, message, account, recipient, is_copy, attempts, doubts, first_at, error";
 const NEXT_DUE: &str =
     "SELECT due_at FROM queue WHERE account = ? AND state <> 'sending' ORDER BY due_at LIMIT 1";
-const OLD: &str =
+const OLDER: &str =
     "SELECT id, message, account, recipient, is_copy, attempts, doubts, first_at, error FROM queue
      WHERE account = ? AND first_at <= ? AND state <> 'sending' ORDER BY first_at LIMIT ?";
 
 /// A message for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct QueueEntry {
     pub(super) id: i64,
     pub(super) message: i64,
     pub(super) account: String,
     pub(super) recipient: String,
-    /// Whether it is a copy (`cc`, `bcc`): the message's status is that of its first recipient.
+    /// A copy (`cc`, `bcc`) does not affect the status of the message.
     pub(super) is_copy: bool,
-    /// How many attempts counted.
     pub(super) attempts: u32,
-    /// How many of them may have been taken.
+    /// How many of the attempts the server may have accepted.
     pub(super) doubts: u32,
-    /// When it was queued.
+    /// When the entry was queued.
     pub(super) first_at: Timestamp,
-    /// Why it was not taken so far, or nothing.
+    /// Why the last attempt failed; empty before the first.
     pub(super) error: String,
 }
 
-/// A message as it goes out.
 #[derive(Debug, Clone)]
-pub(super) struct Letter {
-    /// Its public name.
+pub(super) struct OutgoingMessage {
     pub(super) uid: String,
     pub(super) envelope_from: String,
     pub(super) created_at: Timestamp,
@@ -57,7 +52,7 @@ pub(super) struct Letter {
 /// Queues a message for its recipient and the copies, each address once.
 ///
 /// # Errors
-/// What SQLite says.
+/// SQLite fails.
 pub fn enqueue<'a>(
     connection: &Connection,
     message: i64,
@@ -86,19 +81,18 @@ pub fn enqueue<'a>(
     Ok(())
 }
 
-/// Makes up to `most` entries of an account that are due `sending`.
+/// Marks up to `limit` due entries of an account as `sending`.
 pub(super) fn claim(
     connection: &Connection,
     account: &str,
     now: Timestamp,
-    most: usize,
-) -> rusqlite::Result<Vec<Entry>> {
+    limit: usize,
+) -> rusqlite::Result<Vec<QueueEntry>> {
     let mut claim = connection.prepare_cached(CLAIM)?;
-    let values = params![account, now.as_millisecond(), most as i64];
+    let values = params![account, now.as_millisecond(), limit as i64];
     claim.query_map(values, entry)?.collect()
 }
 
-/// When the next entry of an account is due.
 pub(super) fn next_due(
     connection: &Connection,
     account: &str,
@@ -107,20 +101,20 @@ pub(super) fn next_due(
     select.query_row([account], |row| time(row, 0)).optional()
 }
 
-/// Up to `most` entries of an account that have waited since `before` or longer.
-pub(super) fn old(
+/// Up to `limit` entries of an account that were queued at `before` or earlier.
+pub(super) fn older(
     connection: &Connection,
     account: &str,
     before: Timestamp,
-    most: usize,
-) -> rusqlite::Result<Vec<Entry>> {
-    let mut select = connection.prepare_cached(OLD)?;
-    let values = params![account, before.as_millisecond(), most as i64];
+    limit: usize,
+) -> rusqlite::Result<Vec<QueueEntry>> {
+    let mut select = connection.prepare_cached(OLDER)?;
+    let values = params![account, before.as_millisecond(), limit as i64];
     select.query_map(values, entry)?.collect()
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    Ok(Entry {
+fn entry(row: &Row<'_>) -> rusqlite::Result<QueueEntry> {
+    Ok(QueueEntry {
         id: row.get(0)?,
         message: row.get(1)?,
         account: row.get(2)?,
@@ -135,18 +129,21 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let milliseconds = row.get(column)?;
-    // A time out of range is never written.
+    // No time out of range is ever written.
     Ok(Timestamp::from_millisecond(milliseconds).unwrap_or_default())
 }
 
-/// The message of an entry; none when somebody has deleted it.
-pub(super) fn letter(connection: &Connection, message: i64) -> rusqlite::Result<Option<Letter>> {
+/// The message of an entry; `None` if it has been deleted.
+pub(super) fn message(
+    connection: &Connection,
+    message: i64,
+) -> rusqlite::Result<Option<OutgoingMessage>> {
     let mut select = connection.prepare_cached(
         "SELECT uid, envelope_from, created_at, head, body.bytes
          FROM message LEFT JOIN body ON body.id = message.body WHERE message.id = ?",
     )?;
-    let letter = |row: &Row<'_>| {
-        Ok(Letter {
+    let read = |row: &Row<'_>| {
+        Ok(OutgoingMessage {
             uid: row.get(0)?,
             envelope_from: row.get(1)?,
             created_at: time(row, 2)?,
@@ -154,19 +151,19 @@ pub(super) fn letter(connection: &Connection, message: i64) -> rusqlite::Result<
             body: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
         })
     };
-    select.query_row([message], letter).optional()
+    select.query_row([message], read).optional()
 }
 
-/// Says what became of an entry. One that was deleted with its message stays so; an entry that has got
-/// its ID since is another message's.
-pub(super) fn settle(
+/// Records the outcome of an attempt. An entry that was deleted with its message stays deleted, even if
+/// another message's entry has reused its ID.
+pub(super) fn update(
     connection: &Connection,
-    entry: &Entry,
-    settlement: &Settlement,
+    entry: &QueueEntry,
+    update: &QueueUpdate,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    match settlement {
-        Settlement::Ended { status, words } => {
+    match update {
+        QueueUpdate::Finished { status, reason } => {
             let mut delete =
                 connection.prepare_cached("DELETE FROM queue WHERE id = ? AND message = ?")?;
             if delete.execute([entry.id, entry.message])? == 0 {
@@ -178,7 +175,7 @@ pub(super) fn settle(
                 copy: entry.is_copy.then_some(&entry.recipient),
                 kind: EventKind::Status(*status),
                 at: now,
-                description: words,
+                description: reason,
             };
             insert_event(connection, &event)?;
             if entry.is_copy {
@@ -186,11 +183,11 @@ pub(super) fn settle(
             }
             set_status(connection, entry.message, *status, now)
         }
-        Settlement::Waits {
+        QueueUpdate::Waiting {
             due_at,
             counted,
             doubtful,
-            words,
+            reason,
         } => {
             let mut update = connection.prepare_cached(
                 "UPDATE queue SET state = iif(doubts + ?1 > 0, 'doubtful', 'waiting'), doubts = doubts + ?1,
@@ -201,7 +198,7 @@ pub(super) fn settle(
                 doubtful,
                 counted,
                 due_at,
-                words,
+                reason,
                 entry.id,
                 entry.message
             ])?;
@@ -210,12 +207,12 @@ pub(super) fn settle(
     }
 }
 
-/// Makes entries that a process left `sending` as it died doubtful: they may have been sent. Gives
-/// the public names of their messages, and their recipients.
-pub(super) fn take_up(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+/// Marks entries that a previous process left `sending` as doubtful: they may have been accepted.
+/// Returns the UIDs of their messages, and their recipients.
+pub(super) fn recover(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let mut update = connection.prepare(
         "UPDATE queue SET state = 'doubtful', doubts = doubts + 1, attempts = attempts + 1,
-           error = 'the gateway ended before the answer came: it may have been taken'
+           error = 'the gateway stopped before the server replied; the message may have been accepted'
          WHERE state = 'sending'
          RETURNING (SELECT uid FROM message WHERE id = queue.message), recipient",
     )?;
@@ -224,10 +221,10 @@ pub(super) fn take_up(connection: &Connection) -> rusqlite::Result<Vec<(String, 
         .collect()
 }
 
-/// How many entries each account has.
+/// The number of entries of each account.
 ///
 /// # Errors
-/// What SQLite says.
+/// SQLite fails.
 pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut select =
         connection.prepare_cached("SELECT account, count(*) FROM queue GROUP BY account")?;
@@ -236,8 +233,8 @@ pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> 
         .collect()
 }
 
-/// Counts entries that are claimed, for a limit of a day.
-pub(super) fn count(
+/// Adds to the counts behind a daily limit.
+pub(super) fn add_claimed(
     connection: &Connection,
     account: &str,
     entries: usize,
@@ -247,19 +244,18 @@ pub(super) fn count(
         "INSERT INTO relayed (account, minute, entries) VALUES (?, ?, ?)
          ON CONFLICT (account, minute) DO UPDATE SET entries = entries + excluded.entries",
     )?;
-    let minute = now.as_millisecond().div_euclid(MINUTE);
+    let minute = now.as_millisecond().div_euclid(MINUTE_MILLIS);
     upsert.execute(params![account, minute, entries as i64])?;
     Ok(())
 }
 
-/// How many entries were claimed in each minute of the last 24 hours, oldest first. What is older is
-/// forgotten.
-pub(super) fn counted(
+/// The number of entries claimed in each minute of the last 24 hours, oldest first. Deletes older counts.
+pub(super) fn claimed_by_minute(
     connection: &Connection,
     account: &str,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(i64, u64)>> {
-    let since = now.as_millisecond().div_euclid(MINUTE) - DAY;
+    let since = now.as_millisecond().div_euclid(MINUTE_MILLIS) - DAY_MINUTES;
     connection.execute("DELETE FROM relayed WHERE minute < ?", [since])?;
     let mut select = connection
         .prepare("SELECT minute, entries FROM relayed WHERE account = ? ORDER BY minute")?;
@@ -279,7 +275,7 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    /// A store with messages 1, 2, …, one for each of `to`, queued a second after the other.
+    /// A store with messages 1, 2, … for the addresses `to`, queued one second apart.
     fn store(to: &[&str]) -> Connection {
         let store = Connection::open_in_memory().expect("a database");
         let schema = include_str!("../store/schema.sql");
@@ -297,12 +293,12 @@ mod tests {
         store
     }
 
-    fn claimed(store: &Connection, now: i64, most: usize) -> Vec<Entry> {
-        claim(store, "a", at(now), most).expect("a claim")
+    fn claimed(store: &Connection, now: i64, limit: usize) -> Vec<QueueEntry> {
+        claim(store, "a", at(now), limit).expect("a claim")
     }
 
     #[test]
-    fn what_is_due_is_claimed_once_and_the_oldest_first() {
+    fn due_entries_are_claimed_once_oldest_first() {
         let store = store(&["a@x.example", "b@x.example", "c@x.example"]);
         assert_eq!(claimed(&store, 0, 9), []);
         let first = claimed(&store, 2, 1);
@@ -315,29 +311,29 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_waits_or_ends_with_an_event() {
+    fn an_entry_waits_or_finishes_with_an_event() {
         let store = store(&["a@x.example"]);
         let entry = claimed(&store, 1, 1).remove(0);
-        let waits = Settlement::Waits {
+        let lost = QueueUpdate::Waiting {
             due_at: at(60),
             counted: true,
             doubtful: true,
-            words: "lost".to_owned(),
+            reason: "lost".to_owned(),
         };
-        settle(&store, &entry, &waits, at(2)).expect("settled");
+        update(&store, &entry, &lost, at(2)).expect("an update");
         assert_eq!(claimed(&store, 59, 1), []);
         let entry = claimed(&store, 60, 1).remove(0);
         assert_eq!(
             (entry.attempts, entry.doubts, &*entry.error),
             (1, 1, "lost")
         );
-        let ended = Settlement::Ended {
+        let finished = QueueUpdate::Finished {
             status: Status::Ok,
-            words: "250".to_owned(),
+            reason: "250".to_owned(),
         };
-        // The second time there is nothing left to settle.
+        // The second update changes nothing.
         for _ in 0..2 {
-            settle(&store, &entry, &ended, at(61)).expect("settled");
+            update(&store, &entry, &finished, at(61)).expect("an update");
         }
         assert_eq!(waiting(&store).expect("counts"), []);
         let events = "SELECT group_concat(kind || ' ' || description) FROM event";
@@ -348,20 +344,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_in_flight_is_doubtful_at_the_next_start() {
+    fn entries_in_flight_are_doubtful_after_a_restart() {
         let store = store(&["a@x.example", "b@x.example"]);
         claimed(&store, 1, 1);
-        let left = take_up(&store).expect("entries");
+        let left = recover(&store).expect("entries");
         assert_eq!(left, [("0".to_owned(), "a@x.example".to_owned())]);
-        assert_eq!(take_up(&store).expect("entries"), []);
+        assert_eq!(recover(&store).expect("entries"), []);
         let again = claimed(&store, 1, 1);
         assert_eq!((again[0].attempts, again[0].doubts), (1, 1));
     }
 
     #[test]
-    fn no_query_on_the_way_looks_at_the_whole_queue() {
+    fn no_frequent_query_scans_the_whole_queue() {
         let store = store(&[]);
-        for query in [CLAIM, NEXT_DUE, OLD] {
+        for query in [CLAIM, NEXT_DUE, OLDER] {
             let mut explain = store
                 .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
                 .expect("a plan");

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::StoreError;
 use super::message_source::message_source_in;
-use crate::web::cut;
+use crate::web::truncate;
 
 /// The maximum number of messages that are indexed in a commit.
 const BATCH: u32 = 200;
@@ -161,7 +161,7 @@ pub(crate) fn fold_for_search(text: &str) -> String {
 fn text(source: &[u8]) -> String {
     let message = MessageParser::new().with_mime_headers().parse(source);
     let text = message.as_ref().and_then(|message| message.body_text(0));
-    cut(&text.unwrap_or_default(), MAX_TEXT).to_owned()
+    truncate(&text.unwrap_or_default(), MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]

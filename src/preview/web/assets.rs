@@ -3,7 +3,7 @@
 use axum::extract::Path;
 use axum::response::Response;
 
-use crate::web::{self, Failed, File};
+use crate::web::{self, HttpError, PageFile};
 
 macro_rules! files {
     ($($name:literal),*) => {
@@ -12,7 +12,7 @@ macro_rules! files {
 }
 
 const PAGE: &str = include_str!("../../../templates/preview/preview.html");
-const FILES: [File; 10] = files![
+const FILES: [PageFile; 10] = files![
     "preview.css",
     "preview.js",
     "api.js",
@@ -29,6 +29,6 @@ pub(super) async fn page() -> Response {
     web::page(PAGE)
 }
 
-pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failed> {
+pub(super) async fn file(Path(name): Path<String>) -> Result<Response, HttpError> {
     web::file(&FILES, &name)
 }

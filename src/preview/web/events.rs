@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use tokio::sync::watch;
 
 use super::live_campaign::LiveCampaign;
-use crate::web::{self, Stopping, Watched};
+use crate::web::{self, ChangeSource, Stopping};
 
 pub(super) async fn events(
     State(live): State<Arc<LiveCampaign>>,
@@ -29,7 +29,7 @@ struct Saves {
     started: String,
 }
 
-impl Watched for Saves {
+impl ChangeSource for Saves {
     async fn changed(&mut self) -> Option<()> {
         self.version.changed().await.ok()
     }

@@ -14,21 +14,21 @@ use super::loaded_campaign::LoadedCampaign;
 use super::query::{Query, QueryError};
 use super::to_json;
 use crate::finding::Severity;
-use crate::web::{Failed, Fields, json};
+use crate::web::{HttpError, QueryParams, json};
 
 /// The most rows of one answer.
 const MAX_ROWS: usize = 200;
 /// The most time for one step of a scan.
 const SCAN_STEP: Duration = Duration::from_millis(500);
 
-impl From<std::io::Error> for Failed {
+impl From<std::io::Error> for HttpError {
     fn from(error: std::io::Error) -> Self {
         let text = format!("Can't read the recipients: {error}");
         Self(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 }
 
-impl From<QueryError> for Failed {
+impl From<QueryError> for HttpError {
     fn from(error: QueryError) -> Self {
         Self(StatusCode::BAD_REQUEST, error.to_string())
     }
@@ -73,8 +73,8 @@ pub(super) async fn about(State(live): State<Arc<LiveCampaign>>) -> Response {
 /// A page of the rows that match a search, or the rows with the numbers in `of`.
 pub(super) async fn rows(
     State(live): State<Arc<LiveCampaign>>,
-    fields: Fields,
-) -> Result<Response, Failed> {
+    fields: QueryParams,
+) -> Result<Response, HttpError> {
     let page = live.with_current(move |_, current| {
         let of = fields.get("of");
         if !of.is_empty() {
@@ -106,7 +106,10 @@ pub(super) async fn rows(
     Ok(json(&page.await?))
 }
 
-fn lines(current: &LoadedCampaign, rows: impl Iterator<Item = u32>) -> Result<Vec<Value>, Failed> {
+fn lines(
+    current: &LoadedCampaign,
+    rows: impl Iterator<Item = u32>,
+) -> Result<Vec<Value>, HttpError> {
     let mut lines = Vec::new();
     for row in rows.take(MAX_ROWS) {
         if let Some(recipient) = current.recipient(row, &[])? {
@@ -120,8 +123,8 @@ fn lines(current: &LoadedCampaign, rows: impl Iterator<Item = u32>) -> Result<Ve
 /// findings are found or the time is up. Returns how far it got.
 pub(super) async fn scan(
     State(live): State<Arc<LiveCampaign>>,
-    fields: Fields,
-) -> Result<Response, Failed> {
+    fields: QueryParams,
+) -> Result<Response, HttpError> {
     let started = Instant::now();
     let scanned = live.with_current(move |_, current| {
         let text = fields.get("q");
@@ -156,7 +159,7 @@ pub(super) async fn scan(
     Ok(json(&scanned.await?))
 }
 
-pub(super) fn invalid_check() -> Failed {
+pub(super) fn invalid_check() -> HttpError {
     let text = "The [check] table of campaign.toml is invalid.".to_owned();
-    Failed(StatusCode::CONFLICT, text)
+    HttpError(StatusCode::CONFLICT, text)
 }

@@ -11,7 +11,7 @@ use super::loaded_campaign::LoadedCampaign;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Finding;
-use crate::web::Failed;
+use crate::web::HttpError;
 
 pub(super) struct LiveCampaign {
     path: PathBuf,
@@ -90,21 +90,21 @@ impl LiveCampaign {
     /// Runs `work` on the current version in a thread for blocking work.
     pub(super) async fn with_current<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self, &Arc<LoadedCampaign>) -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
+        work: impl FnOnce(&Self, &Arc<LoadedCampaign>) -> Result<T, HttpError> + Send + 'static,
+    ) -> Result<T, HttpError> {
         let live = Arc::clone(self);
         let done = spawn_blocking(move || {
             let current = live.versions(|versions| versions.current.clone());
             let current = current.ok_or_else(|| {
                 let text = "The campaign has errors. Fix them to see its messages.";
-                Failed(StatusCode::CONFLICT, text.to_owned())
+                HttpError(StatusCode::CONFLICT, text.to_owned())
             })?;
             work(&live, &current)
         });
         done.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a preview request failed");
             let text = "Internal error. The log of mailrun has details.".to_owned();
-            Err(Failed(StatusCode::INTERNAL_SERVER_ERROR, text))
+            Err(HttpError(StatusCode::INTERNAL_SERVER_ERROR, text))
         })
     }
 }

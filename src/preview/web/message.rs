@@ -18,14 +18,14 @@ use crate::finding::Finding;
 use crate::frame::{self, ColourScheme};
 use crate::preview::{inline_image, mime};
 use crate::render::Prepared;
-use crate::web::{Failed, Fields, Mail, attachment, cut, json, plain};
+use crate::web::{HttpError, Mail, QueryParams, attachment, json, plain, truncate};
 
 /// The most bytes of a text or a source in an answer.
 const MAX_TEXT: usize = 1_000_000;
 /// The prefix of the fields that replace a cell: `set.COLUMN`.
 const SET: &str = "set.";
 
-fn replaced_cells(fields: &Fields) -> Vec<(String, String)> {
+fn replaced_cells(fields: &QueryParams) -> Vec<(String, String)> {
     let set = fields
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(SET)?, value)));
@@ -37,10 +37,10 @@ fn recipient(
     current: &LoadedCampaign,
     row: u32,
     set: &[(String, String)],
-) -> Result<Recipient, Failed> {
+) -> Result<Recipient, HttpError> {
     current.recipient(row, set)?.ok_or_else(|| {
         let text = format!("{} has no row {row}.", current.rows.name);
-        Failed(StatusCode::NOT_FOUND, text)
+        HttpError(StatusCode::NOT_FOUND, text)
     })
 }
 
@@ -55,10 +55,10 @@ fn prepare_row(
     campaign: &LoadedCampaign,
     row: u32,
     set: &[(String, String)],
-) -> Result<Prepared, Failed> {
+) -> Result<Prepared, HttpError> {
     let recipient = recipient(campaign, row, set)?;
     prepare(campaign, &recipient)
-        .map_err(|finding| Failed(StatusCode::UNPROCESSABLE_ENTITY, finding.message))
+        .map_err(|finding| HttpError(StatusCode::UNPROCESSABLE_ENTITY, finding.message))
 }
 
 impl LiveCampaign {
@@ -66,9 +66,9 @@ impl LiveCampaign {
     async fn with_message<T: Send + 'static>(
         self: &Arc<Self>,
         row: u32,
-        fields: &Fields,
-        work: impl FnOnce(&LoadedCampaign, Prepared) -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
+        fields: &QueryParams,
+        work: impl FnOnce(&LoadedCampaign, Prepared) -> Result<T, HttpError> + Send + 'static,
+    ) -> Result<T, HttpError> {
         let set = replaced_cells(fields);
         self.with_current(move |_, current| work(current, prepare_row(current, row, &set)?))
             .await
@@ -78,8 +78,8 @@ impl LiveCampaign {
 pub(super) async fn view(
     State(live): State<Arc<LiveCampaign>>,
     Path(row): Path<u32>,
-    fields: Fields,
-) -> Result<Response, Failed> {
+    fields: QueryParams,
+) -> Result<Response, HttpError> {
     let set = replaced_cells(&fields);
     let view = live.with_current(move |_, current| {
         let recipient = recipient(current, row, &set)?;
@@ -116,8 +116,8 @@ fn cells(current: &LoadedCampaign, recipient: &Recipient, original: &[String]) -
     let cell = |index: usize| {
         json!({
             "column": header.get(index),
-            "value": cells.get(index).map(|cell| cut(cell, MAX_TEXT)),
-            "original": original.get(index).map(|cell| cut(cell, MAX_TEXT)),
+            "value": cells.get(index).map(|cell| truncate(cell, MAX_TEXT)),
+            "original": original.get(index).map(|cell| truncate(cell, MAX_TEXT)),
             "used": used.iter().any(|(column, _)| *column == index),
         })
     };
@@ -133,7 +133,7 @@ fn message(prepared: &Prepared) -> Value {
         "subject": message.subject,
         "preheader": message.html.as_ref().map(|_| preheader(message)),
         "html": message.html().map(str::len),
-        "text": message.text().map(|text| cut(text, MAX_TEXT)),
+        "text": message.text().map(|text| truncate(text, MAX_TEXT)),
         "tags": message.tags,
         "files": files.map(|file| json!({
             "name": file.name,
@@ -148,19 +148,23 @@ fn message(prepared: &Prepared) -> Value {
 pub(super) async fn part(
     State(live): State<Arc<LiveCampaign>>,
     Path((row, part)): Path<(u32, String)>,
-    fields: Fields,
-) -> Result<Response, Failed> {
+    fields: QueryParams,
+) -> Result<Response, HttpError> {
     match part.as_str() {
         "html" => html(&live, row, &fields).await,
         "source" => source(&live, row, &fields).await,
         "headers" => headers(&live, row, &fields).await,
         "diff" => diff(&live, row, &fields).await,
         "eml" => eml(&live, row, &fields).await,
-        _ => Err(Failed(StatusCode::NOT_FOUND, "Not found.".to_owned())),
+        _ => Err(HttpError(StatusCode::NOT_FOUND, "Not found.".to_owned())),
     }
 }
 
-async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+async fn html(
+    live: &Arc<LiveCampaign>,
+    row: u32,
+    fields: &QueryParams,
+) -> Result<Response, HttpError> {
     let scheme = match fields.get("look") {
         "dark" => ColourScheme::Dark,
         "inverted" => ColourScheme::Inverted,
@@ -170,7 +174,7 @@ async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
         let message = &prepared.message;
         let html = message.html().ok_or_else(|| {
             let text = "This message has no HTML.".to_owned();
-            Failed(StatusCode::NOT_FOUND, text)
+            HttpError(StatusCode::NOT_FOUND, text)
         })?;
         let image = |id: &str| inline_image(message, id);
         Ok(frame::page_as(html, &image, scheme, &current.clock))
@@ -180,7 +184,11 @@ async fn html(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
     Ok((headers, [(CACHE_CONTROL, "no-store")], page).into_response())
 }
 
-async fn source(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+async fn source(
+    live: &Arc<LiveCampaign>,
+    row: u32,
+    fields: &QueryParams,
+) -> Result<Response, HttpError> {
     let source = live.with_message(row, fields, |_, prepared| {
         Ok(prepared
             .message
@@ -190,19 +198,27 @@ async fn source(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<R
     Ok(plain(source.await?))
 }
 
-async fn headers(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+async fn headers(
+    live: &Arc<LiveCampaign>,
+    row: u32,
+    fields: &QueryParams,
+) -> Result<Response, HttpError> {
     let headers = live.with_message(row, fields, |current, mut prepared| {
         // Encoding the attachments takes time, and the headers don't need them.
         prepared.message.attachments = Arc::default();
         let bytes = mime(&prepared, current.started)?;
-        let mail = Mail::read(&bytes);
+        let mail = Mail::parse(&bytes);
         let headers = mail.map_or_else(Vec::new, |mail| mail.headers());
         Ok(json!(headers))
     });
     Ok(json(&headers.await?))
 }
 
-async fn eml(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+async fn eml(
+    live: &Arc<LiveCampaign>,
+    row: u32,
+    fields: &QueryParams,
+) -> Result<Response, HttpError> {
     let bytes = live.with_message(row, fields, |current, prepared| {
         Ok(mime(&prepared, current.started)?)
     });
@@ -210,7 +226,11 @@ async fn eml(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Resp
 }
 
 /// Compares a message with that of row `other`, or with its version before the last save.
-async fn diff(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Response, Failed> {
+async fn diff(
+    live: &Arc<LiveCampaign>,
+    row: u32,
+    fields: &QueryParams,
+) -> Result<Response, HttpError> {
     let set = replaced_cells(fields);
     let is_text = fields.get("of") == "text";
     let other = fields.number("other");
@@ -218,7 +238,7 @@ async fn diff(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
         let body = |campaign: &LoadedCampaign, row, set: &[(String, String)]| {
             let message = prepare_row(campaign, row, set)?.message;
             let body = if is_text { message.text } else { message.html };
-            Ok::<_, Failed>(body.map_or_else(String::new, Arc::unwrap_or_clone))
+            Ok::<_, HttpError>(body.map_or_else(String::new, Arc::unwrap_or_clone))
         };
         let old = match other.and_then(|row| u32::try_from(row).ok()) {
             Some(other) => body(current, other, &[])?,
@@ -226,13 +246,16 @@ async fn diff(live: &Arc<LiveCampaign>, row: u32, fields: &Fields) -> Result<Res
                 let previous = live.versions(|versions| versions.previous.clone());
                 let previous = previous.ok_or_else(|| {
                     let text = "Nothing has been saved since this page was started.".to_owned();
-                    Failed(StatusCode::NOT_FOUND, text)
+                    HttpError(StatusCode::NOT_FOUND, text)
                 })?;
                 body(&previous, row, &[])?
             }
         };
         let new = body(current, row, &set)?;
-        Ok(diff_texts(cut(&old, MAX_TEXT), cut(&new, MAX_TEXT)))
+        Ok(diff_texts(
+            truncate(&old, MAX_TEXT),
+            truncate(&new, MAX_TEXT),
+        ))
     });
     Ok(json(&diff.await?))
 }

@@ -50,7 +50,7 @@ use tokio::net::TcpListener;
 
 use self::live_campaign::LiveCampaign;
 use crate::clock::Clock;
-use crate::web::{Failed, Guard, Limits, Server};
+use crate::web::{ConnectionLimits, Guard, HttpError, Server};
 
 pub(crate) struct Preview(Arc<LiveCampaign>);
 
@@ -74,9 +74,9 @@ impl Preview {
         let server = Server {
             router: router(Arc::clone(&self.0))
                 .layer(middleware::from_fn_with_state(guard, guarded)),
-            limits: Limits::default(),
-            watcher: Arc::new(()),
-            too_many: Box::new(|| {
+            limits: ConnectionLimits::default(),
+            observer: Arc::new(()),
+            rejection: Box::new(|| {
                 json!({ "error": "Too many connections" })
                     .to_string()
                     .into()
@@ -104,10 +104,10 @@ fn router(live: Arc<LiveCampaign>) -> Router {
 }
 
 async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let refuse = |status, words| Failed(status, words).into_response();
+    let refuse = |status, words| HttpError(status, words).into_response();
     guard.pass(request, next, refuse).await
 }
 
-async fn unknown() -> Failed {
-    Failed(StatusCode::NOT_FOUND, "Not found.".to_owned())
+async fn unknown() -> HttpError {
+    HttpError(StatusCode::NOT_FOUND, "Not found.".to_owned())
 }

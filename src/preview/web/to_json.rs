@@ -6,7 +6,7 @@ use super::super::preheader::preheader;
 use super::loaded_campaign::{LoadedCampaign, Recipient};
 use crate::address::Mailbox;
 use crate::finding::Finding;
-use crate::web::cut;
+use crate::web::truncate;
 
 /// The most bytes of a subject or a cell in the list.
 const MAX_LINE: usize = 300;
@@ -43,7 +43,7 @@ pub(super) fn line(current: &LoadedCampaign, recipient: &Recipient) -> Value {
     let address = stored.cell(current.rows.email);
     let mut line = json!({
         "row": stored.number,
-        "to": { "name": null, "address": cut(address, MAX_LINE) },
+        "to": { "name": null, "address": truncate(address, MAX_LINE) },
         "subject": "",
         "from": "",
         "preheader": "",
@@ -57,13 +57,13 @@ pub(super) fn line(current: &LoadedCampaign, recipient: &Recipient) -> Value {
         Err(finding) => Err(finding.clone()),
     };
     match prepared {
-        Err(finding) => line["error"] = cut(&finding.message, MAX_LINE).into(),
+        Err(finding) => line["error"] = truncate(&finding.message, MAX_LINE).into(),
         Ok(prepared) => {
             let message = &prepared.message;
             let from = &message.from;
             let sender = from.name.as_deref().unwrap_or(from.address.as_str());
-            line["from"] = cut(sender, MAX_LINE).into();
-            line["subject"] = cut(&message.subject, MAX_LINE).into();
+            line["from"] = truncate(sender, MAX_LINE).into();
+            line["subject"] = truncate(&message.subject, MAX_LINE).into();
             line["preheader"] = preheader(message).into();
         }
     }

@@ -1,4 +1,4 @@
-//! The inbox as its page asks for it: the list, the search, the messages, and a run's outbox in it.
+//! The JSON API of the inbox: the list, the search, messages, and the outbox of a run.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::inbox::Gateway;
 use crate::support::run::{Run, Running};
 
 #[test]
-fn the_list_has_all_newest_first_in_pages() {
+fn the_list_is_newest_first_in_pages() {
     let gateway = Gateway::start();
     for number in 1..=5 {
         let to = format!("jan{number}@example.com");
@@ -81,7 +81,7 @@ fn a_search_finds_by_every_key() {
         .get(&format!("{}/request", gateway.newest()))
         .json();
     let request = format!("request:{}", request["req_id"].as_str().expect("an ID"));
-    for (query, found) in [
+    for (query, subjects) in [
         ("", &both),
         ("cinnamon", &both),
         ("cinna due", &invoice),
@@ -123,19 +123,19 @@ fn a_search_finds_by_every_key() {
         ("… \"", &vec![]),
         ("\"", &both),
     ] {
-        assert_eq!(&gateway.found(query), found, "{query}");
+        assert_eq!(&gateway.subjects(query), subjects, "{query}");
     }
-    for (query, said) in [
-        ("before:soon", "before: wants a day"),
-        ("is:big", "is one of unread, read"),
+    for (query, message) in [
+        ("before:soon", "before: expects a day"),
+        ("is:big", "must be one of unread, read"),
     ] {
         let reply = gateway
             .site
             .get(&format!("/inbox/messages?q={query}"))
             .code(400)
             .json();
-        let error = reply["error"].as_str().expect("words");
-        assert!(error.contains(said), "{error}");
+        let error = reply["error"].as_str().expect("a message");
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -166,7 +166,7 @@ fn messages_are_grouped_by_tag_run_and_request() {
             .code(200)
             .json()
     };
-    let shown = |groups: Value| {
+    let fields = |groups: Value| {
         let group = |group: &Value| json!([group["name"], group["count"], group["query"]]);
         groups
             .as_array()
@@ -176,7 +176,7 @@ fn messages_are_grouped_by_tag_run_and_request() {
             .collect::<Value>()
     };
     assert_eq!(
-        shown(groups("tag")),
+        fields(groups("tag")),
         json!([
             ["all", 2, "tag:\"all\""],
             ["a \"x\"", 1, "tag:\"a \"\"x\"\"\""],
@@ -185,7 +185,7 @@ fn messages_are_grouped_by_tag_run_and_request() {
     );
     let run = "0123456789abcdef0123";
     assert_eq!(
-        shown(groups("run")),
+        fields(groups("run")),
         json!([[run, 2, format!("run:\"{run}\"")]])
     );
     let requests = groups("request");
@@ -196,17 +196,17 @@ fn messages_are_grouped_by_tag_run_and_request() {
     gateway.indexed();
     for by in ["tag", "run", "request"] {
         for group in groups(by).as_array().expect("groups") {
-            let found = gateway
+            let matches = gateway
                 .list(group["query"].as_str().expect("a query"))
                 .len();
-            assert_eq!(json!(found), group["count"], "{group}");
+            assert_eq!(json!(matches), group["count"], "{group}");
         }
     }
     gateway.site.get("/inbox/groups?by=size").code(400);
 }
 
-/// A message with everything: its path.
-fn letter(gateway: &Gateway) -> String {
+/// Posts a message with every kind of content. Returns its path.
+fn post_full_message(gateway: &Gateway) -> String {
     gateway.sendmail(&[
         ("to[0]", "jan@example.com"),
         ("subject", "Zażółć"),
@@ -229,9 +229,9 @@ fn letter(gateway: &Gateway) -> String {
 }
 
 #[test]
-fn a_message_is_shown_in_all_its_parts() {
+fn a_message_has_all_its_parts() {
     let gateway = Gateway::start();
-    let path = letter(&gateway);
+    let path = post_full_message(&gateway);
     let view = gateway.site.get(&path).code(200).json();
     assert_eq!(view["subject"], "Zażółć");
     assert_eq!(view["text"], "Cześć");
@@ -286,14 +286,14 @@ fn a_message_is_shown_in_all_its_parts() {
     );
     assert!(
         !request.to_string().contains("iVBORw"),
-        "what is attached is not kept twice"
+        "attachments are not stored twice"
     );
 }
 
 #[test]
-fn the_frame_is_sandboxed_by_its_own_answer() {
+fn the_response_itself_sandboxes_the_frame() {
     let gateway = Gateway::start();
-    let path = letter(&gateway);
+    let path = post_full_message(&gateway);
     let frame = gateway.site.get(&format!("{path}/html")).code(200);
     let policy = frame.header("content-security-policy");
     assert!(
@@ -330,9 +330,9 @@ fn the_frame_is_sandboxed_by_its_own_answer() {
 }
 
 #[test]
-fn what_is_downloaded_is_never_shown() {
+fn browsers_never_show_downloads() {
     let gateway = Gateway::start();
-    let path = letter(&gateway);
+    let path = post_full_message(&gateway);
     let file = gateway.site.get(&format!("{path}/parts/1")).code(200);
     assert_eq!(file.body, b"<script>1</script>");
     assert_eq!(file.header("content-type"), "application/octet-stream");
@@ -346,7 +346,7 @@ fn what_is_downloaded_is_never_shown() {
 }
 
 #[test]
-fn what_is_not_there_is_told() {
+fn missing_messages_are_404() {
     let gateway = Gateway::start();
     let none = "0".repeat(32);
     for path in ["", "/html", "/source", "/request", "/eml", "/parts/0"] {
@@ -372,9 +372,9 @@ fn what_is_not_there_is_told() {
 }
 
 #[test]
-fn an_address_that_can_name_nothing_is_answered_as_the_page_expects() {
+fn invalid_addresses_are_400_with_json() {
     let gateway = Gateway::start();
-    let path = letter(&gateway);
+    let path = post_full_message(&gateway);
     let parts = format!("{path}/parts/99999999999");
     for path in ["/inbox/m/%ff", "/inbox/m/%ff/html", "/inbox/%ff", &parts] {
         let reply = gateway.site.get(path).code(400);
@@ -388,7 +388,7 @@ fn an_address_that_can_name_nothing_is_answered_as_the_page_expects() {
 }
 
 #[test]
-fn messages_are_read_and_deleted() {
+fn messages_are_marked_and_deleted() {
     let gateway = Gateway::start();
     for subject in ["One", "Two", "Three"] {
         gateway.sendmail(&[
@@ -402,14 +402,14 @@ fn messages_are_read_and_deleted() {
         .site
         .change("POST", &format!("{path}/read"))
         .code(204);
-    assert_eq!(gateway.found("is:read"), ["Three"]);
+    assert_eq!(gateway.subjects("is:read"), ["Three"]);
     gateway
         .site
         .change("POST", &format!("{path}/unread"))
         .code(204);
-    assert_eq!(gateway.found("is:read"), [""; 0]);
+    assert_eq!(gateway.subjects("is:read"), [""; 0]);
     gateway.site.change("DELETE", &path).code(204);
-    assert_eq!(gateway.found(""), ["Two", "One"]);
+    assert_eq!(gateway.subjects(""), ["Two", "One"]);
     gateway.site.get(&path).code(404);
     gateway.indexed();
     let deleted = gateway
@@ -417,18 +417,18 @@ fn messages_are_read_and_deleted() {
         .change("DELETE", "/inbox/messages?q=subject:one")
         .code(200);
     assert_eq!(deleted.json(), json!({ "deleted": 1, "kept": 0 }));
-    assert_eq!(gateway.found(""), ["Two"]);
+    assert_eq!(gateway.subjects(""), ["Two"]);
     gateway
         .site
         .change("DELETE", "/inbox/messages?q=before:soon")
         .code(400);
     let deleted = gateway.site.change("DELETE", "/inbox/messages").code(200);
     assert_eq!(deleted.json(), json!({ "deleted": 1, "kept": 0 }));
-    assert_eq!(gateway.found(""), [""; 0]);
+    assert_eq!(gateway.subjects(""), [""; 0]);
 }
 
 #[test]
-fn what_has_no_letter_is_found_where_it_stands() {
+fn text_without_a_letter_is_found_literally() {
     let gateway = Gateway::start();
     for (subject, tag) in [("Hello", "a"), ("Party 🎉 100%", "🎈")] {
         gateway.sendmail(&[
@@ -442,7 +442,7 @@ fn what_has_no_letter_is_found_where_it_stands() {
     let (none, hello) = (vec![], vec!["Hello"]);
     let party = vec!["Party 🎉 100%"];
     let both = vec!["Party 🎉 100%", "Hello"];
-    for (query, found) in [
+    for (query, subjects) in [
         ("🎉", &party),
         ("\"🎉\"", &party),
         ("-🎉", &hello),
@@ -460,26 +460,26 @@ fn what_has_no_letter_is_found_where_it_stands() {
         ("!!!", &none),
         ("🅰 hello", &none),
     ] {
-        assert_eq!(&gateway.found(query), found, "{query}");
+        assert_eq!(&gateway.subjects(query), subjects, "{query}");
     }
     let page = gateway.site.get("/inbox/messages?q=%ff").code(200).json();
     assert_eq!(page["messages"], json!([]));
-    // Nothing is deleted that is not shown, nor before it is clear what is meant.
+    // Deleting uses the same matches as the list, and refuses incomplete searches.
     let delete = |query: &str| {
         let path = format!("/inbox/messages?q={query}");
         gateway.site.change("DELETE", &path)
     };
-    for half in ["subject:", "hello%20to:", "%22"] {
-        let error = delete(half).code(400).json()["error"].to_string();
-        assert!(error.contains("says nothing yet"), "{error}");
+    for incomplete in ["subject:", "hello%20to:", "%22"] {
+        let error = delete(incomplete).code(400).json()["error"].to_string();
+        assert!(error.contains("incomplete"), "{error}");
     }
     let deleted = delete("subject:%F0%9F%8E%89").code(200).json();
     assert_eq!(deleted, json!({ "deleted": 1, "kept": 0 }));
-    assert_eq!(gateway.found(""), hello);
+    assert_eq!(gateway.subjects(""), hello);
 }
 
 #[test]
-fn changes_are_told_at_once_and_do_not_hold_up_the_end() {
+fn changes_are_sent_at_once_and_do_not_delay_shutdown() {
     let gateway = Gateway::start();
     let stream = gateway.site.send("GET /inbox/events", &[], b"");
     stream
@@ -489,7 +489,7 @@ fn changes_are_told_at_once_and_do_not_hold_up_the_end() {
         .lines()
         .map(|line| line.expect("an event"));
     let mut next_id = || {
-        // Without data it would be no event.
+        // Browsers ignore an event without data.
         let line = lines.find(|line| line.starts_with("data:"));
         line.expect("an event")
             .trim_start_matches("data:")
@@ -500,9 +500,9 @@ fn changes_are_told_at_once_and_do_not_hold_up_the_end() {
     gateway.sendmail(&[("to[0]", "jan@example.com"), ("text", "x")]);
     let second = next_id();
     assert_ne!(first, second);
-    // Who knows it all is told nothing, until something changes.
-    let known = format!("Last-Event-ID: {first}");
-    let stream = gateway.site.send("GET /inbox/events", &[&known], b"");
+    // A page that knows the present state gets no event until something changes.
+    let last_id = format!("Last-Event-ID: {first}");
+    let stream = gateway.site.send("GET /inbox/events", &[&last_id], b"");
     let mut others = BufReader::new(stream)
         .lines()
         .map(|line| line.expect("an event"));
@@ -511,7 +511,7 @@ fn changes_are_told_at_once_and_do_not_hold_up_the_end() {
     gateway.running.wait().code(0);
 }
 
-/// A local run's inbox.
+/// Opens the inbox of a local run.
 fn inbox(run: &std::path::Path) -> (Running, Site) {
     let running = Run::new("inbox").arg(run).spawn();
     let site = Site::of(&running.first_line());
@@ -568,14 +568,14 @@ fn a_runs_outbox_opens_in_the_inbox() {
             .text()
             .contains("Hello Cleo")
     );
-    let found = |query: &str| {
+    let count_matches = |query: &str| {
         site.get(&format!("/inbox/messages?q={query}")).json()["messages"]
             .as_array()
             .expect("messages")
             .len()
     };
-    running.wait_until("the index", |_| found("cinnamon") == 3);
-    // Nothing is taken, and nothing deleted.
+    running.wait_until("the index", |_| count_matches("cinnamon") == 3);
+    // It accepts no messages and deletes none.
     site.post("sendmail", &[]).code(404);
     site.change("DELETE", &path).code(403);
     site.change("DELETE", "/inbox/messages").code(403);
@@ -583,7 +583,7 @@ fn a_runs_outbox_opens_in_the_inbox() {
     running.signal(Signal::INT);
     running.wait().code(0);
 
-    // It is there again, also what was read, and where a mail program has moved a file.
+    // Reopened, it remembers what was read, and finds a file that a mail program has moved.
     let new = run.join("outbox/new");
     let file = std::fs::read_dir(&new)
         .expect("an outbox")
@@ -611,7 +611,7 @@ fn a_runs_outbox_opens_in_the_inbox() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_followed() {
+fn a_running_run_is_followed() {
     let campaign = Campaign::new().rows(30);
     let run = Run::new("send")
         .arg(campaign.path())
@@ -622,7 +622,7 @@ fn a_run_that_goes_on_is_followed() {
     wait_for(&running, &site, 10);
     Run::new("resume").arg(&run).run().code(0);
     wait_for(&running, &site, 30);
-    // A second one would fill the same index.
+    // A second process would write to the same index.
     Run::new("inbox")
         .arg(&run)
         .run()
@@ -632,7 +632,7 @@ fn a_run_that_goes_on_is_followed() {
 }
 
 #[test]
-fn a_run_without_an_outbox_is_told() {
+fn a_run_without_an_outbox_is_an_error() {
     let api = FakeApi::taking_all();
     let campaign = Campaign::new().api(&api.url());
     Run::new("inbox")
@@ -652,7 +652,7 @@ fn a_run_without_an_outbox_is_told() {
         .stderr_has("has no outbox")
         .stderr_has("--local")
         .stdout_is("");
-    // Of a campaign it is the newest run that has one.
+    // For a campaign, the newest run with an outbox is opened.
     let (_running, site) = inbox(campaign.path());
     let title = site.get("/inbox/about").json()["title"].clone();
     assert_eq!(

@@ -279,7 +279,7 @@ fn the_keyboard_does_everything() {
     browser
         .keys(&["u"])
         .until("document.querySelectorAll('.row.unread').length === 1");
-    assert_eq!(gateway.found("is:unread"), ["Two"]);
+    assert_eq!(gateway.subjects("is:unread"), ["Two"]);
     // Enter goes into the message, Escape out of it and then closes it.
     browser
         .keys(&["Enter"])
@@ -368,7 +368,7 @@ fn what_is_deleted_is_asked_for_first() {
     browser.click("#confirm").until(&format!(
         "document.querySelectorAll('.row').length === 2 && {TITLE} === 'Two'"
     ));
-    assert_eq!(gateway.found(""), ["Two", "One"]);
+    assert_eq!(gateway.subjects(""), ["Two", "One"]);
     browser
         .click("#delete-all")
         .until("document.querySelector('#dialog h2')?.innerText === 'Delete all 2 messages?'");
@@ -385,8 +385,8 @@ fn each_question_gets_its_own_answer() {
     // The second comes before the page is told that the first is closed.
     browser.eval(
         "window.answers = {};
-         import('/inbox/dialog.js').then(({ confirmed }) => {
-           const ask = (name) => confirmed(name, name, name).then((answer) => (window.answers[name] = answer));
+         import('/inbox/dialog.js').then(({ confirmAction }) => {
+           const ask = (name) => confirmAction(name, name, name).then((answer) => (window.answers[name] = answer));
            ask('first');
            document.querySelector('#dialog .choices button').click();
            ask('second');

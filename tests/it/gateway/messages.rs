@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 use mailrun::address::Mailbox;
 use mailrun::api::Request;
-use mailrun::gateway::{Limits, Login, Setup, Storage, serve};
+use mailrun::gateway::{ConnectionLimits, Login, Setup, Storage, serve};
 use mailrun::message::mime::Draft;
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -50,7 +50,7 @@ impl Gateway {
                 secret_key: "s3cr:et ż".into(),
             }),
             hosts: Vec::new(),
-            limits: Limits::default(),
+            limits: ConnectionLimits::default(),
             chaos: None,
             storage: Storage::Outbox(folder.path().join("outbox")),
             clock: mailrun::clock::Clock::new(|| {

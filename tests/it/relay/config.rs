@@ -1,10 +1,10 @@
-//! What can be wrong with an account, told before anything is sent.
+//! Mistakes in an account are reported before anything is sent.
 
 use super::{account, command};
 
-/// What a gateway says of a file that it can't use.
+/// The error output of a gateway with this configuration, which must not start.
 #[track_caller]
-fn refused(config: &str) -> String {
+fn startup_error(config: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let ran = command(folder.path(), config).run();
     ran.code(1);
@@ -12,18 +12,23 @@ fn refused(config: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_told_with_their_line_and_what_would_be_right() {
+fn mistakes_are_reported_with_their_line_and_a_fix() {
     let cases = [
         ("http://mail.example", "", ":2:", "use smtp: or smtps:"),
         ("mail.example:25", "", ":2:", "use smtp: or smtps:"),
-        ("smtp://", "", ":2:", "no host"),
+        ("smtp://", "", ":2:", "no valid host"),
         (
             "smtp://a:b@mail.example",
             "",
             ":2:",
             "username_env and password_env",
         ),
-        ("smtp://mail.example/x", "", ":2:", "behind the host"),
+        (
+            "smtp://mail.example/x",
+            "",
+            ":2:",
+            "after the host and the port",
+        ),
         (
             "smtp://mail.example",
             "conections = 3\n",
@@ -34,7 +39,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
             "smtp://mail.example",
             "connections = 0\n",
             ":3:",
-            "must be from 1 to 1000",
+            "use a number from 1 to 1000",
         ),
         (
             "smtp://mail.example",
@@ -53,7 +58,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
             "smtps://mail.example",
             "starttls = \"never\"\n",
             ":3:",
-            "write smtp:",
+            "use smtp:",
         ),
         (
             "smtp://mail.example",
@@ -65,7 +70,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
             "smtp://mail.example",
             "from = []\n",
             ":3:",
-            "or leave `from` out",
+            "or remove `from`",
         ),
         (
             "smtp://mail.example",
@@ -93,17 +98,17 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         ),
     ];
     for (url, more, line, help) in cases {
-        let said = refused(&account(url, more));
+        let error = startup_error(&account(url, more));
         assert!(
-            said.contains(&format!("gateway.toml{line}")),
-            "{url} {more}\n{said}"
+            error.contains(&format!("gateway.toml{line}")),
+            "{url} {more}\n{error}"
         );
-        assert!(said.contains(help), "{url} {more}\n{said}");
+        assert!(error.contains(help), "{url} {more}\n{error}");
     }
 }
 
 #[test]
-fn a_login_that_is_not_set_is_named() {
+fn an_unset_login_variable_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let login = "username_env = \"RELAY_USER\"\npassword_env = \"RELAY_PASSWORD\"\n";
     let config = account("smtp://mail.example", login);

@@ -1,5 +1,5 @@
-//! A gateway that is killed: every message that was answered 200 reaches the server, and twice only
-//! where the log says that it may.
+//! After a gateway was killed, every message that was answered 200 reaches the server, and arrives twice
+//! only if the log says that it may.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use rand::{RngExt, SeedableRng};
 use super::{Gateway, QUEUE, QUICK, account, message, rows, wait_for_rows};
 use crate::support::smtp::{Act, FakeSmtp, Stage};
 
-/// The words of the log for what may come twice.
-const TWICE: &str = "it may have been taken, and is sent again";
+/// The log line for a message that may arrive twice.
+const TWICE: &str = "the message may have been accepted and is sent again";
 
 #[test]
-fn what_was_in_flight_is_sent_again_and_told() {
+fn a_message_in_flight_is_sent_again_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Dot, 0) => Act::Late(Duration::from_secs(60)),
@@ -23,24 +23,24 @@ fn what_was_in_flight_is_sent_again_and_told() {
     let config = account(&server.url(), "");
     let gateway = Gateway::start(folder.path(), &config);
     gateway.send("jan@example.com", &[]);
-    // The fake has it, and will not say so.
+    // The server has the message but does not reply.
     server.wait_for(1);
     assert_eq!(rows(folder.path(), QUEUE), ["jan@example.com|sending|0"]);
     gateway.running.kill();
     let gateway = Gateway::start(folder.path(), &config);
     gateway.wait_for_log(TWICE);
     server.wait_for(2);
-    let told = "SELECT description FROM event WHERE kind = 'ok'";
-    let expected = "250 2.0.0 taken (1 transaction broke off where it may have been taken)";
-    wait_for_rows(folder.path(), told, &[expected]);
+    let description = "SELECT description FROM event WHERE kind = 'ok'";
+    let expected = "250 2.0.0 taken (possibly accepted in 1 interrupted transaction)";
+    wait_for_rows(folder.path(), description, &[expected]);
 }
 
 #[test]
-fn nothing_is_lost_and_nothing_comes_twice_in_silence() {
+fn no_message_is_lost_or_arrives_twice_unlogged() {
     let seed = 0x1d0c_5e7f;
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().expect("a folder");
-    // Some trouble of the server's own, at every stage.
+    // The server also fails sometimes, at every stage.
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times % 23) {
         (Stage::Dot, 7) => Act::Close,
         (Stage::Dot, 15) => Act::Say("451 4.3.0 not now"),
@@ -60,18 +60,18 @@ fn nothing_is_lost_and_nothing_comes_twice_in_silence() {
             let posts = (0..3).map(|thread| {
                 let gateway = &gateway;
                 scope.spawn(move || {
-                    let mut taken = Vec::new();
+                    let mut accepted = Vec::new();
                     for number in 0.. {
                         let to = format!("r{round}-t{thread}-n{number}@example.com");
                         match gateway.try_post(&message(&to, &[])) {
-                            Some((200, _)) => taken.push(to),
+                            Some((200, _)) => accepted.push(to),
                             _ => break,
                         }
                         if std::time::Instant::now() > until {
                             break;
                         }
                     }
-                    taken
+                    accepted
                 })
             });
             for post in posts.collect::<Vec<_>>() {
@@ -90,7 +90,7 @@ fn nothing_is_lost_and_nothing_comes_twice_in_silence() {
     }
     assert!(
         answered.len() > 50,
-        "only {} messages were taken",
+        "only {} messages were accepted",
         answered.len()
     );
     let lost: Vec<_> = answered
@@ -99,13 +99,13 @@ fn nothing_is_lost_and_nothing_comes_twice_in_silence() {
         .collect();
     assert!(lost.is_empty(), "seed {seed}: {lost:?} were lost\n{logs}");
     for (to, times) in &times {
-        let told = logs
+        let logged = logs
             .lines()
             .filter(|line| line.contains(TWICE) && line.contains(to.as_str()));
-        let told = told.count();
+        let logged = logged.count();
         assert!(
-            *times <= 1 + told,
-            "seed {seed}: {to} came {times} times, told {told} times"
+            *times <= 1 + logged,
+            "seed {seed}: {to} arrived {times} times, logged {logged} times"
         );
     }
 }

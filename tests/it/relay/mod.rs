@@ -1,4 +1,4 @@
-//! The relay of a gateway: what was answered 200 reaches the SMTP server, at least once.
+//! The relay of a gateway: every message answered 200 reaches the SMTP server at least once.
 
 mod config;
 mod kills;
@@ -19,7 +19,7 @@ use crate::support::run::{Run, Running};
 
 /// The account that requests use.
 const ACCOUNT: &str = "1.acme.smtp";
-/// What makes retries quick enough for a test.
+/// Retries fast enough for a test.
 const QUICK: &str = "retry_delay = \"40ms\"\nmax_delay = \"200ms\"\n";
 
 /// A gateway that relays.
@@ -28,12 +28,12 @@ struct Gateway {
     address: SocketAddr,
 }
 
-/// An account's part of `gateway.toml`.
+/// The section of an account in `gateway.toml`.
 fn account(url: &str, more: &str) -> String {
     format!("[accounts.\"{ACCOUNT}\"]\nrelay = \"{url}\"\n{more}")
 }
 
-/// `mailrun gateway` in a folder, with this `gateway.toml`.
+/// `mailrun gateway` with this `gateway.toml`; its data is in the same folder.
 fn command(folder: &Path, config: &str) -> Run {
     let path = folder.join("gateway.toml");
     fs::write(&path, config).expect("a file");
@@ -65,7 +65,7 @@ impl Gateway {
         }
     }
 
-    /// Posts a form; none when there was no whole answer.
+    /// Posts a form; `None` without a complete response.
     fn try_post(&self, fields: &[(&str, &str)]) -> Option<(u16, Value)> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);
@@ -108,7 +108,7 @@ impl Gateway {
         self.try_post(fields).expect("an answer")
     }
 
-    /// Posts a message to an address, with or in place of some fields.
+    /// Posts a message to an address, with added or replaced fields.
     #[track_caller]
     fn send(&self, to: &str, fields: &[(&str, &str)]) {
         let (status, answer) = self.post(&message(to, fields));
@@ -122,7 +122,7 @@ impl Gateway {
     }
 }
 
-/// A message to one address, with or in place of some fields.
+/// The fields of a message to one address, with added or replaced fields.
 fn message<'a>(to: &'a str, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let base = [
         ("to[0]", to),
@@ -132,11 +132,11 @@ fn message<'a>(to: &'a str, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a 
         ("text", "Hello,\r\n.\r\n..that is all\r\n"),
     ];
     let is_new = |name| !fields.iter().any(|(other, _)| *other == name);
-    let kept = base.into_iter().filter(|(name, _)| is_new(*name));
-    kept.chain(fields.iter().copied()).collect()
+    let unchanged = base.into_iter().filter(|(name, _)| is_new(*name));
+    unchanged.chain(fields.iter().copied()).collect()
 }
 
-/// What a query finds in what a gateway keeps, each row's columns joined by `|`.
+/// The rows of a query on the gateway's database, each row's columns joined by `|`.
 fn rows(folder: &Path, sql: &str) -> Vec<String> {
     let path = folder.join("data/gateway.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -156,29 +156,29 @@ fn rows(folder: &Path, sql: &str) -> Vec<String> {
         let values = (0..columns).map(|column| row.get(column).map(text));
         Ok(values.collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
     };
-    let found = select.query_map([], row).expect("rows");
-    found.map(|row| row.expect("a row")).collect()
+    let rows = select.query_map([], row).expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
 }
 
-/// Waits until a query finds these rows.
+/// Waits until a query returns these rows.
 #[track_caller]
 fn wait_for_rows(folder: &Path, sql: &str, expected: &[&str]) {
     let limit = Instant::now() + Duration::from_secs(30);
     loop {
-        let found = rows(folder, sql);
-        if found == expected {
+        let actual = rows(folder, sql);
+        if actual == expected {
             return;
         }
         assert!(
             Instant::now() < limit,
-            "{sql}\n{found:#?}\nin place of {expected:#?}"
+            "{sql}\n{actual:#?}\ninstead of {expected:#?}"
         );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 const STATUSES: &str = "SELECT to_address, status FROM message ORDER BY id";
-/// The events that tell of what the server did.
+/// The events after the message was queued.
 const EVENTS: &str =
     "SELECT kind, iif(copy IS NULL, '', 'copy to ' || copy || ': ') || description FROM event
     WHERE kind <> 'injected' ORDER BY id";

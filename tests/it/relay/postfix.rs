@@ -11,9 +11,9 @@ use crate::support::fake_api::Authority;
 use crate::support::postfix::{PASSWORD, Postfix, USER};
 use crate::support::real_part;
 
-/// What `header` says in each message that Postfix delivered, in order of the alphabet.
+/// The values of a header in the messages that Postfix delivered, sorted.
 fn headers(mail: &[Vec<u8>], name: &str) -> Vec<String> {
-    let mut found: Vec<_> = mail
+    let mut values: Vec<_> = mail
         .iter()
         .map(|bytes| {
             let message = MessageParser::new().parse(bytes).expect("a message");
@@ -21,13 +21,13 @@ fn headers(mail: &[Vec<u8>], name: &str) -> Vec<String> {
             value.trim().to_owned()
         })
         .collect();
-    found.sort();
-    found
+    values.sort();
+    values
 }
 
 #[test]
-fn postfix_delivers_puts_off_and_refuses() {
-    if !real_part("Postfix", Postfix::found()) {
+fn postfix_delivers_defers_and_rejects() {
+    if !real_part("Postfix", Postfix::is_available()) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -93,7 +93,7 @@ fn postfix_delivers_puts_off_and_refuses() {
     assert!(log.contains("greylisted, come back later"), "{log}");
 }
 
-/// A certificate authority's file in a folder, and a Postfix that it vouches for.
+/// The file of a certificate authority, and a Postfix with a certificate signed by it.
 fn with_tls(folder: &std::path::Path) -> (PathBuf, Postfix) {
     let authority = Authority::new();
     let path = folder.join("ca.pem");
@@ -104,8 +104,8 @@ fn with_tls(folder: &std::path::Path) -> (PathBuf, Postfix) {
 const LOGIN: &str = "username_env = \"SMTP_USER\"\npassword_env = \"SMTP_PASSWORD\"\n";
 
 #[test]
-fn postfix_takes_mail_in_tls_with_a_login() {
-    if !real_part("Postfix", Postfix::found()) {
+fn postfix_accepts_mail_over_tls_with_a_login() {
+    if !real_part("Postfix", Postfix::is_available()) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -150,8 +150,8 @@ fn postfix_takes_mail_in_tls_with_a_login() {
 }
 
 #[test]
-fn nothing_goes_to_a_server_that_is_not_who_it_says_or_does_not_know_us() {
-    if !real_part("Postfix", Postfix::found()) {
+fn nothing_is_sent_with_an_invalid_certificate_or_login() {
+    if !real_part("Postfix", Postfix::is_available()) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,9 +171,14 @@ fn nothing_goes_to_a_server_that_is_not_who_it_says_or_does_not_know_us() {
             &submission,
             &with_login,
             &authority,
-            "it does not take the login: 535 5.7.8",
+            "the server rejected the login: 535 5.7.8",
         ),
-        (&plain, required, &authority, "it offers no STARTTLS"),
+        (
+            &plain,
+            required,
+            &authority,
+            "the server does not offer STARTTLS",
+        ),
     ];
     for (url, more, trusted, expected) in cases {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,11 +1,11 @@
-//! Against a server that does as it is told: what goes over the wire, and what its answers mean.
+//! Against a scripted server: what goes over the wire, and what the replies mean.
 
 use super::{
     ACCOUNT, EVENTS, Gateway, QUEUE, QUICK, STATUSES, account, message, rows, wait_for_rows,
 };
 use crate::support::smtp::{Act, FakeSmtp, Stage, Taken};
 
-/// A message without the header that the relay puts before it.
+/// The message without the `Received` header of the relay.
 fn without_received(mail: &Taken) -> String {
     let text = String::from_utf8(mail.data.clone()).expect("ASCII");
     let (received, rest) = text.split_once("\r\nMessage-ID:").expect("a message ID");
@@ -61,7 +61,7 @@ fn a_message_arrives_byte_for_byte_and_copies_get_it_too() {
 }
 
 #[test]
-fn an_address_that_is_named_twice_gets_one_message() {
+fn a_repeated_address_gets_one_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let gateway = Gateway::start(folder.path(), &account(&server.url(), "connections = 1\n"));
@@ -72,7 +72,7 @@ fn an_address_that_is_named_twice_gets_one_message() {
 }
 
 #[test]
-fn connections_are_used_again() {
+fn connections_are_reused() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let gateway = Gateway::start(
@@ -97,7 +97,7 @@ fn connections_are_used_again() {
 }
 
 #[test]
-fn who_is_put_off_is_tried_again() {
+fn deferred_messages_are_retried() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Rcpt, 0) => Act::Say("450 4.2.0 greylisted"),
@@ -115,7 +115,7 @@ fn who_is_put_off_is_tried_again() {
 }
 
 #[test]
-fn who_is_refused_is_not_tried_again() {
+fn rejected_messages_are_not_retried() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
         (Stage::Rcpt, "gone@example.com") => {
@@ -149,7 +149,7 @@ fn who_is_refused_is_not_tried_again() {
 }
 
 #[test]
-fn a_copy_that_is_refused_is_told_and_changes_nothing_for_the_recipient() {
+fn a_rejected_copy_is_an_event_and_does_not_change_the_status() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
         (Stage::Rcpt, "gone@example.com") => Act::Say("550 5.1.1 nobody"),
@@ -170,7 +170,7 @@ fn a_copy_that_is_refused_is_told_and_changes_nothing_for_the_recipient() {
     ];
     assert_eq!(rows(folder.path(), EVENTS), expected);
     assert_eq!(rows(folder.path(), STATUSES), ["jan@example.com|ok"]);
-    // The API's list tells of the message what became of its recipient.
+    // The API's list shows the outcome for the recipient, not for copies.
     let row = &gateway.list("emails")[0];
     assert_eq!(row["ok_desc"], "250 2.0.0 taken");
     assert_eq!(row["hardbounce_time"], serde_json::Value::Null, "{row}");
@@ -180,7 +180,7 @@ fn a_copy_that_is_refused_is_told_and_changes_nothing_for_the_recipient() {
 }
 
 #[test]
-fn who_is_on_the_blacklist_gets_no_copy_either() {
+fn blacklisted_addresses_get_no_copies() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let config = account(&server.url(), "connections = 1\n");
@@ -217,7 +217,7 @@ fn who_is_on_the_blacklist_gets_no_copy_either() {
 }
 
 #[test]
-fn who_is_put_off_for_too_long_is_given_up() {
+fn messages_deferred_for_too_long_are_given_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match moment.stage {
         Stage::Rcpt => Act::Say("452 4.2.2 mailbox full"),
@@ -233,7 +233,7 @@ fn who_is_put_off_for_too_long_is_given_up() {
 }
 
 #[test]
-fn only_accounts_and_senders_of_the_file_are_taken() {
+fn only_configured_accounts_and_senders_are_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let config = account(
@@ -267,7 +267,7 @@ fn only_accounts_and_senders_of_the_file_are_taken() {
 }
 
 #[test]
-fn a_rate_spaces_what_goes() {
+fn a_rate_spaces_messages() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let config = account(&server.url(), "rate = [\"20/s\"]\n");
@@ -277,12 +277,12 @@ fn a_rate_spaces_what_goes() {
         gateway.send("jan@example.com", &[]);
     }
     server.wait_for(11);
-    // Ten intervals, less the burst.
+    // Ten intervals, minus the burst.
     assert!(begun.elapsed().as_millis() >= 480, "{:?}", begun.elapsed());
 }
 
 #[test]
-fn a_rate_of_a_day_holds_over_a_restart() {
+fn a_daily_rate_survives_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::start();
     let config = account(&server.url(), "rate = [\"3/day\"]\n");
@@ -305,7 +305,7 @@ fn a_rate_of_a_day_holds_over_a_restart() {
 }
 
 #[test]
-fn the_api_tells_what_became_of_a_message() {
+fn the_api_shows_the_outcome_of_a_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
         (Stage::Rcpt, "gone@example.com") => Act::Say("550 5.1.1 nobody"),
@@ -324,21 +324,21 @@ fn the_api_tells_what_became_of_a_message() {
     ];
     wait_for_rows(folder.path(), STATUSES, &expected);
     let emails = gateway.list("emails?sort=to");
-    let told = |row: &serde_json::Value, kind: &str| {
+    let description = |row: &serde_json::Value, kind: &str| {
         let (time, desc) = (&row[format!("{kind}_time")], &row[format!("{kind}_desc")]);
         assert_eq!(time.is_null(), desc.is_null(), "{row}");
         desc.as_str().map(str::to_owned)
     };
     let (full, gone, jan) = (&emails[0], &emails[1], &emails[2]);
-    assert_eq!(told(jan, "ok").as_deref(), Some("250 2.0.0 taken"));
-    assert_eq!(told(jan, "hardbounce"), None);
+    assert_eq!(description(jan, "ok").as_deref(), Some("250 2.0.0 taken"));
+    assert_eq!(description(jan, "hardbounce"), None);
     assert_eq!(
-        told(gone, "hardbounce").as_deref(),
+        description(gone, "hardbounce").as_deref(),
         Some("550 5.1.1 nobody")
     );
-    assert_eq!(told(gone, "ok"), None);
+    assert_eq!(description(gone, "ok"), None);
     for kind in ["ok", "softbounce", "hardbounce"] {
-        assert_eq!(told(full, kind), None, "it still waits");
+        assert_eq!(description(full, kind), None, "it still waits");
     }
     let bounces = gateway.list("smtp_events/hardbounce");
     assert_eq!(bounces.len(), 1);

@@ -1,4 +1,4 @@
-//! Connections that break, servers that are not there, slow ones, and the end of the gateway.
+//! Broken connections, missing and slow servers, and stopping the gateway.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Barrier, Mutex};
@@ -16,7 +16,7 @@ use crate::support::postfix::free_port;
 use crate::support::smtp::{Act, FakeSmtp, Stage};
 
 #[test]
-fn what_is_cut_off_before_the_dot_was_not_taken() {
+fn a_transaction_interrupted_before_the_dot_was_not_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Data, 0) => Act::CutAfter(100),
@@ -25,7 +25,7 @@ fn what_is_cut_off_before_the_dot_was_not_taken() {
         _ => Act::Go,
     });
     let gateway = Gateway::start(folder.path(), &account(&server.url(), QUICK));
-    // Too large for the buffers of a connection, so that the end can't be written to a closed one.
+    // Larger than the socket buffers, so that its end can't be written to a closed connection.
     let text = "0123456789 0123456789 0123456789 0123456789\r\n".repeat(200_000);
     gateway.send("jan@example.com", &[("text", &text)]);
     let taken = server.wait_for(1);
@@ -33,12 +33,12 @@ fn what_is_cut_off_before_the_dot_was_not_taken() {
     assert_eq!(taken.len(), 1);
     assert_eq!(rows(folder.path(), EVENTS), ["ok|250 2.0.0 taken"]);
     let log = gateway.running.stderr();
-    assert_eq!(log.matches("it was not taken").count(), 3, "{log}");
-    assert!(!log.contains("it may have been taken"), "{log}");
+    assert_eq!(log.matches("it was not accepted").count(), 3, "{log}");
+    assert!(!log.contains("may have been accepted"), "{log}");
 }
 
 #[test]
-fn what_is_cut_off_after_the_dot_is_sent_again_and_told() {
+fn a_transaction_interrupted_after_the_dot_is_repeated_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Dot, 0) => Act::Close,
@@ -50,11 +50,11 @@ fn what_is_cut_off_after_the_dot_is_sent_again_and_told() {
     assert_eq!((taken[0].answered, taken[1].answered), (false, true));
     assert_eq!(taken[0].data, taken[1].data);
     wait_for_rows(folder.path(), STATUSES, &["jan@example.com|ok"]);
-    let expected = "ok|250 2.0.0 taken (1 transaction broke off where it may have been taken)";
+    let expected = "ok|250 2.0.0 taken (possibly accepted in 1 interrupted transaction)";
     assert_eq!(rows(folder.path(), EVENTS), [expected]);
     let log = gateway.running.stderr();
     assert_eq!(
-        log.matches("it may have been taken, and is sent again")
+        log.matches("the message may have been accepted and is sent again")
             .count(),
         1,
         "{log}"
@@ -62,7 +62,7 @@ fn what_is_cut_off_after_the_dot_is_sent_again_and_told() {
 }
 
 #[test]
-fn what_waits_is_not_deleted_whether_it_may_have_been_taken_or_not() {
+fn queued_and_doubtful_messages_are_not_deleted() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, &*moment.address) {
         (Stage::Dot, _) => Act::Close,
@@ -108,7 +108,7 @@ fn a_server_that_closes_an_old_connection_costs_nothing() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_waited_for() {
+fn messages_wait_for_a_server_that_is_down() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let config = account(&format!("smtp://127.0.0.1:{port}"), "");
@@ -116,7 +116,7 @@ fn a_server_that_is_not_there_is_waited_for() {
     for number in 0..20 {
         gateway.send(&format!("a{number}@example.com"), &[]);
     }
-    gateway.wait_for_log("the server can't be used");
+    gateway.wait_for_log("can't use the server");
     let attempts = "SELECT DISTINCT attempts FROM queue";
     assert_eq!(rows(folder.path(), attempts), ["0"]);
     let address = format!("127.0.0.1:{port}").parse().expect("an address");
@@ -134,7 +134,7 @@ fn a_server_that_is_not_there_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_never_comes_is_given_up() {
+fn messages_for_a_server_that_stays_down_are_given_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("smtp://127.0.0.1:{}", free_port());
     let gateway = Gateway::start(folder.path(), &account(&url, "give_up = \"1s\"\n"));
@@ -149,7 +149,7 @@ fn a_server_that_never_comes_is_given_up() {
 }
 
 #[test]
-fn a_server_that_wants_something_else_first_refuses_no_message() {
+fn a_server_that_requires_starttls_rejects_no_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Mail, 0) => Act::Say("530 5.7.0 must issue STARTTLS first"),
@@ -163,7 +163,7 @@ fn a_server_that_wants_something_else_first_refuses_no_message() {
 }
 
 #[test]
-fn a_server_that_hangs_holds_no_other_account_up() {
+fn a_server_that_hangs_does_not_delay_other_accounts() {
     let folder = tempfile::tempdir().expect("a folder");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = silent.local_addr().expect("an address");
@@ -190,7 +190,7 @@ fn a_server_that_hangs_holds_no_other_account_up() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
+fn a_reply_that_does_not_arrive_times_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match (moment.stage, moment.times) {
         (Stage::Rcpt, 0) => Act::Late(Duration::from_secs(5)),
@@ -202,11 +202,11 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
     gateway.send("jan@example.com", &[]);
     server.wait_for(1);
     wait_for_rows(folder.path(), STATUSES, &["jan@example.com|ok"]);
-    gateway.wait_for_log("the server does not answer");
+    gateway.wait_for_log("the server did not reply in time");
 }
 
 #[test]
-fn what_is_in_flight_ends_before_the_gateway_does() {
+fn transactions_finish_before_the_gateway_stops() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = FakeSmtp::with(|moment| match moment.stage {
         Stage::Dot => Act::Late(Duration::from_millis(500)),
@@ -220,7 +220,7 @@ fn what_is_in_flight_ends_before_the_gateway_does() {
     server.wait_for(1);
     gateway.running.signal(Signal::TERM);
     let ran = gateway.running.wait();
-    ran.code(0).stderr_lacks("it may have been taken");
+    ran.code(0).stderr_lacks("may have been accepted");
     let taken = server.taken();
     assert!(taken.len() < 6, "it did not wait for the whole queue");
     assert!(taken.iter().all(|mail| mail.answered));
@@ -235,23 +235,23 @@ fn what_is_in_flight_ends_before_the_gateway_does() {
     to.sort();
     to.dedup();
     assert_eq!((to.len(), server.taken().len()), (6, 6));
-    assert!(!gateway.running.stderr().contains("it may have been taken"));
+    assert!(!gateway.running.stderr().contains("may have been accepted"));
 }
 
 #[test]
-fn connections_that_rest_are_closed_together_at_the_end() {
+fn idle_connections_are_closed_together() {
     const CONNECTIONS: usize = 8;
     let folder = tempfile::tempdir().expect("a folder");
     let (all, quits) = (Barrier::new(CONNECTIONS), Arc::new(Mutex::new(Vec::new())));
-    let told = Arc::clone(&quits);
+    let recorded = Arc::clone(&quits);
     let server = FakeSmtp::with(move |moment| match moment.stage {
         Stage::Dot => {
             all.wait();
             Act::Go
         }
-        // It is waited for, for a second.
+        // The gateway waits one second for the reply.
         Stage::Quit => {
-            told.lock().expect("a lock").push(Instant::now());
+            recorded.lock().expect("a lock").push(Instant::now());
             Act::Late(Duration::from_secs(60))
         }
         _ => Act::Go,
@@ -267,13 +267,13 @@ fn connections_that_rest_are_closed_together_at_the_end() {
     gateway.running.wait().code(0);
     let quits = quits.lock().expect("a lock");
     assert_eq!(quits.len(), CONNECTIONS);
-    // One after the other it would be seven seconds.
+    // One after the other would take seven seconds.
     let between = quits[CONNECTIONS - 1] - quits[0];
     assert!(between < Duration::from_secs(4), "{between:?}");
 }
 
 #[test]
-fn what_does_not_end_in_time_is_broken_off_and_waits() {
+fn slow_transactions_are_aborted_and_wait_for_the_next_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let gateway = Gateway::start(
@@ -299,8 +299,8 @@ fn what_does_not_end_in_time_is_broken_off_and_waits() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(&folder.path().join("data")).expect("a store");
-        let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
-        let relay = Relay::start(&store, accounts.collect(), &Clock::system(), chance)
+        let new_rng = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
+        let relay = Relay::start(&store, accounts.collect(), &Clock::system(), new_rng)
             .await
             .expect("a relay");
         let hang = |command: &str| server.commands().iter().any(|(_, it)| it.contains(command));

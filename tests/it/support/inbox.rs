@@ -1,4 +1,4 @@
-//! A stand-alone gateway that runs in a process of its own.
+//! A stand-alone gateway in its own process.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,12 @@ use tempfile::TempDir;
 use super::http::Site;
 use super::run::{Run, Running};
 
-/// How long to wait for what is done behind the commits.
+/// How long the word index may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A gateway with a folder of its own.
+/// A gateway with its own folder.
 pub struct Gateway {
-    /// Where it listens.
     pub site: Site,
-    /// The process.
     pub running: Running,
     _data: TempDir,
 }
@@ -28,7 +26,6 @@ pub const BASE: [(&str, &str); 3] = [
 ];
 
 impl Gateway {
-    /// Starts one.
     pub fn start() -> Self {
         let data = TempDir::new().expect("a folder");
         let running = Run::new("gateway")
@@ -42,21 +39,21 @@ impl Gateway {
         }
     }
 
-    /// Posts the fields that every request has, with or in place of some.
+    /// Posts [`BASE`] with added or replaced fields.
     pub fn sendmail(&self, fields: &[(&str, &str)]) -> Value {
         self.post("sendmail", fields)
     }
 
-    /// Posts to an action; it must be taken.
+    /// Posts to an action, which must answer 200.
     #[track_caller]
     pub fn post(&self, action: &str, fields: &[(&str, &str)]) -> Value {
-        let given = |name| fields.iter().any(|(other, _)| *other == name);
-        let base = BASE.into_iter().filter(|(name, _)| !given(*name));
+        let is_replaced = |name| fields.iter().any(|(other, _)| *other == name);
+        let base = BASE.into_iter().filter(|(name, _)| !is_replaced(*name));
         let all: Vec<_> = base.chain(fields.iter().copied()).collect();
         self.site.post(action, &all).code(200).json()
     }
 
-    /// What the list has for a search, newest first.
+    /// The messages that match a search, newest first.
     #[track_caller]
     pub fn list(&self, query: &str) -> Vec<Value> {
         let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
@@ -68,14 +65,14 @@ impl Gateway {
         page["messages"].as_array().expect("messages").clone()
     }
 
-    /// The subjects that a search finds, newest first.
+    /// The subjects of the messages that match a search, newest first.
     #[track_caller]
-    pub fn found(&self, query: &str) -> Vec<String> {
+    pub fn subjects(&self, query: &str) -> Vec<String> {
         let subject = |message: &Value| message["subject"].as_str().expect("a subject").to_owned();
         self.list(query).iter().map(subject).collect()
     }
 
-    /// Waits until all that was posted can be found by its words.
+    /// Waits until all messages are in the word index.
     pub fn indexed(&self) -> &Self {
         let all = self.list("").len();
         let begun = Instant::now();

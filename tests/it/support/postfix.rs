@@ -1,4 +1,4 @@
-//! Debian's Postfix, in a private instance: its own folder, its own ports on the loopback.
+//! A private instance of Debian's Postfix, with its own folder and its own loopback ports.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,32 +14,30 @@ use tempfile::TempDir;
 
 use super::has_program;
 
-/// The user that Postfix takes, by [`Postfix::start`]'s login.
+/// The login that Postfix accepts.
 pub const USER: &str = "relay-user";
-/// Its password.
 pub const PASSWORD: &str = "hush-8d2f61c0";
 
-/// A Postfix that takes mail for `example.com` into a Maildir.
+/// A Postfix that delivers mail for `example.com` into a Maildir.
 ///
-/// `gone@example.com` is refused for good; a recipient that begins with `grey` is refused the first time.
-/// With a certificate it offers STARTTLS, and takes only those who log in on its second port.
+/// It rejects `gone@example.com`, and defers the first attempt for a recipient that starts with `grey`.
 pub struct Postfix {
     folder: TempDir,
-    /// A port that takes mail from all.
+    /// Needs no login. With a certificate, it offers STARTTLS.
     pub port: u16,
-    /// A port that takes mail by STARTTLS, and with a login alone.
+    /// Requires STARTTLS and a login.
     pub submission: u16,
-    /// The same with TLS from the first byte.
+    /// Requires implicit TLS and a login.
     pub submissions: u16,
 }
 
 impl Postfix {
-    /// Whether it can be run here.
-    pub fn found() -> bool {
+    /// Whether Postfix can run here.
+    pub fn is_available() -> bool {
         has_program("postfix") && geteuid().is_root()
     }
 
-    /// Starts one. `chain` is the PEM of a key and its certificate.
+    /// `chain` is the PEM of a key and its certificate.
     pub fn start(chain: Option<&str>) -> Self {
         let folder = TempDir::with_prefix("postfix").expect("a folder");
         let (port, submission, submissions) = (free_port(), free_port(), free_port());
@@ -64,14 +62,14 @@ impl Postfix {
                 path.display()
             )
         });
-        let shown = root.display();
+        let root = root.display();
         let main = format!(
-            "compatibility_level = 3.6\nqueue_directory = {shown}/queue\ndata_directory = {shown}/data\n\
+            "compatibility_level = 3.6\nqueue_directory = {root}/queue\ndata_directory = {root}/data\n\
              command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\n\
-             setgid_group = postdrop\nmaillog_file = {shown}/log/mail.log\nmaillog_file_prefixes = {shown}\n\
+             setgid_group = postdrop\nmaillog_file = {root}/log/mail.log\nmaillog_file_prefixes = {root}\n\
              inet_interfaces = loopback-only\ninet_protocols = ipv4\nmyhostname = mx.example.com\n\
              mydestination =\nalias_maps =\nvirtual_mailbox_domains = example.com\n\
-             virtual_mailbox_maps = static:box/\nvirtual_mailbox_base = {shown}/mail\n\
+             virtual_mailbox_maps = static:box/\nvirtual_mailbox_base = {root}/mail\n\
              virtual_uid_maps = static:{uid}\nvirtual_gid_maps = static:{gid}\n\
              smtpd_helo_required = yes\n\
              smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname\n\
@@ -92,8 +90,8 @@ impl Postfix {
              virtual unix - n n - - virtual\nerror unix - - n - - error\nretry unix - - n - - error\n\
              smtp unix - - n - - smtp\npostlog unix-dgram n - n - 1 postlogd\n"
         );
-        fs::write(root.join("main.cf"), main).expect("a file");
-        fs::write(root.join("master.cf"), master).expect("a file");
+        fs::write(folder.path().join("main.cf"), main).expect("a file");
+        fs::write(folder.path().join("master.cf"), master).expect("a file");
         let postfix = Self {
             folder,
             port,
@@ -119,12 +117,11 @@ impl Postfix {
         );
     }
 
-    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log/mail.log")).unwrap_or_default()
     }
 
-    /// The messages that it delivered.
+    /// The delivered messages.
     pub fn mail(&self) -> Vec<Vec<u8>> {
         files(&self.folder.path().join("mail/box/new"))
             .iter()
@@ -132,7 +129,7 @@ impl Postfix {
             .collect()
     }
 
-    /// Waits until it delivered as many messages.
+    /// Waits until this many messages are delivered, and returns them.
     #[track_caller]
     pub fn wait_for(&self, messages: usize) -> Vec<Vec<u8>> {
         let limit = Instant::now() + Duration::from_secs(30);
@@ -173,13 +170,13 @@ fn id(what: &str, user: &str) -> u32 {
     text.trim().parse().expect("a number")
 }
 
-/// A port that nobody uses now.
+/// A port that is unused at the moment.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }
 
-/// Serves connections on a port, until the test ends.
+/// Serves connections on a new port until the test ends.
 fn service(serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -192,9 +189,9 @@ fn service(serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
     port
 }
 
-/// A policy server (SMTPD_POLICY_README) that greylists: who begins with `grey` is put off once.
+/// A policy server (SMTPD_POLICY_README) that defers the first attempt for recipients starting with `grey`.
 fn greylist() -> u16 {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(HashSet::new()));
+    let attempted = std::sync::Arc::new(std::sync::Mutex::new(HashSet::new()));
     service(move |stream| {
         let mut writer = stream.try_clone().expect("a stream");
         let mut recipient = String::new();
@@ -206,8 +203,8 @@ fn greylist() -> u16 {
                 continue;
             }
             let grey = recipient.starts_with("grey");
-            let new = seen.lock().expect("a lock").insert(recipient.clone());
-            let action = if grey && new {
+            let is_first = attempted.lock().expect("a lock").insert(recipient.clone());
+            let action = if grey && is_first {
                 "450 4.2.0 greylisted, come back later"
             } else {
                 "DUNNO"
@@ -219,7 +216,7 @@ fn greylist() -> u16 {
     })
 }
 
-/// Who may log in, in Dovecot's authentication protocol.
+/// An authentication server that speaks Dovecot's protocol.
 fn accounts() -> u16 {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! An SMTP server that does what it is told, and remembers what it took. It reads the wire strictly.
+//! A scripted SMTP server that records what it accepted. It reads the protocol strictly.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -7,55 +7,55 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What the server is asked at.
+/// Where a script can intervene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The connection has come.
+    /// The connection is open.
     Greeting,
     Mail,
     Rcpt,
     Data,
-    /// The final dot has come.
+    /// The final dot has arrived.
     Dot,
     Quit,
 }
 
-/// A moment at which the server is asked what to do.
+/// The input of a script.
 #[derive(Debug, Clone)]
 pub struct Moment {
     pub stage: Stage,
-    /// How often this stage was reached before, on any connection.
+    /// How often this stage was reached before, on all connections.
     pub times: usize,
-    /// The address of `MAIL` or `RCPT`, that of the recipient afterwards.
+    /// The address of `MAIL` or `RCPT`; later the recipient.
     pub address: String,
 }
 
-/// What the server does.
+/// The output of a script.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// What it should.
+    /// The normal reply.
     Go,
-    /// It answers this, a line or several, each without its end.
+    /// Replies with one or more lines, without line ends.
     Say(&'static str),
-    /// It answers this and closes the connection.
+    /// Replies and closes the connection.
     SayAndClose(&'static str),
-    /// It closes the connection without a word. At the dot it has taken the message.
+    /// Closes the connection without a reply. At the dot, the message counts as accepted.
     Close,
-    /// At `DATA`: it says 354, reads so many bytes, and closes the connection.
+    /// At `DATA`: replies 354, reads this many bytes, and closes the connection.
     CutAfter(usize),
-    /// It does what it should after this time.
+    /// The normal reply, after this time.
     Late(Duration),
 }
 
-/// A message that the server took.
+/// A message that the server accepted.
 #[derive(Debug, Clone)]
 pub struct Taken {
     pub connection: usize,
     pub from: String,
     pub to: Vec<String>,
-    /// As it was sent, without the dots that transparency adds.
+    /// The data, without the dots added for transparency.
     pub data: Vec<u8>,
-    /// Whether the client was told so.
+    /// Whether the client got the reply.
     pub answered: bool,
 }
 
@@ -64,7 +64,7 @@ type Script = dyn Fn(&Moment) -> Act + Send + Sync;
 struct State {
     script: Box<Script>,
     extensions: Vec<&'static str>,
-    /// In the order they came, by a number that stays.
+    /// By a number in the order of arrival.
     taken: Mutex<BTreeMap<usize, Taken>>,
     next: AtomicUsize,
     /// The commands of all connections.
@@ -73,24 +73,22 @@ struct State {
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// The server. It ends with the test.
+/// It runs until the test ends.
 pub struct FakeSmtp {
     pub address: SocketAddr,
     state: Arc<State>,
 }
 
 impl FakeSmtp {
-    /// A server that takes everything.
+    /// A server that accepts everything.
     pub fn start() -> Self {
         Self::with(|_| Act::Go)
     }
 
-    /// A server that asks `script` what to do.
     pub fn with(script: impl Fn(&Moment) -> Act + Send + Sync + 'static) -> Self {
         Self::on("127.0.0.1:0".parse().expect("an address"), script)
     }
 
-    /// The same, on an address.
     pub fn on(
         address: SocketAddr,
         script: impl Fn(&Moment) -> Act + Send + Sync + 'static,
@@ -117,7 +115,7 @@ impl FakeSmtp {
                         .lock()
                         .expect("a lock")
                         .push(stream.try_clone().expect("a stream"));
-                    // A client that goes away ends its connection.
+                    // The error is that the client has disconnected.
                     let _ = Session::new(stream, number, &state).serve();
                 });
             }
@@ -125,28 +123,26 @@ impl FakeSmtp {
         Self { address, state }
     }
 
-    /// Its URL.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.address)
     }
 
-    /// What it took so far.
     pub fn taken(&self) -> Vec<Taken> {
         let taken = self.state.taken.lock().expect("a lock");
         taken.values().cloned().collect()
     }
 
-    /// The commands so far, with the number of their connection.
+    /// The commands so far, each with the number of its connection.
     pub fn commands(&self) -> Vec<(usize, String)> {
         self.state.commands.lock().expect("a lock").clone()
     }
 
-    /// Waits until it took as many messages.
+    /// Waits until this many messages were accepted, and returns them.
     #[track_caller]
     pub fn wait_for(&self, messages: usize) -> Vec<Taken> {
         let limit = Instant::now() + Duration::from_secs(30);
         loop {
-            // What is told is what was counted: a message that is refused at the dot goes again.
+            // Count and return the same list: a message rejected at the dot is removed again.
             let taken = self.taken();
             if taken.len() >= messages {
                 return taken;
@@ -171,7 +167,7 @@ struct Session<'a> {
     to: Vec<String>,
 }
 
-/// The connection is over.
+/// The connection has ended.
 struct Over;
 
 impl From<io::Error> for Over {
@@ -266,7 +262,7 @@ impl<'a> Session<'a> {
         };
         let id = self.state.next.fetch_add(1, Ordering::Relaxed);
         self.state.taken.lock().expect("a lock").insert(id, taken);
-        // What is not taken after all is taken out again.
+        // A message that is rejected at the dot is removed again.
         match self.act(Stage::Dot, &recipient, "250 2.0.0 taken") {
             Ok(true) => {
                 let mut all = self.state.taken.lock().expect("a lock");
@@ -281,7 +277,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Does what the script says, or says `usual`. Gives whether it went as usual.
+    /// Follows the script; the normal reply is `usual`. Returns whether the reply was positive.
     fn act(&mut self, stage: Stage, address: &str, usual: &str) -> Result<bool, Over> {
         let times = {
             let mut times = self.state.times.lock().expect("a lock");

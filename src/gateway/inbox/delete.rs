@@ -9,34 +9,35 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::json;
 
 use super::Inbox;
-use super::answers::{Failed, Fields, Named, json};
 use super::condition::Condition;
-use super::list::from;
+use super::params::PathParams;
+use super::select::Selection;
 use crate::gateway::store::delete_request_if_empty;
+use crate::web::{HttpError, QueryParams, json};
 
-/// How many are deleted in one commit: those who send messages wait for it.
+/// How many messages are deleted in one commit. New messages wait for the commit.
 const BATCH: i64 = 500;
 
-/// A message that still has to go to an SMTP server, whatever the state that is in.
-const WAITS: &str = "EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id)";
+/// The message is still queued for an SMTP server.
+const IS_QUEUED: &str = "EXISTS (SELECT 1 FROM queue WHERE queue.message = message.id)";
 
 impl Inbox {
-    fn check_writable(&self) -> Result<(), Failed> {
+    fn check_writable(&self) -> Result<(), HttpError> {
         if self.writable {
             return Ok(());
         }
-        let words = "Messages of a run's outbox can only be looked at here.".to_owned();
-        Err(Failed(StatusCode::FORBIDDEN, words))
+        let message = "The messages of a run can't be deleted here.".to_owned();
+        Err(HttpError(StatusCode::FORBIDDEN, message))
     }
 }
 
 pub(super) async fn one(
     State(inbox): State<Arc<Inbox>>,
-    Named(uid): Named<String>,
-) -> Result<Response, Failed> {
+    PathParams(uid): PathParams<String>,
+) -> Result<Response, HttpError> {
     inbox.check_writable()?;
     let find = move |connection: &Connection| {
-        let select = format!("SELECT id, {WAITS} FROM message WHERE uid = ?");
+        let select = format!("SELECT id, {IS_QUEUED} FROM message WHERE uid = ?");
         let mut select = connection.prepare_cached(&select)?;
         let mut rows = select.query([uid])?;
         let row = rows.next()?;
@@ -44,10 +45,10 @@ pub(super) async fn one(
             .transpose()
     };
     match inbox.store.read_async(find).await? {
-        None => Err(Failed::gone()),
+        None => Err(HttpError::no_message()),
         Some((_, true)) => {
-            let words = "This message still waits for an SMTP server.".to_owned();
-            Err(Failed(StatusCode::CONFLICT, words))
+            let message = "This message is still queued for an SMTP server.".to_owned();
+            Err(HttpError(StatusCode::CONFLICT, message))
         }
         Some((id, false)) => {
             inbox
@@ -59,28 +60,27 @@ pub(super) async fn one(
     }
 }
 
-/// Deletes all that match, but those that came after it began and those that wait.
+/// Deletes all matches, except messages that are queued and those that arrive meanwhile.
 pub(super) async fn all(
     State(inbox): State<Arc<Inbox>>,
-    fields: Fields,
-) -> Result<Response, Failed> {
+    params: QueryParams,
+) -> Result<Response, HttpError> {
     inbox.check_writable()?;
-    let condition = fields.finished(&inbox.clock)?;
+    let condition = params.complete_condition(&inbox.clock)?;
     let (mut before, mut deleted, mut kept) = (*inbox.store.newest().borrow() + 1, 0, 0);
     loop {
-        let found = {
-            let condition = condition.clone();
-            let find = move |connection: &Connection| find(connection, &condition, before);
-            inbox.store.read_async(find).await?
-        };
-        let Some((last, _)) = found.last() else {
+        let condition = condition.clone();
+        let read = move |connection: &Connection| next_matches(connection, &condition, before);
+        let matches = inbox.store.read_async(read).await?;
+        let Some((last, _)) = matches.last() else {
             return Ok(json(&json!({ "deleted": deleted, "kept": kept })));
         };
         before = *last;
-        let (waiting, ids): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, waits)| *waits);
-        kept += waiting.len();
+        let count = matches.len();
+        let deletable = matches.into_iter().filter(|(_, is_queued)| !is_queued);
+        let ids: Vec<i64> = deletable.map(|(id, _)| id).collect();
         deleted += ids.len();
-        let ids: Vec<i64> = ids.into_iter().map(|(id, _)| id).collect();
+        kept += count - ids.len();
         inbox
             .store
             .write(move |connection| delete(connection, &ids))
@@ -88,16 +88,17 @@ pub(super) async fn all(
     }
 }
 
-/// The IDs of the next messages that match, newest first, and whether they wait.
-fn find(
+/// The IDs of the next matches, newest first, and whether each is queued.
+fn next_matches(
     connection: &Connection,
     condition: &Condition,
     before: i64,
 ) -> rusqlite::Result<Vec<(i64, bool)>> {
-    let Some(from) = from(connection, condition, before)? else {
+    let Some(selection) = Selection::new(connection, condition, before)? else {
         return Ok(Vec::new());
     };
-    let (select, values) = from.select(&format!("message.id, {WAITS}"), BATCH);
+    let columns = format!("message.id, {IS_QUEUED}");
+    let (select, values) = selection.columns(&columns, BATCH);
     let mut select = connection.prepare_cached(&select)?;
     let rows = select.query_map(params_from_iter(values), |row| {
         Ok((row.get(0)?, row.get(1)?))
@@ -105,13 +106,14 @@ fn find(
     rows.collect()
 }
 
-/// Deletes messages, with what no other message needs any more. One that waits since it was looked
-/// for stays.
+/// Deletes messages, and the requests and bodies that no other message uses. A message that has been
+/// queued meanwhile is kept.
 fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
     let mut requests = Vec::new();
     let mut select = connection.prepare_cached("SELECT request FROM message WHERE id = ?")?;
-    let mut delete =
-        connection.prepare_cached(&format!("DELETE FROM message WHERE id = ? AND NOT {WAITS}"))?;
+    let mut delete = connection.prepare_cached(&format!(
+        "DELETE FROM message WHERE id = ? AND NOT {IS_QUEUED}"
+    ))?;
     for id in ids {
         let request: Option<Option<i64>> = select
             .query_map([id], |row| row.get(0))?
@@ -138,7 +140,7 @@ mod tests {
         NewMessage, NewRequest, Store, insert_body, insert_message, insert_request,
     };
 
-    /// A message with a request and a body of its own.
+    /// Inserts a message with its own request and body.
     fn insert(connection: &Connection, uid: usize) -> rusqlite::Result<()> {
         let request = NewRequest {
             req_id: String::new(),
@@ -148,7 +150,7 @@ mod tests {
             fields: "[]".to_owned(),
         };
         let request = insert_request(connection, &request)?;
-        // Bodies have other IDs than their requests.
+        // The IDs of bodies and requests differ.
         insert_body(connection, request, b"unused")?;
         let body = insert_body(connection, request, b"body")?;
         let message = NewMessage {
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_goes_with_its_request_and_no_other_is_looked_at() {
+    async fn deleting_a_message_deletes_its_request_without_a_scan() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(dir.path()).expect("a store");
         let fill = |connection: &Connection| (0..2000).try_for_each(|uid| insert(connection, uid));

@@ -1,4 +1,6 @@
-//! What a page's requests bring, and how they are answered.
+//! The query of a page's request, and the responses to it.
+
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -11,39 +13,35 @@ use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-/// The fields of a URL's query.
-pub(crate) struct Fields(Vec<(String, String)>);
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
-impl<S: Sync> FromRequestParts<S> for Fields {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for QueryParams {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(
-            form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
-        ))
+        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+        Ok(Self(pairs.collect()))
     }
 }
 
-impl Fields {
+impl QueryParams {
+    /// The first value of a name, or an empty string.
     pub(crate) fn get(&self, name: &str) -> &str {
-        let field = self.0.iter().find(|(field, _)| field == name);
-        field.map_or("", |(_, value)| value)
+        let param = self.0.iter().find(|(param, _)| param == name);
+        param.map_or("", |(_, value)| value)
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.get(name).parse().ok()
     }
 
-    /// All of them, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 }
 
-/// JSON, never kept by the browser.
+/// JSON that the browser must not cache.
 pub(crate) fn json(value: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(value).unwrap_or_default();
     let headers = [
@@ -54,7 +52,7 @@ pub(crate) fn json(value: &impl Serialize) -> Response {
     (headers, bytes).into_response()
 }
 
-/// A text that is shown as it stands, whatever it is.
+/// Text that the browser shows as it is, whatever it contains.
 pub(crate) fn plain(text: String) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -65,11 +63,11 @@ pub(crate) fn plain(text: String) -> Response {
     (headers, text).into_response()
 }
 
-/// Why something is not answered.
+/// A status and a message for people, sent as `{"error": "…"}`.
 #[derive(Debug)]
-pub(crate) struct Failed(pub(crate) StatusCode, pub(crate) String);
+pub(crate) struct HttpError(pub(crate) StatusCode, pub(crate) String);
 
-impl IntoResponse for Failed {
+impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let Self(status, error) = self;
         (status, json(&json!({ "error": error }))).into_response()

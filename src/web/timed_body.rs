@@ -1,4 +1,4 @@
-//! A body that must keep coming.
+//! A time limit for request bodies, which grows with the bytes received.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// So many bytes give a second more.
-const BYTES_A_SECOND: u64 = 64 * 1024;
+/// Each of these adds a second to the limit.
+const BYTES_PER_SECOND: u64 = 64 * 1024;
 
-/// How many bytes of a body have come; as an extension of its request.
+/// Counts the bytes of a request's body. It is an extension of the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Received(Arc<AtomicU64>);
 
@@ -26,39 +26,37 @@ impl Received {
     }
 }
 
-/// A body did not come in time.
 #[derive(Debug, thiserror::Error)]
-#[error("The body came too slowly")]
+#[error("The request body arrived too slowly")]
 pub(crate) struct TooSlow;
 
 impl TooSlow {
-    /// Whether this is why a body could not be read.
+    /// Whether this is the reason for an error while reading a body.
     pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
         let mut error = Some(error);
-        while let Some(found) = error {
-            if found.is::<Self>() {
+        while let Some(cause) = error {
+            if cause.is::<Self>() {
                 return true;
             }
-            error = found.source();
+            error = cause.source();
         }
         false
     }
 }
 
-/// A body with a limit on its time, which grows with what has come.
-pub(crate) struct Paced {
+pub(crate) struct TimedBody {
     body: Incoming,
-    begun: Instant,
+    start: Instant,
     limit: Duration,
     received: Received,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Paced {
+impl TimedBody {
     pub(crate) fn new(body: Incoming, limit: Duration, received: Received) -> Self {
         Self {
             body,
-            begun: Instant::now(),
+            start: Instant::now(),
             limit,
             received,
             timer: None,
@@ -66,12 +64,12 @@ impl Paced {
     }
 
     fn deadline(&self) -> Instant {
-        let more = Duration::from_secs(self.received.bytes() / BYTES_A_SECOND);
-        self.begun + self.limit + more
+        let more = Duration::from_secs(self.received.bytes() / BYTES_PER_SECOND);
+        self.start + self.limit + more
     }
 }
 
-impl Body for Paced {
+impl Body for TimedBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -1,5 +1,5 @@
-//! TLS from the first byte (`smtps:`). For STARTTLS lettre has its own; it could do this as well, but
-//! then the socket would hold back each small write until the one before is acknowledged.
+//! Implicit TLS (`smtps:`). lettre can do it too, but only on a socket without `TCP_NODELAY`, which
+//! delays each small write until the previous one is acknowledged.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What TLS to a server needs. It trusts whom the system trusts.
+/// A connector that trusts the system's certificates.
+///
+/// # Errors
+/// The system's certificates can't be read.
 pub(super) fn connector() -> Result<TlsConnector, rustls::Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
@@ -26,13 +29,11 @@ pub(super) fn connector() -> Result<TlsConnector, rustls::Error> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// A connection in TLS.
 #[derive(Debug)]
-pub(super) struct Link(TlsStream<TcpStream>);
+pub(super) struct TlsSocket(TlsStream<TcpStream>);
 
-impl Link {
-    /// Does the handshake with the server of this name.
-    pub(super) async fn over(
+impl TlsSocket {
+    pub(super) async fn handshake(
         stream: TcpStream,
         connector: &TlsConnector,
         host: &str,
@@ -42,13 +43,13 @@ impl Link {
     }
 }
 
-impl AsyncTokioStream for Link {
+impl AsyncTokioStream for TlsSocket {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().0.peer_addr()
     }
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for TlsSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -58,7 +59,7 @@ impl AsyncRead for Link {
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for TlsSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

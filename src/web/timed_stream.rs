@@ -1,4 +1,4 @@
-//! A connection that ends when its client keeps it waiting.
+//! A TCP stream that fails when the client sends a request head, or reads a response, too slowly.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -11,52 +11,48 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// The requests of a connection: how many have begun, and whether one is being answered.
-///
-/// The number is odd from the end of a request's head to its answer.
+/// Counts the starts and the ends of a connection's requests: the number is odd while one is handled.
 #[derive(Debug, Default)]
-pub(crate) struct Requests(AtomicU64);
+pub(crate) struct RequestCounter(AtomicU64);
 
-impl Requests {
-    /// A head has been read.
-    pub(crate) fn begin(&self) {
+impl RequestCounter {
+    /// A request head has been read.
+    pub(crate) fn start(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Its answer is known.
+    /// The response is ready.
     pub(crate) fn end(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a request has begun.
-    pub(crate) fn has_any(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
-/// A stream with a limit for each head, and one for every wait until an answer is taken.
-pub(crate) struct Timed {
+pub(crate) struct TimedStream {
     stream: TcpStream,
-    requests: Arc<Requests>,
-    /// What `requests` was when `head` was last looked at.
-    seen: u64,
+    requests: Arc<RequestCounter>,
+    /// The count when `head` was last checked.
+    last_count: u64,
     head_limit: Duration,
     head: Option<Pin<Box<Sleep>>>,
     write_limit: Duration,
     write: Option<Pin<Box<Sleep>>>,
 }
 
-impl Timed {
+impl TimedStream {
     pub(crate) fn new(
         stream: TcpStream,
-        requests: Arc<Requests>,
+        requests: Arc<RequestCounter>,
         head_limit: Duration,
         write_limit: Duration,
     ) -> Self {
         Self {
             stream,
             requests,
-            seen: 0,
+            last_count: 0,
             head_limit,
             head: Some(Box::pin(sleep(head_limit))),
             write_limit,
@@ -64,29 +60,29 @@ impl Timed {
         }
     }
 
-    /// When it is dropped the client sees a reset.
+    /// Makes the client see a reset when the stream is dropped.
     pub(crate) fn reset_when_dropped(self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }
 
-    /// Begins to count at the first byte of a head.
-    fn has_read(&mut self) {
-        if !self.is_answering() && self.head.is_none() {
+    /// Starts the time limit at the first byte of a head.
+    fn start_head_limit(&mut self) {
+        if !self.is_handling_request() && self.head.is_none() {
             self.head = Some(Box::pin(sleep(self.head_limit)));
         }
     }
 
-    fn is_answering(&mut self) -> bool {
+    fn is_handling_request(&mut self) -> bool {
         let now = self.requests.0.load(Ordering::Relaxed);
-        if now != self.seen {
-            self.seen = now;
+        if now != self.last_count {
+            self.last_count = now;
             self.head = None;
         }
         now % 2 == 1
     }
 
-    /// What a write came to, or the end when it has waited for too long.
-    fn written(
+    /// The result of a write, or an error if it has waited too long.
+    fn limit_write(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
@@ -98,15 +94,17 @@ impl Timed {
         let limit = self.write_limit;
         let timer = self.write.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(too_slow("an answer was not taken in time")))
+        Poll::Ready(Err(too_slow(
+            "the client did not read the response in time",
+        )))
     }
 }
 
-fn too_slow(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, what)
+fn too_slow(message: &str) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, message)
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -114,28 +112,28 @@ impl AsyncRead for Timed {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() {
-            self.has_read();
+            self.start_head_limit();
             return read;
         }
-        if self.is_answering() {
+        if self.is_handling_request() {
             return Poll::Pending;
         }
         if let Some(timer) = &mut self.head {
             ready!(timer.as_mut().poll(cx));
-            return Poll::Ready(Err(too_slow("a head did not come in time")));
+            return Poll::Ready(Err(too_slow("the request head did not arrive in time")));
         }
         Poll::Pending
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(cx, written)
+        self.limit_write(cx, written)
     }
 
     fn poll_write_vectored(
@@ -144,7 +142,7 @@ impl AsyncWrite for Timed {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(cx, written)
+        self.limit_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,0 +1,13 @@
+//! An SMTP client connection, and what the server's replies mean for a message.
+//!
+//! Nothing here retries: a caller gets a [`TransactionOutcome`] and decides.
+
+mod connection;
+mod connector;
+mod outcome;
+mod tls;
+
+pub(crate) use connection::SmtpConnection;
+pub use connector::Credentials;
+pub(crate) use connector::{Connector, Security, ServerConfig, StartTls};
+pub(crate) use outcome::TransactionOutcome;
