@@ -117,7 +117,7 @@ fn has_row_addresses(shared: &CampaignContext<'_>) -> bool {
 fn addresses(from: &Address, reply_to: Option<&Address>) -> Option<Finding> {
     if is_free(from.ascii_domain()) {
         let message = format!(
-            "the sender's address is at {}, whose mail other servers may not send: it is refused or filed as spam",
+            "the sender's address is at {}, and only that provider's servers may send for it: receivers refuse the message or file it as spam",
             from.ascii_domain()
         );
         return Some(

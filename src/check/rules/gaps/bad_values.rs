@@ -68,8 +68,8 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
                 ),
             );
         }
-        if let Some((tag, whose)) = merge_tags::in_value(cell) {
-            let message = format!("`{name}` contains `{tag}`, {whose}: readers would see it");
+        if let Some((tag, description)) = merge_tags::in_value(cell) {
+            let message = format!("`{name}` contains `{tag}`, {description}: readers would see it");
             let help = "empty the cell, or write the value: cells are not templates";
             sink.add(IN_VALUE.found(message).help(help));
         }

@@ -16,8 +16,8 @@ pub(super) const LEFT: Rule = Rule::error("tag-left")
     .source("the tags of Mailchimp, Salesforce, GetResponse, ActiveCampaign, FreshMail, MailerLite and others")
     .example("`*|FNAME|*`, `%%first%%`, `[[first]]`, `${first}`, `%FIRSTNAME%`, `<%= first %>`");
 
-fn finding(tag: &str, whose: &str, part: &str) -> Finding {
-    let message = format!("`{tag}` in {part}, {whose}: every reader would see it");
+fn finding(tag: &str, description: &str, part: &str) -> Finding {
+    let message = format!("`{tag}` in {part}, {description}: every reader would see it");
     LEFT.found(message).help(
         "write a column as {{ first_name }}, or {{ row[\"First name\"] }} if its name is not a single word",
     )
@@ -43,9 +43,9 @@ fn findings(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Findin
     let source = &shared.campaign.source;
     let outside = outside_tags(text.get_ref());
     let mut findings = Vec::new();
-    for (tag, whose) in all(&outside, shared.header) {
-        if whose != TEMPLATE {
-            let mut finding = self::finding(tag, whose, part);
+    for (tag, description) in all(&outside, shared.header) {
+        if description != TEMPLATE {
+            let mut finding = self::finding(tag, description, part);
             finding.place = Place::file(&source.path);
             findings.push(finding.excerpt(source.excerpt(text.span())));
         }
@@ -56,9 +56,9 @@ fn findings(shared: &CampaignContext<'_>, part: &str, text: &Text) -> Vec<Findin
 /// Checks the HTML that all rows of a shape share.
 pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
     for value in context.values {
-        for (tag, whose) in tags(value) {
+        for (tag, description) in tags(value) {
             if is_written(context.shared, tag) && !is_in_cell(context.row, tag) {
-                let finding = self::finding(tag, whose, "the HTML");
+                let finding = self::finding(tag, description, "the HTML");
                 sink.add(context.shared.locator.at_text(finding, tag, 0));
             }
         }
@@ -80,9 +80,9 @@ pub(super) fn message(context: &MessageContext<'_>, sink: &mut FindingSink<'_>) 
 }
 
 fn in_text(context: &MessageContext<'_>, text: &str, sink: &mut FindingSink<'_>) {
-    for (tag, whose) in all(text, context.shared.header) {
+    for (tag, description) in all(text, context.shared.header) {
         if !is_of_row(context, tag) {
-            let finding = self::finding(tag, whose, "the HTML");
+            let finding = self::finding(tag, description, "the HTML");
             sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }
@@ -97,9 +97,9 @@ fn in_element(
     let attributes = element.attributes.iter();
     let visible = attributes.filter(|(name, _)| VISIBLE.contains(&name.as_str()));
     for (name, value) in visible {
-        for (tag, whose) in tags(value) {
+        for (tag, description) in tags(value) {
             if !is_of_row(context, tag) {
-                let finding = self::finding(tag, whose, &format!("`{name}`"));
+                let finding = self::finding(tag, description, &format!("`{name}`"));
                 let locator = &context.shared.locator;
                 sink.add(locator.at_element(finding, page, index, Some(name)));
             }
@@ -139,10 +139,10 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
     }
     let message = context.message;
     let is_left = |tag: &str| !is_in_cell(context.row, tag);
-    for (tag, whose) in tags(&message.subject) {
-        if whose == TEMPLATE && is_left(tag) {
+    for (tag, description) in tags(&message.subject) {
+        if description == TEMPLATE && is_left(tag) {
             let source = &context.shared.campaign.source;
-            let mut finding = self::finding(tag, whose, "the subject");
+            let mut finding = self::finding(tag, description, "the subject");
             finding.place = Place::file(&source.path);
             let span = context.shared.campaign.message.subject.span();
             sink.add(finding.excerpt(source.excerpt(span)));
@@ -150,12 +150,12 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
     }
     let has_template = context.shared.campaign.message.text.is_some();
     let text = message.text().filter(|text| has_template && may_have(text));
-    for (tag, whose) in text
+    for (tag, description) in text
         .map(|text| all(text, context.shared.header))
         .unwrap_or_default()
     {
         if is_left(tag) {
-            let finding = self::finding(tag, whose, "the text part");
+            let finding = self::finding(tag, description, "the text part");
             sink.add(context.shared.locator.at_text(finding, tag, 0));
         }
     }

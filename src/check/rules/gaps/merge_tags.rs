@@ -36,7 +36,7 @@ fn compiled(pattern: &str) -> Regex {
 }
 
 /// The groups of [`TAGS`], with a description.
-const WHOSE: [(&str, &str); 10] = [
+const TAG_GROUPS: [(&str, &str); 10] = [
     ("mailchimp", "a merge tag of Mailchimp"),
     ("salesforce", "a merge tag of Salesforce or Pardot"),
     ("getresponse", "a merge tag as in GetResponse"),
@@ -73,10 +73,10 @@ pub(super) fn may_have(text: &str) -> bool {
 pub(super) fn tags(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     let found = may_have(text).then(|| TAGS.captures_iter(text));
     found.into_iter().flatten().filter_map(|found| {
-        let mut groups = WHOSE.iter();
-        let (group, whose) = groups.find(|(group, _)| found.name(group).is_some())?;
+        let mut groups = TAG_GROUPS.iter();
+        let (group, description) = groups.find(|(group, _)| found.name(group).is_some())?;
         let tag = found.name(group)?.as_str();
-        (tag.len() <= LONGEST).then_some((tag, *whose))
+        (tag.len() <= LONGEST).then_some((tag, *description))
     })
 }
 
@@ -109,9 +109,9 @@ fn named<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
 /// The tags in a text of the templates, including names of columns.
 pub(super) fn all<'a>(text: &'a str, header: &[String]) -> Vec<(&'a str, &'static str)> {
     let mut all: Vec<_> = tags(text).collect();
-    for (tag, whose) in named(text, header) {
+    for (tag, description) in named(text, header) {
         if !all.iter().any(|(known, _)| known.contains(tag)) {
-            all.push((tag, whose));
+            all.push((tag, description));
         }
     }
     all

@@ -40,8 +40,8 @@ struct Repeated {
 
 impl RuleTotals for UnsubscribeUrls {
     fn row(&mut self, context: &RowContext<'_>) {
-        let wanted = context.shared.least <= SHARED.severity;
-        if !wanted || !header(context.shared, HEADER).is_some_and(varies) {
+        let is_reported = context.shared.least <= SHARED.severity;
+        if !is_reported || !header(context.shared, HEADER).is_some_and(varies) {
             return;
         }
         let https = value(context, HEADER).and_then(|list| Uris::of(list).https);
