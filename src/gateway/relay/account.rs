@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::config::AccountConfig;
-use super::queue::{self, OutgoingMessage, QueueEntry};
+use super::queue::{self, OutgoingMessage, QueueEntry, QueueUpdate};
 use super::reconnect::ReconnectPause;
-use super::retry::{QueueUpdate, RetryPolicy};
+use super::retry::RetryPolicy;
 use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
 use crate::pace::{Period, RateLimits, Turn};

@@ -17,6 +17,7 @@ mod permits;
 mod queue;
 mod reconnect;
 mod retry;
+mod senders;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

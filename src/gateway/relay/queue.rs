@@ -5,8 +5,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::retry::QueueUpdate;
-use crate::gateway::store::{EventKind, NewEvent, insert_event, set_status};
+use crate::gateway::store::{EventKind, NewEvent, Status, insert_event, set_status};
 
 const MINUTE_MILLIS: i64 = 60_000;
 const DAY_MINUTES: i64 = 24 * 60;
@@ -38,6 +37,20 @@ pub(super) struct QueueEntry {
     pub(super) first_at: Timestamp,
     /// Why the last attempt failed; empty before the first.
     pub(super) error: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum QueueUpdate {
+    /// The entry leaves the queue, with an event.
+    Finished { status: Status, reason: String },
+    Waiting {
+        due_at: Timestamp,
+        /// Whether it was an attempt: the wait grows with their number.
+        counted: bool,
+        /// Whether the server may have accepted the message.
+        doubtful: bool,
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -269,7 +282,6 @@ pub(super) fn claimed_by_minute(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::store::Status;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")

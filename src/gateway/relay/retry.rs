@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::queue::QueueEntry;
+use super::queue::{QueueEntry, QueueUpdate};
 use crate::gateway::store::Status;
 use crate::pace::backoff;
 use crate::smtp::TransactionOutcome;
@@ -28,20 +28,6 @@ impl RetryPolicy {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         now.saturating_sub(age).unwrap_or(Timestamp::MIN)
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum QueueUpdate {
-    /// The entry leaves the queue, with an event.
-    Finished { status: Status, reason: String },
-    Waiting {
-        due_at: Timestamp,
-        /// Whether it was an attempt: the wait grows with their number.
-        counted: bool,
-        /// Whether the server may have accepted the message.
-        doubtful: bool,
-        reason: String,
-    },
 }
 
 impl QueueUpdate {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::{Host, Url};
 
-use super::super::permits::{Sender, Senders};
+use super::super::senders::{Sender, Senders};
 use super::{AccountConfig, CredentialsSource, PasswordSource};
 use crate::address::Address;
 use crate::finding::Finding;

@@ -5,7 +5,7 @@ mod file;
 use std::fmt;
 use std::time::Duration;
 
-use super::permits::Senders;
+use super::senders::Senders;
 use crate::pace::Rate;
 use crate::smtp::{Security, ServerConfig, StartTls};
 
