@@ -18,7 +18,7 @@ const KEYS = [
 ];
 const SEARCH = [
   ["word \"two words\"", "anywhere; without quotes, also the start of a word"],
-  ["from: to: subject: text:", "only there"],
+  ["from: to: subject: text:", "only in this field"],
   ["tag:autumn tag:\"autumn\"", "tags that start with it; exactly this tag"],
   ["has:attachment is:unread is:read", "with attachments; unread or read"],
   ["status:hardbounce", "or ok, injected, softbounce, spambounce, dropped"],

@@ -85,7 +85,7 @@ async function removeAll() {
   try {
     const { matches, capped } = await api.count(q);
     const all = `${capped ? "more than " : ""}${number(matches)} ${matches === 1 ? "message" : "messages"}`;
-    const title = q ? `Delete ${all} that “${q}” finds?` : `Delete all ${all}?`;
+    const title = q ? `Delete ${all} matching “${q}”?` : `Delete all ${all}?`;
     const text = "Messages that are still queued for an SMTP server are kept. This can't be undone.";
     if (!(await dialog.confirmAction(title, text, "Delete all"))) return;
     const { kept } = await api.removeAll(q);
@@ -98,7 +98,7 @@ async function removeAll() {
   }
 }
 
-const showError = (error) => dialog.notify("That did not work", error.message);
+const showError = (error) => dialog.notify("Something went wrong", error.message);
 
 byId("message").addEventListener("delete", remove);
 byId("delete-all").addEventListener("click", removeAll);

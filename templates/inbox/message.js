@@ -171,7 +171,7 @@ export function choose(name) {
 
 const note = (text) => el("p", { class: "nothing" }, text);
 
-const truncate = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… truncated; the .eml has all of it` : text);
+const truncate = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… truncated. Download the .eml for the full text` : text);
 
 async function fill() {
   const [message, panel, tab] = [shown, byId("panel"), tabOf(shown)];
@@ -209,7 +209,7 @@ function framed(message) {
       "div",
       { class: "tools" },
       el("span", { class: "widths", role: "group", "aria-label": "Width in pixels (w)" }, ...WIDTHS.map(width)),
-      el("label", { title: "Load remote images (i). Their servers can see it" }, images, " Remote images"),
+      el("label", { title: "Load remote images (i). Their servers can see the request" }, images, " Remote images"),
     ),
     el("div", { class: "stage" }, frame),
   );

@@ -37,7 +37,7 @@ export function tools(message) {
     { class: "tools" },
     el("span", { class: "widths", role: "group", "aria-label": "Width in pixels (w)" }, ...WIDTHS.map((name) => toggle(name === "full" ? "Full" : name, name === w, "Width (w)", () => set({ w: name })))),
     el("span", { class: "widths looks", role: "group", "aria-label": "Colours (d)" }, ...LOOKS.map((name) => toggle(NAMES[name], name === look, `${TITLES[name]} (d)`, () => set({ look: name })))),
-    el("label", { title: "Load remote images (i). Their servers will know that you did" }, input, " Remote images"),
+    el("label", { title: "Load remote images (i). Their servers can see the request" }, input, " Remote images"),
     el("span", { class: "size" }, WIDTHS.includes(w) ? "" : `${w} px · `, message.html === null ? "" : size(message.html)),
   );
 }

@@ -26,7 +26,7 @@ const SEARCH = [
   ["missing:city", "the cell is blank"],
   ["longest:city shortest:city", "sorted by the length of the cell"],
   ["has:findings has:errors", "messages with errors or warnings; with errors"],
-  ["-word -city:Kraków", "does not match"],
+  ["-word -city:Kraków", "excludes matches"],
 ];
 
 export const help = () => showHelp("Keys and search", keyTable(KEYS), searchTable(SEARCH));

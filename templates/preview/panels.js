@@ -10,7 +10,7 @@ import { set, state, watch } from "./state.js";
 const MAX_TEXT = 500_000;
 
 const note = (text) => el("p", { class: "nothing" }, text);
-const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… cut here. Download the .eml for all of it` : text);
+const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n… truncated. Download the .eml for the full text` : text);
 
 // ---- findings
 
@@ -122,7 +122,7 @@ function cells({ view }) {
   return el(
     "div",
     {},
-    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, bdi(view.file), ". Changes here only affect this page, not the file."),
+    el("p", { class: "panel-tools" }, `Row ${number(view.row)}, line ${number(view.line)} of `, bdi(view.file), ". Changes here affect only this page, not the file."),
     el("table", { class: "data" }, el("tbody", {}, ...view.cells.map(line))),
   );
 }
