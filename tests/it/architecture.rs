@@ -128,6 +128,12 @@ fn only_the_transport_smtp_the_gateway_and_the_pages_open_sockets() {
     });
 }
 
+#[test]
+fn no_two_modules_use_each_other_in_a_circle() {
+    let circles = CRATE.circles();
+    assert!(circles.is_empty(), "circles:\n{}", circles.join("\n"));
+}
+
 fn crate_of(files: &[(&str, &str)]) -> Crate {
     let sources = files.iter().map(|(path, text)| Source::new(path, text));
     Crate::new(sources.collect())
