@@ -43,10 +43,10 @@ pub(crate) struct ResultRow {
 }
 
 impl ResultRow {
-    /// The row as users see it. Unless the run is `live`, no process works on it, and a row in
+    /// The row as reports show it. Unless the run is `live`, no process works on it, and a row in
     /// flight is unknown.
     #[must_use]
-    pub(crate) fn as_shown(mut self, live: bool) -> Self {
+    pub(crate) fn into_reported(mut self, live: bool) -> Self {
         if self.status == Status::Sending && !live {
             self.status = Status::Unknown;
             self.error = Some(LEFT_IN_FLIGHT.to_owned());
@@ -160,7 +160,7 @@ impl Ledger {
         let filter = format!("WHERE status IN ('unknown', '{in_flight}')");
         let mut unknown = Vec::new();
         self.result_rows(&filter, most, |row| {
-            unknown.push(row.as_shown(live));
+            unknown.push(row.into_reported(live));
             Ok::<_, LedgerError>(())
         })?;
         Ok(unknown)

@@ -173,7 +173,7 @@ impl LineFormatter<'_> {
         let after = page * PAGE;
         ledger.rows(after, after.saturating_add(PAGE), |row| {
             rows += 1;
-            let row = row.as_shown(self.live);
+            let row = row.into_reported(self.live);
             write_row(&mut csv, &row, self.width(&row), self.escape)
         })?;
         let lines = csv.into_inner();

@@ -5,19 +5,19 @@ use std::fs;
 use std::path::Path;
 
 /// A module's path below the crate: `["gateway", "mime"]`.
-pub type Module = Vec<String>;
+pub(super) type Module = Vec<String>;
 
 /// A file of `src/`.
-pub struct Source {
+pub(super) struct Source {
     /// Its path in `src/`, such as `gateway/mime.rs`.
-    pub path: String,
+    pub(super) path: String,
     /// Its code, without comments and without its tests.
     code: String,
     module: Module,
 }
 
 impl Source {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(super) fn new(path: &str, text: &str) -> Self {
         let text = text
             .replace("#[cfg(test)]\nmod tests;", "")
             .replace("#[cfg(test)]\npub(crate) mod fake;", "");
@@ -38,13 +38,13 @@ impl Source {
     }
 
     /// The module directly below the crate that the file is or belongs to.
-    pub fn top(&self) -> &str {
+    pub(super) fn top(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or_default();
         first.trim_end_matches(".rs")
     }
 
     /// Whether the code contains a word or a path that ends with `::`.
-    pub fn has(&self, word: &str) -> bool {
+    pub(super) fn has(&self, word: &str) -> bool {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         self.code.match_indices(word).any(|(at, _)| {
             let whole = word.ends_with(':') || !self.code[at + word.len()..].starts_with(is_part);
@@ -65,10 +65,10 @@ impl Source {
                 }
             }
         }
-        paths.into_iter().map(|path| self.from_root(path)).collect()
+        paths.into_iter().map(|path| self.absolute(path)).collect()
     }
 
-    fn from_root(&self, path: Vec<String>) -> Vec<String> {
+    fn absolute(&self, path: Vec<String>) -> Vec<String> {
         let mut base = self.module.clone();
         let mut names = path.into_iter().peekable();
         while let Some(name) = names.next_if(|name| ["crate", "super", "self"].contains(&&**name)) {
@@ -102,7 +102,7 @@ impl Source {
             let mut child = self.module.clone();
             child.extend(path.first().cloned());
             let path = match path.first().map(String::as_str) {
-                Some("crate" | "super" | "self") => self.from_root(path),
+                Some("crate" | "super" | "self") => self.absolute(path),
                 _ if modules.contains(&child) => [self.module.clone(), path].concat(),
                 _ => continue,
             };
@@ -162,15 +162,15 @@ fn split_group(group: &str) -> Vec<&str> {
 }
 
 /// All files of the crate, and what they use of each other.
-pub struct Crate {
-    pub sources: Vec<Source>,
+pub(super) struct Crate {
+    pub(super) sources: Vec<Source>,
     modules: BTreeSet<Module>,
     reexports: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
 }
 
 impl Crate {
     /// Reads `src/`.
-    pub fn read() -> Self {
+    pub(super) fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut sources = Vec::new();
         collect(&root, &root, &mut sources);
@@ -178,7 +178,7 @@ impl Crate {
         Self::new(sources)
     }
 
-    pub fn new(sources: Vec<Source>) -> Self {
+    pub(super) fn new(sources: Vec<Source>) -> Self {
         let modules = sources.iter().map(|source| source.module.clone());
         let modules: BTreeSet<Module> = modules.collect();
         let reexports = sources
@@ -192,7 +192,7 @@ impl Crate {
     }
 
     /// The modules below the crate that files of `top` use.
-    pub fn imports_of(&self, top: &str) -> BTreeSet<String> {
+    pub(super) fn imports_of(&self, top: &str) -> BTreeSet<String> {
         let own = self.sources.iter().filter(|source| source.top() == top);
         let used = own
             .flat_map(Source::paths)
@@ -233,7 +233,7 @@ impl Crate {
 
     /// Circles between modules that have the same parent: each as the modules in it. What a module
     /// uses of its own parent, and a parent of its children, is in none.
-    pub fn circles(&self) -> Vec<String> {
+    pub(super) fn circles(&self) -> Vec<String> {
         let mut folders: BTreeMap<Module, BTreeMap<String, BTreeMap<String, String>>> =
             BTreeMap::new();
         for source in &self.sources {
