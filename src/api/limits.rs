@@ -4,19 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::decode::is_number;
-use super::violation::Violation;
+use super::violation::{MAX_HEADER_NAME, MAX_RECIPIENTS, MAX_SIZE, Violation};
 use super::{Copy, Dialect, File, Recipient, Request, form};
 
 /// The longest subject and display name, in characters (vendor's documentation).
 pub const MAX_NAME: usize = 128;
 /// The longest total of all tags, in characters (vendor's documentation).
 pub const MAX_TAGS: usize = 128;
-pub const MAX_RECIPIENTS: usize = 200;
-/// The largest total of `html`, `text` and the base64 of the attachments, in bytes (the vendor's 15 MB).
-pub const MAX_SIZE: usize = 15_000_000;
-
-/// The longest name of an extra header, in bytes. It leaves room for a long word on the same line.
-pub(super) const MAX_HEADER_NAME: usize = 90;
 /// The longest name and type of an attachment, in bytes. They go into header lines of at most 998 bytes.
 const MAX_FILE_FIELD: usize = 255;
 /// The longest message ID, in bytes, for the same reason.

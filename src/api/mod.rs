@@ -19,15 +19,13 @@ pub use answer::{Answer, Data, Values};
 pub use blacklist::{BlacklistEntry, BlacklistReason};
 pub use decode::DecodeError;
 pub use emails::{EMAILS, emails_in, emails_query};
-pub use limits::{
-    MAX_NAME, MAX_RECIPIENTS, MAX_SIZE, MAX_TAGS, check_header_name, is_reserved_header,
-};
+pub use limits::{MAX_NAME, MAX_TAGS, check_header_name, is_reserved_header};
 pub use list::{
     DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,
     encode_done, encode_list, encode_time,
 };
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
-pub use violation::Violation;
+pub use violation::{MAX_RECIPIENTS, MAX_SIZE, Violation};
 
 /// The endpoint that messages are posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]

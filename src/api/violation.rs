@@ -4,7 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::form;
-use super::limits::{MAX_HEADER_NAME, MAX_RECIPIENTS, MAX_SIZE};
+
+pub const MAX_RECIPIENTS: usize = 200;
+/// The largest total of `html`, `text` and the base64 of the attachments, in bytes (the vendor's 15 MB).
+pub const MAX_SIZE: usize = 15_000_000;
+/// The longest name of an extra header, in bytes. It leaves room for a long word on the same line.
+pub(super) const MAX_HEADER_NAME: usize = 90;
 
 /// Something in a request that the API rejects.
 #[derive(Debug, Clone, PartialEq, Eq)]

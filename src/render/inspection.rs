@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::body_cache::RowBodies;
 use super::body_template::BodyTemplate;
-use super::engine::Prepared;
 use super::escape::unescaped;
+use super::row::Prepared;
 use super::value_spans::RenderedHtml;
 use crate::html::DynamicAttribute;
 

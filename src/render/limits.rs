@@ -1,6 +1,6 @@
 //! Explains why a message exceeds the API's limits.
 
-use super::engine::Row;
+use super::row::Row;
 use crate::api::Violation;
 use crate::finding::{Finding, Place};
 

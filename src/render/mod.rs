@@ -15,6 +15,7 @@ mod limits;
 mod message_fields;
 mod plain_text;
 mod renderer;
+mod row;
 mod styles;
 mod tags;
 mod templates;
@@ -24,10 +25,11 @@ mod value_spans;
 mod variables;
 
 pub use attachments::Recorded;
-pub use engine::{Engine, Inputs, Prepared, Row};
+pub use engine::{Engine, Inputs};
 pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
+pub use row::{Prepared, Row};
 
 /// HTML that can't be processed.
 #[derive(Debug, thiserror::Error)]

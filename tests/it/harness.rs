@@ -105,7 +105,7 @@ fn says_all_that_a_command_said_when_it_fails_a_test() {
     let message = failure.expect_err("it is not there");
     let message = message.downcast_ref::<String>().expect("a message");
     assert!(
-        message.contains("`mailrun no-such-command`: wanted"),
+        message.contains("`mailrun no-such-command`: expected"),
         "{message}"
     );
     assert!(message.contains("--- standard error"), "{message}");

@@ -99,7 +99,7 @@ fn left_nothing(campaign: &Campaign, api: &FakeApi, ran: &Ran) -> bool {
         return false;
     }
     ran.code(130).stderr_lacks("error");
-    if ran.stderr.contains("nothing was sent") {
+    if ran.stderr.contains("Nothing was sent") {
         ran.stdout_is("");
         assert_eq!(campaign.runs(), [] as [PathBuf; 0]);
         assert_eq!(api.requests().len(), 0);

@@ -18,6 +18,7 @@ use super::inspection::{InspectedHtml, InspectedMessage};
 use super::limits::over_limit;
 use super::message_fields::{FieldCompiler, MessageFields};
 use super::renderer::{Constants, Renderer};
+use super::row::{Prepared, Row};
 use super::templates::load_templates;
 use super::variables;
 use crate::address::{Address, Mailbox};
@@ -41,27 +42,6 @@ pub struct Inputs<'a> {
     pub id_prefix: &'a str,
     /// The one recipient of all messages, in a test.
     pub test_to: Option<&'a Address>,
-}
-
-/// A recipient's row.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// From 1.
-    pub number: u32,
-    pub mailbox: Mailbox,
-    /// In the order of the header.
-    pub cells: Vec<String>,
-    /// How often the user had the row sent again.
-    pub resends: u32,
-    /// The row's own attachments as they were when the run was planned.
-    pub recorded: Vec<Recorded>,
-}
-
-/// A row's message and recipient, within all limits of the API.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    pub message: Message,
-    pub recipient: Recipient,
 }
 
 /// Renders messages. Each run has one, shared by its threads.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::web::LookupError;
+use super::LookupError;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {

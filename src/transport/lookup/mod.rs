@@ -2,12 +2,14 @@
 //! only.
 
 mod dns;
+mod error;
 mod guard;
 mod web;
 
 pub(crate) use dns::{Dns, DnsError};
+pub(crate) use error::LookupError;
 pub(crate) use guard::Guard;
-pub(crate) use web::{LookupError, Resource, WebClient};
+pub(crate) use web::{Resource, WebClient};
 
 #[cfg(test)]
 pub(crate) mod fake;

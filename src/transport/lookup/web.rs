@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RAN
 use reqwest::{Client, Method, Response};
 use url::Url;
 
-use super::{Dns, DnsError, Guard};
+use super::{Dns, DnsError, Guard, LookupError};
 use crate::transport::SetupError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,25 +32,6 @@ pub(crate) struct Resource {
     /// In bytes.
     pub(crate) size: Option<u64>,
     pub(crate) media_type: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LookupError {
-    /// The URL must not be requested.
-    #[error("{0}")]
-    NotAllowed(String),
-    #[error("{0} is not a public address")]
-    NotPublic(IpAddr),
-    #[error(transparent)]
-    Dns(#[from] DnsError),
-    /// The certificate is invalid, or there is no TLS.
-    #[error("no secure connection: {0}")]
-    Tls(String),
-    /// There are too many redirects, or one is invalid.
-    #[error("{0}")]
-    Redirect(String),
-    #[error("{0}")]
-    Unanswered(String),
 }
 
 /// An HTTP client that connects only where its guard allows.

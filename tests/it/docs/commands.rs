@@ -38,7 +38,7 @@ impl Shell {
         );
         program(
             &bin.join("cargo"),
-            "case \"$*\" in\n'run --release -- '*) shift 3; exec mailrun \"$@\" ;;\n\
+            "case \"$*\" in\n'run -- '*) shift 2; exec mailrun \"$@\" ;;\n\
              'install --path .') exit 0 ;;\n*) exit 99 ;;\nesac",
         );
         copy(&root().join("examples"), &folder.path().join("examples"));

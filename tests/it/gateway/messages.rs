@@ -882,11 +882,11 @@ fn values_that_make_a_line_too_long_are_refused_by_field_name() {
         (vec![(&*name, "a")], "it has 1201 bytes; the maximum is 90"),
         (
             file(&encoded, "a/b").to_vec(),
-            "the files[0][name] is 6002 bytes",
+            "the files[0][name] has 6002 bytes; the maximum is 255",
         ),
         (
             file("a", &mime).to_vec(),
-            "the files[0][mime] is 1214 bytes",
+            "the files[0][mime] has 1214 bytes; the maximum is 255",
         ),
     ] {
         let (status, message) = refusal(&gateway, &fields);

@@ -1,0 +1,26 @@
+//! A recipient's row, and its message.
+
+use super::attachments::Recorded;
+use crate::address::Mailbox;
+use crate::message::{Message, Recipient};
+
+/// A recipient's row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// From 1.
+    pub number: u32,
+    pub mailbox: Mailbox,
+    /// In the order of the header.
+    pub cells: Vec<String>,
+    /// How often the user had the row sent again.
+    pub resends: u32,
+    /// The row's own attachments as they were when the run was planned.
+    pub recorded: Vec<Recorded>,
+}
+
+/// A row's message and recipient, within all limits of the API.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub message: Message,
+    pub recipient: Recipient,
+}
