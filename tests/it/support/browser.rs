@@ -305,9 +305,17 @@ impl Chromium {
     }
 
     pub fn click(&self, selector: &str) -> &Self {
-        let element = self.element(selector);
-        self.post(&format!("/element/{element}/click"), &json!({}));
-        self
+        // The page may draw the element again between the two commands.
+        for _ in 0..5 {
+            let element = self.element(selector);
+            let path = format!("/session/{}/element/{element}/click", self.session);
+            let reply = self.try_call("POST", &path, &json!({}));
+            if reply.json()["value"]["error"] != "stale element reference" {
+                assert_eq!(reply.status, 200, "click {selector}: {:#}", reply.json());
+                return self;
+            }
+        }
+        panic!("{selector} is drawn again and again");
     }
 
     /// Drags an element to the right, in pixels, in steps as a hand does.
