@@ -1,7 +1,7 @@
 //! The ledger: one SQLite file per run, in which every row has exactly one status.
 //!
 //! [`Planner`] writes the rows once, [`LedgerWriter`] claims and settles them, [`Ledger`] reads counts and
-//! rows, and [`retry`], [`Resolver`] and the functions beside them reopen rows that have ended.
+//! rows, and `retry`, `Resolver` and the functions next to them reopen rows that have ended.
 
 mod check;
 mod commit;

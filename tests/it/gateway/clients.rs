@@ -135,7 +135,10 @@ fn a_php_mailer_posts_a_single_copy_as_an_array() {
     assert_eq!(copies(&gateway), r#"["c@example.com","d@example.com"]"#);
     let two = "['to' => ['jan@example.com'], 'cc' => ['c@example.com', 'd@example.com']]";
     let answer = php(&gateway, "sendmail", two);
-    assert!(answer.contains("the cc has 2 addresses; the maximum is 1"), "{answer}");
+    assert!(
+        answer.contains("the cc has 2 addresses; the maximum is 1"),
+        "{answer}"
+    );
 }
 
 #[test]
