@@ -100,7 +100,7 @@ fn options_exist() {
         .flat_map(|command| options(&help(&[command])))
         .collect();
     // Options of cargo and of the soak test.
-    known.extend(["--release", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
+    known.extend(["--profile", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
     for name in PAGES {
         let text = page(name);
         let mut texts = blocks(&text, "sh");
