@@ -14,7 +14,7 @@ use crate::html::{Element, ImageSource, Page, Style, image_sources, srcset};
 const EMPTY: Rule = Rule::error("image-empty")
     .finds("an image without a `src`")
     .why("Readers see an empty frame or nothing at all.")
-    .fix("Add the address, or leave the image out where there is none: `{% if … %}`.")
+    .fix("Add the address, or leave out the image if the row has no URL for it: `{% if … %}`.")
     .source("HTML 4.8.3")
     .example("`<img src=\"\">`");
 

@@ -17,7 +17,7 @@ use crate::finding::Finding;
 const EMPTY: Rule = Rule::error("link-empty")
     .finds("a link with an empty address")
     .why("Nothing happens when a reader clicks it.")
-    .fix("Add the address, or leave the link out where there is none: `{% if … %}`.")
+    .fix("Add the address, or leave out the link if the row has no URL for it: `{% if … %}`.")
     .source("HTML 4.6.3")
     .example("`<a href=\"\">`");
 

@@ -16,7 +16,7 @@ use crate::html::{Element, Page, Style, StylesheetItem, parse_stylesheet};
 const BROKEN: Rule = Rule::warning("style-broken")
     .finds("a style, a colour or a size without a value, or with an invalid one")
     .why("Mail clients ignore it, or use another value than you meant. Often a column is empty.")
-    .fix("Correct the value, or leave the style out where there is none: `{% if … %}`.")
+    .fix("Correct the value, or leave out the style if the row has no value: `{% if … %}`.")
     .source("CSS Syntax 3, 5.4.4; CSS Color 4; HTML 2.3.4.4 and 2.3.6")
     .example("`<td style=\"width: {{ share }}%\">` without a share, `bgcolor=\"crimsn\"`");
 
