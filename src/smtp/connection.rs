@@ -6,7 +6,9 @@ use std::time::Duration;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use tokio::time::{Instant, timeout};
 
-use super::outcome::{SmtpReply, TransactionOutcome, reply_line};
+use super::outcome::{
+    Refusal, ServerProblem, SmtpReply, TransactionOutcome, is_about_connection, reply_line,
+};
 
 /// The longest that a server may take to answer QUIT.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -16,6 +18,8 @@ const MIN_UPLOAD_RATE: u64 = 8 * 1024;
 /// A connection that has said EHLO and logged in.
 pub(crate) struct SmtpConnection {
     smtp: AsyncSmtpConnection,
+    /// The server's host and port.
+    server: String,
     hello: String,
     timeout: Duration,
     state: ConnectionState,
@@ -32,9 +36,15 @@ enum ConnectionState {
 }
 
 impl SmtpConnection {
-    pub(super) fn new(smtp: AsyncSmtpConnection, hello: String, timeout: Duration) -> Self {
+    pub(super) fn new(
+        smtp: AsyncSmtpConnection,
+        server: String,
+        hello: String,
+        timeout: Duration,
+    ) -> Self {
         Self {
             smtp,
+            server,
             hello,
             timeout,
             state: ConnectionState::New,
@@ -71,30 +81,38 @@ impl SmtpConnection {
         message: &[&[u8]],
         handed_over: &AtomicBool,
     ) -> TransactionOutcome {
-        let previous = std::mem::replace(&mut self.state, ConnectionState::Broken);
-        match self.command(format!("MAIL FROM:<{sender}>\r\n")).await {
+        handed_over.store(false, Ordering::Relaxed);
+        let was_used = self.state == ConnectionState::Used;
+        self.state = ConnectionState::Broken;
+        let command = "MAIL FROM";
+        match self.command(command, format!("<{sender}>")).await {
             SmtpReply::Positive(_) => {}
             // Servers close connections that were idle for long or used often.
-            SmtpReply::Transient(421, _) | SmtpReply::Lost(_)
-                if previous == ConnectionState::Used =>
-            {
-                return TransactionOutcome::Stale;
+            SmtpReply::Lost(reply) if was_used => {
+                return TransactionOutcome::Stale(Refusal { command, reply });
             }
             // The server requires STARTTLS or a login, whatever the message is.
-            SmtpReply::Permanent(530, text) => return TransactionOutcome::NotStarted(text),
-            reply => return self.abandon(reply).await,
+            SmtpReply::Permanent(530, text) => {
+                return TransactionOutcome::NotStarted(ServerProblem {
+                    reason: format!("{}: {command}: {text}", self.server),
+                    help: "check `starttls`, `username_env` and the password in gateway.toml",
+                });
+            }
+            reply => return self.abandon(command, reply, was_used).await,
         }
-        match self.command(format!("RCPT TO:<{recipient}>\r\n")).await {
+        let command = "RCPT TO";
+        match self.command(command, format!("<{recipient}>")).await {
             SmtpReply::Positive(_) => {}
-            reply => return self.abandon(reply).await,
+            reply => return self.abandon(command, reply, was_used).await,
         }
-        match self.command("DATA\r\n".to_owned()).await {
+        let command = "DATA";
+        match self.command(command, String::new()).await {
             SmtpReply::Positive(response) if response.has_code(354) => {}
             SmtpReply::Positive(response) => {
                 let text = format!("unexpected reply to DATA: {}", reply_line(&response));
                 return TransactionOutcome::Interrupted(text);
             }
-            reply => return self.abandon(reply).await,
+            reply => return self.abandon(command, reply, was_used).await,
         }
         match self.data(message, handed_over).await {
             SmtpReply::Positive(response) if u16::from(response.code()) < 300 => {
@@ -106,9 +124,9 @@ impl SmtpConnection {
                 reply_line(&response)
             )),
             SmtpReply::Lost(text) if handed_over.load(Ordering::Relaxed) => {
-                TransactionOutcome::InDoubt(text)
+                TransactionOutcome::InDoubt(format!("end of the message: {text}"))
             }
-            reply => self.abandon(reply).await,
+            reply => self.abandon("the message", reply, was_used).await,
         }
     }
 
@@ -131,22 +149,42 @@ impl SmtpConnection {
     }
 
     /// Ends a transaction that the server did not accept, and keeps the connection if possible.
-    async fn abandon(&mut self, reply: SmtpReply) -> TransactionOutcome {
-        let (code, outcome) = match reply {
-            SmtpReply::Transient(code, text) => (code, TransactionOutcome::Deferred(text)),
-            SmtpReply::Permanent(code, text) => (code, TransactionOutcome::Rejected(text)),
+    async fn abandon(
+        &mut self,
+        command: &'static str,
+        reply: SmtpReply,
+        was_used: bool,
+    ) -> TransactionOutcome {
+        let (code, reply) = match reply {
+            SmtpReply::Transient(code, text) | SmtpReply::Permanent(code, text) => (code, text),
             SmtpReply::Positive(response) => {
                 return TransactionOutcome::Interrupted(reply_line(&response));
             }
-            SmtpReply::Lost(text) => return TransactionOutcome::Interrupted(text),
+            SmtpReply::Lost(text) => {
+                return TransactionOutcome::Interrupted(format!("{command}: {text}"));
+            }
         };
+        // The first message of a connection was refused itself, whatever the words are: a new connection
+        // would not help.
+        let is_stale = was_used && is_about_connection(code, &reply);
+        let refusal = Refusal { command, reply };
+        if is_stale {
+            if code != 421 {
+                let _ = timeout(QUIT_TIMEOUT, self.smtp.quit()).await;
+            }
+            return TransactionOutcome::Stale(refusal);
+        }
         if code != 421 {
-            let reset = self.command("RSET\r\n".to_owned()).await;
+            let reset = self.command("RSET", String::new()).await;
             if matches!(reset, SmtpReply::Positive(_)) {
                 self.set_ready();
             }
         }
-        outcome
+        if code < 500 {
+            TransactionOutcome::Deferred(refusal)
+        } else {
+            TransactionOutcome::Rejected(refusal)
+        }
     }
 
     fn set_ready(&mut self) {
@@ -154,9 +192,9 @@ impl SmtpConnection {
         self.last_used = Instant::now();
     }
 
-    async fn command(&mut self, command: String) -> SmtpReply {
-        timeout(self.timeout, self.smtp.command(command))
-            .await
-            .into()
+    async fn command(&mut self, command: &'static str, argument: String) -> SmtpReply {
+        let colon = if argument.is_empty() { "" } else { ":" };
+        let line = format!("{command}{colon}{argument}\r\n");
+        timeout(self.timeout, self.smtp.command(line)).await.into()
     }
 }

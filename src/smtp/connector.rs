@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{
     Credentials as LettreCredentials, DEFAULT_MECHANISMS,
 };
@@ -16,7 +18,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::connection::SmtpConnection;
-use super::outcome::describe;
+use super::helo::HeloSocket;
+use super::outcome::{ServerProblem, describe};
 use super::tls::{self, TlsSocket};
 
 /// The longest that a TCP connection may take to open.
@@ -65,6 +68,47 @@ pub(crate) struct Connector {
     server: ServerConfig,
     tls: Tls,
     credentials: Option<LettreCredentials>,
+    /// Whether the log says that messages are sent without TLS.
+    logged_plain: AtomicBool,
+}
+
+/// How a connection introduces itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Ehlo,
+    /// For servers that do not know EHLO.
+    Helo,
+}
+
+/// Why a session did not start.
+enum SessionError {
+    /// The server does not know EHLO.
+    NoEhlo,
+    /// STARTTLS was refused, or the TLS handshake failed.
+    StartTls(ServerProblem),
+    Other(ServerProblem),
+}
+
+impl From<ServerProblem> for SessionError {
+    fn from(problem: ServerProblem) -> Self {
+        Self::Other(problem)
+    }
+}
+
+/// A command that did not succeed.
+struct Failure {
+    /// The code of the reply, if there was one.
+    code: Option<u16>,
+    reason: String,
+}
+
+impl Failure {
+    fn problem(self, help: &'static str) -> ServerProblem {
+        ServerProblem {
+            reason: self.reason,
+            help,
+        }
+    }
 }
 
 enum Tls {
@@ -107,29 +151,56 @@ impl Connector {
             server: server.clone(),
             tls,
             credentials,
+            logged_plain: AtomicBool::new(false),
         })
+    }
+
+    /// The server's host and port.
+    pub(crate) fn server(&self) -> String {
+        format!("{}:{}", self.server.host, self.server.port)
     }
 
     /// Opens a connection that is ready for a message.
     ///
     /// # Errors
     /// The server can't be reached, has an invalid certificate, or rejects the login.
-    pub(crate) async fn connect(&self) -> Result<SmtpConnection, String> {
-        let address = (&*self.server.host, self.server.port);
-        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(stream) => stream.map_err(|error| self.failure(error))?,
-            Err(_) => return Err(self.failure("the connection timed out")),
-        };
-        match timeout(self.server.timeout, self.start_session(stream)).await {
-            Ok(session) => session,
-            Err(_) => Err(self.failure("the server sent no greeting in time")),
+    pub(crate) async fn connect(&self) -> Result<SmtpConnection, ServerProblem> {
+        let (mut hello, mut use_tls) = (Hello::Ehlo, true);
+        loop {
+            match self.start_session(hello, use_tls).await {
+                Ok(connection) => return Ok(connection),
+                Err(SessionError::NoEhlo) => hello = Hello::Helo,
+                Err(SessionError::StartTls(problem)) => {
+                    if self.server.security != Security::StartTls(StartTls::Opportunistic) {
+                        return Err(problem);
+                    }
+                    if !self.logged_plain.swap(true, Ordering::Relaxed) {
+                        tracing::warn!(
+                            reason = problem.reason,
+                            help = "fix TLS on the server, or set starttls = \"required\" to send nothing without TLS",
+                            "STARTTLS failed: messages are sent without TLS"
+                        );
+                    }
+                    use_tls = false;
+                }
+                Err(SessionError::Other(problem)) => return Err(problem),
+            }
         }
     }
 
-    async fn start_session(&self, stream: TcpStream) -> Result<SmtpConnection, String> {
+    async fn start_session(
+        &self,
+        hello: Hello,
+        use_tls: bool,
+    ) -> Result<SmtpConnection, SessionError> {
+        let address = (&*self.server.host, self.server.port);
+        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(stream) => stream.map_err(|error| self.no_connection(error))?,
+            Err(_) => return Err(self.no_connection("no reply in time").into()),
+        };
         // lettre writes a message and its final dot separately.
         let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
-        let local = local.map_err(|error| self.failure(error))?.ip();
+        let local = local.map_err(|error| self.no_connection(error))?.ip();
         let name = self.server.hello.clone().map_or_else(
             || match local.to_canonical() {
                 IpAddr::V4(ip) => ClientId::Ipv4(ip),
@@ -137,44 +208,99 @@ impl Connector {
             },
             ClientId::Domain,
         );
-        let stream: Box<dyn AsyncTokioStream> = match &self.tls {
+        let mut stream: Box<dyn AsyncTokioStream> = match &self.tls {
             Tls::Implicit(connector) => {
-                let socket = TlsSocket::handshake(stream, connector, &self.server.host).await;
-                Box::new(socket.map_err(|error| self.failure(error))?)
+                let socket = TlsSocket::handshake(stream, connector, &self.server.host);
+                let socket = match timeout(self.server.timeout, socket).await {
+                    Ok(socket) => socket.map_err(|error| self.no_tls(error))?,
+                    Err(_) => return Err(self.no_tls("no reply in time").into()),
+                };
+                Box::new(socket)
             }
             Tls::Never | Tls::Upgrade { .. } => Box::new(stream),
         };
-        let smtp = AsyncSmtpConnection::connect_with_transport(stream, &name).await;
-        let mut smtp = smtp.map_err(|error| self.failure(describe(&error)))?;
+        let command = match hello {
+            Hello::Ehlo => "greeting/EHLO",
+            Hello::Helo => {
+                stream = Box::new(HeloSocket::new(stream));
+                "greeting/HELO"
+            }
+        };
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &name);
+        let mut smtp = match self.reply(command, greeting).await {
+            Ok(smtp) => smtp,
+            Err(Failure {
+                code: Some(500 | 502),
+                ..
+            }) if hello == Hello::Ehlo => return Err(SessionError::NoEhlo),
+            Err(failure) => {
+                let help = "check `relay` in gateway.toml: the host, the port, and smtps: if the port expects TLS from the start";
+                return Err(failure.problem(help).into());
+            }
+        };
         if let Tls::Upgrade {
             parameters,
             required,
         } = &self.tls
         {
-            if smtp.can_starttls() {
-                let upgraded = smtp.starttls(parameters.clone(), &name).await;
-                upgraded.map_err(|error| self.failure(describe(&error)))?;
+            if use_tls && smtp.can_starttls() {
+                let upgrade = smtp.starttls(parameters.clone(), &name);
+                if let Err(failure) = self.reply("STARTTLS", upgrade).await {
+                    let help = if failure.code.is_some() {
+                        "fix TLS on the server, or set `starttls` to \"opportunistic\" or \"never\" to send without TLS"
+                    } else {
+                        "the server needs working TLS and a certificate that the system or SSL_CERT_FILE trusts; otherwise, set `starttls` to \"opportunistic\" or \"never\" to send without TLS"
+                    };
+                    return Err(SessionError::StartTls(failure.problem(help)));
+                }
             } else if *required {
-                return Err(self.failure("the server does not offer STARTTLS, which is required"));
+                return Err(self.problem(
+                    "the server does not offer STARTTLS, which is required",
+                    "enable TLS on the server, use smtps:, or set `starttls` to \"opportunistic\" or \"never\" to send without TLS",
+                ).into());
             }
         }
         if let Some(credentials) = &self.credentials {
-            let login = smtp.auth(DEFAULT_MECHANISMS, credentials).await;
-            login.map_err(|error| {
-                self.failure(format!(
-                    "the server rejected the login: {}",
-                    describe(&error)
-                ))
-            })?;
+            let login = smtp.auth(DEFAULT_MECHANISMS, credentials);
+            let help = "check `username_env` and the password in gateway.toml";
+            let login = self.reply("AUTH: the server rejected the login", login);
+            login.await.map_err(|failure| failure.problem(help))?;
         }
         Ok(SmtpConnection::new(
             smtp,
+            self.server(),
             name.to_string(),
             self.server.timeout,
         ))
     }
 
-    fn failure(&self, reason: impl Display) -> String {
-        format!("{}:{}: {reason}", self.server.host, self.server.port)
+    /// Waits for the server's reply to a command.
+    async fn reply<T>(
+        &self,
+        command: &str,
+        reply: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        let (code, text) = match timeout(self.server.timeout, reply).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(error)) => (error.status().map(u16::from), describe(&error)),
+            Err(_) => (None, "no reply in time".to_owned()),
+        };
+        let reason = format!("{}: {command}: {text}", self.server());
+        Err(Failure { code, reason })
+    }
+
+    fn no_connection(&self, error: impl Display) -> ServerProblem {
+        let help = "check `relay` in gateway.toml, and that the server is running";
+        self.problem(format!("can't connect: {error}"), help)
+    }
+
+    fn no_tls(&self, error: impl Display) -> ServerProblem {
+        let help = "if the port expects STARTTLS, use smtp:; the certificate must be trusted by the system or by SSL_CERT_FILE";
+        self.problem(format!("the TLS handshake failed: {error}"), help)
+    }
+
+    fn problem(&self, reason: impl Display, help: &'static str) -> ServerProblem {
+        let reason = format!("{}: {reason}", self.server());
+        ServerProblem { reason, help }
     }
 }

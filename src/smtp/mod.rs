@@ -4,10 +4,11 @@
 
 mod connection;
 mod connector;
+mod helo;
 mod outcome;
 mod tls;
 
 pub(crate) use connection::SmtpConnection;
 pub use connector::Credentials;
 pub(crate) use connector::{Connector, Security, ServerConfig, StartTls};
-pub(crate) use outcome::TransactionOutcome;
+pub(crate) use outcome::{Refusal, ServerProblem, TransactionOutcome};

@@ -68,7 +68,8 @@ export async function refresh() {
   if (!message) return;
   try {
     const fresh = await api.message(message.uid);
-    if (shown !== message || fresh.updated === message.updated) return;
+    const state = ({ updated, waiting }) => JSON.stringify([updated, waiting]);
+    if (shown !== message || state(fresh) === state(message)) return;
     shown = { ...fresh, unread: message.unread };
     pane.querySelector(".events")?.replaceWith(events(shown));
   } catch {
@@ -118,16 +119,25 @@ function head(message) {
 const tag = (name) =>
   el("button", { type: "button", class: "tag", title: "Show all messages with this tag", onclick: () => set({ q: `tag:"${name.replaceAll('"', '""')}"` }, true) }, bdi(name));
 
+/** Why a recipient of a message still waits for the SMTP server. */
+function wait({ copy, attempts, since, next, reason }) {
+  const when = next > Date.now() ? `at ${longTime(next)}` : "as soon as possible";
+  const tried = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
+  return `${copy ? `copy to ${copy}: ` : ""}${reason ?? "not tried yet"} (waiting since ${longTime(since)}, ${tried}, next attempt ${when})`;
+}
+
 function events(message) {
-  const last = message.events.at(-1);
+  const waits = message.waiting.map(wait);
+  const last = waits[0] ?? message.events.at(-1)?.description;
   return el(
     "details",
     { class: "events" },
-    el("summary", {}, chip(message.status), last ? bdi(last.description, { class: "why" }) : ""),
+    el("summary", {}, chip(message.status), last ? bdi(last, { class: "why" }) : ""),
     el(
       "ol",
       {},
       ...message.events.map((event) => el("li", {}, el("time", {}, longTime(event.at)), chip(event.kind), bdi(event.description))),
+      ...waits.map((text) => el("li", { class: "waiting" }, bdi(text))),
     ),
   );
 }

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::params::PathParams;
 use super::{Inbox, json_list};
 use crate::frame;
+use crate::gateway::relay::waits;
 use crate::gateway::store::EVENT_DESCRIPTION;
 use crate::web::{HttpError, Mail, QueryParams, attachment, file_name, json, plain, truncate};
 
@@ -131,7 +132,9 @@ fn stored_fields(connection: &Connection, uid: &str) -> rusqlite::Result<Option<
     let Some(mut fields) = fields.optional()? else {
         return Ok(None);
     };
-    fields["events"] = events(connection, fields["id"].as_i64().unwrap_or_default())?;
+    let id = fields["id"].as_i64().unwrap_or_default();
+    fields["events"] = events(connection, id)?;
+    fields["waiting"] = waits(connection, id)?;
     Ok(Some(fields))
 }
 

@@ -7,14 +7,22 @@ use super::{
     FieldKind, ListField, ListStatement, ListTable, greatest_selectivity, time_from_millis,
 };
 use crate::api::{ListError, ListQuery, decode_time};
+use crate::gateway::relay::wait_description;
 use crate::gateway::store::{EVENT_DESCRIPTION, EventKind};
 
-/// The columns of a message, and its events as a JSON array, without events of copies.
-const COLUMNS: &str =
-    "message.id, message.uid, message.account, message.from_address, message.to_address,
-    message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
-    (SELECT json_group_array(json_array(kind, at, description)) FROM event AS any_event
-     WHERE any_event.message = message.id AND any_event.copy IS NULL)";
+/// The columns of a message, and its events as a JSON array, without events of copies. While a message waits
+/// for its SMTP server, the description of its first event says why.
+fn columns() -> String {
+    let wait = wait_description();
+    format!(
+        "message.id, message.uid, message.account, message.from_address, message.to_address,
+         message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
+         (SELECT json_group_array(json_array(
+            kind, at, iif(kind = 'injected', coalesce({wait}, description), description)
+          )) FROM event AS any_event
+          WHERE any_event.message = message.id AND any_event.copy IS NULL)"
+    )
+}
 
 const BY_TIME: &[&str] = &["message.created_at", "message.id"];
 const BY_EVENT_TIME: &[&str] = &["event.at", "event.id"];
@@ -64,7 +72,7 @@ fn message_fields() -> Vec<ListField> {
 /// `emails`: a row for each message.
 pub(in crate::gateway) fn emails(query: &ListQuery) -> Result<ListStatement, ListError> {
     let table = ListTable {
-        columns: COLUMNS.to_owned(),
+        columns: columns(),
         id: "message.id",
         from: "message WHERE true".to_owned(),
         read: "message ON message.id = chosen.id",
@@ -102,7 +110,7 @@ pub(in crate::gateway) fn events(
         0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
     };
     let table = ListTable {
-        columns: format!("{COLUMNS}, event.kind, event.at, {EVENT_DESCRIPTION}"),
+        columns: format!("{}, event.kind, event.at, {EVENT_DESCRIPTION}", columns()),
         id: "event.id",
         from: format!("{from} = '{}'", kind.as_str()),
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
@@ -120,9 +128,14 @@ fn email(row: &Row<'_>) -> rusqlite::Result<Value> {
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Value> {
     let mut map = email_map(row)?;
-    map.insert("event".to_owned(), row.get::<_, String>(11)?.into());
+    let kind: String = row.get(11)?;
+    let description = match kind.as_str() {
+        "injected" => map["injected_desc"].clone(),
+        _ => row.get::<_, String>(13)?.into(),
+    };
+    map.insert("event".to_owned(), kind.into());
     map.insert("event_time".to_owned(), time_from_millis(row.get(12)?));
-    map.insert("event_desc".to_owned(), row.get::<_, String>(13)?.into());
+    map.insert("event_desc".to_owned(), description);
     Ok(Value::Object(map))
 }
 

@@ -21,7 +21,9 @@ use super::retry::RetryPolicy;
 use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
 use crate::pace::{Period, RateLimits, Turn};
-use crate::smtp::{Connector, Credentials, SmtpConnection, TransactionOutcome};
+use crate::smtp::{
+    Connector, Credentials, Refusal, ServerProblem, SmtpConnection, TransactionOutcome,
+};
 
 /// The longest sleep. The system clock may be set meanwhile, and entries must be given up in time.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
@@ -229,12 +231,17 @@ impl AccountRelay {
                 self.log(&entry, &message, &outcome);
                 outcome
             }
-            Ok(None) => TransactionOutcome::Rejected(
-                "the message was deleted before it was sent".to_owned(),
-            ),
+            Ok(None) => TransactionOutcome::Rejected(Refusal {
+                command: "",
+                reply: "the message was deleted before it was sent".to_owned(),
+            }),
             Err(error) => {
-                self.start_pause(&error.to_string());
-                TransactionOutcome::NotStarted(error.to_string())
+                let problem = ServerProblem {
+                    reason: error.to_string(),
+                    help: "",
+                };
+                self.start_pause(&problem);
+                TransactionOutcome::NotStarted(problem)
             }
         };
         let now = self.clock.now();
@@ -258,7 +265,7 @@ impl AccountRelay {
                 if handed_over.load(Ordering::Relaxed) {
                     TransactionOutcome::InDoubt(reason)
                 } else {
-                    TransactionOutcome::NotStarted(reason)
+                    TransactionOutcome::NotStarted(ServerProblem { reason, help: "" })
                 }
             }
         }
@@ -278,9 +285,9 @@ impl AccountRelay {
             };
             let mut connection = match connected {
                 Ok(connection) => connection,
-                Err(reason) => {
-                    self.start_pause(&reason);
-                    return TransactionOutcome::NotStarted(reason);
+                Err(problem) => {
+                    self.start_pause(&problem);
+                    return TransactionOutcome::NotStarted(problem);
                 }
             };
             let received = received_header(connection.hello(), message);
@@ -293,38 +300,50 @@ impl AccountRelay {
                 lock(&self.idle).push(connection);
             }
             match &outcome {
-                TransactionOutcome::Stale => continue,
-                TransactionOutcome::NotStarted(reason) => self.start_pause(reason),
+                TransactionOutcome::Stale(Refusal { command, reply }) => {
+                    let account = &self.name;
+                    tracing::debug!(
+                        account,
+                        command,
+                        reply,
+                        "the connection can't be used again"
+                    );
+                    continue;
+                }
+                TransactionOutcome::NotStarted(problem) => self.start_pause(problem),
                 _ => lock(&self.pause).record_success(),
             }
             return outcome;
         }
     }
 
-    fn start_pause(&self, reason: &str) {
+    fn start_pause(&self, problem: &ServerProblem) {
         let chance = self.chance();
         if let Some(pause) = lock(&self.pause).record_failure(Instant::now(), chance) {
-            let pause = format!("{:.1}s", pause.as_secs_f64());
-            tracing::warn!(account = self.name, pause, reason, "can't use the server");
+            let (account, pause) = (&self.name, format!("{:.1}s", pause.as_secs_f64()));
+            let ServerProblem { reason, help } = problem;
+            tracing::warn!(account, pause, reason, help, "can't use the server");
         }
     }
 
     fn log(&self, entry: &QueueEntry, message: &OutgoingMessage, outcome: &TransactionOutcome) {
         let (account, to, uid) = (&self.name, &entry.recipient, &message.uid);
+        let server = self.connector.server();
         match outcome {
             TransactionOutcome::Accepted(reply) => {
-                tracing::info!(account, uid, to, reply, "accepted");
+                tracing::info!(account, uid, to, server, reply, "accepted");
             }
-            TransactionOutcome::Rejected(reply) => {
-                tracing::warn!(account, uid, to, reply, "rejected");
+            TransactionOutcome::Rejected(Refusal { command, reply }) => {
+                tracing::warn!(account, uid, to, server, command, reply, "rejected");
             }
-            TransactionOutcome::Deferred(reply) => {
-                tracing::info!(account, uid, to, reply, "deferred");
+            TransactionOutcome::Deferred(Refusal { command, reply }) => {
+                tracing::info!(account, uid, to, server, command, reply, "deferred");
             }
             TransactionOutcome::Interrupted(reason) => tracing::warn!(
                 account,
                 uid,
                 to,
+                server,
                 reason,
                 "interrupted before the message was complete: it was not accepted"
             ),
@@ -332,10 +351,11 @@ impl AccountRelay {
                 account,
                 uid,
                 to,
+                server,
                 reason,
                 "interrupted before the reply: the message may have been accepted and is sent again"
             ),
-            TransactionOutcome::NotStarted(_) | TransactionOutcome::Stale => {}
+            TransactionOutcome::NotStarted(_) | TransactionOutcome::Stale(_) => {}
         }
     }
 

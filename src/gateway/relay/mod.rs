@@ -18,6 +18,7 @@ mod queue;
 mod reconnect;
 mod retry;
 mod senders;
+mod wait;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::pace::RateLimits;
 
 pub use self::permits::{NotPermitted, Permits};
 pub use self::queue::{enqueue, waiting};
+pub(super) use self::wait::{wait_description, waits};
 pub use crate::smtp::Credentials;
 
 /// Why the relay can't start.

@@ -41,10 +41,10 @@ impl QueueUpdate {
     ) -> Self {
         let (counted, doubtful, reason) = match outcome {
             TransactionOutcome::Accepted(reply) => return entry.finished(Status::Ok, reply),
-            TransactionOutcome::Rejected(reply) => {
-                return entry.finished(Status::Hardbounce, reply);
+            TransactionOutcome::Rejected(refusal) => {
+                return entry.finished(Status::Hardbounce, refusal.reply);
             }
-            TransactionOutcome::Deferred(reply) => (true, false, reply),
+            TransactionOutcome::Deferred(refusal) => (true, false, refusal.reply),
             TransactionOutcome::Interrupted(reason) => {
                 let reason = format!("interrupted before the message was complete: {reason}");
                 (true, false, reason)
@@ -53,11 +53,8 @@ impl QueueUpdate {
                 let reason = format!("the message may have been accepted: {reason}");
                 (true, true, reason)
             }
-            TransactionOutcome::NotStarted(reason) => (false, false, reason),
-            TransactionOutcome::Stale => {
-                let reason = "the connection was closed before anything was sent".to_owned();
-                (false, false, reason)
-            }
+            TransactionOutcome::NotStarted(problem) => (false, false, problem.reason),
+            TransactionOutcome::Stale(refusal) => (false, false, refusal.reply),
         };
         let deadline = add(entry.first_at, policy.give_up);
         let doubts = entry.doubts + u32::from(doubtful);
@@ -113,6 +110,7 @@ fn add(time: Timestamp, wait: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::{Refusal, ServerProblem};
 
     const POLICY: RetryPolicy = RetryPolicy {
         retry_delay: Duration::from_secs(60),
@@ -138,6 +136,13 @@ mod tests {
         }
     }
 
+    fn refusal(reply: &str) -> Refusal {
+        Refusal {
+            command: "RCPT TO",
+            reply: reply.to_owned(),
+        }
+    }
+
     fn update(outcome: TransactionOutcome, entry: &QueueEntry, now: i64) -> QueueUpdate {
         QueueUpdate::after(outcome, entry, POLICY, at(now), 1.0)
     }
@@ -151,7 +156,8 @@ mod tests {
         };
         let accepted = update(TransactionOutcome::Accepted(reply()), &entry(0, 0), 10_000);
         assert_eq!(accepted, finished(Status::Ok, "reply"));
-        let rejected = update(TransactionOutcome::Rejected(reply()), &entry(3, 0), 0);
+        let rejected = TransactionOutcome::Rejected(refusal("reply"));
+        let rejected = update(rejected, &entry(3, 0), 0);
         assert_eq!(rejected, finished(Status::Hardbounce, "reply"));
         let doubtful = update(TransactionOutcome::Accepted(reply()), &entry(1, 1), 0);
         let reason = "reply (possibly accepted in 1 interrupted transaction)";
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn waits_grow_until_the_entry_is_given_up() {
         let due = |attempts, now| {
-            let deferred = TransactionOutcome::Deferred("450 later".to_owned());
+            let deferred = TransactionOutcome::Deferred(refusal("450 later"));
             match update(deferred, &entry(attempts, 0), now) {
                 QueueUpdate::Waiting {
                     due_at, counted, ..
@@ -196,7 +202,7 @@ mod tests {
         assert_eq!(status, Status::Softbounce);
         let doubts = "(possibly accepted in 10 interrupted transactions)";
         assert!(reason.ends_with(doubts), "{reason}");
-        let deferred = TransactionOutcome::Deferred("450".to_owned());
+        let deferred = TransactionOutcome::Deferred(refusal("450"));
         let deferred = update(deferred, &entry(9, 12), 5);
         assert!(matches!(deferred, QueueUpdate::Waiting { .. }));
     }
@@ -217,8 +223,12 @@ mod tests {
         assert_eq!(waiting(interrupted), (65, true, false));
         let in_doubt = TransactionOutcome::InDoubt(lost());
         assert_eq!(waiting(in_doubt), (65, true, true));
-        let not_started = TransactionOutcome::NotStarted(lost());
+        let not_started = TransactionOutcome::NotStarted(ServerProblem {
+            reason: lost(),
+            help: "",
+        });
         assert_eq!(waiting(not_started), (5, false, false));
-        assert_eq!(waiting(TransactionOutcome::Stale), (5, false, false));
+        let stale = TransactionOutcome::Stale(refusal("421"));
+        assert_eq!(waiting(stale), (5, false, false));
     }
 }

@@ -1,10 +1,12 @@
 //! The relay of a gateway: every message answered 200 reaches the SMTP server at least once.
 
 mod config;
+mod connections;
 mod kills;
 mod postfix;
 mod scripted;
 mod trouble;
+mod waiting;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 pub enum Stage {
     /// The connection is open.
     Greeting,
+    /// `EHLO`.
+    Ehlo,
+    StartTls,
     Mail,
     Rcpt,
     Data,
@@ -24,6 +27,8 @@ pub enum Stage {
 #[derive(Debug, Clone)]
 pub struct Moment {
     pub stage: Stage,
+    /// The number of the connection.
+    pub connection: usize,
     /// How often this stage was reached before, on all connections.
     pub times: usize,
     /// The address of `MAIL` or `RCPT`; later the recipient.
@@ -41,7 +46,7 @@ pub enum Act {
     SayAndClose(&'static str),
     /// Closes the connection without a reply. At the dot, the message counts as accepted.
     Close,
-    /// At `DATA`: replies 354, reads this many bytes, and closes the connection.
+    /// The normal reply; then reads this many bytes and closes the connection.
     CutAfter(usize),
     /// The normal reply, after this time.
     Late(Duration),
@@ -93,11 +98,26 @@ impl FakeSmtp {
         address: SocketAddr,
         script: impl Fn(&Moment) -> Act + Send + Sync + 'static,
     ) -> Self {
+        let extensions = vec!["8BITMIME", "SIZE 50000000", "PIPELINING"];
+        Self::serve(address, extensions, script)
+    }
+
+    /// A server that offers STARTTLS but has no TLS.
+    pub fn with_starttls(script: impl Fn(&Moment) -> Act + Send + Sync + 'static) -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        Self::serve(address, vec!["STARTTLS"], script)
+    }
+
+    fn serve(
+        address: SocketAddr,
+        extensions: Vec<&'static str>,
+        script: impl Fn(&Moment) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             script: Box::new(script),
-            extensions: vec!["8BITMIME", "SIZE 50000000", "PIPELINING"],
+            extensions,
             taken: Mutex::default(),
             next: AtomicUsize::new(0),
             commands: Mutex::default(),
@@ -206,7 +226,12 @@ impl<'a> Session<'a> {
                     let dash = if at == last { ' ' } else { '-' };
                     format!("250{dash}{text}")
                 });
-                self.say(&lines.collect::<Vec<_>>().join("\n"))?;
+                let lines = lines.collect::<Vec<_>>().join("\n");
+                self.act(Stage::Ehlo, "", &lines)?;
+            } else if upper.starts_with("HELO ") {
+                self.say("250 fake.example")?;
+            } else if upper == "STARTTLS" {
+                self.act(Stage::StartTls, "", "220 2.0.0 go ahead")?;
             } else if let Some(address) = address(&line, "MAIL FROM:") {
                 if self.act(Stage::Mail, &address, "250 2.1.0 Ok")? {
                     self.from = address;
@@ -286,6 +311,7 @@ impl<'a> Session<'a> {
         };
         let moment = Moment {
             stage,
+            connection: self.number,
             times,
             address: address.to_owned(),
         };
