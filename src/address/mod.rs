@@ -34,7 +34,7 @@ pub enum AddressError {
     Empty,
     #[error("not an email address: it must look like name@example.com")]
     Shape,
-    #[error("more than one address: give each a row of its own")]
+    #[error("more than one address")]
     List,
     /// White space, a control character or an invisible character inside.
     #[error("the address contains {}", describe(*.0))]
@@ -48,7 +48,7 @@ pub enum AddressError {
     #[error("a quoted part before the @ is not supported")]
     Quoted,
     /// Only servers with SMTPUTF8 (RFC 6531) accept it.
-    #[error("the part before the @ contains {}, but only ASCII is supported there", describe(*.0))]
+    #[error("the part before the @ contains {}, but only ASCII is supported there{}", describe(*.0), straight(*.0))]
     NeedsSmtpUtf8(char),
     #[error("the part before the @ is {0} characters long; the limit is {MAX_LOCAL}")]
     LocalTooLong(usize),
@@ -77,11 +77,23 @@ fn describe(c: char) -> String {
     }
 }
 
-/// Control characters, white space, and the format characters that are often in pasted text.
-fn is_invisible(c: char) -> bool {
+/// What to write instead of a typographic apostrophe.
+fn straight(c: char) -> &'static str {
+    match c {
+        '‘' | '’' | '´' | 'ʼ' => ": write a straight apostrophe (')",
+        _ => "",
+    }
+}
+
+/// White space, and the format characters that are often around pasted text.
+fn is_padding(c: char) -> bool {
     let format = matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    format || c.is_control() || c.is_whitespace()
+    format || c.is_whitespace()
+}
+
+fn is_invisible(c: char) -> bool {
+    is_padding(c) || c.is_control()
 }
 
 /// RFC 5322 3.2.3 `atext`.
@@ -90,12 +102,12 @@ fn is_atext(c: char) -> bool {
 }
 
 impl Address {
-    /// Parses one address. White space around it is dropped.
+    /// Parses one address. White space and invisible characters around it are dropped.
     ///
     /// # Errors
     /// The first mistake in it.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
+        let text = text.trim_matches(is_padding);
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
@@ -264,6 +276,10 @@ mod tests {
             address(" Jan.K@Example.COM.\u{a0}").as_str(),
             "Jan.K@Example.COM"
         );
+        for around in ['\u{200b}', '\u{ad}', '\u{202a}', '\u{feff}', '\u{3000}'] {
+            let padded = format!("{around}jan@example.com{around}\u{202c}");
+            assert_eq!(address(&padded).as_str(), "jan@example.com");
+        }
         assert_eq!(address("jan@łódź.pl").as_str(), "jan@łódź.pl");
         assert_eq!(address("jan@Łódź.PL").to_ascii(), "jan@xn--d-uga0v4h.pl");
         assert_eq!(address("Jan@faß.de").ascii_domain(), "xn--fa-hia.de");
@@ -303,7 +319,7 @@ mod tests {
             AddressError::Character('\u{ad}')
         );
         assert_eq!(
-            error("jan@example.com\u{200b}"),
+            error("jan\u{200b}@example.com"),
             AddressError::Character('\u{200b}')
         );
         for invalid in [
@@ -319,6 +335,16 @@ mod tests {
                 AddressError::Domain(invalid.into())
             );
         }
+    }
+
+    #[test]
+    fn a_typographic_apostrophe_is_to_be_written_straight() {
+        let error = error("dee.o’neil@example.com").to_string();
+        assert!(
+            error.ends_with(": write a straight apostrophe (')"),
+            "{error}"
+        );
+        assert_eq!(address("dee.o'neil@example.com").local(), "dee.o'neil");
     }
 
     #[test]

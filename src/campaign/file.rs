@@ -84,15 +84,28 @@ pub struct AttachmentTemplate {
     pub inline: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RecipientsTable {
     pub(super) file: Option<Spanned<PathBuf>>,
     pub(super) email: Option<Text>,
-    #[serde(default)]
     pub(super) suppress: Vec<Spanned<PathBuf>>,
     pub(super) encoding: Option<Text>,
     pub(super) delimiter: Option<Text>,
+    pub(super) trim: bool,
+}
+
+impl Default for RecipientsTable {
+    fn default() -> Self {
+        Self {
+            file: None,
+            email: None,
+            suppress: Vec::new(),
+            encoding: None,
+            delimiter: None,
+            trim: true,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

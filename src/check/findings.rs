@@ -172,7 +172,10 @@ pub(crate) fn of_warning(warning: &Warning) -> Finding {
         .notice
         .line()
         .map_or(place.clone(), |line| place.at_line(line));
-    Finding::warning("recipients", place, warning.notice.to_string()).help(warning.help())
+    Finding {
+        severity: warning.notice.severity(),
+        ..Finding::warning("recipients", place, warning.notice.to_string()).help(warning.help())
+    }
 }
 
 /// A finding about a row. Its place becomes the row's line, unless it has a place in another file.

@@ -1,5 +1,6 @@
 //! Everything before the first request, for `check`, `send --dry-run` and `send`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,9 @@ use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs};
 use crate::report;
 use crate::run::{self, Folder, OtherRun, Plan, PlanError, PlanInputs, PlanProgress};
+
+/// How many invalid addresses with the same mistake are shown.
+const MAX_ADDRESSES: u32 = 10;
 
 pub(super) struct RunOptions<'a> {
     pub(super) campaign: &'a Campaign,
@@ -268,7 +272,8 @@ impl Preflight {
     }
 }
 
-/// Adds a warning for every row that the plan marked as invalid.
+/// Adds a warning for every row that the plan marked as invalid. The first invalid addresses are shown;
+/// the others are only counted.
 ///
 /// # Errors
 /// If the ledger can't be read.
@@ -278,9 +283,18 @@ pub(super) fn add_invalid_rows(
     findings: &mut Findings,
 ) -> Result<(), LedgerError> {
     let file = campaign.recipients_path();
+    let mut shown: HashMap<String, u32> = HashMap::new();
     Ledger::open(ledger)?.invalid_rows(|row| {
         let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
-        let finding = Finding::warning(code, Place::default(), row.error.unwrap_or_default());
+        let mut message = row.error.unwrap_or_default();
+        if code == "bad-address" && !row.email.is_empty() {
+            let shown = shown.entry(message.clone()).or_insert(0);
+            *shown += 1;
+            if *shown <= MAX_ADDRESSES {
+                message = format!("{message}: “{}”", row.email);
+            }
+        }
+        let finding = Finding::warning(code, Place::default(), message);
         findings.add(of_row(finding, row.number, row.line, &file));
         Ok(())
     })

@@ -7,6 +7,7 @@ use encoding_rs::Encoding;
 use super::ADDRESS_COLUMN;
 use super::line_numbers::LineNumbers;
 use crate::address::AddressError;
+use crate::finding::Severity;
 
 /// Reading had to stop, and nothing may be sent from the file.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,21 @@ pub enum Problem {
     },
     #[error("the quote that starts a cell on this line is never closed")]
     UnclosedQuote { line: u64 },
+    /// A quote that opens a cell on `line` is closed in the middle of a cell on a later line. What is
+    /// between them may be the rows of other recipients.
+    #[error(
+        "the quote that starts a cell on this line is closed on line {closed}, but text follows it there"
+    )]
+    QuoteClosedInText { line: u64, closed: u64 },
+    /// A line inside a quoted cell is a row by itself.
+    #[error(
+        "the quoted cell that starts on this line contains line {row_line}, which looks like a row: {address}"
+    )]
+    RowInCell {
+        line: u64,
+        row_line: u64,
+        address: String,
+    },
     #[error("this line is longer than 16 MiB")]
     TooLong { line: u64 },
     #[error("the header is invalid: {fault}")]
@@ -114,6 +130,8 @@ impl Problem {
             Self::Io(_) | Self::Empty | Self::NotText(_) | Self::Delimiter(_) => None,
             Self::Undecodable { line, .. }
             | Self::UnclosedQuote { line }
+            | Self::QuoteClosedInText { line, .. }
+            | Self::RowInCell { line, .. }
             | Self::TooLong { line }
             | Self::Header { line, .. }
             | Self::DuplicateColumn { line, .. }
@@ -129,9 +147,13 @@ impl Problem {
             Self::Empty => "the first line must name the columns, one of them `email`",
             Self::NotText(_) => "save or export it as “CSV UTF-8”",
             Self::Undecodable { maybe, .. } => return undecodable_help(*maybe),
-            Self::UnclosedQuote { .. } => {
-                "close the quote. For a quote inside a quoted cell, write two: \
+            Self::UnclosedQuote { .. } | Self::QuoteClosedInText { .. } => {
+                "close the quote where its cell ends. For a quote inside a quoted cell, write two: \
                  \"the \"\"best\"\" one\""
+            }
+            Self::RowInCell { .. } => {
+                "close the quote where its cell ends. If the line is part of the text, put `> ` in \
+                 front of it"
             }
             Self::TooLong { .. } => "check that this is a CSV file",
             Self::Header { .. } => "fix the line that names the columns",
@@ -227,6 +249,10 @@ pub enum Notice {
     ControlCharacters(LineNumbers),
     #[error("the replacement character “\u{fffd}” in {0}: another program lost text there")]
     ReplacementCharacters(LineNumbers),
+    #[error("a quote after white space is part of the cell and does not enclose it: {0}")]
+    PaddedQuotes(LineNumbers),
+    #[error("white space around cells is removed: {0}")]
+    TrimmedCells(LineNumbers),
     /// In a suppression list; `first` is the fault of the first of these lines.
     #[error("no valid address in {lines}: {first}")]
     NoAddress { lines: LineNumbers, first: RowFault },
@@ -235,6 +261,13 @@ pub enum Notice {
 }
 
 impl Notice {
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::TrimmedCells(_) => Severity::Note,
+            _ => Severity::Warning,
+        }
+    }
+
     /// The physical line, from 1, if there is exactly one.
     pub fn line(&self) -> Option<u64> {
         match self {
@@ -258,6 +291,11 @@ impl Notice {
                 "the encoding may be wrong: set `encoding` in [recipients]"
             }
             Self::ReplacementCharacters(_) => "fix these cells in the file",
+            Self::PaddedQuotes(_) => {
+                "delete the white space between the delimiter and the quote; until then readers see \
+                 the quotes, and a delimiter between them ends the cell"
+            }
+            Self::TrimmedCells(_) => "if it matters, keep it with `trim = false` in [recipients]",
             Self::NoAddress { .. } => "fix these lines; until then they suppress nobody",
             Self::NothingSuppressed => "check that it is the right file",
         };
@@ -278,16 +316,13 @@ fn otherwise(alternatives: &[(&'static Encoding, String)]) -> String {
 pub enum RowFault {
     /// Text between a closing quote and the next delimiter. The row ends at the end of this line.
     #[error(
-        "line {line}, character {column}: text after a closing quote{}; inside a quoted cell, write two quotes for one",
-        opened_on(*opened, *line)
+        "line {line}, character {column}: text after a closing quote; inside a quoted cell, write two quotes for one"
     )]
     TextAfterQuote {
-        /// The physical line of the text.
+        /// The physical line of the cell and the text.
         line: u64,
         /// In characters, from 1.
         column: usize,
-        /// The physical line where the cell starts.
-        opened: u64,
     },
     #[error("column {column}{} contains a NUL character", in_quotes(name))]
     Nul {
@@ -298,7 +333,7 @@ pub enum RowFault {
     },
     #[error("{found} field{}, but the header has {expected}", if *found == 1 { "" } else { "s" })]
     FieldCount { found: usize, expected: usize },
-    #[error(transparent)]
+    #[error("{}{}", .0, own_row(.0))]
     Address(#[from] AddressError),
 }
 
@@ -322,11 +357,11 @@ impl RowFault {
     }
 }
 
-fn opened_on(opened: u64, line: u64) -> String {
-    if opened == line {
-        return String::new();
+fn own_row(error: &AddressError) -> &'static str {
+    match error {
+        AddressError::List => ": give each address a row of its own",
+        _ => "",
     }
-    format!(" (the cell starts on line {opened})")
 }
 
 fn in_quotes(name: &str) -> String {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::ADDRESS_COLUMN;
 use super::error::{Notice, Problem};
+use super::padding::trimmed;
+use super::{ADDRESS_COLUMN, ReadSettings};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvHeader {
@@ -83,13 +84,17 @@ impl CsvHeader {
     }
 }
 
-/// The names in a header, without white space and stray byte order marks around them.
+/// The trimmed names in a header.
 pub(super) fn names(record: &StringRecord) -> Vec<String> {
-    let around = |c: char| c.is_whitespace() || c == '\u{feff}';
-    record
-        .iter()
-        .map(|name| name.trim_matches(around).to_owned())
-        .collect()
+    record.iter().map(|name| trimmed(name).to_owned()).collect()
+}
+
+/// The index of the address column in a header that was read with these settings.
+pub(crate) fn address_column(columns: &[String], settings: &ReadSettings) -> Option<usize> {
+    match address_columns(columns, settings.email.as_deref())[..] {
+        [email] => Some(email),
+        _ => None,
+    }
 }
 
 /// The indexes of the columns that may be the address column: the one with exactly this name, or else

@@ -6,8 +6,9 @@
 //!
 //! Reading is strict. A fault in one row ([`RowFault`]) is returned with the row, and the next rows are
 //! read. A fault that makes the whole file doubtful ([`ReadError`]) stops reading. What was guessed or
-//! looks wrong is a [`Warning`]. Nothing is repaired silently: no character is replaced, no cell is
-//! trimmed, and only blank rows are dropped, and counted.
+//! looks wrong is a [`Warning`]. Nothing is repaired silently: no character is replaced, and only blank
+//! rows are dropped, and counted. Cells are returned as they are in the file; templates get them
+//! [`trimmed`].
 
 mod decode;
 mod delimiter;
@@ -16,6 +17,7 @@ mod error;
 mod header;
 mod legacy_encoding;
 mod line_numbers;
+mod padding;
 mod reader;
 mod record_scanner;
 mod records;
@@ -28,7 +30,9 @@ use tempfile::NamedTempFile;
 
 pub use error::{Notice, Problem, ReadError, RowFault, Warning};
 pub use header::CsvHeader;
+pub(crate) use header::address_column;
 pub use line_numbers::LineNumbers;
+pub use padding::trimmed;
 pub use reader::{FileFormat, RecipientReader, RecipientRow};
 pub use suppression_list::SuppressionList;
 
@@ -47,6 +51,8 @@ pub struct ReadSettings {
     /// An ASCII character. By default what a first line `sep=;` says, or the best match of comma,
     /// semicolon, tab and `|`.
     pub delimiter: Option<u8>,
+    /// Templates get cells with the white space around them.
+    pub keep_padding: bool,
 }
 
 /// Copies a source that can be read only once, such as standard input, to a temporary file.

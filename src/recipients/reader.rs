@@ -11,6 +11,7 @@ use super::decode::TextDecoder;
 use super::error::{Notice, Problem, ReadError, RowFault, Warning};
 use super::header::CsvHeader;
 use super::line_numbers::LineNumbers;
+use super::padding::trimmed;
 use super::records::{Record, Records};
 use super::{ReadSettings, delimiter, encoding, spool};
 use crate::address::Mailbox;
@@ -47,6 +48,9 @@ pub struct RecipientReader {
     blank: LineNumbers,
     control: LineNumbers,
     replacement: LineNumbers,
+    padded: LineNumbers,
+    padded_quotes: LineNumbers,
+    keep_padding: bool,
     done: bool,
 }
 
@@ -86,6 +90,9 @@ impl RecipientReader {
             blank: LineNumbers::default(),
             control: LineNumbers::default(),
             replacement: LineNumbers::default(),
+            padded: LineNumbers::default(),
+            padded_quotes: LineNumbers::default(),
+            keep_padding: settings.keep_padding,
             done: false,
         };
         if sep {
@@ -104,6 +111,9 @@ impl RecipientReader {
         };
         self.count_suspicious(&record);
         let line = record.line;
+        if record.has_padded_quote {
+            self.padded_quotes.add(line);
+        }
         let nul = nul(&record.cells).map(|i| RowFault::Nul {
             column: i + 1,
             name: String::new(),
@@ -138,6 +148,12 @@ impl RecipientReader {
         if self.replacement.count > 0 {
             notices.push(Notice::ReplacementCharacters(self.replacement.clone()));
         }
+        if self.padded_quotes.count > 0 {
+            notices.push(Notice::PaddedQuotes(self.padded_quotes.clone()));
+        }
+        if self.padded.count > 0 {
+            notices.push(Notice::TrimmedCells(self.padded.clone()));
+        }
         let warning = |notice| Warning::new(&self.name, notice);
         notices.into_iter().map(warning).collect()
     }
@@ -159,6 +175,15 @@ impl RecipientReader {
             .checked_add(1)
             .ok_or(Problem::TooManyRows { line })?;
         self.count_suspicious(&record);
+        self.count_padded(&record);
+        if let Some((row_line, address)) = row_in_cell(&record, &self.header, self.format.delimiter)
+        {
+            return Err(Problem::RowInCell {
+                line,
+                row_line,
+                address,
+            });
+        }
         let recipient = self.recipient(&record);
         let cells = match nul(&record.cells) {
             Some(_) => without_nul(&record.cells),
@@ -183,6 +208,17 @@ impl RecipientReader {
         }
         if text.contains('\u{fffd}') {
             self.replacement.add(record.line);
+        }
+    }
+
+    /// Counts rows with white space around cells, and in front of quotes.
+    fn count_padded(&mut self, record: &Record) {
+        if record.has_padded_quote {
+            self.padded_quotes.add(record.line);
+        }
+        let is_padded = |cell: &str| trimmed(cell).len() < cell.len();
+        if !self.keep_padding && record.cells.iter().any(is_padded) {
+            self.padded.add(record.line);
         }
     }
 
@@ -254,6 +290,37 @@ fn detect(
         sep.is_some(),
         notice,
     ))
+}
+
+/// The line and the address of a row that is inside a quoted cell: its line has as many fields as the
+/// header, with an address in the right place. A quote that is not closed makes such cells.
+fn row_in_cell(record: &Record, header: &CsvHeader, delimiter: u8) -> Option<(u64, String)> {
+    let (columns, email) = (header.columns().len(), header.email());
+    let is_break = ['\r', '\n'];
+    if columns < 2 || !record.cells.as_slice().contains(is_break) {
+        return None;
+    }
+    let mut line_before = record.line;
+    for (index, cell) in record.cells.iter().enumerate() {
+        let cell = cell.replace("\r\n", "\n");
+        let lines: Vec<&str> = cell.split(is_break).collect();
+        let last = lines.len() - 1;
+        for (line, number) in lines.into_iter().zip(line_before..).skip(1) {
+            let is_last = number - line_before == last as u64;
+            // The other fields of the last line are the cells after this one.
+            let expected = if is_last { index + 1 } else { columns };
+            let fields: Vec<&str> = line.split(char::from(delimiter)).collect();
+            let is_row = fields.len() == expected && !(is_last && index == email);
+            if is_row
+                && let Some(field) = fields.get(email)
+                && let Ok(mailbox) = Mailbox::parse(trimmed(field).trim_matches('"'))
+            {
+                return Some((number, mailbox.address.to_string()));
+            }
+        }
+        line_before += last as u64;
+    }
+    None
 }
 
 /// The index of the first cell with a NUL.

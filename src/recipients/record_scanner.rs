@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::error::RowFault;
+use super::padding::trimmed;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanState {
@@ -29,6 +29,17 @@ enum ByteClass {
     Lf,
 }
 
+/// Text between a closing quote and the next delimiter. Lines are physical, and count from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct QuoteFault {
+    /// Where the cell starts.
+    pub(super) opened: u64,
+    /// Where the text is.
+    pub(super) line: u64,
+    /// In characters, from 1.
+    pub(super) column: usize,
+}
+
 /// Where a record is in the text that was scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordSpan {
@@ -38,8 +49,10 @@ pub(super) struct RecordSpan {
     pub(super) next: usize,
     /// The physical line where the record starts.
     pub(super) line: u64,
-    /// A mistake in its quotes.
-    pub(super) fault: Option<RowFault>,
+    /// The first mistake in its quotes.
+    pub(super) fault: Option<QuoteFault>,
+    /// White space is in front of a quote, which therefore does not start a quoted cell.
+    pub(super) has_padded_quote: bool,
 }
 
 /// Scans text that arrives in chunks.
@@ -57,7 +70,10 @@ pub(super) struct RecordScanner {
     opened: u64,
     /// After a CR, an LF belongs to the same line end.
     after_cr: bool,
-    fault: Option<RowFault>,
+    fault: Option<QuoteFault>,
+    /// Where the current unquoted cell starts, in the given text.
+    cell_start: usize,
+    has_padded_quote: bool,
 }
 
 impl RecordScanner {
@@ -78,6 +94,8 @@ impl RecordScanner {
             opened: 1,
             after_cr: false,
             fault: None,
+            cell_start: 0,
+            has_padded_quote: false,
         }
     }
 
@@ -148,13 +166,22 @@ impl RecordScanner {
                 self.opened = self.line;
                 ScanState::Quoted
             }
-            (ScanState::Start | ScanState::Unquoted, _) => ScanState::Unquoted,
+            (ScanState::Start, _) => {
+                self.cell_start = self.at - 1;
+                ScanState::Unquoted
+            }
+            (ScanState::Unquoted, ByteClass::Quote) => {
+                let before = text.get(self.cell_start..self.at - 1);
+                self.has_padded_quote |= before.is_some_and(|it| trimmed(it).is_empty());
+                ScanState::Unquoted
+            }
+            (ScanState::Unquoted, _) => ScanState::Unquoted,
             (ScanState::QuoteInQuoted, _) => {
                 let before = text.get(self.line_start..self.at - 1).unwrap_or_default();
-                self.fault = Some(RowFault::TextAfterQuote {
+                self.fault = Some(QuoteFault {
+                    opened: self.opened,
                     line: self.line,
                     column: before.chars().count() + 1,
-                    opened: self.opened,
                 });
                 ScanState::Broken
             }
@@ -167,6 +194,7 @@ impl RecordScanner {
             next: self.at,
             line: self.record_line,
             fault: self.fault.take(),
+            has_padded_quote: std::mem::take(&mut self.has_padded_quote),
         };
         self.state = ScanState::Start;
         self.at = 0;
@@ -253,10 +281,10 @@ mod tests {
         let second = scanner.advance(&text[first.next..]).expect("a record");
         assert_eq!(
             second.fault,
-            Some(RowFault::TextAfterQuote {
+            Some(QuoteFault {
+                opened: 3,
                 line: 3,
-                column: 9,
-                opened: 3
+                column: 9
             })
         );
         assert_eq!(second.line, 2);

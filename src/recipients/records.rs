@@ -7,7 +7,8 @@ use csv_core::ReadRecordResult;
 
 use super::decode::{TextDecoder, TextError};
 use super::error::{Problem, RowFault};
-use super::record_scanner::{RecordScanner, RecordSpan};
+use super::padding::trimmed;
+use super::record_scanner::{QuoteFault, RecordScanner, RecordSpan};
 
 /// The longest record, in bytes of UTF-8, so that an unclosed quote can't fill the memory. A message may
 /// have 15 MB.
@@ -21,12 +22,14 @@ pub(super) struct Record {
     pub(super) cells: StringRecord,
     /// A mistake in the quotes.
     pub(super) fault: Option<RowFault>,
+    /// White space is in front of a quote, which is therefore part of the cell.
+    pub(super) has_padded_quote: bool,
 }
 
 impl Record {
     /// Whether all cells are blank.
     pub(super) fn is_blank(&self) -> bool {
-        self.cells.iter().all(|cell| cell.trim().is_empty())
+        self.cells.iter().all(|cell| trimmed(cell).is_empty())
     }
 }
 
@@ -69,7 +72,7 @@ impl<R: Read> Records<R> {
             }
             self.fill()?;
         };
-        Ok(Some(self.record(span)))
+        self.record(span).map(Some)
     }
 
     fn last(&mut self, end: Result<(), TextError>) -> Result<Option<RecordSpan>, Problem> {
@@ -110,19 +113,38 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    fn record(&mut self, span: RecordSpan) -> Record {
+    fn record(&mut self, span: RecordSpan) -> Result<Record, Problem> {
+        let fault = span.fault.map(row_fault).transpose()?;
         let raw = &self.buffer[self.used..][span.record];
         self.used += span.next;
         let cells = match raw {
             "" => StringRecord::new(),
             _ => self.splitter.split(raw),
         };
-        Record {
+        Ok(Record {
             line: span.line,
             cells,
-            fault: span.fault,
-        }
+            fault,
+            has_padded_quote: span.has_padded_quote,
+        })
     }
+}
+
+/// The fault of one row; or a problem of the whole file if the cell has several lines, because these may
+/// be other rows.
+fn row_fault(fault: QuoteFault) -> Result<RowFault, Problem> {
+    let QuoteFault {
+        opened,
+        line,
+        column,
+    } = fault;
+    if opened < line {
+        return Err(Problem::QuoteClosedInText {
+            line: opened,
+            closed: line,
+        });
+    }
+    Ok(RowFault::TextAfterQuote { line, column })
 }
 
 /// Splits the text of one record into cells.

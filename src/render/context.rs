@@ -7,11 +7,16 @@ use std::collections::BTreeSet;
 use tera::value::Key;
 use tera::{Context, Tera, Value};
 
+use super::row::Row;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
+use crate::recipients::{ReadSettings, address_column, trimmed};
 
 /// The variable that holds all cells of the row by the name of their column.
 pub(super) const ROW: &str = "row";
+/// The variable that holds the address, the display name and the address cell, unless a column or a
+/// variable in `[vars]` has this name.
+pub(super) const RECIPIENT: &str = "recipient";
 
 /// Makes `[vars]` visible to all templates. Returns a finding for each variable that a column would hide.
 pub(super) fn insert_vars(tera: &mut Tera, campaign: &Campaign, header: &[String]) -> Vec<Finding> {
@@ -57,10 +62,16 @@ pub(super) struct Columns {
     variables: Vec<(usize, String)>,
     /// If templates use `row`: the key of each column, `None` for columns without a name.
     row: Option<Vec<Option<Key<'static>>>>,
+    /// Whether templates use `recipient`.
+    recipient: bool,
+    /// The index of the address column.
+    email: Option<usize>,
+    keep_padding: bool,
 }
 
 impl Columns {
-    pub(super) fn new(header: &[String], used: &BTreeSet<String>) -> Self {
+    /// `settings` are those that the header was read with.
+    pub(super) fn new(header: &[String], settings: &ReadSettings, used: &BTreeSet<String>) -> Self {
         let variables = header
             .iter()
             .enumerate()
@@ -76,21 +87,44 @@ impl Columns {
                 .map(|(index, name)| (index, name.clone()))
                 .collect(),
             row: used.contains(ROW).then(keys),
+            recipient: used.contains(RECIPIENT),
+            email: address_column(header, settings),
+            keep_padding: settings.keep_padding,
         }
     }
 
-    pub(super) fn of_row<'a>(&'a self, cells: &'a [String]) -> RowVariables<'a> {
+    pub(super) fn of_row<'a>(&'a self, row: &'a Row) -> RowVariables<'a> {
         RowVariables {
             columns: self,
-            cells,
+            row,
             context: OnceCell::new(),
         }
     }
 
-    /// A cell is always a string, never a number and never a template.
-    fn context(&self, cells: &[String]) -> Context {
-        let cell = |index: usize| Value::from(cells.get(index).map_or("", String::as_str));
+    /// A cell is always a string, never a number and never a template. That of the address column is the
+    /// address alone, as it is sent to.
+    fn context(&self, row: &Row) -> Context {
+        let raw = |index: usize| row.cells.get(index).map_or("", String::as_str);
+        let cell = |index: usize| {
+            Value::from(match raw(index) {
+                _ if self.email == Some(index) => row.mailbox.address.as_str(),
+                cell if self.keep_padding => cell,
+                cell => trimmed(cell),
+            })
+        };
         let mut context = Context::new();
+        if self.recipient {
+            let entries = [
+                ("address", row.mailbox.address.as_str()),
+                ("name", row.mailbox.name.as_deref().unwrap_or_default()),
+                ("cell", self.email.map_or("", raw)),
+            ];
+            let entries = entries.map(|(key, value)| (Key::from(key), Value::from(value)));
+            context.insert_value(
+                RECIPIENT,
+                Value::from(entries.into_iter().collect::<tera::Map>()),
+            );
+        }
         for (index, name) in &self.variables {
             context.insert_value(Cow::Owned(name.clone()), cell(*index));
         }
@@ -108,13 +142,12 @@ impl Columns {
 /// A row's cells as variables, made when the first template needs them.
 pub(super) struct RowVariables<'a> {
     columns: &'a Columns,
-    cells: &'a [String],
+    row: &'a Row,
     context: OnceCell<Context>,
 }
 
 impl RowVariables<'_> {
     pub(super) fn context(&self) -> &Context {
-        self.context
-            .get_or_init(|| self.columns.context(self.cells))
+        self.context.get_or_init(|| self.columns.context(self.row))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tera::Tera;
 
-use super::context::ROW;
+use super::context::{RECIPIENT, ROW};
 use super::explain::Sources;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
@@ -54,7 +54,9 @@ pub(super) fn unknown(
         .collect();
     let is_column = |name: &str| header.iter().any(|column| column == name);
     let is_defined = |name: &str| {
-        (is_identifier(name) && is_column(name)) || vars.contains(&name) || name == ROW
+        (is_identifier(name) && is_column(name))
+            || vars.contains(&name)
+            || [ROW, RECIPIENT].contains(&name)
     };
     let mut findings: Vec<Finding> = used
         .iter()

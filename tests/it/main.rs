@@ -4,6 +4,7 @@ mod answers;
 mod architecture;
 mod breaker;
 mod campaign;
+mod cells;
 mod check;
 mod check_formats;
 mod check_off;

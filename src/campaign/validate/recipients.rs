@@ -38,6 +38,7 @@ impl Validator<'_> {
                     .as_ref()
                     .and_then(|text| self.delimiter(text)),
                 email: recipients.email.map(Spanned::into_inner),
+                keep_padding: !recipients.trim,
             },
             suppress: recipients
                 .suppress

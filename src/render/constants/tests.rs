@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::address::Mailbox;
 use crate::html::marks::mark;
+use crate::recipients::ReadSettings;
 use crate::render::context::Columns;
 use crate::render::filters::new_tera;
 use crate::render::renderer::Renderer;
+use crate::render::row::Row;
 use crate::render::tags::tags;
 use crate::source::Source;
 
@@ -103,16 +106,26 @@ fn fixture(template: &str) -> Fixture {
     let used = HEADER.iter().chain(&["row"]).map(|it| (*it).to_owned());
     Fixture {
         renderer: Renderer::new(&text, &sources, names.as_ref()),
-        columns: Columns::new(&header, &used.collect()),
+        columns: Columns::new(&header, &ReadSettings::default(), &used.collect()),
         text,
         html,
     }
 }
 
+fn row(cells: impl IntoIterator<Item = impl Into<String>>) -> Row {
+    Row {
+        number: 1,
+        mailbox: Mailbox::parse("a@b.example").expect("an address"),
+        cells: cells.into_iter().map(Into::into).collect(),
+        resends: 0,
+        recorded: Vec::new(),
+    }
+}
+
 impl Fixture {
     fn values(&self, cells: [&str; 4]) -> Vec<String> {
-        let cells = cells.map(str::to_owned);
-        let rendered = self.renderer.html(NAME, &self.columns.of_row(&cells));
+        let row = row(cells);
+        let rendered = self.renderer.html(NAME, &self.columns.of_row(&row));
         let rendered = rendered.expect("HTML");
         rendered.values().map(str::to_owned).collect()
     }
@@ -142,7 +155,8 @@ proptest! {
         for template in TEMPLATES {
             let fixture = fixture(template);
             for cells in &rows {
-                let variables = fixture.columns.of_row(cells);
+                let row = row(cells.clone());
+                let variables = fixture.columns.of_row(&row);
                 let context = variables.context();
                 let error = |error: tera::Error| error.to_string();
                 let written = fixture.text.render(NAME, context).map_err(error);
@@ -274,8 +288,8 @@ fn only_values_that_depend_on_a_column_are_values_of_the_row() {
 fn errors_have_their_place_in_the_template_as_it_is_written() {
     let template = "{% for x in list %}{{ x }}{% endfor %}\n{{ v }}{{ a.b }}";
     let fixture = fixture(template);
-    let cells = HEADER.map(str::to_owned);
-    let variables = fixture.columns.of_row(&cells);
+    let row = row(HEADER);
+    let variables = fixture.columns.of_row(&row);
     let error = fixture
         .renderer
         .html(NAME, &variables)

@@ -23,7 +23,7 @@ impl Engine {
         row: &Row,
         wanted: bool,
     ) -> Result<(Message, Option<RowBodies>), Box<Finding>> {
-        let variables = self.columns.of_row(&row.cells);
+        let variables = self.columns.of_row(row);
         let line = |field: &MessageField| self.line(field, &variables);
         let optional = |field: &Option<MessageField>| {
             field

@@ -90,11 +90,13 @@ impl Engine {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let used = variables::used(&tera, &fields.roots(&tera));
+        let mut used = variables::used(&tera, &fields.roots(&tera));
         findings.extend(variables::unknown(&sources, &used, inputs.header, campaign));
         if !findings.is_empty() {
             return Err(findings);
         }
+        // A variable in `[vars]` comes first.
+        used.retain(|name| !campaign.vars.iter().any(|(var, _)| var.get_ref() == name));
         let names = Names::new(&sources, inputs.header);
         if let Some(names) = &names {
             fields.fold_constants(&tera, names);
@@ -102,7 +104,7 @@ impl Engine {
         Ok(Self {
             renderer: Renderer::new(&tera, &sources, names.as_ref()),
             constant_bodies: Constants::new(&tera, &sources, names.as_ref()),
-            columns: Columns::new(inputs.header, &used),
+            columns: Columns::new(inputs.header, &campaign.recipients.settings, &used),
             used_columns: variables::used_columns(&sources, &used, inputs.header),
             attachments: AttachmentCache::new(inputs.dir, inputs.own_dir),
             bodies: BodyCache::new(Processing {
@@ -188,7 +190,7 @@ impl Engine {
     /// # Errors
     /// If the sender's address does not render.
     pub fn message_id(&self, row: &Row) -> Result<String, Box<Finding>> {
-        let from = self.sender(None, &self.columns.of_row(&row.cells))?;
+        let from = self.sender(None, &self.columns.of_row(row))?;
         Ok(message_id(&self.id_prefix, row, &from))
     }
 
@@ -205,7 +207,7 @@ impl Engine {
     /// # Errors
     /// If a path does not render, or a file can't be attached.
     pub fn record_attachments(&self, row: &Row) -> Result<Vec<Recorded>, Box<Finding>> {
-        let variables = self.columns.of_row(&row.cells);
+        let variables = self.columns.of_row(row);
         self.attachments.record(&self.attachment_paths(&variables)?)
     }
 

@@ -63,6 +63,7 @@ fn any_settings() -> impl Strategy<Value = ReadSettings> {
             email,
             encoding,
             delimiter,
+            ..ReadSettings::default()
         })
 }
 

@@ -249,7 +249,6 @@ fn quotes_inside_unquoted_cells_are_text() {
     let fault = RowFault::TextAfterQuote {
         line: 3,
         column: 20,
-        opened: 3,
     };
     assert_eq!(contents.faults(), [(2, 3, &fault)]);
     assert!(
@@ -260,21 +259,67 @@ fn quotes_inside_unquoted_cells_are_text() {
 }
 
 #[test]
-fn a_broken_row_ends_with_its_line() {
-    let text = b"email,name,city\na@example.com,\"A\nB\" x,\"y\nb@example.com,Bob,Lodz\n";
+fn a_row_with_text_after_a_quote_ends_with_its_line() {
+    let text = b"email,name,city\na@example.com,\"A\" x,\"y\nb@example.com,Bob,Lodz\n";
     let contents = bytes(text);
     let fault = RowFault::TextAfterQuote {
-        line: 3,
-        column: 3,
-        opened: 2,
+        line: 2,
+        column: 18,
     };
     assert_eq!(contents.faults(), [(1, 2, &fault)]);
-    assert!(
-        fault.to_string().contains("(the cell starts on line 2)"),
-        "{fault}"
-    );
     assert_eq!(contents.rows[1].cells, ["b@example.com", "Bob", "Lodz"][..]);
-    assert_eq!((contents.rows[1].number, contents.rows[1].line), (2, 4));
+    assert_eq!((contents.rows[1].number, contents.rows[1].line), (2, 3));
+}
+
+#[test]
+fn a_quote_that_is_closed_inside_a_later_row_is_refused_with_its_line() {
+    for (text, closed) in [
+        ("a@example.com,\"Ann,Lodz\nb@example.com,\"Bob\",Lodz\n", 3),
+        (
+            "a@example.com,\"Ann,Lodz\r\nb@example.com,B,\r\nc@example.com,C \"x\" C,Lodz",
+            4,
+        ),
+        (
+            "\"a@example.com\",\"Ann\",\"Lodz\n\"b@example.com\",\"Bob\",\"Lodz\"\n",
+            3,
+        ),
+    ] {
+        let error = refused_bytes(format!("email,name,city\n{text}").as_bytes());
+        let message = format!(
+            "list.csv, line 2: the quote that starts a cell on this line is closed on line {closed}, but text follows it there"
+        );
+        assert_eq!(error.to_string(), message, "{text}");
+        assert!(error.help().contains("close the quote"), "{}", error.help());
+    }
+}
+
+#[test]
+fn a_row_inside_a_quoted_cell_is_refused() {
+    let between = "\nb@example.com,Bob,Lodz".repeat(3);
+    for text in [
+        format!("a@example.com,\"Ann,Lodz{between}\nc@example.com,5\",Lodz\n"),
+        "a@example.com,\"Ann,Lodz\r\nb@example.com,5\",Lodz\n".to_owned(),
+        "a@example.com,\"Ann,Lodz\n\"\"b@example.com\"\",Bob,Lodz\nx\",Lodz\n".to_owned(),
+    ] {
+        let error = refused_bytes(format!("email,name,city\n{text}").as_bytes());
+        let message = "list.csv, line 2: the quoted cell that starts on this line contains line 3, which looks like a row: b@example.com";
+        assert_eq!(error.to_string(), message, "{text}");
+    }
+    for (columns, row) in [
+        ("street,email", "\"Main St\nFlat 2\",a@example.com"),
+        (
+            "email,notes",
+            "a@example.com,\"Ann\n> b@example.com, hello\"",
+        ),
+        (
+            "email,notes,c",
+            "a@example.com,\"b@example.com\nc@example.com\nx, y, z\",c",
+        ),
+        ("email,notes", "\"a@example.com\nb@example.com\",c"),
+    ] {
+        let contents = bytes(format!("{columns}\n{row}\n").as_bytes());
+        assert_eq!(contents.rows.len(), 1, "{row}");
+    }
 }
 
 #[test]
