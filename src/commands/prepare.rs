@@ -137,6 +137,9 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         finding.place.file = Some(campaign.through_folder(&warning.file));
         finding
     });
+    // `send` shows the warnings whatever it looks for, but no notes.
+    let warnings =
+        warnings.filter(|it| it.severity > Severity::Note || options.least == it.severity);
     let mut preflight = Preflight {
         findings: warnings.collect(),
         recipients: campaign.recipients_path(),
