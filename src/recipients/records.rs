@@ -114,7 +114,7 @@ impl<R: Read> Records<R> {
     }
 
     fn record(&mut self, span: RecordSpan) -> Result<Record, Problem> {
-        let fault = span.fault.map(row_fault).transpose()?;
+        let fault = span.fault.as_ref().map(row_fault).transpose()?;
         let raw = &self.buffer[self.used..][span.record];
         self.used += span.next;
         let cells = match raw {
@@ -132,12 +132,12 @@ impl<R: Read> Records<R> {
 
 /// The fault of one row; or a problem of the whole file if the cell has several lines, because these may
 /// be other rows.
-fn row_fault(fault: QuoteFault) -> Result<RowFault, Problem> {
+fn row_fault(fault: &QuoteFault) -> Result<RowFault, Problem> {
     let QuoteFault {
         opened,
         line,
         column,
-    } = fault;
+    } = *fault;
     if opened < line {
         return Err(Problem::QuoteClosedInText {
             line: opened,
