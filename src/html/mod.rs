@@ -7,6 +7,7 @@ mod css;
 pub(crate) mod css_influence;
 mod dynamic_attributes;
 mod image_sources;
+mod inlining;
 pub(crate) mod marks;
 mod page;
 mod tokens;
@@ -20,6 +21,7 @@ pub(crate) use css::{
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
+pub(crate) use inlining::{inline_css, normalized};
 pub(crate) use page::{Element, NodeKind, Page};
 pub(crate) use tokens::{Token, tokenize};
 pub(crate) use tree::{MAX_TIME, parse, prepend_to_head};

@@ -12,7 +12,6 @@ use ahash::RandomState;
 
 use super::HtmlError;
 use super::body_template::{Bodies, BodyTemplate, Processing, holds_for, influence_of};
-use super::styles::has_style;
 use super::value_spans::RenderedHtml;
 use crate::html::css_influence::CssInfluence;
 
@@ -43,6 +42,10 @@ struct Variant {
     influence: CssInfluence,
     /// By the values that influence the HTML; `None` where rows are processed one by one.
     templates: RwLock<HashMap<Vec<String>, Option<Arc<BodyTemplate>>, RandomState>>,
+}
+
+fn has_style(html: &str) -> bool {
+    html.contains("<style") || html.contains("<STYLE")
 }
 
 impl Variant {

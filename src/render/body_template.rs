@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::HtmlError;
 use super::escape::unescaped;
 use super::plain_text::{plain_text, push_words};
-use super::styles::{inline_css, normalized};
 use super::value_spans::RenderedHtml;
 use crate::html::css_influence::{CssInfluence, css_influence, ends_unquoted, may_be_selector};
 use crate::html::marks::{BEGIN, END, has_reserved, mark};
-use crate::html::{DynamicAttribute, dynamic_attributes};
+use crate::html::{DynamicAttribute, dynamic_attributes, inline_css, normalized};
 
 /// What is made of rendered HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,7 @@ impl Processing {
     /// If the HTML can't be processed.
     pub(super) fn apply(self, html: String) -> Result<Bodies, HtmlError> {
         let html = match self.inline_css {
-            true => inline_css(&html)?,
+            true => inline_css(&html),
             false => html,
         };
         let text = self.text.then(|| plain_text(&html)).transpose()?;
@@ -96,9 +95,9 @@ impl BodyTemplate {
             text: text.flatten(),
         };
         if processing.changes_html() {
-            let expected = inline_css(rendered.html())?;
+            let expected = inline_css(rendered.html());
             let filled = template.bodies(rendered).html;
-            if normalized(&filled)? != normalized(&expected)? {
+            if normalized(&filled) != normalized(&expected) {
                 return Ok(None);
             }
         }

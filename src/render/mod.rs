@@ -16,7 +16,6 @@ mod message_fields;
 mod plain_text;
 mod renderer;
 mod row;
-mod styles;
 mod tags;
 mod templates;
 #[cfg(test)]
@@ -34,8 +33,6 @@ pub use row::{Prepared, Row};
 /// HTML that can't be processed.
 #[derive(Debug, thiserror::Error)]
 enum HtmlError {
-    #[error("can't inline the CSS of <style>: {0}")]
-    Css(#[from] css_inline::InlineError),
     #[error("can't make a text part from the HTML: {0}")]
     Text(#[from] html2text::Error),
     #[error(transparent)]

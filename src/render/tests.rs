@@ -11,8 +11,8 @@ use crate::address::Mailbox;
 use crate::api::MAX_SIZE;
 use crate::campaign::Campaign;
 use crate::finding::Finding;
+use crate::html::normalized;
 use crate::message::Message;
-use crate::render::styles::normalized;
 
 const CAMPAIGN: &str = r#"name = "limits"
 [api]
@@ -196,7 +196,7 @@ fn comparable(engine: &Engine, row: &Row) -> Result<Message, String> {
         .prepare(row)
         .map_err(|finding| format!("{finding:?}"))?;
     let mut message = prepared.message;
-    let html = message.html().map(|html| normalized(html).expect("HTML"));
+    let html = message.html().map(normalized);
     let text = message.text().map(|text| text.split_whitespace().collect());
     message.html = html.map(Into::into);
     message.text = text.map(|text: String| text.into());
