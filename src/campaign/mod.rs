@@ -17,7 +17,7 @@ use crate::pace::Rate;
 use crate::source::Source;
 
 pub use file::{AttachmentTemplate, MessageTemplate, Text};
-pub(crate) use template_syntax::{is_identifier, is_template};
+pub(crate) use template_syntax::{expression, is_identifier, is_template};
 pub(crate) use validate::is_loopback;
 
 /// The file in a campaign folder.

@@ -16,6 +16,15 @@ pub(crate) fn is_identifier(name: &str) -> bool {
         && !RESERVED.contains(&name)
 }
 
+/// The expression for a column in a template.
+pub(crate) fn expression(column: &str) -> String {
+    if is_identifier(column) {
+        column.to_owned()
+    } else {
+        format!("row[\"{column}\"]")
+    }
+}
+
 /// Whether a string has any template tags.
 pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|tag| text.contains(tag))

@@ -16,6 +16,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(contrast::Contrast),
         Box::new(data::RecipientData),
         Box::new(gaps::MergeGaps::default()),
+        Box::new(html::Html),
         Box::new(images::Images),
         Box::new(inline::InlineImages),
         Box::new(json::JsonLd),
@@ -26,6 +27,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(styles::Styles),
         Box::new(subject::Subject),
         Box::new(text::TextPart),
+        Box::new(url_values::UrlValues),
         Box::new(Lookups::default()),
     ]
 }

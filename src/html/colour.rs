@@ -15,6 +15,8 @@ pub(crate) struct Background {
     pub(crate) colour: Option<Colour>,
     /// Whether there is an image, a gradient or something unknown.
     pub(crate) other: bool,
+    /// Whether that is an image or a gradient, which some readers don't see.
+    pub(crate) image: bool,
 }
 
 impl Colour {
@@ -98,14 +100,21 @@ impl Background {
             return Self {
                 colour: None,
                 other: true,
+                image: !is_marked(value),
             };
         }
-        let has_image = has_function(|name| matches!(name, "url" | "image-set" | "var"));
+        let has_image = has_function(|name| matches!(name, "url" | "image-set"));
+        let has_variable = has_function(|name| name == "var");
         let colour = components.iter().find_map(from_component);
         let is_nothing = matches!(value, "none" | "inherit" | "initial" | "unset");
         Self {
             colour,
-            other: is_marked(value) || has_image || (colour.is_none() && !is_nothing),
+            other: is_marked(value)
+                || has_image
+                || has_variable
+                || (colour.is_none() && !is_nothing),
+            // The address of an image may differ from row to row.
+            image: has_image && !has_variable,
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Encodes bodies and header texts so that they decode to exactly the same bytes.
+//! Encodes bodies and header texts so that they decode to exactly the same text; only line breaks become CRLF.
 //!
-//! mail-builder changes some texts: it turns bare line feeds into CRLF, does not encode `=?…?=`, and
-//! drops a leading space.
+//! mail-builder changes some texts: it does not encode `=?…?=`, and drops a leading space.
+
+use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +41,7 @@ pub(super) fn encoded_words(text: &str) -> String {
 /// Encodes the body of a text part, and returns the name of the encoding: quoted-printable if most of
 /// the text stays readable, otherwise base64.
 pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
+    let text = &*with_crlf(text);
     let escaped = text
         .bytes()
         .filter(|byte| !matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
@@ -48,6 +50,28 @@ pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
     } else {
         ("quoted-printable", quoted_printable(text.as_bytes()))
     }
+}
+
+/// A text whose line breaks are all CRLF, as MIME requires of text (RFC 2046 4.1.1).
+fn with_crlf(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let is_bare = |at: usize| match bytes[at] {
+        b'\n' => at == 0 || bytes[at - 1] != b'\r',
+        _ => bytes.get(at + 1) != Some(&b'\n'),
+    };
+    if !memchr::memchr2_iter(b'\r', b'\n', bytes).any(is_bare) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / 32 + 8);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'\r', b'\n', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        out.push_str("\r\n");
+        let length = if rest[at..].starts_with("\r\n") { 2 } else { 1 };
+        rest = &rest[at + length..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Base64 in lines of 76 characters (RFC 2045 6.8).
@@ -60,7 +84,7 @@ pub(super) fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// Quoted-printable (RFC 2045 6.7). CRLF ends a line; a bare CR or LF is data. No line starts with
+/// Quoted-printable (RFC 2045 6.7) of a text whose line breaks are CRLF. No line starts with
 /// `.` or `From `, which SMTP servers and mail stores may change.
 fn quoted_printable(text: &[u8]) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -99,8 +123,7 @@ fn quoted_printable(text: &[u8]) -> Vec<u8> {
         } else {
             let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
             out.extend_from_slice(&[b'=', high, low]);
-            // Starts a new line in the encoded text as well.
-            column = if *byte == b'\n' { FULL } else { column + 3 };
+            column += 3;
         }
         rest = after;
     }
@@ -148,16 +171,31 @@ mod tests {
     fn quoted_printable_keeps_every_byte_and_the_line_limit() {
         assert_eq!(quoted(""), "");
         assert_eq!(quoted("a\r\nb\r\n"), "a\r\nb\r\n");
-        assert_eq!(quoted("a\nb\n"), "a=0A=\r\nb=0A=\r\n");
         assert_eq!(quoted("a \r\nb\t"), "a=20\r\nb=09=\r\n");
         assert_eq!(
             quoted(".\r\n..\r\nFrom x\r\nFor"),
             "=2E\r\n=2E.\r\n=46rom x\r\nFor=\r\n"
         );
-        assert_eq!(quoted("\r"), "=0D=\r\n");
         assert_eq!(quoted("ż=1"), "=C5=BC=3D1=\r\n");
         let lines = quoted(&"ż".repeat(500));
         assert!(lines.split("\r\n").all(|line| line.len() <= 76));
+    }
+
+    #[test]
+    fn line_breaks_are_crlf() {
+        for (text, expected) in [
+            ("", ""),
+            ("a\nb\n", "a\r\nb\r\n"),
+            ("\n\n", "\r\n\r\n"),
+            ("a\rb\r\nc\n\rd\r", "a\r\nb\r\nc\r\n\r\nd\r\n"),
+            ("a\r\nb", "a\r\nb"),
+        ] {
+            assert_eq!(with_crlf(text), expected, "{text:?}");
+        }
+        let (encoding, body) = text_body("żółw\nżółw\n");
+        assert_eq!(encoding, "base64");
+        let decoded = STANDARD.decode(&body[..body.len() - 2]).expect("base64");
+        assert_eq!(decoded, "żółw\r\nżółw\r\n".as_bytes());
     }
 
     #[test]

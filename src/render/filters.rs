@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tera::{Kwargs, State, Tera, TeraResult, Value};
+use tera::{Kwargs, State, StringInput, Tera, TeraResult, Value};
 
+use super::escape::escaped;
 use super::value_spans::write_value;
 
 /// An engine without templates. `started` is what templates get from `now`.
@@ -19,6 +20,8 @@ pub(super) fn new_tera(started: Timestamp) -> Tera {
         tera_contrib::urlencode::urlencode_strict,
     );
     tera.register_filter("escape_json", escape_json);
+    tera.register_filter("escape_html", escape_html);
+    tera.register_filter("newlines_to_br", newlines_to_br);
     tera.register_test("before", tera_contrib::dates::is_before);
     tera.register_test("after", tera_contrib::dates::is_after);
     tera.register_function("now", move |kwargs: Kwargs, _: &State| {
@@ -50,6 +53,28 @@ fn escape_json(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
         }
     }
     Ok(escaped)
+}
+
+/// Escapes a value for HTML. Tera's own filter returns a value that is escaped a second time where it is printed.
+fn escape_html(value: StringInput<'_>, _: Kwargs, _: &State) -> Value {
+    match value.is_safe() {
+        true => value.into_value(),
+        false => Value::safe_string(&escaped(value.as_str())),
+    }
+}
+
+/// Replaces line breaks by `<br>`. In HTML, the rest of the value is escaped, and the `<br>` are not: Tera's own filter
+/// returns a value whose `<br>` are escaped where it is printed.
+fn newlines_to_br(value: &Value, _: Kwargs, state: &State) -> TeraResult<Value> {
+    let Some(text) = value.as_str() else {
+        return Err(tera::Error::message("newlines_to_br is for texts"));
+    };
+    let html = match value.is_safe() || !state.autoescaping_enabled() {
+        true => Cow::Borrowed(text),
+        false => escaped(text),
+    };
+    let html = html.replace("\r\n", "<br>").replace(['\n', '\r'], "<br>");
+    Ok(Value::safe_string(&html))
 }
 
 /// The start of the run, so that a row renders the same on every attempt.

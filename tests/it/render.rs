@@ -96,6 +96,57 @@ fn html_is_escaped_and_text_and_headers_are_not() {
 }
 
 #[test]
+fn line_breaks_of_a_cell_become_br_and_its_html_is_escaped() {
+    let csv = "email,first_name\nann@one.example,\"Chess <b>& go\nTuesdays\r\nroom 4\"\n";
+    let campaign = Campaign::new()
+        .recipients(csv)
+        .set("message.subject", "x")
+        .template(
+            "newsletter.html",
+            "<p>{{ first_name | newlines_to_br }}</p>",
+        );
+    let mail = message(&campaign);
+    let html = mail.html.expect("HTML");
+    let lines = "<p>Chess &lt;b&gt;&amp; go<br>Tuesdays<br>room 4</p>";
+    assert!(html.contains(lines), "{html}");
+    assert_eq!(
+        mail.text.as_deref().map(str::trim_end),
+        Some("Chess <b>& go\nTuesdays\nroom 4")
+    );
+    // What was right before this filter escaped its value stays right.
+    let longer = "<p>{{ first_name | escape | newlines_to_br | safe }}</p>";
+    let html = message(&campaign.template("newsletter.html", longer)).html;
+    assert!(html.expect("HTML").contains(lines));
+}
+
+#[test]
+fn a_value_is_escaped_once() {
+    let campaign = Campaign::new()
+        .recipients("email,first_name\nann@one.example,A & B\n")
+        .template("newsletter.html", "<p>{{ first_name | escape_html }}</p>");
+    let html = message(&campaign).html.expect("HTML");
+    assert!(html.contains("<p>A &amp; B</p>"), "{html}");
+}
+
+#[test]
+fn lines_of_text_end_with_crlf() {
+    let campaign = Campaign::new()
+        .recipients(ONE)
+        .set("message.text", "letter.txt")
+        .template("letter.txt", "one\ntwo \rthree\r\n\nfour = 4\n")
+        .template("newsletter.html", "<p>one</p>\n<p>two</p>\n");
+    let ran = send(&campaign);
+    let folder = ran.code(0).run_dir().join("outbox/new");
+    let mut files = std::fs::read_dir(folder).expect("the outbox");
+    let file = files.next().expect("a message").expect("a file").path();
+    let raw = std::fs::read_to_string(file).expect("a message");
+    assert!(!raw.contains("=0A") && !raw.contains("=0D"), "{raw}");
+    let text = "\r\n\r\none\r\ntwo=20\r\nthree\r\n\r\nfour =3D 4\r\n";
+    assert!(raw.contains(text), "{raw}");
+    assert!(raw.contains("<p>one</p>\r\n<p>two</p>"), "{raw}");
+}
+
+#[test]
 fn what_is_put_into_json_is_read_back_as_it_was() {
     let name = "Ann \\ \"Co\" & O'Brien </script> \t ł";
     let csv = format!(

@@ -5,6 +5,7 @@ use crate::check::context::MessageContext;
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
+use crate::finding::Finding;
 use crate::html::{
     Colour, ComputedStyle, NodeKind, Page, SelectorMatcher, StylesheetItem, computed_styles,
     parse_stylesheet,
@@ -19,6 +20,14 @@ const LOW: Rule = Rule::warning("contrast-low")
     .source("WCAG 2.2, 1.4.3")
     .example("`color: #999999` on white");
 
+const IMAGE: Rule = Rule::warning("contrast-image")
+    .finds("text on a background image or gradient, with too little contrast to the colour that shows without it")
+    .why("Many readers have images turned off, and Outlook for Windows shows no gradients. White text is then on white.")
+    .fix("Give the same element a `background-color` that is like the image.")
+    .source("WCAG 2.2, 1.4.3 and technique F83; caniemail.com/features/css-linear-gradient")
+    .example("`background: url(…); color: #ffffff`")
+;
+
 /// The required contrast of text, and of large text.
 const REQUIRED: f32 = 4.5;
 const REQUIRED_IF_LARGE: f32 = 3.0;
@@ -26,7 +35,7 @@ const REQUIRED_IF_LARGE: f32 = 3.0;
 const LARGE: f32 = 24.0;
 const LARGE_IF_BOLD: f32 = 18.66;
 
-const RULES: &[Rule] = &[LOW];
+const RULES: &[Rule] = &[LOW, IMAGE];
 
 pub(in crate::check) struct Contrast;
 
@@ -37,7 +46,7 @@ impl Family for Contrast {
 
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(page) = &context.page else { return };
-        if !sink.wants(&LOW) || is_coloured_by_rules(page) {
+        if !sink.wants_any(RULES) || is_coloured_by_rules(page) {
             return;
         }
         let mut reported = Vec::new();
@@ -45,15 +54,17 @@ impl Family for Contrast {
             let Some(low) = LowContrast::of(page, index, &style) else {
                 continue;
             };
-            let key = (low.text.hex(), low.background.hex(), low.required);
+            let key = (
+                low.text.hex(),
+                low.background.hex(),
+                low.required,
+                low.is_on_image,
+            );
             if reported.contains(&key) {
                 continue;
             }
             reported.push(key);
-            let finding = LOW
-                .found(low.message())
-                .kind("hard to read")
-                .help(low.help());
+            let finding = low.finding();
             let parent = page.nodes[index].parent.unwrap_or(index);
             let locator = &context.shared.locator;
             sink.add(locator.at_element(finding, page, parent, Some("style")));
@@ -65,6 +76,8 @@ struct LowContrast {
     text: Colour,
     background: Colour,
     required: f32,
+    /// Whether the background shows only where an image or a gradient does not.
+    is_on_image: bool,
 }
 
 impl LowContrast {
@@ -73,10 +86,11 @@ impl LowContrast {
             return None;
         };
         // Dashes and bullets are decoration.
-        if style.hidden || !text.chars().any(char::is_alphanumeric) {
+        if style.hides_text() || !text.chars().any(char::is_alphanumeric) {
             return None;
         }
-        let background = style.background?;
+        let is_on_image = style.background.is_none();
+        let background = style.background.or(style.fallback)?;
         let text = style.colour?.over(background);
         let large = if style.bold { LARGE_IF_BOLD } else { LARGE };
         let required = match style.size.is_none_or(|size| size >= large) {
@@ -87,22 +101,29 @@ impl LowContrast {
             text,
             background,
             required,
+            is_on_image,
         })
     }
 
-    fn message(&self) -> String {
+    fn finding(&self) -> Finding {
         let (text, background) = (self.text.hex(), self.background.hex());
         // Rounded down, so that a contrast that is too low does not look sufficient.
         let contrast = (self.text.contrast(self.background) * 10.0).floor() / 10.0;
         let required = self.required;
-        format!(
-            "text in {text} on {background} is hard to read: its contrast is {contrast}:1, below {required}:1"
-        )
-    }
-
-    fn help(&self) -> String {
+        if self.is_on_image {
+            return IMAGE
+                .found(format!(
+                    "text in {text} is hard to read where its background image or gradient is not shown: on {background}, its contrast is {contrast}:1, below {required}:1"
+                ))
+                .kind("hard to read without the image")
+                .help("add a background-color that is like the image to the element that has the image");
+        }
         let colour = self.text.with_contrast(self.background, self.required);
-        format!("{} has enough contrast", colour.hex())
+        LOW.found(format!(
+            "text in {text} on {background} is hard to read: its contrast is {contrast}:1, below {required}:1"
+        ))
+        .kind("hard to read")
+        .help(format!("{} has enough contrast", colour.hex()))
     }
 }
 

@@ -66,7 +66,7 @@ struct Script {
     escaped: Finding,
 }
 
-fn is_json(script: &Element) -> bool {
+pub(super) fn is_json(script: &Element) -> bool {
     let kind = script.get("type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/ld+json")

@@ -44,7 +44,7 @@ pub(super) fn size_in_font(value: &str, parent: Option<f32>) -> Option<f32> {
     let mut words = value.split_whitespace();
     words.find_map(|word| {
         let word = word.split('/').next().unwrap_or_default();
-        font_size(word, parent).filter(|size| *size > 0.0)
+        font_size(word, parent)
     })
 }
 

@@ -16,20 +16,30 @@ pub(crate) struct ComputedStyle {
     pub(crate) colour: Option<Colour>,
     /// The plain colour behind it.
     pub(crate) background: Option<Colour>,
+    /// The plain colour behind it for readers who don't see background images and gradients.
+    pub(crate) fallback: Option<Colour>,
     /// The font size in CSS pixels.
     pub(crate) size: Option<f32>,
     pub(crate) bold: bool,
-    pub(crate) hidden: bool,
+    /// Whether an element around it is hidden with all its content.
+    removed: bool,
+    /// `visibility: hidden`, which content can undo.
+    invisible: bool,
 }
 
 /// The initial style in mail clients.
 const INITIAL: ComputedStyle = ComputedStyle {
     colour: Some(Colour::BLACK),
     background: Some(Colour::WHITE),
+    fallback: Some(Colour::WHITE),
     size: Some(16.0),
     bold: false,
-    hidden: false,
+    removed: false,
+    invisible: false,
 };
+
+/// Text of this size or less is hidden, as preheaders are.
+const HIDDEN_SIZE: f32 = 2.0;
 
 /// The style of each node of a page.
 pub(crate) fn computed_styles(page: &Page) -> Vec<ComputedStyle> {
@@ -45,14 +55,25 @@ pub(crate) fn computed_styles(page: &Page) -> Vec<ComputedStyle> {
 }
 
 impl ComputedStyle {
+    pub(crate) fn is_hidden(self) -> bool {
+        self.removed || self.invisible
+    }
+
+    /// Whether text with this style is hidden. Elements and images in it may still be visible.
+    pub(crate) fn hides_text(self) -> bool {
+        self.is_hidden() || self.size.is_some_and(|size| size <= HIDDEN_SIZE)
+    }
+
     fn of_child(self, element: &Element) -> Self {
         let style = element.get("style").map(Style::parse).unwrap_or_default();
         Self {
             colour: self.child_colour(element, &style),
             background: self.child_background(element, &style),
+            fallback: self.child_fallback(element, &style),
             size: self.child_size(element, &style),
             bold: self.is_child_bold(element, &style),
-            hidden: self.hidden || is_hidden(element, &style),
+            removed: self.removed || is_removed(element, &style),
+            invisible: self.is_child_invisible(&style),
         }
     }
 
@@ -99,6 +120,31 @@ impl ComputedStyle {
         }
     }
 
+    /// The last colour that the element declares: where an image or a gradient is not shown, most clients show that.
+    fn child_fallback(self, element: &Element, style: &Style) -> Option<Colour> {
+        let is_positioned = matches!(style.get("position"), Some("absolute" | "fixed"));
+        let inherited = self.fallback.filter(|_| !is_positioned);
+        let mut colour = None;
+        for declaration in style.declarations() {
+            if matches!(&*declaration.property, "background" | "background-color") {
+                let background = Background::from_css(&declaration.value);
+                if background.other && !background.image {
+                    return None;
+                }
+                colour = background.colour.or(colour);
+            }
+        }
+        let colour = match (colour, element.get("bgcolor")) {
+            (None, Some(value)) => Some(Colour::from_attribute(value)?),
+            (colour, _) => colour,
+        };
+        match colour {
+            Some(colour) if colour.is_opaque() => Some(colour),
+            Some(colour) => inherited.map(|behind| colour.over(behind)),
+            None => inherited,
+        }
+    }
+
     fn child_size(self, element: &Element, style: &Style) -> Option<f32> {
         if let Some(value) = style.get("font-size") {
             return font_size(value, self.size);
@@ -122,6 +168,14 @@ impl ComputedStyle {
         self.size.map(|size| size * factor)
     }
 
+    fn is_child_invisible(self, style: &Style) -> bool {
+        match style.get("visibility") {
+            Some("hidden" | "collapse") => true,
+            Some("visible" | "initial") => false,
+            _ => self.invisible,
+        }
+    }
+
     fn is_child_bold(self, element: &Element, style: &Style) -> bool {
         let declared = style.last(&["font-weight", "font"]);
         match declared.map(|it| (it.property.as_str(), it.value.as_str())) {
@@ -141,16 +195,13 @@ impl ComputedStyle {
     }
 }
 
-fn is_hidden(element: &Element, style: &Style) -> bool {
-    // Preheaders are hidden by a font size of a pixel or two.
-    let size = style.get("font-size").and_then(|it| font_size(it, None));
+/// Whether an element is hidden with all its content.
+fn is_removed(element: &Element, style: &Style) -> bool {
     matches!(
         &*element.name,
         "head" | "title" | "style" | "script" | "template" | "noscript" | "select" | "svg"
     ) || style.hides()
         || element.has("hidden")
-        || style.get("visibility") == Some("hidden")
-        || size.is_some_and(|size| size <= 2.0)
 }
 
 #[cfg(test)]
@@ -222,6 +273,36 @@ mod tests {
     }
 
     #[test]
+    fn a_colour_replaces_an_image_that_is_not_shown() {
+        for (html, colour) in [
+            ("<p style='background:url(a.png)'>x", "#ffffff"),
+            ("<p style='background:url(a.png) #123456'>x", "#123456"),
+            (
+                "<p style='background-color:#123456;background:linear-gradient(red,blue)'>x",
+                "#123456",
+            ),
+            (
+                "<p style='background-image:url(\u{fdd0}0\u{fdd1})'>x",
+                "#ffffff",
+            ),
+            (
+                "<table><td background=a.png bgcolor=123456><b>x</table>",
+                "#123456",
+            ),
+        ] {
+            assert_eq!(x(html).background, None, "{html}");
+            assert_eq!(x(html).fallback.map(Colour::hex), hex(colour), "{html}");
+        }
+        for html in [
+            "<p style='background:var(--x)'>x",
+            "<p style='background:\u{fdd0}0\u{fdd1}'>x",
+            "<p style='position:absolute;background:url(a.png)'>x",
+        ] {
+            assert_eq!(x(html).fallback, None, "{html}");
+        }
+    }
+
+    #[test]
     fn sizes_are_in_pixels() {
         for (html, size) in [
             ("<p>x", 16.0),
@@ -249,9 +330,22 @@ mod tests {
             "<div style='font-size:1px;color:#fff'>x",
             "<div style='max-height:0'><b>x",
             "<div style='mso-hide:all'>x",
+            "<div style='font-size:0'><p style='font-size:1em'>x",
+            "<div style='font:0/0 a'><b>x",
+            "<div style='visibility:hidden'><b>x",
+            "<div style='display:none'><p style='font-size:13px;visibility:visible'>x",
         ] {
-            assert!(x(html).hidden, "{html}");
+            assert!(x(html).hides_text(), "{html}");
         }
-        assert!(!x("<div style='font-size:3px'>x").hidden);
+        for html in [
+            "<div style='font-size:3px'>x",
+            "<div style='font-size:0px'><p style='font-size:13px'>x",
+            "<div style='font-size:0'><p style='font:bold 13px/1 Arial'>x",
+            "<div style='font-size:0'><font size=3>x",
+            "<div style='font-size:1px'><p style='font-size:calc(1px + 1vw)'>x",
+            "<div style='visibility:hidden'><p style='visibility:visible'>x",
+        ] {
+            assert!(!x(html).hides_text(), "{html}");
+        }
     }
 }

@@ -62,7 +62,8 @@ impl Style {
         self.last(&[property]).map(|it| it.value.as_str())
     }
 
-    /// Whether it hides the element: by `display`, or by taking all its room, as preheaders are hidden.
+    /// Whether it hides the element with all its content: by `display`, or by taking all its room, as preheaders
+    /// are hidden. A `font-size` of zero hides only text that does not set its own size.
     pub(crate) fn hides(&self) -> bool {
         let is_zero = |property| {
             let size = self.get(property).and_then(leading_number);
@@ -70,7 +71,7 @@ impl Style {
         };
         self.get("display") == Some("none")
             || self.get("mso-hide") == Some("all")
-            || ["font-size", "max-height", "max-width", "opacity"]
+            || ["max-height", "max-width", "opacity"]
                 .into_iter()
                 .any(is_zero)
     }
@@ -164,8 +165,6 @@ mod tests {
         for hidden in [
             "display:none",
             "mso-hide:all",
-            "font-size:0",
-            "font-size:0px",
             "opacity:0",
             "max-height:0px;overflow:hidden",
             "color:red;DISPLAY : None !important",
@@ -175,7 +174,7 @@ mod tests {
         for shown in [
             "",
             "display:none;display:block",
-            "font-size:1px",
+            "font-size:0",
             "max-width:600px",
             "opacity:.5",
         ] {

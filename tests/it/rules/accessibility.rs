@@ -34,6 +34,24 @@ pub(super) const CASES: &[Case] = &[
     })
     .at("newsletter.html:6:29")
     .rows(&[1, 2, 3]),
+    Case::new("text-small", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<div style=\"font-size:0\"><p style=\"font-size: 10px\">The Sender</p></div><p>The Sender",
+        )
+    }),
+    Case::new("link-vague", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<div style=\"font-size:0\"><p style=\"font-size: 14px\"><a href=\"https://sender.example/\">Click here</a></p></div><p>The Sender",
+        )
+    }),
+    Case::new("table-role", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<div style=\"font-size:0\"><table><tr><td style=\"font-size:14px\">1</td></tr></table></div><p>The Sender",
+        )
+    }),
     Case::new("table-role", |good| {
         good.html_with(
             "<p>{% if first_name %}Hello",

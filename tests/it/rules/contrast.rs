@@ -22,6 +22,33 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .at("newsletter.html:6:54"),
+    // MJML gives columns a font size of zero, and the text in them its own.
+    Case::new("contrast-low", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<div style=\"font-size:0px\"><p style=\"font-size:13px;color:#cccccc\">The Sender</p></div><p>The Sender",
+        )
+    })
+    .at("newsletter.html:9:28"),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: url(https://x.example/a.png); color: #fff\">The Sender",
+        )
+    })
+    .at("newsletter.html:9:1"),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: linear-gradient(#123, #345); color: #fff\">The Sender",
+        )
+    }),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: #eeeeee url(https://x.example/a.png); color: #fff\">The Sender",
+        )
+    }),
     // Rules for some clients alone, whose elements are not there, decide nothing.
     Case::new("contrast-low", |good| {
         good.html_with(
@@ -47,8 +74,29 @@ pub(super) const SILENT: &[Case] = &[
             "<p style=\"background: url(https://x.example/a.png); color: #fff\">The Sender",
         )
     }),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: #112233 url(https://x.example/a.png); color: #fff\">Autumn</p><p>The Sender",
+        )
+    }),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background-color: #112233; background: linear-gradient(#123, #345); color: #fff\">Autumn</p><p>The Sender",
+        )
+    }),
+    Case::new("contrast-image", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<p style=\"background: url(https://x.example/a.png)\">The Sender",
+        )
+    }),
     Case::new("contrast-low", |good| {
         good.html_with("display:none", "display:none;color:#ffffff")
+    }),
+    Case::new("contrast-low", |good| {
+        good.html_with("display:none", "font-size:1px;color:#ffffff")
     }),
     Case::new("contrast-low", |good| {
         good.html_with(

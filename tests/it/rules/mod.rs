@@ -7,6 +7,7 @@ mod contrast;
 mod data;
 mod docs;
 mod gaps;
+mod html;
 mod images;
 mod json;
 mod links;
@@ -18,6 +19,7 @@ mod styles;
 mod subject;
 mod text;
 mod unsubscribe;
+mod url_values;
 
 use std::collections::BTreeSet;
 
@@ -82,6 +84,7 @@ const FAMILIES: &[Family] = &[
     (contrast::CASES, contrast::SILENT),
     (data::CASES, data::SILENT),
     (gaps::CASES, gaps::SILENT),
+    (html::CASES, html::SILENT),
     (images::CASES, images::SILENT),
     (json::CASES, json::SILENT),
     (links::CASES, links::SILENT),
@@ -93,6 +96,7 @@ const FAMILIES: &[Family] = &[
     (subject::CASES, subject::SILENT),
     (text::CASES, text::SILENT),
     (unsubscribe::CASES, unsubscribe::SILENT),
+    (url_values::CASES, url_values::SILENT),
 ];
 
 #[test]

@@ -16,7 +16,9 @@ pub struct Mail {
     pub reply_to: Vec<String>,
     /// Without angle brackets.
     pub message_id: String,
+    /// With `\n` for line breaks, as in the templates.
     pub text: Option<String>,
+    /// With `\n` for line breaks, as in the templates.
     pub html: Option<String>,
     /// All parts except the bodies.
     pub attachments: Vec<Attachment>,
@@ -115,7 +117,7 @@ fn body(message: &Message<'_>, subtype: &str) -> Option<String> {
             })
         })
         .and_then(|part| part.text_contents())
-        .map(str::to_owned)
+        .map(|text| text.replace("\r\n", "\n"))
 }
 
 fn attachment(part: &mail_parser::MessagePart<'_>) -> Attachment {

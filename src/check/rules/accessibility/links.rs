@@ -34,7 +34,7 @@ const VAGUE_TEXTS: &str = include_str!("vague_link_texts.txt");
 pub(super) fn links(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut reported = BTreeSet::new();
     for (at, link) in page_context.page.named("a") {
-        if page_context.styles[at].hidden {
+        if page_context.styles[at].is_hidden() {
             continue;
         }
         let name = name(page_context.page, at, link);

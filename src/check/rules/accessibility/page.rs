@@ -135,7 +135,10 @@ fn blocks_zoom(content: &str) -> bool {
 pub(super) fn small(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let mut reported: Vec<f32> = Vec::new();
     for (at, style) in page_context.styles.iter().enumerate() {
-        let Some(size) = style.size.filter(|size| *size < MIN_SIZE && !style.hidden) else {
+        let Some(size) = style
+            .size
+            .filter(|size| *size < MIN_SIZE && !style.hides_text())
+        else {
             continue;
         };
         if reported.contains(&size) || !is_running_text(page_context.page, at) {

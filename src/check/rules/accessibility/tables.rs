@@ -16,7 +16,8 @@ pub(super) const NO_ROLE: Rule = Rule::warning("table-role")
 pub(super) fn tables(page_context: &PageContext<'_>, sink: &mut FindingSink<'_>) {
     let page = page_context.page;
     let unmarked = page.named("table").filter(|(at, table)| {
-        let hidden = page_context.styles[*at].hidden || table.get("aria-hidden") == Some("true");
+        let hidden =
+            page_context.styles[*at].is_hidden() || table.get("aria-hidden") == Some("true");
         !hidden && !table.has("role") && !is_data_table(page, *at)
     });
     let unmarked: Vec<_> = unmarked.map(|(at, _)| at).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::gap::{self, Gap, Gaps, MessagePart};
-use crate::campaign::is_identifier;
+use crate::campaign::expression;
 use crate::check::columns::is_blank;
 use crate::check::context::{CampaignContext, MessageContext, RowContext};
 use crate::check::rule::Rule;
@@ -196,15 +196,6 @@ fn without_cause(shared: &CampaignContext<'_>, part: MessagePart, gap: &Gap) -> 
 fn guard(name: &str) -> String {
     let value = expression(name);
     format!("{{% if {value} %}}Hello {{{{ {value} }}}},{{% else %}}Hello,{{% endif %}}")
-}
-
-/// The expression for a column in a template.
-pub(super) fn expression(name: &str) -> String {
-    if is_identifier(name) {
-        name.to_owned()
-    } else {
-        format!("row[\"{name}\"]")
-    }
 }
 
 fn place(
