@@ -209,6 +209,10 @@ fn ascii_domain(domain: &str) -> Result<String, AddressError> {
     if domain.starts_with('[') {
         return Err(AddressError::Literal);
     }
+    // No character has more than four bytes, and an A-label is at least as long as its characters.
+    if domain.len() > 4 * MAX_ADDRESS {
+        return Err(AddressError::TooLong(domain.len()));
+    }
     let invalid = || AddressError::Domain(domain.to_owned());
     let ascii = Uts46::new()
         .to_ascii(

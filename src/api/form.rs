@@ -3,6 +3,7 @@
 //! The vendor's server is assumed to be PHP, so a body is read as `parse_str` of PHP 8.2 reads it. Where PHP
 //! silently drops or truncates something, [`parse`] fails.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::vec::IntoIter;
 
@@ -76,6 +77,8 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Map {
     entries: Vec<(String, Value)>,
+    /// The hash of each entry's key. Long keys with the same start are slow to compare.
+    hashes: Vec<u64>,
     /// The greatest numeric key. `[]` means the next one.
     greatest: Option<i64>,
 }
@@ -91,6 +94,7 @@ impl Map {
     /// Removes a key and returns its value.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         let at = self.entries.iter().position(|(k, _)| k == key)?;
+        self.hashes.remove(at);
         Some(self.entries.remove(at).1)
     }
 
@@ -118,9 +122,14 @@ impl Map {
                 .to_string(),
         };
         // From the end, because the fields of an entry follow each other.
-        let at = self.entries.iter().rposition(|(k, _)| *k == name);
-        let at = at.unwrap_or_else(|| {
+        let hash = hash(&name);
+        let entries = self.entries.iter().zip(&self.hashes);
+        let at = entries
+            .enumerate()
+            .rfind(|(_, ((k, _), h))| **h == hash && *k == name);
+        let at = at.map(|(at, _)| at).unwrap_or_else(|| {
             self.count(&name);
+            self.hashes.push(hash);
             self.entries.push((name, Value::Text(String::new())));
             self.entries.len() - 1
         });
@@ -135,6 +144,12 @@ impl Map {
             .filter(|number| number.to_string() == name);
         self.greatest = self.greatest.max(number.filter(|number| *number >= 0));
     }
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl IntoIterator for Map {

@@ -15,6 +15,10 @@ pub const MAX_TAGS: usize = 128;
 const MAX_FILE_FIELD: usize = 255;
 /// The longest message ID, in bytes, for the same reason.
 const MAX_MESSAGE_ID: usize = 980;
+/// The longest `smtp_account`, in bytes. Every message of a request is stored with it.
+const MAX_ACCOUNT: usize = 255;
+/// The longest `reply_to`, in bytes: hundreds of addresses.
+const MAX_REPLY_TO: usize = 20_000;
 
 /// Headers that come from other fields of a request or from the server.
 const RESERVED: [&str; 11] = [
@@ -144,6 +148,19 @@ impl Request<'_> {
             self.tags.iter().map(|tag| length(tag)).sum(),
             MAX_TAGS,
         );
+        let reply_to = self.reply_to.as_deref().unwrap_or_default();
+        for (field, text, max) in [
+            ("smtp_account", &*self.smtp_account, MAX_ACCOUNT),
+            ("reply_to", reply_to, MAX_REPLY_TO),
+        ] {
+            if text.len() > max {
+                violations.push(Violation::TooManyBytes {
+                    field: field.to_owned(),
+                    length: text.len(),
+                    max,
+                });
+            }
+        }
     }
 
     fn check_lines(&self, violations: &mut Vec<Violation>) {
@@ -164,12 +181,10 @@ impl Request<'_> {
     }
 
     fn check_headers(&self, violations: &mut Vec<Violation>) {
-        for (index, (name, value)) in self.headers.iter().enumerate() {
+        let mut names = HashSet::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
             violations.extend(check_header_name(name).err());
-            if self.headers[..index]
-                .iter()
-                .any(|(other, _)| other.eq_ignore_ascii_case(name))
-            {
+            if !names.insert(name.to_ascii_lowercase()) {
                 violations.push(Violation::RepeatedHeader(name.to_string()));
             }
             check_line(value, || format!("header {name}").into(), violations);

@@ -12,6 +12,8 @@ use super::form::{self, FormError};
 
 pub const DEFAULT_LIMIT: u32 = 100;
 pub const MAX_LIMIT: u32 = 500;
+/// More than there are different filters.
+const MAX_FILTERS: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
@@ -40,6 +42,8 @@ pub enum ListError {
     Number(&'static str, u32),
     #[error("the filter must look like “field::value|field::value”")]
     Filter,
+    #[error("there are more than {MAX_FILTERS} filters")]
+    TooManyFilters,
     /// The filter and the filters that exist.
     #[error("there is no filter {0}; the filters are {1}")]
     UnknownFilter(String, String),
@@ -102,6 +106,9 @@ fn filters(text: &str) -> Result<Vec<(String, String)>, ListError> {
             let known = |c: char| c.is_ascii_lowercase() || matches!(c, '_' | '.');
             !field.is_empty() && field.chars().all(known)
         });
+        if field.is_some() && filters.len() == MAX_FILTERS {
+            return Err(ListError::TooManyFilters);
+        }
         match (field, filters.last_mut()) {
             (Some((field, value)), _) => filters.push((field.to_owned(), value.to_owned())),
             (None, Some((_, value))) => {
@@ -233,6 +240,8 @@ mod tests {
         assert!(message("limit=-1").contains("limit"));
         assert!(message("offset=x").contains("offset"));
         assert!(message("filter=account").contains("filter"));
+        let many = format!("filter={}", ["to::a@x"; MAX_FILTERS + 1].join("|"));
+        assert!(message(&many).contains("more than 20 filters"));
         let error = decode_time("created_at.from", "yesterday").expect_err("an error");
         assert!(error.to_string().contains("created_at.from"));
     }

@@ -54,10 +54,15 @@ pub(super) fn prepare(
     }
     let mut all: Vec<CapturedRequest> = Vec::new();
     let mut results: Vec<(usize, (String, String))> = Vec::new();
+    let groups = groups(&template.own);
     let mut left = MAX_TOTAL;
-    for (vars, indexes) in groups(&template.own) {
-        let request = fill_request(&template.request, [vars, &template.global], &indexes)?;
+    // Filling is fast and composing is slow, so a request that is too large is refused before that.
+    for (vars, indexes) in &groups {
+        let request = fill_request(&template.request, [vars, &template.global], indexes)?;
         left = left.checked_sub(request.size()).ok_or_else(too_large)?;
+    }
+    for (vars, indexes) in groups {
+        let request = fill_request(&template.request, [vars, &template.global], &indexes)?;
         let composed = gateway.composer.compose(Dialect::NewSendmail, request)?;
         // Only the first group stores the request and its form.
         let fields = if all.is_empty() {

@@ -134,8 +134,11 @@ impl ContactSheet {
             if let Some(html) = &prepared.message.html {
                 let page =
                     frame::file(html, &|id| inline_image(&prepared.message, id), &self.clock);
-                let path = self.dir.join(format!("{}.preview.html", card.file));
-                fs::write(path, page).map_err(failed)?;
+                // A browser would run the scripts of the message's own file. As text, it shows them.
+                for (extension, content) in [("preview.html", &*page), ("html.txt", html)] {
+                    let path = self.dir.join(format!("{}.{extension}", card.file));
+                    fs::write(path, content).map_err(failed)?;
+                }
             }
             self.cards.push(card);
         }

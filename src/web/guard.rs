@@ -3,21 +3,18 @@
 //!
 //! It covers every path, so new routes are protected without more work.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::header::{HOST, HeaderName, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use super::login::{Login, LoginRequired};
+use super::connection::Peer;
+use super::login::{Login, LoginCheck, LoginError, LoginRequired};
 use super::security_headers::add_security_headers;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -29,8 +26,7 @@ const PAGE_HEADER: HeaderName = HeaderName::from_static("x-mailrun");
 
 #[derive(Debug)]
 pub(crate) struct Guard {
-    /// The digest of the login.
-    login: Option<[u8; 32]>,
+    login: Option<LoginCheck>,
     listening: SocketAddr,
     /// Other host names of this server.
     hosts: Vec<String>,
@@ -67,6 +63,8 @@ enum Denial {
     Origin,
     #[error("Error: App Key is invalid")]
     Login,
+    #[error("Too many wrong logins from this address. Try again later")]
+    TooManyGuesses,
     #[error("This action needs the header X-Mailrun, or the Origin of this server")]
     Action,
 }
@@ -80,11 +78,8 @@ impl Guard {
         hosts: Vec<String>,
     ) -> Result<Self, LoginRequired> {
         LoginRequired::check(login, listening)?;
-        let login = login.map(|login| {
-            digest(format!("{}:{}", login.app_key, login.secret_key.expose_secret()).as_bytes())
-        });
         Ok(Self {
-            login,
+            login: login.map(LoginCheck::new),
             listening,
             hosts,
         })
@@ -98,24 +93,29 @@ impl Guard {
         deny: impl FnOnce(StatusCode, String) -> Response,
     ) -> Response {
         let area = Area::of(request.uri());
-        let mut response = match self.check(&request) {
-            Ok(()) => next.run(request).await,
+        let (head, body) = request.into_parts();
+        let mut response = match self.check(&head).await {
+            Ok(()) => next.run(Request::from_parts(head, body)).await,
             Err(denial) => denial.response(deny),
         };
         add_security_headers(response.headers_mut(), area == Area::Page);
         response
     }
 
-    fn check<B>(&self, request: &axum::http::Request<B>) -> Result<(), Denial> {
-        let (method, headers) = (request.method(), request.headers());
+    async fn check(&self, request: &Parts) -> Result<(), Denial> {
+        let (method, headers) = (&request.method, &request.headers);
         // A page whose name was made to resolve to this machine still sends that name (DNS rebinding).
         let host = self.host(request).ok_or(Denial::Host)?;
         if is_cross_origin(method, headers, &host) {
             return Err(Denial::Origin);
         }
-        let area = Area::of(request.uri());
-        if area != Area::Health && !self.is_logged_in(headers) {
-            return Err(Denial::Login);
+        let area = Area::of(&request.uri);
+        if let Some(login) = &self.login
+            && area != Area::Health
+        {
+            let peer = request.extensions.get::<Peer>();
+            let client = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| peer.ip());
+            login.check(headers, client).await?;
         }
         let is_action = ![Method::GET, Method::HEAD].contains(method);
         if area == Area::Page && is_action && !is_from_own_page(headers) {
@@ -125,25 +125,30 @@ impl Guard {
     }
 
     /// The host that the request names, if it is this server.
-    fn host<B>(&self, request: &axum::http::Request<B>) -> Option<Authority> {
-        let mut hosts = request.headers().get_all(HOST).iter();
+    fn host(&self, request: &Parts) -> Option<Authority> {
+        let mut hosts = request.headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return None;
         };
         let host: Authority = host.to_str().ok()?.parse().ok()?;
         // A host in the request line takes precedence over the header (RFC 9112 3.2.2).
-        let in_line = request.uri().authority();
+        let in_line = request.uri.authority();
         let is_own = self.is_own(&host) && in_line.is_none_or(|host| self.is_own(host));
         is_own.then_some(host)
     }
 
     fn is_own(&self, authority: &Authority) -> bool {
-        if authority.as_str().contains('@') {
+        let Some(host) = host_without_port(authority.as_str()) else {
             return false;
-        }
-        let host = authority.host();
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(ip) = literal.parse::<IpAddr>() {
+        };
+        let ip = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').and_then(|ip| {
+                let ip = ip.parse::<Ipv6Addr>().ok()?;
+                Some(IpAddr::V6(ip))
+            }),
+            None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        };
+        if let Some(ip) = ip {
             // An IP address can't be rebound as a name can.
             let own = self.listening.ip();
             return ip.is_loopback() || own.is_unspecified() || ip == own;
@@ -151,29 +156,22 @@ impl Guard {
         let mut names = std::iter::once("localhost").chain(self.hosts.iter().map(String::as_str));
         names.any(|name| host.eq_ignore_ascii_case(name))
     }
-
-    /// HTTP Basic (RFC 7617). Comparing digests hides the lengths of the secrets from timing.
-    fn is_logged_in(&self, headers: &HeaderMap) -> bool {
-        let Some(login) = &self.login else {
-            return true;
-        };
-        let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let credentials = authorization.and_then(basic_credentials);
-        credentials.is_some_and(|credentials| digest(&credentials).ct_eq(login).into())
-    }
 }
 
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
-/// The `user:password` of an `Authorization` header.
-fn basic_credentials(header: &[u8]) -> Option<Vec<u8>> {
-    let (scheme, credentials) = header.split_at_checked("Basic ".len())?;
-    if !scheme.eq_ignore_ascii_case(b"Basic ") {
-        return None;
+/// The host of `HOST` or `HOST:PORT` (RFC 9110 7.2). An IPv6 address keeps its brackets. `http` also accepts
+/// ports that are not numbers, and text after the brackets.
+fn host_without_port(authority: &str) -> Option<&str> {
+    let end = match authority.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(end);
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    match port.strip_prefix(':') {
+        Some(port) => is_port(port).then_some(host),
+        None => port.is_empty().then_some(host),
     }
-    STANDARD.decode(credentials.trim_ascii()).ok()
 }
 
 /// Whether a browser says that a page of another origin sent the request. A link that opens in its own
@@ -213,17 +211,35 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str>
     headers.get(name)?.to_str().ok()
 }
 
+impl From<LoginError> for Denial {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Invalid => Self::Login,
+            LoginError::TooManyGuesses => Self::TooManyGuesses,
+        }
+    }
+}
+
 impl Denial {
     /// A 401 says how to log in (RFC 9110 15.5.2).
     fn response(self, deny: impl FnOnce(StatusCode, String) -> Response) -> Response {
         let status = match self {
             Self::Login => StatusCode::UNAUTHORIZED,
+            Self::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
             Self::Host | Self::Origin | Self::Action => StatusCode::FORBIDDEN,
         };
         let mut response = deny(status, self.to_string());
-        if self == Self::Login {
-            let basic = HeaderValue::from_static("Basic realm=\"mailrun\", charset=\"UTF-8\"");
-            response.headers_mut().insert(WWW_AUTHENTICATE, basic);
+        let header = match self {
+            Self::Login => Some((
+                WWW_AUTHENTICATE,
+                "Basic realm=\"mailrun\", charset=\"UTF-8\"",
+            )),
+            Self::TooManyGuesses => Some((RETRY_AFTER, "10")),
+            Self::Host | Self::Origin | Self::Action => None,
+        };
+        if let Some((name, value)) = header {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -231,6 +247,10 @@ impl Denial {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn guard(login: bool) -> Guard {
@@ -253,7 +273,9 @@ mod tests {
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
-        guard.check(&request.body(()).expect("a request")).err()
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let checked = guard.check(&head).now_or_never();
+        checked.expect("no wait").err()
     }
 
     fn check_host(host: &str) -> Option<Denial> {
@@ -283,6 +305,19 @@ mod tests {
             "[::]:8925",
             "2130706433",
             "127.1",
+            "localhost:abc",
+            "localhost:",
+            "localhost:+80",
+            "localhost:80:80",
+            "localhost:123456",
+            "[::1]evil",
+            "[::1]evil:80",
+            "[::1]]",
+            "[[::1]]",
+            "[::1",
+            "::1",
+            "[127.0.0.1]",
+            "[localhost]",
         ] {
             assert_eq!(check_host(host), Some(Denial::Host), "{host}");
         }

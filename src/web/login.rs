@@ -1,8 +1,17 @@
-//! The login of the API, and when a server must have one.
+//! The login of the API: when a server must have one, and whether a request has it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use secrecy::SecretString;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::time::{Instant, sleep_until};
+
+use super::login_guesses::LoginGuesses;
 
 /// A login for HTTP Basic authentication.
 #[derive(Debug)]
@@ -26,4 +35,68 @@ impl LoginRequired {
         }
         Ok(())
     }
+}
+
+/// Checks the login of requests.
+#[derive(Debug)]
+pub(super) struct LoginCheck {
+    digest: [u8; 32],
+    guesses: LoginGuesses,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoginError {
+    /// Missing or wrong.
+    Invalid,
+    /// Too many requests of this client wait until their login is checked.
+    TooManyGuesses,
+}
+
+impl LoginCheck {
+    pub(super) fn new(login: &Login) -> Self {
+        let login = format!("{}:{}", login.app_key, login.secret_key.expose_secret());
+        Self {
+            digest: digest(login.as_bytes()),
+            guesses: LoginGuesses::default(),
+        }
+    }
+
+    /// HTTP Basic (RFC 7617). After wrong logins, the next ones of the same client wait, whether they are
+    /// right or wrong.
+    pub(super) async fn check(
+        &self,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Result<(), LoginError> {
+        let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let credentials = authorization.and_then(basic_credentials);
+        let credentials = credentials.ok_or(LoginError::Invalid)?;
+        let now = Instant::now();
+        let turn = self.guesses.turn(client, now);
+        let turn = turn.ok_or(LoginError::TooManyGuesses)?;
+        if turn > now {
+            sleep_until(turn).await;
+        }
+        // Comparing digests hides the lengths of the secrets from timing.
+        let is_right = digest(&credentials).ct_eq(&self.digest).into();
+        self.guesses.record(client, is_right, Instant::now());
+        if is_right {
+            Ok(())
+        } else {
+            Err(LoginError::Invalid)
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The `user:password` of an `Authorization` header.
+fn basic_credentials(header: &[u8]) -> Option<Vec<u8>> {
+    let (scheme, credentials) = header.split_at_checked("Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    STANDARD.decode(credentials.trim_ascii()).ok()
 }

@@ -8,6 +8,7 @@ mod files;
 mod guard;
 mod limits;
 mod login;
+mod login_guesses;
 mod mail;
 mod response;
 mod security_headers;

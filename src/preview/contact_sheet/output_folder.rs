@@ -10,7 +10,7 @@ use super::ContactSheetError;
 pub(super) const INDEX: &str = "index.html";
 const MARK: &str = "<meta name=\"generator\" content=\"mailrun preview\">";
 /// The extensions of a message's files.
-const EXTENSIONS: [&str; 4] = ["eml", "html", "txt", "preview.html"];
+const EXTENSIONS: [&str; 5] = ["eml", "html", "txt", "preview.html", "html.txt"];
 /// The fewest digits of a row number in a file name.
 const DIGITS: usize = 5;
 

@@ -7,5 +7,6 @@ mod edge;
 mod inbox;
 mod inbox_page;
 mod kills;
+mod limits;
 mod messages;
 mod shapes;

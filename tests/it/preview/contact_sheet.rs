@@ -112,6 +112,30 @@ fn a_hostile_message_opened_by_itself_is_harmless() {
 }
 
 #[test]
+fn a_card_links_to_no_file_that_runs_scripts() {
+    let campaign = hostile();
+    let out = campaign.path().join("out");
+    preview(&campaign, &out).code(0);
+    let sheet = fs::read_to_string(out.join("index.html")).expect("the contact sheet");
+    let links: Vec<_> = sheet
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(link, _)| link)
+        .collect();
+    assert!(links.len() >= 9 * 3, "{links:?}");
+    for link in links {
+        let (_, extension) = link.split_once('.').expect("an extension");
+        let safe = ["eml", "txt", "preview.html", "html.txt"];
+        assert!(safe.contains(&extension), "{link}");
+    }
+    let [source, html] = ["00001.html.txt", "00001.html"]
+        .map(|name| fs::read_to_string(out.join(name)).expect("a file"));
+    assert_eq!(source, html);
+    assert!(source.contains("<script>"), "{source}");
+}
+
+#[test]
 fn a_card_shows_the_message_and_its_findings() {
     let campaign = Campaign::good().html_with("https://sender.example/autumn?who={{ token }}", "");
     let out = campaign.path().join("out");
@@ -127,7 +151,8 @@ fn a_card_shows_the_message_and_its_findings() {
         "<strong class=\"error\">1 error</strong>",
         "<code>link-empty</code>",
         "href=\"00003.eml\"",
-        "href=\"00003.html\"",
+        "href=\"00003.preview.html\"",
+        "href=\"00003.html.txt\"",
         "href=\"00003.txt\"",
         "src=\"00003.preview.html\"",
         "sandbox=\"\"",
@@ -196,6 +221,7 @@ fn files_of_an_earlier_preview_are_deleted_and_other_files_kept() {
     let expected = [
         "00001.eml",
         "00001.html",
+        "00001.html.txt",
         "00001.preview.html",
         "00001.txt",
         "00002.html.bak",
