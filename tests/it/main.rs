@@ -21,6 +21,7 @@ mod faults;
 mod gateway;
 mod harness;
 mod init;
+mod inlining;
 mod kills;
 mod ledgers;
 mod matrix;

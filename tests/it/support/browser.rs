@@ -260,6 +260,12 @@ impl Chromium {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
+    /// Runs a command of the DevTools protocol, and returns its result.
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        let body = json!({ "cmd": command, "params": parameters });
+        self.post("/goog/cdp/execute", &body)
+    }
+
     /// Waits until an expression is true.
     #[track_caller]
     pub fn until(&self, expression: &str) -> &Self {
