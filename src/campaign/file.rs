@@ -1,9 +1,12 @@
 //! The tables and keys of `campaign.toml`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::api::Dialect;
@@ -89,7 +92,8 @@ pub struct AttachmentTemplate {
 pub(super) struct RecipientsTable {
     pub(super) file: Option<Spanned<PathBuf>>,
     pub(super) email: Option<Text>,
-    pub(super) suppress: Vec<Spanned<PathBuf>>,
+    pub(super) suppress: Vec<Spanned<SuppressEntry>>,
+    pub(super) suppress_skip_invalid: bool,
     pub(super) encoding: Option<Text>,
     pub(super) delimiter: Option<Text>,
     pub(super) trim: bool,
@@ -101,10 +105,64 @@ impl Default for RecipientsTable {
             file: None,
             email: None,
             suppress: Vec::new(),
+            suppress_skip_invalid: false,
             encoding: None,
             delimiter: None,
             trim: true,
         }
+    }
+}
+
+/// A suppression list: the name of a file, or a table.
+#[derive(Debug)]
+pub(super) struct SuppressEntry {
+    pub(super) file: PathBuf,
+    pub(super) email: Option<Text>,
+    pub(super) encoding: Option<Text>,
+    pub(super) delimiter: Option<Text>,
+}
+
+// Not an untagged enum, because that would lose the places of the values.
+impl<'de> Deserialize<'de> for SuppressEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SuppressEntryVisitor)
+    }
+}
+
+struct SuppressEntryVisitor;
+
+impl<'de> Visitor<'de> for SuppressEntryVisitor {
+    type Value = SuppressEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a file name, or a table such as { file = \"gone.csv\", email = \"E-Mail\" }")
+    }
+
+    fn visit_str<E: de::Error>(self, file: &str) -> Result<SuppressEntry, E> {
+        Ok(SuppressEntry {
+            file: file.into(),
+            email: None,
+            encoding: None,
+            delimiter: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SuppressEntry, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct SuppressTable {
+            file: PathBuf,
+            email: Option<Text>,
+            encoding: Option<Text>,
+            delimiter: Option<Text>,
+        }
+        let table = SuppressTable::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(SuppressEntry {
+            file: table.file,
+            email: table.email,
+            encoding: table.encoding,
+            delimiter: table.delimiter,
+        })
     }
 }
 

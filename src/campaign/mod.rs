@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use toml::Spanned;
 use url::Url;
 
 use crate::api::Dialect;
@@ -69,13 +70,21 @@ pub enum SecretKey {
 }
 
 /// `[recipients]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recipients {
     /// The CSV file; `None` is standard input.
     pub file: Option<PathBuf>,
     pub settings: crate::recipients::ReadSettings,
-    /// Suppression lists.
-    pub suppress: Vec<PathBuf>,
+    pub suppress: Vec<SuppressionFile>,
+    /// Entries of the suppression lists without a valid address are skipped, instead of stopping `send`.
+    pub suppress_skip_invalid: bool,
+}
+
+/// A file in `suppress`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SuppressionFile {
+    pub path: PathBuf,
+    pub settings: crate::recipients::ReadSettings,
 }
 
 /// `[pace]`
@@ -176,10 +185,13 @@ impl Campaign {
         let source = Self::source(path).ok();
         let file = source.and_then(|source| source.parse::<file::CampaignFile>().ok());
         let recipients = file.map(|file| file.recipients).unwrap_or_default();
-        let files = recipients.file.into_iter().chain(recipients.suppress);
+        let lists = recipients.suppress.into_iter();
+        let lists = lists.map(|entry| entry.into_inner().file);
+        let files = recipients.file.map(Spanned::into_inner);
+        let files = files.into_iter().chain(lists);
         let path = Self::file(path);
         let dir = path.parent().unwrap_or(Path::new(""));
-        files.map(|file| dir.join(file.into_inner())).collect()
+        files.map(|file| dir.join(file)).collect()
     }
 
     fn read(path: &Path, frozen: bool) -> Result<Self, Vec<Finding>> {

@@ -10,8 +10,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::decode::{TextDecoder, TextError};
-use super::error::{Notice, Problem};
+use super::error::Problem;
 use super::legacy_encoding::{self, LegacyGuess};
+use super::notice::Notice;
 
 /// The encoding, and a notice for the user.
 pub(super) type DetectedEncoding = (&'static Encoding, Option<Notice>);

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of recipients, and with a single row.
+//! Why a file of recipients or a suppression list can't be read.
 
 use std::io;
 
@@ -6,8 +6,9 @@ use encoding_rs::Encoding;
 
 use super::ADDRESS_COLUMN;
 use super::line_numbers::LineNumbers;
+use super::row_fault::RowFault;
+use super::setting_place::SettingPlace;
 use crate::address::AddressError;
-use crate::finding::Severity;
 
 /// Reading had to stop, and nothing may be sent from the file.
 #[derive(Debug, thiserror::Error)]
@@ -16,17 +17,21 @@ pub struct ReadError {
     /// The file, as the user would name it.
     pub file: String,
     pub problem: Problem,
+    pub(super) settings: SettingPlace,
 }
 
 impl ReadError {
     pub(super) fn new(file: &str, problem: Problem) -> Self {
-        let file = file.to_owned();
-        Self { file, problem }
+        Self {
+            file: file.to_owned(),
+            problem,
+            settings: SettingPlace::default(),
+        }
     }
 
     /// What to do about it.
     pub fn help(&self) -> String {
-        self.problem.help()
+        self.problem.help(&self.settings)
     }
 
     /// The physical line, from 1, if there is one.
@@ -35,28 +40,7 @@ impl ReadError {
     }
 }
 
-/// Something to check before sending.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{file}{}: {notice}", place(notice.line()))]
-pub struct Warning {
-    /// The file, as the user would name it.
-    pub file: String,
-    pub notice: Notice,
-}
-
-impl Warning {
-    pub(super) fn new(file: &str, notice: Notice) -> Self {
-        let file = file.to_owned();
-        Self { file, notice }
-    }
-
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        self.notice.help()
-    }
-}
-
-fn place(line: Option<u64>) -> String {
+pub(super) fn place(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
@@ -97,6 +81,14 @@ pub enum Problem {
         row_line: u64,
         address: String,
     },
+    /// In a suppression list; the first of these cells, and why it can't be read.
+    #[error("no valid address in {lines}: {error}: “{cell}”")]
+    InvalidEntries {
+        line: u64,
+        lines: LineNumbers,
+        cell: String,
+        error: AddressError,
+    },
     #[error("this line is longer than 16 MiB")]
     TooLong { line: u64 },
     #[error("the header is invalid: {fault}")]
@@ -132,6 +124,7 @@ impl Problem {
             | Self::UnclosedQuote { line }
             | Self::QuoteClosedInText { line, .. }
             | Self::RowInCell { line, .. }
+            | Self::InvalidEntries { line, .. }
             | Self::TooLong { line }
             | Self::Header { line, .. }
             | Self::DuplicateColumn { line, .. }
@@ -141,12 +134,16 @@ impl Problem {
         }
     }
 
-    fn help(&self) -> String {
+    fn help(&self, settings: &SettingPlace) -> String {
         let help = match self {
             Self::Io(_) => "check that the file exists and that you may read it",
             Self::Empty => "the first line must name the columns, one of them `email`",
             Self::NotText(_) => "save or export it as “CSV UTF-8”",
-            Self::Undecodable { maybe, .. } => return undecodable_help(*maybe),
+            Self::Undecodable { maybe, .. } => return undecodable_help(*maybe, settings),
+            Self::InvalidEntries { .. } => {
+                "fix or delete these lines: they may be people who must get no message. To send \
+                 without them, set `suppress_skip_invalid = true` in [recipients]"
+            }
             Self::UnclosedQuote { .. } | Self::QuoteClosedInText { .. } => {
                 "close the quote where its cell ends. For a quote inside a quoted cell, write two: \
                  \"the \"\"best\"\" one\""
@@ -160,26 +157,36 @@ impl Problem {
             Self::DuplicateColumn { .. } => "give each column a different name",
             Self::NoAddressColumn {
                 expected, columns, ..
-            } => return no_address_help(expected, columns),
-            Self::AmbiguousAddressColumn { .. } => {
-                "choose one of them with `email = \"…\"` in [recipients]"
+            } => return no_address_help(expected, columns, settings),
+            Self::AmbiguousAddressColumn { columns, .. } => {
+                let column = columns.first().map_or("…", String::as_str);
+                return format!(
+                    "choose one of them, such as {}",
+                    settings.setting("email", column)
+                );
             }
-            Self::Delimiter(_) => "set `delimiter` in [recipients] to \",\", \";\", \"|\" or a tab",
+            Self::Delimiter(_) => {
+                return format!(
+                    "set `delimiter` in {} to \",\", \";\", \"|\" or a tab",
+                    settings.of_key()
+                );
+            }
             Self::TooManyRows { .. } => "split the file",
         };
         help.to_owned()
     }
 }
 
-fn undecodable_help(maybe: Option<&'static Encoding>) -> String {
+fn undecodable_help(maybe: Option<&'static Encoding>, settings: &SettingPlace) -> String {
     let example = maybe.map_or("windows-1250", Encoding::name);
     format!(
         "fix these bytes and save the file as UTF-8. If the whole file is in another encoding, set \
-         it with `encoding = \"{example}\"` in [recipients]"
+         it with {}",
+        settings.setting("encoding", example)
     )
 }
 
-fn no_address_help(expected: &str, columns: &[String]) -> String {
+fn no_address_help(expected: &str, columns: &[String], settings: &SettingPlace) -> String {
     if columns.iter().any(|c| c.contains('@')) {
         return "the first line must name the columns, but it looks like a recipient: add a line \
                 such as `email,name` above it"
@@ -191,13 +198,13 @@ fn no_address_help(expected: &str, columns: &[String]) -> String {
             .find(|c| only.contains(*c))
     {
         return format!(
-            "set `delimiter = {:?}` in [recipients]",
-            delimiter.to_string()
+            "set {}",
+            settings.setting("delimiter", &delimiter.to_string())
         );
     }
     let near = columns.iter().find(|c| c.to_lowercase().contains("mail"));
     let near = near.map_or("…", String::as_str);
-    let set = format!("set `email = {near:?}` in [recipients]");
+    let set = format!("set {}", settings.setting("email", near));
     if expected == ADDRESS_COLUMN {
         format!("name the address column `{ADDRESS_COLUMN}`, or {set}")
     } else {
@@ -219,154 +226,4 @@ fn describe_byte(byte: u8) -> String {
     } else {
         format!("the byte {byte:#04x}")
     }
-}
-
-/// What looks wrong in a file that can be read.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Notice {
-    #[error("read as {} (a guess): for example “{sample}”{}", encoding.name(), otherwise(alternatives))]
-    GuessedEncoding {
-        encoding: &'static Encoding,
-        /// Some text of the file in this encoding.
-        sample: String,
-        /// Other possible encodings, and the sample in each of them.
-        alternatives: Vec<(&'static Encoding, String)>,
-    },
-    #[error("read as {} because of its byte order mark, although `encoding` is {}", mark.name(), set.name())]
-    EncodingOverruled {
-        mark: &'static Encoding,
-        set: &'static Encoding,
-    },
-    #[error("column {column} has no name, so templates can't use it")]
-    UnnamedColumn {
-        /// The physical line of the header, from 1.
-        line: u64,
-        /// From 1.
-        column: usize,
-    },
-    #[error("invisible control characters (U+0080 to U+009F) in {0}")]
-    ControlCharacters(LineNumbers),
-    #[error("the replacement character “\u{fffd}” in {0}: another program lost text there")]
-    ReplacementCharacters(LineNumbers),
-    #[error("a quote after white space is part of the cell and does not enclose it: {0}")]
-    PaddedQuotes(LineNumbers),
-    #[error("white space around cells is removed: {0}")]
-    TrimmedCells(LineNumbers),
-    /// In a suppression list; `first` is the fault of the first of these lines.
-    #[error("no valid address in {lines}: {first}")]
-    NoAddress { lines: LineNumbers, first: RowFault },
-    #[error("the suppression list is empty")]
-    NothingSuppressed,
-}
-
-impl Notice {
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::TrimmedCells(_) => Severity::Note,
-            _ => Severity::Warning,
-        }
-    }
-
-    /// The physical line, from 1, if there is exactly one.
-    pub fn line(&self) -> Option<u64> {
-        match self {
-            Self::UnnamedColumn { line, .. } => Some(*line),
-            _ => None,
-        }
-    }
-
-    fn help(&self) -> String {
-        let help = match self {
-            Self::GuessedEncoding { encoding, .. } => {
-                return format!(
-                    "if this reads correctly, confirm it with `encoding = \"{}\"` in [recipients] \
-                     or save the file as UTF-8; if not, set the right encoding",
-                    encoding.name()
-                );
-            }
-            Self::EncodingOverruled { .. } => "remove `encoding` from [recipients]",
-            Self::UnnamedColumn { .. } => "name the column or delete it",
-            Self::ControlCharacters(_) => {
-                "the encoding may be wrong: set `encoding` in [recipients]"
-            }
-            Self::ReplacementCharacters(_) => "fix these cells in the file",
-            Self::PaddedQuotes(_) => {
-                "delete the white space between the delimiter and the quote; until then readers see \
-                 the quotes, and a delimiter between them ends the cell"
-            }
-            Self::TrimmedCells(_) => "if it matters, keep it with `trim = false` in [recipients]",
-            Self::NoAddress { .. } => "fix these lines; until then they suppress nobody",
-            Self::NothingSuppressed => "check that it is the right file",
-        };
-        help.to_owned()
-    }
-}
-
-fn otherwise(alternatives: &[(&'static Encoding, String)]) -> String {
-    let one = |(encoding, sample): &(&'static Encoding, String)| {
-        format!("; as {} it would be “{sample}”", encoding.name())
-    };
-    alternatives.iter().map(one).collect()
-}
-
-/// Why a row can't be sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RowFault {
-    /// Text between a closing quote and the next delimiter. The row ends at the end of this line.
-    #[error(
-        "line {line}, character {column}: text after a closing quote; inside a quoted cell, write two quotes for one"
-    )]
-    TextAfterQuote {
-        /// The physical line of the cell and the text.
-        line: u64,
-        /// In characters, from 1.
-        column: usize,
-    },
-    #[error("column {column}{} contains a NUL character", in_quotes(name))]
-    Nul {
-        /// From 1.
-        column: usize,
-        /// May be empty.
-        name: String,
-    },
-    #[error("{found} field{}, but the header has {expected}", if *found == 1 { "" } else { "s" })]
-    FieldCount { found: usize, expected: usize },
-    #[error("{}{}", .0, own_row(.0))]
-    Address(#[from] AddressError),
-}
-
-impl RowFault {
-    /// The static form of a code from a ledger; `bad-row` for a code of another version.
-    pub(crate) fn known_code(code: &str) -> &'static str {
-        ["bad-address", "field-count", "nul", "text-after-quote"]
-            .into_iter()
-            .find(|known| *known == code)
-            .unwrap_or("bad-row")
-    }
-
-    /// A stable name for scripts.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::TextAfterQuote { .. } => "text-after-quote",
-            Self::Nul { .. } => "nul",
-            Self::FieldCount { .. } => "field-count",
-            Self::Address(_) => "bad-address",
-        }
-    }
-}
-
-fn own_row(error: &AddressError) -> &'static str {
-    match error {
-        AddressError::List => ": give each address a row of its own",
-        _ => "",
-    }
-}
-
-fn in_quotes(name: &str) -> String {
-    if name.is_empty() {
-        return String::new();
-    }
-    format!(" (“{name}”)")
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::error::{Notice, Problem};
+use super::error::Problem;
+use super::notice::Notice;
 use super::padding::trimmed;
 use super::{ADDRESS_COLUMN, ReadSettings};
 

@@ -17,10 +17,13 @@ mod error;
 mod header;
 mod legacy_encoding;
 mod line_numbers;
+mod notice;
 mod padding;
 mod reader;
 mod record_scanner;
 mod records;
+mod row_fault;
+mod setting_place;
 mod suppression_list;
 
 use std::io::{self, Read};
@@ -28,12 +31,14 @@ use std::io::{self, Read};
 use encoding_rs::Encoding;
 use tempfile::NamedTempFile;
 
-pub use error::{Notice, Problem, ReadError, RowFault, Warning};
+pub use error::{Problem, ReadError};
 pub use header::CsvHeader;
 pub(crate) use header::address_column;
 pub use line_numbers::LineNumbers;
+pub use notice::{Notice, Warning};
 pub use padding::trimmed;
 pub use reader::{FileFormat, RecipientReader, RecipientRow};
+pub use row_fault::RowFault;
 pub use suppression_list::SuppressionList;
 
 /// The default name of the address column.

@@ -8,11 +8,13 @@ use csv::StringRecord;
 use encoding_rs::Encoding;
 
 use super::decode::TextDecoder;
-use super::error::{Notice, Problem, ReadError, RowFault, Warning};
+use super::error::{Problem, ReadError};
 use super::header::CsvHeader;
 use super::line_numbers::LineNumbers;
+use super::notice::{Notice, Warning};
 use super::padding::trimmed;
 use super::records::{Record, Records};
+use super::row_fault::RowFault;
 use super::{ReadSettings, delimiter, encoding, spool};
 use crate::address::Mailbox;
 
@@ -70,9 +72,12 @@ impl RecipientReader {
     }
 
     /// Opens a list without a header, with one address on each line.
-    pub(super) fn open_list(path: &Path, name: &str) -> Result<Self, ReadError> {
-        Self::start(path, name, &ReadSettings::default())
-            .map_err(|problem| ReadError::new(name, problem))
+    pub(super) fn open_list(
+        path: &Path,
+        name: &str,
+        settings: &ReadSettings,
+    ) -> Result<Self, ReadError> {
+        Self::start(path, name, settings).map_err(|problem| ReadError::new(name, problem))
     }
 
     /// Detects the format. The reader is then after a `sep=` line, before the header.
@@ -124,6 +129,11 @@ impl RecipientReader {
         self.header = CsvHeader::new(&record.cells, line, address_column)?;
         self.notices.extend(self.header.notices());
         Ok(())
+    }
+
+    /// Whether this is a list without a header.
+    pub(super) fn is_headerless(&self) -> bool {
+        self.header.line() == 0
     }
 
     pub fn header(&self) -> &CsvHeader {

@@ -6,9 +6,10 @@ use csv::StringRecord;
 use csv_core::ReadRecordResult;
 
 use super::decode::{TextDecoder, TextError};
-use super::error::{Problem, RowFault};
+use super::error::Problem;
 use super::padding::trimmed;
 use super::record_scanner::{QuoteFault, RecordScanner, RecordSpan};
+use super::row_fault::RowFault;
 
 /// The longest record, in bytes of UTF-8, so that an unclosed quote can't fill the memory. A message may
 /// have 15 MB.

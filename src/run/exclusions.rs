@@ -113,9 +113,13 @@ pub(crate) fn suppression_list(
     campaign: &Campaign,
     dir: &Path,
 ) -> Result<SuppressionList, ReadError> {
-    let mut list = SuppressionList::default();
-    for path in &campaign.recipients.suppress {
-        list.add(&dir.join(path), &path.display().to_string())?;
+    let mut list = match campaign.recipients.suppress_skip_invalid {
+        true => SuppressionList::skipping_invalid(),
+        false => SuppressionList::default(),
+    };
+    for file in &campaign.recipients.suppress {
+        let name = file.path.display().to_string();
+        list.add(&dir.join(&file.path), &name, &file.settings)?;
     }
     Ok(list)
 }

@@ -41,6 +41,7 @@ mod send;
 mod signals;
 mod status;
 mod support;
+mod suppress;
 mod trouble;
 mod twice;
 mod unreachable;

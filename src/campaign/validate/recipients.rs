@@ -1,29 +1,29 @@
 //! `[recipients]`, validated.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
 use toml::Spanned;
 
 use super::Validator;
-use crate::campaign::Recipients;
 use crate::campaign::file::{self, Text};
+use crate::campaign::{Recipients, SuppressionFile};
 use crate::recipients::ReadSettings;
 
 const DEFAULT_FILE: &str = "recipients.csv";
 
 impl Validator<'_> {
     pub(super) fn recipients(&mut self, recipients: file::RecipientsTable) -> Recipients {
-        for list in &recipients.suppress {
-            self.check_file_exists(list);
-        }
+        let suppress = recipients.suppress.into_iter();
+        let suppress = suppress.map(|entry| self.suppression_file(entry)).collect();
         let file = recipients.file.as_ref().map_or_else(
             || PathBuf::from(DEFAULT_FILE),
             |file| file.get_ref().clone(),
         );
         let standard_input = file == Path::new("-");
         match &recipients.file {
-            Some(file) if !standard_input => self.check_file_exists(file),
+            Some(file) if !standard_input => self.check_file_exists(file.get_ref(), file.span()),
             _ => {}
         }
         Recipients {
@@ -40,19 +40,34 @@ impl Validator<'_> {
                 email: recipients.email.map(Spanned::into_inner),
                 keep_padding: !recipients.trim,
             },
-            suppress: recipients
-                .suppress
-                .into_iter()
-                .map(Spanned::into_inner)
-                .collect(),
+            suppress,
+            suppress_skip_invalid: recipients.suppress_skip_invalid,
         }
     }
 
-    fn check_file_exists(&mut self, path: &Spanned<PathBuf>) {
-        if !self.frozen && !self.dir.join(path.get_ref()).is_file() {
-            let message = format!("the file {} does not exist", path.get_ref().display());
+    fn suppression_file(&mut self, entry: Spanned<file::SuppressEntry>) -> SuppressionFile {
+        let span = entry.span();
+        let entry = entry.into_inner();
+        self.check_file_exists(&entry.file, span);
+        SuppressionFile {
+            path: entry.file,
+            settings: ReadSettings {
+                encoding: entry.encoding.as_ref().and_then(|text| self.encoding(text)),
+                delimiter: entry
+                    .delimiter
+                    .as_ref()
+                    .and_then(|text| self.delimiter(text)),
+                email: entry.email.map(Spanned::into_inner),
+                keep_padding: false,
+            },
+        }
+    }
+
+    fn check_file_exists(&mut self, path: &Path, span: Range<usize>) {
+        if !self.frozen && !self.dir.join(path).is_file() {
+            let message = format!("the file {} does not exist", path.display());
             let help = "paths are relative to the campaign folder";
-            self.no_file(path.span(), message, help);
+            self.no_file(span, message, help);
         }
     }
 

@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 
 use super::super::row_store::{NoMessage, RowStore, StoredRow};
 use crate::address::Address;
-use crate::campaign::{Campaign, STANDARD_INPUT};
+use crate::campaign::{Campaign, Recipients, STANDARD_INPUT};
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
-use crate::recipients::{ReadSettings, RecipientReader, RecipientRow};
+use crate::recipients::{RecipientReader, RecipientRow};
 use crate::run::{Exclusions, recipients_file};
 
 /// The least bytes of a chunk.
@@ -40,7 +40,7 @@ pub(super) struct Chunk {
 struct SourceStamp {
     path: PathBuf,
     file: FileStamp,
-    settings: ReadSettings,
+    recipients: Recipients,
     suppression_lists: Vec<(PathBuf, FileStamp)>,
 }
 
@@ -85,10 +85,10 @@ impl SearchableRows {
             }
         };
         let lists = campaign.recipients.suppress.iter();
-        let lists = lists.map(|list| campaign.dir.join(list));
+        let lists = lists.map(|list| campaign.dir.join(&list.path));
         let stamp = SourceStamp {
             file: file_stamp(&path),
-            settings: campaign.recipients.settings.clone(),
+            recipients: campaign.recipients.clone(),
             path,
             suppression_lists: lists
                 .map(|list| (list.clone(), file_stamp(&list)))
@@ -110,7 +110,7 @@ impl SearchableRows {
         input: Option<Arc<NamedTempFile>>,
         left_out: Exclusions,
     ) -> Result<Self, Vec<Finding>> {
-        let reader = RecipientReader::open(&stamp.path, &name, &stamp.settings);
+        let reader = RecipientReader::open(&stamp.path, &name, &stamp.recipients.settings);
         let mut reader = reader.map_err(|error| vec![of_read_error(&error)])?;
         let unwritable = |error: io::Error| {
             let place = Place::file(std::env::temp_dir());
@@ -256,7 +256,12 @@ pub(super) mod tests {
         let stamp = SourceStamp {
             path: file.path().to_owned(),
             file: None,
-            settings: ReadSettings::default(),
+            recipients: Recipients {
+                file: None,
+                settings: crate::recipients::ReadSettings::default(),
+                suppress: Vec::new(),
+                suppress_skip_invalid: false,
+            },
             suppression_lists: Vec::new(),
         };
         SearchableRows::read(stamp, "a.csv".to_owned(), None, Exclusions::default()).expect("rows")

@@ -119,7 +119,7 @@ proptest! {
                 before = row.line;
             }
         }
-        let _ = SuppressionList::default().add(spooled.path(), "list.csv");
+        let _ = SuppressionList::default().add(spooled.path(), "list.csv", &settings);
     }
 
     #[test]

@@ -125,6 +125,17 @@ impl Finding {
         self
     }
 
+    /// Asserts the end of the file's path, and the line.
+    #[track_caller]
+    pub fn at_line(&self, file: &str, line: u64) -> &Self {
+        let named = self.file.as_deref().unwrap_or_default();
+        assert!(
+            named.ends_with(file) && self.line == Some(line),
+            "wanted {file}:{line}: {self:#?}"
+        );
+        self
+    }
+
     /// Asserts a part of the help.
     #[track_caller]
     pub fn helps(&self, text: &str) -> &Self {

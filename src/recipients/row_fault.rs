@@ -1,0 +1,64 @@
+//! What can be wrong with a single row.
+
+use crate::address::AddressError;
+
+/// Why a row can't be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowFault {
+    /// Text between a closing quote and the next delimiter. The row ends at the end of this line.
+    #[error(
+        "line {line}, character {column}: text after a closing quote; inside a quoted cell, write two quotes for one"
+    )]
+    TextAfterQuote {
+        /// The physical line of the cell and the text.
+        line: u64,
+        /// In characters, from 1.
+        column: usize,
+    },
+    #[error("column {column}{} contains a NUL character", in_quotes(name))]
+    Nul {
+        /// From 1.
+        column: usize,
+        /// May be empty.
+        name: String,
+    },
+    #[error("{found} field{}, but the header has {expected}", if *found == 1 { "" } else { "s" })]
+    FieldCount { found: usize, expected: usize },
+    #[error("{}{}", .0, own_row(.0))]
+    Address(#[from] AddressError),
+}
+
+impl RowFault {
+    /// The static form of a code from a ledger; `bad-row` for a code of another version.
+    pub(crate) fn known_code(code: &str) -> &'static str {
+        ["bad-address", "field-count", "nul", "text-after-quote"]
+            .into_iter()
+            .find(|known| *known == code)
+            .unwrap_or("bad-row")
+    }
+
+    /// A stable name for scripts.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::TextAfterQuote { .. } => "text-after-quote",
+            Self::Nul { .. } => "nul",
+            Self::FieldCount { .. } => "field-count",
+            Self::Address(_) => "bad-address",
+        }
+    }
+}
+
+fn own_row(error: &AddressError) -> &'static str {
+    match error {
+        AddressError::List => ": give each address a row of its own",
+        _ => "",
+    }
+}
+
+fn in_quotes(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    format!(" (“{name}”)")
+}

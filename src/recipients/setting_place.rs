@@ -1,0 +1,30 @@
+//! Where `campaign.toml` says how a file is read.
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum SettingPlace {
+    /// In `[recipients]`.
+    #[default]
+    Recipients,
+    /// In `suppress`, at the entry of this file.
+    Suppress(String),
+}
+
+impl SettingPlace {
+    /// How to write a key, for example `email = "E-Mail"` in [recipients].
+    pub(super) fn setting(&self, key: &str, value: &str) -> String {
+        match self {
+            Self::Recipients => format!("`{key} = {value:?}` in [recipients]"),
+            Self::Suppress(file) => {
+                format!("`{{ file = {file:?}, {key} = {value:?} }}` in `suppress`, in [recipients]")
+            }
+        }
+    }
+
+    /// Where a key is.
+    pub(super) fn of_key(&self) -> &'static str {
+        match self {
+            Self::Recipients => "[recipients]",
+            Self::Suppress(_) => "the entry of the file in `suppress`",
+        }
+    }
+}
