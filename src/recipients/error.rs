@@ -8,7 +8,6 @@ use super::ADDRESS_COLUMN;
 use super::line_numbers::LineNumbers;
 use super::row_fault::RowFault;
 use super::setting_place::SettingPlace;
-use crate::address::AddressError;
 
 /// Reading had to stop, and nothing may be sent from the file.
 #[derive(Debug, thiserror::Error)]
@@ -81,14 +80,9 @@ pub enum Problem {
         row_line: u64,
         address: String,
     },
-    /// In a suppression list; the first of these cells, and why it can't be read.
-    #[error("no valid address in {lines}: {error}: “{cell}”")]
-    InvalidEntries {
-        line: u64,
-        lines: LineNumbers,
-        cell: String,
-        error: AddressError,
-    },
+    /// In a suppression list. `first` is the fault of the first of these lines, and its cell.
+    #[error("no valid address in {lines}: {first}")]
+    InvalidEntries { lines: LineNumbers, first: String },
     #[error("this line is longer than 16 MiB")]
     TooLong { line: u64 },
     #[error("the header is invalid: {fault}")]
@@ -124,13 +118,13 @@ impl Problem {
             | Self::UnclosedQuote { line }
             | Self::QuoteClosedInText { line, .. }
             | Self::RowInCell { line, .. }
-            | Self::InvalidEntries { line, .. }
             | Self::TooLong { line }
             | Self::Header { line, .. }
             | Self::DuplicateColumn { line, .. }
             | Self::NoAddressColumn { line, .. }
             | Self::AmbiguousAddressColumn { line, .. }
             | Self::TooManyRows { line } => Some(*line),
+            Self::InvalidEntries { lines, .. } => lines.first.first().copied(),
         }
     }
 

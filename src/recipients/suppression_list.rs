@@ -248,10 +248,8 @@ impl InvalidEntries {
     fn problem(self) -> Option<Problem> {
         let (cell, error) = self.first?;
         Some(Problem::InvalidEntries {
-            line: *self.others.first.first()?,
             lines: self.others,
-            cell,
-            error,
+            first: format!("{error}: “{cell}”"),
         })
     }
 }

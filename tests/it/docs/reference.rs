@@ -29,6 +29,7 @@ fn the_full_campaign_is_valid() {
     put("logo.png", "a picture");
     put("autumn.pdf", "a price list");
     put("unsubscribed.csv", "email\nnobody@mail.example\n");
+    put("bounces.csv", "address\nnobody@mail.example\n");
     put(
         "recipients.csv",
         "email,first_name,agent,segment,token,price list\nada@mail.example,Ada,zoe@acme.example,home,7f,autumn.pdf\n",
