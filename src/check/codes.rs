@@ -19,6 +19,7 @@ bad-value - `campaign.toml` has an invalid value
 no-file - the campaign names a file that does not exist
 name-clash - a name in `[vars]` is also the name of a column
 template-syntax - a template has a syntax error
+template-encoding - a template is not UTF-8
 recipients - the recipients or a suppression list can't be read, or only by a guess
 no-template invalid a template names another one that does not exist
 undefined-variable invalid a template uses an undefined variable

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::address::{Address, Mailbox};
 use crate::api;
+use crate::file_name::{composed, on_disk};
 
 /// A message as one recipient gets it. Bodies and attachments are shared with other messages that have the
 /// same.
@@ -138,11 +139,8 @@ impl Attachment {
     /// If the file can't be read.
     pub fn read(path: &Path, inline: bool) -> std::io::Result<Self> {
         let content = std::fs::read(path)?;
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = composed(&name).into_owned();
         Ok(Self {
             mime: mime_guess::from_path(&name)
                 .first_or_octet_stream()
@@ -209,14 +207,14 @@ pub enum PathError {
     Outside(PathBuf),
 }
 
-/// Resolves `path` inside `dir`, following links.
+/// Resolves `path` inside `dir`, following links. Its names may have another Unicode normalization.
 ///
 /// # Errors
 /// If there is no such file, or it is outside `dir`.
 pub fn inside(dir: &Path, path: &Path) -> Result<PathBuf, PathError> {
     let missing = |error| PathError::Missing(path.to_owned(), error);
     let dir = dir.canonicalize().map_err(missing)?;
-    let full = dir.join(path).canonicalize().map_err(missing)?;
+    let full = on_disk(&dir, path).canonicalize().map_err(missing)?;
     if !full.starts_with(&dir) {
         return Err(PathError::Outside(path.to_owned()));
     }

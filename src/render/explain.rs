@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tera::{Error, ErrorKind};
 
-use super::hints::{hint, never_closed, row_lookup};
+use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
 use super::tags::{Tag, tags};
 use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
@@ -20,6 +20,8 @@ pub(super) struct Sources {
     columns: Vec<String>,
     vars: Vec<String>,
     templates: BTreeMap<String, Template>,
+    /// The names of files in `templates/` that are not text.
+    binary: Vec<String>,
 }
 
 struct Template {
@@ -43,6 +45,7 @@ impl Sources {
                 .map(|(name, _)| name.get_ref().clone())
                 .collect(),
             templates: BTreeMap::new(),
+            binary: Vec::new(),
         }
     }
 
@@ -65,6 +68,10 @@ impl Sources {
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
         self.add(name, text, None);
+    }
+
+    pub(super) fn add_binary(&mut self, names: Vec<String>) {
+        self.binary = names;
     }
 
     pub(super) fn add_string(&mut self, name: &str, text: &Text) {
@@ -162,6 +169,13 @@ impl Sources {
                     _ => self.at("template-error", report.filename(), span, message),
                 }
             }
+            ErrorKind::TemplateNotFound(missing) if self.binary.contains(missing) => self
+                .finding(
+                    name,
+                    "no-template",
+                    format!("{TEMPLATES}/{missing} is not a text file"),
+                )
+                .help("name an HTML or text file; an image goes into [[message.attachments]]"),
             ErrorKind::TemplateNotFound(missing) => {
                 let files: Vec<&str> = self
                     .templates
@@ -194,6 +208,11 @@ impl Sources {
             && let Some((open, message, help)) = never_closed(text)
         {
             return self.at(CODE, template, open, &message).help(help);
+        }
+        if message.contains("#}")
+            && let Some((message, help)) = unclosed_comment(text, span)
+        {
+            return self.at(CODE, template, span.clone(), &message).help(help);
         }
         let finding = self.at(CODE, template, span.clone(), message);
         match hint(text, span, message, &self.columns) {

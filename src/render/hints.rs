@@ -170,6 +170,34 @@ pub(super) fn never_closed(text: &str) -> Option<(Range<usize>, String, String)>
     Some((block.span, message, help))
 }
 
+/// A message and a hint for a comment that is never closed. In minified CSS, `{#` begins a selector.
+pub(super) fn unclosed_comment(text: &str, span: &Range<usize>) -> Option<(String, String)> {
+    let from = text.get(span.start..)?;
+    let start = match from.starts_with("{#") {
+        true => span.start,
+        false => text.get(..span.start)?.rfind("{#")?,
+    };
+    let selector = &text[start + 2..];
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let end = selector.find(|c| !is_part(c)).unwrap_or(selector.len());
+    let selector = &selector[..end];
+    if selector.is_empty() {
+        let message = "the comment is never closed".to_owned();
+        return Some((message, "close it with `#}`".to_owned()));
+    }
+    let before = text[..start].to_ascii_lowercase();
+    let place = match before.rfind("<style") > before.rfind("</style") {
+        true => "in the CSS starts",
+        false => "starts",
+    };
+    Some((
+        format!("`{{#{selector}` {place} a comment of the template, which is never closed"),
+        format!(
+            "if it is CSS, put a space between `{{` and `#`: `{{ #{selector}`; if it is a comment, close it with `#}}`"
+        ),
+    ))
+}
+
 /// A tag that needs an end tag.
 struct Block {
     word: &'static str,

@@ -6,6 +6,7 @@ use super::constants::Names;
 use super::explain::Sources;
 use crate::address::Address;
 use crate::campaign::{Campaign, Text, is_template};
+use crate::file_name::composed;
 use crate::finding::Finding;
 
 pub(super) struct MessageField {
@@ -64,14 +65,21 @@ impl FieldCompiler<'_> {
         text.map(|text| self.field(key, text))
     }
 
+    /// The name of a file in `templates/`.
+    fn file(&mut self, key: &str, text: Option<&Text>) -> Option<MessageField> {
+        let mut field = self.optional(key, text)?;
+        field.constant = field.constant.map(|name| composed(&name).into_owned());
+        Some(field)
+    }
+
     pub(super) fn compile(mut self, campaign: &Campaign) -> MessageFields {
         let message = &campaign.message;
         MessageFields {
             from: self.field("from", &message.from),
             from_name: self.optional("from_name", message.from_name.as_ref()),
             subject: self.field("subject", &message.subject),
-            html: self.optional("html", message.html.as_ref()),
-            text: self.optional("text", message.text.as_ref()),
+            html: self.file("html", message.html.as_ref()),
+            text: self.file("text", message.text.as_ref()),
             reply_to: self.optional("reply_to", message.reply_to.as_ref()),
             cc: self.optional("cc", message.cc.as_ref()),
             cc_name: self.optional("cc_name", message.cc_name.as_ref()),

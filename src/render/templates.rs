@@ -1,13 +1,17 @@
 //! Reads the files in `templates/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
+use encoding_rs::Encoding;
 use jiff::Timestamp;
 use tera::Tera;
 
 use super::explain::Sources;
 use super::filters::new_tera;
+use crate::file_name::composed;
 use crate::finding::{Finding, Place};
+use crate::text_encoding::likely;
 
 /// Reads and compiles the templates of a campaign. Errors are added to `findings`.
 pub(super) fn load_templates(
@@ -16,8 +20,8 @@ pub(super) fn load_templates(
     dir: &Path,
     findings: &mut Vec<Finding>,
 ) {
-    let mut files = Vec::new();
-    if let Err(error) = read_templates(dir, dir, &mut files) {
+    let mut files = TemplateFiles::default();
+    if let Err(error) = files.read(dir, dir, findings) {
         findings.push(Finding::error(
             "no-file",
             Place::file(dir),
@@ -25,11 +29,13 @@ pub(super) fn load_templates(
         ));
         return;
     }
-    for (name, content) in &files {
+    let TemplateFiles { templates, binary } = files;
+    for (name, content) in &templates {
         sources.add_file(name, content);
     }
+    sources.add_binary(binary);
     // Each file is compiled alone first, so that all syntax errors are reported and not only the first.
-    for (name, content) in &files {
+    for (name, content) in &templates {
         if let Err(error) = new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
             && matches!(error.kind(), tera::ErrorKind::SyntaxError(_))
         {
@@ -38,35 +44,90 @@ pub(super) fn load_templates(
     }
     if findings.is_empty()
         && let Err(error) =
-            tera.add_raw_templates(files.iter().map(|(name, content)| (name, content)))
+            tera.add_raw_templates(templates.iter().map(|(name, content)| (name, content)))
     {
         findings.extend(sources.explain_all("", &error));
     }
 }
 
-/// Collects the templates below `dir`, named by their path in `root` with `/`. Files that are not UTF-8,
-/// such as images, are skipped.
-fn read_templates(
-    root: &Path,
-    dir: &Path,
-    files: &mut Vec<(String, String)>,
-) -> std::io::Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_templates(root, &path, files)?;
-        } else if let Ok(content) = String::from_utf8(std::fs::read(&path)?) {
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .replace('\\', "/");
-            files.push((name, content));
+/// What is in `templates/`.
+#[derive(Default)]
+struct TemplateFiles {
+    /// The name and the text of each template.
+    templates: Vec<(String, String)>,
+    /// The names of files that are not text, such as images. Templates can't use them.
+    binary: Vec<String>,
+}
+
+impl TemplateFiles {
+    /// Collects the files below `dir`, named by their path in `root` with `/`, composed. A file that is
+    /// text but not UTF-8 is a finding.
+    fn read(
+        &mut self,
+        root: &Path,
+        dir: &Path,
+        findings: &mut Vec<Finding>,
+    ) -> std::io::Result<()> {
+        if !dir.exists() {
+            return Ok(());
         }
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.read(root, &path, findings)?;
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
+            let name = composed(&name.replace('\\', "/")).into_owned();
+            match String::from_utf8(std::fs::read(&path)?) {
+                Ok(text) => {
+                    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
+                    self.templates.push((name, text));
+                }
+                Err(error) if is_binary(error.as_bytes()) => self.binary.push(name),
+                Err(error) => findings.push(not_utf8(&path, &error)),
+            }
+        }
+        self.templates.sort();
+        Ok(())
     }
-    files.sort();
-    Ok(())
+}
+
+/// Whether a file that is not UTF-8 is no text in any encoding: it contains NULs, and is not UTF-16.
+fn is_binary(bytes: &[u8]) -> bool {
+    bytes.contains(&0) && Encoding::for_bom(bytes).is_none()
+}
+
+fn not_utf8(path: &Path, error: &FromUtf8Error) -> Finding {
+    let bytes = error.as_bytes();
+    let before = &bytes[..error.utf8_error().valid_up_to()];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    let file = path.display();
+    let place = Place::file(path).at_line(line);
+    let (message, help) = match likely(bytes) {
+        Some(encoding) => {
+            let encoding = encoding.name();
+            let new = PathBuf::from(format!("{file}.utf8"));
+            let (from, to) = (quoted(path), quoted(&new));
+            (
+                format!("{file} is not UTF-8 but probably {encoding}: see line {line}"),
+                format!("convert it: iconv -f {encoding} -t UTF-8 {from} > {to} && mv {to} {from}"),
+            )
+        }
+        None => (
+            format!("{file} has invalid UTF-8 in line {line}"),
+            "write the characters there again, and save the file as UTF-8".to_owned(),
+        ),
+    };
+    Finding::error("template-encoding", place, message).help(help)
+}
+
+/// A path for a shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,@%".contains(c);
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
 }

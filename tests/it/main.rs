@@ -42,6 +42,7 @@ mod signals;
 mod status;
 mod support;
 mod suppress;
+mod template_files;
 mod trouble;
 mod twice;
 mod unreachable;

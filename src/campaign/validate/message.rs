@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::api;
 use crate::campaign::template_syntax::is_template;
 use crate::campaign::{MessageTemplate, TEMPLATES, Text};
+use crate::file_name::on_disk;
 
 impl Validator<'_> {
     pub(super) fn check_message(&mut self, message: &MessageTemplate) {
@@ -51,7 +52,7 @@ impl Validator<'_> {
 
     fn check_template_exists(&mut self, name: &Text) {
         let templates = self.dir.join(TEMPLATES);
-        if is_template(name.get_ref()) || templates.join(name.get_ref()).is_file() {
+        if is_template(name.get_ref()) || on_disk(&templates, Path::new(name.get_ref())).is_file() {
             return;
         }
         let message = format!("the file {TEMPLATES}/{} does not exist", name.get_ref());

@@ -10,6 +10,7 @@ use super::super::message_fields::MessageField;
 use super::{Engine, Row};
 use crate::address::{Address, Mailbox};
 use crate::api::MAX_NAME;
+use crate::file_name::composed;
 use crate::finding::{Finding, Place};
 use crate::message::{Attachments, Message};
 
@@ -32,7 +33,7 @@ impl Engine {
         };
         let bodies = self.html(&variables, wanted)?;
         let text = match (&self.fields.text, &bodies) {
-            (Some(field), _) => Some(self.text(&line(field)?, &variables)?),
+            (Some(field), _) => Some(self.text(&composed(&line(field)?), &variables)?),
             (None, Some(made)) => made.bodies.text.clone(),
             (None, None) => None,
         };
@@ -93,7 +94,8 @@ impl Engine {
         let Some(field) = &self.fields.html else {
             return Ok(None);
         };
-        let template = &*self.line(field, variables)?;
+        let template = self.line(field, variables)?;
+        let template = &*composed(&template);
         let wanted = wanted || self.constant_bodies.contain(template);
         let bodies = self.constant_bodies.get_or_make(template, || {
             let rendered = self.renderer.html(template, variables);
