@@ -17,12 +17,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The name and the content of a file.
 pub(crate) type PageFile = (&'static str, &'static str);
 
-const SHARED: [PageFile; 6] = [
+const SHARED: [PageFile; 7] = [
     ("base.css", include_str!("../../templates/web/base.css")),
     ("dialog.js", include_str!("../../templates/web/dialog.js")),
     ("dom.js", include_str!("../../templates/web/dom.js")),
     ("fetch.js", include_str!("../../templates/web/fetch.js")),
     ("keys.js", include_str!("../../templates/web/keys.js")),
+    ("links.js", include_str!("../../templates/web/links.js")),
     (
         "url_state.js",
         include_str!("../../templates/web/url_state.js"),

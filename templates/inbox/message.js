@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { bdi, byId, chip, el, longTime, mailbox, size } from "./dom.js";
+import { linked } from "./links.js";
 import * as list from "./list.js";
 import { set, state, TABS, watch, WIDTHS } from "./state.js";
 
@@ -189,7 +190,7 @@ async function fill() {
   const orError = (promise) => promise.catch((error) => (error.name === "AbortError" ? null : note(error.message)));
   const contents = {
     html: () => (message.html ? framed(message) : note("This message has no HTML.")),
-    text: () => (message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, truncate(message.text))),
+    text: () => (message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, ...linked(truncate(message.text)))),
     source: () => orError(api.source(message.uid, loading.signal).then((text) => el("pre", {}, truncate(text)))),
     headers: () => headers(message.headers),
     attachments: () => files(message),

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { bdi, el, number } from "./dom.js";
+import { linked } from "./links.js";
 import * as list from "./list.js";
 import { announce } from "./live.js";
 import { set, state, watch } from "./state.js";
@@ -44,7 +45,7 @@ function checks({ view, about }) {
 
 const text = ({ view: { message } }) => {
   if (!message) return note("This recipient gets no message.");
-  return message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, cut(message.text));
+  return message.text === null ? note("This message has no plain text.") : el("pre", { class: "prose" }, ...linked(cut(message.text)));
 };
 
 const copyButton = () => el("button", { type: "button", class: "quiet", onclick: copy, title: "Copy (c)" }, "Copy HTML");

@@ -46,8 +46,8 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "durable", "finding", "frame", "message", "pace", "smtp",
-            "source", "web",
+            "api", "address", "clock", "durable", "finding", "frame", "html", "message", "pace",
+            "smtp", "source", "web",
         ],
     );
 }

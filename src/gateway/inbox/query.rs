@@ -43,7 +43,7 @@ pub(super) struct Term {
 /// Where words are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextField {
-    /// The subject, the names, the addresses, the text or the tags.
+    /// The subject, the names, the addresses, the text, the tags, the headers or the links.
     Any,
     Sender,
     Recipient,

@@ -5,13 +5,12 @@ use std::cell::Cell;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use mail_parser::MessageParser;
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
 use super::StoreError;
 use super::message_source::message_source_in;
-use crate::web::truncate;
+use super::searchable_text::{SearchableText, fold_for_search};
 
 /// The maximum number of messages that are indexed in a commit.
 const BATCH: u32 = 200;
@@ -20,8 +19,6 @@ const CHECKED_ENTRIES: u32 = 1000;
 /// A word in the flags of every message, for searches that only exclude words. It is a private-use
 /// character, which no message contains.
 pub(crate) const EVERY_MESSAGE: &str = "\u{e000}";
-/// The maximum number of bytes of a message's text that are indexed.
-const MAX_TEXT: usize = 100_000;
 /// While messages keep arriving, the indexer pauses for this multiple of its working time.
 const PAUSE_FACTOR: u32 = 4;
 const MAX_PAUSE: Duration = Duration::from_millis(500);
@@ -117,11 +114,17 @@ impl Indexer {
             })?;
         let source = message_source_in(&self.connection, "store", id)?.unwrap_or_default();
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO words (rowid, subject, sender, recipient, body, tags, flags)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO words (rowid, subject, sender, recipient, body, tags, headers, links, flags)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        let body = fold_for_search(&text(&source));
-        insert.execute(params![id, subject, sender, recipient, body, tags, flags])?;
+        let SearchableText {
+            body,
+            headers,
+            links,
+        } = SearchableText::new(&source);
+        insert.execute(params![
+            id, subject, sender, recipient, body, tags, headers, links, flags
+        ])?;
         Ok(())
     }
 
@@ -149,19 +152,6 @@ impl Indexer {
             .filter(|_| entries.len() == CHECKED_ENTRIES as usize);
         Ok((removed, last.map_or(0, |(id, _)| *id)))
     }
-}
-
-/// Replaces `ł`: Polish readers search for it with `l`, but SQLite's tokenizer does not count it as an
-/// accented letter.
-pub(crate) fn fold_for_search(text: &str) -> String {
-    text.replace('ł', "l").replace('Ł', "L")
-}
-
-/// The text part of a message, otherwise its HTML without tags.
-fn text(source: &[u8]) -> String {
-    let message = MessageParser::new().with_mime_headers().parse(source);
-    let text = message.as_ref().and_then(|message| message.body_text(0));
-    truncate(&text.unwrap_or_default(), MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod open;
 mod readers;
 pub(crate) mod retention;
 mod rows;
+mod searchable_text;
 mod writer;
 
 use std::fs::File;
@@ -27,7 +28,7 @@ use self::checkpoint::Checkpointer;
 use self::writer::Writer;
 
 pub use self::error::StoreError;
-pub(super) use self::indexer::{EVERY_MESSAGE, fold_for_search};
+pub(super) use self::indexer::EVERY_MESSAGE;
 pub(super) use self::message_source::message_source;
 pub(super) use self::readers::Readers;
 pub(super) use self::retention::delete_request_if_empty;
@@ -35,6 +36,7 @@ pub(super) use self::rows::{
     EVENT_DESCRIPTION, EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body,
     insert_event, insert_message, insert_request, set_status,
 };
+pub(super) use self::searchable_text::fold_for_search;
 
 /// The schema's version, in SQLite's `user_version`.
 const VERSION: i64 = 2;

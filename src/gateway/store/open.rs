@@ -14,7 +14,7 @@ use crate::durable::{self, WriteAheadError};
 /// SQLite's `application_id` of a gateway's database.
 const APPLICATION_ID: i64 = 0x6d72_6777;
 /// The search index's `user_version`.
-const SEARCH_INDEX_VERSION: i64 = 2;
+const SEARCH_INDEX_VERSION: i64 = 3;
 /// How many prepared statements a connection caches.
 const CACHED_STATEMENTS: usize = 64;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

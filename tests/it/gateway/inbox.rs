@@ -140,6 +140,46 @@ fn a_search_finds_by_every_key() {
 }
 
 #[test]
+fn a_search_finds_headers_links_and_any_part_of_japanese() {
+    let gateway = Gateway::start();
+    gateway.sendmail(&[
+        ("to[0]", "jan@example.com"),
+        ("subject", "Headers"),
+        (
+            "html",
+            "<p>Hello</p><a href=\"https://shop.example/u/4711?from=mail\">shop</a>",
+        ),
+        ("headers[X-Campaign-Id]", "74f4096e03"),
+    ]);
+    gateway.sendmail(&[
+        ("to[0]", "jan@example.com"),
+        ("subject", "日本語のニュースレター"),
+        ("text", "東京から、こんにちは。iPhoneケース"),
+    ]);
+    gateway.indexed();
+    let (headers, japanese) = (vec!["Headers"], vec!["日本語のニュースレター"]);
+    for (query, subjects) in [
+        ("74f4096e03", &headers),
+        ("74f4", &headers),
+        ("shop.example/u/4711", &headers),
+        ("4711", &headers),
+        ("text:4711", &vec![]),
+        ("ニュース", &japanese),
+        ("subject:ニュース", &japanese),
+        ("本語", &japanese),
+        ("\"のニュースレター\"", &japanese),
+        ("語本", &vec![]),
+        ("京から", &japanese),
+        ("iphone", &japanese),
+        ("ケース", &japanese),
+        ("-ニュース", &headers),
+        ("-74f4096e03", &japanese),
+    ] {
+        assert_eq!(&gateway.subjects(query), subjects, "{query}");
+    }
+}
+
+#[test]
 fn messages_are_grouped_by_tag_run_and_request() {
     let gateway = Gateway::start();
     let to = |id| ("to[a@two.example][message_id]", id);

@@ -143,6 +143,45 @@ fn hostile_texts_are_texts_wherever_they_stand() {
 }
 
 #[test]
+fn addresses_in_the_text_are_links() {
+    let Some(browser) = browser() else { return };
+    let gateway = Gateway::start();
+    let text = "Confirm: https://acme.example/confirm?token=abc.\r\n(see http://a.example/x_(y)), \
+        <mailto:jan@example.com>; javascript:alert(1) data:text/html,x ftp://a.example https:// \
+        https://b.example/\"onmouseover=x 'https://c.example/'\r\nhttps://d.example/\u{202e}evil \
+        HTTPS://E.example/!? https://日本.example/。次";
+    gateway.sendmail(&[("to[0]", "jan@example.com"), ("text", text)]);
+    browser.go(&gateway.site.url(&format!("/?m={}&tab=text", {
+        let uid = gateway.list("")[0]["uid"].clone();
+        uid.as_str().expect("a UID").to_owned()
+    })));
+    browser.until("document.querySelector('#panel .prose')");
+    let links = browser.eval(
+        "return [...document.querySelectorAll('#panel .prose a')].map((it) => it.getAttribute('href'))",
+    );
+    assert_eq!(
+        links,
+        json!([
+            "https://acme.example/confirm?token=abc",
+            "http://a.example/x_(y)",
+            "mailto:jan@example.com",
+            "https://b.example/",
+            "https://c.example/",
+            "https://d.example/",
+            "HTTPS://E.example/",
+            "https://日本.example/"
+        ])
+    );
+    let how = "return [...document.querySelectorAll('#panel .prose a')].every((it) => \
+               it.target === '_blank' && it.rel === 'noopener noreferrer nofollow' && it.textContent === it.getAttribute('href'))";
+    assert_eq!(browser.eval(how), true);
+    let shown = browser.eval("return document.querySelector('#panel .prose').textContent");
+    let shown = shown.as_str().expect("a text").replace("\r\n", "\n");
+    assert_eq!(shown.trim(), text.replace("\r\n", "\n"));
+    assert_still(&browser, "links");
+}
+
+#[test]
 fn hostile_html_does_nothing_and_loads_nothing() {
     let Some(browser) = browser() else { return };
     let gateway = Gateway::start();
