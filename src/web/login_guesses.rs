@@ -157,7 +157,7 @@ mod tests {
         let unknown = client(u32::MAX);
         assert_eq!(wait(&guesses, unknown, now), Some(Duration::ZERO));
         assert_eq!(wait(&guesses, unknown, now), Some(INTERVAL));
-        let later = now + MEMORY + INTERVAL;
+        let later = now + 2 * MEMORY;
         guess_wrong(&guesses, unknown, 1, later);
         assert_eq!(guesses.lock().len(), 1);
     }
