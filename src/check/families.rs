@@ -25,6 +25,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(size::Size),
         Box::new(spam::Spam),
         Box::new(styles::Styles),
+        Box::new(stylesheets::StyleSheets),
         Box::new(subject::Subject),
         Box::new(text::TextPart),
         Box::new(url_values::UrlValues),

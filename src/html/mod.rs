@@ -21,7 +21,9 @@ pub(crate) use css::{
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
-pub(crate) use inlining::{inline_css, normalized};
+pub(crate) use inlining::{
+    OverriddenRule, has_nested_at_rule, inline_css, normalized, overridden_rules,
+};
 pub(crate) use page::{Element, NodeKind, Page};
 pub(crate) use tokens::{Token, tokenize};
 pub(crate) use tree::{MAX_TIME, parse, prepend_to_head};

@@ -17,6 +17,7 @@ pub(super) mod sender_headers;
 pub(super) mod size;
 pub(super) mod spam;
 pub(super) mod styles;
+pub(super) mod stylesheets;
 pub(super) mod subject;
 mod subject_check;
 pub(super) mod text;

@@ -43,7 +43,7 @@ pub(super) struct Applied {
     pub(super) origin: Origin,
     pub(super) property: usize,
     pub(super) important: bool,
-    /// The specificity of its selector and the place of its rule.
+    /// The specificity of its selector, and its place among all declarations.
     pub(super) precedence: (u32, usize),
     /// A later declaration of the same property makes it useless in the `style` attribute.
     pub(super) is_shadowed: bool,

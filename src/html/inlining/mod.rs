@@ -6,11 +6,15 @@
 
 mod cascade;
 mod outlook;
+mod overridden;
 mod property;
 mod selector;
 mod sheets;
 mod style_attribute;
 mod stylesheet;
+
+pub(crate) use overridden::{OverriddenRule, overridden_rules};
+pub(crate) use stylesheet::has_nested_at_rule;
 
 use ego_tree::NodeId;
 use html5ever::driver::{ParseOpts, parse_document};

@@ -14,6 +14,8 @@ pub(super) struct Sheets {
 }
 
 struct Sheet {
+    /// Its number among all `<style>` of the page.
+    number: usize,
     node: NodeId,
     text: String,
     rules: Vec<Rule>,
@@ -27,7 +29,7 @@ struct Rule {
 /// Selectors of a rule that are treated alike, with all its declarations.
 pub(super) struct Part {
     pub(super) role: Role,
-    selectors: Vec<String>,
+    pub(super) selectors: Vec<String>,
     /// The number of its first declaration among those of all parts.
     pub(super) first: usize,
     /// The elements that the selectors match, each with the highest specificity.
@@ -40,10 +42,12 @@ impl Sheets {
         let outlook = Elements::of(&outlook);
         let mut first = 0;
         let mut sheets = Vec::new();
-        for style in &elements.elements {
+        let styles = elements.elements.iter();
+        let styles = styles.filter(|element| element.value().name() == "style");
+        for (number, style) in styles.enumerate() {
             let element = style.value();
             let is_css = |kind: &str| ["", "text/css"].contains(&kind.trim());
-            if element.name() != "style" || !element.attr("type").is_none_or(is_css) {
+            if !element.attr("type").is_none_or(is_css) {
                 continue;
             }
             let is_conditional = element.attr("media").is_some_and(|media| {
@@ -60,19 +64,23 @@ impl Sheets {
                 }
                 rules.push(Rule { source, parts });
             }
-            let node = style.id();
-            sheets.push(Sheet { node, text, rules });
+            sheets.push(Sheet {
+                number,
+                node: style.id(),
+                text,
+                rules,
+            });
         }
         Self { sheets }
     }
 
-    /// The parts of all rules with their declarations, in the order of the sheets, with the numbers of
-    /// their rules.
-    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &Part, &[SourceDeclaration])> {
-        let rules = self.sheets.iter().flat_map(|sheet| &sheet.rules);
-        rules.enumerate().flat_map(|(number, rule)| {
-            let declarations = rule.source.declarations.as_slice();
-            (rule.parts.iter()).map(move |part| (number, part, declarations))
+    /// The parts of all rules in their order, each with the number of its `<style>` and its rule.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &Part, &SourceRule)> {
+        self.sheets.iter().flat_map(|sheet| {
+            sheet.rules.iter().flat_map(|rule| {
+                let parts = rule.parts.iter();
+                parts.map(|part| (sheet.number, part, &rule.source))
+            })
         })
     }
 

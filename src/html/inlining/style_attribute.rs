@@ -38,8 +38,8 @@ impl<'a> Cascades<'a> {
         let mut properties = Properties::default();
         let (mut sources, mut declarations) = (Vec::new(), Vec::new());
         let mut cascades: Vec<ElementCascade> = vec![Vec::new(); elements.elements.len()];
-        for (rule, part, of_rule) in sheets.parts() {
-            for declaration in of_rule {
+        for (_, part, rule) in sheets.parts() {
+            for declaration in &rule.declarations {
                 sources.push(declaration);
                 declarations.push(SheetDeclaration {
                     property: properties.number(&declaration.property),
@@ -47,18 +47,15 @@ impl<'a> Cascades<'a> {
                     role: part.role,
                 });
             }
+            let numbers = part.first..part.first + rule.declarations.len();
             for (element, specificity) in &part.matches {
-                let applied = of_rule
-                    .iter()
-                    .enumerate()
-                    .map(|(index, declaration)| Applied {
-                        origin: Origin::Sheet(part.first + index),
-                        property: declarations[part.first + index].property,
-                        important: declaration.important,
-                        precedence: (*specificity, rule),
-                        is_shadowed: false,
-                    });
-                cascades[*element].extend(applied);
+                cascades[*element].extend(numbers.clone().map(|number| Applied {
+                    origin: Origin::Sheet(number),
+                    property: declarations[number].property,
+                    important: declarations[number].important,
+                    precedence: (*specificity, number),
+                    is_shadowed: false,
+                }));
             }
         }
         let mut styled = Vec::new();
@@ -76,7 +73,6 @@ impl<'a> Cascades<'a> {
                 precedence: (u32::MAX, index),
                 is_shadowed: false,
             }));
-            // Declarations of one rule stay in their order.
             cascade.sort_by_key(|it| (it.important, it.precedence));
             styled.push(StyledElement {
                 number,
@@ -174,6 +170,9 @@ impl<'a> Cascades<'a> {
                 list.push(declaration_text(declaration, important));
             }
         }
+        if before.is_empty() && after.is_empty() && attribute.ends.is_empty() {
+            return element.text.clone();
+        }
         let middle = match is_split {
             true => String::new(),
             false => attribute.finish(),
@@ -181,7 +180,7 @@ impl<'a> Cascades<'a> {
         let parts = [before.join("; "), middle, after.join("; ")];
         let parts = parts.iter().map(|part| part.trim().trim_end_matches(';'));
         let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-        parts.join("; ")
+        parts.join("; ") + ";"
     }
 }
 

@@ -46,14 +46,12 @@ pub(super) struct SourceDeclaration {
 
 /// Parses a sheet. What a browser skips is skipped.
 pub(super) fn parse_rules(text: &str) -> Vec<SourceRule> {
-    let mut collector = Collector {
-        length: text.len(),
-        rules: Vec::new(),
-        is_conditional: false,
-    };
-    let mut input = Parser::new(text);
-    StyleSheetParser::new(&mut input, &mut collector).for_each(drop);
-    collector.rules
+    Collector::read(text).rules
+}
+
+/// Whether an `@` rule stands inside another one.
+pub(crate) fn has_nested_at_rule(text: &str) -> bool {
+    Collector::read(text).has_nested_at_rule
 }
 
 /// Parses the declarations of a `style` attribute.
@@ -83,6 +81,21 @@ struct Collector {
     length: usize,
     rules: Vec<SourceRule>,
     is_conditional: bool,
+    has_nested_at_rule: bool,
+}
+
+impl Collector {
+    fn read(text: &str) -> Self {
+        let mut collector = Self {
+            length: text.len(),
+            rules: Vec::new(),
+            is_conditional: false,
+            has_nested_at_rule: false,
+        };
+        let mut input = Parser::new(text);
+        StyleSheetParser::new(&mut input, &mut collector).for_each(drop);
+        collector
+    }
 }
 
 impl<'i> AtRuleParser<'i> for Collector {
@@ -97,6 +110,7 @@ impl<'i> AtRuleParser<'i> for Collector {
         input: &mut Parser<'i>,
     ) -> Result<bool, ParseError<()>> {
         skip_rest(input);
+        self.has_nested_at_rule |= self.is_conditional;
         Ok(GROUPING_RULES.contains(&name.to_ascii_lowercase().as_str()))
     }
 
@@ -266,5 +280,9 @@ mod tests {
     fn nested_rules_are_noticed() {
         assert!(parse_rules("a{color:red; &:hover{color:blue}}")[0].has_nested);
         assert!(!parse_rules("a{color:red; *zoom:1; broken}")[0].has_nested);
+        assert!(has_nested_at_rule("@media x { @font-face { src: y } }"));
+        assert!(!has_nested_at_rule(
+            "@media x { a { top: 0 } } @font-face { src: y }"
+        ));
     }
 }

@@ -24,14 +24,14 @@ fn rules_move_into_elements() {
     assert_inlined(
         "p { color: red; margin: 0 } .a { color: blue } #b{color:#333333!important}",
         "<p class=a>x</p><p id=b style='color:green;top:0'>y</p>",
-        "<p class=\"a\" style=\"margin: 0; color: blue\">x</p>\
-         <p id=\"b\" style=\"margin: 0; color:green;top:0; color: #333333 !important\">y</p>",
+        "<p class=\"a\" style=\"margin: 0; color: blue;\">x</p>\
+         <p id=\"b\" style=\"margin: 0; color:green;top:0; color: #333333 !important;\">y</p>",
         "",
     );
     assert_inlined(
         "a:link { font-family: \"Open Sans\",\n serif; background: url(\"x y.png\") }",
         "<a href=x>y</a>",
-        "<a href=\"x\" style=\"font-family: 'Open Sans',\n serif; background: url('x y.png')\">y</a>",
+        "<a href=\"x\" style=\"font-family: 'Open Sans',\n serif; background: url('x y.png');\">y</a>",
         "",
     );
 }
@@ -51,7 +51,7 @@ fn what_cannot_move_stays() {
     assert_inlined(
         "p, p:hover, .gone { top: 0 } i { left: 0 }",
         "<p>x</p><i></i>",
-        "<p style=\"top: 0\">x</p><i style=\"left: 0\"></i>",
+        "<p style=\"top: 0;\">x</p><i style=\"left: 0;\"></i>",
         "p:hover, .gone { top: 0 !important }",
     );
 }
@@ -62,42 +62,42 @@ fn kept_rules_win_as_before() {
     assert_inlined(
         "p { color: red } @media (max-width: 600px) { p { color: blue; top: 0 } }",
         "<p>x</p>",
-        "<p style=\"color: red\">x</p>",
+        "<p style=\"color: red;\">x</p>",
         "@media (max-width: 600px) { p { color: blue !important; top: 0 } }",
     );
     // The kept rule lost.
     assert_inlined(
         "@media (max-width: 600px) { p { color: blue } } p { color: red }",
         "<p>x</p>",
-        "<p style=\"color: red\">x</p>",
+        "<p style=\"color: red;\">x</p>",
         "@media (max-width: 600px) { p { color: blue } }",
     );
     // Both are important: shown on phones only.
     assert_inlined(
         ".m { display: none !important } @media (max-width: 600px) { .m { display: block !important } }",
         "<p class=m>x</p>",
-        "<p class=\"m\" style=\"display: none\">x</p>",
+        "<p class=\"m\" style=\"display: none;\">x</p>",
         "@media (max-width: 600px) { .m { display: block !important } }",
     );
     // A shorthand against its part.
     assert_inlined(
         "td { padding: 10px } td:hover { padding-left: 0 }",
         "<table><tbody><tr><td>x</td></tr></tbody></table>",
-        "<table><tbody><tr><td style=\"padding: 10px\">x</td></tr></tbody></table>",
+        "<table><tbody><tr><td style=\"padding: 10px;\">x</td></tr></tbody></table>",
         "td:hover { padding-left: 0 !important }",
     );
     // The attribute beat the rule in @media, which another element makes important.
     assert_inlined(
         "p { color: red } @media print { p { color: blue } }",
         "<p>x</p><p style='color:green'>y</p>",
-        "<p style=\"color: red\">x</p><p style=\"color:green !important\">y</p>",
+        "<p style=\"color: red;\">x</p><p style=\"color:green !important;\">y</p>",
         "@media print { p { color: blue !important } }",
     );
     // A client adds an attribute around the element.
     assert_inlined(
         ".t { color: red } [data-ogsc] .t { color: white }",
         "<p class=t>x</p>",
-        "<p class=\"t\" style=\"color: red\">x</p>",
+        "<p class=\"t\" style=\"color: red;\">x</p>",
         "[data-ogsc] .t { color: white !important }",
     );
 }
@@ -109,8 +109,8 @@ fn a_rule_between_two_kept_ones_is_repeated() {
         "a { color: blue } a:hover { color: red } .f a { color: gray } \
          @media (prefers-color-scheme: dark) { .f a { color: silver } }",
         "<a href=x>x</a><p class=f><a href=y>y</a></p>",
-        "<a href=\"x\" style=\"color: blue\">x</a>\
-         <p class=\"f\"><a href=\"y\" style=\"color: gray\">y</a></p>",
+        "<a href=\"x\" style=\"color: blue;\">x</a>\
+         <p class=\"f\"><a href=\"y\" style=\"color: gray;\">y</a></p>",
         "a:hover { color: red !important } .f a {color: gray !important} \
          @media (prefers-color-scheme: dark) { .f a { color: silver !important } }",
     );
@@ -124,7 +124,7 @@ fn properties_that_cannot_be_resolved_are_not_inlined() {
     assert_inlined(
         css,
         "<p class=a>x</p>",
-        "<p class=\"a\" style=\"top: 0\">x</p>",
+        "<p class=\"a\" style=\"top: 0;\">x</p>",
         "p {color: red} @media print { p { color: blue !important } .a { color: lime } }",
     );
 }
@@ -135,19 +135,19 @@ fn fallbacks_and_valid_values_stay() {
         "p { background: #b00; background: linear-gradient(red, blue); width: 50%; width: calc(1px + 2px) }",
         "<p>x</p>",
         "<p style=\"background: #b00; background: linear-gradient(red, blue); \
-         width: 50%; width: calc(1px + 2px)\">x</p>",
+         width: 50%; width: calc(1px + 2px);\">x</p>",
         "",
     );
     assert_inlined(
         "p { border: 2px solid }",
         "<p style='border:1px dashed solid'>x</p>",
-        "<p style=\"border: 2px solid; border:1px dashed solid\">x</p>",
+        "<p style=\"border: 2px solid; border:1px dashed solid;\">x</p>",
         "",
     );
     assert_inlined(
         "p { color: red } p { color: blue }",
         "<p>x</p>",
-        "<p style=\"color: blue\">x</p>",
+        "<p style=\"color: blue;\">x</p>",
         "",
     );
 }
@@ -157,8 +157,8 @@ fn rules_that_outlook_uses_stay() {
     assert_inlined(
         ".a { width: 10px } .b { width: 20px }",
         "<p class=a>x</p><!--[if mso]><td class=\"a\"><![endif]--><p class=b></p>",
-        "<p class=\"a\" style=\"width: 10px\">x</p><!--[if mso]><td class=\"a\"><![endif]-->\
-         <p class=\"b\" style=\"width: 20px\"></p>",
+        "<p class=\"a\" style=\"width: 10px;\">x</p><!--[if mso]><td class=\"a\"><![endif]-->\
+         <p class=\"b\" style=\"width: 20px;\"></p>",
         ".a { width: 10px }",
     );
 }

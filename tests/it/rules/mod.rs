@@ -16,6 +16,7 @@ mod sender_headers;
 mod size;
 mod spam;
 mod styles;
+mod stylesheets;
 mod subject;
 mod text;
 mod unsubscribe;
@@ -93,6 +94,7 @@ const FAMILIES: &[Family] = &[
     (size::CASES, size::SILENT),
     (spam::CASES, spam::SILENT),
     (styles::CASES, styles::SILENT),
+    (stylesheets::CASES, stylesheets::SILENT),
     (subject::CASES, subject::SILENT),
     (text::CASES, text::SILENT),
     (unsubscribe::CASES, unsubscribe::SILENT),
