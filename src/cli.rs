@@ -190,6 +190,9 @@ pub(crate) struct ResumeArgs {
     /// Replace the number of requests in flight
     #[arg(long, value_name = "N")]
     pub(crate) concurrency: Option<NonZeroU32>,
+    /// Accepted because `send` has it: `resume` never asks for confirmation
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(styles::Styles),
         Box::new(stylesheets::StyleSheets),
         Box::new(subject::Subject),
+        Box::new(template_comments::TemplateComments),
         Box::new(text::TextPart),
         Box::new(url_values::UrlValues),
         Box::new(Lookups::default()),

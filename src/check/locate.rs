@@ -99,6 +99,13 @@ impl Locator {
         self.place(finding, span.flatten())
     }
 
+    /// Places a finding at a part of a template.
+    pub(super) fn at_span(&self, finding: Finding, template: &str, span: Range<usize>) -> Finding {
+        let is_it = |file: &Template| file.path.ends_with(template);
+        let index = self.files.iter().position(is_it);
+        self.place(finding, index.map(|index| (index, span)))
+    }
+
     /// Whether a template contains a text, with `&` written as such or as `&amp;`.
     pub(super) fn has(&self, text: &str) -> bool {
         self.any_has(text, |template, text| template.contains(text))

@@ -65,9 +65,15 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     deliver(planned, &interrupt, console)
 }
 
-/// The earlier runs that sent the campaign for real, unless these arguments ignore them.
+/// The earlier runs that sent the campaign for real, unless these arguments ignore them. A local run with
+/// `--except-sent` rehearses a real one.
 pub(super) fn earlier_runs(args: &SendArgs, campaign: &Campaign) -> Result<Vec<OtherRun>, Failure> {
-    if target(args) != Target::Real || args.again {
+    let counts = match target(args) {
+        Target::Real => !args.again,
+        Target::Local => args.except_sent,
+        Target::Test => false,
+    };
+    if !counts {
         return Ok(Vec::new());
     }
     Ok(run::earlier_runs(campaign)?)

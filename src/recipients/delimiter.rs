@@ -10,7 +10,7 @@ use super::header::{address_columns, names};
 use super::records::Records;
 
 /// The likeliest first.
-const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(super) const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// How many records are compared.
 const SAMPLE: usize = 100;

@@ -13,6 +13,7 @@ use super::decode::{TextDecoder, TextError};
 use super::error::Problem;
 use super::legacy_encoding::{self, LegacyGuess};
 use super::notice::Notice;
+use crate::text_encoding::likely;
 
 /// The encoding, and a notice for the user.
 pub(super) type DetectedEncoding = (&'static Encoding, Option<Notice>);
@@ -105,6 +106,10 @@ fn guess(file: &File, offset: u64) -> Result<DetectedEncoding, Problem> {
         }
         LegacyGuess::Unclear { maybe } => {
             let line = line_of(file, offset)?;
+            let maybe = match maybe {
+                Some(maybe) => Some(maybe),
+                None => east_asian(file)?,
+            };
             Err(Problem::Undecodable {
                 encoding: UTF_8,
                 line,
@@ -113,6 +118,18 @@ fn guess(file: &File, offset: u64) -> Result<DetectedEncoding, Problem> {
             })
         }
     }
+}
+
+/// The encoding with several bytes per character in which the file probably is.
+fn east_asian(mut file: &File) -> io::Result<Option<&'static Encoding>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    file.take(64 * 1024).read_to_end(&mut head)?;
+    // Only whole lines, because a character must not be cut.
+    if let Some(end) = head.iter().rposition(|byte| *byte == b'\n') {
+        head.truncate(end);
+    }
+    Ok(likely(&head).filter(|encoding| !encoding.is_single_byte()))
 }
 
 /// The physical line of a byte, in an encoding that extends ASCII.

@@ -100,6 +100,8 @@ pub enum Problem {
         expected: String,
         /// The columns of the file.
         columns: Vec<String>,
+        /// A line further down that has this column.
+        below: Option<u64>,
     },
     #[error("several columns may have the addresses: {}", list(columns))]
     AmbiguousAddressColumn { line: u64, columns: Vec<String> },
@@ -149,6 +151,11 @@ impl Problem {
             Self::TooLong { .. } => "check that this is a CSV file",
             Self::Header { .. } => "fix the line that names the columns",
             Self::DuplicateColumn { .. } => "give each column a different name",
+            Self::NoAddressColumn {
+                below: Some(line), ..
+            } => {
+                return format!("the header seems to be on line {line}: delete the lines above it");
+            }
             Self::NoAddressColumn {
                 expected, columns, ..
             } => return no_address_help(expected, columns, settings),

@@ -42,6 +42,7 @@ impl CsvHeader {
                 line,
                 expected: address_column.unwrap_or(ADDRESS_COLUMN).to_owned(),
                 columns,
+                below: None,
             }),
             ref several => {
                 let columns = several.iter().map(|&i| columns[i].clone()).collect();

@@ -9,7 +9,7 @@ use encoding_rs::Encoding;
 
 use super::decode::TextDecoder;
 use super::error::{Problem, ReadError};
-use super::header::CsvHeader;
+use super::header::{CsvHeader, address_columns, names};
 use super::line_numbers::LineNumbers;
 use super::notice::{Notice, Warning};
 use super::padding::trimmed;
@@ -17,6 +17,9 @@ use super::records::{Record, Records};
 use super::row_fault::RowFault;
 use super::{ReadSettings, delimiter, encoding, spool};
 use crate::address::Mailbox;
+
+/// How many records may be above the header.
+const HEADER_LINES: usize = 20;
 
 /// A row that is not blank.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +68,20 @@ impl RecipientReader {
     pub fn open(path: &Path, name: &str, settings: &ReadSettings) -> Result<Self, ReadError> {
         let open = || {
             let mut reader = Self::start(path, name, settings)?;
-            reader.read_header(settings.email.as_deref())?;
-            Ok(reader)
+            match reader.read_header(settings.email.as_deref()) {
+                Err(Problem::NoAddressColumn {
+                    line,
+                    expected,
+                    columns,
+                    ..
+                }) => Err(Problem::NoAddressColumn {
+                    below: header_below(path, reader.format.encoding, settings),
+                    line,
+                    expected,
+                    columns,
+                }),
+                result => result.map(|()| reader),
+            }
         };
         open().map_err(|problem| ReadError::new(name, problem))
     }
@@ -300,6 +315,25 @@ fn detect(
         sep.is_some(),
         notice,
     ))
+}
+
+/// The line of a header that is not the first line, with any delimiter.
+fn header_below(path: &Path, encoding: &'static Encoding, settings: &ReadSettings) -> Option<u64> {
+    let is_header = |record: &Record| {
+        record.cells.len() > 1
+            && !address_columns(&names(&record.cells), settings.email.as_deref()).is_empty()
+    };
+    let delimiters = settings.delimiter.into_iter().chain(delimiter::CANDIDATES);
+    delimiters
+        .filter_map(|delimiter| {
+            // Not a pipe: that can't be read twice.
+            let file = File::open(path).ok().filter(|_| path.is_file())?;
+            let mut records = Records::new(TextDecoder::new(file, encoding), delimiter);
+            let records = std::iter::from_fn(|| records.next().ok().flatten());
+            let header = records.take(HEADER_LINES).find(is_header)?;
+            Some(header.line)
+        })
+        .min()
 }
 
 /// The line and the address of a row that is inside a quoted cell: its line has as many fields as the

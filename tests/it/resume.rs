@@ -112,6 +112,48 @@ fn sending_except_sent_leaves_out_everybody_who_may_have_it() {
 }
 
 #[test]
+fn a_local_run_rehearses_what_except_sent_would_send() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    send(&campaign).args(["--limit", "1"]).run().code(5);
+    let local = |option: &[&str]| {
+        let run = Run::new("send")
+            .arg(campaign.path())
+            .arg("--local")
+            .args(option)
+            .run();
+        Results::of(run.code(0).run_dir()).count("accepted")
+    };
+    assert_eq!(local(&["--except-sent"]), 2);
+    assert_eq!(local(&[]), 3);
+    for more in [&["--dry-run"][..], &["--dry-run", "--local"]] {
+        let dry = Run::new("send")
+            .arg(campaign.path())
+            .arg("--except-sent")
+            .args(more)
+            .run();
+        dry.code(0).stdout_has("would send: 2 messages");
+    }
+    // The rehearsal is no earlier run.
+    let run = send(&campaign).arg("--except-sent").run().code(0).run_dir();
+    assert_eq!(Results::of(run).count("accepted"), 2);
+}
+
+#[test]
+fn resume_accepts_the_option_yes() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    send(&campaign).args(["--limit", "1"]).run().code(5);
+    Run::new("resume")
+        .arg(campaign.path())
+        .arg("--yes")
+        .keys()
+        .run()
+        .code(0);
+    assert_eq!(api.taken().len(), 3);
+}
+
+#[test]
 fn a_resume_leaves_out_everybody_who_got_it_from_a_later_run() {
     for option in ["--except-sent", "--again"] {
         let api = FakeApi::taking_all();

@@ -78,7 +78,7 @@ impl Validator<'_> {
             self.bad_value(
                 text.span(),
                 format!("“{label}” is not an encoding"),
-                "write for example “utf-8”, “windows-1250”, “iso-8859-2”, “windows-1252” or “utf-16le”",
+                "write for example “utf-8”, “windows-1250”, “iso-8859-2”, “windows-1252”, “shift_jis” or “utf-16le”",
             );
         }
         encoding

@@ -20,6 +20,7 @@ pub(super) mod styles;
 pub(super) mod stylesheets;
 pub(super) mod subject;
 mod subject_check;
+pub(super) mod template_comments;
 pub(super) mod text;
 pub(super) mod unsubscribe;
 pub(super) mod url_values;

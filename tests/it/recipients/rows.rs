@@ -190,6 +190,22 @@ fn the_address_column_is_found_in_any_spelling_and_an_unnamed_column_is_reported
 }
 
 #[test]
+fn a_header_further_down_is_pointed_out() {
+    for text in [
+        "\"Contacts report\"\n\"Exported:\",\"2026-03-01\"\n\n\"Name\",\"Email\"\n\"Ann\",\"ann@example.com\"\n",
+        "Contacts report\nExported: 2026-03-01, 10:00\n\nName;E-Mail;City\nAnn;ann@example.com;Oslo\n",
+    ] {
+        let error = refused_bytes(text.as_bytes());
+        assert_eq!(
+            error.help(),
+            "the header seems to be on line 4: delete the lines above it"
+        );
+    }
+    let error = refused_bytes(b"name,city\nAnn,Oslo\n");
+    assert!(!error.help().contains("line"), "{}", error.help());
+}
+
+#[test]
 fn a_configured_address_column_is_used_and_must_exist() {
     let text = b"email;Kontakt\na@example.com;b@example.com\n";
     let named = |name: &str| ReadSettings {

@@ -27,6 +27,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("column-unused", |good| {
         good.recipients("email,first_name,token,city\nann@one.example,Ann,a1,Oslo\n")
     }),
+    Case::new("value-lines", |good| {
+        with_cities(good, ["Oslo", "\"Long Street 1\nAnytown\"", "Rome", "Bern"])
+    })
+    .rows(&[2]),
     Case::new("column-gaps", |good| {
         with_cities(good, ["Oslo", "", "Rome", "Bern"])
     }),
@@ -122,6 +126,12 @@ pub(super) const SILENT: &[Case] = &[
             "{% if row[\"Home town\"] %}in {{ row[\"Home town\"] }}{% endif %}",
         )
     }),
+    Case::new("value-lines", |good| {
+        with_cities(good, ["Oslo", "\"Long Street 1\nAnytown\"", "Rome", "Bern"]).html_with(
+            "in {{ city }} too",
+            "in {{ city | escape | newlines_to_br | safe }} too",
+        )
+    }),
     Case::new("column-gaps", |good| {
         with_cities(good, ["Oslo", "", "Rome", "Bern"]).html_with(
             "with three new coffees",
@@ -200,7 +210,7 @@ fn several_addresses_in_a_cell_are_told_with_a_way_out() {
         let finding = report.only();
         finding.is(
             "bad-address",
-            "more than one address: give each a row of its own",
+            "more than one address: give each address a row of its own",
         );
         assert_eq!(finding.rows, [4], "{cell}");
     }

@@ -18,6 +18,7 @@ mod spam;
 mod styles;
 mod stylesheets;
 mod subject;
+mod template_comments;
 mod text;
 mod unsubscribe;
 mod url_values;
@@ -96,6 +97,7 @@ const FAMILIES: &[Family] = &[
     (styles::CASES, styles::SILENT),
     (stylesheets::CASES, stylesheets::SILENT),
     (subject::CASES, subject::SILENT),
+    (template_comments::CASES, template_comments::SILENT),
     (text::CASES, text::SILENT),
     (unsubscribe::CASES, unsubscribe::SILENT),
     (url_values::CASES, url_values::SILENT),

@@ -3,6 +3,7 @@
 mod addresses;
 mod columns;
 mod domain_typos;
+mod line_breaks;
 mod mojibake;
 
 use crate::check::context::{CampaignContext, RowContext};
@@ -19,6 +20,7 @@ const RULES: &[Rule] = &[
     addresses::ROLE,
     addresses::SHARED,
     addresses::DISPOSABLE,
+    line_breaks::LINE_BREAKS,
     mojibake::GARBLED,
 ];
 
@@ -38,6 +40,7 @@ impl Family for RecipientData {
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         if sink.wants_any(RULES) {
             addresses::row(&context.row.mailbox.address, sink);
+            line_breaks::row(context, sink);
         }
     }
 
