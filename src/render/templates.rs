@@ -110,12 +110,12 @@ fn not_utf8(path: &Path, error: &FromUtf8Error) -> Finding {
             let new = PathBuf::from(format!("{file}.utf8"));
             let (from, to) = (quoted(path), quoted(&new));
             (
-                format!("{file} is not UTF-8 but probably {encoding}: see line {line}"),
+                format!("the file is not UTF-8 but probably {encoding}"),
                 format!("convert it: iconv -f {encoding} -t UTF-8 {from} > {to} && mv {to} {from}"),
             )
         }
         None => (
-            format!("{file} has invalid UTF-8 in line {line}"),
+            "the file has invalid UTF-8".to_owned(),
             "write the characters there again, and save the file as UTF-8".to_owned(),
         ),
     };

@@ -28,13 +28,13 @@ fn a_template_that_is_not_utf8_is_an_error_and_the_help_converts_it() {
     send(&campaign)
         .code(1)
         .stdout_is("")
-        .stderr_has("is not UTF-8");
+        .stderr_has("the file is not UTF-8");
     Run::new("preview")
         .arg(campaign.path())
         .args(["--row", "1"])
         .run()
         .code(1)
-        .stderr_has("is not UTF-8");
+        .stderr_has("the file is not UTF-8");
 
     let help = finding.help.as_deref().unwrap_or_default();
     let command = help.strip_prefix("convert it: ").expect("a command");
@@ -71,7 +71,8 @@ fn other_encodings_and_damaged_files_have_their_own_errors() {
         .is("template-encoding", "probably Shift_JIS");
     with(&[GERMAN.as_bytes(), b"\xff"].concat())
         .only()
-        .is("template-encoding", "invalid UTF-8 in line 3");
+        .at_line("it's a part.html", 3)
+        .is("template-encoding", "the file has invalid UTF-8");
 }
 
 #[test]
