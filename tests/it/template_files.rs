@@ -8,6 +8,7 @@ use encoding_rs::{SHIFT_JIS, WINDOWS_1252};
 use crate::support::campaign::Campaign;
 use crate::support::findings::check_without_style_rules as check;
 use crate::support::mail::outbox;
+use crate::support::preview::Preview;
 use crate::support::run::{Ran, Run};
 
 const GERMAN: &str = "<p>Hello</p>\n<p>Grüße aus München, {{ first_name }}, schöne Tage</p>\n";
@@ -35,6 +36,8 @@ fn a_template_that_is_not_utf8_is_an_error_and_the_help_converts_it() {
         .run()
         .code(1)
         .stderr_has("the file is not UTF-8");
+    let about = Preview::start(campaign.path()).json("/preview/about");
+    assert_eq!(about["broken"][0]["code"], "template-encoding");
 
     let help = finding.help.as_deref().unwrap_or_default();
     let command = help.strip_prefix("convert it: ").expect("a command");
