@@ -138,7 +138,7 @@ pub struct Finding {
     /// The text at the place.
     pub excerpt: Option<Excerpt>,
     /// Replaces the message when findings are compared, if the message contains a value of the row. Findings at the
-    /// same place of a template that have the same kind are one.
+    /// same place of a template, or about cells of rows, that have the same kind are one.
     pub kind: Option<String>,
 }
 
@@ -173,8 +173,7 @@ impl Finding {
 
     /// What the finding says without the values of a row.
     pub fn kind_or_message(&self) -> &str {
-        let kind = self.kind.as_ref().filter(|_| self.excerpt.is_some());
-        kind.unwrap_or(&self.message)
+        self.kind.as_ref().unwrap_or(&self.message)
     }
 
     #[must_use]

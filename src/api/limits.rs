@@ -12,7 +12,7 @@ pub const MAX_NAME: usize = 128;
 /// The longest total of all tags, in characters (vendor's documentation).
 pub const MAX_TAGS: usize = 128;
 /// The longest name and type of an attachment, in bytes. They go into header lines of at most 998 bytes.
-const MAX_FILE_FIELD: usize = 255;
+pub(crate) const MAX_FILE_FIELD: usize = 255;
 /// The longest message ID, in bytes, for the same reason.
 const MAX_MESSAGE_ID: usize = 980;
 /// The longest `smtp_account`, in bytes. Every message of a request is stored with it.

@@ -19,6 +19,7 @@ pub use answer::{Answer, Data, Values};
 pub use blacklist::{BlacklistEntry, BlacklistReason};
 pub use decode::DecodeError;
 pub use emails::{EMAILS, emails_in, emails_query};
+pub(crate) use limits::MAX_FILE_FIELD;
 pub use limits::{MAX_NAME, MAX_TAGS, check_header_name, is_reserved_header};
 pub use list::{
     DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,

@@ -85,6 +85,8 @@ pub struct AttachmentTemplate {
     /// Shown in the HTML with `<img src="cid:NAME">`.
     #[serde(default)]
     pub inline: bool,
+    /// The media type, such as `text/calendar; method=REQUEST`. Not a template.
+    pub r#type: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(inline::InlineImages),
         Box::new(json::JsonLd),
         Box::new(links::Links),
+        Box::new(list_headers::ListHeaders),
         Box::new(plan::Plan),
         Box::new(size::Size),
         Box::new(spam::Spam),

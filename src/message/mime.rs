@@ -13,9 +13,11 @@ use mail_builder::headers::{Header, HeaderType};
 use mail_builder::mime::MimePart;
 use mail_parser::{Addr, MessageParser};
 
-use super::transfer_encoding::{base64_lines, encoded_words, is_plain, text_body};
+use super::content_id::{content_id, with_content_ids};
+use super::header_value::header_value;
+use super::transfer_encoding::{base64_lines, encoded_words, is_plain, percent_encoded, text_body};
 use crate::address::{Address, AddressError, Mailbox};
-use crate::api::{Copy, File, MAX_NAME, Request, form};
+use crate::api::{Copy, File, MAX_FILE_FIELD, MAX_NAME, Request};
 
 /// Why a request cannot be turned into messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -201,7 +203,7 @@ fn shared_part(
     }
     header("Subject", &unstructured(&request.subject), &mut out);
     for (name, value) in &request.headers {
-        header(name, &unstructured(value), &mut out);
+        header(name, &Raw::new(header_value(name, value)), &mut out);
     }
     out.extend_from_slice(b"MIME-Version: 1.0\r\n");
     body(request)?.write_part(&mut out);
@@ -265,7 +267,12 @@ fn body<'x>(request: &Request<'x>) -> Result<MimePart<'x>, MimeError> {
             attached.push(part)
         }
     }
-    let html = html.map(|html| multipart("related", text_part("html", html), inline));
+    let html = html.map(|html| {
+        let names = request.files.iter().filter(|file| file.inline);
+        let names: Vec<_> = names.map(|file| &*file.name).collect();
+        let html = with_content_ids(html, &names);
+        multipart("related", text_part("html", &html), inline)
+    });
     let text = non_empty(&request.text).map(|text| text_part("plain", text));
     let body = match (text, html) {
         (Some(text), Some(html)) => multipart("alternative", text, vec![html]),
@@ -322,19 +329,37 @@ fn disposition<'x>(file: &File<'_>) -> HeaderType<'x> {
     .into()
 }
 
+/// Whether a text is a media type with well-formed parameters (RFC 2045 5.1) that a file can have.
+pub(crate) fn is_media_type_of_file(text: &str) -> bool {
+    let is_parameter = |text: &str| {
+        let (name, value) = text.trim().split_once('=').unwrap_or_default();
+        let quoted = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let is_value = quoted.is_some_and(|it| !it.contains(['"', '\\'])) || is_token(value);
+        is_token(name) && is_value
+    };
+    text.len() <= MAX_FILE_FIELD
+        && media_type(text).is_some_and(|it| it == text)
+        && text.split(';').skip(1).all(is_parameter)
+}
+
+/// Whether a text is a token of a structured header (RFC 2045 5.1).
+fn is_token(text: &str) -> bool {
+    let special = |byte: u8| b"()<>@,;:\\\"/[]?=".contains(&byte);
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !special(byte))
+}
+
 /// The type of an attachment. `multipart` and `message` parts cannot be base64 (RFC 2045 6.4), so
 /// they are sent as `application/octet-stream`.
 fn media_type(mime: &str) -> Option<String> {
-    let token = |text: &str| {
-        let special = |byte: u8| b"()<>@,;:\\\"/[]?=".contains(&byte);
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !special(byte))
-    };
     let essence = mime.split(';').next().unwrap_or_default().trim();
     let (kind, subtype) = essence.split_once('/')?;
-    if !token(kind) || !token(subtype) || !mime.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if !is_token(kind)
+        || !is_token(subtype)
+        || !mime.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    {
         return None;
     }
     let composite = ["multipart", "message"]
@@ -345,22 +370,6 @@ fn media_type(mime: &str) -> Option<String> {
     } else {
         mime.trim().to_owned()
     })
-}
-
-/// The target of `<img src="cid:NAME">` (RFC 2392): the file's name, percent-encoded like the URL
-/// if it has characters that an ID cannot have.
-fn content_id(name: &str) -> String {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-./=?^_`{|}~@".contains(&byte);
-    if name.bytes().all(fits) {
-        return name.to_owned();
-    }
-    percent_encoded(name)
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = Vec::new();
-    form::encode_into(text.as_bytes(), &mut encoded);
-    String::from_utf8_lossy(&encoded).into_owned()
 }
 
 /// The value of an optional field; an empty one counts as missing.

@@ -1,5 +1,7 @@
 //! A rendered message, its attachments, and its envelope.
 
+mod content_id;
+mod header_value;
 pub mod mime;
 mod transfer_encoding;
 
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+
+pub(crate) use content_id::is_content_id;
 
 use crate::address::{Address, Mailbox};
 use crate::api;
@@ -122,7 +126,7 @@ fn as_copy(mailbox: &Mailbox) -> api::Copy<'_> {
 pub struct Attachment {
     /// Without folders.
     pub name: String,
-    /// The media type, guessed from the name.
+    /// The media type, from the campaign or guessed from the name.
     pub mime: String,
     /// The content.
     pub base64: String,
@@ -137,14 +141,17 @@ pub struct Attachment {
 impl Attachment {
     /// # Errors
     /// If the file can't be read.
-    pub fn read(path: &Path, inline: bool) -> std::io::Result<Self> {
+    pub fn read(path: &Path, inline: bool, media_type: Option<&str>) -> std::io::Result<Self> {
         let content = std::fs::read(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = composed(&name).into_owned();
         Ok(Self {
-            mime: mime_guess::from_path(&name)
-                .first_or_octet_stream()
-                .to_string(),
+            mime: match media_type {
+                Some(media_type) => media_type.to_owned(),
+                None => mime_guess::from_path(&name)
+                    .first_or_octet_stream()
+                    .to_string(),
+            },
             base64: base64::engine::general_purpose::STANDARD.encode(&content),
             size: content.len() as u64,
             sha256: hex(&Sha256::digest(&content)),

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::api::form;
+
 /// Bytes in one encoded word (RFC 2047 2). The word is then 64 characters long, so that it fits into
 /// a line with most header names.
 const ENCODED_WORD_BYTES: usize = 39;
@@ -36,6 +38,13 @@ pub(super) fn encoded_words(text: &str) -> String {
         rest = after;
     }
     words.join(" ")
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986 2.3.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let mut encoded = Vec::new();
+    form::encode_into(text.as_bytes(), &mut encoded);
+    String::from_utf8_lossy(&encoded).into_owned()
 }
 
 /// Encodes the body of a text part, and returns the name of the encoding: quoted-printable if most of

@@ -17,6 +17,8 @@ pub(super) struct AttachmentPath {
     pub(super) position: usize,
     pub(super) path: PathBuf,
     pub(super) inline: bool,
+    /// The media type, if the campaign sets it.
+    pub(super) media_type: Option<String>,
     /// Whether the path depends on the row.
     pub(super) is_own: bool,
 }
@@ -44,8 +46,8 @@ pub(super) struct AttachmentCache {
 #[derive(Default)]
 struct Entries {
     sets: HashMap<Vec<AttachmentPath>, Arc<Attachments>>,
-    /// By the path, and whether the file is inline.
-    files: HashMap<(PathBuf, bool), Arc<Attachment>>,
+    /// By the path, whether the file is inline, and its media type.
+    files: HashMap<(PathBuf, bool, Option<String>), Arc<Attachment>>,
     size: usize,
 }
 
@@ -132,13 +134,13 @@ impl AttachmentCache {
         } else {
             &self.dir
         };
-        let full = inside(dir, &path.path).map_err(|error| refused(&error))?;
-        let key = (full, path.inline);
+        let full = inside(dir, &path.path).map_err(|error| refused(&error, path))?;
+        let key = (full, path.inline, path.media_type.clone());
         if let Some(file) = entries.files.get(&key) {
             return Ok(Arc::clone(file));
         }
-        let file = Attachment::read(&key.0, path.inline)
-            .map_err(|error| refused(&PathError::Missing(path.path.clone(), error)))?;
+        let file = Attachment::read(&key.0, path.inline, path.media_type.as_deref())
+            .map_err(|error| refused(&PathError::Missing(path.path.clone(), error), path))?;
         let file = Arc::new(file);
         entries.size += file.base64.len();
         entries.files.insert(key, Arc::clone(&file));
@@ -146,9 +148,32 @@ impl AttachmentCache {
     }
 }
 
-fn refused(error: &PathError) -> Box<Finding> {
+fn refused(error: &PathError, path: &AttachmentPath) -> Box<Finding> {
     let finding = Finding::error("attachment", Place::default(), error.to_string());
-    Box::new(finding.help("attach files from inside the campaign's folder"))
+    let separator = [';', ',', '|', '\n']
+        .into_iter()
+        .find(|separator| path.is_own && path.path.to_string_lossy().contains(*separator));
+    let help = match (error, separator) {
+        (PathError::Missing(..), Some(separator)) => several(separator),
+        _ => "attach files from inside the campaign's folder".to_owned(),
+    };
+    let problem = match error {
+        PathError::Missing(..) => "is missing",
+        PathError::NotAFile(_) => "is not a file",
+        PathError::Outside(_) => "is outside",
+    };
+    // The rows of a list may each name another file.
+    let kind = format!("attachment {} {problem}", path.position);
+    Box::new(finding.kind(kind).help(help))
+}
+
+/// What to do about several files in one cell.
+fn several(separator: char) -> String {
+    let separator = separator.to_string();
+    format!(
+        "an entry attaches one file; for several files in a cell, write one [[message.attachments]] for each, \
+         such as path = '{{{{ files | split(pat={separator:?}) | nth(n=0) }}}}', then n=1 and so on"
+    )
 }
 
 fn changed(path: &Path) -> Finding {

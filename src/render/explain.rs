@@ -166,7 +166,10 @@ impl Sources {
                     _ if message.contains("undefined") => self
                         .at("undefined-variable", report.filename(), span, message)
                         .help(self.names()),
-                    _ => self.at("template-error", report.filename(), span, message),
+                    // The message may contain a value of the row.
+                    _ => self
+                        .at("template-error", report.filename(), span, message)
+                        .kind("an error at this tag"),
                 }
             }
             ErrorKind::TemplateNotFound(missing) if self.binary.contains(missing) => self

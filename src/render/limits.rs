@@ -9,6 +9,8 @@ use crate::finding::{Finding, Place};
 pub(super) fn over_limit(violations: &[Violation], row: &Row, used: &[(usize, String)]) -> Finding {
     let messages: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let finding = Finding::error("over-limit", Place::default(), messages.join("; "));
+    let kinds: Vec<String> = violations.iter().map(kind).collect();
+    let finding = finding.kind(kinds.join("; "));
     let is_line_break = |violation: &Violation| matches!(violation, Violation::Character { .. });
     if !violations.iter().any(is_line_break) {
         return finding;
@@ -27,4 +29,15 @@ pub(super) fn over_limit(violations: &[Violation], row: &Row, used: &[(usize, St
             columns.join(", ")
         ),
     })
+}
+
+/// What a violation says without the numbers and the address of the row.
+fn kind(violation: &Violation) -> String {
+    match violation {
+        Violation::UnsupportedAddress(_) => "the address can't be posted".to_owned(),
+        Violation::MessageId { .. } => "the message ID is invalid".to_owned(),
+        other => other
+            .to_string()
+            .replace(|c: char| c.is_ascii_digit() || c == ',', ""),
+    }
 }

@@ -31,8 +31,13 @@ pub(super) struct MessageFields {
     pub(super) bcc_name: Option<MessageField>,
     pub(super) tags: Vec<MessageField>,
     pub(super) headers: Vec<(String, MessageField)>,
-    /// The path of each attachment, and whether it is inline.
-    pub(super) attachments: Vec<(MessageField, bool)>,
+    pub(super) attachments: Vec<AttachmentField>,
+}
+
+pub(super) struct AttachmentField {
+    pub(super) path: MessageField,
+    pub(super) inline: bool,
+    pub(super) media_type: Option<String>,
 }
 
 /// Adds the fields of `[message]` that are templates to the engine.
@@ -103,11 +108,13 @@ impl FieldCompiler<'_> {
                 .attachments
                 .iter()
                 .enumerate()
-                .map(|(i, attachment)| {
-                    (
-                        self.field(&format!("attachments[{i}].path"), &attachment.path),
-                        attachment.inline,
-                    )
+                .map(|(i, attachment)| AttachmentField {
+                    path: self.field(&format!("attachments[{i}].path"), &attachment.path),
+                    inline: attachment.inline,
+                    media_type: attachment
+                        .r#type
+                        .as_ref()
+                        .map(|media_type| media_type.get_ref().clone()),
                 })
                 .collect(),
         }
@@ -148,7 +155,7 @@ impl MessageFields {
         let lines = lines
             .chain(&self.tags)
             .chain(self.headers.iter().map(|(_, field)| field));
-        let lines = lines.chain(self.attachments.iter().map(|(field, _)| field));
+        let lines = lines.chain(self.attachments.iter().map(|field| &field.path));
         let bodies = [self.html.as_ref(), self.text.as_ref()]
             .into_iter()
             .flatten();

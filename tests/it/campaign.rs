@@ -36,6 +36,7 @@ List-Unsubscribe = "<https://acme.example/u/{{ first_name }}>"
 [[message.attachments]]
 path = "logo.png"
 inline = true
+type = "image/png"
 
 [recipients]
 file = "people.csv"
@@ -281,6 +282,41 @@ fn attaching(path: &str) -> Campaign {
     attachment.insert("path".into(), path.into());
     let list: Vec<toml::Value> = vec![attachment.into()];
     Campaign::new().set("message.attachments", list)
+}
+
+#[test]
+fn the_type_of_an_attachment_is_a_media_type() {
+    let with = |media_type: &str| {
+        let table = format!("path = 'invite.ics'\ntype = '{media_type}'");
+        let attachment: toml::Table = table.parse().expect("TOML");
+        let list: Vec<toml::Value> = vec![attachment.into()];
+        check(
+            &Campaign::new()
+                .set("message.attachments", list)
+                .file("invite.ics", "x"),
+        )
+    };
+    for right in [
+        "text/calendar; method=REQUEST; charset=utf-8",
+        "application/pdf",
+        "text/plain;charset=\"utf-8\"",
+    ] {
+        with(right).is_clean();
+    }
+    for wrong in [
+        "",
+        "calendar",
+        "text/",
+        "text/calendar; method",
+        "text/calendar;",
+        "multipart/mixed",
+        "message/rfc822",
+        "text/cal endar",
+        "text/plain; charset=ż",
+        "{{ type }}",
+    ] {
+        with(wrong).only().is("bad-value", "media type");
+    }
 }
 
 #[test]

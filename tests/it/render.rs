@@ -135,11 +135,7 @@ fn lines_of_text_end_with_crlf() {
         .set("message.text", "letter.txt")
         .template("letter.txt", "one\ntwo \rthree\r\n\nfour = 4\n")
         .template("newsletter.html", "<p>one</p>\n<p>two</p>\n");
-    let ran = send(&campaign);
-    let folder = ran.code(0).run_dir().join("outbox/new");
-    let mut files = std::fs::read_dir(folder).expect("the outbox");
-    let file = files.next().expect("a message").expect("a file").path();
-    let raw = std::fs::read_to_string(file).expect("a message");
+    let raw = source(&campaign);
     assert!(!raw.contains("=0A") && !raw.contains("=0D"), "{raw}");
     let text = "\r\n\r\none\r\ntwo=20\r\nthree\r\n\r\nfour =3D 4\r\n";
     assert!(raw.contains(text), "{raw}");
@@ -625,6 +621,107 @@ fn files_are_attached_as_they_are() {
     let pdf = mail.attachment("list.pdf");
     assert_eq!((pdf.mime.as_str(), pdf.inline), ("application/pdf", false));
     assert_eq!(pdf.bytes, bytes);
+}
+
+/// The only file in the outbox of a campaign.
+#[track_caller]
+fn source(campaign: &Campaign) -> String {
+    let ran = send(campaign);
+    let folder = ran.code(0).run_dir().join("outbox/new");
+    let mut files = std::fs::read_dir(folder).expect("the outbox");
+    let file = files.next().expect("a message").expect("a file").path();
+    std::fs::read_to_string(file).expect("a message")
+}
+
+#[test]
+fn an_attachment_has_the_type_of_the_campaign() {
+    let attachment: toml::Table = "path = 'invite.ics'\ntype = 'text/calendar; method=REQUEST'"
+        .parse()
+        .expect("TOML");
+    let list: Vec<toml::Value> = vec![attachment.into()];
+    let campaign = Campaign::new()
+        .recipients(ONE)
+        .set("message.attachments", list)
+        .file("invite.ics", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
+    let source = source(&campaign);
+    let header = "Content-Type: text/calendar; method=REQUEST\r\n";
+    assert!(source.contains(header), "{source}");
+}
+
+#[test]
+fn an_inline_image_has_an_id_that_needs_no_encoding() {
+    let list = [
+        ("logo small.png", true),
+        ("żółw.png", true),
+        ("a=b@c.png", true),
+    ];
+    let campaign = list.iter().fold(
+        attaching(Campaign::new(), &list).recipients(ONE),
+        |campaign, (name, _)| campaign.file(name, *name),
+    );
+    let html = "<img src=\"cid:logo%20small.png\"><img src='cid:żółw.png'>\
+                <img src=\"cid:%C5%BC%C3%B3%C5%82w.png\"><img src=\"cid:a=b@c.png\">";
+    let mail = message(&campaign.template("newsletter.html", html));
+    let html = mail.html.as_deref().expect("HTML");
+    let ids = mail.attachments.iter().map(|file| {
+        let id = file.content_id.as_deref().expect("an ID");
+        assert!(html.contains(&format!("\"cid:{id}\"")), "{id}: {html}");
+        assert!(!id.contains('%'), "{id}");
+        id
+    });
+    assert_eq!(
+        ids.collect::<Vec<_>>(),
+        ["logo=20small.png", "=C5=BC=C3=B3=C5=82w.png", "a=b@c.png"]
+    );
+    assert_eq!(html.matches("cid:=C5=BC=C3=B3=C5=82w.png").count(), 2);
+}
+
+#[test]
+fn each_header_is_encoded_by_its_own_grammar() {
+    let uri = "<https://acme.example/u?city={{ first_name }}&t=1>";
+    let campaign = Campaign::new()
+        .recipients("email,first_name\nann@one.example,Łódź\n")
+        .set("message.headers.List-Unsubscribe", uri)
+        .set("message.headers.List-Id", "Żółw, sklep <news.acme.example>")
+        .set(
+            "message.headers.Disposition-Notification-To",
+            "Żaneta <z@acme.example>",
+        )
+        .set("message.headers.X-Note", "<ż>");
+    let mail = message(&campaign);
+    assert_eq!(
+        mail.header("List-Unsubscribe"),
+        "<https://acme.example/u?city=%C5%81%C3%B3d%C5%BA&t=1>"
+    );
+    assert_eq!(
+        mail.header("List-Id"),
+        "=?utf-8?B?xbvDs8WCdywgc2tsZXA=?= <news.acme.example>"
+    );
+    assert_eq!(
+        mail.header("Disposition-Notification-To"),
+        "=?utf-8?B?xbthbmV0YQ==?= <z@acme.example>"
+    );
+    assert_eq!(mail.header("X-Note"), "=?utf-8?B?PMW8Pg==?=");
+}
+
+#[test]
+fn several_files_in_a_cell_are_several_attachments() {
+    let csv = "email,files\nann@one.example,a.txt;b.txt\nbob@two.example,a.txt\ncid@two.example,\n";
+    let campaign = Campaign::new()
+        .set("message.subject", "x")
+        .template("newsletter.html", "<p>x</p>")
+        .recipients(csv)
+        .file("a.txt", "a")
+        .file("b.txt", "b");
+    let campaign = attaching(campaign, &[("{{ files }}", false)]);
+    let report = check(&campaign);
+    let finding = report.about("a.txt;b.txt");
+    let path = r#"{{ files | split(pat=";") | nth(n=0) }}"#;
+    finding.is("attachment", "can't open").helps(path);
+    let second = path.replace("n=0", "n=1");
+    let mails = messages(&attaching(campaign, &[(path, false), (&second, false)]));
+    let counts: Vec<_> = mails.iter().map(|mail| mail.attachments.len()).collect();
+    assert_eq!(counts, [2, 1, 0]);
 }
 
 #[test]

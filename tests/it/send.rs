@@ -114,7 +114,9 @@ fn the_exact_body_of_new_sendmail() {
 #[test]
 fn attachments_are_the_last_fields() {
     let api = FakeApi::taking_all();
-    let logo: toml::Table = "path = 'logo.png'\ninline = true".parse().expect("TOML");
+    let logo: toml::Table = "path = 'logo.png'\ninline = true\ntype = 'image/x-logo; a=b'"
+        .parse()
+        .expect("TOML");
     let own: toml::Table = "path = '{{ first_name }}.pdf'".parse().expect("TOML");
     let campaign = campaign(&api)
         .set("message.attachments", vec![logo, own])
@@ -130,7 +132,7 @@ fn attachments_are_the_last_fields() {
         let file = |n: usize, part: &str| field(&format!("files[{n}][{part}]"));
         assert_eq!(
             (file(0, "name"), file(0, "mime")),
-            ("logo.png".into(), "image/png".into())
+            ("logo.png".into(), "image/x-logo; a=b".into())
         );
         assert_eq!(
             (file(0, "content"), file(0, "inline")),

@@ -8,6 +8,7 @@ use crate::api;
 use crate::campaign::template_syntax::is_template;
 use crate::campaign::{MessageTemplate, TEMPLATES, Text};
 use crate::file_name::on_disk;
+use crate::message::mime::is_media_type_of_file;
 
 impl Validator<'_> {
     pub(super) fn check_message(&mut self, message: &MessageTemplate) {
@@ -34,6 +35,9 @@ impl Validator<'_> {
         }
         for attachment in &message.attachments {
             self.check_attachment_exists(&attachment.path);
+            if let Some(media_type) = &attachment.r#type {
+                self.check_media_type(media_type);
+            }
         }
     }
 
@@ -63,6 +67,16 @@ impl Validator<'_> {
             names => format!("the files in {TEMPLATES}/ are: {}", names.join(", ")),
         };
         self.no_file(name.span(), message, &help);
+    }
+
+    fn check_media_type(&mut self, text: &Text) {
+        if !is_media_type_of_file(text.get_ref()) {
+            self.bad_value(
+                text.span(),
+                format!("“{}” is not the media type of a file", text.get_ref()),
+                "write a type with its parameters, such as \"application/pdf\" or \"text/calendar; method=REQUEST\"",
+            );
+        }
     }
 
     fn check_attachment_exists(&mut self, path: &Text) {

@@ -67,7 +67,10 @@ impl Family for Contrast {
             let finding = low.finding();
             let parent = page.nodes[index].parent.unwrap_or(index);
             let locator = &context.shared.locator;
-            sink.add(locator.at_element(finding, page, parent, Some("style")));
+            let mut finding = locator.at_element(finding, page, parent, Some("style"));
+            // Without a line, only the colours tell findings apart.
+            finding.kind = finding.kind.filter(|_| finding.excerpt.is_some());
+            sink.add(finding);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::check::sink::FindingSink;
 use crate::finding::{Finding, nearest};
 use crate::html::marks::{before_marks, fill, is_marked};
 use crate::html::{DynamicAttribute, image_sources};
-use crate::message::{Attachment, Message};
+use crate::message::{Attachment, Message, is_content_id};
 
 const MISSING: Rule = Rule::error("image-cid-missing")
     .finds("a `cid:` address for which there is no attachment with `inline = true`")
@@ -33,7 +33,14 @@ const HEAVY: Rule = Rule::warning("image-heavy")
     .source("a measure: at 3 Mbit/s that is more than a second and a half")
     .example("`inline = true` for a photograph of 2 MB");
 
-const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY];
+const NAME: Rule = Rule::warning("image-cid-name")
+    .finds("an inline image whose name has spaces, letters outside ASCII or other characters that URLs encode")
+    .why("Some mail programs decode the `cid:` address before they look for the image, and others don't, so some readers may not see it.")
+    .fix("Rename the file: letters from a to z, digits, `-`, `_` and `.` work everywhere.")
+    .source("RFC 2392 2, erratum 454")
+    .example("`path = \"logo small.png\"` and `<img src=\"cid:logo%20small.png\">`");
+
+const RULES: &[Rule] = &[MISSING, UNUSED, HEAVY, NAME];
 
 pub(in crate::check) struct InlineImages;
 
@@ -57,6 +64,7 @@ impl Family for InlineImages {
             }
         }
         sink.extend(heavy(context.message).map(|finding| in_campaign(shared, finding)));
+        sink.extend(unsafe_names(context.message).map(|finding| in_campaign(shared, finding)));
         let Some(html) = context.html else { return };
         if !html.dynamic_attributes().iter().any(may_be_cid) {
             let unused = unused(cid_names(html.marked()), context.message);
@@ -69,10 +77,22 @@ impl Family for InlineImages {
         let Some(html) = context.html else { return };
         let message = context.message;
         if context.shared.engine.has_own_attachments() {
-            let html = html.sent();
-            sink.extend(cid_names(html).filter_map(|name| missing(name, message)));
-            sink.extend(unused(cid_names(html), message));
+            let (html, marked) = (html.sent(), html.marked());
+            let missing = cid_names(html).filter_map(|name| {
+                let finding = missing(name, message)?;
+                // A name that all rows have is a finding of its own.
+                let is_of_row = !cid_names(marked).any(|shared| shared == name);
+                Some(match is_of_row {
+                    true => finding.kind("an image of the row is missing"),
+                    false => finding,
+                })
+            });
+            sink.extend(missing);
+            let unused = unused(cid_names(html), message);
+            sink.extend(unused.map(|finding| finding.kind("a file is not shown")));
             sink.extend(heavy(message));
+            let names = unsafe_names(message);
+            sink.extend(names.map(|finding| finding.kind("a name that URLs encode")));
             return;
         }
         let attributes = html.dynamic_attributes().iter().filter(|it| may_be_cid(it));
@@ -83,7 +103,8 @@ impl Family for InlineImages {
             return;
         }
         let names = || addresses.iter().filter_map(|address| cid_name(address));
-        sink.extend(names().filter_map(|name| missing(name, message)));
+        let missing = names().filter_map(|name| missing(name, message));
+        sink.extend(missing.map(|finding| finding.kind("an image of the row is missing")));
         if sink.wants(&UNUSED) {
             let unused = unused(cid_names(html.marked()).chain(names()), message);
             sink.extend(unused.map(|finding| in_campaign(context.shared, finding)));
@@ -171,6 +192,18 @@ fn heavy(message: &Message) -> impl Iterator<Item = Finding> {
         HEAVY.found(message).help(help)
     });
     heavy.into_iter()
+}
+
+fn unsafe_names(message: &Message) -> impl Iterator<Item = Finding> + '_ {
+    let files = inline_files(message).filter(|file| !is_content_id(&file.name));
+    files.map(|file| {
+        let message = format!(
+            "{} has characters in its name that URLs encode, so some mail programs may not show it",
+            file.name
+        );
+        let help = "rename it: letters from a to z, digits, - and _ work everywhere";
+        NAME.found(message).help(help)
+    })
 }
 
 /// Places a finding at the inline attachment in the campaign file that it names, or at the first.

@@ -12,6 +12,7 @@ pub(super) mod images;
 pub(super) mod inline;
 pub(super) mod json;
 pub(super) mod links;
+pub(super) mod list_headers;
 pub(super) mod plan;
 pub(super) mod sender_headers;
 pub(super) mod size;

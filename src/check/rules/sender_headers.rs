@@ -89,7 +89,7 @@ impl Family for SenderHeaders {
                     .find(|(other, _)| other == name)
                 && let Some(finding) = kind(name, sent)
             {
-                sink.add(at_text(shared, finding, value));
+                sink.add(at_text(shared, finding.kind(name), value));
             }
         }
         if has_row_addresses(shared) {

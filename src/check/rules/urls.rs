@@ -79,7 +79,8 @@ impl UrlRules {
         if is_checked {
             return has_placeholder(&filled).then(|| self.leftover(&name()));
         }
-        once_per_site(&filled, || self.check(&filled, &name()))
+        let finding = once_per_site(&filled, || self.check(&filled, &name()))?;
+        Some(finding.kind(name()))
     }
 
     fn leftover(&self, name: &str) -> Finding {

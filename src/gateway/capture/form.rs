@@ -2,17 +2,25 @@
 
 use serde_json::{Value, json};
 
+use crate::message::is_content_id;
+
 /// The form as a JSON array of `[name, value]`. The content of an attachment is replaced by its size.
 pub(in crate::gateway) fn form_to_json(form: &[(String, String)]) -> String {
     encode(form, |_| false)
 }
 
-/// As [`form_to_json`], but `html` and `text` are `null` if the stored messages contain them unchanged,
-/// so that they are not stored twice.
+/// As [`form_to_json`], but `html` and `text` are `null` if the stored messages contain them unchanged except for line
+/// breaks, so that they are not stored twice.
 pub(super) fn form_to_json_without_bodies(form: &[(String, String)]) -> String {
     let is_single = |field: &str| form.iter().filter(|(name, _)| name == field).count() == 1;
     let bodies = ["html", "text"].map(|name| is_single(name).then_some(name));
-    encode(form, |name| bodies.contains(&Some(name)))
+    let is_name = |field: &str| field.starts_with("files[") && field.ends_with("[name]");
+    let mut names = form.iter().filter(|(field, _)| is_name(field));
+    // The message shows files with other names by another ID.
+    let has_other_ids = names.any(|(_, name)| !is_content_id(name));
+    encode(form, |name| {
+        bodies.contains(&Some(name)) && !(name == "html" && has_other_ids)
+    })
 }
 
 fn encode(form: &[(String, String)], is_omitted: impl Fn(&str) -> bool) -> String {
@@ -52,6 +60,10 @@ mod tests {
         assert_eq!(
             encode(&[("html", "<p>"), ("text", ""), ("subject", "s")]),
             r#"[["html",null],["text",""],["subject","s"]]"#
+        );
+        assert_eq!(
+            encode(&[("html", "<p>"), ("files[0][name]", "a b")]),
+            r#"[["html","<p>"],["files[0][name]","a b"]]"#
         );
         // The message contains only one of two.
         assert_eq!(

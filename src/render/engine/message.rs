@@ -137,11 +137,9 @@ impl Engine {
             return Ok(None);
         }
         let address = Address::parse(&value).map_err(|error| {
-            Box::new(self.sources.finding(
-                &field.name,
-                "bad-address",
-                format!("{}: {error}: “{value}”", field.name),
-            ))
+            let message = format!("{}: {error}: “{value}”", field.name);
+            let finding = self.sources.finding(&field.name, "bad-address", message);
+            Box::new(finding.kind("not an address"))
         })?;
         Ok(Some(Mailbox { name, address }))
     }
@@ -184,13 +182,14 @@ impl Engine {
         variables: &RowVariables<'_>,
     ) -> Result<Vec<AttachmentPath>, Box<Finding>> {
         let mut paths = Vec::with_capacity(self.fields.attachments.len());
-        for (position, (field, inline)) in self.fields.attachments.iter().enumerate() {
-            if let Some(path) = not_blank(self.line(field, variables)?) {
+        for (position, field) in self.fields.attachments.iter().enumerate() {
+            if let Some(path) = not_blank(self.line(&field.path, variables)?) {
                 paths.push(AttachmentPath {
                     position,
                     path: PathBuf::from(path),
-                    inline: *inline,
-                    is_own: field.constant.is_none(),
+                    inline: field.inline,
+                    media_type: field.media_type.clone(),
+                    is_own: field.path.constant.is_none(),
                 });
             }
         }

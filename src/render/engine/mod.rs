@@ -199,7 +199,7 @@ impl Engine {
         self.fields
             .attachments
             .iter()
-            .any(|(field, _)| field.constant.is_none())
+            .any(|field| field.path.constant.is_none())
     }
 
     /// Describes the row's own attachments.

@@ -65,7 +65,7 @@ fn every_key_of_a_campaign_is_documented() {
             .lines()
             .filter_map(|line| {
                 let (_, field) = line.trim().strip_prefix("pub")?.split_once(' ')?;
-                Some(field.split(':').next()?.to_owned())
+                Some(field.split(':').next()?.trim_start_matches("r#").to_owned())
             })
             .collect();
         if table == "CampaignFile" {

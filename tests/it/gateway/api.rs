@@ -183,7 +183,7 @@ fn every_form_of_other_fields_is_accepted() {
     let parsed = MessageParser::default()
         .parse(&text.source)
         .expect("a message");
-    assert_eq!(parsed.body_text(0).as_deref(), Some("Cześć\nżółw"));
+    assert_eq!(parsed.body_text(0).as_deref(), Some("Cześć\r\nżółw"));
     assert_eq!(parsed.html_body_count(), 1, "made from the text");
     let files = message("sendmail", "files");
     let parsed = MessageParser::default()

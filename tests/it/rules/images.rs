@@ -128,6 +128,21 @@ pub(super) const CASES: &[Case] = &[
         shown_by_token(good, &["b2.png", "c3.png"])
     })
     .rows(&[1]),
+    Case::new("image-cid-name", |good| {
+        source(
+            attaching(good, &[("my autumn.png", true)]),
+            "cid:my%20autumn.png",
+        )
+        .file("my autumn.png", "a picture")
+    })
+    .at("campaign.toml:15:8"),
+    Case::new("image-cid-name", |good| {
+        source(attaching(good, &[("ż{{ token }}.png", true)]), "cid:ż{{ token }}.png")
+            .file("ża1.png", "1")
+            .file("żb2.png", "2")
+            .file("żc3.png", "3")
+    })
+    .rows(&[1, 2, 3]),
     Case::new("image-cid-unused", |good| {
         shown_by_token(good, &["b2.png", "c3.png"])
     })
@@ -195,6 +210,16 @@ pub(super) const SILENT: &[Case] = &[
     }),
     Case::new("image-cid-missing", |good| {
         shown_by_token(good, &["a1.png", "b2.png", "c3.png"])
+    }),
+    Case::new("image-cid-name", |good| {
+        source(
+            attaching(good, &[("my-autumn_1.png@x=", true)]),
+            "cid:my-autumn_1.png@x=",
+        )
+        .file("my-autumn_1.png@x=", "a picture")
+    }),
+    Case::new("image-cid-name", |good| {
+        attaching(good, &[("my autumn.png", false)]).file("my autumn.png", "a picture")
     }),
     Case::new("image-cid-unused", |good| {
         source(

@@ -11,6 +11,7 @@ mod html;
 mod images;
 mod json;
 mod links;
+mod list_headers;
 mod plan;
 mod sender_headers;
 mod size;
@@ -90,6 +91,7 @@ const FAMILIES: &[Family] = &[
     (images::CASES, images::SILENT),
     (json::CASES, json::SILENT),
     (links::CASES, links::SILENT),
+    (list_headers::CASES, list_headers::SILENT),
     (plan::CASES, plan::SILENT),
     (sender_headers::CASES, sender_headers::SILENT),
     (size::CASES, size::SILENT),
@@ -133,6 +135,108 @@ fn every_rule_is_silent_where_it_should_be() {
         let report = check(&(case.change)(Campaign::good()));
         let is_silent = report.findings.iter().all(|it| it.code != case.code);
         assert!(is_silent, "{report:#?}");
+    });
+}
+
+/// A column whose values are all bad, a change to the good campaign that uses it, and the rule that finds them. `§` is
+/// the number of the row.
+const BAD_VALUES: [(&str, fn(Campaign) -> Campaign, &str); 16] = [
+    ("x§ null", |good| good, "value-null"),
+    ("1,§E+09", |good| good, "value-mangled"),
+    ("*|F§|*", |good| good, "tag-in-value"),
+    ("<b>§</b>", |good| good, "html-as-text"),
+    (
+        "a,§.example",
+        |good| link(good, "https://{{ x }}/"),
+        "link-broken",
+    ),
+    (
+        "§.internal",
+        |good| link(good, "https://{{ x }}/"),
+        "link-private",
+    ),
+    ("§", |good| link(good, "mailto:{{ x }}"), "link-mailto"),
+    (
+        "a,§.example",
+        |good| image(good, "https://{{ x }}/"),
+        "image-broken",
+    ),
+    (
+        "a+§",
+        |good| link(good, "https://one.example/?x={{ x }}"),
+        "url-not-encoded",
+    ),
+    ("§", |good| image(good, "cid:{{ x }}"), "image-cid-missing"),
+    (
+        "§.pdf",
+        |good| attachments::attaching(good, &[("{{ x }}", false)]),
+        "attachment",
+    ),
+    (
+        "§",
+        |good| {
+            good.set(
+                "message.tags",
+                vec!["{% for n in range(end=130) %}{{ x }}{% endfor %}"],
+            )
+        },
+        "over-limit",
+    ),
+    (
+        "§",
+        |good| good.set("message.subject", "{{ throw(message=x) }}"),
+        "template-error",
+    ),
+    (
+        "§",
+        |good| good.set("message.reply_to", "{{ x }}"),
+        "bad-address",
+    ),
+    (
+        "§",
+        |good| good.set("message.headers.Precedence", "x{{ x }}"),
+        "header-automatic",
+    ),
+    (
+        "§",
+        |good| good.html_with("<p>The autumn", "<p style=\"color: x{{ x }}\">The autumn"),
+        "style-broken",
+    ),
+];
+
+fn link(good: Campaign, href: &str) -> Campaign {
+    good.html_with(
+        "<p>The autumn",
+        &format!("<p><a href=\"{href}\">Our shop</a> The autumn"),
+    )
+}
+
+fn image(good: Campaign, src: &str) -> Campaign {
+    let image = format!("<img src=\"{src}\" alt=\"\" width=\"9\">");
+    good.html_with("<p>The autumn", &format!("{image}<p>The autumn"))
+}
+
+#[test]
+fn findings_that_differ_in_the_value_of_a_row_are_one() {
+    const ROWS: u64 = 300;
+    let name =
+        |(value, _, code): &(&str, fn(Campaign) -> Campaign, &str)| format!("{code} {value}");
+    each(&BAD_VALUES, name, |(value, change, code)| {
+        let mut csv = String::from("email,first_name,token,x\n");
+        for n in 1..=ROWS {
+            let value = value.replace('§', &n.to_string());
+            csv.push_str(&format!("r{n}@one.example,Ann,t{n},\"{value}\"\n"));
+        }
+        let good = Campaign::good().html_with("<p>The Sender", "<p>{{ x }} The Sender");
+        let report = check(&change(good.recipients(csv)));
+        let findings: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|it| it.code == *code)
+            .collect();
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].count, ROWS, "{findings:#?}");
+        assert_eq!(findings[0].rows[..2], [1, 2], "{findings:#?}");
     });
 }
 

@@ -56,14 +56,16 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         if is_null(cell) {
             let message =
                 format!("`{name}` is “{cell}”, which a program wrote because it had no value");
-            sink.add(NULL.found(message).help(
+            let kind = format!("`{name}` has no value");
+            sink.add(NULL.found(message).kind(kind).help(
                 "empty these cells, and write in the templates what to say without a value: {% if … %}",
             ));
         }
         if is_shortened(cell) {
             let message = format!("`{name}` is “{cell}”: a spreadsheet has shortened the number");
+            let kind = format!("`{name}` is shortened");
             sink.add(
-                MANGLED.found(message).help(
+                MANGLED.found(message).kind(kind).help(
                     "format the column as text in the spreadsheet, fill it again, and save it",
                 ),
             );
@@ -71,7 +73,8 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         if let Some((tag, description)) = merge_tags::in_value(cell) {
             let message = format!("`{name}` contains `{tag}`, {description}: readers would see it");
             let help = "empty the cell, or write the value: cells are not templates";
-            sink.add(IN_VALUE.found(message).help(help));
+            let kind = format!("`{name}` contains a merge tag");
+            sink.add(IN_VALUE.found(message).kind(kind).help(help));
         }
     }
 }
