@@ -6,6 +6,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::web::SearchTerm;
+
 /// The most characters of a query.
 const MAX_QUERY: usize = 2000;
 const MAX_TERMS: usize = 50;
@@ -108,72 +110,18 @@ impl Query {
         if text.chars().count() > MAX_QUERY {
             return Err(QueryError::TooLong);
         }
-        let terms = split(text);
+        let terms = SearchTerm::all(text);
         if terms.len() > MAX_TERMS {
             return Err(QueryError::TooLong);
         }
         let mut query = Self::default();
         for term in terms {
-            match term.parse(now, zone)? {
+            match parse_term(term, now, zone)? {
                 Some(term) => query.terms.push(term),
                 None => query.is_incomplete = true,
             }
         }
         Ok(query)
-    }
-}
-
-/// A term that is split but not parsed, such as `-to:"jan"`.
-#[derive(Debug, PartialEq, Eq)]
-struct RawTerm {
-    negated: bool,
-    key: Option<String>,
-    value: String,
-    is_quoted: bool,
-}
-
-/// Splits at spaces outside quotes. An unclosed quote extends to the end.
-fn split(text: &str) -> Vec<RawTerm> {
-    let mut terms = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (negated, after) = match rest.strip_prefix('-') {
-            Some(after) if after.starts_with(|c: char| !c.is_whitespace()) => (true, after),
-            _ => (false, rest),
-        };
-        let (key, after) = match after.split_once(':') {
-            Some((key, value)) if is_key(key) => (Some(key.to_ascii_lowercase()), value),
-            _ => (None, after),
-        };
-        let (value, is_quoted, after) = split_value(after);
-        terms.push(RawTerm {
-            negated,
-            key,
-            value,
-            is_quoted,
-        });
-        rest = after.trim_start();
-    }
-    terms
-}
-
-/// The value at the start of a text, whether it is quoted, and the rest. `""` is a quote within quotes.
-fn split_value(text: &str) -> (String, bool, &str) {
-    let Some(mut rest) = text.strip_prefix('"') else {
-        let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        return (text[..end].to_owned(), false, &text[end..]);
-    };
-    let mut value = String::new();
-    loop {
-        let (part, after) = rest.split_once('"').unwrap_or((rest, ""));
-        value.push_str(part);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                value.push('"');
-                rest = more;
-            }
-            None => return (value, true, after),
-        }
     }
 }
 
@@ -187,65 +135,64 @@ const KEYS: [&str; 14] = [
     "account", "request", "run",
 ];
 
-fn is_key(key: &str) -> bool {
-    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
-}
-
-impl RawTerm {
-    /// `None` if the value is missing.
-    fn parse(self, now: Timestamp, zone: &TimeZone) -> Result<Option<Term>, QueryError> {
-        let Self {
-            negated,
-            key,
-            value,
-            is_quoted,
-        } = self;
-        if value.trim().is_empty() {
-            return Ok(None);
-        }
-        let prefix = !is_quoted;
-        let words = |field, words| Predicate::Words {
-            field,
-            words,
-            prefix,
-        };
-        let predicate = match key.as_deref() {
-            None => words(TextField::Any, value),
-            Some("from") => words(TextField::Sender, value),
-            Some("to") => words(TextField::Recipient, value),
-            Some("subject") => words(TextField::Subject, value),
-            Some("text") => words(TextField::Text, value),
-            Some("tag") => Predicate::Tag { tag: value, prefix },
-            Some("before") => Predicate::Before(parse_time("before", value, now, zone)?),
-            Some("after") => Predicate::From(parse_time("after", value, now, zone)?),
-            Some("has") => {
-                let names = ["attachment", "attachments"];
-                one_of(
-                    "has",
-                    value,
-                    names.map(|name| (name, Predicate::Attachment)),
-                )?
-            }
-            Some("is") => {
-                let names = [("unread", true), ("read", false)];
-                one_of(
-                    "is",
-                    value,
-                    names.map(|(name, unread)| (name, Predicate::Unread(unread))),
-                )?
-            }
-            Some("status") => one_of(
-                "status",
-                value,
-                STATUSES.map(|status| (status, Predicate::Status(status))),
-            )?,
-            Some("id") => Predicate::Id(value.trim_matches(['<', '>']).to_owned()),
-            Some("account") => Predicate::Account(value),
-            Some("request") => Predicate::Request(value),
-            Some(_) => Predicate::Run(value),
-        };
-        Ok(Some(Term { negated, predicate }))
+/// `None` if the value is missing.
+fn parse_term(
+    term: SearchTerm,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<Option<Term>, QueryError> {
+    let key = term.name.as_deref().map(str::to_ascii_lowercase);
+    let key = key.filter(|key| KEYS.contains(&key.as_str()));
+    let (negated, prefix) = (term.negated, !term.is_quoted);
+    // Without a known key, a colon is part of the words, as in `12:30`.
+    let value = match key {
+        Some(_) => term.value,
+        None => term.whole(),
+    };
+    if value.trim().is_empty() {
+        return Ok(None);
     }
+    let words = |field, words| Predicate::Words {
+        field,
+        words,
+        prefix,
+    };
+    let predicate = match key.as_deref() {
+        None => words(TextField::Any, value),
+        Some("from") => words(TextField::Sender, value),
+        Some("to") => words(TextField::Recipient, value),
+        Some("subject") => words(TextField::Subject, value),
+        Some("text") => words(TextField::Text, value),
+        Some("tag") => Predicate::Tag { tag: value, prefix },
+        Some("before") => Predicate::Before(parse_time("before", value, now, zone)?),
+        Some("after") => Predicate::From(parse_time("after", value, now, zone)?),
+        Some("has") => {
+            let names = ["attachment", "attachments"];
+            one_of(
+                "has",
+                value,
+                names.map(|name| (name, Predicate::Attachment)),
+            )?
+        }
+        Some("is") => {
+            let names = [("unread", true), ("read", false)];
+            one_of(
+                "is",
+                value,
+                names.map(|(name, unread)| (name, Predicate::Unread(unread))),
+            )?
+        }
+        Some("status") => one_of(
+            "status",
+            value,
+            STATUSES.map(|status| (status, Predicate::Status(status))),
+        )?,
+        Some("id") => Predicate::Id(value.trim_matches(['<', '>']).to_owned()),
+        Some("account") => Predicate::Account(value),
+        Some("request") => Predicate::Request(value),
+        Some(_) => Predicate::Run(value),
+    };
+    Ok(Some(Term { negated, predicate }))
 }
 
 fn one_of<const N: usize>(

@@ -14,6 +14,7 @@ use memchr::memmem::Finder;
 
 use super::searchable_rows::{CELL_SEPARATOR, fold};
 use crate::finding::{Severity, nearest};
+use crate::web::SearchTerm;
 
 /// The most rows that a sorted search returns.
 pub(super) const MAX_SORTED: usize = 500;
@@ -57,16 +58,18 @@ pub(super) enum QueryError {
 impl Query {
     pub(super) fn parse(text: &str, columns: &[String]) -> Result<Self, QueryError> {
         let mut query = Self::default();
-        for word in QueryWord::all(text) {
-            query.add(&word, columns)?;
+        for term in SearchTerm::all(text) {
+            query.add(&term, columns)?;
         }
         Ok(query)
     }
 
-    fn add(&mut self, word: &QueryWord, columns: &[String]) -> Result<(), QueryError> {
+    fn add(&mut self, word: &SearchTerm, columns: &[String]) -> Result<(), QueryError> {
         let value = word.value.as_str();
         let Some(name) = &word.name else {
-            self.push(word, Test::anywhere(value));
+            if !value.is_empty() {
+                self.push(word, Test::anywhere(value));
+            }
             return Ok(());
         };
         let column = || column(value, columns);
@@ -93,7 +96,7 @@ impl Query {
     /// `column:value`, or a word with a colon if there is no such column and no similar one.
     fn add_cell(
         &mut self,
-        word: &QueryWord,
+        word: &SearchTerm,
         name: &str,
         columns: &[String],
     ) -> Result<(), QueryError> {
@@ -116,7 +119,7 @@ impl Query {
         Ok(())
     }
 
-    fn push(&mut self, word: &QueryWord, test: Test) {
+    fn push(&mut self, word: &SearchTerm, test: Test) {
         self.terms.push(Term {
             negated: word.negated,
             test,
@@ -191,62 +194,6 @@ fn column(name: &str, columns: &[String]) -> Result<usize, QueryError> {
             None => QueryError::NoColumn(name.to_owned(), columns.join(", ")),
         }
     })
-}
-
-/// A word of a search, without quotes. `name` is the text before the first colon.
-#[derive(Debug, PartialEq, Eq)]
-struct QueryWord {
-    negated: bool,
-    name: Option<String>,
-    value: String,
-}
-
-impl QueryWord {
-    fn all(text: &str) -> Vec<Self> {
-        let mut words = Vec::new();
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let (negated, from) = match rest.strip_prefix('-') {
-                Some(from) if !from.is_empty() => (true, from),
-                _ => (false, rest),
-            };
-            let (mut quoted, mut name, mut value) = (false, None, String::new());
-            let mut end = from.len();
-            let mut chars = from.char_indices().peekable();
-            while let Some((at, c)) = chars.next() {
-                match c {
-                    '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
-                        value.push('"');
-                    }
-                    '"' => quoted = !quoted,
-                    c if c.is_whitespace() && !quoted => {
-                        end = at;
-                        break;
-                    }
-                    ':' if !quoted && name.is_none() && !value.is_empty() => {
-                        name = Some(std::mem::take(&mut value));
-                    }
-                    c => value.push(c),
-                }
-            }
-            if name.is_some() || !value.is_empty() {
-                words.push(Self {
-                    negated,
-                    name,
-                    value,
-                });
-            }
-            rest = from[end..].trim_start();
-        }
-        words
-    }
-
-    fn whole(&self) -> String {
-        match &self.name {
-            Some(name) => format!("{name}:{}", self.value),
-            None => self.value.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

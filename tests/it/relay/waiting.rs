@@ -1,6 +1,7 @@
 //! A message that waits for its SMTP server: the API and the inbox say why.
 
 use super::{Gateway, QUEUE, account, rows, wait_for_rows};
+use crate::support::browser::browser;
 use crate::support::postfix::free_port;
 use crate::support::smtp::{Act, FakeSmtp, Stage};
 
@@ -38,6 +39,19 @@ fn the_api_and_the_inbox_show_why_a_message_waits() {
         let reason = wait["reason"].as_str().expect("a reason");
         assert!(reason.starts_with("450 4.2.0 Greylisted"), "{reason}");
         assert!(wait["next"].as_i64() > wait["since"].as_i64(), "{wait}");
+    }
+
+    let Some(browser) = browser() else { return };
+    browser.go(&format!("http://{}/?m={uid}", gateway.address));
+    browser.until("document.querySelectorAll('.events .waiting').length === 2");
+    let shown = browser.eval(
+        "return ['.why', '.waiting:last-child'].map((it) => document.querySelector(`.events ${it}`).textContent)",
+    );
+    let reply = "450 4.2.0 Greylisted, see http://postgrey.example (waiting since 20";
+    for (text, start) in [(&shown[0], ""), (&shown[1], "copy to ola@example.com: ")] {
+        let text = text.as_str().expect("a text");
+        assert!(text.starts_with(&format!("{start}{reply}")), "{text}");
+        assert!(text.contains(", 1 attempt, next attempt at 20"), "{text}");
     }
 }
 
