@@ -2,6 +2,7 @@
 
 mod file;
 mod send_time;
+mod template_files;
 mod template_syntax;
 mod validate;
 
@@ -18,6 +19,7 @@ use crate::pace::Rate;
 use crate::source::Source;
 
 pub use file::{AttachmentTemplate, MessageTemplate, Text};
+pub(crate) use template_files::template_files;
 pub(crate) use template_syntax::{expression, is_identifier, is_template};
 pub(crate) use validate::is_loopback;
 
@@ -25,6 +27,8 @@ pub(crate) use validate::is_loopback;
 pub(crate) const FILE_NAME: &str = "campaign.toml";
 /// The file name of recipients from standard input, in messages.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
+/// The folder for runs in a campaign folder.
+pub(crate) const RUNS: &str = "runs";
 /// The folder for templates in a campaign folder.
 pub(crate) const TEMPLATES: &str = "templates";
 

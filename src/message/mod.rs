@@ -212,21 +212,58 @@ pub enum PathError {
     /// Perhaps through a link.
     #[error("{} is outside the campaign's folder", .0.display())]
     Outside(PathBuf),
+    /// The path, and the folder that its template names.
+    #[error("{} is not in {}, the folder that the path in campaign.toml names", .0.display(), .1.display())]
+    OtherFolder(PathBuf, PathBuf),
+    /// A file that no row may choose.
+    #[error("{} belongs to the campaign itself, and a row can't attach it", .0.display())]
+    Protected(PathBuf),
+    #[error("{} has {size} bytes; a message may have attachments of {max} bytes", path.display())]
+    TooLarge { path: PathBuf, size: u64, max: u64 },
 }
 
-/// Resolves `path` inside `dir`, following links. Its names may have another Unicode normalization.
+/// The largest file that fits into a message, in bytes: base64 takes 4 bytes for 3.
+const MAX_FILE: u64 = api::MAX_SIZE as u64 / 4 * 3;
+
+/// Checks the size of a file before it is read: encoding a huge one would take the machine's memory. `path` is
+/// its path in messages.
+///
+/// # Errors
+/// If the file is larger than a message may be, or can't be read.
+pub fn check_size(file: &Path, path: &Path) -> Result<(), PathError> {
+    let missing = |error| PathError::Missing(path.to_owned(), error);
+    match file.metadata().map_err(missing)?.len() {
+        size if size > MAX_FILE => Err(PathError::TooLarge {
+            path: path.to_owned(),
+            size,
+            max: MAX_FILE,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Resolves the path of a file inside `dir`, following links. Its names may have another Unicode normalization.
 ///
 /// # Errors
 /// If there is no such file, or it is outside `dir`.
 pub fn inside(dir: &Path, path: &Path) -> Result<PathBuf, PathError> {
+    let full = resolve(dir, path)?;
+    if !full.is_file() {
+        return Err(PathError::NotAFile(path.to_owned()));
+    }
+    Ok(full)
+}
+
+/// Resolves the path of anything inside `dir`, following links.
+///
+/// # Errors
+/// If there is no such path, or it is outside `dir`.
+pub fn resolve(dir: &Path, path: &Path) -> Result<PathBuf, PathError> {
     let missing = |error| PathError::Missing(path.to_owned(), error);
     let dir = dir.canonicalize().map_err(missing)?;
     let full = on_disk(&dir, path).canonicalize().map_err(missing)?;
     if !full.starts_with(&dir) {
         return Err(PathError::Outside(path.to_owned()));
-    }
-    if !full.is_file() {
-        return Err(PathError::NotAFile(path.to_owned()));
     }
     Ok(full)
 }

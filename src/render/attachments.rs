@@ -1,11 +1,14 @@
 //! Reads and encodes each attachment once, and shares it between rows.
 
+mod own_files;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(super) use self::own_files::OwnFiles;
 use crate::finding::{Finding, Place};
-use crate::message::{Attachment, Attachments, PathError, inside};
+use crate::message::{Attachment, Attachments, PathError, check_size, inside};
 
 /// How many bytes of base64 are cached. If more is needed, the cache starts afresh.
 const MAX_SIZE: usize = 64 << 20;
@@ -19,8 +22,8 @@ pub(super) struct AttachmentPath {
     pub(super) inline: bool,
     /// The media type, if the campaign sets it.
     pub(super) media_type: Option<String>,
-    /// Whether the path depends on the row.
-    pub(super) is_own: bool,
+    /// If the path depends on the row: the folder that it must stay in.
+    pub(super) own_folder: Option<PathBuf>,
 }
 
 /// A row's own attachment, as it was when the run was planned.
@@ -38,7 +41,7 @@ pub struct Recorded {
 
 pub(super) struct AttachmentCache {
     dir: PathBuf,
-    own_dir: PathBuf,
+    own_files: OwnFiles,
     none: Arc<Attachments>,
     entries: Mutex<Entries>,
 }
@@ -52,11 +55,11 @@ struct Entries {
 }
 
 impl AttachmentCache {
-    /// `dir` holds the attachments that all rows share, `own_dir` those of single rows.
-    pub(super) fn new(dir: &Path, own_dir: &Path) -> Self {
+    /// `dir` holds the attachments that all rows share.
+    pub(super) fn new(dir: &Path, own_files: OwnFiles) -> Self {
         Self {
             dir: dir.to_owned(),
-            own_dir: own_dir.to_owned(),
+            own_files,
             none: Arc::default(),
             entries: Mutex::default(),
         }
@@ -95,7 +98,11 @@ impl AttachmentCache {
     /// Describes the row's own attachments among `paths`.
     pub(super) fn record(&self, paths: &[AttachmentPath]) -> Result<Vec<Recorded>, Box<Finding>> {
         let set = self.get(paths, &[])?;
-        let own = set.files.iter().zip(paths).filter(|(_, path)| path.is_own);
+        let own = set
+            .files
+            .iter()
+            .zip(paths)
+            .filter(|(_, path)| path.own_folder.is_some());
         Ok(own
             .map(|(file, path)| Recorded {
                 position: path.position as u32,
@@ -129,16 +136,16 @@ impl AttachmentCache {
         path: &AttachmentPath,
         entries: &mut Entries,
     ) -> Result<Arc<Attachment>, Box<Finding>> {
-        let dir = if path.is_own {
-            &self.own_dir
-        } else {
-            &self.dir
+        let full = match &path.own_folder {
+            Some(folder) => self.own_files.find(&path.path, folder),
+            None => inside(&self.dir, &path.path),
         };
-        let full = inside(dir, &path.path).map_err(|error| refused(&error, path))?;
+        let full = full.map_err(|error| refused(&error, path))?;
         let key = (full, path.inline, path.media_type.clone());
         if let Some(file) = entries.files.get(&key) {
             return Ok(Arc::clone(file));
         }
+        check_size(&key.0, &path.path).map_err(|error| refused(&error, path))?;
         let file = Attachment::read(&key.0, path.inline, path.media_type.as_deref())
             .map_err(|error| refused(&PathError::Missing(path.path.clone(), error), path))?;
         let file = Arc::new(file);
@@ -149,19 +156,30 @@ impl AttachmentCache {
 }
 
 fn refused(error: &PathError, path: &AttachmentPath) -> Box<Finding> {
-    let finding = Finding::error("attachment", Place::default(), error.to_string());
+    let is_own = path.own_folder.is_some();
     let separator = [';', ',', '|', '\n']
         .into_iter()
-        .find(|separator| path.is_own && path.path.to_string_lossy().contains(*separator));
+        .find(|separator| is_own && path.path.to_string_lossy().contains(*separator));
     let help = match (error, separator) {
         (PathError::Missing(..), Some(separator)) => several(separator),
+        (PathError::TooLarge { .. }, _) => {
+            "link to the file instead, or make it smaller".to_owned()
+        }
+        (PathError::OtherFolder(..), _) => {
+            "correct the cell; a row can choose only among the files in that folder".to_owned()
+        }
+        (PathError::Protected(_), _) => "keep the attachments in a folder of their own, and write it in the path: \"files/{{ name }}\"".to_owned(),
         _ => "attach files from inside the campaign's folder".to_owned(),
     };
-    let problem = match error {
-        PathError::Missing(..) => "is missing",
-        PathError::NotAFile(_) => "is not a file",
-        PathError::Outside(_) => "is outside",
+    let (code, problem) = match error {
+        PathError::Missing(..) => ("attachment", "is missing"),
+        PathError::NotAFile(_) => ("attachment", "is not a file"),
+        PathError::Outside(_) => ("attachment", "is outside"),
+        PathError::OtherFolder(..) => ("attachment", "is in another folder"),
+        PathError::Protected(_) => ("attachment", "is protected"),
+        PathError::TooLarge { .. } => ("over-limit", "is too large"),
     };
+    let finding = Finding::error(code, Place::default(), error.to_string());
     // The rows of a list may each name another file.
     let kind = format!("attachment {} {problem}", path.position);
     Box::new(finding.kind(kind).help(help))

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
@@ -30,6 +30,7 @@ pub(super) fn fold_constants(
         names,
         escape,
         constants: Vec::new(),
+        numbers: HashMap::new(),
     };
     let templates: Vec<(&str, String)> = sources
         .all()
@@ -64,6 +65,8 @@ struct Fold<'a> {
     escape: bool,
     /// The output of the constant parts of all templates.
     constants: Vec<String>,
+    /// The number of each constant part, by its text; `None` if it can't be rendered.
+    numbers: HashMap<String, Option<usize>>,
 }
 
 impl Fold<'_> {
@@ -97,9 +100,19 @@ impl Fold<'_> {
 
     /// The tag that prints what a constant part prints; it trims white space around it in the same way.
     fn constant(&mut self, part: &str) -> Option<String> {
-        let output = self.tera.render_str(part, &Context::new(), self.escape);
-        let variable = variable(self.constants.len());
-        self.constants.push(output.ok()?);
+        let number = match self.numbers.get(part) {
+            Some(number) => *number,
+            None => {
+                let output = self.tera.render_str(part, &Context::new(), self.escape);
+                let number = output.ok().map(|output| {
+                    self.constants.push(output);
+                    self.constants.len() - 1
+                });
+                self.numbers.insert(part.to_owned(), number);
+                number
+            }
+        };
+        let variable = variable(number?);
         let dash = |at: usize| if part.as_bytes()[at] == b'-' { "-" } else { "" };
         let (start, end) = (dash(2), dash(part.len() - 3));
         Some(format!("{{{{{start} {variable} {end}}}}}"))

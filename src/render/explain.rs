@@ -27,6 +27,8 @@ pub(super) struct Sources {
 struct Template {
     text: String,
     tags: Vec<Tag>,
+    /// Whether `row` is a name of its own here, for example in a loop.
+    has_other_row: bool,
     /// The place in `campaign.toml` of a field of `[message]`.
     string: Option<Range<usize>>,
 }
@@ -79,9 +81,11 @@ impl Sources {
     }
 
     fn add(&mut self, name: &str, text: &str, string: Option<Range<usize>>) {
+        let tags = tags(text).unwrap_or_default();
         let template = Template {
             text: text.to_owned(),
-            tags: tags(text).unwrap_or_default(),
+            has_other_row: uses::has_other_row(text, &tags),
+            tags,
             string,
         };
         self.templates.insert(name.to_owned(), template);

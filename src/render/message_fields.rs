@@ -1,5 +1,7 @@
 //! The fields of `[message]`: each a constant or a template.
 
+use std::path::PathBuf;
+
 use tera::{Context, Tera};
 
 use super::constants::Names;
@@ -34,10 +36,13 @@ pub(super) struct MessageFields {
     pub(super) attachments: Vec<AttachmentField>,
 }
 
+/// `[[message.attachments]]`
 pub(super) struct AttachmentField {
     pub(super) path: MessageField,
     pub(super) inline: bool,
     pub(super) media_type: Option<String>,
+    /// The folder that the path names before its first tag.
+    pub(super) folder: PathBuf,
 }
 
 /// Adds the fields of `[message]` that are templates to the engine.
@@ -115,10 +120,20 @@ impl FieldCompiler<'_> {
                         .r#type
                         .as_ref()
                         .map(|media_type| media_type.get_ref().clone()),
+                    folder: fixed_folder(attachment.path.get_ref()),
                 })
                 .collect(),
         }
     }
+}
+
+/// The folder in the part of a path before its first tag.
+fn fixed_folder(template: &str) -> PathBuf {
+    let tags = ["{{", "{%", "{#"];
+    let first = tags.iter().filter_map(|tag| template.find(tag)).min();
+    let fixed = &template[..first.unwrap_or(template.len())];
+    let folder = fixed.rsplit_once('/').map_or("", |(folder, _)| folder);
+    PathBuf::from(folder)
 }
 
 impl MessageField {

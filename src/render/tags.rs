@@ -116,12 +116,19 @@ fn end_of_raw(template: &str, from: usize) -> Option<usize> {
     Some(from + at)
 }
 
-/// The start and the delimiter of the next tag or comment.
+/// The start and the delimiter of the next tag or comment. Reads no further than that, so that all tags
+/// together are found in linear time.
 fn opener(template: &str, from: usize) -> Option<(usize, &'static str)> {
-    let next = ["{{", "{%", "{#"]
-        .into_iter()
-        .filter_map(|opener| Some((from + template[from..].find(opener)?, opener)));
-    next.min()
+    memchr::memchr_iter(b'{', &template.as_bytes()[from..]).find_map(|at| {
+        let start = from + at;
+        let opener = match template.as_bytes().get(start + 1)? {
+            b'{' => "{{",
+            b'%' => "{%",
+            b'#' => "{#",
+            _ => return None,
+        };
+        Some((start, opener))
+    })
 }
 
 /// The tokens before `closer`, and where `closer` ends.

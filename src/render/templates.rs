@@ -1,5 +1,7 @@
 //! Reads the files in `templates/`.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
@@ -9,9 +11,14 @@ use tera::Tera;
 
 use super::explain::Sources;
 use super::filters::new_tera;
+use crate::campaign::{TEMPLATES, template_files};
 use crate::file_name::composed;
 use crate::finding::{Finding, Place};
+use crate::message::PathError;
 use crate::text_encoding::likely;
+
+/// The largest template, in bytes. A message may have 15,000,000.
+const MAX_SIZE: u64 = 16 << 20;
 
 /// Reads and compiles the templates of a campaign. Errors are added to `findings`.
 pub(super) fn load_templates(
@@ -21,12 +28,15 @@ pub(super) fn load_templates(
     findings: &mut Vec<Finding>,
 ) {
     let mut files = TemplateFiles::default();
-    if let Err(error) = files.read(dir, dir, findings) {
-        findings.push(Finding::error(
-            "no-file",
-            Place::file(dir),
-            format!("can't read {}: {error}", dir.display()),
-        ));
+    if let Err(error) = files.read(dir, findings) {
+        let place = Place::file(dir.join(TEMPLATES));
+        let finding = Finding::error("no-file", place, error.to_string());
+        findings.push(match error {
+            PathError::Outside(_) => finding.help(
+                "put the file itself into templates/: mailrun reads only files inside the campaign's folder",
+            ),
+            _ => finding,
+        });
         return;
     }
     let TemplateFiles { templates, binary } = files;
@@ -60,26 +70,22 @@ struct TemplateFiles {
 }
 
 impl TemplateFiles {
-    /// Collects the files below `dir`, named by their path in `root` with `/`, composed. A file that is
-    /// text but not UTF-8 is a finding.
-    fn read(
-        &mut self,
-        root: &Path,
-        dir: &Path,
-        findings: &mut Vec<Finding>,
-    ) -> std::io::Result<()> {
-        if !dir.exists() {
-            return Ok(());
-        }
-        for entry in std::fs::read_dir(dir)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                self.read(root, &path, findings)?;
+    /// Collects the templates in a campaign's folder, with composed names. A file that is text but not UTF-8, or
+    /// that is too large, is a finding.
+    fn read(&mut self, dir: &Path, findings: &mut Vec<Finding>) -> Result<(), PathError> {
+        for file in template_files(dir)? {
+            let path = dir.join(TEMPLATES).join(&file.name);
+            let unreadable = |error| PathError::Missing(path.clone(), error);
+            let name = composed(&file.name).into_owned();
+            let size = file.path.metadata().map_err(unreadable)?.len();
+            if size > MAX_SIZE {
+                match is_text(&file.path).map_err(unreadable)? {
+                    true => findings.push(too_large(&path, size)),
+                    false => self.binary.push(name),
+                }
                 continue;
             }
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
-            let name = composed(&name.replace('\\', "/")).into_owned();
-            match String::from_utf8(std::fs::read(&path)?) {
+            match String::from_utf8(std::fs::read(&file.path).map_err(unreadable)?) {
                 Ok(text) => {
                     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
                     self.templates.push((name, text));
@@ -91,6 +97,22 @@ impl TemplateFiles {
         self.templates.sort();
         Ok(())
     }
+}
+
+/// Whether a file begins like a text in UTF-8.
+fn is_text(path: &Path) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(4096).read_to_end(&mut start)?;
+    let invalid = std::str::from_utf8(&start).err();
+    Ok(!start.contains(&0) && invalid.is_none_or(|error| error.error_len().is_none()))
+}
+
+fn too_large(path: &Path, size: u64) -> Finding {
+    let message = format!(
+        "{} has {size} bytes; a template may have {MAX_SIZE}",
+        path.display()
+    );
+    Finding::error("template-error", Place::file(path), message)
 }
 
 /// Whether a file that is not UTF-8 is no text in any encoding: it contains NULs, and is not UTF-16.

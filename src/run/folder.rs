@@ -8,11 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
-use crate::campaign::{Campaign, FILE_NAME};
+use crate::campaign::{Campaign, FILE_NAME, RUNS};
 use crate::durable::{make_dir, sync_dir};
 use crate::ledger;
 
-pub(super) const RUNS: &str = "runs";
 const LOCK: &str = "lock";
 /// How often it tries to remove a folder into which something is still written.
 const MAX_REMOVALS: u32 = 200;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template};
+use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template, template_files};
 use crate::durable::sync_tree;
 use crate::message::inside;
 
@@ -17,7 +17,13 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
     create(frozen, frozen)?;
     let file = frozen.join(FILE_NAME);
     fs::write(&file, &campaign.source.text).map_err(|error| (file, error))?;
-    copy_all(&campaign.dir.join(TEMPLATES), &frozen.join(TEMPLATES))?;
+    let templates = template_files(&campaign.dir)
+        .map_err(|error| (campaign.dir.join(TEMPLATES), io::Error::other(error)))?;
+    for template in templates {
+        let to = frozen.join(TEMPLATES).join(template.name);
+        create(to.parent().unwrap_or(frozen), frozen)?;
+        copy(&template.path, &to)?;
+    }
     for attachment in &campaign.message.attachments {
         let path = attachment.path.get_ref();
         if is_template(path) {
@@ -30,24 +36,6 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
         copy(&from, &to)?;
     }
     sync_tree(frozen).map_err(|error| (frozen.to_owned(), error))
-}
-
-fn copy_all(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
-    if !from.is_dir() {
-        return Ok(());
-    }
-    create(to, to)?;
-    let entries = fs::read_dir(from).map_err(|error| (from.to_owned(), error))?;
-    for entry in entries {
-        let path = entry.map_err(|error| (from.to_owned(), error))?.path();
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy_all(&path, &target)?
-        } else {
-            copy(&path, &target)?
-        }
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {

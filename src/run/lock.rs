@@ -9,9 +9,9 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
-use super::folder::{RUNS, plain, runs_of};
+use super::folder::{plain, runs_of};
 use super::{Folder, FolderError};
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, RUNS};
 use crate::ledger::{Run, Target};
 
 /// Held until this is dropped.

@@ -4,9 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::RUNS;
 use super::{Folder, Lock};
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, RUNS};
 use crate::ledger::{self, Ledger, LedgerError, Run, Status, Target};
 
 /// A real run of the same campaign with accepted, unknown or pending rows.

@@ -20,6 +20,7 @@ mod fake_api;
 mod faults;
 mod gateway;
 mod harness;
+mod hostile;
 mod init;
 mod inlining;
 mod kills;

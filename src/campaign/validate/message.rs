@@ -83,9 +83,18 @@ impl Validator<'_> {
         if is_template(path.get_ref()) {
             return;
         }
-        if let Err(error) = crate::message::inside(self.dir, Path::new(path.get_ref())) {
-            let help = "name a file inside the campaign folder";
-            self.no_file(path.span(), error.to_string(), help);
+        let file = Path::new(path.get_ref());
+        match crate::message::inside(self.dir, file) {
+            Err(error) => {
+                let help = "name a file inside the campaign folder";
+                self.no_file(path.span(), error.to_string(), help);
+            }
+            Ok(full) => {
+                if let Err(error) = crate::message::check_size(&full, file) {
+                    let help = "link to the file instead, or make it smaller";
+                    self.add("over-limit", path.span(), error.to_string(), help);
+                }
+            }
         }
     }
 }

@@ -190,6 +190,7 @@ fn folded(template: &str) -> (String, Vec<String>) {
         names: &Names::new(&sources, &header).expect("names"),
         escape: true,
         constants: Vec::new(),
+        numbers: HashMap::new(),
     };
     let folded = fold.template(template, &tags(template).expect("tags"));
     (folded, fold.constants)

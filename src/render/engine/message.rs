@@ -184,12 +184,13 @@ impl Engine {
         let mut paths = Vec::with_capacity(self.fields.attachments.len());
         for (position, field) in self.fields.attachments.iter().enumerate() {
             if let Some(path) = not_blank(self.line(&field.path, variables)?) {
+                let is_own = field.path.constant.is_none();
                 paths.push(AttachmentPath {
                     position,
                     path: PathBuf::from(path),
                     inline: field.inline,
                     media_type: field.media_type.clone(),
-                    is_own: field.path.constant.is_none(),
+                    own_folder: is_own.then(|| field.folder.clone()),
                 });
             }
         }

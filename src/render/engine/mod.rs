@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::attachments::{AttachmentCache, Recorded};
+use super::attachments::{AttachmentCache, OwnFiles, Recorded};
 use super::body_cache::{BodyCache, RowBodies};
 use super::body_template::Processing;
 use super::constants::Names;
@@ -23,7 +23,7 @@ use super::templates::load_templates;
 use super::variables;
 use crate::address::{Address, Mailbox};
 use crate::api::Dialect;
-use crate::campaign::{Campaign, TEMPLATES};
+use crate::campaign::Campaign;
 use crate::finding::Finding;
 use crate::message::{Envelope, Message, Recipient};
 
@@ -72,12 +72,7 @@ impl Engine {
         let mut tera = new_tera(inputs.started);
         tera.autoescape_on(Vec::<&str>::new());
         findings.extend(context::insert_vars(&mut tera, campaign, inputs.header));
-        load_templates(
-            &mut tera,
-            &mut sources,
-            &inputs.dir.join(TEMPLATES),
-            &mut findings,
-        );
+        load_templates(&mut tera, &mut sources, inputs.dir, &mut findings);
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -106,7 +101,7 @@ impl Engine {
             constant_bodies: Constants::new(&tera, &sources, names.as_ref()),
             columns: Columns::new(inputs.header, &campaign.recipients.settings, &used),
             used_columns: variables::used_columns(&sources, &used, inputs.header),
-            attachments: AttachmentCache::new(inputs.dir, inputs.own_dir),
+            attachments: AttachmentCache::new(inputs.dir, OwnFiles::new(inputs.own_dir, campaign)),
             bodies: BodyCache::new(Processing {
                 inline_css: campaign.message.inline_css,
                 text: fields.html.is_some() && fields.text.is_none(),

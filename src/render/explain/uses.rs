@@ -79,6 +79,15 @@ impl<'a> Use<'a> {
     }
 }
 
+/// Whether a template gives the name `row` to a value of its own, for example in a loop.
+pub(super) fn has_other_row(text: &str, tags: &[Tag]) -> bool {
+    let is_argument = |tag: &Tag| {
+        let mut words = tag.words(text).into_iter();
+        words.next() == Some("component") && words.any(|word| word == ROW)
+    };
+    local_names(text, tags).contains(ROW) || tags.iter().any(is_argument)
+}
+
 impl Sources {
     fn uses<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Use<'a>> + Clone + 'a {
         let tags = self
@@ -102,15 +111,10 @@ impl Sources {
         lookups.filter(|(_, it)| !self.has_other_row(it.template))
     }
 
-    /// Whether a template has a `row` of its own, for example in a loop.
     fn has_other_row(&self, template: &str) -> bool {
-        self.templates.get(template).is_some_and(|it| {
-            let is_argument = |tag: &Tag| {
-                let mut words = tag.words(&it.text).into_iter();
-                words.next() == Some("component") && words.any(|word| word == ROW)
-            };
-            local_names(&it.text, &it.tags).contains(ROW) || it.tags.iter().any(is_argument)
-        })
+        self.templates
+            .get(template)
+            .is_some_and(|template| template.has_other_row)
     }
 
     /// Whether a template sets the variable.

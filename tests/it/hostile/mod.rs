@@ -1,0 +1,3 @@
+//! Hostile and extreme input: an error or a message, never a crash.
+
+mod paths;
