@@ -22,6 +22,7 @@ use super::failure::Failure;
 use crate::cli::PreviewArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::html;
 use crate::preview::{KeyAction, MessageBrowser, OutputStyle};
 
 /// After how many steps of reading rows the footer is drawn again.
@@ -143,7 +144,9 @@ impl Screen {
         leave_on_signals()?;
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            leave();
+            if !html::is_guarded_panic() {
+                leave();
+            }
             before(panic);
         }));
         enable_raw_mode()?;

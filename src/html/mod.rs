@@ -5,11 +5,16 @@ mod colour;
 mod computed_style;
 mod css;
 pub(crate) mod css_influence;
+mod css_nesting;
 mod dynamic_attributes;
+mod guard;
 mod image_sources;
 mod inlining;
+mod limits;
 pub(crate) mod marks;
+mod nesting;
 mod page;
+mod table_spans;
 mod tokens;
 mod tree;
 
@@ -20,10 +25,12 @@ pub(crate) use css::{
     top_level_components,
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
+pub(crate) use guard::{Unprocessed, guarded, is_guarded_panic};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
 pub(crate) use inlining::{
     OverriddenRule, has_nested_at_rule, inline_css, normalized, overridden_rules,
 };
 pub(crate) use page::{Element, NodeKind, Page};
+pub(crate) use table_spans::fit_spans;
 pub(crate) use tokens::{Token, tokenize};
 pub(crate) use tree::{MAX_TIME, parse, prepend_to_head};

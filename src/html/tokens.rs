@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
+use html5ever::LocalName;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -27,6 +28,10 @@ pub(crate) struct StartTag<'a>(&'a tokenizer::Tag);
 
 impl StartTag<'_> {
     pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(super) fn local_name(&self) -> &LocalName {
         &self.0.name
     }
 

@@ -8,15 +8,14 @@ use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{
-    Attribute, ExpandedName, LocalName, ParseOpts, QualName, local_name, ns, parse_document,
+    Attribute, ExpandedName, LocalName, ParseOpts, Parser, QualName, local_name, ns, parse_document,
 };
 use jiff::SignedDuration;
 
+use super::limits::{HtmlLimit, MAX_DEPTH, MAX_ELEMENTS};
 use super::tokens::chunks;
 use crate::clock::Clock;
 
-/// A long newsletter has some thousands of elements.
-const MAX_ELEMENTS: u32 = 200_000;
 /// The time limit for parsing a page, and for writing one.
 pub(crate) const MAX_TIME: SignedDuration = SignedDuration::from_secs(3);
 /// How many bytes are parsed between two checks of the limits.
@@ -24,15 +23,7 @@ const CHUNK: usize = 1024;
 
 /// Parses HTML as a browser without scripts does. The flag is false if a limit ended it early.
 pub(crate) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
-    let options = ParseOpts {
-        tree_builder: TreeBuilderOpts {
-            // Parses the content of `<noscript>` as elements.
-            scripting_enabled: false,
-            ..TreeBuilderOpts::default()
-        },
-        ..ParseOpts::default()
-    };
-    let mut parser = parse_document(CountingTree::default(), options);
+    let mut parser = parser();
     let deadline = clock.now().checked_add(MAX_TIME).ok();
     let mut chunks = chunks(html, CHUNK).peekable();
     while let Some(chunk) = chunks.next() {
@@ -44,6 +35,70 @@ pub(crate) fn parse(html: &str, clock: &Clock) -> (RcDom, bool) {
         }
     }
     (parser.finish(), true)
+}
+
+/// # Errors
+/// The limit that the HTML exceeds. It is found without recursion, and without parsing much more.
+pub(super) fn check_limits(html: &str) -> Result<(), HtmlLimit> {
+    let mut parser = parser();
+    for chunk in chunks(html, CHUNK) {
+        parser.process(chunk.into());
+        let tree = &parser.tokenizer.sink.sink;
+        if tree.is_too_deep.get() {
+            return Err(HtmlLimit::Depth);
+        }
+        if tree.elements.get() > MAX_ELEMENTS {
+            return Err(HtmlLimit::Elements);
+        }
+    }
+    // Elements that were moved may be deeper than where they were created.
+    match depth(&parser.finish()) {
+        depth if depth > MAX_DEPTH => Err(HtmlLimit::Depth),
+        _ => Ok(()),
+    }
+}
+
+/// Parses as a browser without scripts does.
+fn parser() -> Parser<CountingTree> {
+    let options = ParseOpts {
+        tree_builder: TreeBuilderOpts {
+            // Parses the content of `<noscript>` as elements.
+            scripting_enabled: false,
+            ..TreeBuilderOpts::default()
+        },
+        ..ParseOpts::default()
+    };
+    parse_document(CountingTree::default(), options)
+}
+
+/// How deep the elements of a tree are nested.
+fn depth(dom: &RcDom) -> usize {
+    let mut deepest = 0;
+    let mut nodes = vec![(dom.document.clone(), 0)];
+    while let Some((node, depth)) = nodes.pop() {
+        let is_element = matches!(node.data, Element { .. });
+        let depth = depth + usize::from(is_element);
+        deepest = deepest.max(depth);
+        if let Element {
+            template_contents, ..
+        } = &node.data
+        {
+            let contents = template_contents.borrow().clone();
+            nodes.extend(contents.map(|contents| (contents, depth)));
+        }
+        let children = node.children.borrow();
+        nodes.extend(children.iter().map(|child| (child.clone(), depth)));
+    }
+    deepest
+}
+
+/// The depth of HTML, and the number of elements that the parser creates for it.
+#[cfg(test)]
+pub(super) fn measure(html: &str) -> (usize, usize) {
+    let mut parser = parser();
+    parser.process(html.into());
+    let elements = parser.tokenizer.sink.sink.elements.get();
+    (depth(&parser.finish()), elements as usize)
 }
 
 /// Inserts `<meta>` elements at the beginning of the head, each given by its attributes.
@@ -76,6 +131,24 @@ pub(crate) fn prepend_to_head(dom: &RcDom, metas: &[Vec<(&str, &str)>]) {
 struct CountingTree {
     dom: RcDom,
     elements: Cell<u32>,
+    /// Whether an element was appended too deep.
+    is_too_deep: Cell<bool>,
+}
+
+impl CountingTree {
+    /// Notes whether the children of a node are too deep.
+    fn check_depth(&self, parent: &Handle) {
+        let mut depth = 0;
+        let mut ancestor = Some(parent.clone());
+        while let Some(node) = ancestor {
+            depth += 1;
+            ancestor = node.get_parent();
+            if depth > MAX_DEPTH {
+                self.is_too_deep.set(true);
+                return;
+            }
+        }
+    }
 }
 
 impl TreeSink for CountingTree {
@@ -112,6 +185,9 @@ impl TreeSink for CountingTree {
     }
 
     fn append(&self, parent: &Handle, child: NodeOrText<Handle>) {
+        if matches!(child, NodeOrText::AppendNode(_)) {
+            self.check_depth(parent);
+        }
         self.dom.append(parent, child);
     }
 

@@ -44,7 +44,16 @@ fn cut(text: &str, width: usize, output: &OutputStyle) -> Vec<String> {
 }
 
 fn rich(html: &str, width: usize, clock: &Clock) -> Option<Vec<TaggedLine<Vec<RichAnnotation>>>> {
+    crate::html::guarded(html, || annotated(html, width, clock)).ok()?
+}
+
+fn annotated(
+    html: &str,
+    width: usize,
+    clock: &Clock,
+) -> Option<Vec<TaggedLine<Vec<RichAnnotation>>>> {
     let (dom, _) = crate::html::parse(html, clock);
+    crate::html::fit_spans(&dom);
     let config = config::rich()
         .use_doc_css()
         .raw_mode(true)

@@ -87,7 +87,7 @@ impl BodyCache {
         rendered: RenderedHtml,
         wanted: bool,
     ) -> Result<RowBodies, HtmlError> {
-        let template = match self.variant(&rendered) {
+        let template = match self.variant(&rendered)? {
             Some(variant) if wanted || !variant.needs_no_template() => {
                 self.template(&variant, &rendered)?
             }
@@ -137,7 +137,10 @@ impl BodyCache {
     }
 
     /// The variant of a row's HTML. `None` if it can have none, or there is no room for another.
-    fn variant(&self, rendered: &RenderedHtml) -> Option<Arc<Variant>> {
+    ///
+    /// # Errors
+    /// If the HTML is over a limit.
+    fn variant(&self, rendered: &RenderedHtml) -> Result<Option<Arc<Variant>>, HtmlError> {
         let hash = self.hash(rendered);
         let find = |variants: &HashMap<u64, Vec<Arc<Variant>>>| {
             let mut variants = variants.get(&hash)?.iter();
@@ -147,27 +150,30 @@ impl BodyCache {
         };
         let variants = self.variants.read();
         if let Some(variant) = find(&variants.unwrap_or_else(PoisonError::into_inner)) {
-            return Some(variant);
+            return Ok(Some(variant));
         }
         if !self.has_room() {
-            return None;
+            return Ok(None);
         }
+        let Some(influence) = influence_of(rendered)? else {
+            return Ok(None);
+        };
         let variant = Arc::new(Variant {
             processing: self.processing_of(rendered),
             fixed: rendered.fixed().map(str::to_owned).collect(),
-            influence: influence_of(rendered)?,
+            influence,
             templates: RwLock::default(),
         });
         let variants = self.variants.write();
         let mut variants = variants.unwrap_or_else(PoisonError::into_inner);
         // Another thread may have added it meanwhile.
         if let Some(variant) = find(&variants) {
-            return Some(variant);
+            return Ok(Some(variant));
         }
         let size = variant.fixed.iter().map(String::len).sum();
         self.size.fetch_add(size, Ordering::Relaxed);
         variants.entry(hash).or_default().push(Arc::clone(&variant));
-        Some(variant)
+        Ok(Some(variant))
     }
 
     fn has_room(&self) -> bool {

@@ -9,7 +9,7 @@ use super::plain_text::{plain_text, push_words};
 use super::value_spans::RenderedHtml;
 use crate::html::css_influence::{CssInfluence, css_influence, ends_unquoted, may_be_selector};
 use crate::html::marks::{BEGIN, END, has_reserved, mark};
-use crate::html::{DynamicAttribute, dynamic_attributes, inline_css, normalized};
+use crate::html::{DynamicAttribute, dynamic_attributes, guarded, inline_css, normalized};
 
 /// What is made of rendered HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +24,21 @@ impl Processing {
     /// Makes the bodies of one row, without regard to other rows.
     ///
     /// # Errors
-    /// If the HTML can't be processed.
+    /// If the HTML is over a limit or can't be processed.
     pub(super) fn apply(self, html: String) -> Result<Bodies, HtmlError> {
-        let html = match self.inline_css {
-            true => inline_css(&html),
-            false => html,
-        };
-        let text = self.text.then(|| plain_text(&html)).transpose()?;
+        let (inlined, text) = guarded(&html, || self.process(&html))??;
         Ok(Bodies {
+            html: Arc::new(inlined.unwrap_or(html)),
             text: text.map(Arc::new),
-            html: Arc::new(html),
         })
+    }
+
+    /// The HTML, if it changes, and the text part, if one is made.
+    fn process(self, html: &str) -> Result<(Option<String>, Option<String>), HtmlError> {
+        let inlined = self.inline_css.then(|| inline_css(html));
+        let html = inlined.as_deref().unwrap_or(html);
+        let text = self.text.then(|| plain_text(html)).transpose()?;
+        Ok((inlined, text))
     }
 
     fn changes_html(self) -> bool {
@@ -95,9 +99,11 @@ impl BodyTemplate {
             text: text.flatten(),
         };
         if processing.changes_html() {
-            let expected = inline_css(rendered.html());
             let filled = template.bodies(rendered).html;
-            if normalized(&filled) != normalized(&expected) {
+            let is_same = guarded(rendered.html(), || {
+                normalized(&filled) == normalized(&inline_css(rendered.html()))
+            })?;
+            if !is_same {
                 return Ok(None);
             }
         }
@@ -134,13 +140,16 @@ impl BodyTemplate {
 }
 
 /// Which values of rendered HTML influence how CSS applies. `None` if that is not known.
-pub(super) fn influence_of(rendered: &RenderedHtml) -> Option<CssInfluence> {
+///
+/// # Errors
+/// If the HTML is over a limit.
+pub(super) fn influence_of(rendered: &RenderedHtml) -> Result<Option<CssInfluence>, HtmlError> {
     if has_reserved(rendered.html()) {
-        return None;
+        return Ok(None);
     }
     let count = rendered.count();
     let marked = with_marks(rendered, &vec![false; count]);
-    Some(css_influence(&marked, count))
+    Ok(Some(guarded(&marked, || css_influence(&marked, count))?))
 }
 
 /// Whether what is known of other rows' values is true of this row's as well.

@@ -37,4 +37,6 @@ enum HtmlError {
     Text(#[from] html2text::Error),
     #[error(transparent)]
     Utf8(#[from] std::string::FromUtf8Error),
+    #[error(transparent)]
+    Unprocessed(#[from] crate::html::Unprocessed),
 }

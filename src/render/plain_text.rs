@@ -1,5 +1,7 @@
 //! Makes a text part from HTML.
 
+use crate::html::fit_spans;
+
 /// The width of a line, in columns. RFC 5322 2.1.1 allows 78.
 const WIDTH: usize = 76;
 
@@ -10,7 +12,9 @@ pub(super) fn plain_text(html: &str) -> Result<String, html2text::Error> {
         .raw_mode(true)
         .no_link_wrapping()
         .link_footnotes(true);
-    let text = config.string_from_read(html.as_bytes(), WIDTH)?;
+    let document = config.parse_html(html.as_bytes())?;
+    fit_spans(&document);
+    let text = config.render_to_string(config.dom_to_render_tree(&document)?, WIDTH)?;
     let mut tidy = String::with_capacity(text.len());
     let mut blank = true;
     for line in text.lines().map(str::trim_end) {
