@@ -6,6 +6,7 @@ mod template_files;
 mod template_syntax;
 mod validate;
 
+use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use url::Url;
 use crate::api::Dialect;
 use crate::finding::{Finding, Place};
 use crate::pace::Rate;
+use crate::regular_file;
 use crate::source::Source;
 
 pub use file::{AttachmentTemplate, MessageTemplate, Text};
@@ -23,6 +25,8 @@ pub(crate) use template_files::template_files;
 pub(crate) use template_syntax::{expression, is_identifier, is_template};
 pub(crate) use validate::is_loopback;
 
+/// The largest `campaign.toml`, in bytes.
+const MAX_SIZE: u64 = 16 << 20;
 /// The file in a campaign folder.
 pub(crate) const FILE_NAME: &str = "campaign.toml";
 /// The file name of recipients from standard input, in messages.
@@ -206,9 +210,11 @@ impl Campaign {
 
     fn source(path: &Path) -> Result<Source, Vec<Finding>> {
         let path = Self::file(path);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = regular_file::read(&path, MAX_SIZE)
+            .and_then(|text| String::from_utf8(text).map_err(|_| ErrorKind::InvalidData.into()));
+        let text = text.map_err(|error| {
             let (message, help) = match error.kind() {
-                std::io::ErrorKind::NotFound => (
+                ErrorKind::NotFound => (
                     format!("{} does not exist", path.display()),
                     "name a folder with a campaign.toml; `mailrun init DIR` creates one",
                 ),

@@ -1,10 +1,9 @@
 //! The API keys, from the environment or from a command.
 
-use std::process::{Command, Stdio};
-
 use secrecy::SecretString;
 
 use super::failure::Failure;
+use super::secret_command::secret_from_command;
 use crate::campaign::{ApiSettings, SecretKey};
 
 pub(super) struct ApiKeys {
@@ -54,31 +53,4 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
-}
-
-/// Runs a command and returns what it writes to standard output, without the line break at the end.
-///
-/// # Errors
-/// If the command fails or writes nothing. The message names the setting `key`.
-pub(super) fn secret_from_command(key: &str, command: &[String]) -> Result<String, Failure> {
-    let failed = |why: String| Failure::new("no-keys", format!("`{key}` gave no secret: {why}"));
-    let (program, arguments) = command
-        .split_first()
-        .ok_or_else(|| failed("the command is empty".to_owned()))?;
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| failed(format!("{program}: {error}")))?;
-    if !output.status.success() {
-        return Err(failed(format!("{program} failed ({})", output.status)));
-    }
-    let secret = String::from_utf8(output.stdout)
-        .map_err(|_| failed(format!("{program} wrote bytes that are not UTF-8 text")))?;
-    let secret = secret.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(failed(format!("{program} wrote nothing")));
-    }
-    Ok(secret.to_owned())
 }

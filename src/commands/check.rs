@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 use super::console::{Console, more_kinds};
 use super::failure::Failure;
+use super::output;
 use super::prepare::{RunOptions, add_invalid_rows, new_run, prepare};
 use crate::campaign::Campaign;
 use crate::check::{self, Findings, Off, Report};
@@ -13,8 +14,9 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::Target;
-use crate::report::{counted, printable_line};
+use crate::report::counted;
 use crate::run::Folder;
+use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failure> {
     let result = check_campaign(args, console);
@@ -27,13 +29,13 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failu
         base: &base,
     };
     match args.format {
-        CheckFormat::Json => println!("{}", check::json(&report)),
-        CheckFormat::Sarif => println!("{}", check::sarif(&report)),
+        CheckFormat::Json => output::json_line(check::json(&report)),
+        CheckFormat::Sarif => output::json_line(check::sarif(&report)),
         CheckFormat::Github => {
             let lines = check::github(&report);
             let lines = lines.lines().map(printable_line);
-            lines.for_each(|line| println!("{line}"));
-            println!("{}", totals(&report));
+            lines.for_each(output::line);
+            output::line(totals(&report));
         }
         CheckFormat::Text => print_text(&report, console),
     }
@@ -48,15 +50,15 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failu
 
 fn print_text(report: &Report<'_>, console: &Console) {
     for group in report.findings.groups() {
-        println!("{}", console.format(group));
+        output::coloured_line(console.format(group));
     }
     if let Some(line) = more_kinds(report.findings) {
-        println!("{line}");
+        output::line(line);
     }
     for (code, reason) in report.off {
-        println!("off: {code}: {}", printable_line(reason));
+        output::line(format_args!("off: {code}: {}", printable_line(reason)));
     }
-    println!("{}", totals(report));
+    output::line(totals(report));
 }
 
 /// For example `57 rows, 0 errors, 2 warnings`; without rows if they could not be read.

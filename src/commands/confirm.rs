@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 
 use super::failure::Failure;
+use super::output;
+use crate::terminal_text::printable;
 
 /// Something to confirm.
 pub(super) struct Confirmation {
@@ -39,11 +41,11 @@ pub(super) fn can_ask(input_is_data: bool) -> bool {
 fn read_answer(question: &str) -> io::Result<String> {
     let mut line = String::new();
     if io::stdin().is_terminal() {
-        eprint!("{question} [y/N] ");
+        output::question(&format!("{question} [y/N] "));
         io::stdin().lock().read_line(&mut line)?;
     } else {
         let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-        write!(terminal, "{question} [y/N] ")?;
+        write!(terminal, "{} [y/N] ", printable(question))?;
         BufReader::new(terminal).read_line(&mut line)?;
     }
     Ok(line)

@@ -12,10 +12,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::diagnostic::diagnostic;
 use super::failure::Failure;
+use super::output;
 use crate::check::{FindingGroup, Findings};
 use crate::cli::{Cli, Command, Global, OutputFormat};
 use crate::finding::Severity;
-use crate::report::{ProgressStyle, counted, grouped, printable};
+use crate::report::{ProgressStyle, counted, grouped};
+use crate::terminal_text::{Printable, PrintableWriter, printable};
 
 /// The width of findings with an excerpt, in columns.
 const WIDTH: usize = 100;
@@ -65,13 +67,20 @@ impl Console {
                 .with_target("reqwest", LevelFilter::DEBUG)
                 .with_target("hyper_util", LevelFilter::DEBUG),
         };
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let (json, colours) = (
+            global.log_format == OutputFormat::Json,
+            io::stderr().is_terminal(),
+        );
+        let how = match (json, colours) {
+            (true, _) => Printable::Json,
+            (false, true) => Printable::Coloured,
+            (false, false) => Printable::Text,
+        };
+        let writer = move || PrintableWriter::new(io::stderr(), how);
+        let layer = tracing_subscriber::fmt::layer().with_writer(writer);
         let layer = match global.log_format {
             OutputFormat::Json => layer.json().boxed(),
-            OutputFormat::Text => layer
-                .with_ansi(io::stderr().is_terminal())
-                .with_target(false)
-                .boxed(),
+            OutputFormat::Text => layer.with_ansi(colours).with_target(false).boxed(),
         };
         tracing_subscriber::registry()
             .with(layer.with_filter(targets))
@@ -83,7 +92,7 @@ impl Console {
         if self.progress == ProgressStyle::Log {
             tracing::info!("{message}");
         } else if !self.quiet {
-            eprintln!("{message}");
+            output::error_line(message);
         }
     }
 
@@ -97,11 +106,11 @@ impl Console {
             if self.progress == ProgressStyle::Log {
                 log_group(group);
             } else if !self.quiet || group.finding.severity == Severity::Error {
-                eprintln!("{}", self.format(group));
+                output::coloured_error_line(self.format(group));
             }
         }
         if let Some(line) = more_kinds(findings) {
-            eprintln!("{line}");
+            output::error_line(line);
         }
     }
 
@@ -152,16 +161,14 @@ fn log_group(group: &FindingGroup) {
 }
 
 fn with_excerpt(handler: &GraphicalReportHandler, group: &FindingGroup) -> String {
-    let message = with_place(group);
+    let message = printable(&with_place(group)).into_owned();
     let mut text = String::new();
     let diagnostic = diagnostic(&group.finding, message.clone());
     let rendered = diagnostic.map(|report| handler.render_report(&mut text, report.as_ref()));
     if !matches!(rendered, Some(Ok(()))) {
         text = message;
     }
-    // Escape control characters that came from data, but keep the theme's colors.
-    let parts = text.split('\u{1b}').map(printable);
-    parts.collect::<Vec<_>>().join("\u{1b}")
+    text
 }
 
 /// A finding without an excerpt, on one or two lines.

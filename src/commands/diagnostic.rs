@@ -8,6 +8,7 @@ use miette::{
 };
 
 use crate::finding::{self, Excerpt, Finding};
+use crate::terminal_text::{printable, printable_line};
 
 /// Longer lines are cut, in bytes.
 const MAX_LINE: usize = 400;
@@ -17,7 +18,7 @@ const AROUND: usize = 60;
 
 /// A report with `message` in place of the finding's own; `None` without an excerpt.
 pub(super) fn diagnostic(finding: &Finding, message: String) -> Option<Report> {
-    let snippet = Snippet::new(finding.excerpt.as_ref()?);
+    let snippet = Snippet::new(finding.excerpt.as_ref()?).printable();
     let severity = match finding.severity {
         finding::Severity::Error => Severity::Error,
         finding::Severity::Warning => Severity::Warning,
@@ -28,7 +29,10 @@ pub(super) fn diagnostic(finding: &Finding, message: String) -> Option<Report> {
         .with_code(finding.code)
         .with_severity(severity)
         .with_label(label);
-    diagnostic.help.clone_from(&finding.help);
+    diagnostic.help = finding
+        .help
+        .as_deref()
+        .map(|help| printable(help).into_owned());
     Some(Report::new(diagnostic).with_source_code(snippet))
 }
 
@@ -93,6 +97,22 @@ impl Snippet {
             span: at..at + floor(text, end).max(start) - start,
             line: lines_before - usize::from(before.is_some()),
             ..snippet
+        }
+    }
+}
+
+impl Snippet {
+    /// The same with the control characters of the file made visible.
+    fn printable(self) -> Self {
+        let before = printable(&self.text[..self.span.start]);
+        let inside = printable(&self.text[self.span.clone()]);
+        let span = before.len()..before.len() + inside.len();
+        let after = printable(&self.text[self.span.end..]);
+        Self {
+            text: [before, inside, after].concat(),
+            file: printable_line(&self.file),
+            span,
+            ..self
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::failure::Failure;
+use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
@@ -12,7 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::{Ledger, Status};
 use crate::preview;
-use crate::report::{counted, grouped, printable, reasons};
+use crate::report::{counted, grouped, reasons};
 use crate::run::Folder;
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -30,9 +31,9 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     console.print_findings(&prepared.findings);
     print(args, &campaign, &prepared, &Ledger::open(&folder.ledger())?)?;
     if !earlier.is_empty() && !args.except_sent {
-        println!(
+        output::line(format_args!(
             "note:       this campaign has been sent before; to send it, add --except-sent or --again"
-        );
+        ));
     }
     Ok(ExitCode::Done)
 }
@@ -48,22 +49,28 @@ fn print(
         Some(address) => format!(", all to {address}"),
         None => String::new(),
     };
-    println!("would send: {}{test}", counted(messages, "message"));
+    output::line(format_args!(
+        "would send: {}{test}",
+        counted(messages, "message")
+    ));
     for status in [Status::Invalid, Status::Skipped] {
         let rows = prepared.counts.of(status);
         if rows > 0 {
-            println!("left out:   {} {status}", grouped(rows));
+            output::line(format_args!("left out:   {} {status}", grouped(rows)));
         }
     }
     for reason in reasons(ledger)? {
-        println!(
+        output::line(format_args!(
             "            {:>6} {}: {}",
             grouped(reason.rows),
             reason.status,
-            printable(&reason.error)
-        );
+            reason.error
+        ));
     }
-    println!("from:       {}", campaign.message.from.get_ref());
+    output::line(format_args!(
+        "from:       {}",
+        campaign.message.from.get_ref()
+    ));
     let mut pace = campaign.pace.clone();
     let mut server = campaign.api.url.to_string();
     if args.local {
@@ -74,23 +81,28 @@ fn print(
         };
         "the local gateway".clone_into(&mut server);
     }
-    println!("through:    {}, {server}", campaign.api.smtp_account);
-    println!(
+    output::line(format_args!(
+        "through:    {}, {server}",
+        campaign.api.smtp_account
+    ));
+    output::line(format_args!(
         "pace:       {}, {} in flight, up to {} per request",
         pace_with_time(&pace, messages, &prepared.by_lane),
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")
-    );
+    ));
     let Some(first) = ledger.pending(0, 1)?.into_iter().next() else {
-        println!("There is nobody to send to.");
+        output::line(format_args!("There is nobody to send to."));
         return Ok(());
     };
     match prepared.engine.prepare(&first.row) {
-        Ok(message) => println!(
+        Ok(message) => output::line(format_args!(
             "\n{}",
             preview::message_text(&message, None, &output_style())
-        ),
-        Err(finding) => println!("\nThe first message can't be rendered: {finding}"),
+        )),
+        Err(finding) => output::line(format_args!(
+            "\nThe first message can't be rendered: {finding}"
+        )),
     }
     Ok(())
 }

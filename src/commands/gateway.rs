@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::api_keys::{secret_from_command, variable};
+use super::api_keys::variable;
 use super::console::Console;
 use super::failure::Failure;
+use super::output;
+use super::secret_command::secret_from_command;
 use super::serve::{listen, runtime};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::finding::{Finding, Place};
 use crate::gateway::chaos::{Chaos, Spec};
 use crate::gateway::config::{Config, LoginVariables};
 use crate::gateway::relay::config::{AccountConfig, CredentialsSource, PasswordSource};
@@ -54,6 +58,7 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     let accounts = config.accounts.into_iter().map(with_login);
     let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
     let store = Store::open(&data)?;
+    warn_if_open(&data, console);
     print_accounts(&store, &accounts, console)?;
     let setup = Setup {
         login,
@@ -74,12 +79,28 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     ))
 }
 
+/// Warns if other users can read the folder with the messages.
+fn warn_if_open(data: &Path, console: &Console) {
+    let mode = data
+        .metadata()
+        .map_or(0, |data| data.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let message = format!(
+            "other users of this machine may read the messages in {} (mode {mode:04o})",
+            data.display()
+        );
+        let finding = Finding::warning("data-folder", Place::file(data), message);
+        let help = format!("run `chmod 700 {}`", data.display());
+        console.print_findings(&[finding.help(help)].into_iter().collect());
+    }
+}
+
 fn export_to(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
     let count = export(data, maildir).map_err(|error| match error {
         ExportError::Store(error) => error.into(),
         error @ ExportError::Maildir(_) => Failure::new("io", error.to_string()),
     })?;
-    println!("{count} messages in {}", maildir.display());
+    output::line(format_args!("{count} messages in {}", maildir.display()));
     Ok(ExitCode::Done)
 }
 
@@ -94,7 +115,10 @@ async fn listen_and_serve(
     let (listener, mut signals) = listen("gateway", address).await?;
     let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
     let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
-    println!("http://{}/", listener.local_addr().map_err(failed)?);
+    output::line(format_args!(
+        "http://{}/",
+        listener.local_addr().map_err(failed)?
+    ));
     let mut changes = store.changes();
     let shutdown = async move {
         // The gateway also stops when it can't write to its store.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::output;
 use super::serve::{listen, require_loopback, runtime};
 use crate::cli;
 use crate::clock::Clock;
@@ -66,7 +67,10 @@ async fn serve_outbox(
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("inbox", format!("{address}: {error}"));
     let (listener, mut signals) = listen("inbox", address).await?;
-    println!("http://{}/", listener.local_addr().map_err(failed)?);
+    output::line(format_args!(
+        "http://{}/",
+        listener.local_addr().map_err(failed)?
+    ));
     console.print("Open this address in a browser. Press Ctrl-C to stop.");
 
     let (end, ended) = watch::channel(false);

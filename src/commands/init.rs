@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::output;
 use crate::cli::InitArgs;
 use crate::exit_code::ExitCode;
 
@@ -33,9 +34,9 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
         write(&args.dir.join(name), content).map_err(|error| (args.dir.join(name), error))?;
     }
     let dir = args.dir.display();
-    println!("Created a campaign in {dir}. Next:");
-    println!("  mailrun preview {dir}");
-    println!("  mailrun send {dir} --local");
+    output::line(format_args!("Created a campaign in {dir}. Next:"));
+    output::line(format_args!("  mailrun preview {dir}"));
+    output::line(format_args!("  mailrun send {dir} --local"));
     Ok(ExitCode::Done)
 }
 

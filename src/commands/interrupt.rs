@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::output;
 use super::serve::{Signals, runtime};
 use crate::exit_code::ExitCode;
 use crate::run::Folder;
@@ -78,7 +79,7 @@ fn lock(unplanned: &Mutex<Option<Folder>>) -> MutexGuard<'_, Option<Folder>> {
 
 fn remove_and_exit(folder: &Folder) -> ! {
     folder.remove();
-    eprintln!("Interrupted. Nothing was sent.");
+    output::error_line("Interrupted. Nothing was sent.");
     std::process::exit(ExitCode::Interrupted as i32);
 }
 
@@ -89,10 +90,12 @@ fn handle_signal(interrupt: &watch::Sender<bool>, unplanned: &Mutex<Option<Folde
         remove_and_exit(folder);
     }
     if interrupt.send_replace(true) {
-        eprintln!(
-            "Stopped. The outcome of requests in flight is unknown. `mailrun resume` continues."
+        output::error_line(
+            "Stopped. The outcome of requests in flight is unknown. `mailrun resume` continues.",
         );
         std::process::exit(ExitCode::Interrupted as i32);
     }
-    eprintln!("Interrupted. Waiting for requests in flight; press Ctrl-C again to stop now.");
+    output::error_line(
+        "Interrupted. Waiting for requests in flight; press Ctrl-C again to stop now.",
+    );
 }

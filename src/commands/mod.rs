@@ -15,6 +15,7 @@ mod init;
 mod interrupt;
 mod local_gateway;
 mod open_run;
+mod output;
 mod pace_text;
 mod prepare;
 mod preview;
@@ -25,16 +26,30 @@ mod resolve;
 mod results;
 mod resume;
 mod retry;
+mod secret_command;
 mod send;
 mod serve;
 mod status;
+
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use self::console::Console;
 use crate::cli::{Cli, Command};
 use crate::exit_code::ExitCode;
 
+/// Makes all files and folders that the process creates readable only by their owner: they hold data of
+/// recipients.
+fn make_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    umask(umask(others) | others);
+}
+
 /// Runs a command, and prints its error if it fails.
 pub fn run(cli: Cli) -> ExitCode {
+    if !matches!(cli.command, Command::Init(_) | Command::Completions(_)) {
+        make_files_private();
+    }
     let console = Console::new(&cli.global);
     console.start_log(&cli);
     let result = match cli.command {

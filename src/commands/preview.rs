@@ -6,6 +6,7 @@ use std::path::Path;
 use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
+use super::output;
 use super::prepare::new_run;
 use super::preview_terminal as terminal;
 use crate::address::Address;
@@ -99,17 +100,17 @@ fn print(
         }
         let summary = renderer.summary(&findings, style.width);
         if !std::mem::take(&mut first) {
-            println!();
+            output::line("");
         }
         match message {
-            Some(message) => println!(
+            Some(message) => output::coloured_line(format_args!(
                 "{}",
                 preview::message_text(&message, Some(&summary), &style)
-            ),
-            None => println!(
+            )),
+            None => output::coloured_line(format_args!(
                 "{}",
                 preview::no_message_text(row.number, &summary, &style).join("\n")
-            ),
+            )),
         }
         Ok(())
     })?;
@@ -128,7 +129,7 @@ fn write_files(
         match message {
             Some(message) => {
                 let eml = sheet.add(&message, &findings).map_err(cannot_write)?;
-                println!("{}", eml.display());
+                output::path_line(&eml);
             }
             None => sheet.add_without_message(row.number, row.cell(email), &findings),
         }

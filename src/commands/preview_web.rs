@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::output;
 use super::serve::{listen, require_loopback, runtime};
 use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli;
@@ -22,7 +23,11 @@ pub(super) fn run(
         // Fails with the reason.
         Campaign::load(path)?;
     }
-    runtime()?.block_on(serve(args, address, console))
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(args, address, console));
+    // Without waiting for threads that load or render.
+    runtime.shutdown_background();
+    served
 }
 
 /// Serves until a signal.
@@ -40,10 +45,13 @@ async fn serve(
         preview = preview => preview.map_err(|error| Failure::new("preview", error.to_string()))?,
         () = signals.next() => return Ok(ExitCode::Done),
     };
-    println!("http://{local_address}/{}", query(args));
+    output::line(format_args!("http://{local_address}/{}", query(args)));
     console.print("Open this address in a browser. The page updates when you save a file. Press Ctrl-C to stop.");
-    let shutdown = async move { signals.next().await };
-    preview.serve(listener, shutdown).await.map_err(failed)?;
+    // Nothing is lost if requests in progress get no answer.
+    tokio::select! {
+        served = preview.serve(listener, std::future::pending()) => served.map_err(failed)?,
+        () = signals.next() => {}
+    }
     Ok(ExitCode::Done)
 }
 

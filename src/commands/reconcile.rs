@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
 use crate::exit_code::ExitCode;
 use crate::ledger::{Ledger, Resolver, Status, Target};
-use crate::report::{self, counted, duration, grouped, is_or_are, printable};
+use crate::report::{self, counted, duration, grouped, is_or_are};
+use crate::terminal_text::printable;
 use crate::transport::{HttpSettings, HttpTransport};
 
 /// The most lookups in flight, whatever the campaign's concurrency: a list is more work for a server

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::open_run::open;
+use super::output;
 use crate::cli::ResultsArgs;
 use crate::exit_code::ExitCode;
 use crate::report::{write_results, write_results_to};
@@ -11,14 +12,19 @@ use crate::report::{write_results, write_results_to};
 pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
     let opened = open(&args.run)?;
     let live = opened.is_live();
-    match &args.out {
+    // Only the results that are safe in a spreadsheet are in the run folder.
+    let out = match &args.out {
+        None if args.raw => Some(Path::new("-")),
+        out => out.as_deref(),
+    };
+    match out {
         Some(out) if out == Path::new("-") => {
-            write_results_to(&opened.ledger, std::io::stdout().lock(), args.raw, live)?
+            write_results_to(&opened.ledger, output::data(), args.raw, live)?
         }
         out => {
-            let path = out.clone().unwrap_or_else(|| opened.folder.results());
+            let path = out.map_or_else(|| opened.folder.results(), Path::to_owned);
             write_results(&opened.ledger, &path, args.raw, live)?;
-            println!("{}", path.display());
+            output::path_line(&path);
         }
     }
     Ok(ExitCode::Done)

@@ -9,6 +9,7 @@ use super::deliver::{PlannedRun, deliver};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of, open_locked};
+use super::output;
 use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
 use crate::clock::Clock;
@@ -63,7 +64,7 @@ pub(super) fn send_pending(
         ));
     }
     skip_sent_later(&folder, &run, console)?;
-    println!("{}", folder.path().display());
+    output::path_line(folder.path());
     let rate = if overrides.rate.is_empty() {
         campaign.pace.rate.clone()
     } else {

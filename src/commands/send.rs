@@ -1,6 +1,5 @@
 //! `mailrun send`.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use super::api_keys::ApiKeys;
@@ -9,6 +8,7 @@ use super::console::Console;
 use super::deliver::{PlannedRun, deliver, rng};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
 use crate::campaign::Campaign;
@@ -49,8 +49,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
     interrupt.keep_folder();
     let (lock, engine, run) = planned.inspect_err(|_| folder.remove())?;
-    // The reader of standard output may be gone; the run continues.
-    let _ = writeln!(std::io::stdout(), "{}", folder.path().display());
+    output::path_line(folder.path());
     let planned = PlannedRun {
         folder: &folder,
         lock: lock.and(campaign_lock),

@@ -7,12 +7,14 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::open_run::{OpenRun, open};
+use super::output;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::{ResultRow, Status, StatusCounts};
-use crate::report::{counted, duration, grouped, plural_s, printable_line, reasons};
+use crate::report::{counted, duration, grouped, plural_s, reasons};
 use crate::run::Lock;
+use crate::terminal_text::printable_line;
 
 /// How many unknown rows are listed in text and in JSON.
 const LISTED_AS_TEXT: usize = 20;
@@ -55,8 +57,8 @@ pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
         unknown,
     };
     match args.format {
-        cli::OutputFormat::Json => println!("{:#}", as_json(&status)?),
-        cli::OutputFormat::Text => print!("{}", as_text(&status)?),
+        cli::OutputFormat::Json => output::json_line(format_args!("{:#}", as_json(&status)?)),
+        cli::OutputFormat::Text => output::line(as_text(&status)?.trim_end_matches('\n')),
     }
     Ok(ExitCode::Done)
 }

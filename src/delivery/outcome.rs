@@ -14,6 +14,9 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How many characters of an error message are kept.
 const MAX_WORDS: usize = 300;
 
+/// The longest message ID, in bytes: a line of a header (RFC 5322 2.1.1).
+const MAX_ID: usize = 998;
+
 /// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostOutcome {
@@ -53,6 +56,10 @@ pub fn classify(
         Err(error @ PostError::NotConnected(_)) => {
             not_taken(Blame::Server, post_error(error), None)
         }
+        Err(error @ PostError::Untrusted(_)) => PostOutcome::Stop {
+            reason: error.to_string(),
+            not_taken: true,
+        },
         Err(error @ PostError::Broken(_)) => unknown(recipients, post_error(error)),
         Ok(reply) => classify_reply(reply, recipients, now),
     }
@@ -98,6 +105,12 @@ fn recipient(answer: &Answer, to: &Address) -> Settlement {
     match answer.value_for(to).map(str::trim) {
         None | Some("") => Settlement::Unknown {
             error: "the answer does not mention this address".to_owned(),
+        },
+        Some(id) if !id.contains(char::is_whitespace) && id.len() > MAX_ID => Settlement::Unknown {
+            error: format!(
+                "the answer's message ID has {} bytes; the maximum is {MAX_ID}",
+                id.len()
+            ),
         },
         Some(id) if !id.contains(char::is_whitespace) => Settlement::Accepted {
             message_id: id.to_owned(),

@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::finding::{Finding, Severity};
 use crate::frame;
 use crate::render::Prepared;
-use crate::report::{counted, printable_line};
+use crate::report::counted;
+use crate::terminal_text::printable_line;
 
 const PAGE: &str = include_str!("../../templates/preview/contact_sheet.html");
 const STYLE: &str = include_str!("../../templates/preview/contact_sheet.css");

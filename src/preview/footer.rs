@@ -3,7 +3,8 @@
 use console::{Style, measure_text_width, truncate_str};
 
 use super::output_style::OutputStyle;
-use crate::report::{grouped, printable_line};
+use crate::report::grouped;
+use crate::terminal_text::printable_line;
 
 pub(super) struct Footer<'a> {
     /// The position of the row, from 1.

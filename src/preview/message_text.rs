@@ -9,7 +9,8 @@ use super::preheader::preheader;
 use crate::address::Mailbox;
 use crate::message::Message;
 use crate::render::Prepared;
-use crate::report::{grouped, printable, printable_line};
+use crate::report::grouped;
+use crate::terminal_text::{printable, printable_line};
 
 /// The most columns of the inbox line.
 const MAX_INBOX_WIDTH: usize = 76;

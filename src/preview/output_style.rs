@@ -3,7 +3,7 @@
 use console::{Style, strip_ansi_codes};
 
 use crate::clock::Clock;
-use crate::report::{printable, printable_line};
+use crate::terminal_text::{printable, printable_line};
 
 /// How messages are printed.
 #[derive(Clone)]

@@ -107,6 +107,11 @@ pub enum Problem {
     AmbiguousAddressColumn { line: u64, columns: Vec<String> },
     #[error("{} can't be the delimiter", describe_byte(*.0))]
     Delimiter(u8),
+    #[error(
+        "the header has {columns} columns; the maximum is {}",
+        super::MAX_COLUMNS
+    )]
+    TooManyColumns { line: u64, columns: usize },
     #[error("the file has more than {} rows", u32::MAX)]
     TooManyRows { line: u64 },
 }
@@ -125,6 +130,7 @@ impl Problem {
             | Self::DuplicateColumn { line, .. }
             | Self::NoAddressColumn { line, .. }
             | Self::AmbiguousAddressColumn { line, .. }
+            | Self::TooManyColumns { line, .. }
             | Self::TooManyRows { line } => Some(*line),
             Self::InvalidEntries { lines, .. } => lines.first.first().copied(),
         }
@@ -172,6 +178,7 @@ impl Problem {
                     settings.of_key()
                 );
             }
+            Self::TooManyColumns { .. } => "remove columns that no template uses",
             Self::TooManyRows { .. } => "split the file",
         };
         help.to_owned()

@@ -7,7 +7,7 @@ use csv::StringRecord;
 use super::error::Problem;
 use super::notice::Notice;
 use super::padding::trimmed;
-use super::{ADDRESS_COLUMN, ReadSettings};
+use super::{ADDRESS_COLUMN, MAX_COLUMNS, ReadSettings};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvHeader {
@@ -23,6 +23,10 @@ impl CsvHeader {
         line: u64,
         address_column: Option<&str>,
     ) -> Result<Self, Problem> {
+        if record.len() > MAX_COLUMNS {
+            let columns = record.len();
+            return Err(Problem::TooManyColumns { line, columns });
+        }
         let columns = names(record);
         if let Some((first, second)) = duplicate(&columns) {
             return Err(Problem::DuplicateColumn {

@@ -41,6 +41,9 @@ pub use reader::{FileFormat, RecipientReader, RecipientRow};
 pub use row_fault::RowFault;
 pub use suppression_list::SuppressionList;
 
+/// The most columns, as many as a sheet has in Excel.
+const MAX_COLUMNS: usize = 16_384;
+
 /// The default name of the address column.
 const ADDRESS_COLUMN: &str = "email";
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use csv::StringRecord;
@@ -284,8 +285,12 @@ impl Iterator for RecipientReader {
 /// Opens a file that can be read several times.
 fn open_seekable(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
-    if file.metadata()?.is_file() {
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
         return Ok(file);
+    }
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(io::Error::other("it is a device, not a file"));
     }
     Ok(spool(file)?.into_file())
 }

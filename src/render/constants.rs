@@ -12,6 +12,7 @@ use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
 use super::context::{RECIPIENT, ROW};
 use super::explain::Sources;
+use super::limited_output;
 use super::tags::{Tag, TagKind, Token, TokenKind, local_names};
 
 /// The start of the names of the variables and the filter that are added to templates.
@@ -103,7 +104,8 @@ impl Fold<'_> {
         let number = match self.numbers.get(part) {
             Some(number) => *number,
             None => {
-                let output = self.tera.render_str(part, &Context::new(), self.escape);
+                let output =
+                    limited_output::render_part(self.tera, part, &Context::new(), self.escape);
                 let number = output.ok().map(|output| {
                     self.constants.push(output);
                     self.constants.len() - 1

@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use tera::{Error, ErrorKind};
 
 use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
-use super::tags::{Tag, tags};
+use super::limited_output::MAX_OUTPUT;
+use super::tags::{Tag, elif_beyond, tags};
 use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
 use crate::source::Source;
 
 /// The texts of all templates, as the user wrote them.
+/// The most `elif` in one condition.
+const MAX_BRANCHES: usize = 200;
+
 pub(super) struct Sources {
     campaign: Source,
     columns: Vec<String>,
@@ -89,6 +93,14 @@ impl Sources {
             string,
         };
         self.templates.insert(name.to_owned(), template);
+    }
+
+    /// A finding for a template with a condition that has too many branches: Tera recurses into each.
+    pub(super) fn too_many_branches(&self, name: &str) -> Option<Finding> {
+        let template = self.templates.get(name)?;
+        let span = elif_beyond(&template.text, &template.tags, MAX_BRANCHES)?;
+        let message = format!("a condition has more than {MAX_BRANCHES} {{% elif %}}");
+        Some(self.at("template-error", name, span, &message))
     }
 
     /// A finding about a whole template or field.
@@ -196,6 +208,12 @@ impl Sources {
                     format!("there is no template “{missing}” in {TEMPLATES}/"),
                 )
                 .help(format!("{TEMPLATES}/ has: {}", files.join(", ")))
+            }
+            ErrorKind::Io(std::io::ErrorKind::FileTooLarge) => {
+                let message =
+                    format!("the output of the template has more than {MAX_OUTPUT} bytes");
+                self.finding(name, "template-error", message)
+                    .help("check the loops in the template; a message may have 15,000,000 bytes")
             }
             other => {
                 let place = match self.templates.get(name) {

@@ -6,6 +6,7 @@ use tera::{Context, Tera};
 
 use super::constants::Names;
 use super::explain::Sources;
+use super::limited_output;
 use crate::address::Address;
 use crate::campaign::{Campaign, Text, is_template};
 use crate::file_name::composed;
@@ -60,7 +61,9 @@ impl FieldCompiler<'_> {
             return MessageField::constant(name, source.clone());
         }
         self.sources.add_string(&name, text);
-        if let Err(error) = self.tera.add_raw_template(&name, source) {
+        if let Some(finding) = self.sources.too_many_branches(&name) {
+            self.findings.push(finding);
+        } else if let Err(error) = self.tera.add_raw_template(&name, source) {
             self.findings
                 .extend(self.sources.explain_all(&name, &error));
         }
@@ -149,7 +152,7 @@ impl MessageField {
     fn fold(&mut self, tera: &Tera, names: &Names) {
         if self.constant.is_none()
             && names.is_constant_template(tera, &self.name)
-            && let Ok(value) = tera.render(&self.name, &Context::new())
+            && let Ok(value) = limited_output::render(tera, &self.name, &Context::new())
         {
             *self = Self::constant(std::mem::take(&mut self.name), value);
         }

@@ -11,6 +11,7 @@ mod explain;
 mod filters;
 mod hints;
 mod inspection;
+mod limited_output;
 mod limits;
 mod message_fields;
 mod plain_text;

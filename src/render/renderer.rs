@@ -8,6 +8,7 @@ use tera::{Tera, TeraResult};
 use super::constants::{Names, fold_constants};
 use super::context::RowVariables;
 use super::explain::Sources;
+use super::limited_output;
 use super::value_spans::{RenderedHtml, ValueSpans};
 
 pub(super) struct Renderer {
@@ -54,8 +55,8 @@ impl Renderer {
     /// Renders a template as text.
     pub(super) fn line(&self, name: &str, variables: &RowVariables<'_>) -> TeraResult<String> {
         let context = variables.context();
-        let rendered = self.text.folded.render(name, context);
-        rendered.or_else(|_| self.text.written.render(name, context))
+        let rendered = limited_output::render(&self.text.folded, name, context);
+        rendered.or_else(|_| limited_output::render(&self.text.written, name, context))
     }
 
     /// Renders a text part.

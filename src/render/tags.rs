@@ -88,6 +88,28 @@ pub(super) fn tags(template: &str) -> Option<Vec<Tag>> {
     Some(tags)
 }
 
+/// The first `elif` that is beyond this many in one `if`.
+pub(super) fn elif_beyond(template: &str, tags: &[Tag], most: usize) -> Option<Range<usize>> {
+    let mut counts = Vec::new();
+    for tag in tags.iter().filter(|tag| tag.kind == TagKind::Statement) {
+        let first = tag.tokens.first().map_or("", |token| token.text(template));
+        match (first, counts.last_mut()) {
+            ("if", _) => counts.push(0),
+            ("elif", Some(count)) => {
+                *count += 1;
+                if *count > most {
+                    return Some(tag.span.clone());
+                }
+            }
+            ("endif", _) => {
+                counts.pop();
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The names that the template itself gives to values, in loops and with `set`.
 pub(super) fn local_names(template: &str, tags: &[Tag]) -> BTreeSet<String> {
     let mut names = BTreeSet::from(["loop".to_owned()]);

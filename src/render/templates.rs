@@ -44,6 +44,14 @@ pub(super) fn load_templates(
         sources.add_file(name, content);
     }
     sources.add_binary(binary);
+    let names = templates.iter().map(|(name, _)| name);
+    let too_deep: Vec<_> = names
+        .filter_map(|name| sources.too_many_branches(name))
+        .collect();
+    if !too_deep.is_empty() {
+        findings.extend(too_deep);
+        return;
+    }
     // Each file is compiled alone first, so that all syntax errors are reported and not only the first.
     for (name, content) in &templates {
         if let Err(error) = new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
+use super::limited_output;
+
 /// HTML as the templates wrote it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RenderedHtml {
@@ -66,6 +68,7 @@ impl ValueSpans {
 
 impl Write for ValueSpans {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        limited_output::check(self.bytes.len() + bytes.len())?;
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }

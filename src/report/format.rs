@@ -1,6 +1,5 @@
-//! Numbers, durations and text from data, as users see them.
+//! Numbers and durations, as users see them.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -45,29 +44,4 @@ pub(crate) fn duration(time: Duration) -> String {
         left %= length;
     }
     words.join(" ")
-}
-
-/// Text from data that a terminal can show: control characters are made visible.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let harmless = |c: char| matches!(c, '\n' | '\t') || !(c.is_control() || is_bidi_control(c));
-    if text.chars().all(harmless) {
-        return Cow::Borrowed(text);
-    }
-    let shown = text.chars().map(|c| match c {
-        c if harmless(c) => c,
-        '\u{7f}' => '␡',
-        c if (c as u32) < 0x20 => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-        _ => '\u{fffd}',
-    });
-    Cow::Owned(shown.collect())
-}
-
-/// [`printable`] text in one line, so that it can't look like several.
-pub(crate) fn printable_line(text: &str) -> String {
-    printable(&text.replace(['\n', '\t'], " ")).into_owned()
-}
-
-/// Characters that change the direction of the text after them (Unicode UAX 9, explicit formatting).
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tokio::sync::watch;
 
-use super::format::{duration, grouped, printable};
+use super::format::{duration, grouped};
 use crate::delivery::WaitReason;
 use crate::ledger::{LiveCounts, Status, StatusCounts};
 use crate::run::PlanProgress;
+use crate::terminal_text::printable;
 
 /// How often a bar is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
@@ -190,7 +191,12 @@ fn write(style: ProgressStyle, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(D
             silent = 0;
             match style {
                 ProgressStyle::Log => tracing::info!(done = now.done, of = now.of, "{}", now.text),
-                _ => eprintln!("{}/{}: {}", grouped(now.done), grouped(now.of), now.text),
+                _ => eprintln!(
+                    "{}/{}: {}",
+                    grouped(now.done),
+                    grouped(now.of),
+                    printable(&now.text)
+                ),
             }
         }
         last = news;

@@ -1,6 +1,7 @@
 //! `results.csv`: one line per row, in the order of the input.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -240,10 +241,14 @@ fn write_row(
 /// The names of the input's columns, made unique.
 fn input_columns(header: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(header.len());
+    let mut taken: HashSet<String> = COLUMNS.map(str::to_owned).into();
     for name in header {
         let mut name = name.clone();
-        while COLUMNS.contains(&name.as_str()) || (!name.is_empty() && names.contains(&name)) {
+        while taken.contains(&name) {
             name.insert_str(0, INPUT);
+        }
+        if !name.is_empty() {
+            taken.insert(name.clone());
         }
         names.push(name);
     }
@@ -256,11 +261,53 @@ fn unchanged(cell: &str) -> Cow<'_, str> {
     Cow::Borrowed(cell)
 }
 
-/// Makes a spreadsheet read a cell as text that it would read as a formula.
+/// What begins a formula. Excel also takes full-width signs, which Japanese and Chinese keyboards write.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Where a spreadsheet that does not split at commas may begin another cell: in many countries Excel splits
+/// at semicolons, and then it reads quotes inside a line as text.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
+/// Makes a spreadsheet read a cell as text that it would read as a formula: with `'` before the formula, in
+/// each part of the cell that may become a cell of its own.
 fn escaped(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
+    let is_formula = |part: &str| part.trim_start_matches(['"', ' ']).starts_with(FORMULA);
+    let is_escaped = cell.starts_with(FORMULA) || cell.starts_with(['\t', '\r']);
+    if !is_escaped && !cell.split(SEPARATORS).skip(1).any(is_formula) {
+        return Cow::Borrowed(cell);
+    }
+    let mut escaped = String::with_capacity(cell.len() + 8);
+    if is_escaped {
+        escaped.push('\'');
+    }
+    for (number, part) in cell.split_inclusive(SEPARATORS).enumerate() {
+        if number > 0 && is_formula(part) {
+            escaped.push('\'');
+        }
+        escaped.push_str(part);
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_escaped_in_every_part() {
+        for (cell, expected) in [
+            ("x", "x"),
+            ("a;b\tc\nd - e", "a;b\tc\nd - e"),
+            ("=1", "'=1"),
+            ("-1;2", "'-1;2"),
+            ("x;=1+1", "x;'=1+1"),
+            ("x;;+1\t@a\n-2", "x;;'+1\t'@a\n'-2"),
+            ("x; =1", "x;' =1"),
+            ("x;\"=1\"", "x;'\"=1\""),
+            ("＝1;＋1", "'＝1;'＋1"),
+            ("\t=1", "'\t'=1"),
+            ("a@b.example", "a@b.example"),
+        ] {
+            assert_eq!(escaped(cell), expected, "{cell}");
+        }
     }
 }

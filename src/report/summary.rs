@@ -3,12 +3,13 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use super::format::{grouped, plural_s, printable, printable_line};
+use super::format::{grouped, plural_s};
 use crate::api::Dialect;
 use crate::delivery::Ending;
 use crate::ledger::{
     InvalidRows, Ledger, LedgerError, Run, Status, StatusCounts, StatusReason, Target,
 };
+use crate::terminal_text::{printable, printable_line};
 
 /// How many reasons are shown.
 const MAX_REASONS: usize = 12;

@@ -1,6 +1,6 @@
 //! The copy of a campaign in its run's folder: the run never reads the original again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,12 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {
-    fs::copy(from, to).map(drop).map_err(|error| {
+    // Without the permissions of the original: the copy is private, as everything in a run.
+    let copied = File::open(from).and_then(|mut from| {
+        let mut to = File::create(to)?;
+        io::copy(&mut from, &mut to)
+    });
+    copied.map(drop).map_err(|error| {
         let message = format!("can't be copied to {}: {error}", to.display());
         (from.to_owned(), io::Error::new(error.kind(), message))
     })

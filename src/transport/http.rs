@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION, 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::mask::Mask;
 use super::{HttpReply, Lookup, PostError, RequestBody, Transport, http_date};
 use crate::api::{Dialect, EMAILS};
 use crate::campaign::is_loopback;
@@ -56,6 +59,7 @@ pub struct HttpTransport {
     endpoint: Url,
     emails: Url,
     authorization: HeaderValue,
+    mask: Mask,
 }
 
 impl HttpTransport {
@@ -84,6 +88,7 @@ impl HttpTransport {
             endpoint: settings.url.join(settings.dialect.path())?,
             emails: settings.url.join(EMAILS)?,
             authorization: basic(settings.app_key, settings.secret_key)?,
+            mask: Mask::new(settings.app_key, settings.secret_key),
         })
     }
 }
@@ -132,9 +137,9 @@ impl HttpTransport {
                 .map(str::to_owned)
         };
         let retry_after = header(RETRY_AFTER).map(|wait| in_seconds(wait, header(DATE).as_deref()));
-        let location = header(LOCATION);
+        let location = header(LOCATION).map(|location| self.mask.text(location));
         let status = response.status().as_u16();
-        let body = read(response).await?;
+        let body = self.mask.bytes(read(response).await?);
         Ok(HttpReply {
             status,
             retry_after,
@@ -168,7 +173,9 @@ async fn read(mut response: reqwest::Response) -> Result<Bytes, PostError> {
 }
 
 fn failure(error: &reqwest::Error) -> PostError {
-    if error.is_connect() {
+    if let Some(reason) = untrusted(error) {
+        PostError::Untrusted(reason)
+    } else if error.is_connect() {
         PostError::NotConnected(cause(error))
     } else if error.is_timeout() {
         PostError::Broken("no complete answer within the timeout".to_owned())
@@ -177,9 +184,26 @@ fn failure(error: &reqwest::Error) -> PostError {
     }
 }
 
+/// What is wrong with the server's certificate, if that is the error.
+fn untrusted(error: &reqwest::Error) -> Option<String> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(reason)) = error.downcast_ref() {
+            return Some(reason.to_string());
+        }
+        // An I/O error does not name what it holds as its source.
+        let held = error.downcast_ref().and_then(io::Error::get_ref);
+        next = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 /// The innermost error: the outer ones say "error sending request" and the URL.
 fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }

@@ -2,6 +2,7 @@
 
 mod http;
 pub mod lookup;
+mod mask;
 
 use std::future::Future;
 
@@ -43,6 +44,12 @@ pub enum PostError {
     /// DNS, TCP or TLS failed: the request was certainly not taken.
     #[error("no connection: {0}")]
     NotConnected(String),
+    /// The server's certificate is invalid or not trusted (RFC 5280): no later attempt will succeed.
+    #[error(
+        "the server's TLS certificate is not trusted: {0}. If the server is yours, add the certificate of its authority \
+         to those of the system, or name a file with it in SSL_CERT_FILE; then continue with `mailrun resume`"
+    )]
+    Untrusted(String),
     /// Something failed after that: the request may have been taken.
     #[error("{0}")]
     Broken(String),

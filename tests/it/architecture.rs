@@ -46,8 +46,19 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
     imports_only(
         "gateway",
         &[
-            "api", "address", "clock", "durable", "finding", "frame", "html", "message", "pace",
-            "smtp", "source", "web",
+            "api",
+            "address",
+            "clock",
+            "durable",
+            "finding",
+            "frame",
+            "html",
+            "message",
+            "pace",
+            "regular_file",
+            "smtp",
+            "source",
+            "web",
         ],
     );
 }
@@ -104,10 +115,31 @@ fn nothing_below_the_commands_knows_them() {
 fn only_the_commands_see_the_command_line_and_print() {
     let above = |source: &Source| ["commands", "cli", "main"].contains(&source.top());
     only_in(&["clap::", "clap_complete::"], above);
-    only_in(&["println", "print", "stdout"], above);
-    only_in(&["eprintln", "eprint"], |source| {
-        above(source) || source.path == "report/progress.rs"
+}
+
+#[test]
+fn what_is_printed_goes_through_one_module() {
+    let path = |source: &Source| source.path.to_string();
+    only_in(&["stdout"], |source| {
+        [
+            "commands/output.rs",
+            "commands/completions.rs",
+            "commands/preview_terminal.rs",
+        ]
+        .contains(&path(source).as_str())
+            // A child's output.
+            || path(source) == "commands/secret_command.rs"
     });
+    only_in(&["eprintln"], |source| path(source) == "report/progress.rs");
+    for word in ["println", "print!", "eprint!"] {
+        let here: Vec<_> = CRATE
+            .sources
+            .iter()
+            .filter(|it| it.has(word))
+            .map(path)
+            .collect();
+        assert!(here.is_empty(), "{word} is in {here:?}");
+    }
 }
 
 #[test]

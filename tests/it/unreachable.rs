@@ -149,8 +149,7 @@ fn black_hole() -> Nowhere {
 #[test]
 fn a_server_that_cannot_be_reached_has_taken_nothing() {
     let authority = Authority::new();
-    let mut all = untrusted(&authority);
-    all.extend(without_tls());
+    let mut all = without_tls();
     all.push(refusing());
     all.push(behind_a_proxy());
     let unknown = "https://mailrun.invalid/api/".to_owned();
@@ -192,6 +191,28 @@ fn cannot_be_reached(nowhere: &Nowhere, authority: &Authority) {
         error.contains(nowhere.words),
         "{:?}: {error}",
         nowhere.words
+    );
+}
+
+#[test]
+fn a_server_with_an_untrusted_certificate_stops_the_run() {
+    let authority = Authority::new();
+    each(
+        &untrusted(&authority),
+        |nowhere| nowhere.name.to_owned(),
+        |nowhere| {
+            let campaign = Campaign::new()
+                .api(&nowhere.url)
+                .file("authority.pem", authority.pem());
+            let trusted = campaign.path().join("authority.pem");
+            let ran = send(&campaign).env("SSL_CERT_FILE", trusted).run();
+            ran.code(5)
+                .stderr_has("the server's TLS certificate is not trusted")
+                .stderr_has(nowhere.words)
+                .stderr_has("SSL_CERT_FILE");
+            let results = Results::of(ran.run_dir());
+            assert_eq!(results.counts(), [("pending", 3)].into());
+        },
     );
 }
 

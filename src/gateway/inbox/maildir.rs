@@ -12,7 +12,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::gateway::capture::snippet;
-use crate::gateway::store::{NewMessage, Status, Store, StoreError, insert_message};
+use crate::gateway::store::{MAX_SIZE, NewMessage, Status, Store, StoreError, insert_message};
+use crate::regular_file;
 use crate::web::{Mail, MailHeader};
 
 /// How many messages are indexed in one commit.
@@ -96,7 +97,10 @@ impl PolledFolder {
             path: self.path.clone(),
             error,
         };
-        let modified = match fs::metadata(&self.path) {
+        let modified = match fs::symlink_metadata(&self.path) {
+            Ok(folder) if !folder.is_dir() => {
+                return Err(io_error(io::Error::other("it is not a folder")));
+            }
             Ok(folder) => folder.modified().ok(),
             // The first message creates it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -151,14 +155,18 @@ impl MaildirIndex {
             };
             if self.paths.contains_key(&file.name) {
                 moved.push((uid(&file.name), path.to_owned()));
-            } else if let Some(message) = fs::read(path)
-                .ok()
-                .and_then(|raw| message(file, path, &raw))
-            {
-                messages.push(message);
             } else {
-                self.skipped.insert(file.name.clone());
-                continue;
+                let raw = regular_file::read_unlinked(&file.path, MAX_SIZE);
+                if let Err(error) = &raw {
+                    tracing::warn!(file = path, %error, "skipped a file in the outbox");
+                }
+                match raw.ok().and_then(|raw| message(file, path, &raw)) {
+                    Some(message) => messages.push(message),
+                    None => {
+                        self.skipped.insert(file.name.clone());
+                        continue;
+                    }
+                }
             }
             self.paths.insert(file.name.clone(), file.path.clone());
         }

@@ -4,6 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::regular_file;
+
+/// The largest message in an outbox, in bytes. The API allows 15,000,000 before encoding.
+pub(crate) const MAX_SIZE: u64 = 64 << 20;
+
 /// The MIME source of a message, from its row or from the file that the row names. `None` if the message
 /// or its file does not exist.
 ///
@@ -37,7 +42,7 @@ pub(super) fn message_source_in(
     });
     Ok(match parts.optional()? {
         None => None,
-        Some((_, _, Some(path))) => std::fs::read(Path::new(&path)).ok(),
+        Some((_, _, Some(path))) => regular_file::read_unlinked(Path::new(&path), MAX_SIZE).ok(),
         Some((mut head, body, None)) => {
             head.extend_from_slice(&body);
             Some(head)

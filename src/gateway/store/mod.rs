@@ -29,7 +29,7 @@ use self::writer::Writer;
 
 pub use self::error::StoreError;
 pub(super) use self::indexer::EVERY_MESSAGE;
-pub(super) use self::message_source::message_source;
+pub(super) use self::message_source::{MAX_SIZE, message_source};
 pub(super) use self::readers::Readers;
 pub(super) use self::retention::delete_request_if_empty;
 pub(super) use self::rows::{

@@ -120,6 +120,40 @@ impl Run {
         self.spawn().wait()
     }
 
+    /// Runs the command on a pseudo-terminal, types `keys`, and returns everything that reaches the terminal.
+    pub fn on_terminal(mut self, keys: &str) -> String {
+        let (terminal, other_side) = keyboard();
+        let side = || Stdio::from(other_side.try_clone().expect("a descriptor"));
+        self.command.stdin(side()).stdout(side()).stderr(side());
+        let mut child = self.command.spawn().expect("the binary starts");
+        // Only the child holds the other side now, so that reading ends with it.
+        drop(self.command);
+        drop(other_side);
+        let mut terminal = File::from(terminal);
+        let mut typing = terminal.try_clone().expect("a descriptor");
+        typing
+            .write_all(keys.as_bytes())
+            .expect("the terminal takes keys");
+        let reader = std::thread::spawn(move || {
+            let (mut all, mut buffer) = (Vec::new(), [0; 8192]);
+            // Linux reports the end as an error.
+            while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+                all.extend_from_slice(&buffer[..count]);
+            }
+            all
+        });
+        let started = Instant::now();
+        while child.try_wait().expect("a child").is_none() {
+            if started.elapsed() >= LIMIT {
+                let _ = child.kill();
+                panic!("`{}` took more than {LIMIT:?}", self.shown);
+            }
+            std::thread::sleep(POLL);
+        }
+        let all = reader.join().expect("the reader does not panic");
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
     pub fn spawn(mut self) -> Running {
         let keyboard = self.terminal.then(keyboard);
         let stdin = match &keyboard {
