@@ -188,5 +188,43 @@ fn planning(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(stages, render, encode, decode, claim_and_settle, planning);
+/// Compiling templates takes time in proportion to their size: compare the throughputs.
+fn large_templates(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10);
+    for (tags, image) in [(1_000, 0), (8_000, 0), (300, 4 << 20)] {
+        let mut html = "<p>x {{ city }}</p>".repeat(tags);
+        html.push_str(&format!(
+            "<img src=\"data:image/png;base64,{}\">",
+            "A".repeat(image)
+        ));
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).expect("a file");
+        };
+        std::fs::create_dir(dir.path().join("templates")).expect("a folder");
+        write("templates/a.html", &html);
+        write("recipients.csv", "email\n");
+        write(
+            "campaign.toml",
+            "name = \"a\"\n[api]\nsmtp_account = \"1.a.smtp\"\n[message]\nfrom = \"a@b.example\"\nsubject = \"a\"\nhtml = \"a.html\"\n",
+        );
+        let campaign = Campaign::load(dir.path()).expect("a campaign");
+        group.throughput(Throughput::Bytes(html.len() as u64));
+        group.bench_function(format!("{tags} tags, {} MB of image", image >> 20), |b| {
+            b.iter(|| engine(black_box(&campaign)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(
+    stages,
+    render,
+    encode,
+    decode,
+    claim_and_settle,
+    planning,
+    large_templates
+);
 criterion_main!(stages);
