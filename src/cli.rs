@@ -67,7 +67,7 @@ pub(crate) enum CheckFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a campaign that you can try at once with `send --local`
+    /// Create a campaign that you can try right away with `send --local`
     Init(InitArgs),
     /// Find problems in a campaign, its recipients, its templates and every rendered message
     Check(CheckArgs),

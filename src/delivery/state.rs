@@ -24,7 +24,7 @@ pub(crate) enum WaitReason {
     /// Nothing, or a spaced limit.
     #[default]
     Pace,
-    /// The server took nothing; the next attempt is made then.
+    /// The server accepted nothing; the next attempt is made then.
     Server { until: Instant, reason: String },
     /// The daily limit is reached until then.
     DailyLimit(jiff::Timestamp),
@@ -134,7 +134,7 @@ impl DeliveryState {
         self.stop_after_long_trouble(reason);
     }
 
-    /// The server took nothing: all requests pause, and then one goes alone. Requests that were in
+    /// The server accepted nothing: all requests pause, and then one goes alone. Requests that were in
     /// flight together count as one failure, so `started` is when this one left. `busy` says whether
     /// the server itself asked for less. `backoff` maps the number of failures in a row to a pause.
     pub(super) fn server_failed(
@@ -176,7 +176,7 @@ impl DeliveryState {
         if too_long {
             let minutes = PATIENCE.as_secs() / 60;
             self.stop(format!(
-                "the server took nothing for {minutes} minutes: {reason}"
+                "the server accepted nothing for {minutes} minutes: {reason}"
             ));
         }
         too_long
@@ -291,7 +291,7 @@ mod tests {
             fail(&state);
             let reason = state.stop_reason().expect("it stops");
             assert!(
-                reason.starts_with("the server took nothing for 30 minutes: "),
+                reason.starts_with("the server accepted nothing for 30 minutes: "),
                 "{reason}"
             );
         }

@@ -74,7 +74,7 @@ impl Metrics {
         let mut metrics = Self {
             responses,
             request_seconds,
-            messages: counter("messages_taken", "Messages that were taken"),
+            messages: counter("messages_taken", "Messages accepted"),
             refused_recipients: counter(
                 "recipients_refused",
                 "Recipients that were refused in the answer to a request that was taken",
@@ -89,7 +89,7 @@ impl Metrics {
                 "requests_unreadable",
                 "Requests that were not HTTP, or whose head was too large",
             ),
-            faults: counter("faults", "Answers that were spoilt on demand"),
+            faults: counter("faults", "Faulty answers that were asked for"),
             connections: Gauge::default(),
             registry,
         };

@@ -14,6 +14,7 @@ use super::HtmlError;
 use super::body_template::{Bodies, BodyTemplate, Processing, holds_for, influence_of};
 use super::value_spans::RenderedHtml;
 use crate::html::css_influence::CssInfluence;
+use crate::html::marks::has_reserved;
 
 /// The memory that the cache may take, in bytes. Beyond it, new kinds of HTML are processed row by row.
 const MAX_SIZE: usize = 16 << 20;
@@ -122,7 +123,7 @@ impl BodyCache {
         if let Some(template) = templates.unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(template.clone());
         }
-        if !self.has_room() {
+        if !self.has_room() || key.iter().any(|value| has_reserved(value)) {
             return Ok(None);
         }
         let influential = &variant.influence.influential;

@@ -49,8 +49,29 @@ pub(super) struct Applied {
     pub(super) is_shadowed: bool,
 }
 
-/// The declarations that apply to an element, the winning ones last.
-pub(super) type ElementCascade = Vec<Applied>;
+/// The declarations that apply to an element.
+#[derive(Debug)]
+pub(super) struct ElementCascade {
+    /// The winning ones last.
+    pub(super) applied: Vec<Applied>,
+    /// The pairs of declarations that can override each other, the winner second.
+    pairs: Vec<(usize, usize)>,
+}
+
+impl ElementCascade {
+    pub(super) fn new(mut applied: Vec<Applied>, properties: &Properties) -> Self {
+        applied.sort_by_key(|it| (it.important, it.precedence));
+        let mut pairs = Vec::new();
+        for (high, winner) in applied.iter().enumerate() {
+            for (low, other) in applied[..high].iter().enumerate() {
+                if properties.overlap(other.property, winner.property) {
+                    pairs.push((low, high));
+                }
+            }
+        }
+        Self { applied, pairs }
+    }
+}
 
 /// The properties of a document's CSS.
 #[derive(Default)]
@@ -101,10 +122,10 @@ impl Resolution {
 }
 
 /// Resolves the cascade of all elements.
-pub(super) fn resolve<'a>(
+pub(super) fn resolve(
     declarations: &[SheetDeclaration],
     properties: &Properties,
-    elements: impl Iterator<Item = &'a ElementCascade> + Clone,
+    elements: &[&ElementCascade],
 ) -> Resolution {
     let mut resolver = Resolver {
         declarations,
@@ -114,10 +135,14 @@ pub(super) fn resolve<'a>(
     loop {
         resolver.restart();
         let mut conflicts = HashSet::new();
-        while elements.clone().fold(false, |changed, element| {
-            resolver.adjust(element, &mut conflicts) || changed
-        }) {}
-        for element in elements.clone() {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for element in elements {
+                changed |= resolver.adjust(element, &mut conflicts);
+            }
+        }
+        for element in elements {
             resolver.verify(element, &mut conflicts);
         }
         if conflicts.is_empty() {
@@ -170,8 +195,12 @@ impl Resolver<'_> {
     /// Adjusts the sheet to an element. Returns whether anything changed.
     fn adjust(&mut self, element: &ElementCascade, conflicts: &mut HashSet<String>) -> bool {
         let mut changed = false;
-        for (low, high) in self.view(element).pairs() {
+        for (low, high) in &element.pairs {
             let view = self.view(element);
+            let (low, high) = (*low, *high);
+            if !view.is_active(low) || !view.is_active(high) {
+                continue;
+            }
             let Some(kept) = view.kept(high) else {
                 continue;
             };
@@ -184,7 +213,7 @@ impl Resolver<'_> {
         }
         let view = self.view(element);
         let mut repeated = Vec::new();
-        for (applied, importance) in element.iter().zip(view.inline_importance()) {
+        for (applied, importance) in element.applied.iter().zip(view.inline_importance()) {
             match (importance, applied.origin) {
                 (Some(it), _) if !it.is_in_conflict => {}
                 (Some(_), Origin::Sheet(number)) => repeated.push(number),
@@ -211,7 +240,7 @@ impl Resolver<'_> {
             let both_inline = |a: Strength, b: Strength| a.level % 2 == 1 && a.level == b.level;
             if weaker >= stronger && !both_inline(weaker, stronger) {
                 for index in [low, high] {
-                    let group = self.properties.group(element[index].property);
+                    let group = self.properties.group(element.applied[index].property);
                     conflicts.insert(group.to_owned());
                 }
             }
@@ -244,34 +273,24 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// The pairs of declarations that can override each other, the winner second.
     fn pairs(&self) -> Vec<(usize, usize)> {
-        let mut pairs = Vec::new();
-        for high in 1..self.element.len() {
-            for low in 0..high {
-                let (a, b) = (self.element[low].property, self.element[high].property);
-                if self.properties.overlap(a, b) && self.is_active(low) && self.is_active(high) {
-                    pairs.push((low, high));
-                }
-            }
-        }
+        let pairs = self.element.pairs.iter().copied();
         pairs
+            .filter(|(low, high)| self.is_active(*low) && self.is_active(*high))
+            .collect()
     }
 
     /// Whether a declaration is anywhere after inlining, and about a property that is inlined.
     fn is_active(&self, index: usize) -> bool {
-        let applied = &self.element[index];
+        let applied = &self.element.applied[index];
         let is_there = self.is_inline(index) || self.sheet_importance(index).is_some();
-        is_there
-            && !self
-                .resolution
-                .excluded
-                .contains(self.properties.group(applied.property))
+        let name = &self.properties.names[applied.property];
+        is_there && !self.resolution.is_excluded(name)
     }
 
     /// The number of a declaration that stays in the sheet alone.
     fn kept(&self, index: usize) -> Option<usize> {
-        match self.element[index].origin {
+        match self.element.applied[index].origin {
             Origin::Sheet(number) => {
                 (self.declarations[number].role == Role::Kept).then_some(number)
             }
@@ -280,12 +299,12 @@ impl View<'_> {
     }
 
     fn is_inline(&self, index: usize) -> bool {
-        self.kept(index).is_none() && !self.element[index].is_shadowed
+        self.kept(index).is_none() && !self.element.applied[index].is_shadowed
     }
 
     /// Whether a declaration is important in the sheet; `None` if it is not there.
     fn sheet_importance(&self, index: usize) -> Option<bool> {
-        let Origin::Sheet(number) = self.element[index].origin else {
+        let Origin::Sheet(number) = self.element.applied[index].origin else {
             return None;
         };
         match self.declarations[number].role {
@@ -297,7 +316,7 @@ impl View<'_> {
     }
 
     fn inline_importance(&self) -> Vec<Option<InlineImportance>> {
-        let count = self.element.len();
+        let count = self.element.applied.len();
         // What it must beat that is important in the sheet, and what must beat it.
         let (mut must, mut must_not) = (vec![false; count], vec![false; count]);
         let pairs = self.pairs();
@@ -311,7 +330,7 @@ impl View<'_> {
             }
         }
         let mut important: Vec<bool> = (0..count)
-            .map(|index| (self.element[index].important || must[index]) && !must_not[index])
+            .map(|index| (self.element.applied[index].important || must[index]) && !must_not[index])
             .collect();
         // One that is beaten in the attribute by another can't be important if that is not.
         for (low, high) in pairs.iter().rev() {
@@ -321,7 +340,7 @@ impl View<'_> {
         }
         (0..count)
             .map(|index| {
-                let is_repeated = matches!(self.element[index].origin,
+                let is_repeated = matches!(self.element.applied[index].origin,
                     Origin::Sheet(number) if self.resolution.repeated.contains(&number));
                 self.is_inline(index).then_some(InlineImportance {
                     important: important[index],
@@ -338,7 +357,7 @@ impl View<'_> {
         Strength {
             level,
             precedence: match level % 2 {
-                0 => self.element[index].precedence,
+                0 => self.element.applied[index].precedence,
                 _ => (0, index),
             },
         }

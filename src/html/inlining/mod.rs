@@ -35,7 +35,9 @@ pub(crate) fn inline_css(html: &str) -> String {
     let mut document = parse(html);
     let elements = Elements::of(&document);
     let sheets = Sheets::of(&document, &elements);
-    let cascades = Cascades::of(&sheets, &elements);
+    let Some(cascades) = Cascades::of(&sheets, &elements) else {
+        return html.to_owned();
+    };
     let resolution = cascades.resolve();
     let styles = cascades.style_attributes(&resolution);
     let texts = sheets.rewritten(&resolution);

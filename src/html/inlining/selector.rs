@@ -122,12 +122,12 @@ impl Reader {
                     }
                     continue;
                 }
-                Token::IDHash(ref name) => self.offer_key(3, format!("#{name}")),
+                Token::IDHash(ref name) => self.offer_key(3, &format!("#{name}")),
                 Token::Delim('.') => {
                     let name = input.expect_ident().ok()?.to_string();
-                    self.offer_key(2, format!(".{name}"));
+                    self.offer_key(2, &format!(".{name}"));
                 }
-                Token::Ident(ref name) => self.offer_key(1, name.to_string()),
+                Token::Ident(ref name) => self.offer_key(1, name),
                 Token::SquareBracketBlock => skip_block(input),
                 Token::Delim('*') => {}
                 _ => return None,
@@ -156,7 +156,7 @@ impl Reader {
         self.subject.push_str(text);
     }
 
-    fn offer_key(&mut self, rank: u8, key: String) {
+    fn offer_key(&mut self, rank: u8, key: &str) {
         if self.key.as_ref().is_none_or(|(best, _)| *best < rank) {
             self.key = Some((rank, key.to_lowercase()));
         }

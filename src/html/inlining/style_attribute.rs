@@ -16,6 +16,10 @@ const NOT_SHOWN: [&str; 8] = [
     "head", "title", "meta", "link", "base", "style", "script", "template",
 ];
 
+/// The most pairs of declarations that are compared. A page with more is not inlined, because it would take
+/// seconds.
+const MAX_PAIRS: usize = 20_000_000;
+
 /// The cascades of a page's elements.
 pub(super) struct Cascades<'a> {
     sources: Vec<&'a SourceDeclaration>,
@@ -34,10 +38,11 @@ struct StyledElement {
 }
 
 impl<'a> Cascades<'a> {
-    pub(super) fn of(sheets: &'a Sheets, elements: &Elements<'_>) -> Self {
+    /// `None` if the page has too many declarations.
+    pub(super) fn of(sheets: &'a Sheets, elements: &Elements<'_>) -> Option<Self> {
         let mut properties = Properties::default();
         let (mut sources, mut declarations) = (Vec::new(), Vec::new());
-        let mut cascades: Vec<ElementCascade> = vec![Vec::new(); elements.elements.len()];
+        let mut cascades: Vec<Vec<Applied>> = vec![Vec::new(); elements.elements.len()];
         for (_, part, rule) in sheets.parts() {
             for declaration in &rule.declarations {
                 sources.push(declaration);
@@ -59,6 +64,7 @@ impl<'a> Cascades<'a> {
             }
         }
         let mut styled = Vec::new();
+        let mut declaration_pairs = 0;
         for (number, mut cascade) in cascades.into_iter().enumerate() {
             let element = elements.elements[number].value();
             if cascade.is_empty() || NOT_SHOWN.contains(&element.name()) {
@@ -73,12 +79,15 @@ impl<'a> Cascades<'a> {
                 precedence: (u32::MAX, index),
                 is_shadowed: false,
             }));
-            cascade.sort_by_key(|it| (it.important, it.precedence));
+            declaration_pairs += cascade.len().pow(2);
+            if declaration_pairs > MAX_PAIRS {
+                return None;
+            }
             styled.push(StyledElement {
                 number,
                 text,
                 attribute,
-                cascade,
+                cascade: ElementCascade::new(cascade, &properties),
             });
         }
         let mut cascades = Self {
@@ -88,14 +97,14 @@ impl<'a> Cascades<'a> {
             elements: styled,
         };
         cascades.mark_shadowed();
-        cascades
+        Some(cascades)
     }
 
     /// Marks the declarations that a later one of the same property makes useless in every client.
     fn mark_shadowed(&mut self) {
         for element in &mut self.elements {
             let mut universal = HashSet::new();
-            for applied in element.cascade.iter_mut().rev() {
+            for applied in element.cascade.applied.iter_mut().rev() {
                 let declaration = match applied.origin {
                     Origin::Sheet(number) if self.declarations[number].role == Role::Kept => {
                         continue;
@@ -114,8 +123,10 @@ impl<'a> Cascades<'a> {
     }
 
     pub(super) fn resolve(&self) -> Resolution {
-        let cascades = self.elements.iter().map(|element| &element.cascade);
-        resolve(&self.declarations, &self.properties, cascades)
+        let cascades: Vec<_> = (self.elements.iter())
+            .map(|element| &element.cascade)
+            .collect();
+        resolve(&self.declarations, &self.properties, &cascades)
     }
 
     /// The `style` attributes that change, with their elements' numbers.
@@ -144,7 +155,7 @@ impl<'a> Cascades<'a> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let mut attribute = AttributeText::new(&element.text);
         let mut has_attribute = false;
-        for (applied, important) in element.cascade.iter().zip(importance) {
+        for (applied, important) in element.cascade.applied.iter().zip(importance) {
             let Some(important) = *important else {
                 continue;
             };

@@ -153,6 +153,13 @@ fn fallbacks_and_valid_values_stay() {
 }
 
 #[test]
+fn a_page_with_too_many_declarations_is_not_inlined() {
+    let css = "p{top:0;top:1px}".repeat(2000);
+    let body = "<p>x</p>".repeat(20);
+    assert_inlined(&css, &body, &body, &css);
+}
+
+#[test]
 fn rules_that_outlook_uses_stay() {
     assert_inlined(
         ".a { width: 10px } .b { width: 20px }",

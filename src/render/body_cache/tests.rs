@@ -217,6 +217,22 @@ fn the_cache_has_a_limit() {
 }
 
 #[test]
+fn values_that_contain_marks_stay_as_they_are() {
+    let cache = BodyCache::new(Processing {
+        inline_css: false,
+        text: true,
+    });
+    let template = "<style>p{color:red}</style><p class='§'>§</p>";
+    for class in ["a".to_owned(), mark(1)] {
+        let bodies = cache
+            .bodies(render(template, &[class.clone(), "Ann".to_owned()]), true)
+            .expect("HTML");
+        let html = bodies.bodies.html;
+        assert!(html.contains(&format!("class='{class}'")), "{html}");
+    }
+}
+
+#[test]
 fn values_that_contain_marks_do_not_affect_other_rows() {
     let cache = BodyCache::new(PROCESSING);
     let template = TEMPLATES[0];
