@@ -138,9 +138,11 @@ fn every_rule_is_silent_where_it_should_be() {
     });
 }
 
+type Change = fn(Campaign) -> Campaign;
+
 /// A column whose values are all bad, a change to the good campaign that uses it, and the rule that finds them. `§` is
 /// the number of the row.
-const BAD_VALUES: [(&str, fn(Campaign) -> Campaign, &str); 16] = [
+const BAD_VALUES: [(&str, Change, &str); 16] = [
     ("x§ null", |good| good, "value-null"),
     ("1,§E+09", |good| good, "value-mangled"),
     ("*|F§|*", |good| good, "tag-in-value"),
