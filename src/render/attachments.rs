@@ -169,6 +169,9 @@ fn refused(error: &PathError, path: &AttachmentPath) -> Box<Finding> {
             "correct the cell; a row can choose only among the files in that folder".to_owned()
         }
         (PathError::Protected(_), _) => "keep the attachments in a folder of their own, and write it in the path: \"files/{{ name }}\"".to_owned(),
+        (PathError::Missing(..), None) if path.path.to_string_lossy().contains('\\') => {
+            "write / between folders, not \\".to_owned()
+        }
         _ => "attach files from inside the campaign's folder".to_owned(),
     };
     let (code, problem) = match error {
@@ -181,7 +184,7 @@ fn refused(error: &PathError, path: &AttachmentPath) -> Box<Finding> {
     };
     let finding = Finding::error(code, Place::default(), error.to_string());
     // The rows of a list may each name another file.
-    let kind = format!("attachment {} {problem}", path.position);
+    let kind = format!("attachment {} {problem}: {help}", path.position);
     Box::new(finding.kind(kind).help(help))
 }
 

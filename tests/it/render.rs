@@ -718,6 +718,18 @@ fn several_files_in_a_cell_are_several_attachments() {
     let finding = report.about("a.txt;b.txt");
     let path = r#"{{ files | split(pat=";") | nth(n=0) }}"#;
     finding.is("attachment", "can't open").helps(path);
+    let folders = "email,files\nann@one.example,a.txt;b.txt\nbob@two.example,x\\a.txt\n";
+    let report = check(&campaign.recipients(folders));
+    report
+        .about("x\\")
+        .is("attachment", "a.txt")
+        .helps("write /");
+    let campaign = Campaign::new()
+        .set("message.subject", "x")
+        .template("newsletter.html", "<p>x</p>")
+        .recipients(csv)
+        .file("a.txt", "a")
+        .file("b.txt", "b");
     let second = path.replace("n=0", "n=1");
     let mails = messages(&attaching(campaign, &[(path, false), (&second, false)]));
     let counts: Vec<_> = mails.iter().map(|mail| mail.attachments.len()).collect();

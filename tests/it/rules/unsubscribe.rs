@@ -34,6 +34,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unsubscribe-value", |good| {
         good.set(LIST, "leave@sender.example")
     }),
+    Case::new("unsubscribe-value", |good| {
+        good.set(LIST, "<https://sender.example/u?n=Ann {{ token }}>")
+    })
+    .rows(&[1, 2, 3]),
     Case::new("unsubscribe-https", |good| {
         to_many(good.set(LIST, "<mailto:leave@sender.example>").unset(POST))
     }),

@@ -151,6 +151,8 @@ struct Uris<'a> {
     secure: usize,
     /// Whether there is an `http:` address.
     plain: bool,
+    /// Whether an address contains white space.
+    spaced: bool,
     /// Whether the header is a list of addresses in angle brackets.
     valid: bool,
 }
@@ -177,6 +179,7 @@ impl<'a> Uris<'a> {
     }
 
     fn take(&mut self, uri: &'a str) {
+        self.spaced |= uri.contains(char::is_whitespace);
         let begins = |scheme: &str| {
             let start = uri.get(..scheme.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -222,6 +225,10 @@ fn check(
     post: Option<&str>,
     add: &mut impl FnMut(Finding),
 ) {
+    if !uris.valid && uris.spaced {
+        let finding = VALUE.found("an address in List-Unsubscribe contains a space");
+        return add(finding.help("encode values: {{ … | urlencode }}"));
+    }
     if !uris.valid {
         let finding = VALUE.found("List-Unsubscribe is not a list of addresses in angle brackets");
         return add(finding.help("write <https://…>, or <https://…>, <mailto:…>"));
