@@ -239,7 +239,7 @@ pub(crate) struct StatusArgs {
 pub(crate) struct ResultsArgs {
     /// Run folder, or a campaign for its newest run
     pub(crate) run: PathBuf,
-    /// File to write, or `-` for standard output [default: results.csv in the run folder]
+    /// File to write, or `-` for standard output [default: results.csv in the run folder; with `--raw`, `-`]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Don't escape spreadsheet formulas, so that the file can be used as recipients

@@ -22,6 +22,8 @@ const VOID: [&str; 14] = [
 ];
 /// A table may add `<tbody>` and `<tr>`.
 const TABLE_DEPTH: usize = 3;
+/// The most elements that the parser adds around a tag, such as `<tbody>` and `<tr>` around `<td>`.
+const IMPLIED: usize = 2;
 /// The most elements that misnested formatting adds at one tag (the adoption agency algorithm).
 const MISNESTED: usize = 32;
 
@@ -88,7 +90,7 @@ impl UpperBound {
                 }
                 self.css.start();
                 self.is_irregular |= IRREGULAR.contains(&&**name);
-                self.elements += 1 + self.formatting;
+                self.elements += 1 + IMPLIED + self.formatting;
                 if FORMATTING.contains(&&**name) {
                     self.formatting += 1;
                     // An open `<a>` or `<nobr>` is closed by the next one.

@@ -40,3 +40,83 @@ pub(super) fn push_words(value: &str, out: &mut String) {
         blank = is_blank;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::html::{Unprocessed, guarded, inline_css};
+
+    /// Tags in any order, tables above all.
+    fn html() -> impl Strategy<Value = String> {
+        let parts = proptest::sample::select(vec![
+            "<style>td:first-child,p>b{color:red;display:block}</style>",
+            "<table>",
+            "<tr>",
+            "<td>",
+            "<td colspan=2>",
+            "<td rowspan=2>",
+            "<td colspan=0 rowspan=0>",
+            "<th rowspan=3 colspan=3>",
+            "<tbody>",
+            "<thead>",
+            "<caption>",
+            "<col>",
+            "<p>",
+            "<div style='display:none'>",
+            "<b>",
+            "<a href='https://x.example/'>",
+            "<img src=x alt='y'>",
+            "<ul>",
+            "<ol start=-3>",
+            "<li>",
+            "<blockquote>",
+            "<pre>",
+            "<br>",
+            "<hr>",
+            "<dl>",
+            "<dt>",
+            "<dd>",
+            "<h1>",
+            "<sup>",
+            "<svg>",
+            "<select>",
+            "<s>",
+            "<code>",
+            "</table>",
+            "</tr>",
+            "</td>",
+            "</p>",
+            "</div>",
+            "</b>",
+            "</a>",
+            "</ul>",
+            "</ol>",
+            "</li>",
+            "</blockquote>",
+            "</pre>",
+            "</dl>",
+            "</h1>",
+            "</svg>",
+            "</select>",
+            "word ",
+            "a\u{300}\u{200b}",
+            "漢字",
+            "\u{ad}",
+            " \t\n ",
+            "\u{1f468}\u{200d}\u{1f469}",
+        ]);
+        proptest::collection::vec(parts, 0..50).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_html_makes_a_library_panic(html in html()) {
+            let result = guarded(&html, || plain_text(&inline_css(&html)).is_ok());
+            if let Err(Unprocessed::Panic(panic)) = result {
+                prop_assert!(false, "{panic}: {html}");
+            }
+        }
+    }
+}

@@ -20,6 +20,9 @@ pub(super) const AS_TEXT: Rule = Rule::warning("html-as-text")
     .source("the text of the message, as readers see it")
     .example("`Garden &amp; Home` in a cell, `&amp;nbsp;` in a template");
 
+/// In how many texts the place of a value is looked up: each look-up compares all tags of the templates.
+const MAX_PLACES: usize = 200;
+
 static HTML: LazyLock<Regex> = LazyLock::new(|| {
     let tag = r#"</?(?:a|abbr|b|big|blockquote|body|br|center|code|div|em|font|h[1-6]|head|hr|html|i|img|li|ol|p|pre|s|small|span|strong|style|sub|sup|table|tbody|td|th|tr|u|ul)(?:\s+[a-z-]+=(?:"[^"]*"|'[^']*'|[^\s"'>]+))*\s*/?>"#;
     let entity = r"&(?:amp|lt|gt|quot|apos|nbsp|shy|zwnj|copy|reg|trade|euro|pound|deg|times|middot|bull|hellip|[mn]dash|[lr]aquo|[lrsb][sd]quo|bdquo|szlig|[ao]elig|[a-z](?:acute|grave|circ|uml|tilde|cedil|ring|caron|ogon|slash|strok)|#[0-9]{2,6}|#x[0-9a-f]{2,5});";
@@ -48,8 +51,13 @@ pub(super) fn row_checks(context: &MessageContext<'_>, sink: &FindingSink<'_>) -
     };
     let texts = readable_texts(page).filter(|(_, text)| is_marked(text));
     let values: Vec<_> = texts
-        .flat_map(|(index, text)| {
-            let placed = at_text_of(context, page, index, AS_TEXT.found(""));
+        .enumerate()
+        .flat_map(|(count, (index, text))| {
+            let finding = AS_TEXT.found("");
+            let placed = match count < MAX_PLACES {
+                true => at_text_of(context, page, index, finding),
+                false => context.shared.locator.somewhere(finding),
+            };
             mark_numbers(text).map(move |number| (number, placed.clone()))
         })
         .collect();
