@@ -96,7 +96,7 @@ fn print(
         return Ok(());
     };
     match prepared.engine.prepare(&first.row) {
-        Ok(message) => output::line(format_args!(
+        Ok(message) => output::coloured_line(format_args!(
             "\n{}",
             preview::message_text(&message, None, &output_style())
         )),

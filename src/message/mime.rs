@@ -321,7 +321,7 @@ fn disposition<'x>(file: &File<'_>) -> HeaderType<'x> {
             .attribute("filename", file.name.to_string())
             .into();
     }
-    // Many mail programs decode `=?` in a quoted name. None does so in the syntax of RFC 2231.
+    // Many mail clients decode `=?` in a quoted name. None does so in the syntax of RFC 2231.
     Raw::new(format!(
         "{kind}; filename*=utf-8''{}",
         percent_encoded(&file.name)

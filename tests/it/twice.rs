@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
@@ -16,14 +16,21 @@ fn slow() -> FakeApi {
     FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(1500)))
 }
 
-/// A template that is a pipe: reading it blocks forever.
-const TEMPLATE: &str = "templates/never.html";
-
-/// A `send` that plans forever, because it waits for [`TEMPLATE`].
+/// A `send` that is stopped while it plans. Its list is long, so that it is stopped in time.
 fn planning(campaign: &Campaign, more: &[&str]) -> Running {
-    let pipe = campaign.path().join(TEMPLATE);
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
-    sending(campaign, more, "frozen")
+    let list = campaign.path().join("recipients.csv");
+    let rows = std::fs::read(&list).expect("a list");
+    let long = (0..200_000).map(|row| format!("r{row}@one.example,Name\n"));
+    std::fs::write(
+        &list,
+        format!("email,first_name\n{}", long.collect::<String>()),
+    )
+    .expect("room");
+    let running = sending(campaign, more, "frozen");
+    let pid = Pid::from_raw(running.pid() as i32).expect("a process");
+    kill_process(pid, Signal::STOP).expect("it plans");
+    std::fs::write(&list, rows).expect("room");
+    running
 }
 
 /// A `send` whose run has this file.
@@ -33,11 +40,6 @@ fn sending(campaign: &Campaign, more: &[&str], file: &str) -> Running {
     let made = |run: &PathBuf| !before.contains(run) && run.join(file).exists();
     running.wait_until(file, |_| campaign.runs().iter().any(made));
     running
-}
-
-/// Removes the file that [`planning`] waits for.
-fn unblock(campaign: &Campaign) {
-    std::fs::remove_file(campaign.path().join(TEMPLATE)).expect("the pipe");
 }
 
 #[track_caller]
@@ -81,8 +83,6 @@ fn the_second_send_refuses_while_the_first_plans() {
     }
     assert_eq!(api.requests().len(), 0);
     running.kill();
-    // Not earlier: a `send` that has not read it yet would continue without it.
-    unblock(&campaign);
     send(&campaign).run().code(0);
     assert_eq!(api.taken().len(), 3);
 }
@@ -214,7 +214,6 @@ fn no_obstacle(api: &FakeApi, die: impl FnOnce(Campaign) -> Campaign) {
 fn a_process_that_died_before_it_had_a_ledger_blocks_nothing() {
     no_obstacle(&FakeApi::taking_all(), |campaign| {
         planning(&campaign, &["--except-sent"]).kill();
-        unblock(&campaign);
         campaign
     });
 }
@@ -236,7 +235,6 @@ fn a_folder_where_a_process_died_while_it_planned_can_be_used() {
     let dir = campaign.path().join("runs/mine");
     let more = ["--run-dir", dir.to_str().expect("UTF-8")];
     planning(&campaign, &more).kill();
-    unblock(&campaign);
     send(&campaign).args(more).run().code(0);
     assert_eq!(Results::of(&dir).counts(), [("accepted", 3)].into());
     send(&campaign)
@@ -255,7 +253,6 @@ fn a_folder_with_more_than_an_incomplete_run_is_left_alone() {
     planning(&campaign, &[]).kill();
     let half = campaign.only_run();
     std::fs::write(half.join("notes.txt"), "mine").expect("a file");
-    unblock(&campaign);
     send(&campaign).run().code(0);
     assert_eq!(
         std::fs::read_to_string(half.join("notes.txt")).expect("it is there"),

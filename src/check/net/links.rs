@@ -36,7 +36,7 @@ pub(super) const DOWNGRADED: Rule = Rule::warning("link-downgraded")
 pub(super) const TLS: Rule = Rule::warning("link-tls")
     .network()
     .finds("a link or image whose server has no valid certificate")
-    .why("Browsers show a warning instead of the page, and mail programs don't load the image.")
+    .why("Browsers show a warning instead of the page, and mail clients don't load the image.")
     .fix("Renew the certificate, or use a host that has a valid one.")
     .source("RFC 9110 4.3.4")
     .example("a certificate that has expired");

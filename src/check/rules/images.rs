@@ -33,7 +33,7 @@ const LEFTOVER: Rule = Rule::error("image-leftover")
     .example("`<img src=\"*|IMAGE:LOGO|*\">`");
 
 const BROKEN: Rule = Rule::error("image-broken")
-    .finds("an image whose `src` is not a valid address, or not one that mail programs load")
+    .finds("an image whose `src` is not a valid address, or not one that mail clients load")
     .why("The image does not load.")
     .fix("Write `https://host/path`.")
     .source("WHATWG URL 4.4")
@@ -55,7 +55,7 @@ const PRIVATE: Rule = Rule::warning("image-private")
 
 const HTTP: Rule = Rule::warning("image-http")
     .finds("an image that is loaded without encryption")
-    .why("Mail programs on the web may block it, because their own pages are encrypted.")
+    .why("Mail clients on the web may block it, because their own pages are encrypted.")
     .fix("Write `https://` if the host supports it.")
     .source("W3C Mixed Content 4")
     .example("`<img src=\"http://acme.example/logo.png\">`");

@@ -21,7 +21,7 @@ const MISSING: Rule = Rule::error("image-cid-missing")
 
 const UNUSED: Rule = Rule::warning("image-cid-unused")
     .finds("an attachment with `inline = true` that the HTML does not show")
-    .why("Mail programs show it as an ordinary file, or hide it.")
+    .why("Mail clients show it as an ordinary file, or hide it.")
     .fix("Write `<img src=\"cid:NAME\">` where it belongs, or remove `inline`.")
     .source("RFC 2387 3.4")
     .example("`inline = true`, and no `cid:` with its name");
@@ -35,7 +35,7 @@ const HEAVY: Rule = Rule::warning("image-heavy")
 
 const NAME: Rule = Rule::warning("image-cid-name")
     .finds("an inline image whose name has spaces, letters outside ASCII or other characters that URLs encode")
-    .why("Some mail programs decode the `cid:` address before they look for the image, and others don't, so some readers may not see it.")
+    .why("Some mail clients decode the `cid:` address before they look for the image, and others don't, so some readers may not see it.")
     .fix("Rename the file: letters from a to z, digits, `-`, `_` and `.` work everywhere.")
     .source("RFC 2392 2, erratum 454")
     .example("`path = \"logo small.png\"` and `<img src=\"cid:logo%20small.png\">`");
@@ -198,7 +198,7 @@ fn unsafe_names(message: &Message) -> impl Iterator<Item = Finding> + '_ {
     let files = inline_files(message).filter(|file| !is_content_id(&file.name));
     files.map(|file| {
         let message = format!(
-            "{} has characters in its name that URLs encode, so some mail programs may not show it",
+            "{} has characters in its name that URLs encode, so some mail clients may not show it",
             file.name
         );
         let help = "rename it: letters from a to z, digits, - and _ work everywhere";

@@ -51,7 +51,7 @@ const BROKEN: Rule = Rule::error("link-broken")
 
 const SCRIPT: Rule = Rule::error("link-script")
     .finds("a link that runs a script or contains a page")
-    .why("Mail programs remove such links for safety.")
+    .why("Mail clients remove such links for safety.")
     .fix("Link to a page on the web.")
     .source("RFC 2854 7; what Gmail and Outlook strip")
     .example("`<a href=\"javascript:void(0)\">`");
@@ -79,14 +79,14 @@ const HTTP: Rule = Rule::note("link-http")
 
 const TEXT: Rule = Rule::warning("link-text")
     .finds("a link whose text is the address of another site than the one it leads to")
-    .why("Phishing works like this, so mail programs warn about it or block the link.")
+    .why("Phishing works like this, so mail clients warn about it or block the link.")
     .fix("Write words as the text of the link, or the address that it leads to.")
     .source("SpamAssassin HTTPS_HTTP_MISMATCH (0.1)")
     .example("`<a href=\"https://track.example/1\">https://acme.example</a>`");
 
 const MAILTO: Rule = Rule::warning("link-mailto")
     .finds("a `mailto:` link without a valid address")
-    .why("Mail programs open an empty message, or nothing.")
+    .why("Mail clients open an empty message, or nothing.")
     .fix("Write `mailto:name@example.com`.")
     .source("RFC 6068 2")
     .example("`<a href=\"mailto:hello at acme.example\">`");

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 
 const URI: Rule = Rule::warning("list-uri")
     .finds("a URI in a `List-…` header with characters outside ASCII, or with more than 900 characters")
-    .why("URIs are ASCII, and a header line has at most 998 characters. Servers on the way encode or cut such a header, and mail programs then show no way to unsubscribe.")
+    .why("URIs are ASCII, and a header line has at most 998 characters. Servers on the way encode or cut such a header, and mail clients then show no way to unsubscribe.")
     .fix("Encode values: `{{ city | urlencode }}`. Write a shorter address.")
     .source("RFC 3986 2, RFC 2047 5, RFC 5322 2.1.1")
     .example("`List-Unsubscribe = \"<https://acme.example/u?city={{ city }}>\"` for `Łódź`");

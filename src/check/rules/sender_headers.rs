@@ -32,7 +32,7 @@ const FEEDBACK: Rule = Rule::warning("feedback-id")
 
 const AUTOMATIC: Rule = Rule::warning("header-automatic")
     .finds("an `Auto-Submitted` or `Precedence` header that does not fit a mailing")
-    .why("Mail programs and auto-responders decide by these headers how to treat a message.")
+    .why("Mail clients and auto-responders decide by these headers how to treat a message.")
     .fix("Remove the header, or write `Auto-Submitted: auto-generated` or `Precedence: bulk`.")
     .source("RFC 3834 5, RFC 2076 3.9")
     .example("`Auto-Submitted = \"auto-replied\"`, `Precedence = \"urgent\"`");

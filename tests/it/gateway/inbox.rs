@@ -623,7 +623,7 @@ fn a_runs_outbox_opens_in_the_inbox() {
     running.signal(Signal::INT);
     running.wait().code(0);
 
-    // Reopened, it remembers what was read, and finds a file that a mail program has moved.
+    // Reopened, it remembers what was read, and finds a file that a mail client has moved.
     let new = run.join("outbox/new");
     let file = std::fs::read_dir(&new)
         .expect("an outbox")

@@ -60,15 +60,14 @@ fn saves_are_followed_of_recipients_elsewhere_that_were_invalid_or_missing() {
 #[test]
 fn saves_are_followed_through_symbolic_links() {
     let campaign = Campaign::new();
-    let elsewhere = tempfile::tempdir().expect("a folder");
+    let elsewhere = campaign.path().join("elsewhere");
     let templates = campaign.path().join("templates");
-    let html = elsewhere.path().join("newsletter.html");
-    fs::rename(templates.join("newsletter.html"), &html).expect("it exists");
-    fs::remove_dir(&templates).expect("it is empty");
-    std::os::unix::fs::symlink(elsewhere.path(), &templates).expect("a link");
+    let html = elsewhere.join("newsletter.html");
+    fs::rename(&templates, &elsewhere).expect("it exists");
+    std::os::unix::fs::symlink(&elsewhere, &templates).expect("a link");
     // A link to a parent folder.
-    std::os::unix::fs::symlink(".", elsewhere.path().join("again")).expect("a link");
-    fs::remove_file(elsewhere.path().join("again")).expect("it exists");
+    std::os::unix::fs::symlink(".", elsewhere.join("again")).expect("a link");
+    fs::remove_file(elsewhere.join("again")).expect("it exists");
     std::os::unix::fs::symlink(campaign.path(), campaign.path().join("again")).expect("a link");
     let preview = Preview::start(campaign.path());
     preview.saved(|| fs::write(&html, "<p>Good day").expect("room"));

@@ -101,8 +101,8 @@ fn files_are_the_messages_that_send_writes() {
             (&mail.subject, &mail.from, &mail.html, &mail.text)
         );
     }
-    // Four files for each message, and the contact sheet.
-    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 13);
+    // Five files for each message, and the contact sheet.
+    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 16);
     ran.stderr_is(&format!(
         "contact sheet: {}\n",
         out.join("index.html").display()

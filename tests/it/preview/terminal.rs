@@ -355,4 +355,5 @@ fn a_dry_run_shows_the_first_message_in_the_same_form() {
     ] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
+    assert!(!shown.contains('␛'), "{shown}");
 }

@@ -10,7 +10,7 @@ use icu_locale_core::Locale;
 
 pub(super) const LANGUAGE: Rule = Rule::warning("html-lang")
     .finds("a message that does not declare its language, or declares one that does not exist")
-    .why("Screen readers choose their voice by the language, and mail programs offer translations by it.")
+    .why("Screen readers choose their voice by the language, and mail clients offer translations by it.")
     .fix("Write the language on the outermost element, such as `<html lang=\"en\">`.")
     .source("WCAG 2.2, 3.1.1; BCP 47")
     .example("`<html>`, `<html lang=\"polish\">`");

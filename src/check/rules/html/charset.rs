@@ -10,7 +10,7 @@ use crate::html::{Element, Page};
 
 pub(super) const CHARSET: Rule = Rule::note("html-charset")
     .finds("a `<meta>` that declares another encoding than UTF-8")
-    .why("Messages are sent in UTF-8. Most mail programs ignore the `<meta>`, but a program that believes it shows wrong letters, for example when the message is saved and opened in a browser.")
+    .why("Messages are sent in UTF-8. Most mail clients ignore the `<meta>`, but a program that believes it shows wrong letters, for example when the message is saved and opened in a browser.")
     .fix("Write `<meta charset=\"utf-8\">`, and save the template in UTF-8.")
     .source("HTML 4.2.5.4")
     .example("`<meta charset=\"windows-1252\">`");

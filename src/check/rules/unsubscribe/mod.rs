@@ -1,4 +1,4 @@
-//! The headers with which mail programs unsubscribe (RFC 2369, RFC 8058).
+//! The headers with which mail clients unsubscribe (RFC 2369, RFC 8058).
 
 mod shared_urls;
 
@@ -21,7 +21,7 @@ const MISSING: Rule = Rule::warning("unsubscribe-missing")
 
 const VALUE: Rule = Rule::warning("unsubscribe-value")
     .finds("a `List-Unsubscribe` header that is not a list of addresses in angle brackets")
-    .why("Mail programs ignore the header, so readers see no way to unsubscribe.")
+    .why("Mail clients ignore the header, so readers see no way to unsubscribe.")
     .fix("Write `<https://…>`, or `<https://…>, <mailto:…>`.")
     .source("RFC 2369 2")
     .example("`List-Unsubscribe = \"https://acme.example/u/{{ token }}\"`");
@@ -35,21 +35,21 @@ const ONE_CLICK: Rule = Rule::warning("unsubscribe-https")
 
 const SEVERAL: Rule = Rule::warning("unsubscribe-several")
     .finds("a `List-Unsubscribe` header with more than one `https:` address")
-    .why("Mail programs don't know which of them unsubscribes with one click.")
+    .why("Mail clients don't know which of them unsubscribes with one click.")
     .fix("Keep the one that unsubscribes by POST.")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/u/1>, <https://acme.example/settings>`");
 
 const POST: Rule = Rule::warning("unsubscribe-post")
     .finds("`List-Unsubscribe` without `List-Unsubscribe-Post: List-Unsubscribe=One-Click`, or the other way round")
-    .why("Mail programs offer to unsubscribe with one click only if both headers are there and correct.")
+    .why("Mail clients offer to unsubscribe with one click only if both headers are there and correct.")
     .fix("Add `List-Unsubscribe-Post = \"List-Unsubscribe=One-Click\"`, and make the address accept a POST.")
     .source("RFC 8058 3.1")
     .example("`List-Unsubscribe-Post = \"One-Click\"`");
 
 const SHARED: Rule = Rule::warning("unsubscribe-shared")
     .finds("several recipients with the same address for unsubscribing")
-    .why("A mail program sends nothing but this address, so nobody can tell who unsubscribed.")
+    .why("A mail client sends nothing but this address, so nobody can tell who unsubscribed.")
     .fix("Put something into the address that only one recipient has, such as `{{ token }}`.")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/unsubscribe>`");
@@ -252,7 +252,7 @@ fn check(
             "List-Unsubscribe-Post does nothing without an https: address"
         }
         Some(value) if value.trim() != POST_VALUE => {
-            "List-Unsubscribe-Post has a value that mail programs don't know"
+            "List-Unsubscribe-Post has a value that mail clients don't know"
         }
         _ => return,
     };
