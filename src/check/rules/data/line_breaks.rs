@@ -9,7 +9,7 @@ use crate::recipients::trimmed;
 pub(super) const LINE_BREAKS: Rule = Rule::note("value-lines")
     .finds("a cell with several lines that the HTML shows as one line")
     .why("HTML collapses line breaks to spaces, so an address or a list becomes one long line.")
-    .fix("Write `{{ column | escape | newlines_to_br | safe }}`, or style the element with `white-space: pre-line`.")
+    .fix("Write `{{ column | newlines_to_br }}`, or style the element with `white-space: pre-line`.")
     .source("HTML Standard, CSS Text 3 4.1")
     .example("`Long Street 1`, a line break and `Anytown` in one cell");
 
@@ -36,7 +36,7 @@ pub(super) fn row(context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
                 true => name.to_owned(),
                 false => format!("row[{name:?}]"),
             };
-            let help = format!("write {{{{ {variable} | escape | newlines_to_br | safe }}}}");
+            let help = format!("write {{{{ {variable} | newlines_to_br }}}}");
             sink.add(LINE_BREAKS.found(message).help(help));
         }
     }
