@@ -212,9 +212,8 @@ impl Analysis {
     }
 
     fn is_neutral(&self, element: &str, attribute: &str) -> bool {
-        let is_data = attribute.starts_with("data-") && attribute != "data-css-inline";
         NEUTRAL_ATTRIBUTES.contains(&attribute)
-            || (is_data && !has_reserved(attribute))
+            || (attribute.starts_with("data-") && !has_reserved(attribute))
             || (attribute == "name" && element == "a")
             // Rules check the sizes of images.
             || (self.in_comment && element != "img")

@@ -150,8 +150,12 @@ impl<'a> Cascades<'a> {
         importance: &[Option<bool>],
         resolution: &Resolution,
     ) -> String {
-        // The attribute stays as it is written, unless its declarations must be apart.
-        let is_split = element.attribute.iter().any(|it| it.important);
+        // The attribute stays as it is written, unless important declarations come between its own.
+        let mut applied = element.cascade.applied.iter().zip(importance);
+        let is_split = element.attribute.iter().any(|it| it.important)
+            && applied.any(|(it, inline)| {
+                inline.is_some() && it.important && matches!(it.origin, Origin::Sheet(_))
+            });
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let mut attribute = AttributeText::new(&element.text);
         let mut has_attribute = false;
@@ -164,8 +168,9 @@ impl<'a> Cascades<'a> {
                 Origin::Attribute(index) if is_split => &element.attribute[index],
                 Origin::Attribute(index) => {
                     has_attribute = true;
-                    if important {
-                        attribute.make_important(&element.attribute[index]);
+                    let declaration = &element.attribute[index];
+                    if important && !declaration.important {
+                        attribute.make_important(declaration);
                     }
                     continue;
                 }

@@ -130,6 +130,22 @@ fn properties_that_cannot_be_resolved_are_not_inlined() {
 }
 
 #[test]
+fn important_declarations_keep_their_order() {
+    assert_inlined(
+        "p { color: red !important; top: 0 !important }",
+        "<p style='color:green;top:1px !important;*zoom:1'>x</p>",
+        "<p style=\"color: green; color: red !important; top: 0 !important; top: 1px !important;\">x</p>",
+        "",
+    );
+    assert_inlined(
+        "p { top: 0 }",
+        "<p style='color:green !important;*zoom:1'>x</p>",
+        "<p style=\"top: 0; color:green !important;*zoom:1;\">x</p>",
+        "",
+    );
+}
+
+#[test]
 fn fallbacks_and_valid_values_stay() {
     assert_inlined(
         "p { background: #b00; background: linear-gradient(red, blue); width: 50%; width: calc(1px + 2px) }",

@@ -1,6 +1,9 @@
 //! The page of `mailrun preview --web` follows saves, wherever the files are.
 
 use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::support::campaign::Campaign;
 use crate::support::http::Site;
@@ -77,4 +80,18 @@ fn saves_are_followed_through_symbolic_links() {
             .text()
             .contains("Good day")
     );
+}
+
+#[test]
+fn a_signal_ends_the_preview_while_it_loads() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let campaign = Campaign::new();
+        let preview = Preview::start(campaign.path());
+        // To load it takes minutes.
+        let large = "<p>{{ first_name | upper }}</p>\n".repeat(200_000);
+        write(&campaign, "templates/newsletter.html", &large);
+        std::thread::sleep(Duration::from_millis(500));
+        preview.running.signal(signal);
+        preview.running.wait().code(0);
+    }
 }

@@ -9,7 +9,9 @@ use crate::recipients::trimmed;
 pub(super) const LINE_BREAKS: Rule = Rule::note("value-lines")
     .finds("a cell with several lines that the HTML shows as one line")
     .why("HTML collapses line breaks to spaces, so an address or a list becomes one long line.")
-    .fix("Write `{{ column | newlines_to_br }}`, or style the element with `white-space: pre-line`.")
+    .fix(
+        "Write `{{ column | newlines_to_br }}`, or style the element with `white-space: pre-line`.",
+    )
     .source("HTML Standard, CSS Text 3 4.1")
     .example("`Long Street 1`, a line break and `Anytown` in one cell");
 
