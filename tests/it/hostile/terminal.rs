@@ -1,9 +1,14 @@
 //! No value reaches a terminal with its control characters.
 
+use std::io::Read;
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use crate::support::campaign::Campaign;
+use crate::support::http::Site;
 use crate::support::run::Run;
+use crate::support::screen::Screen;
 
 /// Writes to the clipboard (OSC 52), changes colours (C1), and reverses the text (bidi).
 const HOSTILE: &str = "a\u{1b}]52;c;SEVMTE8=\u{7}b\u{9b}31mc\u{202e}d";
@@ -41,10 +46,7 @@ fn campaigns() -> Vec<(&'static str, Campaign)> {
             "an excerpt",
             html(&format!("<p>{HOSTILE} {{{{ typo }}}} {HOSTILE}")),
         ),
-        (
-            "a syntax error",
-            html(&format!("<p>{HOSTILE} {{% if %}} {HOSTILE}")),
-        ),
+        ("a syntax error", html_with_error()),
         ("an account", campaign().set("api.smtp_account", HOSTILE)),
         ("a sender", campaign().set("message.from_name", HOSTILE)),
         ("a key", campaign().set(&format!("vars.{HOSTILE}"), "x")),
@@ -148,4 +150,57 @@ fn names_of_folders_have_no_control_characters_on_a_terminal() {
     // A program gets the path as it is.
     let ran = Run::new("send").arg(&folder).arg("--local").run();
     assert!(ran.run_dir().starts_with(&folder));
+}
+
+#[test]
+fn no_server_prints_control_characters() {
+    let campaign = campaign()
+        .template("newsletter.html", "<p>{{ first_name }}")
+        .set("message.subject", "{{ first_name }}");
+    let sending = Run::new("send").arg(campaign.path());
+    let sent = sending.args(["--local", "--skip-invalid"]).run();
+    let broken = html_with_error();
+    let data = campaign.path().join(HOSTILE);
+    let listen = ["--listen", "127.0.0.1:0"];
+    let servers = [
+        Run::new("inbox")
+            .arg(sent.run_dir())
+            .args(listen)
+            .arg("-vv"),
+        Run::new("preview").arg(campaign.path()).arg("--web"),
+        Run::new("preview").arg(broken.path()).arg("--web"),
+        Run::new("gateway")
+            .args(listen)
+            .arg("-vv")
+            .arg("--data")
+            .arg(data),
+    ];
+    for server in servers {
+        let mut screen = Screen::start(server, 50, 250);
+        screen.until("http://127.0.0.1:");
+        let shown = screen.contents();
+        let url = shown
+            .split_whitespace()
+            .find(|it| it.starts_with("http://"));
+        let site = Site::of(url.expect("a URL"));
+        for path in [
+            "/%1b%5d52;c;SEVMTE8=%07%c2%9b31m%e2%80%ae",
+            "/\u{1b}]52;c;x\u{7}",
+        ] {
+            let agent = "User-Agent: a\u{202e}b";
+            // Some requests are refused, and their connection ends.
+            let _ = site
+                .send(&format!("GET {path}"), &[agent], b"")
+                .read(&mut [0; 100]);
+        }
+        screen.signal(Signal::INT).end();
+        assert_harmless(&screen.written(), "a server");
+    }
+}
+
+fn html_with_error() -> Campaign {
+    campaign().template(
+        "newsletter.html",
+        &format!("<p>{HOSTILE} {{% if %}} {HOSTILE}"),
+    )
 }
