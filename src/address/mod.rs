@@ -77,7 +77,7 @@ fn describe(c: char) -> String {
     }
 }
 
-/// What to write instead of a typographic apostrophe.
+/// Advice for a typographic apostrophe.
 fn straight(c: char) -> &'static str {
     match c {
         '‘' | '’' | '´' | 'ʼ' => ": write a straight apostrophe (')",

@@ -22,7 +22,7 @@ pub(crate) struct TemplateFile {
 /// campaign folder.
 ///
 /// # Errors
-/// What is not a file, can't be read, or is outside the campaign folder.
+/// Entries that are not files, can't be read, or are outside the campaign folder.
 pub(crate) fn template_files(campaign: &Path) -> Result<Vec<TemplateFile>, PathError> {
     let mut files = Vec::new();
     if campaign.join(TEMPLATES).symlink_metadata().is_ok() {

@@ -46,7 +46,7 @@ fn run(command: &[String], time_limit: Duration) -> Result<String, String> {
     }
 }
 
-/// What a process writes until it ends with success.
+/// The output of a process that must succeed.
 fn output(child: &mut Child, program: &str, time_limit: Duration) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + time_limit;
     let late = || {

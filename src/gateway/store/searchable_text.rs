@@ -27,7 +27,7 @@ const OTHER_HEADERS: [&str; 10] = [
 ];
 const OTHER_PREFIXES: [&str; 2] = ["content-", "x-mailrun-"];
 
-/// What is indexed of a message's source.
+/// The indexed parts of a message's source.
 #[derive(Debug, Default)]
 pub(super) struct SearchableText {
     /// The text part, otherwise the HTML without tags.

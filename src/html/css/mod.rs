@@ -2,15 +2,16 @@
 //! client, which are those outside `@media` and the like.
 
 mod components;
+mod declarations;
 mod selector;
 mod stylesheet;
 
-use cssparser::{
-    AtRuleParser, CowRcStr, DeclarationParser, ParseError, Parser, ParserState,
-    QualifiedRuleParser, RuleBodyItemParser, RuleBodyParser, Token,
-};
+use cssparser::{CowRcStr, Parser, Token};
 
 pub(crate) use components::{Component, components, top_level_components};
+pub(crate) use declarations::{
+    SourceDeclaration, parse_declarations, read_declarations, skip_rest,
+};
 pub(crate) use selector::SelectorMatcher;
 pub(crate) use stylesheet::{StylesheetItem, parse_stylesheet};
 
@@ -36,10 +37,14 @@ impl Style {
     }
 
     fn read(input: &mut Parser<'_>) -> Self {
+        let (declarations, _) = read_declarations(input);
+        let declarations = declarations.into_iter().map(|it| Declaration {
+            property: it.property.to_ascii_lowercase(),
+            value: it.value.to_ascii_lowercase(),
+            important: it.important,
+        });
         Self {
-            declarations: RuleBodyParser::new(input, &mut Declarations)
-                .flatten()
-                .collect(),
+            declarations: declarations.collect(),
         }
     }
 
@@ -88,59 +93,6 @@ pub(crate) fn leading_number(value: &str) -> Option<f32> {
 
 fn lower(text: &CowRcStr<'_>) -> String {
     text.to_ascii_lowercase()
-}
-
-fn skip_rest(input: &mut Parser<'_>) {
-    while input.next().is_ok() {}
-}
-
-/// Parses the declarations between braces.
-struct Declarations;
-
-impl<'i> DeclarationParser<'i> for Declarations {
-    type Declaration = Declaration;
-    type Error = ();
-
-    fn parse_value(
-        &mut self,
-        name: CowRcStr<'i>,
-        input: &mut Parser<'i>,
-        _start: &ParserState,
-    ) -> Result<Declaration, ParseError<()>> {
-        input.skip_whitespace();
-        let start = input.position();
-        skip_rest(input);
-        let value = input.slice_from(start).trim().to_ascii_lowercase();
-        let plain = value.strip_suffix("important").map(str::trim_end);
-        let plain = plain.and_then(|it| it.strip_suffix('!'));
-        Ok(Declaration {
-            property: lower(&name),
-            important: plain.is_some(),
-            value: plain.map_or(value.as_str(), str::trim_end).to_owned(),
-        })
-    }
-}
-
-impl AtRuleParser<'_> for Declarations {
-    type Prelude = ();
-    type AtRule = Declaration;
-    type Error = ();
-}
-
-impl QualifiedRuleParser<'_> for Declarations {
-    type Prelude = ();
-    type QualifiedRule = Declaration;
-    type Error = ();
-}
-
-impl RuleBodyItemParser<'_, Declaration, ()> for Declarations {
-    fn parse_declarations(&self) -> bool {
-        true
-    }
-
-    fn parse_qualified(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

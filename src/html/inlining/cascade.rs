@@ -100,7 +100,7 @@ impl Properties {
     }
 }
 
-/// What becomes of the declarations.
+/// How the cascade is kept.
 #[derive(Debug, Default)]
 pub(super) struct Resolution {
     /// For each declaration of a sheet that stays there, whether it is important.

@@ -4,7 +4,7 @@ use super::cascade::Role;
 use super::parse;
 use super::selector::Elements;
 use super::sheets::Sheets;
-use super::stylesheet::parse_declarations;
+use crate::html::css::parse_declarations;
 
 /// A rule with a condition, such as `@media`, and its properties that never apply.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use scraper::Html;
 use super::cascade::{Resolution, Role};
 use super::outlook::outlook_elements;
 use super::selector::{Elements, SourceSelector};
-use super::stylesheet::{SourceDeclaration, SourceRule, parse_rules};
+use super::stylesheet::{SourceRule, parse_rules};
+use crate::html::css::SourceDeclaration;
 
 /// All sheets of a page, in its order.
 pub(super) struct Sheets {
@@ -114,7 +115,7 @@ impl Sheet {
 }
 
 impl Rule {
-    /// What stays of the rule.
+    /// The rest of the rule.
     fn rewritten(&self, sheet: &str, resolution: &Resolution) -> String {
         let stays = |part: &&Part| part.role != Role::Inlined;
         if let [part] = self.parts.as_slice()

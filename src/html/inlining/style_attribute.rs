@@ -9,7 +9,7 @@ use super::cascade::{
 use super::property::is_universal;
 use super::selector::Elements;
 use super::sheets::Sheets;
-use super::stylesheet::{SourceDeclaration, parse_declarations};
+use crate::html::css::{SourceDeclaration, parse_declarations};
 
 /// The elements whose content is no part of the page.
 const NOT_SHOWN: [&str; 8] = [

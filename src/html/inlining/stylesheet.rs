@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use cssparser::{
-    AtRuleParser, CowRcStr, DeclarationParser, ParseError, Parser, ParserState,
-    QualifiedRuleParser, RuleBodyItemParser, RuleBodyParser, StyleSheetParser,
+    AtRuleParser, CowRcStr, ParseError, Parser, ParserState, QualifiedRuleParser, StyleSheetParser,
 };
+
+use crate::html::css::{SourceDeclaration, read_declarations, skip_rest};
 
 /// The `@` rules that contain rules for elements.
 const GROUPING_RULES: [&str; 6] = [
@@ -33,17 +34,6 @@ pub(super) struct SourceRule {
     pub(super) has_nested: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SourceDeclaration {
-    /// In lower case, unless it is a custom property.
-    pub(super) property: String,
-    /// Without `!important`.
-    pub(super) value: String,
-    pub(super) important: bool,
-    /// Where the value ends, in bytes of the text.
-    pub(super) end: usize,
-}
-
 /// Parses a sheet. What a browser skips is skipped.
 pub(super) fn parse_rules(text: &str) -> Vec<SourceRule> {
     Collector::read(text).rules
@@ -52,28 +42,6 @@ pub(super) fn parse_rules(text: &str) -> Vec<SourceRule> {
 /// Whether an `@` rule stands inside another one.
 pub(crate) fn has_nested_at_rule(text: &str) -> bool {
     Collector::read(text).has_nested_at_rule
-}
-
-/// Parses the declarations of a `style` attribute.
-pub(super) fn parse_declarations(text: &str) -> Vec<SourceDeclaration> {
-    read_declarations(&mut Parser::new(text)).0
-}
-
-/// The declarations, and whether there are rules among them.
-fn read_declarations(input: &mut Parser<'_>) -> (Vec<SourceDeclaration>, bool) {
-    let mut has_nested = false;
-    let mut declarations = Vec::new();
-    for item in RuleBodyParser::new(input, &mut Declarations) {
-        match item {
-            Ok(declaration) => declarations.push(declaration),
-            Err((_, skipped, _)) => has_nested |= skipped.contains('{'),
-        }
-    }
-    (declarations, has_nested)
-}
-
-fn skip_rest(input: &mut Parser<'_>) {
-    while input.next().is_ok() {}
 }
 
 struct Collector {
@@ -157,7 +125,8 @@ impl<'i> QualifiedRuleParser<'i> for Collector {
         input: &mut Parser<'i>,
     ) -> Result<(), ParseError<()>> {
         let block_start = input.position().byte_index();
-        let (declarations, has_nested) = read_declarations(input);
+        let (mut declarations, has_nested) = read_declarations(input);
+        declarations.retain(|it| !it.value.is_empty() || it.property.starts_with("--"));
         let block_end = input.position().byte_index();
         self.rules.push(SourceRule {
             whole: start.position().byte_index()..self.length.min(block_end + 1),
@@ -168,73 +137,6 @@ impl<'i> QualifiedRuleParser<'i> for Collector {
             has_nested,
         });
         Ok(())
-    }
-}
-
-struct Declarations;
-
-impl<'i> DeclarationParser<'i> for Declarations {
-    type Declaration = SourceDeclaration;
-    type Error = ();
-
-    fn parse_value(
-        &mut self,
-        name: CowRcStr<'i>,
-        input: &mut Parser<'i>,
-        _: &ParserState,
-    ) -> Result<SourceDeclaration, ParseError<()>> {
-        input.skip_whitespace();
-        let start = input.position();
-        skip_rest(input);
-        let text = input.slice_from(start);
-        let text = text.trim_end();
-        let plain = without_important(text);
-        let value = plain.unwrap_or(text);
-        if value.is_empty() && !name.starts_with("--") {
-            return Err(ParseError::custom(()));
-        }
-        Ok(SourceDeclaration {
-            property: match name.starts_with("--") {
-                true => name.to_string(),
-                false => name.to_ascii_lowercase(),
-            },
-            value: value.to_owned(),
-            important: plain.is_some(),
-            end: start.byte_index() + value.len(),
-        })
-    }
-}
-
-/// The value before `!important`, if it ends so.
-fn without_important(value: &str) -> Option<&str> {
-    const IMPORTANT: &str = "important";
-    let start = value.len().checked_sub(IMPORTANT.len())?;
-    let (before, word) = (value.get(..start)?, value.get(start..)?);
-    if !word.eq_ignore_ascii_case(IMPORTANT) {
-        return None;
-    }
-    before.trim_end().strip_suffix('!').map(str::trim_end)
-}
-
-impl AtRuleParser<'_> for Declarations {
-    type Prelude = ();
-    type AtRule = SourceDeclaration;
-    type Error = ();
-}
-
-impl QualifiedRuleParser<'_> for Declarations {
-    type Prelude = ();
-    type QualifiedRule = SourceDeclaration;
-    type Error = ();
-}
-
-impl RuleBodyItemParser<'_, SourceDeclaration, ()> for Declarations {
-    fn parse_declarations(&self) -> bool {
-        true
-    }
-
-    fn parse_qualified(&self) -> bool {
-        false
     }
 }
 
