@@ -58,8 +58,11 @@ pub fn encode_into(text: &[u8], out: &mut Vec<u8>) {
         let mut end = 0;
         for byte in block {
             let escape = ESCAPES[usize::from(*byte)];
-            // Three bytes are always written; the next escape overwrites the surplus.
-            buffer[end..end + 3].copy_from_slice(&escape.bytes);
+            // Three bytes are always written; the next escape overwrites the surplus. An assignment, because
+            // `copy_from_slice` is a call to memmove for each byte.
+            if let Some(place) = buffer[end..].first_chunk_mut() {
+                *place = escape.bytes;
+            }
             end += usize::from(escape.length);
         }
         out.extend_from_slice(&buffer[..end]);
