@@ -1,15 +1,18 @@
 //! What rules see of a campaign, of a message and of a row.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Deref;
 use std::path::Path;
+
+use scraper::Html;
 
 use super::clients::Clients;
 use super::locate::Locator;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::finding::Severity;
-use crate::html::Page;
+use crate::html::{Elements, Page, parse_document};
 use crate::message::Message;
 use crate::recipients::LineNumbers;
 use crate::render::{Engine, InspectedHtml, InspectedMessage, Row};
@@ -64,6 +67,7 @@ impl CampaignContext<'_> {
         MessageContext {
             row_context: self.row_context(row, inspected, values),
             page,
+            document: OnceCell::new(),
             outlook: outlook.unwrap_or_default(),
         }
     }
@@ -102,6 +106,8 @@ impl CampaignContext<'_> {
 pub(super) struct MessageContext<'a> {
     row_context: RowContext<'a>,
     pub(super) page: Option<Page>,
+    /// The page again, as the library that matches selectors needs it.
+    document: OnceCell<Html>,
     /// The parts of the HTML that only Outlook shows.
     pub(super) outlook: Vec<Page>,
 }
@@ -110,6 +116,16 @@ impl MessageContext<'_> {
     /// The page, and its parts for Outlook.
     pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
         self.page.iter().chain(&self.outlook)
+    }
+
+    pub(super) fn document(&self) -> &Html {
+        let html = self.html.map_or("", InspectedHtml::marked);
+        self.document.get_or_init(|| parse_document(html))
+    }
+
+    /// The elements of the page, to find those that selectors match.
+    pub(super) fn elements(&self) -> Elements<'_> {
+        Elements::of(self.document())
     }
 }
 

@@ -21,15 +21,12 @@ mod tree;
 pub(crate) use colour::{Background, Colour};
 pub(crate) use computed_style::{ComputedStyle, computed_styles};
 pub(crate) use css::{
-    Component, SelectorMatcher, Style, StylesheetItem, components, parse_stylesheet,
-    top_level_components,
+    Component, Elements, Style, components, parse_document, parse_stylesheet, top_level_components,
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use guard::{Unprocessed, guarded, is_guarded_panic};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
-pub(crate) use inlining::{
-    OverriddenRule, has_nested_at_rule, inline_css, normalized, overridden_rules,
-};
+pub(crate) use inlining::{OverriddenRule, inline_css, normalized, overridden_rules};
 pub(crate) use page::{Element, NodeKind, Page};
 pub(crate) use table_spans::fit_spans;
 pub(crate) use tokens::{Token, tokenize};

@@ -1,12 +1,12 @@
 //! Finds the features that a page uses.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use super::feature::{FEATURES, Feature, has_plain_background};
 use crate::html::marks::is_marked;
-use crate::html::{
-    Element, NodeKind, Page, SelectorMatcher, Style, StylesheetItem, components, parse_stylesheet,
-};
+use crate::html::{Element, Elements, NodeKind, Page, Style, components, parse_stylesheet};
 
 /// A use of a feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,12 @@ pub(in super::super) struct Use {
 
 /// The first use of each feature on a page, preferring those that Outlook for Windows reads. Comments,
 /// `@media` and the like are skipped: they are for clients that know the feature.
-pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
+pub(in super::super) fn uses<'a>(
+    page: &Page,
+    elements: impl FnOnce() -> Elements<'a>,
+) -> Vec<(&'static Feature, Use)> {
     let mut collector = Collector::default();
-    let matcher = SelectorMatcher::new(page);
+    let elements = LazyCell::new(elements);
     for (index, node) in page.nodes.iter().enumerate() {
         collector.node = index;
         match &node.kind {
@@ -32,7 +35,7 @@ pub(in super::super) fn uses(page: &Page) -> Vec<(&'static Feature, Use)> {
             NodeKind::Text(text) => {
                 let parent = node.parent.and_then(|at| page.element(at));
                 if parent.is_some_and(is_style_for_all) {
-                    collector.stylesheet(text, &matcher);
+                    collector.stylesheet(text, &elements);
                 }
             }
         }
@@ -98,19 +101,27 @@ impl Collector {
         }
     }
 
-    /// Rules that match no element are for certain clients only, or unused.
-    fn stylesheet(&mut self, text: &str, matcher: &SelectorMatcher<'_>) {
-        for item in parse_stylesheet(text) {
-            match item {
-                StylesheetItem::Rule { selector, style } if matcher.may_match(&selector) => {
-                    self.style(&style, has_plain_background(None, &style));
-                    self.css(|it| it.is_in_selector(&selector), || vec![selector.clone()]);
-                }
-                StylesheetItem::Rule { .. } => {}
-                StylesheetItem::Import(import) => self.css(
-                    |it| it.is_in_import(&import),
-                    || vec![import.clone(), "@import".to_owned()],
-                ),
+    /// Selectors that match no element are for certain clients only, or unused.
+    fn stylesheet<'a>(&mut self, text: &str, elements: &impl Deref<Target = Elements<'a>>) {
+        let sheet = parse_stylesheet(text);
+        for import in &sheet.imports {
+            self.css(
+                |it| it.is_in_import(import),
+                || vec![import.clone(), "@import".to_owned()],
+            );
+        }
+        for mut rule in sheet.rules.into_iter().filter(|it| !it.is_conditional) {
+            rule.selectors.retain(|it| elements.may_match(it));
+            if rule.selectors.is_empty() {
+                continue;
+            }
+            let style = Style::of(rule.declarations);
+            self.style(&style, has_plain_background(None, &style));
+            for selector in rule.selectors {
+                self.css(
+                    |it| it.is_in_selector(&selector.text),
+                    || vec![selector.text.clone()],
+                );
             }
         }
     }
@@ -174,10 +185,17 @@ impl Collector {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::html::parse_document;
+
+    fn uses_in(html: &str) -> Vec<(&'static Feature, Use)> {
+        let document = parse_document(html);
+        uses(&Page::parse(html, &Clock::system()), || {
+            Elements::of(&document)
+        })
+    }
 
     fn used(html: &str) -> Vec<&'static str> {
-        let page = Page::parse(html, &Clock::system());
-        let uses = uses(&page).into_iter();
+        let uses = uses_in(html).into_iter();
         uses.map(|(feature, _)| feature.slug.as_str()).collect()
     }
 
@@ -201,7 +219,7 @@ mod tests {
                 "css-at-import",
             ),
             (
-                "<style>a:hover::before, p { content: 'x' }</style><p>",
+                "<style>p, a:hover::before { content: 'x' }</style><a>",
                 "css-pseudo-element-before",
             ),
             (
@@ -256,7 +274,7 @@ mod tests {
     #[test]
     fn knows_what_outlook_skips() {
         let html = "<!--[if !mso]><!--><p style='display:flex'><!--<![endif]-->";
-        let in_outlook = |html: &str| uses(&Page::parse(html, &Clock::system()))[0].1.in_outlook;
+        let in_outlook = |html: &str| uses_in(html)[0].1.in_outlook;
         assert!(!in_outlook(html));
         assert!(in_outlook(&format!("{html}<p style='display:flex'>")));
     }

@@ -52,7 +52,7 @@ impl Family for ClientSupport {
         if !sink.wants_any(RULES) {
             return;
         }
-        for (feature, feature_use) in uses(page) {
+        for (feature, feature_use) in uses(page, || context.elements()) {
             if let Some(finding) = check(context, feature, &feature_use) {
                 sink.add(place(context, page, &feature_use, finding));
             }

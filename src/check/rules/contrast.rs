@@ -6,10 +6,7 @@ use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
-use crate::html::{
-    Colour, ComputedStyle, NodeKind, Page, SelectorMatcher, StylesheetItem, computed_styles,
-    parse_stylesheet,
-};
+use crate::html::{Colour, ComputedStyle, NodeKind, Page, computed_styles, parse_stylesheet};
 
 const LOW: Rule = Rule::warning("contrast-low")
     .finds(
@@ -46,7 +43,7 @@ impl Family for Contrast {
 
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let Some(page) = &context.page else { return };
-        if !sink.wants_any(RULES) || is_coloured_by_rules(page) {
+        if !sink.wants_any(RULES) || is_coloured_by_rules(page, context) {
             return;
         }
         let mut reported = Vec::new();
@@ -130,26 +127,20 @@ impl LowContrast {
     }
 }
 
-/// Whether a `<style>` sets colours of elements: [`computed_styles`] ignores those.
-fn is_coloured_by_rules(page: &Page) -> bool {
+/// Whether a `<style>` sets colours of elements in their initial state: [`computed_styles`] ignores those.
+fn is_coloured_by_rules(page: &Page, context: &MessageContext<'_>) -> bool {
+    let is_colour = |property: &str| property == "color" || property.starts_with("background");
     let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
-    let items = styles.flat_map(|(index, _)| parse_stylesheet(&page.raw_text_in(index)));
-    let mut selectors = items.filter_map(colour_selector).peekable();
+    let mut selectors = styles
+        .flat_map(|(index, _)| parse_stylesheet(&page.raw_text_in(index)).rules)
+        .filter(|rule| !rule.is_conditional)
+        .filter(|rule| rule.declarations.iter().any(|it| is_colour(&it.property)))
+        .flat_map(|rule| rule.selectors)
+        .filter(|selector| !selector.has_state)
+        .peekable();
     if selectors.peek().is_none() {
         return false;
     }
-    let matcher = SelectorMatcher::new(page);
-    selectors.any(|selector| matcher.may_match_initially(&selector))
-}
-
-/// The selector of a rule that sets colours.
-fn colour_selector(item: StylesheetItem) -> Option<String> {
-    let StylesheetItem::Rule { selector, style } = item else {
-        return None;
-    };
-    let is_colour = |property: &str| property == "color" || property.starts_with("background");
-    let mut declarations = style.declarations();
-    declarations
-        .any(|it| is_colour(&it.property))
-        .then_some(selector)
+    let elements = context.elements();
+    selectors.any(|selector| elements.may_match(&selector))
 }

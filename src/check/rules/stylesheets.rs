@@ -4,7 +4,7 @@ use crate::check::context::MessageContext;
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
-use crate::html::{OverriddenRule, has_nested_at_rule, overridden_rules};
+use crate::html::{OverriddenRule, overridden_rules, parse_stylesheet};
 
 /// The CSS that Gmail reads, in bytes.
 const GMAIL_LIMIT: usize = 16 << 10;
@@ -38,9 +38,7 @@ impl Family for StyleSheets {
     }
 
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
-        let (Some(page), Some(html)) = (&context.page, context.html) else {
-            return;
-        };
+        let Some(page) = &context.page else { return };
         let locator = &context.shared.locator;
         let sheets: Vec<(usize, String)> = page
             .named("style")
@@ -55,7 +53,7 @@ impl Family for StyleSheets {
                 let found = TOO_LONG.found(format!("{kilobytes} KB of CSS; Gmail reads 16 KB"));
                 sink.add(locator.at_element(found, page, *index, None));
             }
-            if has_nested_at_rule(text) {
+            if parse_stylesheet(text).has_nested_at_rule {
                 let found = NESTED.found("an @ rule inside another @ rule");
                 sink.add(locator.at_element(found, page, *index, None));
             }
@@ -63,7 +61,7 @@ impl Family for StyleSheets {
         if !sink.wants(&OVERRIDDEN) || !sheets.iter().any(|(_, text)| text.contains("@media")) {
             return;
         }
-        for rule in overridden_rules(html.marked()) {
+        for rule in overridden_rules(context.document()) {
             let found = OVERRIDDEN.found(message(&rule));
             sink.add(match sheets.get(rule.sheet) {
                 Some((index, _)) => locator.at_element(found, page, *index, None),

@@ -6,7 +6,7 @@ use cssparser::{
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SourceDeclaration {
+pub(crate) struct Declaration {
     /// In lower case, unless it is a custom property.
     pub(crate) property: String,
     /// Without `!important`. It may be empty.
@@ -17,12 +17,12 @@ pub(crate) struct SourceDeclaration {
 }
 
 /// Parses the declarations of a `style` attribute.
-pub(crate) fn parse_declarations(text: &str) -> Vec<SourceDeclaration> {
+pub(crate) fn parse_declarations(text: &str) -> Vec<Declaration> {
     read_declarations(&mut Parser::new(text)).0
 }
 
 /// The declarations, and whether there are rules among them.
-pub(crate) fn read_declarations(input: &mut Parser<'_>) -> (Vec<SourceDeclaration>, bool) {
+pub(crate) fn read_declarations(input: &mut Parser<'_>) -> (Vec<Declaration>, bool) {
     let mut has_nested = false;
     let mut declarations = Vec::new();
     for item in RuleBodyParser::new(input, &mut Declarations) {
@@ -41,7 +41,7 @@ pub(crate) fn skip_rest(input: &mut Parser<'_>) {
 struct Declarations;
 
 impl<'i> DeclarationParser<'i> for Declarations {
-    type Declaration = SourceDeclaration;
+    type Declaration = Declaration;
     type Error = ();
 
     fn parse_value(
@@ -49,7 +49,7 @@ impl<'i> DeclarationParser<'i> for Declarations {
         name: CowRcStr<'i>,
         input: &mut Parser<'i>,
         _: &ParserState,
-    ) -> Result<SourceDeclaration, ParseError<()>> {
+    ) -> Result<Declaration, ParseError<()>> {
         input.skip_whitespace();
         let start = input.position();
         skip_rest(input);
@@ -57,7 +57,7 @@ impl<'i> DeclarationParser<'i> for Declarations {
         let text = text.trim_end();
         let plain = without_important(text);
         let value = plain.unwrap_or(text);
-        Ok(SourceDeclaration {
+        Ok(Declaration {
             property: match name.starts_with("--") {
                 true => name.to_string(),
                 false => name.to_ascii_lowercase(),
@@ -82,17 +82,17 @@ fn without_important(value: &str) -> Option<&str> {
 
 impl AtRuleParser<'_> for Declarations {
     type Prelude = ();
-    type AtRule = SourceDeclaration;
+    type AtRule = Declaration;
     type Error = ();
 }
 
 impl QualifiedRuleParser<'_> for Declarations {
     type Prelude = ();
-    type QualifiedRule = SourceDeclaration;
+    type QualifiedRule = Declaration;
     type Error = ();
 }
 
-impl RuleBodyItemParser<'_, SourceDeclaration, ()> for Declarations {
+impl RuleBodyItemParser<'_, Declaration, ()> for Declarations {
     fn parse_declarations(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! CSS in mail: the declarations of a `style` attribute, and the rules of a `<style>` that apply in every
-//! client, which are those outside `@media` and the like.
+//! CSS in mail: the declarations of a `style` attribute, the rules of a `<style>`, and the elements that its
+//! selectors match.
 
 mod components;
 mod declarations;
@@ -9,43 +9,29 @@ mod stylesheet;
 use cssparser::{CowRcStr, Parser, Token};
 
 pub(crate) use components::{Component, components, top_level_components};
-pub(crate) use declarations::{
-    SourceDeclaration, parse_declarations, read_declarations, skip_rest,
-};
-pub(crate) use selector::SelectorMatcher;
-pub(crate) use stylesheet::{StylesheetItem, parse_stylesheet};
+pub(super) use declarations::{Declaration, parse_declarations};
+pub(crate) use selector::{Elements, parse_document};
+pub(super) use stylesheet::SourceRule;
+pub(crate) use stylesheet::parse_stylesheet;
 
-/// Declarations in the order in which they are written.
+/// Declarations in the order in which they are written, in lower case.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Style {
     declarations: Vec<Declaration>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Declaration {
-    /// In lower case.
-    pub(crate) property: String,
-    /// In lower case, without `!important`.
-    pub(crate) value: String,
-    important: bool,
-}
-
 impl Style {
     /// Parses a `style` attribute. Invalid declarations are skipped, as mail clients do.
     pub(crate) fn parse(text: &str) -> Self {
-        Self::read(&mut Parser::new(text))
+        Self::of(parse_declarations(text))
     }
 
-    fn read(input: &mut Parser<'_>) -> Self {
-        let (declarations, _) = read_declarations(input);
-        let declarations = declarations.into_iter().map(|it| Declaration {
-            property: it.property.to_ascii_lowercase(),
-            value: it.value.to_ascii_lowercase(),
-            important: it.important,
-        });
-        Self {
-            declarations: declarations.collect(),
+    pub(crate) fn of(mut declarations: Vec<Declaration>) -> Self {
+        for declaration in &mut declarations {
+            declaration.property.make_ascii_lowercase();
+            declaration.value.make_ascii_lowercase();
         }
+        Self { declarations }
     }
 
     pub(crate) fn declarations(&self) -> impl Iterator<Item = &Declaration> {

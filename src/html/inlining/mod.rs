@@ -8,31 +8,25 @@ mod cascade;
 mod outlook;
 mod overridden;
 mod property;
-mod selector;
 mod sheets;
 mod style_attribute;
-mod stylesheet;
 
 pub(crate) use overridden::{OverriddenRule, overridden_rules};
-pub(crate) use stylesheet::has_nested_at_rule;
 
 use ego_tree::NodeId;
-use html5ever::driver::{ParseOpts, parse_document};
-use html5ever::tendril::TendrilSink;
-use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{LocalName, QualName, ns};
-use scraper::{Html, HtmlTreeSink, Node};
+use scraper::{Html, Node};
 
-use self::selector::Elements;
 use self::sheets::Sheets;
 use self::style_attribute::Cascades;
+use super::css::{Elements, parse_document};
 
 /// The doctype as the HTML is serialized.
 const DEFAULT_DOCTYPE: &str = "<!DOCTYPE html>";
 
 /// Inlines the CSS of a page. Nothing is fetched.
 pub(crate) fn inline_css(html: &str) -> String {
-    let mut document = parse(html);
+    let mut document = parse_document(html);
     let elements = Elements::of(&document);
     let sheets = Sheets::of(&document, &elements);
     let Some(cascades) = Cascades::of(&sheets, &elements) else {
@@ -53,19 +47,7 @@ pub(crate) fn inline_css(html: &str) -> String {
 
 /// The HTML as a browser reads it, serialized in one way, so that two texts can be compared.
 pub(crate) fn normalized(html: &str) -> String {
-    serialize(&parse(html), html)
-}
-
-/// Parses a page as a client without scripts does.
-fn parse(html: &str) -> Html {
-    let options = ParseOpts {
-        tree_builder: TreeBuilderOpts {
-            scripting_enabled: false,
-            ..TreeBuilderOpts::default()
-        },
-        ..ParseOpts::default()
-    };
-    parse_document(HtmlTreeSink::new(Html::new_document()), options).one(html)
+    serialize(&parse_document(html), html)
 }
 
 /// Serializes a page. The doctype stays as it was written, because it decides how a browser lays out the

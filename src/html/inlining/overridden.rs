@@ -1,10 +1,10 @@
 //! Rules that `style` attributes always override.
 
+use scraper::Html;
+
 use super::cascade::Role;
-use super::parse;
-use super::selector::Elements;
 use super::sheets::Sheets;
-use crate::html::css::parse_declarations;
+use crate::html::css::{Elements, parse_declarations};
 
 /// A rule with a condition, such as `@media`, and its properties that never apply.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,10 +16,9 @@ pub(crate) struct OverriddenRule {
 }
 
 /// The rules of a page with properties that the `style` attributes of all their elements set.
-pub(crate) fn overridden_rules(html: &str) -> Vec<OverriddenRule> {
-    let document = parse(html);
-    let elements = Elements::of(&document);
-    let sheets = Sheets::of(&document, &elements);
+pub(crate) fn overridden_rules(document: &Html) -> Vec<OverriddenRule> {
+    let elements = Elements::of(document);
+    let sheets = Sheets::of(document, &elements);
     let mut attributes: Vec<Option<Vec<String>>> = vec![None; elements.elements.len()];
     let mut rules = Vec::new();
     for (sheet, part, source) in sheets.parts() {
@@ -54,6 +53,7 @@ pub(crate) fn overridden_rules(html: &str) -> Vec<OverriddenRule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::html::parse_document;
 
     #[test]
     fn finds_what_all_elements_override() {
@@ -65,6 +65,6 @@ mod tests {
             selectors: ".a".to_owned(),
             properties: vec!["color".to_owned()],
         };
-        assert_eq!(overridden_rules(html), [expected]);
+        assert_eq!(overridden_rules(&parse_document(html)), [expected]);
     }
 }

@@ -5,9 +5,7 @@ use scraper::Html;
 
 use super::cascade::{Resolution, Role};
 use super::outlook::outlook_elements;
-use super::selector::{Elements, SourceSelector};
-use super::stylesheet::{SourceRule, parse_rules};
-use crate::html::css::SourceDeclaration;
+use crate::html::css::{Declaration, Elements, SourceRule, parse_stylesheet};
 
 /// All sheets of a page, in its order.
 pub(super) struct Sheets {
@@ -57,7 +55,9 @@ impl Sheets {
             });
             let text: String = style.text().collect();
             let mut rules = Vec::new();
-            for source in parse_rules(&text) {
+            for mut source in parse_stylesheet(&text).rules {
+                let declarations = &mut source.declarations;
+                declarations.retain(|it| !it.value.is_empty() || it.property.starts_with("--"));
                 let mut parts = parts_of(&source, is_conditional, elements, &outlook);
                 for part in &mut parts {
                     part.first = first;
@@ -109,7 +109,7 @@ impl Sheet {
             end = whole.end;
         }
         text.push_str(&self.text[end..]);
-        let is_needed = text.contains('@') || !parse_rules(&text).is_empty();
+        let is_needed = text.contains('@') || !parse_stylesheet(&text).rules.is_empty();
         is_needed.then_some(text)
     }
 }
@@ -168,7 +168,7 @@ impl Rule {
                     true => " !important",
                     false => "",
                 };
-                let SourceDeclaration {
+                let Declaration {
                     property, value, ..
                 } = declaration;
                 remaining.push(format!("{property}: {value}{important}"));
@@ -185,11 +185,7 @@ fn parts_of(
     elements: &Elements<'_>,
     outlook: &Elements<'_>,
 ) -> Vec<Part> {
-    let selectors: Vec<_> = source
-        .selectors
-        .iter()
-        .map(|text| SourceSelector::parse(text))
-        .collect();
+    let selectors = &source.selectors;
     // Browsers skip the whole rule if they don't know a part of it.
     let stays_whole = is_conditional
         || source.is_conditional
@@ -199,16 +195,16 @@ fn parts_of(
     for selector in selectors {
         let mut matches = match selector.is_pseudo_element {
             true => Vec::new(),
-            false => elements.matching(&selector),
+            false => elements.matching(selector),
         };
         let is_inlined = !stays_whole && !selector.has_state && !matches.is_empty();
         let role = match is_inlined {
             false => Role::Kept,
-            true if outlook.matching_subject(&selector).is_empty() => Role::Inlined,
+            true if outlook.matching_subject(selector).is_empty() => Role::Inlined,
             true => Role::Copied,
         };
         if matches.is_empty() && !selector.is_pseudo_element {
-            matches = elements.matching_subject(&selector);
+            matches = elements.matching_subject(selector);
         }
         let index = parts.iter().position(|part| part.role == role);
         let index = index.unwrap_or_else(|| {
@@ -221,7 +217,7 @@ fn parts_of(
             parts.len() - 1
         });
         let part = &mut parts[index];
-        part.add(selector.text, selector.specificity, &matches);
+        part.add(selector.text.clone(), selector.specificity, &matches);
     }
     parts
 }

@@ -7,9 +7,8 @@ use super::cascade::{
     inline_importance, resolve,
 };
 use super::property::is_universal;
-use super::selector::Elements;
 use super::sheets::Sheets;
-use crate::html::css::{SourceDeclaration, parse_declarations};
+use crate::html::css::{Declaration, Elements, parse_declarations};
 
 /// The elements whose content is no part of the page.
 const NOT_SHOWN: [&str; 8] = [
@@ -22,7 +21,7 @@ const MAX_PAIRS: usize = 20_000_000;
 
 /// The cascades of a page's elements.
 pub(super) struct Cascades<'a> {
-    sources: Vec<&'a SourceDeclaration>,
+    sources: Vec<&'a Declaration>,
     declarations: Vec<SheetDeclaration>,
     properties: Properties,
     elements: Vec<StyledElement>,
@@ -33,7 +32,7 @@ struct StyledElement {
     number: usize,
     /// Its `style` attribute.
     text: String,
-    attribute: Vec<SourceDeclaration>,
+    attribute: Vec<Declaration>,
     cascade: ElementCascade,
 }
 
@@ -215,7 +214,7 @@ impl<'a> AttributeText<'a> {
         }
     }
 
-    fn make_important(&mut self, declaration: &SourceDeclaration) {
+    fn make_important(&mut self, declaration: &Declaration) {
         self.ends.push(declaration.end);
     }
 
@@ -233,8 +232,8 @@ impl<'a> AttributeText<'a> {
     }
 }
 
-fn declaration_text(declaration: &SourceDeclaration, important: bool) -> String {
-    let SourceDeclaration {
+fn declaration_text(declaration: &Declaration, important: bool) -> String {
+    let Declaration {
         property, value, ..
     } = declaration;
     // Some clients fail on `&quot;` in attributes.

@@ -11,7 +11,7 @@ use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::html::DynamicAttribute;
 use crate::html::marks::{before_marks, fill, is_marked};
-use crate::html::{Element, Page, Style, StylesheetItem, parse_stylesheet};
+use crate::html::{Element, Page, Style, parse_stylesheet};
 
 const BROKEN: Rule = Rule::warning("style-broken")
     .finds("a style, a colour or a size without a value, or with an invalid one")
@@ -98,13 +98,11 @@ fn in_template(
 fn errors(page: &Page) -> impl Iterator<Item = (usize, Option<&'static str>, ValueError)> {
     page.elements().flat_map(|(index, element)| {
         let in_rules = match is_style_for_all(element) {
-            true => parse_stylesheet(&page.raw_text_in(index)),
+            true => parse_stylesheet(&page.raw_text_in(index)).rules,
             false => Vec::new(),
         };
-        let in_rules = in_rules.into_iter().flat_map(|item| match item {
-            StylesheetItem::Rule { style, .. } => check_style(&style),
-            StylesheetItem::Import(_) => Vec::new(),
-        });
+        let in_rules = in_rules.into_iter().filter(|it| !it.is_conditional);
+        let in_rules = in_rules.flat_map(|it| check_style(&Style::of(it.declarations)));
         let in_attributes = check_element(element).into_iter();
         in_attributes
             .map(|(name, error)| (Some(name), error))
