@@ -203,7 +203,7 @@ impl Finding {
 }
 
 /// The line and the column, both from 1, of a byte offset in a text.
-pub fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
+fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() as u64 + 1;
     let column = before

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::ColumnTotals;
-use super::context::{CampaignContext, CheckerInputs, MessageContext};
+use super::context::{CampaignContext, CheckerInputs, MessageContext, RowContext};
 use super::families::families;
 use super::family::{AnyTotals, Family, FinishContext, NetworkContext, RowChecks};
 use super::locate::Locator;
@@ -124,12 +124,11 @@ impl<'a> Checker<'a> {
         }
         match shape_id(&inspected) {
             None => {
-                let message = self.shared.message_context(row, &inspected, &values);
-                check_alone(&self.families, &message, &mut sink);
+                check_alone(&self.families, &MessageContext::new(context), &mut sink);
             }
             Some(id) => {
                 let shape = totals.shapes.entry(id).or_insert_with(|| ShapeRows {
-                    result: self.shape(id, row, &inspected),
+                    result: self.shape(id, context),
                     count: 0,
                     rows: Vec::new(),
                 });
@@ -157,15 +156,14 @@ impl<'a> Checker<'a> {
         let mut findings = Vec::new();
         match shape_id(&inspected) {
             Some(id) => {
-                let shape = self.shape(id, row, &inspected);
+                let shape = self.shape(id, context);
                 for check in &shape.row_checks {
                     check.row(&context, &mut sink);
                 }
                 findings.clone_from(&shape.findings);
             }
             None => {
-                let message = self.shared.message_context(row, &inspected, &values);
-                check_alone(&self.families, &message, &mut sink);
+                check_alone(&self.families, &MessageContext::new(context), &mut sink);
             }
         }
         for family in &self.families {
@@ -225,7 +223,7 @@ impl<'a> Checker<'a> {
             ..self.filter.clone()
         };
         let mut sink = FindingSink::new(&filter);
-        let message = self.shared.message_context(row, &inspected, &values);
+        let message = MessageContext::new(self.shared.row_context(row, &inspected, &values));
         let families = families();
         check_alone(&families, &message, &mut sink);
         for family in &families {
@@ -235,15 +233,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The result of a shape. It is computed from this row if there is none yet.
-    fn shape(&self, id: u64, row: &Row, inspected: &InspectedMessage) -> Arc<ShapeResult> {
+    fn shape(&self, id: u64, context: RowContext<'_>) -> Arc<ShapeResult> {
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(result) = shapes().get(&id) {
             return Arc::clone(result);
         }
         let mut sink = FindingSink::new(&self.filter);
-        let values = inspected.values();
-        let message = self.shared.message_context(row, inspected, &values);
-        let row_checks = check_message(&self.families, &message, &mut sink);
+        let row_checks = check_message(&self.families, &MessageContext::new(context), &mut sink);
         let result = Arc::new(ShapeResult {
             findings: sink.into_findings(),
             row_checks,

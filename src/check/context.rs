@@ -56,26 +56,9 @@ impl<'a> Deref for CampaignContext<'a> {
 }
 
 impl CampaignContext<'_> {
-    pub(super) fn message_context<'b>(
-        &'b self,
-        row: &'b Row,
-        inspected: &'b InspectedMessage,
-        values: &'b [Cow<'b, str>],
-    ) -> MessageContext<'b> {
-        let page = self.page(inspected);
-        let outlook = page.as_ref().map(|page| page.outlook_pages(&self.clock));
-        MessageContext {
-            row_context: self.row_context(row, inspected, values),
-            page,
-            document: OnceCell::new(),
-            outlook: outlook.unwrap_or_default(),
-        }
-    }
-
     /// The HTML of a message, with marks in place of the row's values.
-    pub(super) fn page(&self, inspected: &InspectedMessage) -> Option<Page> {
-        let html = inspected.html.as_ref()?;
-        Some(Page::parse(html.marked(), &self.clock))
+    pub(super) fn page(&self, html: &InspectedHtml) -> Page {
+        Page::parse(html.marked(), &self.clock)
     }
 
     pub(super) fn row_context<'b>(
@@ -112,7 +95,19 @@ pub(super) struct MessageContext<'a> {
     pub(super) outlook: Vec<Page>,
 }
 
-impl MessageContext<'_> {
+impl<'a> MessageContext<'a> {
+    pub(super) fn new(row_context: RowContext<'a>) -> Self {
+        let shared = row_context.shared;
+        let page = row_context.html.map(|html| shared.page(html));
+        let outlook = page.as_ref().map(|it| it.outlook_pages(&shared.clock));
+        Self {
+            row_context,
+            page,
+            document: OnceCell::new(),
+            outlook: outlook.unwrap_or_default(),
+        }
+    }
+
     /// The page, and its parts for Outlook.
     pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
         self.page.iter().chain(&self.outlook)
@@ -138,6 +133,7 @@ impl<'a> Deref for MessageContext<'a> {
 }
 
 /// One row and its message.
+#[derive(Clone, Copy)]
 pub(super) struct RowContext<'a> {
     pub(super) shared: &'a CampaignContext<'a>,
     pub(super) row: &'a Row,

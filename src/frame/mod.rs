@@ -21,7 +21,7 @@ use crate::html;
 
 /// The value of the frame's `sandbox` attribute, also in its policy. Links open an ordinary window of
 /// their own; nothing else is allowed.
-pub const SANDBOX: &str = "allow-popups allow-popups-to-escape-sandbox";
+const SANDBOX: &str = "allow-popups allow-popups-to-escape-sandbox";
 
 /// The end of a page that was cut off.
 const CUT: &str = "<hr><p>The HTML is cut here: it is too large or too deep to be shown.</p>";

@@ -161,7 +161,10 @@ fn gaps_of(shared: &CampaignContext<'_>, row: &Row, part: MessagePart) -> Option
     match part {
         MessagePart::Subject => Some(gap::in_subject(&message.subject)),
         MessagePart::Text => message.text().map(gap::in_text),
-        MessagePart::Html => shared.page(&inspected).as_ref().map(gap::in_page),
+        MessagePart::Html => inspected
+            .html
+            .as_ref()
+            .map(|html| gap::in_page(&shared.page(html))),
     }
 }
 
