@@ -9,13 +9,13 @@ import base64
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 import urllib.request
+
+from camera import Camera
 
 NAMES = """Anna Nowak,Piotr Zieliński,Katarzyna Wójcik,Jan Kowalczyk,Zofia Lewandowska,Tomasz Dąbrowski,Maria Kamińska,
 Michał Szymański,Ewa Woźniak,Krzysztof Kozłowski,Barbara Jankowska,Paweł Mazur,Agnieszka Krawczyk,Marcin Piotrowski,
@@ -30,6 +30,10 @@ padding:10px 20px;text-decoration:none;border-radius:4px}}</style></head><body><
 with cinnamon is <b>20% off</b> until Sunday.</p><p><a class="go" href="https://shop.acme.example/autumn">See the blends</a></p>
 <p style="color:#8a8378;font-size:13px">You get this because you asked for it.
 <a href="https://acme.example/unsubscribe">Unsubscribe</a></p></div></div></body></html>"""
+# The list, and a message or an error if one is open.
+READY = """document.querySelector('#count')?.textContent
+    && (!location.search.includes('m=') || document.querySelector('article h1, article [role=alert]'))
+    && (!document.querySelector('#panel') || document.querySelector('#panel').firstChild)"""
 
 
 def picture():
@@ -51,7 +55,7 @@ def main():
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             url = gateway.stdout.readline().strip()
-            camera = Camera(url, folder)
+            camera = Camera(url, folder, READY)
             shoot = camera.shoot
             if len(sys.argv) > 2:
                 everything(pathlib.Path(sys.argv[2]), url, shoot)
@@ -121,47 +125,6 @@ def fill(url):
             ("files[0][content]", base64.b64encode(picture()).decode())])
     post(url, "sendmail", common + [("to[0]", "ops@acme.example"), ("subject", "Nightly report: 29 sent, 0 refused"),
                                     ("text", "All is well."), ("tags[]", "reports")])
-
-
-class Camera:
-    """A headless Chromium, driven by the WebDriver protocol."""
-
-    def __init__(self, url, folder):
-        self.url = url
-        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        said = next(line for line in self.driver.stdout if "successfully on port" in line)
-        self.base = "http://127.0.0.1:" + re.search(r"port (\d+)", said)[1]
-        args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder}/browser"]
-        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": args, "binary": shutil.which("chromium")}}}
-        session = self.ask("/session", {"capabilities": wanted})
-        self.base += "/session/" + session["sessionId"]
-
-    def ask(self, command, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + command, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["value"]
-
-    def shoot(self, path, state, width, height, script=""):
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.ask("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
-        self.ask("/url", {"url": f"{self.url}?{state}"})
-        there = "location.search.includes('m=') ? document.querySelector('article h1, article [role=alert]') : true"
-        filled = "!document.querySelector('#panel') || document.querySelector('#panel').firstChild"
-        ready = f"return Boolean(document.querySelector('#count')?.textContent && ({there}) && ({filled}))"
-        end = time.monotonic() + 10
-        while not self.ask("/execute/sync", {"script": ready, "args": []}) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.ask("/execute/sync", {"script": script, "args": []})
-        time.sleep(0.4)  # for the frame, and for what is marked as read
-        pathlib.Path(path).write_bytes(base64.b64decode(self.ask("/screenshot")))
-
-    def close(self):
-        request = urllib.request.Request(self.base, method="DELETE")
-        urllib.request.urlopen(request).close()
-        self.driver.terminate()
-        self.driver.wait()
 
 
 main()

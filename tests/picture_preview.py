@@ -5,20 +5,21 @@ Usage: tests/picture_preview.py target/debug/mailrun [FOLDER]
 
 With FOLDER, writes screenshots of all states of the page into it instead.
 """
-import base64
-import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+from camera import Camera
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A mistake, so that there is a finding: an empty link.
 MISTAKE = ("</body>", '<p><a href="">To the shop</a></p></body>')
+# The list or an error, and the panel if a message is open.
+READY = """(document.querySelector('#count')?.textContent || document.querySelector('#notice:not([hidden])'))
+    && (!location.search.includes('row=') || document.querySelector('#panel')?.firstChild)"""
 
 
 def main():
@@ -32,7 +33,7 @@ def main():
                                    stderr=subprocess.DEVNULL, text=True)
         try:
             url = preview.stdout.readline().strip()
-            camera = Camera(url, folder)
+            camera = Camera(url, folder, READY)
             if len(sys.argv) > 2:
                 shoot_all(pathlib.Path(sys.argv[2]), camera.shoot, campaign)
             else:
@@ -62,46 +63,6 @@ def shoot_all(out, shoot, campaign):
     toml.write_text(toml.read_text().replace("subject = \"", "subject = \"{{ frist_name }} ", 1))
     time.sleep(1)
     shoot(out / "broken.png", "row=1", 1360, 800)
-
-
-class Camera:
-    """Headless Chromium, controlled over WebDriver."""
-
-    def __init__(self, url, folder):
-        self.url = url.split("?")[0]
-        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = next(line for line in self.driver.stdout if "successfully on port" in line)
-        self.base = "http://127.0.0.1:" + re.search(r"port (\d+)", line)[1]
-        args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder}/browser"]
-        capabilities = {"alwaysMatch": {"goog:chromeOptions": {"args": args, "binary": shutil.which("chromium")}}}
-        session = self.call("/session", {"capabilities": capabilities})
-        self.base += "/session/" + session["sessionId"]
-
-    def call(self, command, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + command, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["value"]
-
-    def shoot(self, path, state, width, height, script=""):
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.call("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
-        self.call("/url", {"url": f"{self.url}?{state}"})
-        panel = "location.search.includes('row=') ? document.querySelector('#panel')?.firstChild : true"
-        ready = f"return Boolean((document.querySelector('#count')?.textContent || document.querySelector('#notice:not([hidden])')) && ({panel}))"
-        end = time.monotonic() + 10
-        while not self.call("/execute/sync", {"script": ready, "args": []}) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.call("/execute/sync", {"script": script, "args": []})
-        time.sleep(0.5)  # until the frame is drawn
-        pathlib.Path(path).write_bytes(base64.b64decode(self.call("/screenshot")))
-
-    def close(self):
-        request = urllib.request.Request(self.base, method="DELETE")
-        urllib.request.urlopen(request).close()
-        self.driver.terminate()
-        self.driver.wait()
 
 
 main()
