@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use mailrun::address::Mailbox;
-use mailrun::api::{Answer, Dialect};
+use mailrun::api::{Answer, FormDialect};
 use mailrun::campaign::Campaign;
 use mailrun::ledger::{Claim, LedgerWriter, NewRow, Planner, Run, Settlement, Target, path_in};
 use mailrun::recipients::RecipientReader;
@@ -70,7 +70,7 @@ fn encode(criterion: &mut Criterion) {
     group.bench_function("a request", |b| {
         b.iter_batched_ref(
             || Vec::with_capacity(16 << 10),
-            |out| request.encode_into(Dialect::Sendmail, out),
+            |out| request.encode_into(FormDialect::Sendmail, out),
             BatchSize::SmallInput,
         );
     });

@@ -218,7 +218,7 @@ pub(crate) struct ResolveArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Resolution {
-    /// Ask the API which messages it accepted (only with the dialect new_sendmail)
+    /// Ask the API which messages it accepted (only with the dialects new_sendmail and v2)
     Reconcile,
     /// Mark the rows as accepted; nothing is sent
     Accepted,

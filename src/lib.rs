@@ -29,6 +29,7 @@ pub mod gateway;
 mod html;
 pub mod ledger;
 pub mod message;
+pub mod outcome;
 pub mod pace;
 mod preview;
 pub mod recipients;

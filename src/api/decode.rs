@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mail_parser::MessageParser;
 
 use super::form::{self, FormError, Map, Value};
-use super::{Copy, Dialect, File, Recipient, Request};
+use super::{Copy, File, FormDialect, Recipient, Request};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -35,7 +35,7 @@ impl Request<'static> {
     ///
     /// # Errors
     /// If PHP would not read the whole body, or a field does not have a shape of the API.
-    pub fn decode(body: &[u8], dialect: Dialect) -> Result<Self, DecodeError> {
+    pub fn decode(body: &[u8], dialect: FormDialect) -> Result<Self, DecodeError> {
         Self::from_pairs(form::pairs(body)?, dialect)
     }
 
@@ -43,7 +43,10 @@ impl Request<'static> {
     ///
     /// # Errors
     /// The same as for [`Request::decode`].
-    pub fn from_pairs(pairs: Vec<(String, String)>, dialect: Dialect) -> Result<Self, DecodeError> {
+    pub fn from_pairs(
+        pairs: Vec<(String, String)>,
+        dialect: FormDialect,
+    ) -> Result<Self, DecodeError> {
         let mut fields = Fields(form::nest(pairs)?);
         let headers = headers(&mut fields)?;
         Ok(Self {
@@ -139,7 +142,7 @@ fn flag(value: Option<Value>, field: impl FnOnce() -> String) -> Result<bool, De
 
 fn recipients(
     fields: &mut Fields,
-    dialect: Dialect,
+    dialect: FormDialect,
 ) -> Result<Vec<Recipient<'static>>, DecodeError> {
     let new_structure = fields.flag("new_structure")?;
     let map = match fields.0.take("to") {
@@ -151,8 +154,8 @@ fn recipients(
         }
     };
     let one = |(key, value): (String, Value)| match dialect {
-        Dialect::Sendmail => listed_recipient(&key, value),
-        Dialect::NewSendmail => keyed_recipient(key, value, new_structure),
+        FormDialect::Sendmail => listed_recipient(&key, value),
+        FormDialect::NewSendmail => keyed_recipient(key, value, new_structure),
     };
     map.into_iter()
         .filter_map(|entry| one(entry).transpose())

@@ -10,7 +10,7 @@ use super::{Answer, form};
 pub const EMAILS: &str = "emails";
 
 /// The query for messages with this ID.
-pub fn emails_query(message_id: &str) -> String {
+pub(super) fn emails_query(message_id: &str) -> String {
     let mut query = b"filter=message_id::".to_vec();
     form::encode_into(message_id.as_bytes(), &mut query);
     // Percent-encoded text is ASCII.
@@ -25,7 +25,7 @@ struct List {
 }
 
 /// The message IDs in the body of a successful response.
-pub fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
+pub(super) fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice::<List>(body) {
         Ok(list) if answer.is_success() => rows(list.data).iter().filter_map(id).collect(),

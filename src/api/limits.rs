@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::decode::is_number;
 use super::violation::{MAX_HEADER_NAME, MAX_RECIPIENTS, MAX_SIZE, Violation};
-use super::{Copy, Dialect, File, Recipient, Request, form};
+use super::{Copy, File, FormDialect, Recipient, Request, form};
 
 /// The longest subject and display name, in characters (vendor's documentation).
 pub const MAX_NAME: usize = 128;
@@ -37,7 +37,7 @@ const RESERVED: [&str; 11] = [
 /// The start of more such names: headers of the body's structure, and of the gateway.
 const RESERVED_PREFIXES: [&str; 2] = ["Content-", "X-Mailrun-"];
 
-impl Dialect {
+impl FormDialect {
     /// Whether a recipient's address can be posted. `new_sendmail` puts it into a key, in which PHP can't read
     /// brackets and NUL, and which must not look like an index.
     fn supports(self, address: &str) -> bool {
@@ -76,33 +76,57 @@ pub fn check_header_name(name: &str) -> Result<(), Violation> {
 impl Request<'_> {
     /// Everything that the API rejects, or that the dialect can't express. Addresses are not validated:
     /// [`Address`](crate::address::Address) does that.
-    pub fn violations(&self, dialect: Dialect) -> Vec<Violation> {
+    pub fn violations(&self, dialect: FormDialect) -> Vec<Violation> {
         let mut violations = self.faults(dialect);
         self.check_addresses(dialect, &mut violations);
+        if dialect == FormDialect::Sendmail && self.return_path.is_some() {
+            violations.push(Violation::Unsupported("return_path"));
+        }
         violations
     }
 
     /// Everything for which the API rejects a whole received request. It accepts one with an invalid or a
     /// repeated address.
-    pub fn faults(&self, dialect: Dialect) -> Vec<Violation> {
+    pub fn faults(&self, dialect: FormDialect) -> Vec<Violation> {
         let mut violations = Vec::new();
-        self.check_presence(&mut violations);
+        self.check_account(&mut violations);
+        violations.extend(self.common_faults());
         self.check_numbers(dialect, &mut violations);
         self.check_lengths(&mut violations);
+        violations
+    }
+
+    /// What no server accepts: missing fields, line breaks in headers, invalid headers and attachments.
+    pub(crate) fn common_faults(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        self.check_presence(&mut violations);
         self.check_lines(&mut violations);
         self.check_headers(&mut violations);
         for recipient in &self.to {
             recipient.check(&mut violations);
         }
-        self.check_copies(dialect, &mut violations);
+        for (field, copies) in [("cc", &self.cc), ("bcc", &self.bcc)] {
+            for copy in copies {
+                copy.check(field, &mut violations);
+            }
+        }
+        let reply_to = self.reply_to.as_deref().unwrap_or_default();
+        check_bytes("reply_to", reply_to, MAX_REPLY_TO, &mut violations);
         self.check_files(&mut violations);
         violations
+    }
+
+    /// Whether there is an SMTP account, which the API needs.
+    pub(super) fn check_account(&self, violations: &mut Vec<Violation>) {
+        if self.smtp_account.is_empty() {
+            violations.push(Violation::Missing("smtp_account".into()));
+        }
+        check_bytes("smtp_account", &self.smtp_account, MAX_ACCOUNT, violations);
     }
 
     fn check_presence(&self, violations: &mut Vec<Violation>) {
         let fields = [
             ("to", self.to.is_empty()),
-            ("smtp_account", self.smtp_account.is_empty()),
             ("subject", self.subject.is_empty()),
             ("from", self.from.is_empty()),
         ];
@@ -113,12 +137,20 @@ impl Request<'_> {
         }
     }
 
-    fn check_numbers(&self, dialect: Dialect, violations: &mut Vec<Violation>) {
+    fn check_numbers(&self, dialect: FormDialect, violations: &mut Vec<Violation>) {
         if self.to.len() > MAX_RECIPIENTS {
             violations.push(Violation::TooManyRecipients(self.to.len()));
         }
         if self.size() > MAX_SIZE {
             violations.push(Violation::TooLarge(self.size()));
+        }
+        for (field, copies) in [("cc", &self.cc), ("bcc", &self.bcc)] {
+            if copies.len() > 1 && dialect == FormDialect::Sendmail {
+                violations.push(Violation::TooManyCopies {
+                    field,
+                    count: copies.len(),
+                });
+            }
         }
         let variables = self.variables(dialect);
         if variables > form::MAX_VARIABLES {
@@ -148,19 +180,6 @@ impl Request<'_> {
             self.tags.iter().map(|tag| length(tag)).sum(),
             MAX_TAGS,
         );
-        let reply_to = self.reply_to.as_deref().unwrap_or_default();
-        for (field, text, max) in [
-            ("smtp_account", &*self.smtp_account, MAX_ACCOUNT),
-            ("reply_to", reply_to, MAX_REPLY_TO),
-        ] {
-            if text.len() > max {
-                violations.push(Violation::TooManyBytes {
-                    field: field.to_owned(),
-                    length: text.len(),
-                    max,
-                });
-            }
-        }
     }
 
     fn check_lines(&self, violations: &mut Vec<Violation>) {
@@ -191,7 +210,7 @@ impl Request<'_> {
         }
     }
 
-    fn check_addresses(&self, dialect: Dialect, violations: &mut Vec<Violation>) {
+    fn check_addresses(&self, dialect: FormDialect, violations: &mut Vec<Violation>) {
         let to = self.to.iter().map(|recipient| &recipient.address);
         let mut unsupported: Vec<_> = to.filter(|address| !dialect.supports(address)).collect();
         for copies in [&self.cc, &self.bcc] {
@@ -202,7 +221,7 @@ impl Request<'_> {
         let unsupported = unsupported.into_iter();
         violations
             .extend(unsupported.map(|address| Violation::UnsupportedAddress(address.to_string())));
-        if dialect == Dialect::NewSendmail && self.to.len() > 1 {
+        if dialect == FormDialect::NewSendmail && self.to.len() > 1 {
             let mut addresses = HashSet::with_capacity(self.to.len());
             let repeated = self
                 .to
@@ -211,20 +230,6 @@ impl Request<'_> {
             violations.extend(
                 repeated.map(|recipient| Violation::RepeatedAddress(recipient.address.to_string())),
             );
-        }
-    }
-
-    fn check_copies(&self, dialect: Dialect, violations: &mut Vec<Violation>) {
-        for (field, copies) in [("cc", &self.cc), ("bcc", &self.bcc)] {
-            if copies.len() > 1 && dialect == Dialect::Sendmail {
-                violations.push(Violation::TooManyCopies {
-                    field,
-                    count: copies.len(),
-                });
-            }
-            for copy in copies {
-                copy.check(field, violations);
-            }
         }
     }
 
@@ -287,6 +292,16 @@ impl File<'_> {
 
 fn is_none(text: &Option<Cow<'_, str>>) -> bool {
     text.as_deref().is_none_or(str::is_empty)
+}
+
+fn check_bytes(field: &str, text: &str, max: usize, violations: &mut Vec<Violation>) {
+    if text.len() > max {
+        violations.push(Violation::TooManyBytes {
+            field: field.to_owned(),
+            length: text.len(),
+            max,
+        });
+    }
 }
 
 fn length(text: &str) -> usize {

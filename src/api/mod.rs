@@ -5,12 +5,16 @@
 mod answer;
 mod blacklist;
 mod decode;
+mod dialect;
 mod emails;
 pub mod form;
+mod form_dialect;
 mod limits;
 mod list;
+mod reply;
 mod request;
 mod template;
+mod v2;
 mod violation;
 
 use std::borrow::Cow;
@@ -18,27 +22,39 @@ use std::borrow::Cow;
 pub use answer::{Answer, Data, Values};
 pub use blacklist::{BlacklistEntry, BlacklistReason};
 pub use decode::DecodeError;
-pub use emails::{EMAILS, emails_in, emails_query};
+pub use dialect::{Dialect, LoginHeader, Posted, WireFormat};
+pub use emails::EMAILS;
 pub(crate) use limits::MAX_FILE_FIELD;
 pub use limits::{MAX_NAME, MAX_TAGS, check_header_name, is_reserved_header};
 pub use list::{
     DEFAULT_LIMIT, ListError, ListQuery, MAX_LIMIT, Sort, after_second, decode_span, decode_time,
     encode_done, encode_list, encode_time,
 };
+pub use reply::HttpReply;
+pub(crate) use reply::http_date;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
+pub use v2::{V2, V2Answer, V2Error, decode_v2, v2_faults};
 pub use violation::{MAX_RECIPIENTS, MAX_SIZE, Violation};
 
-/// The endpoint that messages are posted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
+/// Every dialect of the API.
+pub(crate) const DIALECTS: [&dyn Dialect; 3] =
+    [&FormDialect::Sendmail, &FormDialect::NewSendmail, &V2];
+
+/// The dialect of this name in `campaign.toml`.
+pub fn dialect(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.into_iter().find(|dialect| dialect.name() == name)
+}
+
+/// The endpoints that take messages as forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FormDialect {
     /// `POST sendmail`: `to[0]=a@x`. The server chooses the message IDs.
     Sendmail,
     /// `POST new_sendmail`: `to[a@x][message_id]=ID`. The sender chooses them.
     NewSendmail,
 }
 
-impl Dialect {
+impl FormDialect {
     /// The path below the API's base URL.
     pub fn path(self) -> &'static str {
         match self {

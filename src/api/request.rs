@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::form;
-use super::{Copy, Dialect, File, Recipient, Request};
+use super::{Copy, File, FormDialect, Recipient, Request};
 
 impl Request<'_> {
-    pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
+    pub fn encode(&self, dialect: FormDialect) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size() * 5 / 4 + 512);
         self.encode_into(dialect, &mut out);
         for (index, file) in self.files.iter().enumerate() {
@@ -17,7 +17,7 @@ impl Request<'_> {
 
     /// Appends the form's body without `files`. They come last in a body, so that a sender can encode them
     /// once for all requests with [`File::encode_into`].
-    pub fn encode_into(&self, dialect: Dialect, out: &mut Vec<u8>) {
+    pub fn encode_into(&self, dialect: FormDialect, out: &mut Vec<u8>) {
         let start = out.len();
         self.each_variable(dialect, &mut |key, value| {
             if out.len() > start {
@@ -29,7 +29,7 @@ impl Request<'_> {
     }
 
     /// The number of variables in the form. PHP keeps [`form::MAX_VARIABLES`] of them.
-    pub fn variables(&self, dialect: Dialect) -> usize {
+    pub fn variables(&self, dialect: FormDialect) -> usize {
         let mut count = 0;
         self.each_variable(dialect, &mut |_, _| count += 1);
         self.files
@@ -48,19 +48,19 @@ impl Request<'_> {
 
     /// Calls `put` with the name and the value of every variable except `files`, in the order of the vendor's
     /// client. The name is split into its levels. Empty variables are left out.
-    fn each_variable(&self, dialect: Dialect, put: &mut impl FnMut(&[&str], &str)) {
+    fn each_variable(&self, dialect: FormDialect, put: &mut impl FnMut(&[&str], &str)) {
         put_text("from", &self.from, put);
         put_option("from_name", &self.from_name, put);
         for (index, recipient) in self.to.iter().enumerate() {
             match dialect {
-                Dialect::Sendmail => put(&["to", &index.to_string()], &recipient.address),
-                Dialect::NewSendmail => recipient.each_variable(put),
+                FormDialect::Sendmail => put(&["to", &index.to_string()], &recipient.address),
+                FormDialect::NewSendmail => recipient.each_variable(put),
             }
         }
         put_text("subject", &self.subject, put);
         put_text("smtp_account", &self.smtp_account, put);
         put_option("reply_to", &self.reply_to, put);
-        if dialect == Dialect::NewSendmail {
+        if dialect == FormDialect::NewSendmail {
             put_option("return_path", &self.return_path, put);
         }
         put_copies(["cc", "cc_name", "multi_cc"], &self.cc, put);

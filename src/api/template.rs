@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::decode::{Fields, NOT_ONE_VALUE, map, refuse};
 use super::form::{self, Map, Value};
-use super::{DecodeError, Dialect, Recipient, Request};
+use super::{DecodeError, FormDialect, Recipient, Request};
 
 /// The path below the API's base URL.
 pub const SENDMAIL_TEMPLATES: &str = "sendmail_templates";
@@ -50,7 +50,7 @@ impl TemplateRequest {
             Some(Value::Map(to)) => recipients_vars(to, &global)?,
             _ => HashMap::new(),
         };
-        let request = Request::from_pairs(pairs, Dialect::NewSendmail)?;
+        let request = Request::from_pairs(pairs, FormDialect::NewSendmail)?;
         let own = |recipient: &Recipient<'_>| all.get(&*recipient.address).cloned();
         let own = request.to.iter().map(|to| own(to).unwrap_or_default());
         Ok(Self {

@@ -24,6 +24,14 @@ pub enum Violation {
         length: usize,
         max: usize,
     },
+    /// In characters (Unicode scalar values).
+    TooShort {
+        field: &'static str,
+        length: usize,
+        min: usize,
+    },
+    /// A field that the dialect does not have.
+    Unsupported(&'static str),
     /// A field with too many bytes for a header line.
     TooManyBytes {
         field: String,
@@ -36,7 +44,7 @@ pub enum Violation {
         field: &'static str,
         count: usize,
     },
-    /// In bytes, as [`Request::size`](super::Request::size) counts them.
+    /// In bytes, as the dialect counts them.
     TooLarge(usize),
     /// More variables than PHP reads from one form.
     TooManyVariables(usize),
@@ -73,6 +81,20 @@ impl fmt::Display for Violation {
                 write!(
                     f,
                     "the {field} {verb} {length} characters; the maximum is {max}"
+                )
+            }
+            Self::TooShort { field, length, min } => {
+                let noun = if *length == 1 {
+                    "character"
+                } else {
+                    "characters"
+                };
+                write!(f, "the {field} has {length} {noun}; the minimum is {min}")
+            }
+            Self::Unsupported(field) => {
+                write!(
+                    f,
+                    "the API of this dialect has no {field}; remove it, or choose another dialect"
                 )
             }
             Self::TooManyBytes { field, length, max } => {

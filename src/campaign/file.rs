@@ -9,8 +9,6 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::api::Dialect;
-
 /// A string and its place in the file.
 pub type Text = Spanned<String>;
 
@@ -38,7 +36,7 @@ pub(super) struct CampaignFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiTable {
     pub(super) url: Option<Text>,
-    pub(super) dialect: Option<Dialect>,
+    pub(super) dialect: Option<Text>,
     pub(super) smtp_account: Text,
     pub(super) timeout: Option<Text>,
     pub(super) app_key_env: Option<Text>,

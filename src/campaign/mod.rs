@@ -14,7 +14,7 @@ use std::time::Duration;
 use toml::Spanned;
 use url::Url;
 
-use crate::api::Dialect;
+use crate::api::{Dialect, WireFormat};
 use crate::finding::{Finding, Place};
 use crate::pace::Rate;
 use crate::regular_file;
@@ -59,7 +59,7 @@ pub struct Campaign {
 pub struct ApiSettings {
     /// The base URL, with a slash at the end.
     pub url: Url,
-    pub dialect: Dialect,
+    pub dialect: &'static dyn Dialect,
     pub smtp_account: String,
     /// The longest time for one request.
     pub timeout: Duration,
@@ -159,6 +159,11 @@ impl Campaign {
     /// As [`Campaign::load`].
     pub(crate) fn load_frozen(dir: &Path) -> Result<Self, Vec<Finding>> {
         Self::read(dir, true)
+    }
+
+    /// How messages are written for the server.
+    pub(crate) fn format(&self) -> &'static dyn WireFormat {
+        self.api.dialect.as_format()
     }
 
     /// The path of the `campaign.toml` for `path`, even if it doesn't exist.

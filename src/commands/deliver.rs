@@ -58,8 +58,8 @@ pub(super) fn deliver(
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     // No request is in flight any more: rows that are still claimed are reported as unknown.
     let written = report::write_results(&ledger, &folder.results(), false, false);
-    let dialect = planned.campaign.api.dialect;
-    let summary = report::summary(&ledger, run, folder.path(), &ending, dialect)
+    let can_reconcile = planned.campaign.format().chooses_message_ids();
+    let summary = report::summary(&ledger, run, folder.path(), &ending, can_reconcile)
         .map_err(|error| Failure::from(error).stopped())?;
     console.print(&format!("\n{}", summary.to_string().trim_end()));
     drop(planned.lock);
@@ -84,7 +84,10 @@ async fn send(
     let ledger = Ledger::open(&planned.folder.ledger())?;
     let writer = LedgerWriter::open(&planned.folder.ledger(), clock.now())?;
     let local = match planned.run.target {
-        Target::Local => Some(LocalGateway::start(&planned.folder.outbox(), &clock).await?),
+        Target::Local => {
+            let dialect = planned.campaign.api.dialect;
+            Some(LocalGateway::start(&planned.folder.outbox(), dialect, &clock).await?)
+        }
         Target::Real | Target::Test => None,
     };
     let transport = transport(planned, local.as_ref())?;
@@ -139,10 +142,12 @@ fn transport(
     Ok(HttpTransport::new(&HttpSettings {
         url: local.map_or(&api.url, |local| &local.url),
         dialect: api.dialect,
+        smtp_account: &api.smtp_account,
         app_key: &keys.app_key,
         secret_key: &keys.secret_key,
         timeout: api.timeout,
         concurrency: planned.concurrency.get(),
+        clock: Clock::system(),
     })?)
 }
 
@@ -199,7 +204,7 @@ fn start_feeders(
             ledger: Ledger::open(&path)?,
             writer: writer.clone(),
             engine: Arc::clone(&planned.engine),
-            dialect: planned.campaign.api.dialect,
+            format: planned.campaign.format(),
             batch_size,
             lane: lane as u32,
             last,

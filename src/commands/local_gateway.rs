@@ -13,6 +13,7 @@ use url::Url;
 
 use super::api_keys::ApiKeys;
 use super::failure::Failure;
+use crate::api::Dialect;
 use crate::clock::Clock;
 use crate::gateway;
 
@@ -31,7 +32,11 @@ impl LocalGateway {
     ///
     /// # Errors
     /// If it can't listen or can't create the outbox.
-    pub(super) async fn start(outbox: &Path, clock: &Clock) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        outbox: &Path,
+        dialect: &dyn Dialect,
+        clock: &Clock,
+    ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::new("gateway", format!("can't start the local gateway: {error}"))
         };
@@ -59,7 +64,8 @@ impl LocalGateway {
             // A sender that was dropped stops it too.
             let _ = stopped.await;
         }));
-        let url = Url::parse(&format!("http://{address}/api/"))
+        let path = dialect.local_path();
+        let url = Url::parse(&format!("http://{address}{path}"))
             .map_err(|error| Failure::new("gateway", error.to_string()))?;
         Ok(Self {
             url,

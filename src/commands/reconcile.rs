@@ -8,7 +8,6 @@ use super::deliver::rng;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of};
-use crate::api::Dialect;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
@@ -30,7 +29,7 @@ pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
     let campaign = Campaign::load_frozen(&opened.folder.frozen())?;
     let why = if opened.run.target == Target::Local {
         "this run is local, so there is no API to ask"
-    } else if campaign.api.dialect == Dialect::Sendmail {
+    } else if !campaign.format().chooses_message_ids() {
         "this run used the dialect sendmail, in which the API chooses the message IDs: there is no ID to ask about"
     } else {
         return Ok(campaign);
@@ -56,10 +55,12 @@ pub(super) fn run(
     let transport = HttpTransport::new(&HttpSettings {
         url: &campaign.api.url,
         dialect: campaign.api.dialect,
+        smtp_account: &campaign.api.smtp_account,
         app_key: &keys.app_key,
         secret_key: &keys.secret_key,
         timeout: campaign.api.timeout,
         concurrency,
+        clock: Clock::system(),
     })?;
     let reconcile = Reconcile {
         transport: Arc::new(transport),
@@ -71,9 +72,12 @@ pub(super) fn run(
         clock: Clock::system(),
         rng: Box::new(rng()),
     };
+    let period = campaign.api.dialect.lookup_period();
+    let period = period.map(|period| format!(" It finds messages for {period}."));
     console.print(&format!(
-        "Asking the API about {}.",
-        counted(unknown, "unknown row")
+        "Asking the API about {}.{}",
+        counted(unknown, "unknown row"),
+        period.unwrap_or_default()
     ));
     let again = |left, pause| {
         console.print(&format!(

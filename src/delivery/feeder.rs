@@ -4,17 +4,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::batch::{Batch, BatchRow};
+use super::batch::{Batch, BatchMessage, BatchRow};
 use super::queue::Queue;
-use crate::api::Dialect;
+use crate::api::WireFormat;
 use crate::clock::Clock;
 use crate::finding::Finding;
 use crate::ledger::{Ledger, LedgerError, LedgerWriter, PlannedRow, Status};
 use crate::message::{Message, Recipient};
 use crate::render::{Engine, Prepared};
-use crate::transport::RequestBody;
 
 /// How many rows are read from the ledger at once.
 const PAGE: u32 = 500;
@@ -24,7 +21,7 @@ pub(crate) struct Feeder {
     /// For rows that can't be rendered.
     pub(crate) writer: LedgerWriter,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) dialect: Dialect,
+    pub(crate) format: &'static dyn WireFormat,
     /// The most recipients of a request.
     pub(crate) batch_size: NonZeroU32,
     /// The lane whose rows it reads.
@@ -93,7 +90,6 @@ impl Feeder {
         let row = BatchRow {
             row: row.row.number,
             attempts: row.attempts,
-            address: prepared.recipient.mailbox.address.clone(),
             alone: row.alone,
         };
         match open {
@@ -111,21 +107,12 @@ impl Feeder {
     }
 
     fn encode(&self, open: OpenBatch) -> Batch {
-        let envelope = self.engine.envelope(open.to);
-        let mut form = Vec::with_capacity(16 << 10);
-        open.message
-            .request(&envelope)
-            .encode_into(self.dialect, &mut form);
-        let mut chunks = vec![Bytes::from(form)];
-        if !open.message.attachments.form.is_empty() {
-            chunks.push(open.message.attachments.form.clone());
-        }
-        Batch {
-            rows: open.rows,
-            body: RequestBody(chunks),
-            lane: self.lane,
-            is_retry: false,
-        }
+        let message = BatchMessage {
+            message: open.message,
+            smtp_account: self.engine.smtp_account(),
+            format: self.format,
+        };
+        Batch::new(message, open.to, open.rows, self.lane)
     }
 }
 

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use super::FIRST_WAIT;
 use super::batch::{Batch, BatchRow};
-use super::outcome::{Blame, PostOutcome, classify};
 use super::state::DeliveryState;
 use crate::campaign::RetrySettings;
 use crate::clock::Clock;
 use crate::ledger::{Claim, LedgerError, LedgerWriter, Settlement};
+use crate::outcome::{Blame, PostOutcome, RecipientOutcome};
 use crate::pace::backoff;
 use crate::transport::Transport;
 
@@ -70,22 +70,21 @@ impl<T: Transport> Poster<T> {
 
     async fn post(&self, batch: Batch, chance: f64) -> Result<(), LedgerError> {
         let started = Instant::now();
-        let result = self.transport.post(batch.body.clone()).await;
-        let now = self.clock.now();
-        let recipients: Vec<_> = batch.rows.iter().map(|row| &row.address).collect();
-        match classify(&result, &recipients, now) {
-            PostOutcome::Settled(settlements) => {
+        match self.transport.post(&batch.request).await {
+            PostOutcome::Settled(outcomes) => {
+                let settlements: Vec<_> = outcomes.into_iter().map(settlement).collect();
                 self.state.settled(&settlements);
                 self.settle(&batch, settlements)?;
             }
             PostOutcome::NotTaken {
-                blame: Blame::Server,
+                blame: blame @ (Blame::Server | Blame::Network),
                 reason,
                 wait,
             } => {
                 self.settle_all(&batch, &again(false, &reason))?;
+                let busy = blame == Blame::Server;
                 self.state
-                    .server_failed(started, result.is_ok(), wait, &reason, |failures| {
+                    .server_failed(started, busy, wait, &reason, |failures| {
                         backoff(failures, FIRST_WAIT, self.retry.max_delay, chance)
                     });
                 self.state.retry_at(self.state.pause_ends(), batch);
@@ -97,6 +96,14 @@ impl<T: Transport> Poster<T> {
             } => {
                 self.state.not_taken(&reason);
                 self.retry_or_fail(batch, chance, reason)?;
+            }
+            PostOutcome::TryAlone { reason } => {
+                self.state.not_taken(&reason);
+                self.settle_all(&batch, &again(false, &reason))?;
+                let now = Instant::now();
+                for batch in batch.split() {
+                    self.state.add_new(now, batch);
+                }
             }
             PostOutcome::Stop { reason, not_taken } => {
                 let settlement = if not_taken {
@@ -146,6 +153,14 @@ impl<T: Transport> Poster<T> {
     fn settle(&self, batch: &Batch, settlements: Vec<Settlement>) -> Result<(), LedgerError> {
         let rows = batch.row_numbers().into_iter().zip(settlements).collect();
         self.writer.settle(rows, self.clock.now())
+    }
+}
+
+fn settlement(outcome: RecipientOutcome) -> Settlement {
+    match outcome {
+        RecipientOutcome::Accepted { message_id } => Settlement::Accepted { message_id },
+        RecipientOutcome::Rejected { code, error } => Settlement::Rejected { code, error },
+        RecipientOutcome::Unknown { error } => Settlement::Unknown { error },
     }
 }
 

@@ -67,7 +67,7 @@ impl Queue {
     pub(super) fn put(&mut self, batch: Batch) -> Result<(), Closed> {
         let next = &mut self.next;
         next.rows += batch.rows.len();
-        next.bytes += batch.body.len();
+        next.bytes += batch.request.body.len();
         next.batches.push(batch);
         if next.rows >= ROWS_AT_ONCE || next.bytes >= BYTES_AT_ONCE {
             return self.hand_over();
@@ -96,12 +96,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::transport::RequestBody;
+    use crate::transport::{PostRequest, RequestBody};
 
     fn batch(bytes: usize) -> Batch {
         Batch {
             rows: Vec::new(),
-            body: RequestBody(vec![Bytes::from(vec![0; bytes])]),
+            request: PostRequest {
+                to: Vec::new(),
+                body: RequestBody(vec![Bytes::from(vec![0; bytes])]),
+            },
+            message: None,
             lane: 0,
             is_retry: false,
         }

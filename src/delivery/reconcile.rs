@@ -11,11 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::FIRST_WAIT;
-use super::lookup_outcome::{LookupOutcome, classify_lookup};
-use crate::api::emails_query;
 use crate::campaign::RetrySettings;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError, PlannedRow, Resolver};
+use crate::outcome::LookupOutcome;
 use crate::pace::backoff;
 use crate::render::Engine;
 use crate::transport::Lookup;
@@ -72,7 +71,6 @@ pub(crate) struct Round {
 struct Lookups<T> {
     transport: Arc<T>,
     retry: RetrySettings,
-    clock: Clock,
     pause_until: Mutex<Instant>,
     answers: AtomicU64,
     /// The last rows in a row without an answer.
@@ -94,7 +92,6 @@ impl<T: Lookup> Reconcile<T> {
         let lookups = Arc::new(Lookups {
             transport: Arc::clone(&self.transport),
             retry: self.retry,
-            clock: self.clock.clone(),
             pause_until: Mutex::new(Instant::now()),
             answers: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
@@ -201,12 +198,10 @@ impl<T: Lookup> Reconcile<T> {
 impl<T: Lookup> Lookups<T> {
     /// Asks until there is an answer, at most as often as a message would be tried.
     async fn look_up(&self, id: &str, chance: f64) -> LookupOutcome {
-        let query = emails_query(id);
         let mut tries = 0;
         loop {
             self.no_pause().await;
-            let result = self.transport.emails(&query).await;
-            let outcome = classify_lookup(&result, id, self.clock.now());
+            let outcome = self.transport.look_up(id).await;
             let LookupOutcome::Unanswered { wait, .. } = &outcome else {
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 self.unanswered.store(0, Ordering::Relaxed);

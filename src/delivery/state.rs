@@ -204,6 +204,11 @@ impl DeliveryState {
 
     pub(super) fn retry_at(&self, due: Instant, mut batch: Batch) {
         batch.is_retry = true;
+        self.add_new(due, batch);
+    }
+
+    /// Schedules a request that was not posted before.
+    pub(super) fn add_new(&self, due: Instant, batch: Batch) {
         let row = batch.rows.first().map_or(0, |row| row.row);
         self.lock().retries.insert((due, row), batch);
     }
@@ -216,13 +221,15 @@ impl DeliveryState {
     pub(super) fn next_retry(&self) -> NextRetry {
         let now = Instant::now();
         let mut inner = self.lock();
-        let Some((&(due, _), _)) = inner.retries.first_key_value() else {
+        let Some((&(due, _), batch)) = inner.retries.first_key_value() else {
             return NextRetry::None;
         };
         if due > now {
             return NextRetry::At(due);
         }
-        if let Err(next) = inner.budget.spend(now) {
+        if batch.is_retry
+            && let Err(next) = inner.budget.spend(now)
+        {
             return NextRetry::At(next);
         }
         let retry = inner.retries.pop_first();

@@ -11,6 +11,7 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
+use super::protocol::Protocol;
 use super::request::RequestContext;
 use crate::web::{Disconnect, Peer, Received};
 
@@ -49,6 +50,7 @@ impl AccessLog {
         let context = RequestContext {
             req_id: req_id.clone(),
             remote: request.extensions().get().map(|Peer(peer)| *peer),
+            protocol: Protocol::of_path(request.uri().path()),
         };
         request.extensions_mut().insert(context);
         let entry = LogEntry {
@@ -167,6 +169,10 @@ fn endpoint(path: &str) -> &'static str {
         "blacklist_reasons",
         "is_mail_tmp",
     ];
+    if let Some(rest) = path.strip_prefix("/v2.1/") {
+        let is_email = rest.split('/').next() == Some("email");
+        return if is_email { "email" } else { "unknown" };
+    }
     let Some(action) = path.strip_prefix("/api/") else {
         return match path {
             "/healthz" => "healthz",

@@ -2,13 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
+use super::message_endpoint::MessageEndpoint;
 use super::response::Refusal;
 use crate::address::{Address, Mailbox};
-use crate::api::{Dialect, Recipient, Request};
+use crate::api::{Recipient, Request};
 use crate::clock::Clock;
 use crate::message::mime::{Draft, non_empty};
 
@@ -36,9 +36,6 @@ pub(super) struct OutgoingMessage {
     pub(super) uid: String,
 }
 
-/// Each recipient's address, with its message ID or the reason why there is no message.
-pub(super) type RecipientResults = Vec<(String, String)>;
-
 impl Composer {
     pub(super) fn new(clock: Clock, random: Box<dyn Rng + Send>) -> Self {
         Self {
@@ -53,14 +50,13 @@ impl Composer {
     /// If the whole request is refused.
     pub(super) fn compose<'a>(
         &self,
-        dialect: Dialect,
+        endpoint: MessageEndpoint,
         request: Request<'a>,
     ) -> Result<ComposedRequest<'a>, Refusal> {
-        if let Some(violation) = request.faults(dialect).first() {
+        if let Some(violation) = endpoint.faults(&request).first() {
             return Err(violation.into());
         }
-        let draft = Draft::new(&request)
-            .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let draft = Draft::new(&request).map_err(|error| Refusal::invalid(error.to_string()))?;
         let now = self.clock.now();
         let recipients = request.to.iter();
         let messages = recipients

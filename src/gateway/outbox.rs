@@ -4,24 +4,24 @@ use std::io;
 
 use axum::http::StatusCode;
 
-use super::compose::{ComposedRequest, Composer, OutgoingMessage, RecipientResults};
+use super::compose::{ComposedRequest, Composer, OutgoingMessage};
 use super::maildir::Maildir;
+use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
 use super::response::Refusal;
-use crate::api::{DecodeError, Dialect, Request, form};
 
-/// Decodes a form and writes its messages.
+/// Decodes a request and writes its messages.
 ///
 /// # Errors
 /// If the whole request is refused. Nothing of it was stored then.
 pub(super) fn store(
     composer: &Composer,
     outbox: &Maildir,
-    dialect: Dialect,
+    endpoint: MessageEndpoint,
     body: &[u8],
-) -> Result<RecipientResults, Refusal> {
-    let form = form::pairs(body).map_err(DecodeError::from)?;
-    let request = Request::from_pairs(form, dialect)?;
-    let mut composed = composer.compose(dialect, request)?;
+) -> Result<(RequestOutline, RecipientResults), Refusal> {
+    let (request, _) = endpoint.decode(body)?;
+    let outline = RequestOutline::of(&request);
+    let mut composed = composer.compose(endpoint, request)?;
     let messages = std::mem::take(&mut composed.messages);
     let (mut stored, mut failure) = (false, None);
     let mut results = Vec::with_capacity(messages.len());
@@ -30,21 +30,21 @@ pub(super) fn store(
             Ok(message) => match write(outbox, &composed, &message) {
                 Ok(()) => {
                     stored = true;
-                    message.message_id
+                    Ok(message.message_id)
                 }
                 Err(error) => {
                     let reason = format!("The message could not be stored: {error}");
-                    failure.get_or_insert(reason).clone()
+                    Err(failure.get_or_insert(reason).clone())
                 }
             },
-            Err(reason) => reason,
+            Err(reason) => Err(reason),
         };
         results.push((recipient.address.to_string(), result));
     }
     match failure {
         // The client may send all of it again.
         Some(reason) if !stored => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)),
-        _ => Ok(results),
+        _ => Ok((outline, results)),
     }
 }
 

@@ -5,22 +5,22 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use axum::extract::{FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body::Body;
 
 use super::body_memory::{BodyMemory, RequestBody};
-use super::response::Refusal;
+use super::protocol::Protocol;
+use super::response::{Refusal, unknown_result};
+use super::store::StoreError;
 use crate::api::{DecodeError, MAX_SIZE, form};
 use crate::web::TooSlow;
 
 /// The maximum size of a body in bytes: a message of the maximum size with every byte percent-encoded,
 /// and a million bytes for the other fields.
 const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The ID and the client of a request, as an extension of it.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub(super) struct RequestContext {
     pub(super) req_id: String,
     /// The client's address.
     pub(super) remote: Option<SocketAddr>,
+    pub(super) protocol: Protocol,
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestContext {
@@ -42,16 +43,26 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 
 impl RequestContext {
     pub(super) fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
-        refusal.into().into_response(&self.req_id)
+        refusal.into().into_response(self.protocol, &self.req_id)
+    }
+
+    /// The response after a failed write.
+    pub(super) fn write_failed(&self, error: &StoreError) -> Response {
+        if error.is_nothing_stored() {
+            let message = format!("The message could not be stored: {error}");
+            return self.refuse(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message));
+        }
+        tracing::error!(req_id = self.req_id, %error, "a request may or may not have been stored");
+        unknown_result()
     }
 }
 
-/// Reads the body of a form.
+/// Reads the body of a request.
 ///
 /// # Errors
 /// If the body has another type, is too large, exceeds the memory for bodies, or arrives too slowly.
 pub(super) async fn read_body(request: Request) -> Result<RequestBody, Refusal> {
-    check_headers(request.headers())?;
+    check_headers(&request)?;
     let memory = request.extensions().get::<BodyMemory>().cloned();
     let memory = memory.unwrap_or_default();
     let mut body = request.into_body();
@@ -89,13 +100,15 @@ fn read_failed(error: &axum::Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, message)
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_headers(request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let expected = Protocol::of_path(request.uri().path()).media_type();
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let media_type = text(CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
         .map(str::trim);
-    if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case(FORM)) {
-        let message = format!("The body must be {FORM}");
+    if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case(expected)) {
+        let message = format!("The body must be {expected}");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());

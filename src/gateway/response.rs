@@ -4,15 +4,18 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::protocol::Protocol;
 use super::relay::NotPermitted;
 use super::store::StoreError;
-use crate::api::{Answer, DecodeError, ListError, MAX_SIZE, Violation};
+use crate::api::{DecodeError, ListError, MAX_SIZE, Violation};
 
 /// Why a whole request is refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
     message: String,
+    /// Whether the request can never be accepted as it is; the status depends on the protocol.
+    is_invalid: bool,
     /// Whether the response has `Retry-After: 1`.
     retry: bool,
 }
@@ -22,7 +25,16 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
+            is_invalid: false,
             retry: false,
+        }
+    }
+
+    /// A request that can never be accepted as it is. The vendor answers 500 to forms and 400 to JSON.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            is_invalid: true,
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     }
 
@@ -57,10 +69,13 @@ impl Refusal {
     }
 
     /// Makes the response, and logs the reason at the debug level: it may quote the request.
-    pub(super) fn into_response(self, req_id: &str) -> Response {
+    pub(super) fn into_response(self, protocol: Protocol, req_id: &str) -> Response {
         tracing::debug!(req_id, reason = self.message, "refused");
-        let answer = Answer::error(self.status.as_u16(), self.message, req_id.to_owned());
-        let mut response = json_response(self.status, answer.encode());
+        let status = match protocol {
+            Protocol::V2 if self.is_invalid => StatusCode::BAD_REQUEST,
+            _ => self.status,
+        };
+        let mut response = json_response(status, protocol.refusal(status, self.message, req_id));
         if self.retry {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -94,28 +109,18 @@ impl From<&Violation> for Refusal {
             }
             other => other.to_string(),
         };
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        Self::invalid(message)
     }
 }
 
 impl From<NotPermitted> for Refusal {
     fn from(error: NotPermitted) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        Self::invalid(error.to_string())
     }
 }
 
 pub(super) fn json_response(status: StatusCode, json: Vec<u8>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], json).into_response()
-}
-
-/// The response after a failed write.
-pub(super) fn write_failed(error: &StoreError, req_id: &str) -> Response {
-    if error.is_nothing_stored() {
-        let message = format!("The message could not be stored: {error}");
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response(req_id);
-    }
-    tracing::error!(req_id, %error, "a request may or may not have been stored");
-    unknown_result()
 }
 
 /// The refusal after a failed read.

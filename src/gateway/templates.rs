@@ -9,14 +9,15 @@ use axum::http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Gateway;
-use super::capture::{CapturedRequest, capture, form_to_json};
-use super::compose::RecipientResults;
+use super::capture::{CapturedRequest, capture};
+use super::message_endpoint::{MessageEndpoint, RecipientResults};
 use super::request::RequestContext;
+use super::request_fields::form_to_json;
 use super::response::{Refusal, read_failed};
 use super::store::{Store, StoreError};
 use crate::api::{
-    DecodeError, Dialect, MAX_SIZE, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars,
-    fill, form,
+    DecodeError, FormDialect, MAX_SIZE, Request, SENDMAIL_TEMPLATES, Template, TemplateRequest,
+    Vars, fill, form,
 };
 
 /// The maximum size in bytes of HTML, text and attachments of all different messages of a request
@@ -49,11 +50,11 @@ pub(super) fn prepare(
         template.request.text = non_empty(stored.text).or(template.request.text);
     }
     // The request may have too many recipients, though each group below has few enough.
-    if let Some(violation) = template.request.faults(Dialect::NewSendmail).first() {
+    if let Some(violation) = template.request.faults(FormDialect::NewSendmail).first() {
         return Err(violation.into());
     }
     let mut all: Vec<CapturedRequest> = Vec::new();
-    let mut results: Vec<(usize, (String, String))> = Vec::new();
+    let mut results = Vec::new();
     let groups = groups(&template.own);
     let mut left = MAX_TOTAL;
     // Filling is fast and composing is slow, so a request that is too large is refused before that.
@@ -63,7 +64,9 @@ pub(super) fn prepare(
     }
     for (vars, indexes) in groups {
         let request = fill_request(&template.request, [vars, &template.global], &indexes)?;
-        let composed = gateway.composer.compose(Dialect::NewSendmail, request)?;
+        let composed = gateway
+            .composer
+            .compose(MessageEndpoint::Form(FormDialect::NewSendmail), request)?;
         // Only the first group stores the request and its form.
         let fields = if all.is_empty() {
             fields.clone()

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use content_id::is_content_id;
 
 use crate::address::{Address, Mailbox};
-use crate::api;
+use crate::api::{self, WireFormat};
 use crate::file_name::{composed, on_disk};
 
 /// A message as one recipient gets it. Bodies and attachments are shared with other messages that have the
@@ -63,7 +63,7 @@ impl Message {
         self.text.as_ref().map(|text| text.as_str())
     }
 
-    /// The request that posts this message, without its attachments: [`Attachments::form`] has those encoded
+    /// The request that posts this message, without its attachments: [`Attachments::encoded`] has those encoded
     /// for all messages.
     pub fn request<'a>(&'a self, envelope: &'a Envelope) -> api::Request<'a> {
         api::Request {
@@ -179,19 +179,19 @@ fn hex(bytes: &[u8]) -> String {
 pub struct Attachments {
     /// In the order of `campaign.toml`.
     pub files: Vec<Arc<Attachment>>,
-    /// The end of a request's form: the fields of all attachments, percent-encoded.
-    pub form: Bytes,
+    /// The end of a request's body.
+    pub encoded: Bytes,
 }
 
 impl Attachments {
-    pub fn new(files: Vec<Arc<Attachment>>) -> Self {
-        let mut form = Vec::new();
-        for (index, file) in files.iter().enumerate() {
-            file.as_api().encode_into(index, &mut form);
-        }
+    pub fn new(files: Vec<Arc<Attachment>>, format: &dyn WireFormat) -> Self {
+        let encoded = {
+            let files: Vec<_> = files.iter().map(|file| file.as_api()).collect();
+            format.encode_files(&files)
+        };
         Self {
             files,
-            form: form.into(),
+            encoded: encoded.into(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) use self::own_files::OwnFiles;
+use crate::api::WireFormat;
 use crate::finding::{Finding, Place};
 use crate::message::{Attachment, Attachments, PathError, check_size, inside};
 
@@ -42,6 +43,7 @@ pub struct Recorded {
 pub(super) struct AttachmentCache {
     dir: PathBuf,
     own_files: OwnFiles,
+    format: &'static dyn WireFormat,
     none: Arc<Attachments>,
     entries: Mutex<Entries>,
 }
@@ -56,11 +58,12 @@ struct Entries {
 
 impl AttachmentCache {
     /// `dir` holds the attachments that all rows share.
-    pub(super) fn new(dir: &Path, own_files: OwnFiles) -> Self {
+    pub(super) fn new(dir: &Path, own_files: OwnFiles, format: &'static dyn WireFormat) -> Self {
         Self {
             dir: dir.to_owned(),
             own_files,
-            none: Arc::default(),
+            format,
+            none: Arc::new(Attachments::new(Vec::new(), format)),
             entries: Mutex::default(),
         }
     }
@@ -122,11 +125,11 @@ impl AttachmentCache {
             .iter()
             .map(|path| self.file(path, entries))
             .collect::<Result<Vec<_>, _>>()?;
-        let set = Arc::new(Attachments::new(files));
-        if entries.size + set.form.len() > MAX_SIZE {
+        let set = Arc::new(Attachments::new(files, self.format));
+        if entries.size + set.encoded.len() > MAX_SIZE {
             *entries = Entries::default();
         }
-        entries.size += set.form.len();
+        entries.size += set.encoded.len();
         entries.sets.insert(paths.to_vec(), Arc::clone(&set));
         Ok(set)
     }

@@ -4,7 +4,6 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use super::format::{grouped, plural_s};
-use crate::api::Dialect;
 use crate::delivery::Ending;
 use crate::ledger::{
     InvalidRows, Ledger, LedgerError, Run, Status, StatusCounts, StatusReason, Target,
@@ -23,7 +22,7 @@ pub(crate) struct Summary<'a> {
     invalid: Vec<InvalidRows>,
     folder: &'a Path,
     ending: &'a Ending,
-    dialect: Dialect,
+    can_reconcile: bool,
 }
 
 /// # Errors
@@ -33,7 +32,7 @@ pub(crate) fn summary<'a>(
     run: &'a Run,
     folder: &'a Path,
     ending: &'a Ending,
-    dialect: Dialect,
+    can_reconcile: bool,
 ) -> Result<Summary<'a>, LedgerError> {
     Ok(Summary {
         run,
@@ -42,7 +41,7 @@ pub(crate) fn summary<'a>(
         invalid: ledger.invalid_by_code(MAX_NUMBERS)?,
         folder,
         ending,
-        dialect,
+        can_reconcile,
     })
 }
 
@@ -145,7 +144,7 @@ impl Summary<'_> {
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {
-            if self.dialect == Dialect::NewSendmail && self.run.target != Target::Local {
+            if self.can_reconcile && self.run.target != Target::Local {
                 add(format!(
                     "mailrun resolve {folder} --how reconcile   # asks the API about the unknown rows"
                 ));

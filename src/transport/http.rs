@@ -8,17 +8,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::mask::Mask;
-use super::{HttpReply, Lookup, PostError, RequestBody, Transport, http_date};
-use crate::api::{Dialect, EMAILS};
+use super::{Lookup, PostError, PostRequest, Transport, post_outcome};
+use crate::api::{Dialect, HttpReply, Posted, http_date};
 use crate::campaign::is_loopback;
+use crate::clock::Clock;
+use crate::outcome::{LookupOutcome, PostOutcome, one_line};
 
 /// The longest time to connect; at most half of the whole timeout. On a busy machine two deadlines
 /// that are close together expire at once, and then a request that was never sent is unknown.
@@ -29,17 +32,19 @@ const IDLE: Duration = Duration::from_secs(3);
 /// The longest answer that is read, in bytes. One for 200 recipients has about 30 KB.
 const MAX_ANSWER: usize = 4 << 20;
 
-#[derive(Debug)]
 pub struct HttpSettings<'a> {
     /// The API's base URL, with a slash at the end.
     pub url: &'a Url,
-    pub dialect: Dialect,
+    pub dialect: &'static dyn Dialect,
+    /// For lookups.
+    pub smtp_account: &'a str,
     pub app_key: &'a SecretString,
     pub secret_key: &'a SecretString,
     /// From connecting to the end of the answer.
     pub timeout: Duration,
     /// The most requests in flight.
     pub concurrency: u32,
+    pub clock: Clock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +61,12 @@ pub enum SetupError {
 /// The API over HTTP/1.1, with connections kept open.
 pub struct HttpTransport {
     client: reqwest::Client,
+    dialect: &'static dyn Dialect,
+    smtp_account: String,
+    url: Url,
     endpoint: Url,
-    emails: Url,
-    authorization: HeaderValue,
     mask: Mask,
+    clock: Clock,
 }
 
 impl HttpTransport {
@@ -77,7 +84,8 @@ impl HttpTransport {
             .timeout(settings.timeout)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(settings.concurrency as usize)
-            .user_agent(concat!("mailrun/", env!("CARGO_PKG_VERSION")));
+            .user_agent(concat!("mailrun/", env!("CARGO_PKG_VERSION")))
+            .default_headers(login(settings)?);
         if is_loopback(settings.url) {
             client = client.no_proxy();
         }
@@ -85,49 +93,71 @@ impl HttpTransport {
             client: client
                 .build()
                 .map_err(|error| SetupError::Client(cause(&error)))?,
+            dialect: settings.dialect,
+            smtp_account: settings.smtp_account.to_owned(),
+            url: settings.url.clone(),
             endpoint: settings.url.join(settings.dialect.path())?,
-            emails: settings.url.join(EMAILS)?,
-            authorization: basic(settings.app_key, settings.secret_key)?,
             mask: Mask::new(settings.app_key, settings.secret_key),
+            clock: settings.clock.clone(),
         })
     }
 }
 
-/// HTTP Basic authentication (RFC 7617).
-fn basic(app_key: &SecretString, secret_key: &SecretString) -> Result<HeaderValue, SetupError> {
-    let login = format!("{}:{}", app_key.expose_secret(), secret_key.expose_secret());
-    let value = format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(login)
-    );
-    let mut value = HeaderValue::from_str(&value).map_err(|_| SetupError::Keys)?;
-    value.set_sensitive(true);
-    Ok(value)
+/// The headers that log in.
+fn login(settings: &HttpSettings<'_>) -> Result<HeaderMap, SetupError> {
+    let login = settings
+        .dialect
+        .login(settings.app_key, settings.secret_key);
+    let header = |(name, value): (&'static str, SecretString)| {
+        let mut value =
+            HeaderValue::from_str(value.expose_secret()).map_err(|_| SetupError::Keys)?;
+        value.set_sensitive(true);
+        Ok((HeaderName::from_static(name), value))
+    };
+    login.into_iter().map(header).collect()
 }
 
 impl Transport for HttpTransport {
-    async fn post(&self, body: RequestBody) -> Result<HttpReply, PostError> {
-        let request = self
+    async fn post(&self, request: &PostRequest) -> PostOutcome {
+        let post = self
             .client
             .post(self.endpoint.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(reqwest::Body::wrap(Chunks(body.0.into())));
-        self.send(request).await
+            .header(CONTENT_TYPE, self.dialect.content_type())
+            .body(reqwest::Body::wrap(Chunks(request.body.0.clone().into())));
+        let result = self.send(post).await;
+        let to = request.to.iter().map(|recipient| Posted {
+            address: &recipient.mailbox.address,
+            message_id: recipient.message_id.as_deref(),
+        });
+        let to: Vec<_> = to.collect();
+        post_outcome(&result, self.dialect, &to, self.clock.now())
     }
 }
 
 impl Lookup for HttpTransport {
-    async fn emails(&self, query: &str) -> Result<HttpReply, PostError> {
-        let mut url = self.emails.clone();
-        url.set_query(Some(query));
-        self.send(self.client.get(url)).await
+    async fn look_up(&self, message_id: &str) -> LookupOutcome {
+        let unanswered = |reason: &str| LookupOutcome::Unanswered {
+            reason: one_line(reason),
+            wait: None,
+        };
+        let lookup = self.dialect.lookup(&self.smtp_account, message_id);
+        let Some(Ok(url)) = lookup.map(|lookup| self.url.join(&lookup)) else {
+            return LookupOutcome::Stop {
+                reason: "the API can't look up messages by their ID".to_owned(),
+            };
+        };
+        match self.send(self.client.get(url)).await {
+            Ok(reply) => self
+                .dialect
+                .lookup_outcome(&reply, message_id, self.clock.now()),
+            Err(error) => unanswered(&error.to_string()),
+        }
     }
 }
 
 impl HttpTransport {
-    /// Sends a request with the keys, and reads its answer.
+    /// Sends a request, and reads its answer.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<HttpReply, PostError> {
-        let request = request.header(AUTHORIZATION, self.authorization.clone());
         let response = request.send().await.map_err(|error| failure(&error))?;
         let header = |name| {
             response

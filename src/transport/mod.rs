@@ -1,4 +1,4 @@
-//! Posting a request and reading its answer. Nothing is retried here.
+//! Posting a request, and what became of it. Nothing is retried here.
 
 mod http;
 pub mod lookup;
@@ -8,6 +8,10 @@ use std::future::Future;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+
+use crate::api::{Dialect, HttpReply, Posted};
+use crate::message::Recipient;
+use crate::outcome::{Blame, LookupOutcome, PostOutcome, one_line};
 
 pub use http::{HttpSettings, HttpTransport, SetupError};
 
@@ -28,16 +32,6 @@ impl RequestBody {
     }
 }
 
-/// An answer, not interpreted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpReply {
-    pub status: u16,
-    /// The header `Retry-After`; in seconds if the answer has the server's time.
-    pub retry_after: Option<String>,
-    pub location: Option<String>,
-    pub body: Bytes,
-}
-
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
@@ -55,20 +49,44 @@ pub enum PostError {
     Broken(String),
 }
 
-/// A date in a header (RFC 9110 5.6.7).
-pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(text.trim()).ok()?;
-    Timestamp::try_from(date).ok()
+/// A request, ready to be posted.
+#[derive(Debug, Clone)]
+pub struct PostRequest {
+    /// Each of them gets a message of its own.
+    pub to: Vec<Recipient>,
+    pub body: RequestBody,
 }
 
-/// Reading from an API.
+/// Looking up messages.
 pub(crate) trait Lookup: Send + Sync + 'static {
-    /// Sends `GET emails` with this query once.
-    fn emails(&self, query: &str) -> impl Future<Output = Result<HttpReply, PostError>> + Send;
+    /// Asks once about the message with this ID.
+    fn look_up(&self, message_id: &str) -> impl Future<Output = LookupOutcome> + Send;
 }
 
-/// Sending to an API.
+/// A way of sending.
 pub trait Transport: Send + Sync + 'static {
-    /// Posts a request once.
-    fn post(&self, body: RequestBody) -> impl Future<Output = Result<HttpReply, PostError>> + Send;
+    /// Posts a request once, and says what became of it.
+    fn post(&self, request: &PostRequest) -> impl Future<Output = PostOutcome> + Send;
+}
+
+/// What the result of posting a request means for its recipients.
+pub fn post_outcome(
+    result: &Result<HttpReply, PostError>,
+    dialect: &dyn Dialect,
+    to: &[Posted<'_>],
+    now: Timestamp,
+) -> PostOutcome {
+    match result {
+        Ok(reply) => dialect.outcome(reply, to, now),
+        Err(error @ PostError::NotConnected(_)) => {
+            PostOutcome::not_taken(Blame::Network, one_line(&error.to_string()), None)
+        }
+        Err(error @ PostError::Untrusted(_)) => PostOutcome::Stop {
+            reason: error.to_string(),
+            not_taken: true,
+        },
+        Err(error @ PostError::Broken(_)) => {
+            PostOutcome::unknown(to.len(), one_line(&error.to_string()))
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Guard {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Area {
-    /// `/api/…`, for programs.
+    /// `/api/…` and `/v2.1/…`, for programs.
     Api,
     /// `/healthz`, for monitoring.
     Health,
@@ -46,7 +46,7 @@ impl Area {
     fn of(uri: &Uri) -> Self {
         match uri.path() {
             "/healthz" => Self::Health,
-            path if path.starts_with("/api/") => Self::Api,
+            path if path.starts_with("/api/") || path.starts_with("/v2.1/") => Self::Api,
             _ => Self::Page,
         }
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +12,9 @@ use subtle::ConstantTimeEq;
 use tokio::time::{Instant, sleep_until};
 
 use super::login_guesses::LoginGuesses;
+
+/// The App Key of the API v2.1, which has the Secret Key as `Authorization`, without a scheme.
+const APPLICATION_KEY: HeaderName = HeaderName::from_static("application-key");
 
 /// A login for HTTP Basic authentication.
 #[derive(Debug)]
@@ -61,16 +64,14 @@ impl LoginCheck {
         }
     }
 
-    /// HTTP Basic (RFC 7617). After wrong logins, the next ones of the same client wait, whether they are
+    /// HTTP Basic (RFC 7617), or the two headers of the API v2.1. After wrong logins, the next ones of the same client wait, whether they are
     /// right or wrong.
     pub(super) async fn check(
         &self,
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Result<(), LoginError> {
-        let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let credentials = authorization.and_then(basic_credentials);
-        let credentials = credentials.ok_or(LoginError::Invalid)?;
+        let credentials = credentials(headers).ok_or(LoginError::Invalid)?;
         let now = Instant::now();
         let turn = self.guesses.turn(client, now);
         let turn = turn.ok_or(LoginError::TooManyGuesses)?;
@@ -90,6 +91,15 @@ impl LoginCheck {
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// The keys of a request, as `APP_KEY:SECRET_KEY`.
+fn credentials(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let authorization = headers.get(AUTHORIZATION)?.as_bytes();
+    match headers.get(APPLICATION_KEY) {
+        Some(app_key) => Some([app_key.as_bytes(), b":", authorization].concat()),
+        None => basic_credentials(authorization),
+    }
 }
 
 /// The `user:password` of an `Authorization` header.

@@ -8,7 +8,7 @@ const nav = byId("groups");
 const NAMES = { tag: "Tags", run: "Runs", request: "Requests" };
 const EMPTY = {
   tag: "No message has a tag.",
-  run: "No message belongs to a run. Only campaigns with the dialect new_sendmail put the run into message IDs.",
+  run: "No message belongs to a run. Only campaigns with the dialect new_sendmail or v2 put the run into message IDs.",
   request: "There are no API requests.",
 };
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use mailrun::address::Address;
-use mailrun::delivery::{Blame, PostOutcome, classify};
-use mailrun::ledger::Settlement;
-use mailrun::transport::{HttpReply, PostError};
+use mailrun::api::{self, HttpReply, Posted};
+use mailrun::outcome::{Blame, PostOutcome, RecipientOutcome};
+use mailrun::transport::{PostError, post_outcome};
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
@@ -22,12 +22,24 @@ const NOW: &str = "2026-03-01T12:00:00Z";
 
 /// The outcome for `a@x.example` and `b@x.example`, in a few words.
 fn meaning(result: &Result<HttpReply, PostError>) -> String {
+    meaning_in("new_sendmail", result)
+}
+
+fn meaning_in(dialect: &str, result: &Result<HttpReply, PostError>) -> String {
     let to = ["a@x.example", "b@x.example"].map(|to| Address::parse(to).expect("an address"));
+    let ids = ["1@us", "2@us"];
+    let to: Vec<_> = std::iter::zip(&to, ids)
+        .map(|(address, id)| Posted {
+            address,
+            message_id: Some(id),
+        })
+        .collect();
     let now: Timestamp = NOW.parse().expect("a time");
-    match classify(result, &[&to[0], &to[1]], now) {
+    let dialect = api::dialect(dialect).expect("a dialect");
+    match post_outcome(result, dialect, &to, now) {
         PostOutcome::Settled(rows) => rows.iter().map(shown).collect::<Vec<_>>().join(", "),
         PostOutcome::NotTaken {
-            blame: Blame::Server,
+            blame: Blame::Server | Blame::Network,
             wait,
             ..
         } => format!("pause {wait:?}"),
@@ -36,17 +48,17 @@ fn meaning(result: &Result<HttpReply, PostError>) -> String {
             wait,
             ..
         } => format!("again {wait:?}"),
+        PostOutcome::TryAlone { .. } => "alone".into(),
         PostOutcome::Stop { not_taken, .. } if not_taken => "stop, pending".into(),
         PostOutcome::Stop { .. } => "stop, unknown".into(),
     }
 }
 
-fn shown(settlement: &Settlement) -> String {
-    match settlement {
-        Settlement::Accepted { message_id } => format!("accepted {message_id}"),
-        Settlement::Rejected { code, error } => format!("rejected {code} {error}"),
-        Settlement::Unknown { .. } => "unknown".into(),
-        other => format!("{other:?}"),
+fn shown(outcome: &RecipientOutcome) -> String {
+    match outcome {
+        RecipientOutcome::Accepted { message_id } => format!("accepted {message_id}"),
+        RecipientOutcome::Rejected { code, error } => format!("rejected {code} {error}"),
+        RecipientOutcome::Unknown { .. } => "unknown".into(),
     }
 }
 
@@ -382,4 +394,74 @@ fn spaces_around_an_id_are_ignored_and_spaces_inside_make_it_a_refusal() {
     let results = Results::of(&run);
     assert_eq!(results.row("ann@one.example")["message_id"], "1@y");
     assert_eq!(results.count("rejected"), 2);
+}
+
+// v2.1.
+
+#[track_caller]
+fn means_v2(status: u16, body: &str, wanted: &str) {
+    let meaning = meaning_in("v2", &http(status, None, body));
+    assert_eq!(meaning, wanted, "{status} {body}");
+}
+
+const ERRORS: &str = r#"{"meta":{"status":400},"data":[],"errors":[{"title":"T","message":"No way","code":"E-1-002"}]}"#;
+
+#[test]
+fn v2_accepts_who_is_in_data_and_rejects_who_an_error_of_a_207_names() {
+    let data = |to: &str| {
+        format!(
+            r#"{{"data":[{to}],"errors":[{{"message":"b@x.example is blocked","code":"E-1"}}]}}"#
+        )
+    };
+    let both =
+        r#"{"to":{"email":"A@X.example","messageId":"<1@srv>"}},{"to":[{"email":"b@x.example"}]}"#;
+    means_v2(207, &data(both), "accepted 1@srv, accepted 2@us");
+    means_v2(200, &data(both), "accepted 1@srv, accepted 2@us");
+    let one = r#"{"to":{"email":"a@x.example","messageId":"1@srv"}}"#;
+    means_v2(
+        207,
+        &data(one),
+        "accepted 1@srv, rejected 207 b@x.example is blocked (E-1)",
+    );
+    means_v2(200, &data(one), "accepted 1@srv, unknown");
+    means_v2(
+        207,
+        &data(""),
+        "unknown, rejected 207 b@x.example is blocked (E-1)",
+    );
+    let value = r#"{"errors":[{"message":"blocked","code":"E-1","meta":{"value":"B@x.example"}}]}"#;
+    means_v2(207, value, "unknown, rejected 207 blocked (E-1)");
+}
+
+#[test]
+fn v2_tries_each_recipient_alone_when_a_400_has_errors() {
+    means_v2(400, ERRORS, "alone");
+    means_v2(400, "<html>", "unknown, unknown");
+    means_v2(400, r#"{"data":[],"errors":[]}"#, "unknown, unknown");
+}
+
+#[test]
+fn v2_means_the_same_as_the_forms_where_http_says_it() {
+    for body in ["", ERRORS, "<html>"] {
+        for status in [401, 403, 404, 301, 307, 308] {
+            means_v2(status, body, "stop, pending");
+        }
+        means_v2(302, body, "stop, unknown");
+        means_v2(408, body, "again None");
+        means_v2(429, body, "pause None");
+        means_v2(500, body, "unknown, unknown");
+        means_v2(502, body, "unknown, unknown");
+    }
+    means_v2(503, ERRORS, "pause None");
+    means_v2(503, "<html>", "unknown, unknown");
+    for status in [413, 422] {
+        let words = format!("rejected {status} No way (E-1-002)");
+        means_v2(status, ERRORS, &format!("{words}, {words}"));
+        let words = format!("rejected {status} HTTP {status} without an answer from the API");
+        means_v2(status, "<html>", &format!("{words}, {words}"));
+    }
+    for status in [200, 201, 202, 204, 207] {
+        means_v2(status, "", "unknown, unknown");
+        means_v2(status, TAKEN, "unknown, unknown");
+    }
 }

@@ -64,8 +64,8 @@ fn the_gateway_and_the_delivery_meet_on_the_wire_alone() {
 }
 
 #[test]
-fn the_contract_knows_nothing_of_ours_but_addresses() {
-    imports_only("api", &["address"]);
+fn the_contract_knows_nothing_of_ours_but_addresses_and_outcomes() {
+    imports_only("api", &["address", "outcome"]);
 }
 
 #[test]

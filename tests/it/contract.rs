@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use mailrun::address::Address;
 use mailrun::api::form::{self, FormError, Map, Value};
-use mailrun::api::{Answer, Copy, Data, DecodeError, Dialect, File, Recipient, Request, Violation};
+use mailrun::api::{
+    Answer, Copy, Data, DecodeError, File, FormDialect, Recipient, Request, Violation,
+};
 use proptest::prelude::*;
 
 const VECTORS: &str = include_str!("../fixtures/php-form/vectors.json");
@@ -177,8 +179,8 @@ fn new_request() -> Request<'static> {
 #[test]
 fn requests_are_these_bytes() {
     for (dialect, request, wire) in [
-        (Dialect::Sendmail, request(), SENDMAIL),
-        (Dialect::NewSendmail, new_request(), NEW_SENDMAIL),
+        (FormDialect::Sendmail, request(), SENDMAIL),
+        (FormDialect::NewSendmail, new_request(), NEW_SENDMAIL),
     ] {
         let body = request.encode(dialect);
         assert_eq!(
@@ -196,7 +198,7 @@ fn requests_are_these_bytes() {
 fn files_encoded_apart_make_the_same_body() {
     let request = request();
     let mut body = Vec::new();
-    request.encode_into(Dialect::Sendmail, &mut body);
+    request.encode_into(FormDialect::Sendmail, &mut body);
     for (index, file) in request.files.iter().enumerate() {
         file.encode_into(index, &mut body);
     }
@@ -211,7 +213,7 @@ fn the_vendors_client_is_understood() {
         .find(|vector| vector["note"] == "http_build_query of the official client")
         .expect("the vector");
     let body = vector["body"].as_str().expect("a body");
-    let request = Request::decode(body.as_bytes(), Dialect::NewSendmail).expect("a request");
+    let request = Request::decode(body.as_bytes(), FormDialect::NewSendmail).expect("a request");
     let id = |address, id: &str| Recipient {
         message_id: Some(id.to_owned().into()),
         ..to(address)
@@ -225,7 +227,7 @@ fn the_vendors_client_is_understood() {
     );
 }
 
-fn decode(body: &str, dialect: Dialect) -> Request<'static> {
+fn decode(body: &str, dialect: FormDialect) -> Request<'static> {
     Request::decode(body.as_bytes(), dialect).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
@@ -236,31 +238,35 @@ fn recipients_are_read_in_every_shape_that_clients_send() {
         name: Some("Jan".into()),
         ..to("a@x")
     }];
-    let cases: [(Dialect, &str, Vec<Recipient<'_>>); 12] = [
-        (Dialect::Sendmail, "to[0]=a@x&to[1]=b@x", ab.clone()),
-        (Dialect::Sendmail, "to[]=a@x&to[]=b@x&to[]=", ab.clone()),
-        (Dialect::Sendmail, "to=a@x", vec![to("a@x")]),
-        (Dialect::Sendmail, "to=", vec![]),
-        (Dialect::NewSendmail, "to[a@x]=&to[b@x]=", ab.clone()),
-        (Dialect::NewSendmail, "to[a@x]=scalar&to[b@x]=1", ab.clone()),
+    let cases: [(FormDialect, &str, Vec<Recipient<'_>>); 12] = [
+        (FormDialect::Sendmail, "to[0]=a@x&to[1]=b@x", ab.clone()),
+        (FormDialect::Sendmail, "to[]=a@x&to[]=b@x&to[]=", ab.clone()),
+        (FormDialect::Sendmail, "to=a@x", vec![to("a@x")]),
+        (FormDialect::Sendmail, "to=", vec![]),
+        (FormDialect::NewSendmail, "to[a@x]=&to[b@x]=", ab.clone()),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
+            "to[a@x]=scalar&to[b@x]=1",
+            ab.clone(),
+        ),
+        (
+            FormDialect::NewSendmail,
             "to[a@x]=scalar&to[a@x][reciver_name]=Jan",
             named.clone(),
         ),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
             "to[a@x][reciver_name]=Jan&to[a@x][message_id]=",
             named.clone(),
         ),
-        (Dialect::NewSendmail, "to[0]=a@x&to[]=b@x", ab),
-        (Dialect::NewSendmail, "to=a@x", vec![to("a@x")]),
+        (FormDialect::NewSendmail, "to[0]=a@x&to[]=b@x", ab),
+        (FormDialect::NewSendmail, "to=a@x", vec![to("a@x")]),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
             "new_structure=1&to[0][email]=a@x&to[0][reciver_name]=Jan",
             named,
         ),
-        (Dialect::NewSendmail, "", vec![]),
+        (FormDialect::NewSendmail, "", vec![]),
     ];
     for (dialect, body, expected) in cases {
         assert_eq!(decode(body, dialect).to, expected, "{body}");
@@ -269,7 +275,7 @@ fn recipients_are_read_in_every_shape_that_clients_send() {
 
 #[test]
 fn fields_are_read_in_every_shape_that_clients_send() {
-    let read = |body| decode(body, Dialect::Sendmail);
+    let read = |body| decode(body, FormDialect::Sendmail);
     assert_eq!(read("txt=a").text.as_deref(), Some("a"));
     assert_eq!(read("txt=a&text=b").text.as_deref(), Some("b"));
     assert_eq!(
@@ -314,72 +320,72 @@ fn fields_are_read_in_every_shape_that_clients_send() {
 fn a_field_of_another_shape_is_refused_by_its_name() {
     let cases = [
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "subject[]=a",
             "the field subject must be one value, not an array",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "to[0][x]=a",
             "the field to[0] must be one value, not an array",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "headers=a",
             "the field headers must be an array, not one value",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "headers[0]=a",
             "the field headers[0] must look like “Name: value”",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "headers[]=Return-Path: <>",
             "the field headers[Return-Path] must contain an address",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "headers[A][]=a",
             "the field headers[A] must be one value, not an array",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "cc[0][x]=a",
             "the field cc[0] must be one value, not an array",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "multi_cc=1&cc=a",
             "the field cc must be an array, not one value",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "files[0]=a",
             "the field files[0] must have a name, a mime and a content",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "files[0][name]=a&files[0][mime]=b",
             "the field files[0][content] is missing",
         ),
         (
-            Dialect::Sendmail,
+            FormDialect::Sendmail,
             "files[0][inline]=x",
             "the field files[0][inline] must be 1 or 0",
         ),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
             "to[a@x][message_id][]=a",
             "the field to[a@x][message_id] must be one value, not an array",
         ),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
             "new_structure=1&to[0][reciver_name]=a",
             "the field to[0][email] is missing",
         ),
         (
-            Dialect::NewSendmail,
+            FormDialect::NewSendmail,
             "to[a=1",
             "the name of the field “to[a” has a bracket that is not closed",
         ),
@@ -392,10 +398,10 @@ fn a_field_of_another_shape_is_refused_by_its_name() {
 
 /// A valid request after a change.
 fn violations(change: impl FnOnce(&mut Request<'static>)) -> Vec<String> {
-    violations_of(Dialect::Sendmail, change)
+    violations_of(FormDialect::Sendmail, change)
 }
 
-fn violations_of(dialect: Dialect, change: impl FnOnce(&mut Request<'static>)) -> Vec<String> {
+fn violations_of(dialect: FormDialect, change: impl FnOnce(&mut Request<'static>)) -> Vec<String> {
     let mut request = request();
     change(&mut request);
     request
@@ -459,7 +465,7 @@ fn a_request_has_200_recipients_1000_variables_and_15_000_000_bytes() {
             .map(|n| (format!("X-{n}").into(), "1".into()))
             .collect()
     };
-    let others = request().variables(Dialect::Sendmail) - 2;
+    let others = request().variables(FormDialect::Sendmail) - 2;
     assert_eq!(
         violations(|request| request.headers = headers(1000 - others)),
         none()
@@ -484,9 +490,9 @@ fn a_request_has_200_recipients_1000_variables_and_15_000_000_bytes() {
 
 #[test]
 fn what_has_to_be_there_is_there() {
-    let found: Vec<_> = Request::default().violations(Dialect::Sendmail);
+    let found: Vec<_> = Request::default().violations(FormDialect::Sendmail);
     let missing = |field: &'static str| Violation::Missing(field.into());
-    let fields = ["to", "smtp_account", "subject", "from"].map(missing);
+    let fields = ["smtp_account", "to", "subject", "from"].map(missing);
     assert_eq!(found[..4], fields);
     assert_eq!(found[4..], [Violation::NoBody]);
     assert_eq!(violations(|request| request.html = None), none());
@@ -573,7 +579,9 @@ fn only_headers_that_the_message_does_not_have_can_be_added() {
 #[test]
 fn an_address_in_a_key_is_one_that_php_can_read() {
     let of = |address: &'static str| {
-        violations_of(Dialect::NewSendmail, |request| request.to[0] = to(address))
+        violations_of(FormDialect::NewSendmail, |request| {
+            request.to[0] = to(address)
+        })
     };
     assert_eq!(of("o'brien+{{x}}@example.com"), none());
     for address in [
@@ -594,7 +602,7 @@ fn an_address_in_a_key_is_one_that_php_can_read() {
     );
 
     let id = |id: &'static str| {
-        violations_of(Dialect::NewSendmail, |request| {
+        violations_of(FormDialect::NewSendmail, |request| {
             request.to[0].message_id = Some(id.into())
         })
     };
@@ -607,7 +615,7 @@ fn an_address_in_a_key_is_one_that_php_can_read() {
 #[test]
 fn several_copies_are_for_new_sendmail() {
     let set = |request: &mut Request<'static>| request.cc.push(copy("d@example.com", None));
-    assert_eq!(violations_of(Dialect::NewSendmail, set), none());
+    assert_eq!(violations_of(FormDialect::NewSendmail, set), none());
     assert_eq!(
         violations(set),
         ["the cc has 2 addresses; the maximum is 1"]
@@ -730,10 +738,10 @@ where
 }
 
 prop_compose! {
-    fn recipients(dialect: Dialect)(
+    fn recipients(dialect: FormDialect)(
         entries in map((option(), option()))
     ) -> Vec<Recipient<'static>> {
-        let keyed = dialect == Dialect::NewSendmail;
+        let keyed = dialect == FormDialect::NewSendmail;
         let recipient = |(address, (name, id)): (_, (Option<_>, Option<_>))| Recipient {
             address,
             name: name.filter(|_| keyed),
@@ -764,7 +772,7 @@ fn files() -> impl Strategy<Value = Vec<File<'static>>> {
 }
 
 prop_compose! {
-    fn requests(dialect: Dialect)(
+    fn requests(dialect: FormDialect)(
         to in recipients(dialect),
         (smtp_account, subject, from) in (text(), text(), text()),
         (html, text_body, from_name, reply_to, return_path)
@@ -774,7 +782,7 @@ prop_compose! {
         tags in proptest::collection::vec(text(), 0..4),
         files in files(),
     ) -> Request<'static> {
-        let return_path = return_path.filter(|_| dialect == Dialect::NewSendmail);
+        let return_path = return_path.filter(|_| dialect == FormDialect::NewSendmail);
         Request {
             to, smtp_account, subject, html, text: text_body, from, from_name, headers, cc, bcc,
             reply_to, tags, files, return_path,
@@ -784,15 +792,15 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_sendmail_request_comes_back(request in requests(Dialect::Sendmail)) {
-        let body = request.encode(Dialect::Sendmail);
-        prop_assert_eq!(Request::decode(&body, Dialect::Sendmail), Ok(request));
+    fn a_sendmail_request_comes_back(request in requests(FormDialect::Sendmail)) {
+        let body = request.encode(FormDialect::Sendmail);
+        prop_assert_eq!(Request::decode(&body, FormDialect::Sendmail), Ok(request));
     }
 
     #[test]
-    fn a_new_sendmail_request_comes_back(request in requests(Dialect::NewSendmail)) {
-        let body = request.encode(Dialect::NewSendmail);
-        prop_assert_eq!(Request::decode(&body, Dialect::NewSendmail), Ok(request));
+    fn a_new_sendmail_request_comes_back(request in requests(FormDialect::NewSendmail)) {
+        let body = request.encode(FormDialect::NewSendmail);
+        prop_assert_eq!(Request::decode(&body, FormDialect::NewSendmail), Ok(request));
     }
 
     #[test]
@@ -806,14 +814,14 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Request::decode(&body, Dialect::Sendmail);
-        let _ = Request::decode(&body, Dialect::NewSendmail);
+        let _ = Request::decode(&body, FormDialect::Sendmail);
+        let _ = Request::decode(&body, FormDialect::NewSendmail);
         let _ = Answer::decode(&body);
     }
 
     #[test]
     fn any_form_is_read_or_refused(body in "(to|cc|files|headers|tags|multi_cc|&|=|\\[|\\]|%|5B|[a0@]){0,60}") {
-        for dialect in [Dialect::Sendmail, Dialect::NewSendmail] {
+        for dialect in [FormDialect::Sendmail, FormDialect::NewSendmail] {
             if let Ok(request) = Request::decode(body.as_bytes(), dialect) {
                 let _ = request.violations(dialect);
             }
@@ -835,7 +843,7 @@ proptest! {
 
 #[test]
 fn errors_say_which_part_is_wrong() {
-    let error = Request::decode(b"a=%FF", Dialect::Sendmail).expect_err("not UTF-8");
+    let error = Request::decode(b"a=%FF", FormDialect::Sendmail).expect_err("not UTF-8");
     assert_eq!(error, DecodeError::Form(FormError::NotUtf8("a".to_owned())));
     assert_eq!(error.to_string(), "the field “a” is not UTF-8");
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
-use crate::support::faults::Then::{Again, Counted, On, Stops};
-use crate::support::faults::{Act, FAULTS, Fault, LATE, late, serve};
+use crate::support::faults::Then::{Again, Alone, Counted, On, Stops};
+use crate::support::faults::{Act, Fault, LATE, faults, late, serve};
 use crate::support::parallel::each;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
@@ -24,8 +24,8 @@ struct Case {
 #[test]
 fn every_fault_ends_in_the_right_status() {
     let mut cases = Vec::new();
-    for fault in FAULTS {
-        for (dialect, batch) in [("sendmail", 1), ("new_sendmail", 3)] {
+    for (dialect, batch) in [("sendmail", 1), ("new_sendmail", 3), ("v2", 1), ("v2", 3)] {
+        for fault in faults(dialect) {
             cases.push(Case {
                 fault,
                 dialect,
@@ -71,7 +71,8 @@ impl Case {
             promises.hold();
         }
         let posted = match self.fault.then {
-            On => 3,
+            Alone if self.batch > 1 => 3 + self.batch,
+            On | Alone => 3,
             Again | Counted => 4,
             Stops => 2,
         };
@@ -83,6 +84,7 @@ impl Case {
             .count();
         if let Some(takes) = self.fault.takes {
             let has = if takes { self.batch } else { 0 };
+
             assert_eq!(hit, has, "taken by the server");
         }
         self.resume(&campaign, &run, &api);
@@ -115,8 +117,14 @@ impl Case {
         }
     }
 
+    /// Whether each recipient of the request that is hit gets a second one, which succeeds.
+    fn is_split(&self) -> bool {
+        self.fault.then == Alone && self.batch > 1
+    }
+
     fn exit(&self) -> i32 {
         match (self.fault.then, self.fault.status) {
+            _ if self.is_split() => 0,
             (Stops, _) => 5,
             (_, "unknown") => 4,
             (_, "rejected") => 3,
@@ -128,6 +136,7 @@ impl Case {
     fn check(&self, request: usize, row: &BTreeMap<String, String>) {
         let fault = self.fault;
         let (status, code, words, attempts) = match (request, fault.then) {
+            (1, Alone) if self.is_split() => ("accepted", "200", "", "1"),
             (1, then) => {
                 let attempts = match then {
                     Counted => "2",

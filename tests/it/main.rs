@@ -47,3 +47,4 @@ mod template_files;
 mod trouble;
 mod twice;
 mod unreachable;
+mod v2;

@@ -1,6 +1,6 @@
 //! Whole runs against a server that does anything to any request, drawn from a seed.
 //!
-//! `MAILRUN_TESTS_SEEDS` sets the number of seeds. Each is played in both dialects, with and without
+//! `MAILRUN_TESTS_SEEDS` sets the number of seeds. Each is played in every dialect, with and without
 //! batches.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
-use crate::support::faults::{Act, FAULTS, Fault, serve};
+use crate::support::faults::{Act, Fault, faults, serve};
 use crate::support::parallel::each;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
@@ -24,6 +24,7 @@ use crate::support::send::{newsletter, send};
 
 /// The default number of seeds.
 const SEEDS: u64 = 3;
+const DIALECTS: [&str; 3] = ["sendmail", "new_sendmail", "v2"];
 /// How many requests a deck is for; then it starts over.
 const DECK: usize = 240;
 /// How many requests of a deck are answered recipient by recipient.
@@ -40,6 +41,8 @@ struct Case {
     seed: u64,
     /// Its number.
     number: usize,
+    /// Its number among those of its dialect.
+    turn: usize,
     dialect: &'static str,
     batch: i64,
     rows: usize,
@@ -96,11 +99,12 @@ fn verdict(chance: u64, to: &str) -> Verdict {
 /// What happens to the requests of a run, in order.
 fn deck(case: &Case) -> Vec<Card> {
     let mut rng = StdRng::seed_from_u64(chance((case.seed, case.number)));
-    let (hold_ups, others): (Vec<_>, Vec<_>) = FAULTS.iter().partition(|fault| fault.holds_up());
+    let faults = faults(case.dialect).into_iter();
+    let (hold_ups, others): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.holds_up());
     let (favourites, times) = FAVOURITES;
     let favourites = others.sample(&mut rng, favourites);
     let favourites: Vec<_> = favourites.flat_map(|fault| vec![*fault; times]).collect();
-    let turn = hold_ups.iter().cycle().skip(HOLD_UPS * (case.number / 2));
+    let turn = hold_ups.iter().cycle().skip(HOLD_UPS * case.turn);
     let faults = turn.take(HOLD_UPS).chain(&others).chain(&favourites);
     let mut deck: Vec<_> = faults.map(|fault| Card::Fault(fault)).collect();
     deck.extend([Card::Mixed; MIXED]);
@@ -115,11 +119,12 @@ fn whatever_the_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
     let seeds = seeds.map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds"));
     let mut cases = Vec::new();
     for seed in 1..=seeds {
-        for dialect in ["sendmail", "new_sendmail"] {
-            for (batch, rows) in [(1, 300), (200, 4_000)] {
+        for dialect in DIALECTS {
+            for (at, (batch, rows)) in [(1, 300), (200, 4_000)].into_iter().enumerate() {
                 cases.push(Case {
                     seed,
                     number: cases.len(),
+                    turn: 2 * (seed as usize - 1) + at,
                     dialect,
                     batch,
                     rows,
@@ -132,7 +137,8 @@ fn whatever_the_server_does_nobody_gets_it_twice_and_nobody_is_left_out() {
     let told = told.into_inner().expect("no panic while locked");
     println!("{} runs: {told:#?}", cases.len());
     let done = |fault: &&Fault| !told.done.contains_key(fault.name);
-    let never: Vec<_> = FAULTS.iter().filter(done).map(|fault| fault.name).collect();
+    let all = DIALECTS.into_iter().flat_map(faults);
+    let never: Vec<_> = all.filter(done).map(|fault| fault.name).collect();
     assert!(never.is_empty(), "never happened: {never:?}");
     for status in ["accepted", "rejected", "failed", "unknown"] {
         assert!(told.rows[status] > 0, "no row ended as {status}");

@@ -6,11 +6,10 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::Validator;
-use crate::api::Dialect;
+use crate::api::{DIALECTS, Dialect, FormDialect, dialect};
 use crate::campaign::file::{self, Text};
 use crate::campaign::{ApiSettings, SecretKey};
 
-const DEFAULT_URL: &str = "https://api.emaillabs.net.pl/api/";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Validator<'_> {
@@ -22,9 +21,10 @@ impl Validator<'_> {
                 "copy it from the panel of your provider; it looks like \"1.acme.smtp\"",
             );
         }
+        let dialect = self.dialect(api.dialect.as_ref());
         ApiSettings {
-            url: self.url(api.url.as_ref()),
-            dialect: api.dialect.unwrap_or(Dialect::Sendmail),
+            url: self.url(api.url.as_ref(), dialect),
+            dialect,
             smtp_account: api.smtp_account.into_inner(),
             timeout: self.duration(api.timeout.as_ref(), DEFAULT_TIMEOUT),
             app_key_env: api
@@ -32,6 +32,20 @@ impl Validator<'_> {
                 .map_or_else(|| "EMAILLABS_APP_KEY".to_owned(), Spanned::into_inner),
             secret_key: self.secret_key(api.secret_key_env, api.secret_key_command),
         }
+    }
+
+    fn dialect(&mut self, name: Option<&Text>) -> &'static dyn Dialect {
+        let default = &FormDialect::Sendmail;
+        let Some(name) = name else { return default };
+        dialect(name.get_ref()).unwrap_or_else(|| {
+            let names = DIALECTS.map(|dialect| format!("\"{}\"", dialect.name()));
+            self.bad_value(
+                name.span(),
+                format!("there is no dialect `{}`", name.get_ref()),
+                &format!("use one of {}", names.join(", ")),
+            );
+            default
+        })
     }
 
     fn secret_key(
@@ -63,8 +77,8 @@ impl Validator<'_> {
         }
     }
 
-    fn url(&mut self, url: Option<&Text>) -> Url {
-        let default = || Url::parse(DEFAULT_URL).expect("the default URL is valid");
+    fn url(&mut self, url: Option<&Text>, dialect: &dyn Dialect) -> Url {
+        let default = || Url::parse(dialect.default_url()).expect("the default URL is valid");
         let Some(text) = url else { return default() };
         let mut url = match Url::parse(text.get_ref()) {
             Ok(url) => url,

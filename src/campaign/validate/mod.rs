@@ -45,7 +45,7 @@ pub(super) fn validate(
     let api = validator.api(file.api);
     validator.check_message(&file.message);
     let recipients = validator.recipients(file.recipients);
-    let pace = validator.pace(&file.pace);
+    let pace = validator.pace(&file.pace, api.dialect.max_recipients());
     let retry = validator.retry(&file.retry);
     let breaker = validator.breaker(&file.breaker);
     let vars = validator.vars(file.vars);

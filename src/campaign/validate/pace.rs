@@ -8,7 +8,6 @@ use toml::Spanned;
 
 use super::Validator;
 use crate::address::Address;
-use crate::api;
 use crate::campaign::file::{self, Text};
 use crate::campaign::{BreakerSettings, DomainRate, PaceSettings, RetrySettings};
 use crate::pace::Rate;
@@ -23,7 +22,8 @@ const MAX_MESSAGES: u32 = 100_000;
 const DEFAULT_SHARE: f64 = 0.5;
 
 impl Validator<'_> {
-    pub(super) fn pace(&mut self, pace: &file::PaceTable) -> PaceSettings {
+    /// `max_batch` is the most recipients of a request.
+    pub(super) fn pace(&mut self, pace: &file::PaceTable, max_batch: usize) -> PaceSettings {
         let rate = match &pace.rate {
             None => vec![default_rate()],
             Some(rates) => rates.iter().map(|rate| self.rate(rate)).collect(),
@@ -35,7 +35,7 @@ impl Validator<'_> {
                 DEFAULT_CONCURRENCY,
                 MAX_CONCURRENCY,
             ),
-            batch: self.number(pace.batch.as_ref(), 1, api::MAX_RECIPIENTS as u32),
+            batch: self.number(pace.batch.as_ref(), 1, max_batch as u32),
             per_domain: self.per_domain(&pace.per_domain),
         }
     }

@@ -1,6 +1,5 @@
 //! Stores accepted requests and their messages.
 
-mod form;
 mod snippet;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -8,7 +7,8 @@ use serde_json::json;
 
 use super::Gateway;
 use super::chaos::{ScriptedOutcome, scripted_outcome};
-use super::compose::{ComposedRequest, OutgoingMessage, RecipientResults};
+use super::compose::{ComposedRequest, OutgoingMessage};
+use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
 use super::relay;
 use super::request::RequestContext;
 use super::response::Refusal;
@@ -17,10 +17,8 @@ use super::store::{
     insert_request,
 };
 use crate::address::Address;
-use crate::api::{self, DecodeError, Dialect, Request};
 use crate::message::mime::non_empty;
 
-pub(super) use self::form::form_to_json;
 pub(super) use self::snippet::snippet;
 
 /// An accepted request, ready to be stored.
@@ -39,24 +37,24 @@ struct CapturedMessage {
     scripted_event: Option<(EventKind, &'static str)>,
 }
 
-/// Decodes a form and composes its messages. With `--chaos`, a recipient's name can script the outcome.
+/// Decodes a request and composes its messages. With `--chaos`, a recipient's name can script the outcome.
 ///
 /// # Errors
 /// If the whole request is refused.
 pub(super) fn prepare(
     gateway: &Gateway,
-    dialect: Dialect,
+    endpoint: MessageEndpoint,
     context: &RequestContext,
     body: &[u8],
-) -> Result<(CapturedRequest, RecipientResults), Refusal> {
-    let form = api::form::pairs(body).map_err(DecodeError::from)?;
-    let fields = form::form_to_json_without_bodies(&form);
-    let request = Request::from_pairs(form, dialect)?;
-    let composed = gateway.composer.compose(dialect, request)?;
-    capture(composed, gateway, context, dialect.path(), fields)
+) -> Result<(CapturedRequest, RequestOutline, RecipientResults), Refusal> {
+    let (request, fields) = endpoint.decode(body)?;
+    let outline = RequestOutline::of(&request);
+    let composed = gateway.composer.compose(endpoint, request)?;
+    let (captured, results) = capture(composed, gateway, context, endpoint.path(), fields)?;
+    Ok((captured, outline, results))
 }
 
-/// Prepares composed messages for the store. `fields` is the form in JSON.
+/// Prepares composed messages for the store. `fields` are the request's fields in JSON.
 ///
 /// # Errors
 /// If the sender may not use the account.
@@ -87,7 +85,7 @@ pub(super) fn capture(
                     None => None,
                 };
                 if let Some(ScriptedOutcome::RejectRecipient(reason)) = outcome {
-                    reason.to_owned()
+                    Err(reason.to_owned())
                 } else {
                     let id = message.message_id.clone();
                     messages.push(CapturedMessage {
@@ -95,10 +93,10 @@ pub(super) fn capture(
                         recipient: address,
                         scripted_event: outcome.and_then(ScriptedOutcome::event),
                     });
-                    id
+                    Ok(id)
                 }
             }
-            Err(reason) => reason,
+            Err(reason) => Err(reason),
         };
         results.push((recipient.address.to_string(), result));
     }

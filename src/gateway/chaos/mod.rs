@@ -73,7 +73,8 @@ impl Chaos {
         request: Request,
         next: Next,
     ) -> Response {
-        if !request.uri().path().starts_with("/api/") {
+        let path = request.uri().path();
+        if !path.starts_with("/api/") && !path.starts_with("/v2.1/") {
             return next.run(request).await;
         }
         let random = self.random_fault();

@@ -19,7 +19,7 @@ use crate::api::{
 use crate::gateway::compose::Composer;
 use crate::gateway::lists::{ListStatement, blacklist, messages};
 use crate::gateway::request::{RequestContext, read_form};
-use crate::gateway::response::{Refusal, json_response, read_failed, write_failed};
+use crate::gateway::response::{Refusal, json_response, read_failed};
 use crate::gateway::store::{EventKind, Store, StoreError};
 use crate::gateway::{Gateway, templates};
 
@@ -117,7 +117,7 @@ fn done(
 ) -> Response {
     match written {
         Ok(()) => json_response(StatusCode::OK, encode_done(message, data, &context.req_id)),
-        Err(error) => write_failed(&error, &context.req_id),
+        Err(error) => context.write_failed(&error),
     }
 }
 

@@ -1,19 +1,18 @@
-//! The endpoints that accept messages: `sendmail`, `new_sendmail` and `sendmail_templates`.
+//! The endpoints that accept messages: `sendmail`, `new_sendmail`, `sendmail_templates` and v2.1's `email`.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use tokio::task::spawn_blocking;
 
-use crate::api::{Answer, Dialect};
+use crate::api::FormDialect;
 use crate::gateway::access_log::RequestSummary;
 use crate::gateway::capture::{self, CapturedRequest};
-use crate::gateway::compose::RecipientResults;
+use crate::gateway::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
 use crate::gateway::request::{RequestContext, read_body};
-use crate::gateway::response::{Refusal, json_response, unknown_result, write_failed};
+use crate::gateway::response::{Refusal, json_response, unknown_result};
 use crate::gateway::{Destination, Gateway, outbox, templates};
 
 /// The largest body whose messages are built on the thread that read it. That takes some 0.1 ms, as long
@@ -22,12 +21,12 @@ const SMALL_BODY: usize = 64 * 1024;
 
 #[derive(Clone, Copy)]
 enum Endpoint {
-    Sendmail(Dialect),
+    Messages(MessageEndpoint),
     SendmailTemplates,
 }
 
-pub(super) fn sendmail(dialect: Dialect) -> MethodRouter<Arc<Gateway>> {
-    handler(Endpoint::Sendmail(dialect))
+pub(super) fn post_messages(endpoint: MessageEndpoint) -> MethodRouter<Arc<Gateway>> {
+    handler(Endpoint::Messages(endpoint))
 }
 
 pub(super) fn sendmail_templates() -> MethodRouter<Arc<Gateway>> {
@@ -52,12 +51,11 @@ async fn accept(
         Ok(body) => body,
         Err(refusal) => return context.refuse(refusal),
     };
-    let req_id = context.req_id.clone();
     let prepared = if gateway.is_quick(endpoint) && body.len() <= SMALL_BODY {
         let prepared = gateway.prepare(endpoint, &context, &body);
         Ok(prepared.map(|prepared| (prepared, body.into_reservation())))
     } else {
-        let gateway = Arc::clone(&gateway);
+        let (gateway, context) = (Arc::clone(&gateway), context.clone());
         // Building large messages, and writing files, would block other requests.
         spawn_blocking(move || {
             let prepared = gateway.prepare(endpoint, &context, &body);
@@ -65,11 +63,16 @@ async fn accept(
         })
         .await
     };
-    let ((mut captured, results), reservation) = match prepared {
+    let (prepared, reservation) = match prepared {
         Ok(Ok(prepared)) => prepared,
-        Ok(Err(refusal)) => return refusal.into_response(&req_id),
+        Ok(Err(refusal)) => return context.refuse(refusal),
         Err(_) => return unknown_result(),
     };
+    let Prepared {
+        mut captured,
+        outline,
+        results,
+    } = prepared;
     let summary = summarize(&captured, results.len());
     if let Destination::Store(store) = &gateway.destination {
         let stored = store.write_repeatable(move |connection| {
@@ -81,12 +84,30 @@ async fn accept(
             })
         });
         if let Err(error) = stored.await {
-            return write_failed(&error, &req_id);
+            return context.write_failed(&error);
         }
     }
-    let mut response = json_response(StatusCode::OK, Answer::success(results, req_id).encode());
+    let (status, answer) = endpoint.format().answer(&outline, results, context.req_id);
+    let mut response = json_response(status, answer);
     response.extensions_mut().insert(summary);
     response
+}
+
+/// A request before it is stored.
+struct Prepared {
+    captured: Vec<CapturedRequest>,
+    outline: RequestOutline,
+    results: RecipientResults,
+}
+
+impl Endpoint {
+    /// How its answers are written.
+    fn format(self) -> MessageEndpoint {
+        match self {
+            Self::Messages(endpoint) => endpoint,
+            Self::SendmailTemplates => MessageEndpoint::Form(FormDialect::NewSendmail),
+        }
+    }
 }
 
 fn summarize(captured: &[CapturedRequest], recipients: usize) -> RequestSummary {
@@ -103,7 +124,7 @@ impl Gateway {
     fn is_quick(&self, endpoint: Endpoint) -> bool {
         matches!(
             (&self.destination, endpoint),
-            (Destination::Store(_), Endpoint::Sendmail(_))
+            (Destination::Store(_), Endpoint::Messages(_))
         )
     }
 
@@ -114,18 +135,31 @@ impl Gateway {
         endpoint: Endpoint,
         context: &RequestContext,
         body: &[u8],
-    ) -> Result<(Vec<CapturedRequest>, RecipientResults), Refusal> {
+    ) -> Result<Prepared, Refusal> {
         match (&self.destination, endpoint) {
-            (Destination::Outbox(maildir), Endpoint::Sendmail(dialect)) => {
-                let results = outbox::store(&self.composer, maildir, dialect, body)?;
-                Ok((Vec::new(), results))
+            (Destination::Outbox(maildir), Endpoint::Messages(endpoint)) => {
+                let (outline, results) = outbox::store(&self.composer, maildir, endpoint, body)?;
+                Ok(Prepared {
+                    captured: Vec::new(),
+                    outline,
+                    results,
+                })
             }
-            (Destination::Store(_), Endpoint::Sendmail(dialect)) => {
-                let (captured, results) = capture::prepare(self, dialect, context, body)?;
-                Ok((vec![captured], results))
+            (Destination::Store(_), Endpoint::Messages(endpoint)) => {
+                let (captured, outline, results) = capture::prepare(self, endpoint, context, body)?;
+                Ok(Prepared {
+                    captured: vec![captured],
+                    outline,
+                    results,
+                })
             }
             (Destination::Store(store), Endpoint::SendmailTemplates) => {
-                templates::prepare(self, store, context, body)
+                let (captured, results) = templates::prepare(self, store, context, body)?;
+                Ok(Prepared {
+                    captured,
+                    outline: RequestOutline::default(),
+                    results,
+                })
             }
             (Destination::Outbox(_), Endpoint::SendmailTemplates) | (Destination::ReadOnly, _) => {
                 Err(Refusal::unknown_action())

@@ -15,21 +15,27 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use self::messages::post_messages;
 use super::body_memory::BodyMemory;
+use super::message_endpoint::MessageEndpoint;
 use super::request::RequestContext;
 use super::response::{Refusal, json_response};
 use super::{Destination, Gateway, inbox, metrics};
-use crate::api::Dialect;
+use crate::api::FormDialect;
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     if !matches!(gateway.destination, Destination::ReadOnly) {
         router = router
-            .route("/api/sendmail", messages::sendmail(Dialect::Sendmail))
+            .route(
+                "/api/sendmail",
+                post_messages(MessageEndpoint::Form(FormDialect::Sendmail)),
+            )
             .route(
                 "/api/new_sendmail",
-                messages::sendmail(Dialect::NewSendmail),
-            );
+                post_messages(MessageEndpoint::Form(FormDialect::NewSendmail)),
+            )
+            .route("/v2.1/email", post_messages(MessageEndpoint::V2));
     }
     if let Destination::Store(store) = &gateway.destination {
         let accounts = gateway.permits.accounts();

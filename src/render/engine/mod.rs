@@ -22,7 +22,7 @@ use super::row::{Prepared, Row};
 use super::templates::load_templates;
 use super::variables;
 use crate::address::{Address, Mailbox};
-use crate::api::Dialect;
+use crate::api::WireFormat;
 use crate::campaign::Campaign;
 use crate::finding::Finding;
 use crate::message::{Envelope, Message, Recipient};
@@ -53,7 +53,7 @@ pub struct Engine {
     attachments: AttachmentCache,
     bodies: BodyCache,
     constant_bodies: Constants<RowBodies>,
-    dialect: Dialect,
+    format: &'static dyn WireFormat,
     smtp_account: Arc<str>,
     id_prefix: String,
     test_to: Option<Address>,
@@ -101,12 +101,16 @@ impl Engine {
             constant_bodies: Constants::new(&tera, &sources, names.as_ref()),
             columns: Columns::new(inputs.header, &campaign.recipients.settings, &used),
             used_columns: variables::used_columns(&sources, &used, inputs.header),
-            attachments: AttachmentCache::new(inputs.dir, OwnFiles::new(inputs.own_dir, campaign)),
+            attachments: AttachmentCache::new(
+                inputs.dir,
+                OwnFiles::new(inputs.own_dir, campaign),
+                campaign.format(),
+            ),
             bodies: BodyCache::new(Processing {
                 inline_css: campaign.message.inline_css,
                 text: fields.html.is_some() && fields.text.is_none(),
             }),
-            dialect: campaign.api.dialect,
+            format: campaign.format(),
             smtp_account: campaign.api.smtp_account.as_str().into(),
             id_prefix: inputs.id_prefix.to_owned(),
             test_to: inputs.test_to.cloned(),
@@ -141,7 +145,7 @@ impl Engine {
     fn check_limits(&self, row: &Row, message: Message) -> Result<Prepared, Box<Finding>> {
         let recipient = self.recipient(row, &message);
         let envelope = self.envelope(vec![recipient]);
-        let violations = message.whole_request(&envelope).violations(self.dialect);
+        let violations = self.format.violations(&message.whole_request(&envelope));
         if !violations.is_empty() {
             return Err(Box::new(over_limit(&violations, row, &self.used_columns)));
         }
@@ -173,6 +177,10 @@ impl Engine {
         self.sources.asks_for(column)
     }
 
+    pub(crate) fn smtp_account(&self) -> Arc<str> {
+        Arc::clone(&self.smtp_account)
+    }
+
     pub fn envelope(&self, to: Vec<Recipient>) -> Envelope {
         Envelope {
             smtp_account: Arc::clone(&self.smtp_account),
@@ -180,7 +188,7 @@ impl Engine {
         }
     }
 
-    /// The message ID that a row is posted with, if the sender chooses it (`new_sendmail`).
+    /// The message ID that a row is posted with, if the sender chooses it.
     ///
     /// # Errors
     /// If the sender's address does not render.
@@ -214,7 +222,9 @@ impl Engine {
             },
             None => row.mailbox.clone(),
         };
-        let message_id = (self.dialect == Dialect::NewSendmail)
+        let message_id = self
+            .format
+            .chooses_message_ids()
             .then(|| message_id(&self.id_prefix, row, &message.from));
         Recipient {
             row: row.number,

@@ -28,8 +28,10 @@ pub enum Then {
     Counted,
     /// It stops, and can be resumed.
     Stops,
+    /// It continues. Each recipient of a request with several is posted alone.
+    Alone,
 }
-use Then::{Again, Counted, On, Stops};
+use Then::{Again, Alone, Counted, On, Stops};
 
 /// A fault, and what it must lead to.
 pub struct Fault {
@@ -59,6 +61,52 @@ const MAYBE: Option<bool> = None;
 pub const LATE: &str = "no complete answer within the timeout";
 const NOT_THE_APIS: &str = "without an answer from the API";
 const SENDER: &str = "Sender address is not valid";
+
+/// The faults that a dialect can meet.
+pub fn faults(dialect: &str) -> Vec<&'static Fault> {
+    if dialect == "v2" {
+        let same = FAULTS.iter().filter(|fault| !fault.is_of_forms());
+        same.chain(V2_FAULTS).collect()
+    } else {
+        FAULTS.iter().collect()
+    }
+}
+
+/// What v2.1 answers in its own JSON, or means differently, in place of the lines of the same name.
+#[rustfmt::skip]
+pub const V2_FAULTS: &[Fault] = &[
+    fault("413 before the body was read", |_| Act::UnderBody(Early::Answer(TOO_LONG)), "rejected", "413", "HTTP 413", NO, On),
+    fault("bad JSON 200", |take| page(200, r#"{"meta":{"status":200},"data":["#, take), "unknown", "", "not the API's", YES, On),
+    fault("JSON 200 without data", |take| page(200, r#"{"status":200}"#, take), "unknown", "", "not the API's", YES, On),
+    fault("the form's JSON", |take| page(200, r#"{"code":200,"status":"success","message":"Message sent"}"#, take), "unknown", "", "not the API's", YES, On),
+    fault("200 without the addresses", |take| page(200, r#"{"meta":{"status":200,"numberOfData":0},"data":[],"errors":[]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("200 with other addresses", |take| page(200, r#"{"data":[{"to":{"email":"x@y.example","messageId":"1@y"}}]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("200 with errors only", |take| page(200, &refused(200), take), "unknown", "", "does not mention this address", YES, On),
+    fault("200 with empty IDs", |_| late(blank(true)), "accepted", "200", "", YES, On),
+    fault("202", |take| page(202, r#"{"meta":{"status":202},"data":[],"errors":[]}"#, take), "unknown", "", "HTTP 202", YES, On),
+    fault("204", |take| page(204, "", take), "unknown", "", "HTTP 204", YES, On),
+    fault("207 with errors for the addresses", |_| late(refuse()), "rejected", "207", "Address has white sign", NO, On),
+    fault("207 with errors that name nobody", |take| page(207, &refused(207), take), "unknown", "", "does not mention this address", YES, On),
+    fault("207 with an error for a longer address", |take| page(207, r#"{"meta":{"status":207},"data":[],"errors":[{"message":"xr1@one.example.pl is invalid"}]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("207 without JSON", |take| page(207, "<h1>Multi</h1>", take), "unknown", "", "not the API's", YES, On),
+    fault("400 without the API's JSON", |take| page(400, "<h1>Bad</h1>", take), "unknown", "", NOT_THE_APIS, YES, On),
+    fault("400 with errors", |_| late(Reply::error_v2(400, "Name is too short")), "rejected", "400", "Name is too short", NO, Alone),
+    fault("401", |_| late(Reply::error_v2(401, "Token is empty")), "pending", "", "Token is empty", NO, Stops),
+    fault("404", |_| late(Reply::error_v2(404, "Not found")), "pending", "", "Not found", NO, Stops),
+    fault("405 without the API's JSON", |take| page(405, "", take), "unknown", "", "HTTP 405", YES, On),
+    fault("413 with errors", |_| late(Reply::error_v2(413, "Too large")), "rejected", "413", "Too large", NO, On),
+    fault("422", |_| page(422, "", false), "rejected", "422", NOT_THE_APIS, NO, On),
+    fault("422 with errors", |_| late(Reply::error_v2(422, "Not so")), "rejected", "422", "Not so", NO, On),
+    fault("408 with errors", |_| late(Reply::error_v2(408, "Too slow")), "accepted", "200", "", NO, Counted),
+    fault("429 with errors", |_| late(Reply::error_v2(429, "Too many requests")), "accepted", "200", "", NO, Again),
+    fault("503 with errors", |_| late(Reply::error_v2(503, "Try again later")), "accepted", "200", "", NO, Again),
+    fault("500 with errors", |take| page(500, &refused(500), take), "unknown", "", SENDER, YES, On),
+];
+
+/// An answer of v2.1 with an error that names nobody.
+fn refused(status: u16) -> String {
+    Reply::error_v2(status, SENDER).body
+}
 
 /// One line per fault: what happens | its rows: status, code, words | the server has it | the run.
 #[rustfmt::skip]
@@ -224,6 +272,34 @@ pub fn serve(pick: impl Fn(usize) -> Act + Send + Sync + 'static) -> FakeApi {
 }
 
 impl Fault {
+    /// Whether the answer is the form dialects', or means something else in v2.1.
+    fn is_of_forms(&self) -> bool {
+        const WITH_THEIR_JSON: [&str; 21] = [
+            "bad JSON 200",
+            "JSON 200 without a status",
+            "201 inside a success",
+            "an error with the code 200",
+            "200 without the addresses",
+            "200 with other addresses",
+            "200 with empty IDs",
+            "200 with code 500",
+            "200 with errors for the addresses",
+            "204",
+            "400",
+            "400 with the API's JSON",
+            "401",
+            "401 inside a 200",
+            "404",
+            "413 before the body was read",
+            "413 with the API's JSON",
+            "408 with the API's JSON",
+            "429 inside a 200",
+            "503 with the API's JSON",
+            "500 with the API's JSON",
+        ];
+        WITH_THEIR_JSON.contains(&self.name)
+    }
+
     /// Whether it costs time: the run stops, or all requests wait.
     pub fn holds_up(&self) -> bool {
         self.then == Stops || self.name.ends_with("with seconds") || self.name.ends_with("a date")

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::request::Request;
+use super::serve::answer_v2;
 
 /// What to do before the body of a request is read. The server takes nothing of what it did not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,12 @@ impl Reply {
         let body =
             serde_json::json!({"code": http, "status": "error", "message": message, "data": []});
         Self::json(http, body.to_string())
+    }
+
+    /// The errors of v2.1, with this message.
+    pub fn error_v2(http: u16, message: &str) -> Json {
+        let error = serde_json::json!({"title": "Error", "message": message, "code": "E-1-002"});
+        Self::json(http, answer_v2(http, &[], &[error]))
     }
 
     /// The API's answer to a wrong key.

@@ -1,4 +1,4 @@
-//! A request as the contract describes it: form fields in PHP's bracket notation.
+//! A request as the contracts describe it: form fields in PHP's bracket notation, or JSON (v2.1).
 
 use std::time::Instant;
 
@@ -44,7 +44,10 @@ impl Request {
             target,
             headers,
         } = head;
-        let recipients = recipients(&fields(&body));
+        let recipients = match serde_json::from_slice(&body) {
+            Ok(json) => recipients_of_json(&json),
+            Err(_) => recipients(&fields(&body)),
+        };
         Self {
             n,
             at: Instant::now(),
@@ -54,6 +57,16 @@ impl Request {
             body,
             recipients,
         }
+    }
+
+    /// Whether it speaks v2.1.
+    pub fn is_v2(&self) -> bool {
+        self.endpoint() == "email"
+    }
+
+    /// The body of v2.1.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
     }
 
     /// The form's fields, decoded, in order.
@@ -85,7 +98,7 @@ impl Request {
         Some((user.to_owned(), password.to_owned()))
     }
 
-    /// The last part of the path: `sendmail`, `new_sendmail`, `emails`.
+    /// The last part of the path: `sendmail`, `new_sendmail`, `emails`, `email`.
     pub fn endpoint(&self) -> &str {
         let path = self.target.split('?').next().unwrap_or_default();
         path.rsplit('/').next().unwrap_or_default()
@@ -110,6 +123,18 @@ impl Request {
 
 fn fields(body: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(body).into_owned().collect()
+}
+
+/// Reads `to` of v2.1.
+fn recipients_of_json(body: &serde_json::Value) -> Vec<Recipient> {
+    let text = |to: &serde_json::Value, name: &str| to[name].as_str().map(str::to_owned);
+    let to = body["to"].as_array().into_iter().flatten();
+    to.map(|to| Recipient {
+        address: text(to, "email").unwrap_or_default(),
+        message_id: text(to, "messageId"),
+        name: text(to, "name"),
+    })
+    .collect()
 }
 
 /// Reads `to` in every form that the contract names.

@@ -209,10 +209,19 @@ impl Server {
 
     /// The answer of a healthy API; in the ledger, it takes when `take` says so.
     fn good(&self, request: &Request, take: bool) -> Json {
+        if request.method == "GET" && request.is_v2() {
+            return self.lookup_v2(request);
+        }
         if request.method == "GET" {
             return self.lookup(request);
         }
         self.take_all(request, take);
+        if request.is_v2() {
+            let ids = (0..).map(|place| request.message_id(place));
+            let data = std::iter::zip(&request.recipients, ids);
+            let data: Vec<_> = data.map(|(to, id)| one_v2(&to.address, &id)).collect();
+            return Reply::json(200, answer_v2(200, &data, &[]));
+        }
         let ids = request.recipients.iter().enumerate();
         let data: Vec<_> = ids
             .map(|(place, to)| one(&to.address, &request.message_id(place)))
@@ -222,6 +231,8 @@ impl Server {
 
     fn judge(&self, request: &Request, verdict: impl Fn(&str) -> Verdict) -> Json {
         let mut data = Vec::new();
+        let mut data_v2 = Vec::new();
+        let mut errors = Vec::new();
         for (place, recipient) in request.recipients.iter().enumerate() {
             let address = &recipient.address;
             let (taken, said) = match verdict(address) {
@@ -231,6 +242,8 @@ impl Server {
                 ),
                 Verdict::TakeAs(id) => (Some(id.clone()), Some(id)),
                 Verdict::Refuse(text) => (None, Some(text)),
+                // In v2.1, an entry without an ID is a success all the same.
+                Verdict::Blank { take: false } if request.is_v2() => (None, None),
                 Verdict::Blank { take } => {
                     (take.then(|| request.message_id(place)), Some(String::new()))
                 }
@@ -239,7 +252,17 @@ impl Server {
             if let Some(message_id) = taken {
                 self.take(request, address, message_id);
             }
+            // v2.1 has refusals in `errors`.
+            match &said {
+                Some(said) if said.contains(' ') => errors.push(error_v2(said)),
+                Some(said) => data_v2.push(one_v2(address, said)),
+                None => {}
+            }
             data.extend(said.map(|said| one(address, &said)));
+        }
+        if request.is_v2() {
+            let status = if errors.is_empty() { 200 } else { 207 };
+            return Reply::json(status, answer_v2(status, &data_v2, &errors));
         }
         Reply::json(200, success(&data))
     }
@@ -268,6 +291,23 @@ impl Server {
         Reply::json(200, list.to_string())
     }
 
+    /// `GET email?messageId=X`: the same in v2.1.
+    fn lookup_v2(&self, request: &Request) -> Json {
+        let query = request
+            .target
+            .split_once('?')
+            .map_or("", |(_, query)| query);
+        let wanted = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "messageId")
+            .map(|(_, id)| id.into_owned());
+        let rows: Vec<_> = (self.ledger().taken.iter())
+            .filter(|taken| wanted.as_ref().is_none_or(|id| *id == taken.message_id))
+            .map(|taken| one_v2(&taken.address, &format!("<{}>", taken.message_id)))
+            .collect();
+        let status = if rows.is_empty() { 404 } else { 200 };
+        Reply::json(status, answer_v2(status, &rows, &[]))
+    }
+
     fn take_all(&self, request: &Request, take: bool) {
         let taken = if take {
             request.recipients.as_slice()
@@ -291,6 +331,30 @@ impl Server {
 
 fn one(address: &str, value: &str) -> serde_json::Value {
     serde_json::json!({ address: value })
+}
+
+/// An entry of `data` in v2.1.
+fn one_v2(address: &str, message_id: &str) -> serde_json::Value {
+    serde_json::json!({
+        "subject": "S", "smtpAccount": "1.acme.smtp", "status": "injected", "tags": [],
+        "to": {"email": address, "name": "", "messageId": message_id},
+        "from": {"email": "news@sender.example", "name": ""},
+    })
+}
+
+fn error_v2(message: &str) -> serde_json::Value {
+    serde_json::json!({"title": "Validation", "message": message, "code": "E-1-002"})
+}
+
+pub(super) fn answer_v2(
+    status: u16,
+    data: &[serde_json::Value],
+    errors: &[serde_json::Value],
+) -> String {
+    let meta = serde_json::json!({
+        "numberOfErrors": errors.len(), "numberOfData": data.len(), "status": status, "uniqId": "fake",
+    });
+    serde_json::json!({"meta": meta, "data": data, "errors": errors}).to_string()
 }
 
 fn success(data: &[serde_json::Value]) -> String {

@@ -1,11 +1,11 @@
-//! A request's form, as it is stored for people to read.
+//! The fields of a request, as they are stored for people to read.
 
 use serde_json::{Value, json};
 
 use crate::message::is_content_id;
 
 /// The form as a JSON array of `[name, value]`. The content of an attachment is replaced by its size.
-pub(in crate::gateway) fn form_to_json(form: &[(String, String)]) -> String {
+pub(super) fn form_to_json(form: &[(String, String)]) -> String {
     encode(form, |_| false)
 }
 
@@ -21,6 +21,42 @@ pub(super) fn form_to_json_without_bodies(form: &[(String, String)]) -> String {
     encode(form, |name| {
         bodies.contains(&Some(name)) && !(name == "html" && has_other_ids)
     })
+}
+
+/// The fields of a JSON body, with names such as `to[0].email`. The bodies are `null`, because the stored messages
+/// contain them.
+pub(super) fn json_to_fields(json: &Value) -> String {
+    let mut fields = Vec::new();
+    flatten(json, "", &mut fields);
+    Value::Array(fields).to_string()
+}
+
+fn flatten(value: &Value, name: &str, fields: &mut Vec<Value>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let name = match name {
+                    "" => key.clone(),
+                    name => format!("{name}.{key}"),
+                };
+                flatten(value, &name, fields);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                flatten(value, &format!("{name}[{index}]"), fields);
+            }
+        }
+        Value::String(text) if name.ends_with("].fileContent") => {
+            let content = format!("({} characters of base64)", text.len());
+            fields.push(json!([name, content]));
+        }
+        Value::String(_) if matches!(name, "content.html" | "content.text") => {
+            fields.push(json!([name, null]));
+        }
+        Value::String(text) => fields.push(json!([name, text])),
+        other => fields.push(json!([name, other.to_string()])),
+    }
 }
 
 fn encode(form: &[(String, String)], is_omitted: impl Fn(&str) -> bool) -> String {

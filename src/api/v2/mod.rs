@@ -1,0 +1,135 @@
+//! The dialect of the API v2.1, which posts JSON. Accounts of EmailLabs' new panel have only this API; MessageFlow
+//! and Redlink speak it under their own hosts.
+
+mod answer;
+mod request;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::dialect::{Dialect, LoginHeader, Posted, WireFormat};
+use super::form::encode_into;
+use super::reply::HttpReply;
+use super::{File, Request, Violation};
+use crate::outcome::{LookupOutcome, PostOutcome, one_line};
+
+pub use answer::{V2Answer, V2Error};
+pub use request::{decode_v2, v2_faults};
+
+/// The most recipients of a request (vendor's documentation).
+const MAX_RECIPIENTS: usize = 200;
+
+#[derive(Debug)]
+pub struct V2;
+
+impl WireFormat for V2 {
+    fn violations(&self, request: &Request<'_>) -> Vec<Violation> {
+        request::violations(request)
+    }
+
+    fn chooses_message_ids(&self) -> bool {
+        true
+    }
+
+    fn max_recipients(&self) -> usize {
+        MAX_RECIPIENTS
+    }
+
+    fn encode(&self, request: &Request<'_>) -> Vec<u8> {
+        request::encode(request)
+    }
+
+    fn encode_files(&self, files: &[File<'_>]) -> Vec<u8> {
+        request::encode_files(files)
+    }
+}
+
+impl Dialect for V2 {
+    fn name(&self) -> &'static str {
+        "v2"
+    }
+
+    fn as_format(&self) -> &dyn WireFormat {
+        self
+    }
+
+    fn default_url(&self) -> &'static str {
+        "https://api.emaillabs.io/v2.1/"
+    }
+
+    fn local_path(&self) -> &'static str {
+        "/v2.1/"
+    }
+
+    fn path(&self) -> &'static str {
+        "email"
+    }
+
+    fn content_type(&self) -> &'static str {
+        "application/json"
+    }
+
+    /// Both keys, without a scheme.
+    fn login(&self, app_key: &SecretString, secret_key: &SecretString) -> Vec<LoginHeader> {
+        vec![
+            ("application-key", app_key.clone()),
+            ("authorization", secret_key.clone()),
+        ]
+    }
+
+    fn outcome(&self, reply: &HttpReply, to: &[Posted<'_>], now: Timestamp) -> PostOutcome {
+        let answer = V2Answer::decode(reply.json());
+        let words = || words(reply, answer.as_ref());
+        if let Some(outcome) = reply.outcome_by_status(reply.status, words, answer.is_some(), now) {
+            return outcome;
+        }
+        let refuses = answer.as_ref().is_some_and(V2Answer::refuses);
+        match (reply.status, &answer) {
+            (200 | 207, Some(answer)) => {
+                let outcome = |to| answer.recipient(to, reply.status);
+                PostOutcome::Settled(to.iter().map(outcome).collect())
+            }
+            // One bad name has the whole request refused.
+            (400, _) if refuses && to.len() > 1 => PostOutcome::TryAlone { reason: words() },
+            (413 | 422, _) => PostOutcome::rejected(to.len(), reply.status, words()),
+            (400..500, _) if refuses => PostOutcome::rejected(to.len(), reply.status, words()),
+            _ => PostOutcome::unknown(to.len(), words()),
+        }
+    }
+
+    fn lookup(&self, smtp_account: &str, message_id: &str) -> Option<String> {
+        let mut query = b"email?smtpAccount=".to_vec();
+        encode_into(smtp_account.as_bytes(), &mut query);
+        query.extend_from_slice(b"&messageId=");
+        encode_into(message_id.as_bytes(), &mut query);
+        // Percent-encoded text is ASCII.
+        Some(String::from_utf8_lossy(&query).into_owned())
+    }
+
+    fn lookup_period(&self) -> Option<&'static str> {
+        Some("1 to 15 days, depending on your plan")
+    }
+
+    fn lookup_outcome(&self, reply: &HttpReply, message_id: &str, now: Timestamp) -> LookupOutcome {
+        let answer = V2Answer::decode(reply.json());
+        let words = words(reply, answer.as_ref());
+        if let Some(outcome) = reply.lookup_by_status(reply.status, words.clone(), now) {
+            return outcome;
+        }
+        match answer {
+            Some(answer) if answer.message_ids().any(|id| id == message_id) => LookupOutcome::Taken,
+            Some(_) => LookupOutcome::NotListed,
+            None => reply.unanswered(words, now),
+        }
+    }
+}
+
+/// What the server said, in one line.
+fn words(reply: &HttpReply, answer: Option<&V2Answer>) -> String {
+    let errors = answer.map(V2Answer::error_text).unwrap_or_default();
+    match (errors.as_str(), answer) {
+        ("", Some(_)) => format!("HTTP {} without a reason", reply.status),
+        ("", None) => reply.status_words(),
+        (errors, _) => one_line(errors),
+    }
+}
