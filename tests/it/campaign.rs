@@ -152,7 +152,7 @@ fn bad_values_are_reported_with_a_fix() {
         "api.dialect",
         "smtp",
         "`smtp`",
-        "\"sendmail\" or \"new_sendmail\"",
+        "\"sendmail\", \"new_sendmail\", \"v2\"",
     );
     refused("api.timeout", "30", "“30”", "“30s”");
     refused("api.timeout", "0s", "“0s”", "");
