@@ -165,17 +165,24 @@ impl Locator {
         };
         let files = self.files.iter().enumerate();
         let tags = files.flat_map(|(index, file)| file.tags.iter().map(move |tag| (index, tag)));
-        let same_name = tags.filter(|(_, tag)| tag.name == element.name);
-        let fits: Vec<_> = same_name.map(|tag| (fit(&tag, index), tag)).collect();
+        let same_name: Vec<_> = tags.filter(|(_, tag)| tag.name == element.name).collect();
+        let before = || page.named(&element.name).take_while(|(at, _)| *at < index);
+        // Usually each tag made one element. To compare all of them for each finding would take quadratic time.
+        if same_name.len() == page.named(&element.name).count()
+            && let Some(tag) = same_name.get(before().count())
+            && fit(tag, index).is_certain(attribute)
+        {
+            return Some((tag.0, tag.1.span.clone()));
+        }
+        let fits: Vec<_> = same_name.iter().map(|tag| (fit(tag, index), tag)).collect();
         let best = fits.iter().map(|(fit, _)| fit).max()?;
-        let mut tags = fits
-            .iter()
-            .filter(|(fit, _)| fit == best)
-            .map(|(_, tag)| tag);
-        let first = tags.clone().next()?;
-        let before = page.named(&element.name).take_while(|(at, _)| *at < index);
-        let nth = before.filter(|(at, _)| fit(first, *at) == *best).count();
-        nth_or_last(&mut tags, nth).map(|(file, tag)| (*file, tag.span.clone()))
+        let tags = fits.iter().filter(|(fit, _)| fit == best);
+        let mut tags: Vec<_> = tags.map(|(_, tag)| *tag).collect();
+        let before = before().filter(|(at, _)| fit(tags[0], *at) == *best);
+        // No more are counted than can be chosen from.
+        let nth = before.take(tags.len() - 1).count();
+        let (file, tag) = tags.swap_remove(nth);
+        Some((*file, tag.span.clone()))
     }
 }
 
@@ -259,6 +266,34 @@ mod tests {
             "<a href='#'>{{ name }}</a>\n<a href='#'>All of you</a>",
         ] {
             assert_eq!(link(template, html, 0), (2, 1), "{template}");
+        }
+    }
+
+    #[test]
+    fn time_grows_with_size() {
+        let numbered =
+            |count: usize| -> String { (0..count).map(|n| format!(" a{n}=1")).collect() };
+        for html in [
+            "<p><a href='#'>x</a></p>".repeat(2000),
+            format!(
+                "<p>{}</p>",
+                "<a href='#' title='x'>x</a><a href='#'>y</a>".repeat(1000)
+            ),
+            format!("{}<a href='#'>x</a>", "<!-- c --><p>x</p>".repeat(20_000)),
+            format!("<a href='#'>x</a>{}", "<b <i ".repeat(20_000)),
+            format!("<a href='#'{}>x</a>", numbered(2000)),
+        ] {
+            let started = std::time::Instant::now();
+            let page = Page::parse(&html, &Clock::system());
+            let parsed = started.elapsed();
+            let locator = locator(&html);
+            for (index, _) in page.named("a") {
+                let finding = Finding::error("x", Place::default(), "x");
+                let placed = locator.at_element(finding, &page, index, Some("href"));
+                assert!(placed.excerpt.is_some());
+            }
+            let took = started.elapsed().saturating_sub(parsed);
+            assert!(took.as_secs() < 10, "{took:?} for {:.60}", html);
         }
     }
 

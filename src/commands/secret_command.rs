@@ -96,11 +96,17 @@ mod tests {
         assert_eq!(shell("echo hush").expect("a secret"), "hush");
         let large = shell("yes").expect_err("too much");
         assert!(large.contains("more than 65536 bytes"), "{large}");
+        let started = Instant::now();
         let late = shell("sleep 60").expect_err("too late");
         assert!(late.contains("within 2 seconds"), "{late}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{late}");
         let late = shell("exec 1>&-; sleep 60").expect_err("too late");
         assert!(late.contains("within 2 seconds"), "{late}");
-        assert!(shell("exit 3").is_err());
+        let failed = shell("echo hush; exit 3").expect_err("a failure");
+        assert!(
+            failed.contains("failed") && !failed.contains("hush"),
+            "{failed}"
+        );
         assert!(run(&["a\0b".to_owned()], TIME_LIMIT).is_err());
         assert!(run(&[], TIME_LIMIT).is_err());
     }

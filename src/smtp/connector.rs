@@ -30,7 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StartTls {
     Required,
-    /// If the server offers it.
+    /// If the server offers it, with any certificate: TLS with an unknown server is better than no TLS (RFC 7435).
     Opportunistic,
     Never,
 }
@@ -127,9 +127,11 @@ impl Connector {
         server: &ServerConfig,
         credentials: Option<&Credentials>,
     ) -> Result<Self, String> {
-        let start_tls = |required| {
-            let parameters = TlsParameters::new(server.host.clone());
-            let parameters = parameters.map_err(|error| error.to_string())?;
+        let start_tls = |required: bool| {
+            let parameters = TlsParameters::builder(server.host.clone())
+                .dangerous_accept_invalid_certs(!required)
+                .build()
+                .map_err(|error| error.to_string())?;
             Ok::<_, String>(Tls::Upgrade {
                 parameters,
                 required,
@@ -249,7 +251,7 @@ impl Connector {
                     let help = if failure.code.is_some() {
                         "fix TLS on the server, or set `starttls` to \"opportunistic\" or \"never\" to send without TLS"
                     } else {
-                        "the server needs working TLS and a certificate that the system or SSL_CERT_FILE trusts; otherwise, set `starttls` to \"opportunistic\" or \"never\" to send without TLS"
+                        "the server needs working TLS and a certificate that the system or SSL_CERT_FILE trusts; otherwise, set `starttls` to \"opportunistic\" to accept any certificate, or to \"never\" to send without TLS"
                     };
                     return Err(SessionError::StartTls(failure.problem(help)));
                 }

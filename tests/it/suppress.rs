@@ -69,6 +69,19 @@ fn each_list_has_its_own_column_encoding_and_delimiter() {
 }
 
 #[test]
+fn a_delimiter_that_is_not_detected_can_be_set() {
+    let list = || campaign().file("list.txt", "email^note\nann@one.example^left\n");
+    let detected = suppress(list(), vec!["list.txt".into()]);
+    send(&detected).code(1).stderr_has("list.txt");
+    let set = table(&[("file", "list.txt"), ("delimiter", "^")]);
+    let set = suppress(list(), vec![set]);
+    let ran = send(&set);
+    let results = Results::of(ran.code(0).run_dir());
+    assert_eq!(results.row("ann@one.example")["status"], "skipped");
+    assert_eq!(results.count("accepted"), 5);
+}
+
+#[test]
 fn help_says_what_to_write_in_suppress_and_that_is_right() {
     let encoding = suppress(campaign(), vec!["excel.csv".into()]);
     check(&encoding)

@@ -9,6 +9,8 @@ use crate::html::{NodeKind, Page, Token, tokenize};
 const PLACEHOLDER: char = marks::BEGIN;
 /// How many characters of the text after a tag are compared.
 const COMPARED: usize = 24;
+/// For how many tags without an end the whole rest of the template is read.
+const MAX_UNCLOSED: usize = 100;
 
 /// A start tag in a template.
 #[derive(Debug)]
@@ -33,6 +35,13 @@ pub(super) struct Fit {
     style: bool,
 }
 
+impl Fit {
+    /// Whether nothing can fit better, as far as attributes tell.
+    pub(super) fn is_certain(&self, attribute: Option<&str>) -> bool {
+        self.attributes && (self.attribute || attribute.is_none())
+    }
+}
+
 /// The tags of a template without comments.
 pub(super) fn template_tags(text: &str) -> Vec<TemplateTag> {
     let starts = text.match_indices('<').filter_map(|(start, _)| {
@@ -42,8 +51,15 @@ pub(super) fn template_tags(text: &str) -> Vec<TemplateTag> {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
         is_name.then(|| (start, name.to_ascii_lowercase()))
     });
+    let mut unclosed = 0;
     let tags = starts.map(|(start, name)| {
-        let span = start..tag_end(text, start);
+        let end = (unclosed < MAX_UNCLOSED).then(|| tag_end(text, start));
+        let end = end.flatten().unwrap_or_else(|| {
+            unclosed += 1;
+            memchr::memchr2(b'<', b'>', &text.as_bytes()[start + 1..])
+                .map_or(text.len(), |length| start + 1 + length)
+        });
+        let span = start..end;
         let mut attributes = attributes(&text[span.clone()]);
         let all = attributes.len();
         attributes.retain(|(name, _)| !name.contains(PLACEHOLDER));
@@ -74,12 +90,18 @@ impl TemplateTag {
             let value = self.get(name).zip(element.get(name));
             value.is_some_and(|(template, rendered)| may_render_as(template, rendered))
         };
-        let mut rendered = element.attributes.iter().map(|(name, _)| name.as_str());
-        let mut written = self.attributes.iter().map(|(name, _)| name.as_str());
-        let has_all = rendered
-            .all(|name| name == "style" || fits(name) || self.is_open && self.get(name).is_none());
-        let has_no_others =
-            self.is_open || written.all(|name| name == "style" || element.has(name));
+        let (rendered, written) = (&element.attributes, &self.attributes);
+        let has_all = rendered.iter().enumerate().all(|(at, (name, value))| {
+            name == "style"
+                || match get_near(written, name, at) {
+                    Some(template) => may_render_as(template, value),
+                    None => self.is_open,
+                }
+        });
+        let has = |(at, (name, _)): (usize, &(String, String))| {
+            name == "style" || get_near(rendered, name, at).is_some()
+        };
+        let has_no_others = self.is_open || has_all && written.iter().enumerate().all(has);
         Fit {
             attributes: has_all && has_no_others,
             attribute: attribute.is_some_and(fits),
@@ -96,6 +118,14 @@ impl TemplateTag {
         let (_, value) = attributes.find(|(name, _)| name == attribute)?;
         Some(value)
     }
+}
+
+/// The value of an attribute that is probably at this index: most tags have their attributes in the order of the element.
+fn get_near<'a>(attributes: &'a [(String, String)], name: &str, index: usize) -> Option<&'a str> {
+    let is_it = |(other, _): &&(String, String)| other == name;
+    let near = attributes.get(index).filter(is_it);
+    let found = near.or_else(|| attributes.iter().find(is_it));
+    found.map(|(_, value)| value.as_str())
 }
 
 /// Whether a value in a template may give a value in a message. What follows a placeholder or mark is not
@@ -122,8 +152,8 @@ fn text_after(page: &Page, index: usize) -> Option<&str> {
     Some(text[..end.map_or(text.len(), |(at, _)| at)].trim_end())
 }
 
-/// The end of the tag that begins at `start`, skipping any `>` in quotes or in a Tera tag.
-fn tag_end(text: &str, start: usize) -> usize {
+/// The end of the tag that begins at `start`, skipping any `>` in quotes or in a Tera tag; `None` if there is none.
+fn tag_end(text: &str, start: usize) -> Option<usize> {
     let mut quote = None;
     let mut braces = 0_usize;
     for (at, c) in text[start..].char_indices() {
@@ -132,11 +162,11 @@ fn tag_end(text: &str, start: usize) -> usize {
             ('}', _) => braces = braces.saturating_sub(1),
             ('"' | '\'', None) if braces == 0 => quote = Some(c),
             (c, Some(open)) if c == open && braces == 0 => quote = None,
-            ('>', None) if braces == 0 => return start + at + 1,
+            ('>', None) if braces == 0 => return Some(start + at + 1),
             _ => {}
         }
     }
-    text.len()
+    None
 }
 
 /// The attributes of a tag, with [`PLACEHOLDER`] for each Tera tag.
@@ -167,8 +197,13 @@ fn with_placeholders(tag: &str) -> String {
 
 /// Where the first of two openers is, and what closes it.
 fn first_of<'a>(text: &str, pairs: [(&str, &'a str); 2]) -> Option<(usize, &'a str)> {
-    let found = pairs.map(|(open, close)| Some((text.find(open)?, close)));
-    found.into_iter().flatten().min_by_key(|(at, _)| *at)
+    // One search for both: a search for each would read to the end of the text for one that is missing.
+    let [first, second] = pairs.map(|(open, _)| open.as_bytes()[0]);
+    memchr::memchr2_iter(first, second, text.as_bytes()).find_map(|at| {
+        let mut pairs = pairs.iter();
+        let (_, close) = pairs.find(|(open, _)| text[at..].starts_with(open))?;
+        Some((at, *close))
+    })
 }
 
 /// A template with spaces in place of its comments, both HTML and Tera comments, so that everything else

@@ -1,6 +1,7 @@
 //! No value reaches a terminal with its control characters.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -161,6 +162,10 @@ fn no_server_prints_control_characters() {
     let sent = sending.args(["--local", "--skip-invalid"]).run();
     let broken = html_with_error();
     let data = campaign.path().join(HOSTILE);
+    std::fs::create_dir(&data).expect("a folder");
+    // The gateway warns about it by its name.
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&data, open).expect("a mode");
     let listen = ["--listen", "127.0.0.1:0"];
     let servers = [
         Run::new("inbox")

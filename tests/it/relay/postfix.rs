@@ -150,6 +150,27 @@ fn postfix_accepts_mail_over_tls_with_a_login() {
 }
 
 #[test]
+fn opportunistic_starttls_accepts_any_certificate() {
+    if !real_part("Postfix", Postfix::is_available()) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nobody trusts its authority.
+    let (_, postfix) = with_tls(folder.path());
+    let url = format!("smtp://127.0.0.1:{}", postfix.port);
+    let gateway = Gateway::start(
+        folder.path(),
+        &account(&url, "starttls = \"opportunistic\"\n"),
+    );
+    gateway.send("c@example.com", &[]);
+    let messages = postfix.wait_for(1);
+    let source = String::from_utf8_lossy(&messages[0]);
+    assert!(source.contains("with ESMTPS id"), "{source}");
+    let log = gateway.running.stderr();
+    assert!(!log.contains("without TLS"), "{log}");
+}
+
+#[test]
 fn nothing_is_sent_with_an_invalid_certificate_or_login() {
     if !real_part("Postfix", Postfix::is_available()) {
         return;

@@ -28,6 +28,16 @@ pub(super) const CASES: &[Case] = &[
     Case::new("html-removed", |good| {
         good.html_with("<p>The Sender", "<input name=\"q\"><p>The Sender")
     }),
+    Case::new("html-removed", |good| {
+        good.html_with("<p>The Sender", "<input type=\"checkbox\"><p>The Sender")
+    })
+    .at("newsletter.html:9:1"),
+    Case::new("html-removed", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<input name=\"q\" style=\"display:none\"><p>The Sender",
+        )
+    }),
     Case::new("client-html", |good| {
         good.html_with(
             "<p>The Sender",
@@ -79,6 +89,14 @@ pub(super) const SILENT: &[Case] = &[
         good.html_with(
             "</head>",
             "<script type=\"application/ld+json\">{}</script></head>",
+        )
+    }),
+    // MJML's menus, and other switches that no reader sees.
+    Case::new("html-removed", |good| {
+        good.html_with(
+            "<p>The Sender",
+            "<input class=\"mj-menu-checkbox\" id=\"m\" style=\"display:none !important; max-height:0; visibility:hidden;\" type=\"checkbox\" />\
+             <div hidden><input type=\"RADIO\" name=\"tab\"></div><p>The Sender",
         )
     }),
     // The rule about forms reports their fields.

@@ -6,7 +6,7 @@ use crate::check::context::MessageContext;
 use crate::check::rule::Rule;
 use crate::check::rules::json::is_json;
 use crate::check::sink::FindingSink;
-use crate::html::{Element, Page};
+use crate::html::{Element, Page, Style};
 
 pub(super) const REMOVED: Rule = Rule::warning("html-removed")
     .finds("scripts, frames, form fields, `<base>`, `<meta http-equiv=\"refresh\">` or `on…` attributes")
@@ -47,7 +47,8 @@ fn removed(page: &Page, index: usize, element: &Element) -> Option<(String, &'st
         "base" => "write the whole address, with https://, in every link and image",
         "meta" if is_refresh(element) => "link to the page",
         "input" | "select" | "textarea"
-            if !page.ancestors(index).any(|(_, it)| it.name == "form") =>
+            if !page.ancestors(index).any(|(_, it)| it.name == "form")
+                && !is_hidden_switch(page, index, element) =>
         {
             "put the form on a web page, and link to the page"
         }
@@ -58,6 +59,20 @@ fn removed(page: &Page, index: usize, element: &Element) -> Option<(String, &'st
         name => format!("<{name}>"),
     };
     Some((tag, help))
+}
+
+/// Whether an element is a hidden checkbox or radio button. Menus that open without a script, such as MJML's, have one: some
+/// clients support them, and in the others nothing is missing that a reader could see.
+fn is_hidden_switch(page: &Page, index: usize, element: &Element) -> bool {
+    let kind = element.get("type").unwrap_or_default().trim();
+    let is_hidden = |element: &Element| {
+        let style = element.get("style").map(Style::parse).unwrap_or_default();
+        style.hides() || element.has("hidden")
+    };
+    ["checkbox", "radio"]
+        .iter()
+        .any(|it| kind.eq_ignore_ascii_case(it))
+        && (is_hidden(element) || page.ancestors(index).any(|(_, it)| is_hidden(it)))
 }
 
 fn is_refresh(meta: &Element) -> bool {
