@@ -4,6 +4,8 @@
 pub(crate) const MAX_DEPTH: usize = 256;
 /// How many elements HTML may have when it is parsed. A long newsletter has some thousands.
 pub(crate) const MAX_ELEMENTS: u32 = 200_000;
+/// How many attributes an element may have. The parser compares each of them with all others.
+pub(crate) const MAX_ATTRIBUTES: usize = 1000;
 /// How deep brackets may be nested in CSS.
 pub(crate) const MAX_CSS_DEPTH: usize = 64;
 
@@ -17,6 +19,8 @@ pub(crate) enum HtmlLimit {
         "the HTML has more than {MAX_ELEMENTS} elements; elements such as <b> that are never closed multiply"
     )]
     Elements,
+    #[error("the HTML has an element with more than {MAX_ATTRIBUTES} attributes")]
+    Attributes,
     #[error("the CSS nests brackets more than {MAX_CSS_DEPTH} deep")]
     CssDepth,
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use html5ever::LocalName;
 
 use super::css_nesting::CssNesting;
-use super::limits::{HtmlLimit, MAX_DEPTH, MAX_ELEMENTS};
+use super::limits::{HtmlLimit, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS};
 use super::tokens::{Token, tokenize};
 use super::tree;
 
@@ -41,6 +41,9 @@ pub(crate) fn check_limits(html: &str) -> Result<(), HtmlLimit> {
     if bound.css.is_too_deep() {
         return Err(HtmlLimit::CssDepth);
     }
+    if bound.max_attributes > MAX_ATTRIBUTES {
+        return Err(HtmlLimit::Attributes);
+    }
     if bound.is_within_limits() {
         return Ok(());
     }
@@ -57,6 +60,7 @@ struct UpperBound {
     depth: usize,
     formatting: usize,
     max_depth: usize,
+    max_attributes: usize,
     elements: usize,
     is_irregular: bool,
     in_text: bool,
@@ -88,6 +92,7 @@ impl UpperBound {
                     self.css.start();
                     self.css.add(value);
                 }
+                self.max_attributes = self.max_attributes.max(tag.attributes().count());
                 self.css.start();
                 self.is_irregular |= IRREGULAR.contains(&&**name);
                 self.elements += 1 + IMPLIED + self.formatting;
@@ -177,6 +182,16 @@ mod tests {
         let bold: String = (0..100).map(|n| format!("<b class={n}>")).collect();
         let html = format!("<p>{bold}{}", "<p>x</p>".repeat(10_000));
         assert_eq!(check_limits(&html), Err(HtmlLimit::Elements));
+    }
+
+    #[test]
+    fn attributes_of_an_element_are_limited() {
+        let tag = |count: usize| -> String {
+            let attributes: String = (0..count).map(|n| format!(" a{n}=1")).collect();
+            format!("<p{attributes}>x")
+        };
+        assert_eq!(check_limits(&tag(1000)), Ok(()));
+        assert_eq!(check_limits(&tag(1001)), Err(HtmlLimit::Attributes));
     }
 
     #[test]

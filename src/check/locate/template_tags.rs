@@ -9,8 +9,8 @@ use crate::html::{NodeKind, Page, Token, tokenize};
 const PLACEHOLDER: char = marks::BEGIN;
 /// How many characters of the text after a tag are compared.
 const COMPARED: usize = 24;
-/// For how many tags without an end the whole rest of the template is read.
-const MAX_UNCLOSED: usize = 100;
+/// How often a template is read to find the ends of its tags. Tags that are never closed overlap.
+const MAX_READ: usize = 8;
 
 /// A start tag in a template.
 #[derive(Debug)]
@@ -51,13 +51,14 @@ pub(super) fn template_tags(text: &str) -> Vec<TemplateTag> {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
         is_name.then(|| (start, name.to_ascii_lowercase()))
     });
-    let mut unclosed = 0;
+    let mut read = 0;
     let tags = starts.map(|(start, name)| {
-        let end = (unclosed < MAX_UNCLOSED).then(|| tag_end(text, start));
-        let end = end.flatten().unwrap_or_else(|| {
-            unclosed += 1;
-            memchr::memchr2(b'<', b'>', &text.as_bytes()[start + 1..])
-                .map_or(text.len(), |length| start + 1 + length)
+        let is_allowed = read <= MAX_READ * text.len();
+        let end = is_allowed.then(|| tag_end(text, start)).flatten();
+        read += end.unwrap_or(text.len()) - start;
+        let end = end.unwrap_or_else(|| {
+            let next = memchr::memchr2(b'<', b'>', &text.as_bytes()[start + 1..]);
+            next.map_or(text.len(), |length| start + 1 + length)
         });
         let span = start..end;
         let mut attributes = attributes(&text[span.clone()]);
