@@ -14,7 +14,7 @@ use crate::support::mail::outbox;
 use crate::support::promises::Promises;
 use crate::support::results::Results;
 use crate::support::run::{Run, Running};
-use crate::support::send::{campaign, send};
+use crate::support::send::{campaign, send, send_first};
 
 /// Plays scenarios one after the other.
 fn play(scenarios: impl IntoIterator<Item = Scenario>) -> Story {
@@ -152,11 +152,7 @@ fn begun(run: &Path, ledger: Option<&[u8]>) {
 fn a_run_that_was_hardly_begun_is_not_mistaken_for_the_one_before_it() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
-    let old = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let old = send_first(&campaign, 1);
     let newest = old.with_file_name("29991231T235959.999Z-test-aaaa");
     begun(&newest, None);
     for place in [campaign.path(), &newest] {
@@ -194,11 +190,7 @@ fn results_are_the_old_ones_or_complete_new_ones() {
         .recipients(format!("email,first_name\n{rows}"))
         .set("message.subject", "News")
         .template("newsletter.html", "<p>News</p>");
-    let run = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 1);
     let path = run.join("results.csv");
     let mut met = BTreeMap::new();
     for step in 0..12 {

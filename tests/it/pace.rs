@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::{Run, Running};
-use crate::support::send::{campaign, newsletter, send};
+use crate::support::send::{campaign, newsletter, send, send_first};
 
 /// The most recipients that arrived in any window of this length.
 fn most_in(api: &FakeApi, window: Duration) -> usize {
@@ -143,11 +143,7 @@ fn a_reached_daily_limit_waits_and_holds_for_a_resume() {
 fn a_resume_can_have_another_rate_and_another_concurrency() {
     let api = FakeApi::start(|_, _| Reply::Take.after(Duration::from_millis(30)));
     let campaign = campaign(&api).rows(41).set("pace.rate", vec!["1/min"]);
-    let run = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 1);
     let resume = |limit: &str, rate: &str, concurrency: &str| {
         let options = [
             "--limit",

@@ -14,7 +14,8 @@ use crate::support::mail::outbox;
 use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::send::{
-    addresses, campaign, hangs_in_the_middle, killed, newsletter, of_thirty, rows, send, status,
+    addresses, campaign, hangs_in_the_middle, killed, newsletter, of_thirty, rows, send,
+    send_first, status,
 };
 
 /// An API that takes every message and answers after `wait`.
@@ -233,11 +234,7 @@ fn two_processes_never_work_on_one_run() {
 fn an_incomplete_plan_is_not_resumed() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
-    let run = send(&campaign)
-        .args(["--limit", "0"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 0);
     let ledger = Connection::open(run.join("ledger.db")).expect("the ledger");
     ledger
         .execute("UPDATE run SET planned = 0", [])
@@ -258,11 +255,7 @@ fn the_status_as_json_has_its_fields() {
     let api = FakeApi::start(|_, request| Reply::by_address(request));
     let rows = "email,first_name\ngood@x.example,G\n\nreject@x.example,R\nbad,B\ngood@x.example,G\nlast@x.example,L\n";
     let campaign = campaign(&api).recipients(rows).set("pace.concurrency", 1);
-    let run = send(&campaign)
-        .args(["--limit", "2"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 2);
     let status = status(campaign.path());
     assert_eq!(
         status["run"],
@@ -332,11 +325,7 @@ fn reading_a_run_changes_nothing() {
 fn a_run_never_reads_its_files_again() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
-    let run = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 1);
     let campaign = campaign
         .set("message.subject", "Changed")
         .set("message.from", "other@sender.example")
@@ -372,11 +361,7 @@ fn a_longer_suppression_list_skips_more() {
     let campaign = campaign(&api)
         .file("out.csv", "nobody@one.example\n")
         .set("recipients.suppress", vec!["out.csv"]);
-    let run = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 1);
     let campaign = campaign.file("out.csv", "ann@one.example\nBOB@two.example\n");
     let ran = Run::on("resume", &run).run();
     ran.code(0)
@@ -416,11 +401,7 @@ fn a_local_run_continues_in_the_same_outbox() {
 fn resume_needs_keys_and_does_nothing_to_a_finished_run() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api);
-    let run = send(&campaign)
-        .args(["--limit", "1"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 1);
     Run::new("resume")
         .arg(&run)
         .run()

@@ -12,7 +12,7 @@ use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::{APP_KEY, Ran, Run, SECRET_KEY};
-use crate::support::send::{addresses, campaign, newsletter, send};
+use crate::support::send::{addresses, campaign, newsletter, send, send_first};
 
 /// The columns before those of the input.
 const COLUMNS: &str =
@@ -267,11 +267,7 @@ fn a_new_name_is_a_new_campaign() {
 fn a_limit_leaves_the_others_pending() {
     let api = FakeApi::taking_all();
     let campaign = campaign(&api).rows(10);
-    let run = send(&campaign)
-        .args(["--limit", "4"])
-        .run()
-        .code(5)
-        .run_dir();
+    let run = send_first(&campaign, 4);
     let counts = |expected: &[(&str, usize)]| {
         assert_eq!(
             Results::of(&run).counts(),

@@ -24,6 +24,13 @@ pub fn send(campaign: &Campaign) -> Run {
     Run::send(campaign.path())
 }
 
+/// Sends the first rows of a campaign. Returns the folder of the run, in which the others are pending.
+pub fn send_first(campaign: &Campaign, rows: u32) -> PathBuf {
+    let limit = rows.to_string();
+    let sent = send(campaign).args(["--limit", &limit]).run();
+    sent.code(5).run_dir()
+}
+
 /// Every address that is in the results, sorted.
 pub fn addresses(results: &Results) -> Vec<&str> {
     let mut all: Vec<_> = results.rows.iter().map(|row| &*row["email"]).collect();
