@@ -2,6 +2,7 @@
 
 mod template_tags;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use crate::render::Engine;
 pub(super) struct Locator {
     /// The first is the template of the HTML.
     files: Vec<Template>,
+    /// The tags of each name: the indexes of the file, and of the tag in it.
+    named: HashMap<String, Vec<(usize, usize)>>,
 }
 
 #[derive(Debug)]
@@ -51,9 +54,20 @@ impl Locator {
     pub(super) fn new(engine: &Engine, dir: &Path) -> Self {
         let files = engine.templates().into_iter();
         let files = files.map(|(name, text)| Template::new(dir.join(TEMPLATES).join(name), text));
-        Self {
-            files: files.collect(),
+        Self::of(files.collect())
+    }
+
+    fn of(files: Vec<Template>) -> Self {
+        let mut named: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+        for (file, template) in files.iter().enumerate() {
+            for (index, tag) in template.tags.iter().enumerate() {
+                named
+                    .entry(tag.name.clone())
+                    .or_default()
+                    .push((file, index));
+            }
         }
+        Self { files, named }
     }
 
     /// Places a finding at the template tag that fits an element best. `attribute` is the one that the
@@ -163,26 +177,26 @@ impl Locator {
         let fit = |(file, tag): &(usize, &TemplateTag), index: usize| {
             tag.fit(page, index, attribute, self.files[*file].text())
         };
-        let files = self.files.iter().enumerate();
-        let tags = files.flat_map(|(index, file)| file.tags.iter().map(move |tag| (index, tag)));
-        let same_name: Vec<_> = tags.filter(|(_, tag)| tag.name == element.name).collect();
-        let before = || page.named(&element.name).take_while(|(at, _)| *at < index);
+        let same_name = self.named.get(&element.name)?.iter();
+        let same_name = same_name.map(|(file, tag)| (*file, &self.files[*file].tags[*tag]));
+        let elements = page.indexes_of(&element.name);
+        let before = &elements[..elements.partition_point(|at| *at < index)];
         // Usually each tag made one element. To compare all of them for each finding would take quadratic time.
-        if same_name.len() == page.named(&element.name).count()
-            && let Some(tag) = same_name.get(before().count())
-            && fit(tag, index).is_certain(attribute)
+        if same_name.len() == elements.len()
+            && let Some(tag) = same_name.clone().nth(before.len())
+            && fit(&tag, index).is_certain(attribute)
         {
             return Some((tag.0, tag.1.span.clone()));
         }
-        let fits: Vec<_> = same_name.iter().map(|tag| (fit(tag, index), tag)).collect();
+        let fits: Vec<_> = same_name.map(|tag| (fit(&tag, index), tag)).collect();
         let best = fits.iter().map(|(fit, _)| fit).max()?;
         let tags = fits.iter().filter(|(fit, _)| fit == best);
         let mut tags: Vec<_> = tags.map(|(_, tag)| *tag).collect();
-        let before = before().filter(|(at, _)| fit(tags[0], *at) == *best);
+        let before = before.iter().filter(|at| fit(&tags[0], **at) == *best);
         // No more are counted than can be chosen from.
         let nth = before.take(tags.len() - 1).count();
         let (file, tag) = tags.swap_remove(nth);
-        Some((*file, tag.span.clone()))
+        Some((file, tag.span.clone()))
     }
 }
 
@@ -213,9 +227,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn locator(text: &str) -> Locator {
-        Locator {
-            files: vec![Template::new(PathBuf::from("a.html"), text)],
-        }
+        Locator::of(vec![Template::new(PathBuf::from("a.html"), text)])
     }
 
     #[test]
@@ -274,7 +286,7 @@ mod tests {
         let numbered =
             |count: usize| -> String { (0..count).map(|n| format!(" a{n}=1")).collect() };
         for html in [
-            "<p><a href='#'>x</a></p>".repeat(2000),
+            "<p><a href='#'>x</a></p>".repeat(5000),
             format!(
                 "<p>{}</p>",
                 "<a href='#' title='x'>x</a><a href='#'>y</a>".repeat(1000)

@@ -1,6 +1,8 @@
 //! A message's HTML as a flat list of its nodes, in document order.
 
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
+use std::sync::OnceLock;
 
 use super::tokens::{Token, outlook_html, tokenize};
 use super::tree;
@@ -9,6 +11,8 @@ use crate::clock::Clock;
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) nodes: Vec<Node>,
+    /// The indexes of the elements of each name, made when they are first needed.
+    named: OnceLock<HashMap<String, Vec<usize>>>,
 }
 
 /// A node; its descendants follow it, up to `end`.
@@ -84,8 +88,25 @@ impl Page {
         &'a self,
         name: &'a str,
     ) -> impl Iterator<Item = (usize, &'a Element)> + 'a {
-        self.elements()
-            .filter(move |(_, element)| element.name == name)
+        let indexes = self.indexes_of(name).iter();
+        indexes.filter_map(|index| Some((*index, self.element(*index)?)))
+    }
+
+    /// The indexes of the elements of a name.
+    pub(crate) fn indexes_of(&self, name: &str) -> &[usize] {
+        let named = self.named.get_or_init(|| {
+            let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+            for (index, element) in self.elements() {
+                match named.get_mut(&element.name) {
+                    Some(indexes) => indexes.push(index),
+                    None => {
+                        named.insert(element.name.clone(), vec![index]);
+                    }
+                }
+            }
+            named
+        });
+        named.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The node at an index, if it is an element.
@@ -165,7 +186,10 @@ struct Builder {
 impl Builder {
     fn finish(mut self) -> Page {
         self.close(0);
-        Page { nodes: self.nodes }
+        Page {
+            nodes: self.nodes,
+            named: OnceLock::new(),
+        }
     }
 
     fn add(&mut self, token: Token<'_>) {
