@@ -56,6 +56,11 @@ impl RequestBody {
         self.bytes.into()
     }
 
+    /// The bytes and the reservation, to be held by whatever is built from the bytes.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Reservation) {
+        (self.bytes, self.reservation)
+    }
+
     /// The reservation alone, to be held by whatever was built from the bytes.
     pub(super) fn into_reservation(self) -> Reservation {
         self.reservation

@@ -112,7 +112,7 @@ impl Composer {
 
     /// 48 bits of the time and 80 random bits, in hexadecimal. New messages are therefore neighbours in
     /// an index.
-    fn uid(&self, now: Timestamp) -> String {
+    pub(super) fn uid(&self, now: Timestamp) -> String {
         let time = now.as_millisecond().cast_unsigned() & 0xffff_ffff_ffff;
         let (high, low) = self.random().random::<(u16, u64)>();
         format!("{time:012x}{high:04x}{low:016x}")

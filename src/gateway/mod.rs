@@ -7,7 +7,7 @@
 //! For `send --local`, the gateway writes messages into an outbox and does nothing else. The outbox is a
 //! Maildir with one file for each address in `to`. Copies (`cc`, `bcc`) get no file: the file's
 //! `X-Mailrun-Envelope-To` headers name them. With a [`Store`], it is the stand-alone gateway with the
-//! whole API.
+//! whole API. Both can receive messages [by SMTP](smtp) too.
 
 mod access_log;
 mod body_memory;
@@ -30,6 +30,7 @@ mod request;
 mod request_fields;
 mod response;
 mod routes;
+mod smtp;
 pub mod store;
 mod templates;
 
@@ -39,10 +40,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use rand::Rng;
 use tokio::net::TcpListener;
 
 use self::access_log::AccessLog;
+use self::body_memory::BodyMemory;
 use self::chaos::Chaos;
 use self::compose::Composer;
 use self::health::Health;
@@ -57,6 +60,7 @@ use crate::web::{ConnectionObserver, Guard, Server};
 
 pub(crate) use self::export::{ExportError, export};
 pub use self::inbox::{FollowError, follow};
+pub use self::smtp::{Certificate, CertificateError, SmtpSetup};
 pub use crate::web::{ConnectionLimits, Login, LoginRequired};
 
 /// The parts of a gateway.
@@ -101,6 +105,61 @@ pub async fn serve(
 ) -> io::Result<()> {
     let limits = setup.limits.clone();
     let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    serve_http(gateway, limits, listener, shutdown).await;
+    Ok(())
+}
+
+/// As [`serve`], and receives messages by SMTP too.
+///
+/// # Errors
+/// As [`serve`], for both addresses.
+pub async fn serve_with_smtp(
+    listener: TcpListener,
+    smtp: SmtpSetup,
+    setup: Setup,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let limits = setup.limits.clone();
+    let smtp_address = smtp.listener.local_addr()?;
+    LoginRequired::check(setup.login.as_ref(), smtp_address).map_err(io::Error::other)?;
+    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    let shutdown = shutdown.shared();
+    let http = serve_http(
+        Arc::clone(&gateway),
+        limits.clone(),
+        listener,
+        shutdown.clone(),
+    );
+    let ((), served) = tokio::join!(http, smtp::serve(gateway, limits, smtp, shutdown));
+    served
+}
+
+/// Receives messages by SMTP, and nothing else, until `shutdown` completes. With a login in `setup`,
+/// clients must log in with it. In an outbox, each recipient of the envelope gets a file.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_smtp(
+    listener: TcpListener,
+    setup: Setup,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let limits = setup.limits.clone();
+    let gateway = Arc::new(Gateway::new(setup, listener.local_addr()?)?);
+    let smtp = SmtpSetup {
+        listener,
+        certificate: None,
+        account: None,
+    };
+    smtp::serve(gateway, limits, smtp, shutdown).await
+}
+
+async fn serve_http(
+    gateway: Arc<Gateway>,
+    limits: ConnectionLimits,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
     let server = Server {
         router: routes::router(Arc::clone(&gateway)),
         limits,
@@ -108,7 +167,6 @@ pub async fn serve(
         rejection: Box::new(move || gateway.too_many_connections()),
     };
     server.serve(listener, shutdown).await;
-    Ok(())
 }
 
 struct Gateway {
@@ -118,6 +176,7 @@ struct Gateway {
     chaos: Option<Chaos>,
     composer: Arc<Composer>,
     permits: Permits,
+    memory: BodyMemory,
     destination: Destination,
     inbox: Option<Arc<Inbox>>,
 }
@@ -165,6 +224,7 @@ impl Gateway {
             chaos: setup.chaos,
             composer: Arc::new(Composer::new(setup.clock, setup.random)),
             permits: setup.permits,
+            memory: BodyMemory::default(),
             destination,
             inbox,
         })

@@ -68,15 +68,6 @@ pub(crate) trait ConnectionObserver: Send + Sync {
 /// Ignores everything.
 impl ConnectionObserver for () {}
 
-/// Reports the end of a connection when it is dropped.
-struct ObservedConnection(Arc<dyn ConnectionObserver>);
-
-impl Drop for ObservedConnection {
-    fn drop(&mut self) {
-        self.0.ended();
-    }
-}
-
 pub(super) struct HttpConnection {
     pub(super) router: TowerToHyperService<Router>,
     pub(super) limits: ConnectionLimits,
@@ -87,8 +78,7 @@ pub(super) struct HttpConnection {
 
 impl HttpConnection {
     pub(super) async fn serve(self, stream: TcpStream) {
-        self.observer.connected();
-        let observed = ObservedConnection(Arc::clone(&self.observer));
+        let observer = Arc::clone(&self.observer);
         let requests = Arc::new(RequestCounter::default());
         let stream = TimedStream::new(
             stream,
@@ -134,7 +124,7 @@ impl HttpConnection {
         };
         if let Err(error) = result {
             if error.is_parse() {
-                observed.0.unreadable();
+                observer.unreadable();
             }
             tracing::debug!(%error, "a connection ended");
         }

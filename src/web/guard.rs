@@ -85,6 +85,15 @@ impl Guard {
         })
     }
 
+    pub(crate) fn login(&self) -> Option<&LoginCheck> {
+        self.login.as_ref()
+    }
+
+    /// Names of this server, besides `localhost` and its address.
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
     /// Passes a request on, or answers it with `deny`.
     pub(crate) async fn pass(
         &self,

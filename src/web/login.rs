@@ -42,13 +42,14 @@ impl LoginRequired {
 
 /// Checks the login of requests.
 #[derive(Debug)]
-pub(super) struct LoginCheck {
+pub(crate) struct LoginCheck {
+    app_key: String,
     digest: [u8; 32],
     guesses: LoginGuesses,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LoginError {
+pub(crate) enum LoginError {
     /// Missing or wrong.
     Invalid,
     /// Too many requests of this client wait until their login is checked.
@@ -57,21 +58,35 @@ pub(super) enum LoginError {
 
 impl LoginCheck {
     pub(super) fn new(login: &Login) -> Self {
-        let login = format!("{}:{}", login.app_key, login.secret_key.expose_secret());
+        let keys = format!("{}:{}", login.app_key, login.secret_key.expose_secret());
         Self {
-            digest: digest(login.as_bytes()),
+            app_key: login.app_key.clone(),
+            digest: digest(keys.as_bytes()),
             guesses: LoginGuesses::default(),
         }
     }
 
-    /// HTTP Basic (RFC 7617), or the two headers of the API v2.1. After wrong logins, the next ones of the same client wait, whether they are
-    /// right or wrong.
+    pub(crate) fn app_key(&self) -> &str {
+        &self.app_key
+    }
+
+    /// HTTP Basic (RFC 7617), or the two headers of the API v2.1.
     pub(super) async fn check(
         &self,
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Result<(), LoginError> {
         let credentials = credentials(headers).ok_or(LoginError::Invalid)?;
+        self.check_credentials(&credentials, client).await
+    }
+
+    /// Checks `APP_KEY:SECRET_KEY`. After wrong logins, the next ones of the same client wait, whether they
+    /// are right or wrong.
+    pub(crate) async fn check_credentials(
+        &self,
+        credentials: &[u8],
+        client: IpAddr,
+    ) -> Result<(), LoginError> {
         let now = Instant::now();
         let turn = self.guesses.turn(client, now);
         let turn = turn.ok_or(LoginError::TooManyGuesses)?;
@@ -79,7 +94,7 @@ impl LoginCheck {
             sleep_until(turn).await;
         }
         // Comparing digests hides the lengths of the secrets from timing.
-        let is_right = digest(&credentials).ct_eq(&self.digest).into();
+        let is_right = digest(credentials).ct_eq(&self.digest).into();
         self.guesses.record(client, is_right, Instant::now());
         if is_right {
             Ok(())

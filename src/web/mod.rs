@@ -1,12 +1,14 @@
 //! An HTTP server for pages and for the gateway's API: connections and their limits, access control,
 //! responses and files.
 
+mod accept;
 mod connection;
 mod download;
 mod events;
 mod files;
 mod guard;
 mod limits;
+mod linger;
 mod login;
 mod login_guesses;
 mod mail;
@@ -18,12 +20,15 @@ mod timed_body;
 mod timed_stream;
 mod truncate;
 
+pub(crate) use accept::{Acceptor, Protocol};
 pub(crate) use connection::{ConnectionObserver, Disconnect, Peer, Stopping};
 pub(crate) use download::{attachment, file_name};
 pub(crate) use events::{ChangeSource, events};
 pub(crate) use files::{PageFile, file, page};
 pub(crate) use guard::Guard;
 pub use limits::ConnectionLimits;
+pub(crate) use linger::close_gracefully;
+pub(crate) use login::LoginError;
 pub use login::{Login, LoginRequired};
 pub(crate) use mail::{Mail, MailHeader};
 pub(crate) use response::{HttpError, QueryParams, json, plain};

@@ -1,5 +1,6 @@
 //! Stores accepted requests and their messages.
 
+mod mail;
 mod snippet;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -19,7 +20,8 @@ use super::store::{
 use crate::address::Address;
 use crate::message::mime::non_empty;
 
-pub(super) use self::snippet::snippet;
+pub(super) use self::mail::{MailRecipient, ReceivedMail, described};
+use self::snippet::snippet;
 
 /// An accepted request, ready to be stored.
 pub(super) struct CapturedRequest {
@@ -32,9 +34,26 @@ pub(super) struct CapturedRequest {
 
 struct CapturedMessage {
     message: NewMessage,
-    recipient: Address,
+    recipient: RecipientKeys,
     /// An event that the recipient's name asks for, and its description.
     scripted_event: Option<(EventKind, &'static str)>,
+}
+
+/// The address of a recipient, as it is used.
+struct RecipientKeys {
+    /// In SMTP commands.
+    ascii: String,
+    /// In the blacklist.
+    normalized: String,
+}
+
+impl RecipientKeys {
+    fn of(address: &Address) -> Self {
+        Self {
+            ascii: address.to_ascii(),
+            normalized: address.normalized(),
+        }
+    }
 }
 
 /// Decodes a request and composes its messages. With `--chaos`, a recipient's name can script the outcome.
@@ -90,7 +109,7 @@ pub(super) fn capture(
                     let id = message.message_id.clone();
                     messages.push(CapturedMessage {
                         message: shared.message(&composed, message),
-                        recipient: address,
+                        recipient: RecipientKeys::of(&address),
                         scripted_event: outcome.and_then(ScriptedOutcome::event),
                     });
                     Ok(id)
@@ -160,7 +179,7 @@ impl CapturedMessage {
         at: jiff::Timestamp,
     ) -> rusqlite::Result<()> {
         let message = &mut self.message;
-        let reason = blocked(connection, &message.account, &self.recipient)?;
+        let reason = blocked(connection, &message.account, &self.recipient.normalized)?;
         let event = self.scripted_event.filter(|_| reason.is_none());
         // `None`: the relay has still to find out.
         let outcome = match (reason, event, relayed_copies) {
@@ -198,7 +217,7 @@ impl CapturedMessage {
         let mut copies = Vec::new();
         for copy in relayed_copies.into_iter().flatten() {
             let to = copy.to_ascii();
-            match blocked(connection, account, copy)? {
+            match blocked(connection, account, &copy.normalized())? {
                 None => copies.push(to),
                 Some(reason) => {
                     add_event(EventKind::Status(Status::Dropped), Some(&to), &reason)?;
@@ -206,27 +225,20 @@ impl CapturedMessage {
             }
         }
         let copies = copies.iter().map(String::as_str);
-        relay::enqueue(
-            connection,
-            id,
-            account,
-            &self.recipient.to_ascii(),
-            copies,
-            at,
-        )
+        relay::enqueue(connection, id, account, &self.recipient.ascii, copies, at)
     }
 }
 
-/// Why an address is blocked for an account, if it is.
+/// Why a normalized address is blocked for an account, if it is.
 fn blocked(
     connection: &Connection,
     account: &str,
-    address: &Address,
+    normalized: &str,
 ) -> rusqlite::Result<Option<String>> {
     let mut select = connection
         .prepare_cached("SELECT reason FROM blacklist WHERE account = ? AND email = ?")?;
     let reason: Option<String> = select
-        .query_row([account, &address.normalized()], |row| row.get(0))
+        .query_row([account, normalized], |row| row.get(0))
         .optional()?;
     Ok(reason.map(|reason| format!("the address is on the blacklist: {reason}")))
 }

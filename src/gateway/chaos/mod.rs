@@ -25,10 +25,6 @@ use crate::web::{Disconnect, Stopping};
 pub(super) use self::scripted::{ScriptedOutcome, scripted_outcome};
 pub use self::spec::{Spec, SpecError};
 
-/// The longest time that a request hangs.
-const HANG: Duration = Duration::from_secs(600);
-/// The delay of a request to `slow@…`.
-const SLOW: Duration = Duration::from_secs(3);
 /// How many addresses are remembered that have failed once.
 const MAX_FAILED_ONCE: usize = 10_000;
 
@@ -56,6 +52,11 @@ pub struct Chaos {
 }
 
 impl Chaos {
+    /// The longest time that a request hangs.
+    pub(super) const HANG: Duration = Duration::from_secs(600);
+    /// The delay of a request to `slow@…`.
+    pub(super) const SLOW: Duration = Duration::from_secs(3);
+
     /// Injects the faults of `spec`, chosen by `random`.
     pub fn new(spec: Spec, random: Box<dyn Rng + Send>) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl Chaos {
             return next.run(request).await;
         }
         let random = self.random_fault();
-        if let Some(slow) = self.spec.slow {
+        if let Some(slow) = self.slow() {
             sleep(slow).await;
         }
         let (request, scripted) = match self.scripted_fault(request).await {
@@ -93,7 +94,12 @@ impl Chaos {
         fault.inject(context, request, next).await
     }
 
-    fn random_fault(&self) -> Option<InjectedFault> {
+    /// The delay of all responses.
+    pub(super) fn slow(&self) -> Option<Duration> {
+        self.spec.slow
+    }
+
+    pub(super) fn random_fault(&self) -> Option<InjectedFault> {
         // A panic cannot leave a random source in an invalid state.
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = random.random_range(0.0..100.0);
@@ -127,7 +133,7 @@ impl Chaos {
     }
 
     /// Whether an address that fails once has not failed yet.
-    fn fails_now(&self, address: String) -> bool {
+    pub(super) fn fails_now(&self, address: String) -> bool {
         let failed = self.failed_once.lock();
         let mut failed = failed.unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= MAX_FAILED_ONCE {
@@ -145,13 +151,13 @@ impl InjectedFault {
             Self::Hang => {
                 if let Some(stopping) = request.extensions().get::<Stopping>().cloned() {
                     // Both end the wait.
-                    let _ = timeout(HANG, stopping.wait()).await;
+                    let _ = timeout(Chaos::HANG, stopping.wait()).await;
                 }
                 cut(StatusCode::OK.into_response(), Disconnect::Close)
             }
             Self::Drop => cut(next.run(request).await, Disconnect::Close),
             Self::Slow => {
-                sleep(SLOW).await;
+                sleep(Chaos::SLOW).await;
                 next.run(request).await
             }
         }

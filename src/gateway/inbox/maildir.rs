@@ -11,8 +11,8 @@ use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::gateway::capture::snippet;
-use crate::gateway::store::{MAX_SIZE, NewMessage, Status, Store, StoreError, insert_message};
+use crate::gateway::capture::described;
+use crate::gateway::store::{MAX_SIZE, NewMessage, Store, StoreError, insert_message};
 use crate::regular_file;
 use crate::web::{Mail, MailHeader};
 
@@ -203,37 +203,16 @@ fn message(file: &MaildirFile, path: &str, raw: &[u8]) -> Option<NewMessage> {
     let first = |name| values(name).next().unwrap_or_default().to_owned();
     let envelope: Vec<_> = values("X-Mailrun-Envelope-To").collect();
     let tags: Vec<_> = values("X-Mailrun-Tag").collect();
-    let parsed = mail.message();
-    let [from, to] = [parsed.from(), parsed.to()].map(|list| {
-        let first = list.and_then(mail_parser::Address::first);
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        first.map_or_else(Default::default, |mailbox| {
-            (text(mailbox.name()), text(mailbox.address()))
-        })
-    });
-    let files = mail.files();
-    let has_html = mail.html().is_some();
     Some(NewMessage {
-        request: None,
-        body: None,
-        head: Vec::new(),
         path: Some(path.to_owned()),
         uid: uid(&file.name),
-        message_id: parsed.message_id().unwrap_or_default().to_owned(),
         account: first("X-Mailrun-Account"),
         envelope_from: first("X-Mailrun-Envelope-From"),
-        from_address: from.1,
-        from_name: from.0,
-        to_address: to.1,
-        to_name: to.0,
         copies: json!(envelope.get(1..).unwrap_or_default()).to_string(),
-        subject: parsed.subject().unwrap_or_default().to_owned(),
         tags: json!(tags).to_string(),
-        created_at: time(file, parsed),
+        created_at: time(file, mail.message()),
         size: raw.len(),
-        has_attachment: files.iter().any(|file| !(file.inline && has_html)),
-        status: Status::Ok,
-        snippet: snippet(mail.text(), mail.html()),
+        ..described(&mail)
     })
 }
 

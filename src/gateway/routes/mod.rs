@@ -16,7 +16,6 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use self::messages::post_messages;
-use super::body_memory::BodyMemory;
 use super::message_endpoint::MessageEndpoint;
 use super::request::RequestContext;
 use super::response::{Refusal, json_response};
@@ -57,7 +56,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         router = router.layer(middleware::from_fn_with_state(state(), inject_faults));
     }
     router
-        .layer(Extension(BodyMemory::default()))
+        .layer(Extension(gateway.memory.clone()))
         .layer(middleware::from_fn_with_state(state(), guard))
         .layer(middleware::from_fn_with_state(state(), record))
         .with_state(gateway)

@@ -10,3 +10,4 @@ mod kills;
 mod limits;
 mod messages;
 mod shapes;
+mod smtp_outbox;

@@ -26,6 +26,7 @@ pub mod screen;
 pub mod send;
 pub mod shim;
 pub mod smtp;
+pub mod smtp_client;
 pub mod snapshot;
 
 /// Returns `found`: whether the program or service `what`, which a test needs, is installed.
