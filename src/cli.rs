@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::address::Address;
+use crate::api;
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
@@ -97,6 +98,19 @@ pub(crate) enum Command {
 pub(crate) struct InitArgs {
     /// Folder to create
     pub(crate) dir: PathBuf,
+    /// Send through a mail server, not through EmailLabs' API
+    #[arg(long, conflicts_with = "dialect")]
+    pub(crate) smtp: bool,
+    /// Dialect of EmailLabs' API: sendmail, new_sendmail or v2
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_name)]
+    pub(crate) dialect: Option<&'static str>,
+}
+
+fn dialect_name(name: &str) -> Result<&'static str, String> {
+    match api::dialect(name) {
+        Some(dialect) => Ok(dialect.name()),
+        None => Err("use sendmail, new_sendmail or v2".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -218,7 +232,7 @@ pub(crate) struct ResolveArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Resolution {
-    /// Ask the API which messages it accepted (only with the dialects new_sendmail and v2)
+    /// Ask the API which messages it accepted (dialects new_sendmail and v2)
     Reconcile,
     /// Mark the rows as accepted; nothing is sent
     Accepted,

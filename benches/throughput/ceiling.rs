@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use mailrun::address::Address;
 use mailrun::api::FormDialect;
 use mailrun::clock::Clock;
 use mailrun::outcome::PostOutcome;
@@ -25,6 +26,8 @@ pub(crate) fn ceiling(url: &str, body: Vec<u8>, concurrency: u32, time: Duration
     let transport = Arc::new(transport.expect("a client"));
     let request = PostRequest {
         to: Vec::new(),
+        sender: Address::parse("a@bench.example").expect("an address"),
+        copies: Vec::new(),
         body: RequestBody(vec![body.into()]),
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

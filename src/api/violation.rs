@@ -94,7 +94,7 @@ impl fmt::Display for Violation {
             Self::Unsupported(field) => {
                 write!(
                     f,
-                    "the API of this dialect has no {field}; remove it, or choose another dialect"
+                    "this way of sending has no {field}; remove it, or choose another one in campaign.toml"
                 )
             }
             Self::TooManyBytes { field, length, max } => {

@@ -16,7 +16,8 @@ pub type Text = Spanned<String>;
 #[serde(deny_unknown_fields)]
 pub(super) struct CampaignFile {
     pub(super) name: Text,
-    pub(super) api: ApiTable,
+    pub(super) api: Option<ApiTable>,
+    pub(super) smtp: Option<Spanned<SmtpTable>>,
     pub(super) message: MessageTemplate,
     #[serde(default)]
     pub(super) recipients: RecipientsTable,
@@ -44,6 +45,17 @@ pub(super) struct ApiTable {
     pub(super) secret_key_command: Option<Spanned<Vec<String>>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SmtpTable {
+    pub(super) url: Text,
+    pub(super) tls: Option<Text>,
+    pub(super) password_command: Option<Spanned<Vec<String>>>,
+    pub(super) hello: Option<Text>,
+    pub(super) timeout: Option<Text>,
+    pub(super) messages_per_connection: Option<Spanned<u32>>,
+}
+
 /// `[message]`. Every [`Text`] except a header's name is a template.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +70,8 @@ pub struct MessageTemplate {
     #[serde(default = "enabled")]
     pub inline_css: bool,
     pub reply_to: Option<Text>,
+    /// The envelope sender.
+    pub return_path: Option<Text>,
     pub cc: Option<Text>,
     pub cc_name: Option<Text>,
     pub bcc: Option<Text>,

@@ -16,8 +16,10 @@ use url::Url;
 
 use crate::api::{Dialect, WireFormat};
 use crate::finding::{Finding, Place};
+use crate::message::MimeFormat;
 use crate::pace::Rate;
 use crate::regular_file;
+use crate::smtp::ServerConfig;
 use crate::source::Source;
 
 pub use file::{AttachmentTemplate, MessageTemplate, Text};
@@ -43,7 +45,7 @@ pub struct Campaign {
     /// The text of the file, for findings about it.
     pub source: Source,
     pub name: String,
-    pub api: ApiSettings,
+    pub transport: TransportSettings,
     pub message: MessageTemplate,
     pub recipients: Recipients,
     pub pace: PaceSettings,
@@ -52,6 +54,23 @@ pub struct Campaign {
     pub check: CheckSettings,
     /// Variables for all templates, beside the columns of a row.
     pub vars: Vec<(Text, toml::Value)>,
+}
+
+/// `[api]` or `[smtp]`.
+#[derive(Debug, Clone)]
+pub enum TransportSettings {
+    Api(ApiSettings),
+    Smtp(SmtpSettings),
+}
+
+/// `[smtp]`
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    pub(crate) server: ServerConfig,
+    pub(crate) username: Option<String>,
+    /// The password; used only with a user name.
+    pub(crate) password: SecretKey,
+    pub(crate) messages_per_connection: NonZeroU32,
 }
 
 /// `[api]`
@@ -68,7 +87,7 @@ pub struct ApiSettings {
     pub secret_key: SecretKey,
 }
 
-/// Where the Secret Key comes from.
+/// Where the Secret Key or a password comes from.
 #[derive(Debug, Clone)]
 pub enum SecretKey {
     /// An environment variable.
@@ -161,9 +180,44 @@ impl Campaign {
         Self::read(dir, true)
     }
 
+    /// The API, unless messages go by SMTP.
+    pub(crate) fn api(&self) -> Option<&ApiSettings> {
+        match &self.transport {
+            TransportSettings::Api(api) => Some(api),
+            TransportSettings::Smtp(_) => None,
+        }
+    }
+
+    /// Whether the server can be asked about unknown rows.
+    pub(crate) fn can_reconcile(&self) -> bool {
+        self.api()
+            .is_some_and(|api| api.dialect.chooses_message_ids())
+    }
+
+    /// The account that requests name. SMTP has none.
+    pub(crate) fn smtp_account(&self) -> &str {
+        self.api().map_or("", |api| &api.smtp_account)
+    }
+
+    /// The account and the server that messages go through, for messages.
+    pub(crate) fn server(&self) -> String {
+        match &self.transport {
+            TransportSettings::Api(api) => {
+                let host = api.url.host_str().unwrap_or_default();
+                format!("{} ({host})", api.smtp_account)
+            }
+            TransportSettings::Smtp(smtp) => {
+                format!("{}:{} (SMTP)", smtp.server.host, smtp.server.port)
+            }
+        }
+    }
+
     /// How messages are written for the server.
     pub(crate) fn format(&self) -> &'static dyn WireFormat {
-        self.api.dialect.as_format()
+        match &self.transport {
+            TransportSettings::Api(api) => api.dialect.as_format(),
+            TransportSettings::Smtp(_) => &MimeFormat,
+        }
     }
 
     /// The path of the `campaign.toml` for `path`, even if it doesn't exist.

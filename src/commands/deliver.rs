@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 
-use super::api_keys::ApiKeys;
 use super::console::Console;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::local_gateway::LocalGateway;
-use crate::campaign::{Campaign, DomainRate};
+use super::secrets::Secrets;
+use crate::campaign::{Campaign, DomainRate, TransportSettings};
 use crate::clock::Clock;
 use crate::delivery::{
     BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneLimit, Queue, WaitReason,
@@ -22,7 +22,9 @@ use crate::pace::{self, Rate};
 use crate::render::Engine;
 use crate::report::{self, ResultsError};
 use crate::run::{Folder, Lock};
-use crate::transport::{HttpSettings, HttpTransport};
+use crate::transport::{
+    AnyTransport, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
+};
 
 /// How far limits per day look back.
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -35,8 +37,8 @@ pub(super) struct PlannedRun<'a> {
     pub(super) campaign: &'a Campaign,
     pub(super) run: &'a Run,
     pub(super) engine: Arc<Engine>,
-    /// `None` for a local run: the gateway has keys of its own.
-    pub(super) keys: Option<ApiKeys>,
+    /// `None` for a local run: the gateway has secrets of its own.
+    pub(super) secrets: Option<Secrets>,
     pub(super) rate: Vec<Rate>,
     pub(super) concurrency: NonZeroU32,
     pub(super) limit: Option<u64>,
@@ -58,7 +60,7 @@ pub(super) fn deliver(
     let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     // No request is in flight any more: rows that are still claimed are reported as unknown.
     let written = report::write_results(&ledger, &folder.results(), false, false);
-    let can_reconcile = planned.campaign.format().chooses_message_ids();
+    let can_reconcile = planned.campaign.can_reconcile();
     let summary = report::summary(&ledger, run, folder.path(), &ending, can_reconcile)
         .map_err(|error| Failure::from(error).stopped())?;
     console.print(&format!("\n{}", summary.to_string().trim_end()));
@@ -85,8 +87,8 @@ async fn send(
     let writer = LedgerWriter::open(&planned.folder.ledger(), clock.now())?;
     let local = match planned.run.target {
         Target::Local => {
-            let dialect = planned.campaign.api.dialect;
-            Some(LocalGateway::start(&planned.folder.outbox(), dialect, &clock).await?)
+            let outbox = planned.folder.outbox();
+            Some(LocalGateway::start(&outbox, planned.campaign, &clock).await?)
         }
         Target::Real | Target::Test => None,
     };
@@ -132,23 +134,38 @@ async fn send(
     })
 }
 
+/// The way of sending that the campaign chooses, or the same to the local gateway.
 fn transport(
     planned: &PlannedRun<'_>,
     local: Option<&LocalGateway>,
-) -> Result<HttpTransport, Failure> {
-    let api = &planned.campaign.api;
-    let keys = local.map(|local| &local.keys).or(planned.keys.as_ref());
-    let keys = keys.ok_or_else(|| Failure::new("no-keys", "the API keys are missing"))?;
-    Ok(HttpTransport::new(&HttpSettings {
-        url: local.map_or(&api.url, |local| &local.url),
-        dialect: api.dialect,
-        smtp_account: &api.smtp_account,
-        app_key: &keys.app_key,
-        secret_key: &keys.secret_key,
-        timeout: api.timeout,
-        concurrency: planned.concurrency.get(),
-        clock: Clock::system(),
-    })?)
+) -> Result<AnyTransport, Failure> {
+    let settings = local.map_or(&planned.campaign.transport, |local| &local.transport);
+    let secrets = local.map(|local| &local.secrets);
+    let secrets = secrets.or(planned.secrets.as_ref());
+    Ok(match (settings, secrets) {
+        (TransportSettings::Api(api), Some(Secrets::Api(keys))) => {
+            AnyTransport::Http(HttpTransport::new(&HttpSettings {
+                url: &api.url,
+                dialect: api.dialect,
+                smtp_account: &api.smtp_account,
+                app_key: &keys.app_key,
+                secret_key: &keys.secret_key,
+                timeout: api.timeout,
+                concurrency: planned.concurrency.get(),
+                clock: Clock::system(),
+            })?)
+        }
+        (TransportSettings::Smtp(smtp), Some(Secrets::Smtp(password))) => {
+            AnyTransport::Smtp(SmtpTransport::new(&SmtpTransportSettings {
+                server: &smtp.server,
+                username: smtp.username.as_deref(),
+                password: password.as_ref(),
+                messages_per_connection: smtp.messages_per_connection,
+                clock: Clock::system(),
+            })?)
+        }
+        _ => return Err(Failure::new("no-keys", "the secrets are missing")),
+    })
 }
 
 /// The limits of single domains. Only the plan of a real run has lanes for them.

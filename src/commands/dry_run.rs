@@ -7,7 +7,7 @@ use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
 use super::send::{earlier_runs, run_options};
-use crate::campaign::{Campaign, PaceSettings};
+use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
@@ -72,19 +72,14 @@ fn print(
         campaign.message.from.get_ref()
     ));
     let mut pace = campaign.pace.clone();
-    let mut server = campaign.api.url.to_string();
     if args.local {
         pace = PaceSettings {
             rate: Vec::new(),
             per_domain: Vec::new(),
             ..pace
         };
-        "the local gateway".clone_into(&mut server);
     }
-    output::line(format_args!(
-        "through:    {}, {server}",
-        campaign.api.smtp_account
-    ));
+    output::line(format_args!("through:    {}", server(campaign, args.local)));
     output::line(format_args!(
         "pace:       {}, {} in flight, up to {} per request",
         pace_with_time(&pace, messages, &prepared.by_lane),
@@ -105,4 +100,17 @@ fn print(
         )),
     }
     Ok(())
+}
+
+/// The account and the server that messages go through.
+fn server(campaign: &Campaign, local: bool) -> String {
+    let gateway = "the local gateway".to_owned();
+    match &campaign.transport {
+        TransportSettings::Api(api) => {
+            let server = if local { gateway } else { api.url.to_string() };
+            format!("{}, {server}", api.smtp_account)
+        }
+        TransportSettings::Smtp(_) if local => gateway,
+        TransportSettings::Smtp(_) => campaign.server(),
+    }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::api_keys::variable;
 use super::console::Console;
 use super::failure::Failure;
 use super::output;
 use super::secret_command::secret_from_command;
+use super::secrets::variable;
 use super::serve::{listen, runtime};
 use crate::cli;
 use crate::clock::Clock;

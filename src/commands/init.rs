@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::output;
+use crate::api::{self, Dialect, FormDialect};
 use crate::cli::InitArgs;
 use crate::exit_code::ExitCode;
 
@@ -22,6 +23,30 @@ const STARTER: [(&str, &[u8]); 5] = starter_files![
     "templates/newsletter.html"
 ];
 
+/// The table that replaces `[api]` of the starter for `--smtp`.
+const SMTP: &str = include_str!("../../templates/starter-smtp.toml");
+/// What the starter has for the API only.
+const TAGS: &str = "# For the statistics in the panel.\ntags = [\"letter\"]\n";
+
+/// The starter's `campaign.toml` for a way of sending.
+fn campaign_toml(starter: &str, args: &InitArgs) -> String {
+    let sender = FormDialect::Sendmail;
+    if args.smtp {
+        let (start, rest) = starter.split_once("[api]\n").unwrap_or((starter, ""));
+        let (_, end) = rest.split_once("\n\n").unwrap_or(("", rest));
+        return format!("{start}{SMTP}\n{}", end.replace(TAGS, ""));
+    }
+    match args.dialect.and_then(api::dialect) {
+        Some(dialect) => starter
+            .replace(sender.default_url(), dialect.default_url())
+            .replace(
+                "dialect = \"sendmail\"",
+                &format!("dialect = \"{}\"", dialect.name()),
+            ),
+        None => starter.to_owned(),
+    }
+}
+
 pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::with_help(
@@ -31,7 +56,15 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
         ));
     }
     for (name, content) in STARTER {
-        write(&args.dir.join(name), content).map_err(|error| (args.dir.join(name), error))?;
+        let path = args.dir.join(name);
+        let written = match name {
+            "campaign.toml" => {
+                let text = campaign_toml(&String::from_utf8_lossy(content), args);
+                write(&path, text.as_bytes())
+            }
+            _ => write(&path, content),
+        };
+        written.map_err(|error| (path, error))?;
     }
     let dir = args.dir.display();
     output::line(format_args!("Created a campaign in {dir}. Next:"));

@@ -11,18 +11,20 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::api_keys::ApiKeys;
 use super::failure::Failure;
-use crate::api::Dialect;
+use super::secrets::{ApiKeys, Secrets};
+use crate::campaign::{ApiSettings, Campaign, SmtpSettings, TransportSettings};
 use crate::clock::Clock;
 use crate::gateway;
+use crate::smtp::{Security, ServerConfig, StartTls};
 
 /// How long [`LocalGateway::stop`] waits for idle connections.
 const STOP: Duration = Duration::from_millis(200);
 
 pub(super) struct LocalGateway {
-    pub(super) url: Url,
-    pub(super) keys: ApiKeys,
+    /// The campaign's way of sending, to this gateway.
+    pub(super) transport: TransportSettings,
+    pub(super) secrets: Secrets,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -34,7 +36,7 @@ impl LocalGateway {
     /// If it can't listen or can't create the outbox.
     pub(super) async fn start(
         outbox: &Path,
-        dialect: &dyn Dialect,
+        campaign: &Campaign,
         clock: &Clock,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
@@ -60,19 +62,46 @@ impl LocalGateway {
             random: Box::new(rng),
         };
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(gateway::serve(listener, setup, async {
+        let stopped = async {
             // A sender that was dropped stops it too.
             let _ = stopped.await;
-        }));
-        let path = dialect.local_path();
-        let url = Url::parse(&format!("http://{address}{path}"))
-            .map_err(|error| Failure::new("gateway", error.to_string()))?;
+        };
+        let (transport, secrets, server) = match &campaign.transport {
+            TransportSettings::Api(api) => {
+                let path = api.dialect.local_path();
+                let url = Url::parse(&format!("http://{address}{path}"))
+                    .map_err(|error| Failure::new("gateway", error.to_string()))?;
+                let keys = ApiKeys {
+                    app_key: app_key.into(),
+                    secret_key: secret_key.into(),
+                };
+                let api = ApiSettings { url, ..api.clone() };
+                let server = tokio::spawn(gateway::serve(listener, setup, stopped));
+                (TransportSettings::Api(api), Secrets::Api(keys), server)
+            }
+            TransportSettings::Smtp(smtp) => {
+                let smtp = SmtpSettings {
+                    server: ServerConfig {
+                        host: address.ip().to_string(),
+                        port: address.port(),
+                        security: Security::StartTls(StartTls::Never),
+                        ..smtp.server.clone()
+                    },
+                    username: Some(app_key),
+                    ..smtp.clone()
+                };
+                let server = tokio::spawn(gateway::serve_smtp(listener, setup, stopped));
+                let password = Some(secret_key.into());
+                (
+                    TransportSettings::Smtp(smtp),
+                    Secrets::Smtp(password),
+                    server,
+                )
+            }
+        };
         Ok(Self {
-            url,
-            keys: ApiKeys {
-                app_key: app_key.into(),
-                secret_key: secret_key.into(),
-            },
+            transport,
+            secrets,
             stop,
             server,
         })

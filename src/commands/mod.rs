@@ -1,6 +1,5 @@
 //! The commands. Only this module knows the command line, prints, and asks.
 
-mod api_keys;
 mod check;
 mod completions;
 mod confirm;
@@ -27,6 +26,7 @@ mod results;
 mod resume;
 mod retry;
 mod secret_command;
+mod secrets;
 mod send;
 mod serve;
 mod status;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::api_keys::ApiKeys;
 use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of};
+use super::secrets::ApiKeys;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
@@ -21,6 +21,8 @@ use crate::transport::{HttpSettings, HttpTransport};
 /// than a message.
 const MAX_CONCURRENCY: u32 = 8;
 
+const NO_API: &str = "this run used SMTP, in which nobody can be asked about a message";
+
 /// Loads the run's campaign, if the API can be asked about its messages.
 ///
 /// # Errors
@@ -29,7 +31,9 @@ pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
     let campaign = Campaign::load_frozen(&opened.folder.frozen())?;
     let why = if opened.run.target == Target::Local {
         "this run is local, so there is no API to ask"
-    } else if !campaign.format().chooses_message_ids() {
+    } else if campaign.api().is_none() {
+        NO_API
+    } else if !campaign.can_reconcile() {
         "this run used the dialect sendmail, in which the API chooses the message IDs: there is no ID to ask about"
     } else {
         return Ok(campaign);
@@ -48,17 +52,20 @@ pub(super) fn run(
     unknown: u64,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let keys = ApiKeys::load(&campaign.api)?;
+    let Some(api) = campaign.api() else {
+        return Err(Failure::new("no-reconcile", NO_API));
+    };
+    let keys = ApiKeys::load(api)?;
     let interrupt = Interrupt::watch()?;
     let concurrency = campaign.pace.concurrency.get().min(MAX_CONCURRENCY);
     let path = opened.folder.ledger();
     let transport = HttpTransport::new(&HttpSettings {
-        url: &campaign.api.url,
-        dialect: campaign.api.dialect,
-        smtp_account: &campaign.api.smtp_account,
+        url: &api.url,
+        dialect: api.dialect,
+        smtp_account: &api.smtp_account,
         app_key: &keys.app_key,
         secret_key: &keys.secret_key,
-        timeout: campaign.api.timeout,
+        timeout: api.timeout,
         concurrency,
         clock: Clock::system(),
     })?;
@@ -72,7 +79,7 @@ pub(super) fn run(
         clock: Clock::system(),
         rng: Box::new(rng()),
     };
-    let period = campaign.api.dialect.lookup_period();
+    let period = api.dialect.lookup_period();
     let period = period.map(|period| format!(" It finds messages for {period}."));
     console.print(&format!(
         "Asking the API about {}.{}",

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::api_keys::ApiKeys;
 use super::console::Console;
 use super::deliver::{PlannedRun, deliver};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of, open_locked};
 use super::output;
+use super::secrets::Secrets;
 use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
 use crate::clock::Clock;
@@ -50,10 +50,10 @@ pub(super) fn send_pending(
         run,
     } = opened;
     let campaign = Campaign::load_frozen(&folder.frozen())?;
-    let keys = if run.target == Target::Local {
+    let secrets = if run.target == Target::Local {
         None
     } else {
-        Some(ApiKeys::load(&campaign.api)?)
+        Some(Secrets::load(&campaign)?)
     };
     let engine = engine_of(&campaign, &folder, &run)?;
     let skipped = skip_suppressed(&campaign, &run.campaign, &ledger, &folder.ledger())?;
@@ -76,7 +76,7 @@ pub(super) fn send_pending(
         campaign: &campaign,
         run: &run,
         engine: Arc::new(engine),
-        keys,
+        secrets,
         rate,
         concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
         limit: overrides.limit,

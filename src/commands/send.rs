@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::api_keys::ApiKeys;
 use super::confirm::{Confirmation, can_ask, confirm};
 use super::console::Console;
 use super::deliver::{PlannedRun, deliver, rng};
@@ -11,6 +10,7 @@ use super::interrupt::Interrupt;
 use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
+use super::secrets::Secrets;
 use crate::campaign::Campaign;
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
@@ -25,11 +25,11 @@ use crate::run::{self, Folder, Lock, OtherRun};
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
     let target = target(args);
-    let keys = match target {
+    let secrets = match target {
         Target::Local => None,
-        Target::Real | Target::Test => Some(ApiKeys::load(&campaign.api)?),
+        Target::Real | Target::Test => Some(Secrets::load(&campaign)?),
     };
-    if keys.is_some() && !args.yes && !can_ask(campaign.recipients.file.is_none()) {
+    if secrets.is_some() && !args.yes && !can_ask(campaign.recipients.file.is_none()) {
         return Err(no_terminal());
     }
     let campaign_lock = match target {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     if let Some(lock) = &campaign_lock {
         lock.write_run(&folder);
     }
-    let must_confirm = keys.is_some() && !args.yes;
+    let must_confirm = secrets.is_some() && !args.yes;
     let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
     interrupt.keep_folder();
     let (lock, engine, run) = planned.inspect_err(|_| folder.remove())?;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         campaign: &campaign,
         run: &run,
         engine,
-        keys,
+        secrets,
         rate: campaign.pace.rate.clone(),
         concurrency: campaign.pace.concurrency,
         limit: args.limit,
@@ -184,11 +184,10 @@ fn confirm_send(
         None => format!("to {}", counted(messages, "recipient")),
     };
     let question = format!(
-        "Send {} {recipients}, from {}, through {} ({}), {}?",
+        "Send {} {recipients}, from {}, through {}, {}?",
         counted(messages, "message"),
         campaign.message.from.get_ref(),
-        campaign.api.smtp_account,
-        campaign.api.url.host_str().unwrap_or_default(),
+        campaign.server(),
         pace_with_time(&campaign.pace, messages, &prepared.by_lane),
     );
     let confirmation = Confirmation {

@@ -85,14 +85,21 @@ impl BatchMessage {
             smtp_account: Arc::clone(&self.smtp_account),
             to,
         };
-        let start = self.format.encode(&self.message.request(&envelope));
+        let start = self.format.encode(&self.message.whole_request(&envelope));
         let mut chunks = vec![Bytes::from(start)];
         let end = &self.message.attachments.encoded;
         if !end.is_empty() {
             chunks.push(end.clone());
         }
+        let message = &self.message;
+        let copies = message.cc.iter().chain(&message.bcc);
         PostRequest {
             to: envelope.to,
+            sender: message
+                .return_path
+                .clone()
+                .unwrap_or_else(|| message.from.address.clone()),
+            copies: copies.map(|mailbox| mailbox.address.clone()).collect(),
             body: RequestBody(chunks),
         }
     }

@@ -1,6 +1,7 @@
 //! Requests in flight: claimed together, each posted and settled by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -92,10 +93,10 @@ impl<T: Transport> Poster<T> {
             PostOutcome::NotTaken {
                 blame: Blame::Request,
                 reason,
-                ..
+                wait,
             } => {
                 self.state.not_taken(&reason);
-                self.retry_or_fail(batch, chance, reason)?;
+                self.retry_or_fail(batch, chance, wait, reason)?;
             }
             PostOutcome::TryAlone { reason } => {
                 self.state.not_taken(&reason);
@@ -125,6 +126,7 @@ impl<T: Transport> Poster<T> {
         &self,
         mut batch: Batch,
         chance: f64,
+        first_wait: Option<Duration>,
         reason: String,
     ) -> Result<(), LedgerError> {
         let spent = |row: &BatchRow| row.attempts + 1 >= self.retry.attempts;
@@ -141,7 +143,13 @@ impl<T: Transport> Poster<T> {
             row.attempts += 1;
         }
         let attempts = batch.rows.iter().map(|row| row.attempts).max().unwrap_or(1);
-        let due = Instant::now() + backoff(attempts, FIRST_WAIT, self.retry.max_delay, chance);
+        let due = Instant::now()
+            + backoff(
+                attempts,
+                first_wait.unwrap_or(FIRST_WAIT),
+                self.retry.max_delay,
+                chance,
+            );
         self.state.retry_at(due, batch);
         Ok(())
     }

@@ -96,6 +96,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::address::Address;
     use crate::transport::{PostRequest, RequestBody};
 
     fn batch(bytes: usize) -> Batch {
@@ -103,6 +104,8 @@ mod tests {
             rows: Vec::new(),
             request: PostRequest {
                 to: Vec::new(),
+                sender: Address::parse("a@x.example").expect("an address"),
+                copies: Vec::new(),
                 body: RequestBody(vec![Bytes::from(vec![0; bytes])]),
             },
             message: None,

@@ -93,6 +93,15 @@ impl Draft {
         out
     }
 
+    /// The same without `Date`.
+    pub(crate) fn undated_message(&self, to: &Mailbox, message_id: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + self.shared_part.len());
+        header("Message-ID", &MessageId::new(message_id), &mut out);
+        addresses("To", std::slice::from_ref(to), &mut out);
+        out.extend_from_slice(&self.shared_part);
+        out
+    }
+
     /// The first headers of the message to one recipient. [`Draft::shared_part`] follows them.
     pub(crate) fn first_headers(
         &self,
@@ -135,6 +144,12 @@ pub(crate) fn envelope_headers<'a>(
         put("X-Mailrun-Tag", tag);
     }
     out
+}
+
+/// Whether all attachments have a media type that a message can have.
+pub(crate) fn has_media_types(request: &Request<'_>) -> bool {
+    let mut files = request.files.iter();
+    files.all(|file| media_type(&file.mime).is_some())
 }
 
 fn address(field: &'static str, text: &str) -> Result<Address, MimeError> {

@@ -3,6 +3,7 @@
 mod content_id;
 mod header_value;
 pub mod mime;
+mod mime_format;
 mod transfer_encoding;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 pub(crate) use content_id::is_content_id;
+pub(crate) use mime_format::MimeFormat;
 
 use crate::address::{Address, Mailbox};
 use crate::api::{self, WireFormat};
@@ -28,6 +30,8 @@ pub struct Message {
     pub html: Option<Arc<String>>,
     pub text: Option<Arc<String>>,
     pub reply_to: Option<Address>,
+    /// The envelope sender, if it is not `from`.
+    pub return_path: Option<Address>,
     pub cc: Option<Mailbox>,
     pub bcc: Option<Mailbox>,
     /// Names and values of extra headers.
@@ -87,7 +91,10 @@ impl Message {
                 .map(|address| address.as_str().into()),
             tags: self.tags.iter().map(|tag| tag.as_str().into()).collect(),
             files: Vec::new(),
-            return_path: None,
+            return_path: self
+                .return_path
+                .as_ref()
+                .map(|address| address.as_str().into()),
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct MessageFields {
     pub(super) html: Option<MessageField>,
     pub(super) text: Option<MessageField>,
     pub(super) reply_to: Option<MessageField>,
+    pub(super) return_path: Option<MessageField>,
     pub(super) cc: Option<MessageField>,
     pub(super) cc_name: Option<MessageField>,
     pub(super) bcc: Option<MessageField>,
@@ -94,6 +95,7 @@ impl FieldCompiler<'_> {
             html: self.file("html", message.html.as_ref()),
             text: self.file("text", message.text.as_ref()),
             reply_to: self.optional("reply_to", message.reply_to.as_ref()),
+            return_path: self.optional("return_path", message.return_path.as_ref()),
             cc: self.optional("cc", message.cc.as_ref()),
             cc_name: self.optional("cc_name", message.cc_name.as_ref()),
             bcc: self.optional("bcc", message.bcc.as_ref()),
@@ -167,6 +169,7 @@ impl MessageFields {
             Some(&self.subject),
             self.from_name.as_ref(),
             self.reply_to.as_ref(),
+            self.return_path.as_ref(),
         ];
         let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
         let lines = lines.into_iter().chain(copies).flatten();
@@ -203,6 +206,7 @@ impl MessageFields {
             &mut self.html,
             &mut self.text,
             &mut self.reply_to,
+            &mut self.return_path,
             &mut self.cc,
             &mut self.cc_name,
             &mut self.bcc,

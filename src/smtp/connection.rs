@@ -7,7 +7,8 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use tokio::time::{Instant, timeout};
 
 use super::outcome::{
-    Refusal, ServerProblem, SmtpReply, TransactionOutcome, is_about_connection, reply_line,
+    ProblemKind, Refusal, ServerProblem, SmtpReply, TransactionOutcome, is_about_connection,
+    reply_line,
 };
 
 /// The longest that a server may take to answer QUIT.
@@ -22,8 +23,20 @@ pub(crate) struct SmtpConnection {
     server: String,
     hello: String,
     timeout: Duration,
+    extensions: Extensions,
     state: ConnectionState,
+    /// How many messages were sent on it.
+    messages: u32,
     last_used: Instant,
+}
+
+/// What the server offers (RFC 5321 4.1.1.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// Several commands in one packet (RFC 2920).
+    pub(super) pipelining: bool,
+    /// Messages can be announced with their size (RFC 1870). 0: no limit is known.
+    pub(super) size: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,8 +54,11 @@ impl SmtpConnection {
         server: String,
         hello: String,
         timeout: Duration,
+        extensions: Extensions,
     ) -> Self {
         Self {
+            extensions,
+            messages: 0,
             smtp,
             server,
             hello,
@@ -55,6 +71,11 @@ impl SmtpConnection {
     /// The name that this side sent with EHLO.
     pub(crate) fn hello(&self) -> &str {
         &self.hello
+    }
+
+    /// How many messages were sent on it.
+    pub(crate) fn messages(&self) -> u32 {
+        self.messages
     }
 
     pub(crate) fn idle_time(&self) -> Duration {
@@ -72,41 +93,42 @@ impl SmtpConnection {
         }
     }
 
-    /// Sends a message, given in pieces, to one recipient. `handed_over` is set just before the final
-    /// dot is written: until then the server has certainly not accepted the message.
+    /// Sends a message, given in pieces. If one recipient is refused, nothing is sent. `handed_over` is set just
+    /// before the final dot is written: until then the server has certainly not accepted the message.
     pub(crate) async fn send(
         &mut self,
         sender: &str,
-        recipient: &str,
+        recipients: &[&str],
         message: &[&[u8]],
         handed_over: &AtomicBool,
     ) -> TransactionOutcome {
         handed_over.store(false, Ordering::Relaxed);
+        let size: usize = message.iter().map(|piece| piece.len()).sum();
+        if let Some(limit) = self.extensions.size
+            && limit > 0
+            && size as u64 > limit
+        {
+            return TransactionOutcome::Rejected(Refusal {
+                command: "EHLO",
+                reply: format!(
+                    "552 5.3.4 the message has {size} bytes; the server accepts at most {limit}"
+                ),
+            });
+        }
         let was_used = self.state == ConnectionState::Used;
         self.state = ConnectionState::Broken;
-        let command = "MAIL FROM";
-        match self.command(command, format!("<{sender}>")).await {
-            SmtpReply::Positive(_) => {}
-            // Servers close connections that were idle for long or used often.
-            SmtpReply::Lost(reply) if was_used => {
-                return TransactionOutcome::Stale(Refusal { command, reply });
-            }
-            // The server requires STARTTLS or a login, whatever the message is.
-            SmtpReply::Permanent(530, text) => {
-                return TransactionOutcome::NotStarted(ServerProblem {
-                    reason: format!("{}: {command}: {text}", self.server),
-                    help: "check `starttls`, `username_env` and the password in gateway.toml",
-                });
-            }
-            reply => return self.abandon(command, reply, was_used).await,
-        }
-        let command = "RCPT TO";
-        match self.command(command, format!("<{recipient}>")).await {
-            SmtpReply::Positive(_) => {}
-            reply => return self.abandon(command, reply, was_used).await,
+        self.messages += 1;
+        let mut commands = Vec::with_capacity(1 + recipients.len());
+        commands.push(match self.extensions.size {
+            Some(_) => format!("MAIL FROM:<{sender}> SIZE={size}\r\n"),
+            None => format!("MAIL FROM:<{sender}>\r\n"),
+        });
+        commands.extend(recipients.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
+        if let Some(outcome) = self.envelope(commands, was_used).await {
+            return outcome;
         }
         let command = "DATA";
-        match self.command(command, String::new()).await {
+        match self.command(format!("{command}\r\n")).await {
             SmtpReply::Positive(response) if response.has_code(354) => {}
             SmtpReply::Positive(response) => {
                 let text = format!("unexpected reply to DATA: {}", reply_line(&response));
@@ -126,7 +148,67 @@ impl SmtpConnection {
             SmtpReply::Lost(text) if handed_over.load(Ordering::Relaxed) => {
                 TransactionOutcome::InDoubt(format!("end of the message: {text}"))
             }
+            // The server closes the connection, for any reason.
+            SmtpReply::Transient(421, text) => TransactionOutcome::InDoubt(text),
             reply => self.abandon("the message", reply, was_used).await,
+        }
+    }
+
+    /// Says from whom and to whom the message is. Nothing is returned if the server accepts all of it.
+    async fn envelope(
+        &mut self,
+        commands: Vec<String>,
+        was_used: bool,
+    ) -> Option<TransactionOutcome> {
+        let count = commands.len();
+        let mut replies = Vec::with_capacity(count);
+        if self.extensions.pipelining {
+            replies.push(self.command(commands.concat()).await);
+            while replies.len() < count && !matches!(replies.last(), Some(SmtpReply::Lost(_))) {
+                let reply = timeout(self.timeout, self.smtp.read_response()).await;
+                replies.push(reply.into());
+            }
+        } else {
+            for command in commands {
+                let reply = self.command(command).await;
+                let is_positive = matches!(reply, SmtpReply::Positive(_));
+                replies.push(reply);
+                if !is_positive {
+                    break;
+                }
+            }
+        }
+        // A lost connection, and then a refusal for good, says more than a refusal for now.
+        let rank = |reply: &SmtpReply| match reply {
+            SmtpReply::Positive(_) => 0,
+            SmtpReply::Transient(..) => 1,
+            SmtpReply::Permanent(..) => 2,
+            SmtpReply::Lost(_) => 3,
+        };
+        // If the sender is refused, the replies about recipients mean nothing.
+        let is_sender_refused = replies.first().is_some_and(|reply| rank(reply) > 0);
+        let at = match is_sender_refused {
+            true => 0,
+            false => (0..replies.len())
+                .rev()
+                .max_by_key(|at| rank(&replies[*at]))?,
+        };
+        let reply = replies.swap_remove(at);
+        let command = if at == 0 { "MAIL FROM" } else { "RCPT TO" };
+        match reply {
+            SmtpReply::Positive(_) => None,
+            // Servers close connections that were idle for long or used often.
+            SmtpReply::Lost(reply) if was_used && at == 0 => {
+                Some(TransactionOutcome::Stale(Refusal { command, reply }))
+            }
+            // The server requires STARTTLS or a login, whatever the message is.
+            SmtpReply::Permanent(530, text) if at == 0 => {
+                Some(TransactionOutcome::NotStarted(ServerProblem {
+                    reason: format!("{}: {command}: {text}", self.server),
+                    kind: ProblemKind::LoginRequired,
+                }))
+            }
+            reply => Some(self.abandon(command, reply, was_used).await),
         }
     }
 
@@ -175,7 +257,7 @@ impl SmtpConnection {
             return TransactionOutcome::Stale(refusal);
         }
         if code != 421 {
-            let reset = self.command("RSET", String::new()).await;
+            let reset = self.command("RSET\r\n".to_owned()).await;
             if matches!(reset, SmtpReply::Positive(_)) {
                 self.set_ready();
             }
@@ -192,9 +274,8 @@ impl SmtpConnection {
         self.last_used = Instant::now();
     }
 
-    async fn command(&mut self, command: &'static str, argument: String) -> SmtpReply {
-        let colon = if argument.is_empty() { "" } else { ":" };
-        let line = format!("{command}{colon}{argument}\r\n");
-        timeout(self.timeout, self.smtp.command(line)).await.into()
+    /// Sends one command, or several in one packet, and waits for the first reply.
+    async fn command(&mut self, lines: String) -> SmtpReply {
+        timeout(self.timeout, self.smtp.command(lines)).await.into()
     }
 }

@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::connection::SmtpConnection;
+use super::connection::{Extensions, SmtpConnection};
 use super::helo::HeloSocket;
-use super::outcome::{ServerProblem, describe};
+use super::outcome::{ProblemKind, ServerProblem, describe};
 use super::tls::{self, TlsSocket};
 
 /// The longest that a TCP connection may take to open.
@@ -99,14 +99,26 @@ impl From<ServerProblem> for SessionError {
 struct Failure {
     /// The code of the reply, if there was one.
     code: Option<u16>,
+    /// Whether the server offers nothing that would work, so that no command was sent.
+    is_impossible: bool,
     reason: String,
 }
 
 impl Failure {
-    fn problem(self, help: &'static str) -> ServerProblem {
+    fn problem(self, kind: ProblemKind) -> ServerProblem {
         ServerProblem {
             reason: self.reason,
-            help,
+            kind,
+        }
+    }
+
+    /// The kind of a failed greeting or command.
+    fn kind(&self) -> ProblemKind {
+        match self.code {
+            Some(400..500) => ProblemKind::Busy,
+            Some(_) => ProblemKind::Refused,
+            None if self.is_impossible => ProblemKind::Refused,
+            None => ProblemKind::Unreachable,
         }
     }
 }
@@ -236,8 +248,8 @@ impl Connector {
                 ..
             }) if hello == Hello::Ehlo => return Err(SessionError::NoEhlo),
             Err(failure) => {
-                let help = "check `relay` in gateway.toml: the host, the port, and smtps: if the port expects TLS from the start";
-                return Err(failure.problem(help).into());
+                let kind = failure.kind();
+                return Err(failure.problem(kind).into());
             }
         };
         if let Tls::Upgrade {
@@ -248,31 +260,41 @@ impl Connector {
             if use_tls && smtp.can_starttls() {
                 let upgrade = smtp.starttls(parameters.clone(), &name);
                 if let Err(failure) = self.reply("STARTTLS", upgrade).await {
-                    let help = if failure.code.is_some() {
-                        "fix TLS on the server, or set `starttls` to \"opportunistic\" or \"never\" to send without TLS"
+                    let kind = if failure.code.is_some() {
+                        ProblemKind::StartTlsRefused
+                    } else if is_certificate(&failure.reason) {
+                        ProblemKind::Certificate
                     } else {
-                        "the server needs working TLS and a certificate that the system or SSL_CERT_FILE trusts; otherwise, set `starttls` to \"opportunistic\" to accept any certificate, or to \"never\" to send without TLS"
+                        ProblemKind::StartTlsFailed
                     };
-                    return Err(SessionError::StartTls(failure.problem(help)));
+                    return Err(SessionError::StartTls(failure.problem(kind)));
                 }
             } else if *required {
-                return Err(self.problem(
-                    "the server does not offer STARTTLS, which is required",
-                    "enable TLS on the server, use smtps:, or set `starttls` to \"opportunistic\" or \"never\" to send without TLS",
-                ).into());
+                let reason = "the server does not offer STARTTLS, which is required";
+                return Err(self.problem(reason, ProblemKind::NoStartTls).into());
             }
         }
+        let extensions = match hello {
+            Hello::Ehlo => self.extensions(&mut smtp, &name).await?,
+            Hello::Helo => Extensions::default(),
+        };
         if let Some(credentials) = &self.credentials {
             let login = smtp.auth(DEFAULT_MECHANISMS, credentials);
-            let help = "check `username_env` and the password in gateway.toml";
             let login = self.reply("AUTH: the server rejected the login", login);
-            login.await.map_err(|failure| failure.problem(help))?;
+            login.await.map_err(|failure| {
+                let kind = match failure.kind() {
+                    ProblemKind::Refused => ProblemKind::Login,
+                    kind => kind,
+                };
+                failure.problem(kind)
+            })?;
         }
         Ok(SmtpConnection::new(
             smtp,
             self.server(),
             name.to_string(),
             self.server.timeout,
+            extensions,
         ))
     }
 
@@ -282,27 +304,71 @@ impl Connector {
         command: &str,
         reply: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Failure> {
-        let (code, text) = match timeout(self.server.timeout, reply).await {
+        let (code, is_impossible, text) = match timeout(self.server.timeout, reply).await {
             Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => (error.status().map(u16::from), describe(&error)),
-            Err(_) => (None, "no reply in time".to_owned()),
+            Ok(Err(error)) => (
+                error.status().map(u16::from),
+                error.is_client(),
+                describe(&error),
+            ),
+            Err(_) => (None, false, "no reply in time".to_owned()),
         };
         let reason = format!("{}: {command}: {text}", self.server());
-        Err(Failure { code, reason })
+        Err(Failure {
+            code,
+            is_impossible,
+            reason,
+        })
     }
 
     fn no_connection(&self, error: impl Display) -> ServerProblem {
-        let help = "check `relay` in gateway.toml, and that the server is running";
-        self.problem(format!("can't connect: {error}"), help)
+        self.problem(format!("can't connect: {error}"), ProblemKind::Unreachable)
     }
 
     fn no_tls(&self, error: impl Display) -> ServerProblem {
-        let help = "if the port expects STARTTLS, use smtp:; the certificate must be trusted by the system or by SSL_CERT_FILE";
-        self.problem(format!("the TLS handshake failed: {error}"), help)
+        let reason = format!("the TLS handshake failed: {error}");
+        let kind = if is_certificate(&reason) {
+            ProblemKind::Certificate
+        } else {
+            ProblemKind::ImplicitTls
+        };
+        self.problem(reason, kind)
     }
 
-    fn problem(&self, reason: impl Display, help: &'static str) -> ServerProblem {
+    fn problem(&self, reason: impl Display, kind: ProblemKind) -> ServerProblem {
         let reason = format!("{}: {reason}", self.server());
-        ServerProblem { reason, help }
+        ServerProblem { reason, kind }
     }
+
+    /// Asks again for what the server offers, because lettre keeps only a part of the answer.
+    async fn extensions(
+        &self,
+        smtp: &mut AsyncSmtpConnection,
+        name: &ClientId,
+    ) -> Result<Extensions, ServerProblem> {
+        let reply = smtp.command(format!("EHLO {name}\r\n"));
+        let reply = self.reply("EHLO", reply).await.map_err(|failure| {
+            let kind = failure.kind();
+            failure.problem(kind)
+        })?;
+        let mut extensions = Extensions::default();
+        for line in reply.message() {
+            let mut words = line.split_ascii_whitespace();
+            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+            match keyword.as_str() {
+                "PIPELINING" => extensions.pipelining = true,
+                "SIZE" => {
+                    let limit = words.next().and_then(|limit| limit.parse().ok());
+                    extensions.size = Some(limit.unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+        Ok(extensions)
+    }
+}
+
+/// Whether a failed handshake is about the server's certificate, as rustls words it.
+fn is_certificate(reason: &str) -> bool {
+    reason.contains("invalid peer certificate")
 }

@@ -6,9 +6,11 @@ mod connection;
 mod connector;
 mod helo;
 mod outcome;
+mod server_url;
 mod tls;
 
 pub(crate) use connection::SmtpConnection;
 pub use connector::Credentials;
 pub(crate) use connector::{Connector, Security, ServerConfig, StartTls};
-pub(crate) use outcome::{Refusal, ServerProblem, TransactionOutcome};
+pub(crate) use outcome::{ProblemKind, Refusal, ServerProblem, TransactionOutcome};
+pub(crate) use server_url::ServerUrl;

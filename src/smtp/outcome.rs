@@ -7,7 +7,7 @@ use tokio::time::error::Elapsed;
 /// The longest reply that is kept, in characters.
 const MAX_REPLY: usize = 500;
 
-/// How an attempt to send a message to one recipient ended, with the server's reply or the reason.
+/// How an attempt to send a message ended, with the server's reply or the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TransactionOutcome {
     Accepted(String),
@@ -39,8 +39,34 @@ pub(crate) struct Refusal {
 pub(crate) struct ServerProblem {
     /// The server, the command, and the server's reply or what happened.
     pub(crate) reason: String,
-    /// What to do about it; empty if nothing is known.
-    pub(crate) help: &'static str,
+    pub(crate) kind: ProblemKind,
+}
+
+/// What is wrong with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProblemKind {
+    /// There is no connection, or it was lost.
+    Unreachable,
+    /// It refused the connection for now (4xx).
+    Busy,
+    /// It refused the connection for good (5xx).
+    Refused,
+    /// TLS from the first byte failed.
+    ImplicitTls,
+    /// Its certificate is invalid or not trusted.
+    Certificate,
+    /// STARTTLS is required, and is not offered.
+    NoStartTls,
+    /// It refused STARTTLS.
+    StartTlsRefused,
+    /// The TLS handshake after STARTTLS failed.
+    StartTlsFailed,
+    /// It refused the user name or the password.
+    Login,
+    /// It requires a login or TLS.
+    LoginRequired,
+    /// This side has a problem, not the server.
+    Local,
 }
 
 /// The reply to one command.

@@ -3,17 +3,20 @@
 mod http;
 pub mod lookup;
 mod mask;
+mod smtp;
 
 use std::future::Future;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::address::Address;
 use crate::api::{Dialect, HttpReply, Posted};
 use crate::message::Recipient;
 use crate::outcome::{Blame, LookupOutcome, PostOutcome, one_line};
 
 pub use http::{HttpSettings, HttpTransport, SetupError};
+pub(crate) use smtp::{SmtpTransport, SmtpTransportSettings};
 
 /// Makes `ring` the process's cryptography for TLS, which reqwest takes from there.
 pub(crate) fn install_crypto_provider() {
@@ -54,6 +57,10 @@ pub enum PostError {
 pub struct PostRequest {
     /// Each of them gets a message of its own.
     pub to: Vec<Recipient>,
+    /// The envelope sender.
+    pub sender: Address,
+    /// The recipients of copies.
+    pub copies: Vec<Address>,
     pub body: RequestBody,
 }
 
@@ -67,6 +74,21 @@ pub(crate) trait Lookup: Send + Sync + 'static {
 pub trait Transport: Send + Sync + 'static {
     /// Posts a request once, and says what became of it.
     fn post(&self, request: &PostRequest) -> impl Future<Output = PostOutcome> + Send;
+}
+
+/// The way of sending that a campaign chooses.
+pub(crate) enum AnyTransport {
+    Http(HttpTransport),
+    Smtp(SmtpTransport),
+}
+
+impl Transport for AnyTransport {
+    async fn post(&self, request: &PostRequest) -> PostOutcome {
+        match self {
+            Self::Http(http) => http.post(request).await,
+            Self::Smtp(smtp) => smtp.post(request).await,
+        }
+    }
 }
 
 /// What the result of posting a request means for its recipients.

@@ -40,3 +40,31 @@ fn a_folder_that_is_not_empty_is_left_alone() {
     let empty = tempfile::tempdir().expect("a folder");
     Run::new("init").arg(empty.path()).run().code(0);
 }
+
+#[test]
+fn the_starter_fits_the_way_of_sending() {
+    for (arguments, line) in [
+        (vec!["--smtp"], "url = \"smtps://letter%40yourname.example@"),
+        (
+            vec!["--dialect", "v2"],
+            "url = \"https://api.emaillabs.io/v2.1/\"",
+        ),
+        (
+            vec!["--dialect", "new_sendmail"],
+            "dialect = \"new_sendmail\"",
+        ),
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("first");
+        let init = Run::new("init").arg(&folder).args(&arguments);
+        init.run().code(0);
+        let toml = std::fs::read_to_string(folder.join("campaign.toml")).expect("a file");
+        assert!(toml.contains(line), "{toml}");
+        check_folder(&folder).is_clean();
+        let ran = Run::new("send").arg(&folder).arg("--local").run();
+        let results = Results::of(ran.code(0).run_dir());
+        assert_eq!(results.count("accepted"), results.rows.len());
+    }
+    let ran = Run::new("init").args(["x", "--dialect", "v3"]).run();
+    ran.code(2).stderr_has("use sendmail, new_sendmail or v2");
+}

@@ -40,6 +40,7 @@ mod resume;
 mod rules;
 mod send;
 mod signals;
+mod smtp;
 mod status;
 mod support;
 mod suppress;

@@ -23,7 +23,13 @@ impl Validator<'_> {
             self.check_template_exists(body);
         }
         self.check_address(&message.from);
-        for address in [&message.reply_to, &message.cc, &message.bcc] {
+        let addresses = [
+            &message.reply_to,
+            &message.return_path,
+            &message.cc,
+            &message.bcc,
+        ];
+        for address in addresses {
             address
                 .iter()
                 .for_each(|address| self.check_address(address));

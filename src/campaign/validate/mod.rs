@@ -4,6 +4,7 @@ mod api;
 mod message;
 mod pace;
 mod recipients;
+mod smtp;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -15,8 +16,10 @@ use toml::Spanned;
 
 use super::file::{CampaignFile, Text};
 use super::template_syntax::is_identifier;
-use super::{Campaign, CheckSettings};
+use super::{Campaign, CheckSettings, TransportSettings, file};
+use crate::api::WireFormat;
 use crate::finding::Finding;
+use crate::message::MimeFormat;
 use crate::source::{Source, parse_duration};
 
 pub(crate) use api::is_loopback;
@@ -42,22 +45,26 @@ pub(super) fn validate(
         findings: Vec::new(),
     };
     let name = validator.name(&file.name);
-    let api = validator.api(file.api);
+    let transport = validator.transport(file.api, file.smtp);
     validator.check_message(&file.message);
+    let max_batch = match &transport {
+        Some(TransportSettings::Api(api)) => api.dialect.max_recipients(),
+        Some(TransportSettings::Smtp(_)) | None => MimeFormat.max_recipients(),
+    };
     let recipients = validator.recipients(file.recipients);
-    let pace = validator.pace(&file.pace, api.dialect.max_recipients());
+    let pace = validator.pace(&file.pace, max_batch);
     let retry = validator.retry(&file.retry);
     let breaker = validator.breaker(&file.breaker);
     let vars = validator.vars(file.vars);
     let dkim = validator.dkim_selectors(file.check.dkim);
     let findings = validator.findings;
-    if !findings.is_empty() {
+    let Some(transport) = transport.filter(|_| findings.is_empty()) else {
         return Err(findings);
-    }
+    };
     Ok(Campaign {
         dir,
         name,
-        api,
+        transport,
         message: file.message,
         recipients,
         pace,
@@ -109,6 +116,33 @@ impl Validator<'_> {
             self.bad_value(span, error.to_string(), "");
             default
         })
+    }
+
+    fn transport(
+        &mut self,
+        api: Option<file::ApiTable>,
+        smtp: Option<Spanned<file::SmtpTable>>,
+    ) -> Option<TransportSettings> {
+        match (api, smtp) {
+            (Some(api), None) => Some(TransportSettings::Api(self.api(api))),
+            (None, Some(smtp)) => Some(TransportSettings::Smtp(self.smtp(smtp.into_inner()))),
+            (Some(api), Some(smtp)) => {
+                self.bad_value(
+                    smtp.span(),
+                    "there are both [api] and [smtp]",
+                    "keep the table of the way that the messages should go",
+                );
+                Some(TransportSettings::Api(self.api(api)))
+            }
+            (None, None) => {
+                self.bad_value(
+                    0..0,
+                    "there is neither [api] nor [smtp]",
+                    "add [api] with your account, or [smtp] with the URL of a mail server",
+                );
+                None
+            }
+        }
     }
 
     fn name(&mut self, name: &Text) -> String {

@@ -68,7 +68,12 @@ impl Validator<'_> {
         domains
     }
 
-    fn number(&mut self, number: Option<&Spanned<u32>>, default: u32, most: u32) -> NonZeroU32 {
+    pub(super) fn number(
+        &mut self,
+        number: Option<&Spanned<u32>>,
+        default: u32,
+        most: u32,
+    ) -> NonZeroU32 {
         let value = number.map_or(default, |number| *number.get_ref());
         match NonZeroU32::new(value) {
             Some(value) if value.get() <= most => value,

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::config::AccountConfig;
+use super::problem_help::problem_help;
 use super::queue::{self, OutgoingMessage, QueueEntry, QueueUpdate};
 use super::reconnect::ReconnectPause;
 use super::retry::RetryPolicy;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
 use crate::pace::{Period, RateLimits, Turn};
 use crate::smtp::{
-    Connector, Credentials, Refusal, ServerProblem, SmtpConnection, TransactionOutcome,
+    Connector, Credentials, ProblemKind, Refusal, ServerProblem, SmtpConnection, TransactionOutcome,
 };
 
 /// The longest sleep. The system clock may be set meanwhile, and entries must be given up in time.
@@ -238,7 +239,7 @@ impl AccountRelay {
             Err(error) => {
                 let problem = ServerProblem {
                     reason: error.to_string(),
-                    help: "",
+                    kind: ProblemKind::Local,
                 };
                 self.start_pause(&problem);
                 TransactionOutcome::NotStarted(problem)
@@ -265,7 +266,7 @@ impl AccountRelay {
                 if handed_over.load(Ordering::Relaxed) {
                     TransactionOutcome::InDoubt(reason)
                 } else {
-                    TransactionOutcome::NotStarted(ServerProblem { reason, help: "" })
+                    TransactionOutcome::NotStarted(ServerProblem { reason, kind: ProblemKind::Local })
                 }
             }
         }
@@ -294,7 +295,7 @@ impl AccountRelay {
             let pieces = [received.as_bytes(), &message.head, &message.body];
             let sender = &message.envelope_from;
             let outcome = connection
-                .send(sender, &entry.recipient, &pieces, handed_over)
+                .send(sender, &[&entry.recipient], &pieces, handed_over)
                 .await;
             if connection.is_usable() {
                 lock(&self.idle).push(connection);
@@ -321,7 +322,8 @@ impl AccountRelay {
         let chance = self.chance();
         if let Some(pause) = lock(&self.pause).record_failure(Instant::now(), chance) {
             let (account, pause) = (&self.name, format!("{:.1}s", pause.as_secs_f64()));
-            let ServerProblem { reason, help } = problem;
+            let ServerProblem { reason, kind } = problem;
+            let help = problem_help(*kind);
             tracing::warn!(account, pause, reason, help, "can't use the server");
         }
     }

@@ -14,6 +14,7 @@
 mod account;
 pub mod config;
 mod permits;
+mod problem_help;
 mod queue;
 mod reconnect;
 mod retry;

@@ -110,7 +110,7 @@ fn add(time: Timestamp, wait: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::{Refusal, ServerProblem};
+    use crate::smtp::{ProblemKind, Refusal, ServerProblem};
 
     const POLICY: RetryPolicy = RetryPolicy {
         retry_delay: Duration::from_secs(60),
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(waiting(in_doubt), (65, true, true));
         let not_started = TransactionOutcome::NotStarted(ServerProblem {
             reason: lost(),
-            help: "",
+            kind: ProblemKind::Unreachable,
         });
         assert_eq!(waiting(not_started), (5, false, false));
         let stale = TransactionOutcome::Stale(refusal("421"));

@@ -42,17 +42,20 @@ impl Engine {
             Some(field) if !testing => self.mailbox(field, optional(name)?, &variables),
             _ => Ok(None),
         };
+        let address = |field: &Option<MessageField>| match field {
+            Some(field) => {
+                let mailbox = self.mailbox(field, None, &variables)?;
+                Ok(mailbox.map(|mailbox| mailbox.address))
+            }
+            None => Ok::<_, Box<Finding>>(None),
+        };
         let message = Message {
             from: self.sender(optional(&self.fields.from_name)?, &variables)?,
             subject: self.subject(line(&self.fields.subject)?),
             html: bodies.as_ref().map(|made| Arc::clone(&made.bodies.html)),
             text,
-            reply_to: match &self.fields.reply_to {
-                Some(field) => self
-                    .mailbox(field, None, &variables)?
-                    .map(|mailbox| mailbox.address),
-                None => None,
-            },
+            reply_to: address(&self.fields.reply_to)?,
+            return_path: address(&self.fields.return_path)?,
             cc: copy(&self.fields.cc, &self.fields.cc_name)?,
             bcc: copy(&self.fields.bcc, &self.fields.bcc_name)?,
             headers: self.headers(&variables)?,

@@ -111,7 +111,7 @@ impl Engine {
                 text: fields.html.is_some() && fields.text.is_none(),
             }),
             format: campaign.format(),
-            smtp_account: campaign.api.smtp_account.as_str().into(),
+            smtp_account: campaign.smtp_account().into(),
             id_prefix: inputs.id_prefix.to_owned(),
             test_to: inputs.test_to.cloned(),
             sources,

@@ -46,6 +46,7 @@ fn every_key_of_a_campaign_is_documented() {
     let tables = [
         ("CampaignFile", "## Keys"),
         ("ApiTable", "### `[api]`"),
+        ("SmtpTable", "### `[smtp]`"),
         ("MessageTemplate", "### `[message]`"),
         ("AttachmentTemplate", "### `[[message.attachments]]`"),
         ("RecipientsTable", "### `[recipients]`"),
@@ -77,6 +78,11 @@ fn every_key_of_a_campaign_is_documented() {
             keys,
             "the keys below {heading}"
         );
+        // A campaign has either [api] or [smtp]; the other page has an example of the latter.
+        let example = match table {
+            "SmtpTable" => &page("docs/sending.md"),
+            _ => &example,
+        };
         for key in &keys {
             let shown = |line: &str| {
                 let line = line.trim_start_matches("# ");

@@ -15,6 +15,7 @@ pub enum Stage {
     /// `EHLO`.
     Ehlo,
     StartTls,
+    Auth,
     Mail,
     Rcpt,
     Data,
@@ -106,6 +107,15 @@ impl FakeSmtp {
     pub fn with_starttls(script: impl Fn(&Moment) -> Act + Send + Sync + 'static) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
         Self::serve(address, vec!["STARTTLS"], script)
+    }
+
+    /// A server that offers these extensions.
+    pub fn offering(
+        extensions: Vec<&'static str>,
+        script: impl Fn(&Moment) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        Self::serve(address, extensions, script)
     }
 
     fn serve(
@@ -232,6 +242,8 @@ impl<'a> Session<'a> {
                 self.say("250 fake.example")?;
             } else if upper == "STARTTLS" {
                 self.act(Stage::StartTls, "", "220 2.0.0 go ahead")?;
+            } else if upper.starts_with("AUTH ") {
+                self.act(Stage::Auth, "", "235 2.7.0 welcome")?;
             } else if let Some(address) = address(&line, "MAIL FROM:") {
                 if self.act(Stage::Mail, &address, "250 2.1.0 Ok")? {
                     self.from = address;

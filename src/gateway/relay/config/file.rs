@@ -1,20 +1,18 @@
 //! `[accounts."NAME"]` of `gateway.toml`, read and checked.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
-use url::{Host, Url};
 
 use super::super::senders::{Sender, Senders};
 use super::{AccountConfig, CredentialsSource, PasswordSource};
 use crate::address::Address;
 use crate::finding::Finding;
 use crate::pace::{Rate, RateError};
-use crate::smtp::{Security, ServerConfig, StartTls};
+use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls};
 use crate::source::{Source, parse_duration};
 
 const DEFAULT_CONNECTIONS: u32 = 8;
@@ -65,13 +63,6 @@ struct AccountCheck<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// What the URL of a server says.
-struct ServerUrl {
-    host: String,
-    port: u16,
-    implicit_tls: bool,
-}
-
 impl AccountCheck<'_> {
     fn invalid(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
         let finding = self.source.error("bad-value", span, message).help(help);
@@ -90,7 +81,7 @@ impl AccountCheck<'_> {
             security,
             Security::ImplicitTls | Security::StartTls(StartTls::Required)
         );
-        if credentials.is_some() && !always_encrypted && !is_loopback(&url.host) {
+        if credentials.is_some() && !always_encrypted && !url.is_loopback() {
             let starttls = file.starttls.as_ref().map(Spanned::span);
             let help = "use starttls = \"required\", or smtps:";
             let span = starttls.unwrap_or(file.relay.span());
@@ -105,7 +96,7 @@ impl AccountCheck<'_> {
             rates: rates.collect(),
             server: ServerConfig {
                 host: url.host,
-                port: url.port,
+                port: url.port.unwrap_or(if url.implicit_tls { 465 } else { 25 }),
                 security,
                 hello: file.hello.map(Spanned::into_inner),
                 timeout: self.duration(file.timeout, DEFAULT_TIMEOUT),
@@ -120,47 +111,18 @@ impl AccountCheck<'_> {
     }
 
     fn server_url(&mut self, relay: &Text) -> ServerUrl {
-        const HELP: &str = "write smtp://HOST, smtp://HOST:PORT or smtps://HOST";
-        let mut server = ServerUrl {
-            host: String::new(),
-            port: 25,
-            implicit_tls: false,
-        };
-        let url = match Url::parse(relay.get_ref()) {
+        let url = match ServerUrl::parse(relay.get_ref()) {
             Ok(url) => url,
             Err(error) => {
-                self.invalid(relay.span(), format!("invalid URL: {error}"), HELP);
-                return server;
+                self.invalid(relay.span(), error.message, error.help);
+                ServerUrl::default()
             }
         };
-        match url.scheme() {
-            "smtp" => {}
-            "smtps" => (server.implicit_tls, server.port) = (true, 465),
-            other => {
-                let message = format!("`{other}:` is not supported");
-                self.invalid(relay.span(), message, "use smtp: or smtps:");
-            }
-        }
-        if !url.username().is_empty() || url.password().is_some() {
+        if url.username.is_some() || url.has_password {
             let help = "name environment variables instead: username_env and password_env";
             self.invalid(relay.span(), "the URL contains a login", help);
         }
-        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            let message = "the URL continues after the host and the port";
-            self.invalid(relay.span(), message, HELP);
-        }
-        match url.host() {
-            Some(Host::Ipv6(ip)) => server.host = ip.to_string(),
-            Some(host) if host.to_string().is_ascii() && !host.to_string().contains('%') => {
-                server.host = host.to_string();
-            }
-            _ => {
-                let help = "write the server's host name in ASCII, or its IP address";
-                self.invalid(relay.span(), "the URL has no valid host", help);
-            }
-        }
-        server.port = url.port().unwrap_or(server.port);
-        server
+        url
     }
 
     fn security(&mut self, url: &ServerUrl, file: &AccountFile) -> Security {
@@ -173,7 +135,7 @@ impl AccountCheck<'_> {
             }
             Some(starttls) => Security::StartTls(*starttls.get_ref()),
             None if url.implicit_tls => Security::ImplicitTls,
-            None if is_loopback(&url.host) => Security::StartTls(StartTls::Never),
+            None if url.is_loopback() => Security::StartTls(StartTls::Never),
             None => Security::StartTls(StartTls::Required),
         }
     }
@@ -284,9 +246,4 @@ impl AccountCheck<'_> {
             default
         })
     }
-}
-
-/// Whether a host is certainly this machine, whatever DNS says.
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -1,14 +1,48 @@
-//! The API keys, from the environment or from a command.
+//! The secrets of a campaign, from the environment or from a command.
 
 use secrecy::SecretString;
 
 use super::failure::Failure;
 use super::secret_command::secret_from_command;
-use crate::campaign::{ApiSettings, SecretKey};
+use crate::campaign::{ApiSettings, Campaign, SecretKey, SmtpSettings, TransportSettings};
+
+pub(super) enum Secrets {
+    Api(ApiKeys),
+    /// The password, if there is a user name.
+    Smtp(Option<SecretString>),
+}
 
 pub(super) struct ApiKeys {
     pub(super) app_key: SecretString,
     pub(super) secret_key: SecretString,
+}
+
+impl Secrets {
+    /// # Errors
+    /// Names the variables that are not set, or says why the command gave no secret.
+    pub(super) fn load(campaign: &Campaign) -> Result<Self, Failure> {
+        Ok(match &campaign.transport {
+            TransportSettings::Api(api) => Self::Api(ApiKeys::load(api)?),
+            TransportSettings::Smtp(smtp) => Self::Smtp(password(smtp)?),
+        })
+    }
+}
+
+fn password(smtp: &SmtpSettings) -> Result<Option<SecretString>, Failure> {
+    if smtp.username.is_none() {
+        return Ok(None);
+    }
+    let password = match &smtp.password {
+        SecretKey::Env(name) => variable(name).ok_or_else(|| {
+            Failure::with_help(
+                "no-keys",
+                format!("the SMTP password is missing: {name} is not set"),
+                "set the environment variable or `password_command`, or rehearse without a password: `mailrun send … --local`",
+            )
+        })?,
+        SecretKey::Command(command) => secret_from_command("password_command", command)?,
+    };
+    Ok(Some(password.into()))
 }
 
 impl ApiKeys {
