@@ -83,7 +83,7 @@ impl ListQuery {
     }
 }
 
-fn number(field: &'static str, value: &str, max: u32) -> Result<u32, ListError> {
+pub(super) fn number(field: &'static str, value: &str, max: u32) -> Result<u32, ListError> {
     let number = value.trim().parse::<u32>().ok();
     number
         .filter(|number| *number <= max)

@@ -33,7 +33,10 @@ pub use list::{
 pub use reply::HttpReply;
 pub(crate) use reply::http_date;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
-pub use v2::{V2, V2Answer, V2Error, decode_v2, v2_faults};
+pub use v2::{
+    V2, V2Answer, V2DecodeError, V2Error, V2Request, V2Template, V2Vars, v2_domain, v2_domains,
+    v2_external_ids, v2_faults, v2_ids,
+};
 pub use violation::{MAX_RECIPIENTS, MAX_SIZE, Violation};
 
 /// Every dialect of the API.

@@ -145,10 +145,12 @@ impl Drop for LogEntry<'_> {
 
 /// Replaces addresses in a path by `*`, and cuts it to [`MAX_PATH`].
 fn path_for_log(path: &str) -> String {
+    // In v2.1, `email` is part of every path.
+    let is_v2 = Protocol::of_path(path) == Protocol::V2;
     let mut after_email = false;
     let segments = path.split('/').map(|segment| {
         let hidden = after_email || segment.contains('@') || segment.contains("%40");
-        after_email = segment == "email";
+        after_email = segment == "email" && !is_v2;
         if hidden { "*" } else { segment }
     });
     let segments: Vec<_> = segments.collect();
@@ -170,8 +172,25 @@ fn endpoint(path: &str) -> &'static str {
         "is_mail_tmp",
     ];
     if let Some(rest) = path.strip_prefix("/v2.1/") {
-        let is_email = rest.split('/').next() == Some("email");
-        return if is_email { "email" } else { "unknown" };
+        const V2: [&str; 8] = [
+            "email",
+            "email/open",
+            "email/click",
+            "email/template",
+            "email/smtpAccount",
+            "email/blacklist/reason",
+            "email/domain/blacklist",
+            "email/blacklist",
+        ];
+        let is_below = |known: &str| {
+            let below = rest.strip_prefix(known);
+            below
+                .is_some_and(|below| below.is_empty() || known != "email" && below.starts_with('/'))
+        };
+        return V2
+            .into_iter()
+            .find(|known| is_below(known))
+            .unwrap_or("unknown");
     }
     let Some(action) = path.strip_prefix("/api/") else {
         return match path {
@@ -203,6 +222,7 @@ mod tests {
                 "/api/is_mail_tmp/email/*",
             ),
             ("/jan@example.com/x", "/*/x"),
+            ("/v2.1/email/blacklist", "/v2.1/email/blacklist"),
         ] {
             assert_eq!(path_for_log(path), expected);
         }
@@ -217,6 +237,10 @@ mod tests {
             ("/api/whatever", "unknown"),
             ("/api/", "unknown"),
             ("/", "page"),
+            ("/v2.1/email", "email"),
+            ("/v2.1/email/whatever", "unknown"),
+            ("/v2.1/email/blacklist/reason", "email/blacklist/reason"),
+            ("/v2.1/email/blacklist/1.acme.smtp", "email/blacklist"),
             ("/metrics", "metrics"),
         ] {
             assert_eq!(endpoint(path), expected);

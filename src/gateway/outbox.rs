@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use super::compose::{ComposedRequest, Composer, OutgoingMessage};
 use super::maildir::Maildir;
-use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
+use super::message_endpoint::{DecodedRequest, MessageEndpoint, RecipientResults, RequestOutline};
 use super::response::Refusal;
 
 /// Decodes a request and writes its messages.
@@ -19,9 +19,12 @@ pub(super) fn store(
     endpoint: MessageEndpoint,
     body: &[u8],
 ) -> Result<(RequestOutline, RecipientResults), Refusal> {
-    let (request, _) = endpoint.decode(body)?;
+    let DecodedRequest::Message(request, _) = endpoint.decode(body)? else {
+        let message = "The gateway of a local run has no templates and values";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
+    };
     let outline = RequestOutline::of(&request);
-    let mut composed = composer.compose(endpoint, request)?;
+    let mut composed = composer.compose(endpoint, *request)?;
     let messages = std::mem::take(&mut composed.messages);
     let (mut stored, mut failure) = (false, None);
     let mut results = Vec::with_capacity(messages.len());

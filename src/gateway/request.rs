@@ -22,6 +22,9 @@ use crate::web::TooSlow;
 /// and a million bytes for the other fields.
 const MAX_BODY: usize = 3 * MAX_SIZE + 1_000_000;
 
+/// The maximum size of a JSON body in bytes: the vendor's 15 MB for the whole request, counted generously.
+const MAX_JSON_BODY: usize = MAX_SIZE + 1_000_000;
+
 /// The ID and the client of a request, as an extension of it.
 #[derive(Clone)]
 pub(super) struct RequestContext {
@@ -62,7 +65,11 @@ impl RequestContext {
 /// # Errors
 /// If the body has another type, is too large, exceeds the memory for bodies, or arrives too slowly.
 pub(super) async fn read_body(request: Request) -> Result<RequestBody, Refusal> {
-    check_headers(&request)?;
+    let max = match Protocol::of_path(request.uri().path()) {
+        Protocol::Forms => MAX_BODY,
+        Protocol::V2 => MAX_JSON_BODY,
+    };
+    check_headers(&request, max)?;
     let memory = request.extensions().get::<BodyMemory>().cloned();
     let memory = memory.unwrap_or_default();
     let mut body = request.into_body();
@@ -73,7 +80,7 @@ pub(super) async fn read_body(request: Request) -> Result<RequestBody, Refusal> 
             continue;
         };
         length += data.len();
-        if length > MAX_BODY {
+        if length > max {
             return Err(Refusal::too_large());
         }
         // Without memory, the body is still read to its end: a client that is sending may not read
@@ -100,7 +107,7 @@ fn read_failed(error: &axum::Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, message)
 }
 
-fn check_headers(request: &Request) -> Result<(), Refusal> {
+fn check_headers(request: &Request, max: usize) -> Result<(), Refusal> {
     let headers = request.headers();
     let expected = Protocol::of_path(request.uri().path()).media_type();
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -112,7 +119,7 @@ fn check_headers(request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
+    if length.is_some_and(|length| length > max) {
         return Err(Refusal::too_large());
     }
     Ok(())

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::protocol::Protocol;
 use super::relay::NotPermitted;
 use super::store::StoreError;
-use crate::api::{DecodeError, ListError, MAX_SIZE, Violation};
+use crate::api::{DecodeError, ListError, MAX_SIZE, V2DecodeError, Violation};
 
 /// Why a whole request is refused.
 #[derive(Debug)]
@@ -75,7 +75,11 @@ impl Refusal {
             Protocol::V2 if self.is_invalid => StatusCode::BAD_REQUEST,
             _ => self.status,
         };
-        let mut response = json_response(status, protocol.refusal(status, self.message, req_id));
+        let message = match protocol {
+            Protocol::V2 if self.is_invalid => with_json_names(&self.message),
+            _ => self.message,
+        };
+        let mut response = json_response(status, protocol.refusal(status, message, req_id));
         if self.retry {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -86,6 +90,12 @@ impl Refusal {
 
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<V2DecodeError> for Refusal {
+    fn from(error: V2DecodeError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
@@ -117,6 +127,27 @@ impl From<NotPermitted> for Refusal {
     fn from(error: NotPermitted) -> Self {
         Self::invalid(error.to_string())
     }
+}
+
+/// A message with the fields of a form as they are called in JSON.
+fn with_json_names(message: &str) -> String {
+    const NAMES: [(&str, &str); 11] = [
+        ("smtp_account", "smtpAccount"),
+        ("from_name", "from.name"),
+        ("bcc_name", "bcc name"),
+        ("cc_name", "cc name"),
+        ("reply_to", "replyTo"),
+        ("[message_id]", ".messageId"),
+        ("[reciver_name]", ".name"),
+        ("files[", "attachments["),
+        ("][name]", "].fileName"),
+        ("][mime]", "].fileMime"),
+        ("headers[…]", "headers"),
+    ];
+    let names = NAMES.into_iter();
+    names.fold(message.to_owned(), |message, (form, json)| {
+        message.replace(form, json)
+    })
 }
 
 pub(super) fn json_response(status: StatusCode, json: Vec<u8>) -> Response {

@@ -253,7 +253,7 @@ function request({ req_id, endpoint, at, remote, fields }) {
   return el(
     "div",
     {},
-    el("p", { class: "made" }, el("code", {}, `POST /api/${endpoint}`), ` ${longTime(at)}`, remote ? ` from ${remote}` : "", " ", find),
+    el("p", { class: "made" }, el("code", {}, `POST /${endpoint === "email" ? "v2.1" : "api"}/${endpoint}`), ` ${longTime(at)}`, remote ? ` from ${remote}` : "", " ", find),
     el("table", {}, el("tbody", {}, ...fields.map(line))),
   );
 }

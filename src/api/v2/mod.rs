@@ -2,6 +2,8 @@
 //! and Redlink speak it under their own hosts.
 
 mod answer;
+mod management;
+mod posted;
 mod request;
 
 use jiff::Timestamp;
@@ -14,7 +16,9 @@ use super::{File, Request, Violation};
 use crate::outcome::{LookupOutcome, PostOutcome, one_line};
 
 pub use answer::{V2Answer, V2Error};
-pub use request::{decode_v2, v2_faults};
+pub use management::{V2Template, v2_domain, v2_domains, v2_external_ids, v2_ids};
+pub use posted::{V2DecodeError, V2Request, V2Vars};
+pub use request::v2_faults;
 
 /// The most recipients of a request (vendor's documentation).
 const MAX_RECIPIENTS: usize = 200;

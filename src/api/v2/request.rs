@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::super::violation::{MAX_SIZE, Violation};
 use super::super::{Copy, File, Recipient, Request};
@@ -15,6 +14,8 @@ use super::MAX_RECIPIENTS;
 const NAME: (usize, usize) = (2, 64);
 /// The length of a subject, in characters (vendor's documentation).
 const SUBJECT: (usize, usize) = (2, 128);
+/// The most characters of all tags of a received request. The vendor names no maximum.
+const MAX_TAGS: usize = 1000;
 /// What recipients, addresses and headers may take of the largest request, in bytes.
 const RESERVE: usize = 200_000;
 
@@ -164,6 +165,15 @@ pub fn v2_faults(request: &Request<'_>) -> Vec<Violation> {
     for (field, name) in names(request) {
         check_length(field, name, NAME, &mut faults);
     }
+    // Every message of a request is stored with them.
+    let length = request.tags.iter().map(|tag| tag.chars().count()).sum();
+    if length > MAX_TAGS {
+        faults.push(Violation::TooLong {
+            field: "tags",
+            length,
+            max: MAX_TAGS,
+        });
+    }
     faults
 }
 
@@ -218,116 +228,4 @@ fn encoded_size(request: &Request<'_>) -> usize {
     };
     let files: usize = request.files.iter().map(|file| file.content.len()).sum();
     json(&request.html) + json(&request.text) + files
-}
-
-/// A request as it is posted.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PostedBody {
-    #[serde(default)]
-    subject: String,
-    #[serde(default)]
-    smtp_account: String,
-    from: Option<PostedContact>,
-    #[serde(default)]
-    to: Vec<PostedContact>,
-    #[serde(default)]
-    content: PostedContent,
-    #[serde(default)]
-    cc: Vec<PostedContact>,
-    #[serde(default)]
-    bcc: Vec<PostedContact>,
-    reply_to: Option<PostedContact>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    tags: Option<Vec<String>>,
-    #[serde(default)]
-    attachments: Vec<PostedAttachment>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PostedContact {
-    email: String,
-    name: Option<String>,
-    message_id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct PostedContent {
-    html: Option<String>,
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PostedAttachment {
-    file_name: String,
-    file_mime: String,
-    file_content: String,
-    #[serde(default)]
-    inline: bool,
-}
-
-/// Decodes a body, also as the JSON that it is.
-///
-/// # Errors
-/// If it is not JSON, or a field does not have a type of the API.
-pub fn decode_v2(body: &[u8]) -> serde_json::Result<(Request<'static>, Value)> {
-    let json: Value = serde_json::from_slice(body)?;
-    let body = PostedBody::deserialize(&json)?;
-    let from = body.from.unwrap_or(PostedContact {
-        email: String::new(),
-        name: None,
-        message_id: None,
-    });
-    let request = Request {
-        to: body.to.into_iter().map(posted_recipient).collect(),
-        smtp_account: body.smtp_account.into(),
-        subject: body.subject.into(),
-        html: body.content.html.map(Cow::Owned),
-        text: body.content.text.map(Cow::Owned),
-        from: from.email.into(),
-        from_name: from.name.map(Cow::Owned),
-        headers: (body.headers.into_iter())
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-        cc: body.cc.into_iter().map(posted_copy).collect(),
-        bcc: body.bcc.into_iter().map(posted_copy).collect(),
-        reply_to: body.reply_to.map(|contact| contact.email.into()),
-        tags: (body.tags.unwrap_or_default().into_iter())
-            .map(Cow::Owned)
-            .collect(),
-        files: body.attachments.into_iter().map(posted_file).collect(),
-        return_path: None,
-    };
-    Ok((request, json))
-}
-
-fn posted_recipient(contact: PostedContact) -> Recipient<'static> {
-    let id = contact.message_id.map(|id| {
-        let bare = id.strip_prefix('<').and_then(|id| id.strip_suffix('>'));
-        bare.map(str::to_owned).unwrap_or(id)
-    });
-    Recipient {
-        address: contact.email.into(),
-        name: contact.name.map(Cow::Owned),
-        message_id: id.map(Cow::Owned),
-    }
-}
-
-fn posted_copy(contact: PostedContact) -> Copy<'static> {
-    Copy {
-        address: contact.email.into(),
-        name: contact.name.map(Cow::Owned),
-    }
-}
-
-fn posted_file(file: PostedAttachment) -> File<'static> {
-    File {
-        name: file.file_name.into(),
-        mime: file.file_mime.into(),
-        content: file.file_content.into(),
-        inline: file.inline,
-    }
 }

@@ -18,6 +18,7 @@ use super::store::{
     insert_request,
 };
 use crate::address::Address;
+use crate::api::Request;
 use crate::message::mime::non_empty;
 
 pub(super) use self::mail::{MailRecipient, ReceivedMail, described};
@@ -56,7 +57,8 @@ impl RecipientKeys {
     }
 }
 
-/// Decodes a request and composes its messages. With `--chaos`, a recipient's name can script the outcome.
+/// Composes the messages of a request. With `--chaos`, a recipient's name can script the outcome. `fields` are the
+/// request's fields in JSON.
 ///
 /// # Errors
 /// If the whole request is refused.
@@ -64,9 +66,9 @@ pub(super) fn prepare(
     gateway: &Gateway,
     endpoint: MessageEndpoint,
     context: &RequestContext,
-    body: &[u8],
+    request: Request<'_>,
+    fields: String,
 ) -> Result<(CapturedRequest, RequestOutline, RecipientResults), Refusal> {
-    let (request, fields) = endpoint.decode(body)?;
     let outline = RequestOutline::of(&request);
     let composed = gateway.composer.compose(endpoint, request)?;
     let (captured, results) = capture(composed, gateway, context, endpoint.path(), fields)?;
@@ -240,7 +242,18 @@ fn blocked(
     let reason: Option<String> = select
         .query_row([account, normalized], |row| row.get(0))
         .optional()?;
-    Ok(reason.map(|reason| format!("the address is on the blacklist: {reason}")))
+    if let Some(reason) = reason {
+        return Ok(Some(format!("the address is on the blacklist: {reason}")));
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM domain_blacklist WHERE account = ? AND domain = ?)",
+    )?;
+    let (_, domain) = normalized.rsplit_once('@').unwrap_or_default();
+    let is_blocked = select.query_row([account, domain], |row| row.get(0))?;
+    Ok(match is_blocked {
+        true => Some(format!("the domain is on the blacklist: {domain}")),
+        false => None,
+    })
 }
 
 /// Fields that all messages of a request share.

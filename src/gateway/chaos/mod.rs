@@ -18,6 +18,7 @@ use rand::{Rng, RngExt};
 use tokio::time::{sleep, timeout};
 
 use super::metrics::Metrics;
+use super::protocol::Protocol;
 use super::request::{RequestContext, read_body};
 use super::response::Refusal;
 use crate::web::{Disconnect, Stopping};
@@ -82,7 +83,7 @@ impl Chaos {
         if let Some(slow) = self.slow() {
             sleep(slow).await;
         }
-        let (request, scripted) = match self.scripted_fault(request).await {
+        let (request, scripted) = match self.scripted_fault(context.protocol, request).await {
             Ok(read) => read,
             Err(refusal) => return context.refuse(refusal),
         };
@@ -113,6 +114,7 @@ impl Chaos {
     /// The fault of the first recipient whose name asks for one. The body is read for it, and put back.
     async fn scripted_fault(
         &self,
+        protocol: Protocol,
         request: Request,
     ) -> Result<(Request, Option<InjectedFault>), Refusal> {
         if request.method() != Method::POST {
@@ -121,7 +123,7 @@ impl Chaos {
         let (parts, body) = request.into_parts();
         let whole = Request::from_parts(parts.clone(), body);
         let bytes = read_body(whole).await?.into_bytes();
-        let mut addresses = scripted::recipients(&bytes).into_iter();
+        let mut addresses = scripted::recipients(protocol, &bytes).into_iter();
         let fault = addresses.find_map(|address| match scripted_outcome(&address)? {
             ScriptedOutcome::FailRequest(fault) => Some(fault),
             ScriptedOutcome::FailRequestOnce(status) => self

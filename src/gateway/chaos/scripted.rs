@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 
 use self::ScriptedOutcome::{Event, FailRequest, FailRequestOnce, RejectRecipient};
 use super::InjectedFault;
-use crate::api::form;
+use crate::api::{V2Request, form};
+use crate::gateway::protocol::Protocol;
 use crate::gateway::store::{EventKind, Status};
 
 /// What a recipient's name asks for.
@@ -86,9 +87,20 @@ pub(in crate::gateway) fn scripted_outcome(address: &str) -> Option<ScriptedOutc
         .map(|(_, outcome)| *outcome)
 }
 
-/// The addresses in the field `to` of a form, in all its shapes. A form that cannot be read has none:
-/// its endpoint refuses it.
-pub(super) fn recipients(body: &[u8]) -> Vec<String> {
+/// The recipients of a body. A body that cannot be read has none: its endpoint refuses it.
+pub(super) fn recipients(protocol: Protocol, body: &[u8]) -> Vec<String> {
+    match protocol {
+        Protocol::Forms => form_recipients(body),
+        Protocol::V2 => {
+            let request = V2Request::decode(body).unwrap_or_default();
+            let recipients = request.request.to.into_iter();
+            recipients.map(|to| to.address.into_owned()).collect()
+        }
+    }
+}
+
+/// The addresses in the field `to` of a form, in all its shapes.
+fn form_recipients(body: &[u8]) -> Vec<String> {
     let form = form::pairs(body).unwrap_or_default();
     form.into_iter()
         .filter_map(|(name, value)| {
@@ -136,9 +148,12 @@ mod tests {
     fn recipients_are_found_in_every_shape() {
         let form = "subject=hang@x&to[0]=a@x&to%5B%5D=b@x&to[c@x][message_id]=1@y&to[2][email]=d@x\
                     &to[2][message_id]=e@x&to[c@x][vars][friend]=f@x&cc=g@x&to=h@x";
-        let mut addresses = recipients(form.as_bytes());
+        let mut addresses = recipients(Protocol::Forms, form.as_bytes());
         addresses.dedup();
         assert_eq!(addresses, ["a@x", "b@x", "c@x", "d@x", "c@x"]);
-        assert!(recipients(b"to[0]=a@x\0").is_empty());
+        assert!(recipients(Protocol::Forms, b"to[0]=a@x\0").is_empty());
+        let json = br#"{"to": [{"email": "a@x"}, {"email": "b@x"}], "cc": [{"email": "c@x"}]}"#;
+        assert_eq!(recipients(Protocol::V2, json), ["a@x", "b@x"]);
+        assert!(recipients(Protocol::V2, b"{").is_empty());
     }
 }

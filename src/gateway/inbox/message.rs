@@ -237,7 +237,8 @@ pub(super) async fn request(
         });
         let (html, text) = bodies.await?;
         for field in empty {
-            let body = if field[0] == "html" { &html } else { &text };
+            let is_html = field[0] == "html" || field[0] == "content.html";
+            let body = if is_html { &html } else { &text };
             field[1] = json!(body.as_deref().unwrap_or_default());
         }
     }

@@ -12,6 +12,18 @@ use crate::gateway::store::{Store, StoreError};
 const COLUMNS: &str = "account, email, reason, comment, source, created_at";
 
 pub(in crate::gateway) fn list(query: &ListQuery) -> Result<ListStatement, ListError> {
+    statement(query, row)
+}
+
+/// The list of the API v2.1.
+pub(in crate::gateway) fn list_v2(query: &ListQuery) -> Result<ListStatement, ListError> {
+    statement(query, v2_row)
+}
+
+fn statement(
+    query: &ListQuery,
+    row: fn(&Row<'_>) -> rusqlite::Result<Value>,
+) -> Result<ListStatement, ListError> {
     let field = |name, kind, selectivity, sort| ListField {
         name,
         column: name,
@@ -60,6 +72,17 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Value> {
     }))
 }
 
+fn v2_row(row: &Row<'_>) -> rusqlite::Result<Value> {
+    let text = |column| row.get::<_, String>(column);
+    Ok(json!({
+        "email": text(1)?,
+        "smtpAccount": text(0)?,
+        "reason": text(2)?,
+        "comment": text(3)?,
+        "createdAt": time_from_millis(row.get(5)?),
+    }))
+}
+
 /// Adds an entry, or replaces the reason, comment and source of an existing one.
 pub(in crate::gateway) async fn add(
     store: &Store,
@@ -96,4 +119,64 @@ pub(in crate::gateway) async fn remove(
             connection.execute("DELETE FROM blacklist WHERE email = ?", [address])
         })
         .await
+}
+
+/// Removes addresses for one account: each as the client wrote it, and normalized. Returns those that were listed, as
+/// the client wrote them.
+pub(in crate::gateway) async fn remove_from_account(
+    store: &Store,
+    account: String,
+    addresses: Vec<(String, String)>,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "DELETE FROM blacklist WHERE account = ? AND email = ?";
+    remove_each(store, sql, account, addresses).await
+}
+
+/// Blocks domains for an account.
+pub(in crate::gateway) async fn add_domains(
+    store: &Store,
+    account: String,
+    domains: Vec<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let insert = move |connection: &Connection| {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO domain_blacklist (account, domain, created_at) VALUES (?, ?, ?)
+             ON CONFLICT (account, domain) DO NOTHING",
+        )?;
+        for domain in domains {
+            insert.execute(params![account, domain, now.as_millisecond()])?;
+        }
+        Ok(())
+    };
+    store.write(insert).await
+}
+
+/// As [`remove_from_account`], for domains.
+pub(in crate::gateway) async fn remove_domains(
+    store: &Store,
+    account: String,
+    domains: Vec<(String, String)>,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "DELETE FROM domain_blacklist WHERE account = ? AND domain = ?";
+    remove_each(store, sql, account, domains).await
+}
+
+async fn remove_each(
+    store: &Store,
+    sql: &'static str,
+    account: String,
+    items: Vec<(String, String)>,
+) -> Result<Vec<String>, StoreError> {
+    let remove = move |connection: &Connection| {
+        let mut delete = connection.prepare_cached(sql)?;
+        let mut removed = Vec::new();
+        for (written, normalized) in items {
+            if delete.execute([&account, &normalized])? > 0 {
+                removed.push(written);
+            }
+        }
+        Ok(removed)
+    };
+    store.write(remove).await
 }

@@ -27,7 +27,7 @@ fn columns() -> String {
 const BY_TIME: &[&str] = &["message.created_at", "message.id"];
 const BY_EVENT_TIME: &[&str] = &["event.at", "event.id"];
 
-fn message_fields() -> Vec<ListField> {
+pub(super) fn message_fields() -> Vec<ListField> {
     let field = |name, column, kind, selectivity, sort| ListField {
         name,
         column,

@@ -2,6 +2,7 @@
 
 pub(super) mod blacklist;
 pub(super) mod messages;
+pub(super) mod v2;
 
 use jiff::Timestamp;
 use rusqlite::types::Value as Sql;

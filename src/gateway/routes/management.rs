@@ -16,12 +16,13 @@ use crate::address::Address;
 use crate::api::{
     BlacklistEntry, BlacklistReason, ListError, ListQuery, Template, encode_done, encode_list,
 };
+use crate::gateway::Gateway;
 use crate::gateway::compose::Composer;
 use crate::gateway::lists::{ListStatement, blacklist, messages};
 use crate::gateway::request::{RequestContext, read_form};
 use crate::gateway::response::{Refusal, json_response, read_failed};
 use crate::gateway::store::{EventKind, Store, StoreError};
-use crate::gateway::{Gateway, templates};
+use crate::gateway::templates::stored;
 
 #[derive(Clone)]
 struct Management {
@@ -260,7 +261,7 @@ async fn add_template(
         Err(error) => return context.refuse(error),
     };
     let (id, now) = (management.composer.random_id(), management.composer.now());
-    let written = templates::insert(&management.store, id.clone(), template, now).await;
+    let written = stored::insert(&management.store, id.clone(), template, now).await;
     let data = json!({ "template_id": id });
     done(&context, written, "Template added", data)
 }

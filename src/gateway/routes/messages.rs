@@ -10,7 +10,9 @@ use tokio::task::spawn_blocking;
 use crate::api::FormDialect;
 use crate::gateway::access_log::RequestSummary;
 use crate::gateway::capture::{self, CapturedRequest};
-use crate::gateway::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
+use crate::gateway::message_endpoint::{
+    DecodedRequest, MessageEndpoint, RecipientResults, RequestOutline,
+};
 use crate::gateway::request::{RequestContext, read_body};
 use crate::gateway::response::{Refusal, json_response, unknown_result};
 use crate::gateway::{Destination, Gateway, outbox, templates};
@@ -51,22 +53,29 @@ async fn accept(
         Ok(body) => body,
         Err(refusal) => return context.refuse(refusal),
     };
-    let prepared = if gateway.is_quick(endpoint) && body.len() <= SMALL_BODY {
-        let prepared = gateway.prepare(endpoint, &context, &body);
-        Ok(prepared.map(|prepared| (prepared, body.into_reservation())))
+    let quick = if gateway.is_quick(endpoint) && body.len() <= SMALL_BODY {
+        match gateway.prepare(endpoint, &context, &body, Effort::Quick) {
+            Ok(prepared) => prepared,
+            Err(refusal) => return context.refuse(refusal),
+        }
     } else {
-        let (gateway, context) = (Arc::clone(&gateway), context.clone());
-        // Building large messages, and writing files, would block other requests.
-        spawn_blocking(move || {
-            let prepared = gateway.prepare(endpoint, &context, &body);
-            prepared.map(|prepared| (prepared, body.into_reservation()))
-        })
-        .await
+        None
     };
-    let (prepared, reservation) = match prepared {
-        Ok(Ok(prepared)) => prepared,
-        Ok(Err(refusal)) => return context.refuse(refusal),
-        Err(_) => return unknown_result(),
+    let (prepared, reservation) = match quick {
+        Some(prepared) => (prepared, body.into_reservation()),
+        None => {
+            let (gateway, blocking_context) = (Arc::clone(&gateway), context.clone());
+            // Building large messages, filling templates and writing files would block other requests.
+            let prepared = spawn_blocking(move || {
+                let prepared = gateway.prepare(endpoint, &blocking_context, &body, Effort::Any);
+                prepared.map(|prepared| (prepared, body.into_reservation()))
+            });
+            match prepared.await {
+                Ok(Ok((Some(prepared), reservation))) => (prepared, reservation),
+                Ok(Err(refusal)) => return context.refuse(refusal),
+                Ok(Ok((None, _))) | Err(_) => return unknown_result(),
+            }
+        }
     };
     let Prepared {
         mut captured,
@@ -91,6 +100,14 @@ async fn accept(
     let mut response = json_response(status, answer);
     response.extensions_mut().insert(summary);
     response
+}
+
+/// What preparing a request may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Little time, and no I/O.
+    Quick,
+    Any,
 }
 
 /// A request before it is stored.
@@ -120,7 +137,7 @@ fn summarize(captured: &[CapturedRequest], recipients: usize) -> RequestSummary 
 }
 
 impl Gateway {
-    /// Whether [`Gateway::prepare`] does no I/O.
+    /// Whether [`Gateway::prepare`] does no I/O, except for templates.
     fn is_quick(&self, endpoint: Endpoint) -> bool {
         matches!(
             (&self.destination, endpoint),
@@ -129,41 +146,53 @@ impl Gateway {
     }
 
     /// Everything that can be done with a request before a commit. The returned messages are still to be
-    /// stored, in one commit.
+    /// stored, in one commit. `None` if that takes more than the effort.
     fn prepare(
         &self,
         endpoint: Endpoint,
         context: &RequestContext,
         body: &[u8],
-    ) -> Result<Prepared, Refusal> {
-        match (&self.destination, endpoint) {
+        effort: Effort,
+    ) -> Result<Option<Prepared>, Refusal> {
+        let prepared = match (&self.destination, endpoint) {
             (Destination::Outbox(maildir), Endpoint::Messages(endpoint)) => {
                 let (outline, results) = outbox::store(&self.composer, maildir, endpoint, body)?;
-                Ok(Prepared {
+                Prepared {
                     captured: Vec::new(),
                     outline,
                     results,
-                })
+                }
             }
-            (Destination::Store(_), Endpoint::Messages(endpoint)) => {
-                let (captured, outline, results) = capture::prepare(self, endpoint, context, body)?;
-                Ok(Prepared {
-                    captured: vec![captured],
+            (Destination::Store(store), Endpoint::Messages(endpoint)) => {
+                let (captured, outline, results) = match endpoint.decode(body)? {
+                    DecodedRequest::Message(request, fields) => {
+                        let (captured, outline, results) =
+                            capture::prepare(self, endpoint, context, *request, fields)?;
+                        (vec![captured], outline, results)
+                    }
+                    DecodedRequest::Template(..) if effort == Effort::Quick => return Ok(None),
+                    DecodedRequest::Template(posted, fields) => {
+                        templates::prepare_v2(self, store, context, *posted, fields)?
+                    }
+                };
+                Prepared {
+                    captured,
                     outline,
                     results,
-                })
+                }
             }
             (Destination::Store(store), Endpoint::SendmailTemplates) => {
                 let (captured, results) = templates::prepare(self, store, context, body)?;
-                Ok(Prepared {
+                Prepared {
                     captured,
                     outline: RequestOutline::default(),
                     results,
-                })
+                }
             }
             (Destination::Outbox(_), Endpoint::SendmailTemplates) | (Destination::ReadOnly, _) => {
-                Err(Refusal::unknown_action())
+                return Err(Refusal::unknown_action());
             }
-        }
+        };
+        Ok(Some(prepared))
     }
 }

@@ -2,6 +2,7 @@
 
 mod management;
 mod messages;
+mod v2;
 
 use std::sync::Arc;
 
@@ -43,7 +44,12 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
             .route("/healthz", get(health))
             .route("/metrics", get(metrics))
             .route("/api/sendmail_templates", templates)
-            .merge(management::router(store, &gateway.composer, accounts));
+            .merge(management::router(
+                store,
+                &gateway.composer,
+                accounts.clone(),
+            ))
+            .merge(v2::router(store, &gateway.composer, accounts));
     }
     if let Some(inbox) = &gateway.inbox {
         router = router.merge(inbox::router(Arc::clone(inbox)));

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::VERSION;
+use super::{OLDEST_VERSION, VERSION};
 
 /// Why the store could not be opened, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum StoreError {
     Missing(PathBuf),
     #[error("{} is not a gateway's database", .0.display())]
     NotAStore(PathBuf),
-    #[error("{} has version {found}, written by {} mailrun. This mailrun needs version {VERSION}", path.display(), if *found < VERSION { "an older" } else { "a newer" })]
+    #[error("{} has version {found}, written by {} mailrun. This mailrun needs version {VERSION}", path.display(), if *found < OLDEST_VERSION { "an older" } else { "a newer" })]
     Version { path: PathBuf, found: i64 },
     /// Without a write-ahead log, commits would not survive a crash while others read.
     #[error("{} cannot use a write-ahead log: SQLite keeps the journal mode “{mode}”", path.display())]

@@ -39,7 +39,9 @@ pub(super) use self::rows::{
 pub(super) use self::searchable_text::fold_for_search;
 
 /// The schema's version, in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
+/// The oldest version that is updated when the store is opened.
+const OLDEST_VERSION: i64 = 2;
 const FILE_NAME: &str = "gateway.db";
 const SEARCH_INDEX_FILE_NAME: &str = "words.db";
 

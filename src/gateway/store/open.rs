@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{StoreError, VERSION};
+use super::{OLDEST_VERSION, StoreError, VERSION};
 use crate::durable::{self, WriteAheadError};
 
 /// SQLite's `application_id` of a gateway's database.
@@ -38,10 +38,12 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     open_private(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     if is_empty(&connection, path)? {
-        create_schema(&connection, path, include_str!("schema.sql"))?;
+        let schema = concat!(include_str!("schema.sql"), include_str!("json_api.sql"));
+        create_schema(&connection, path, schema)?;
     } else {
         check(&connection, path)?;
         write_ahead(&connection, path)?;
+        update(&connection)?;
     }
     sync_each_commit(&connection)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -101,7 +103,7 @@ fn open_search_index(path: &Path, index: &Path) -> Result<Option<Connection>, St
     Ok(Some(connection))
 }
 
-/// Checks that a file is the database of a gateway of this version.
+/// Checks that a file is the database of a gateway of a version that can be read.
 pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
     if !path.is_file() {
         return Err(StoreError::Missing(path.to_owned()));
@@ -137,6 +139,16 @@ fn create_schema(connection: &Connection, path: &Path, schema: &str) -> Result<(
     connection.pragma_update(None, "page_size", 8192)?;
     write_ahead(connection, path)?;
     connection.execute_batch(&format!("BEGIN; {schema} COMMIT;"))?;
+    Ok(())
+}
+
+/// Updates a database of an older version.
+fn update(connection: &Connection) -> Result<(), StoreError> {
+    if pragma(connection, "user_version")? < VERSION {
+        let tables = include_str!("json_api.sql");
+        let version = format!("PRAGMA user_version = {VERSION};");
+        connection.execute_batch(&format!("BEGIN; {tables} {version} COMMIT;"))?;
+    }
     Ok(())
 }
 
@@ -176,7 +188,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::NotAStore(path.to_owned()));
     }
     match pragma(connection, "user_version")? {
-        VERSION => Ok(()),
+        OLDEST_VERSION..=VERSION => Ok(()),
         found => Err(StoreError::Version {
             path: path.to_owned(),
             found,
