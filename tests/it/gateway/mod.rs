@@ -11,3 +11,4 @@ mod limits;
 mod messages;
 mod shapes;
 mod smtp_outbox;
+mod v2;

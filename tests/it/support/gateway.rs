@@ -62,6 +62,12 @@ impl Gateway {
         self.wait()
     }
 
+    /// Starts it again after it has ended.
+    pub fn restart(&mut self) {
+        let (running, address) = run(&self.folder, "", &[]);
+        (self.running, self.address) = (Some(running), address);
+    }
+
     /// Waits until it ends.
     pub fn wait(&mut self) -> Ran {
         self.running.take().expect("it runs").wait()
