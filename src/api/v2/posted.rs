@@ -138,7 +138,6 @@ struct PostedFile {
     file_name: String,
     #[serde(default, deserialize_with = "nullable")]
     file_mime: String,
-    #[serde(default, deserialize_with = "nullable")]
     file_content: String,
     #[serde(default, deserialize_with = "nullable")]
     inline: bool,
@@ -408,7 +407,7 @@ mod tests {
         let request = V2Request::decode(body.as_bytes()).expect("a request");
         assert_eq!(request, V2Request::default());
         let body = r#"{"to": [{"email": "a@x", "name": null, "messageId": null, "vars": null}], "headers": {"X-A": null},
-            "attachments": [{"fileName": "a", "inline": null}], "content": {"html": null, "templateId": null}}"#;
+            "attachments": [{"fileName": "a", "fileContent": "", "inline": null}], "content": {"html": null, "templateId": null}}"#;
         let decoded = V2Request::decode(body.as_bytes()).expect("a request");
         assert_eq!(decoded.request.to[0].address, "a@x");
         assert!(decoded.request.headers.is_empty() && !decoded.is_template());
@@ -423,6 +422,13 @@ mod tests {
         assert!(error(r#"{"headers": {"A": {}}}"#).starts_with("headers.A: "));
         assert!(error(r#"{"headers": ["A: b"]}"#).contains("must be an object"));
         assert!(error(r#"{"globalVars": {"a": [1]}}"#).contains("a text, a number"));
+        // Without its content, an attachment would be empty.
+        let error_of_file =
+            error(r#"{"attachments": [{"fileName": "a", "fileContents": "AAAA"}]}"#);
+        assert!(
+            error_of_file.contains("missing field `fileContent`"),
+            "{error_of_file}"
+        );
         assert!(error("{").starts_with("The body is not valid: "));
         assert!(error("[]").contains("expected an object"));
         assert!(error(r#"{"subject": "a", "subject": "b"}"#).contains("duplicate field"));
