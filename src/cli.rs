@@ -266,6 +266,9 @@ pub(crate) struct GatewayArgs {
     /// Address to listen on [default: 127.0.0.1:8925]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Also receive messages by SMTP at this address, such as 127.0.0.1:1025
+    #[arg(long, value_name = "ADDR", conflicts_with = "export")]
+    pub(crate) smtp: Option<SocketAddr>,
     /// Configuration file (gateway.toml)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

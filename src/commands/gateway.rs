@@ -14,18 +14,21 @@ use super::failure::Failure;
 use super::output;
 use super::secret_command::secret_from_command;
 use super::secrets::variable;
-use super::serve::{listen, runtime};
+use super::serve::{bind, listen, runtime};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Place};
 use crate::gateway::chaos::{Chaos, Spec};
-use crate::gateway::config::{Config, LoginVariables};
+use crate::gateway::config::{CertificateFiles, Config, LoginVariables, SmtpConfig};
 use crate::gateway::relay::config::{AccountConfig, CredentialsSource, PasswordSource};
 use crate::gateway::relay::{self, Credentials, Permits, Relay, RelayError};
 use crate::gateway::store::retention::{RetentionLimits, enforce_limits};
 use crate::gateway::store::{Store, StoreError};
-use crate::gateway::{ExportError, Login, LoginRequired, Setup, Storage, export, serve};
+use crate::gateway::{
+    Certificate, CertificateError, ExportError, Login, LoginRequired, Setup, SmtpSetup, Storage,
+    export, serve, serve_with_smtp,
+};
 
 /// How long to wait for SMTP transactions when the gateway is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,7 +49,11 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     }
     let address = args.listen.unwrap_or(config.listen);
     let login = config.login.as_ref().map(login).transpose()?;
+    let smtp = smtp(args.smtp, &config.smtp)?;
     LoginRequired::check(login.as_ref(), address)?;
+    if let Some(smtp) = &smtp {
+        LoginRequired::check(login.as_ref(), smtp.address)?;
+    }
     let permits = Permits::of(&config.accounts);
     if args.chaos.is_some() && permits.relays() {
         return Err(Failure::with_help(
@@ -72,11 +79,42 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     };
     runtime()?.block_on(listen_and_serve(
         address,
+        smtp,
         setup,
         &store,
         accounts,
         config.keep,
     ))
+}
+
+/// An SMTP server that is to be started.
+struct SmtpAddress {
+    address: SocketAddr,
+    certificate: Option<Certificate>,
+    account: Option<String>,
+}
+
+impl SmtpAddress {
+    async fn listen(self) -> Result<SmtpSetup, Failure> {
+        Ok(SmtpSetup {
+            listener: bind("gateway", self.address, "--smtp").await?,
+            certificate: self.certificate,
+            account: self.account,
+        })
+    }
+}
+
+/// The SMTP server of the command line or of the configuration file, if there is one.
+fn smtp(address: Option<SocketAddr>, config: &SmtpConfig) -> Result<Option<SmtpAddress>, Failure> {
+    let Some(address) = address.or(config.listen) else {
+        return Ok(None);
+    };
+    let load = |files: &CertificateFiles| Certificate::load(&files.certificate, &files.key);
+    Ok(Some(SmtpAddress {
+        address,
+        certificate: config.certificate.as_ref().map(load).transpose()?,
+        account: config.account.clone(),
+    }))
 }
 
 /// Warns if other users can read the folder with the messages.
@@ -106,6 +144,7 @@ fn export_to(data: &Path, maildir: &Path) -> Result<ExitCode, Failure> {
 
 async fn listen_and_serve(
     address: SocketAddr,
+    smtp: Option<SmtpAddress>,
     setup: Setup,
     store: &Store,
     accounts: Vec<WithLogin>,
@@ -113,12 +152,20 @@ async fn listen_and_serve(
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{address}: {error}"));
     let (listener, mut signals) = listen("gateway", address).await?;
+    let smtp = match smtp {
+        Some(smtp) => Some(smtp.listen().await?),
+        None => None,
+    };
     let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
     let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
     output::line(format_args!(
         "http://{}/",
         listener.local_addr().map_err(failed)?
     ));
+    if let Some(smtp) = &smtp {
+        let address = smtp.listener.local_addr().map_err(failed)?;
+        output::line(format_args!("smtp://{address}"));
+    }
     let mut changes = store.changes();
     let shutdown = async move {
         // The gateway also stops when it can't write to its store.
@@ -130,7 +177,10 @@ async fn listen_and_serve(
         });
     };
     let retention = tokio::spawn(enforce_limits(store.clone(), limits, setup.clock.clone()));
-    let served = serve(listener, setup, shutdown).await;
+    let served = match smtp {
+        Some(smtp) => serve_with_smtp(listener, smtp, setup, shutdown).await,
+        None => serve(listener, setup, shutdown).await,
+    };
     retention.abort();
     relay.stop(STOP_TIMEOUT).await;
     served.map_err(failed)?;
@@ -224,6 +274,13 @@ impl From<LoginRequired> for Failure {
     fn from(error: LoginRequired) -> Self {
         let help = "add a [login] with app_key_env and secret_key_env to gateway.toml, or listen on 127.0.0.1";
         Self::from_error("no-login", &error, Some(help))
+    }
+}
+
+impl From<CertificateError> for Failure {
+    fn from(error: CertificateError) -> Self {
+        let help = "set `certificate` and `key` in [smtp] to PEM files: the certificate with its chain, and its key";
+        Self::from_error("certificate", &error, Some(help))
     }
 }
 

@@ -46,12 +46,36 @@ pub(super) async fn listen(
     code: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, Signals), Failure> {
-    let failed = |error: std::io::Error| {
+    let listener = bind(code, address, "--listen").await?;
+    Ok((
+        listener,
+        Signals::watch().map_err(cannot_listen(code, address, "--listen"))?,
+    ))
+}
+
+/// `option` chooses the address.
+///
+/// # Errors
+/// As [`listen`].
+pub(super) async fn bind(
+    code: &'static str,
+    address: SocketAddr,
+    option: &'static str,
+) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(cannot_listen(code, address, option))
+}
+
+fn cannot_listen(
+    code: &'static str,
+    address: SocketAddr,
+    option: &'static str,
+) -> impl Fn(std::io::Error) -> Failure {
+    move |error| {
         let message = format!("can't listen on {address}: {error}");
-        Failure::with_help(code, message, "choose another address with --listen")
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    Ok((listener, Signals::watch().map_err(failed)?))
+        let help = format!("choose another address with {option}");
+        Failure::with_help(code, message, help)
+    }
 }
 
 /// # Errors

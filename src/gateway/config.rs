@@ -28,11 +28,22 @@ struct GatewayFile {
     hosts: Vec<Text>,
     login: Option<LoginFile>,
     #[serde(default)]
+    smtp: SmtpFile,
+    #[serde(default)]
     limits: LimitsFile,
     #[serde(default)]
     keep: KeepFile,
     #[serde(default)]
     accounts: BTreeMap<Text, AccountFile>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SmtpFile {
+    listen: Option<Text>,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<Spanned<PathBuf>>,
+    account: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,10 +80,28 @@ pub struct Config {
     /// Names that requests may send as `Host`, besides `localhost` and the address.
     pub(crate) hosts: Vec<String>,
     pub(crate) login: Option<LoginVariables>,
+    pub(crate) smtp: SmtpConfig,
     pub(crate) limits: web::ConnectionLimits,
     pub(crate) keep: RetentionLimits,
     /// The accounts that relay to an SMTP server. If there are any, no other account exists.
     pub accounts: Vec<AccountConfig>,
+}
+
+/// How messages are received by SMTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SmtpConfig {
+    /// Without it, the server is off.
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) certificate: Option<CertificateFiles>,
+    /// The account of messages that name none.
+    pub(crate) account: Option<String>,
+}
+
+/// The PEM files for STARTTLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// The environment variables that hold the login.
@@ -89,6 +118,7 @@ impl Default for Config {
             data: None,
             hosts: Vec::new(),
             login: None,
+            smtp: SmtpConfig::default(),
             limits: web::ConnectionLimits::default(),
             keep: RetentionLimits::default(),
             accounts: Vec::new(),
@@ -133,6 +163,8 @@ impl Validator<'_> {
         let listen = file.listen.and_then(|text| self.socket_address(&text));
         // A relative path is relative to the file's folder.
         let folder = self.source.path.parent().unwrap_or(Path::new(""));
+        let folder = folder.to_owned();
+        let accounts = read_accounts(self.source, file.accounts, &mut self.findings);
         Config {
             listen: listen.unwrap_or(default.listen),
             data: file.data.map(|data| folder.join(data)),
@@ -141,9 +173,40 @@ impl Validator<'_> {
                 app_key: login.app_key_env.into_inner(),
                 secret_key: login.secret_key_env.into_inner(),
             }),
+            smtp: self.smtp(file.smtp, &folder, &accounts),
             limits: self.limits(&file.limits),
             keep: self.keep(&file.keep),
-            accounts: read_accounts(self.source, file.accounts, &mut self.findings),
+            accounts,
+        }
+    }
+
+    fn smtp(&mut self, smtp: SmtpFile, folder: &Path, accounts: &[AccountConfig]) -> SmtpConfig {
+        let listen = smtp.listen.and_then(|text| self.socket_address(&text));
+        let certificate = match (smtp.certificate, smtp.key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles {
+                certificate: folder.join(certificate.get_ref()),
+                key: folder.join(key.get_ref()),
+            }),
+            (Some(alone), None) | (None, Some(alone)) => {
+                let message = "a certificate needs its key, and a key its certificate";
+                let help = "set both `certificate` and `key`, to PEM files";
+                self.reject(alone.span(), message.to_owned(), help);
+                None
+            }
+            (None, None) => None,
+        };
+        if let Some(account) = &smtp.account
+            && !accounts.is_empty()
+            && accounts.iter().all(|it| it.name != *account.get_ref())
+        {
+            let message = format!("there is no account “{}”", account.get_ref());
+            let help = "write the name of one of the [accounts]";
+            self.reject(account.span(), message, help);
+        }
+        SmtpConfig {
+            listen,
+            certificate,
+            account: smtp.account.map(Spanned::into_inner),
         }
     }
 
@@ -254,7 +317,7 @@ mod tests {
     #[test]
     fn all_keys_are_read() {
         let config = load(
-            "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[limits]\nconnections = 3\nhead = \"1s\"\nbody = \"2s\"\nidle = \"3s\"\nstop = \"4s\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
+            "listen = \"[::1]:1\"\ndata = \"data\"\nhosts = [\"mail.acme.example\"]\n[login]\napp_key_env = \"A\"\nsecret_key_env = \"B\"\n[smtp]\nlisten = \"127.0.0.1:2\"\ncertificate = \"/c.pem\"\nkey = \"/k.pem\"\naccount = \"a\"\n[limits]\nconnections = 3\nhead = \"1s\"\nbody = \"2s\"\nidle = \"3s\"\nstop = \"4s\"\n[keep]\nmessages = 5\nage = \"30d\"\nsize = \"10GB\"\n",
         );
         let expected = Config {
             listen: "[::1]:1".parse().expect("an address"),
@@ -264,6 +327,14 @@ mod tests {
                 app_key: "A".to_owned(),
                 secret_key: "B".to_owned(),
             }),
+            smtp: SmtpConfig {
+                listen: Some("127.0.0.1:2".parse().expect("an address")),
+                certificate: Some(CertificateFiles {
+                    certificate: "/c.pem".into(),
+                    key: "/k.pem".into(),
+                }),
+                account: Some("a".to_owned()),
+            },
             limits: web::ConnectionLimits {
                 connections: 3,
                 head: Duration::from_secs(1),

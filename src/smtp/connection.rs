@@ -33,6 +33,8 @@ pub(crate) struct SmtpConnection {
 /// What the server offers (RFC 5321 4.1.1.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
+    /// 8BITMIME (RFC 6152).
+    pub(super) eight_bit: bool,
     /// Several commands in one packet (RFC 2920).
     pub(super) pipelining: bool,
     /// Messages can be announced with their size (RFC 1870). 0: no limit is known.
@@ -116,12 +118,25 @@ impl SmtpConnection {
             });
         }
         let was_used = self.state == ConnectionState::Used;
+        let is_8bit = !message.iter().all(|piece| piece.is_ascii());
+        let body = match (is_8bit, self.extensions.eight_bit) {
+            (false, _) => "",
+            (true, true) => " BODY=8BITMIME",
+            // Converting the message would change it (RFC 6152 3).
+            (true, false) => {
+                let reply = "5.6.3 the message is 8-bit, but the server does not offer 8BITMIME";
+                return TransactionOutcome::Rejected(Refusal {
+                    command: "EHLO",
+                    reply: reply.to_owned(),
+                });
+            }
+        };
         self.state = ConnectionState::Broken;
         self.messages += 1;
         let mut commands = Vec::with_capacity(1 + recipients.len());
         commands.push(match self.extensions.size {
-            Some(_) => format!("MAIL FROM:<{sender}> SIZE={size}\r\n"),
-            None => format!("MAIL FROM:<{sender}>\r\n"),
+            Some(_) => format!("MAIL FROM:<{sender}> SIZE={size}{body}\r\n"),
+            None => format!("MAIL FROM:<{sender}>{body}\r\n"),
         });
         commands.extend(recipients.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
         if let Some(outcome) = self.envelope(commands, was_used).await {

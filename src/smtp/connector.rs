@@ -356,6 +356,7 @@ impl Connector {
             let mut words = line.split_ascii_whitespace();
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
             match keyword.as_str() {
+                "8BITMIME" => extensions.eight_bit = true,
                 "PIPELINING" => extensions.pipelining = true,
                 "SIZE" => {
                     let limit = words.next().and_then(|limit| limit.parse().ok());

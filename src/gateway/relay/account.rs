@@ -429,5 +429,10 @@ impl AccountRelay {
 fn received_header(hello: &str, message: &OutgoingMessage) -> String {
     let date = Date::new(message.created_at.as_second()).to_rfc822();
     let uid = &message.uid;
-    format!("Received: by {hello} (mailrun) with HTTP id {uid};\r\n\t{date}\r\n")
+    let protocol = if message.is_from_smtp {
+        "ESMTP"
+    } else {
+        "HTTP"
+    };
+    format!("Received: by {hello} (mailrun) with {protocol} id {uid};\r\n\t{date}\r\n")
 }

@@ -55,6 +55,8 @@ pub(super) enum QueueUpdate {
 
 #[derive(Debug, Clone)]
 pub(super) struct OutgoingMessage {
+    /// Whether it was received by SMTP, and not by the API.
+    pub(super) is_from_smtp: bool,
     pub(super) uid: String,
     pub(super) envelope_from: String,
     pub(super) created_at: Timestamp,
@@ -152,8 +154,9 @@ pub(super) fn message(
     message: i64,
 ) -> rusqlite::Result<Option<OutgoingMessage>> {
     let mut select = connection.prepare_cached(
-        "SELECT uid, envelope_from, created_at, head, body.bytes
-         FROM message LEFT JOIN body ON body.id = message.body WHERE message.id = ?",
+        "SELECT uid, envelope_from, created_at, head, body.bytes, coalesce(endpoint = 'smtp', FALSE)
+         FROM message LEFT JOIN body ON body.id = message.body
+         LEFT JOIN request ON request.id = message.request WHERE message.id = ?",
     )?;
     let read = |row: &Row<'_>| {
         Ok(OutgoingMessage {
@@ -162,6 +165,7 @@ pub(super) fn message(
             created_at: time(row, 2)?,
             head: row.get(3)?,
             body: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
+            is_from_smtp: row.get(5)?,
         })
     };
     select.query_row([message], read).optional()

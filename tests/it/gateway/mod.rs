@@ -10,5 +10,8 @@ mod kills;
 mod limits;
 mod messages;
 mod shapes;
+mod smtp;
+mod smtp_clients;
+mod smtp_limits;
 mod smtp_outbox;
 mod v2;

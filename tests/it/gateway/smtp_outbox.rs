@@ -101,9 +101,9 @@ fn each_recipient_gets_a_file_with_the_headers_of_an_outbox() {
 #[test]
 fn a_message_that_cannot_be_stored_is_refused_for_now() {
     let server = Server::start();
+    let mut client = SmtpClient::connect(server.address);
     let new = server.folder.path().join("outbox/new");
     fs::remove_dir(&new).expect("an empty folder");
-    let mut client = SmtpClient::connect(server.address);
     client.say("EHLO client.example", "250");
     client.say("AUTH PLAIN AGtleQBzZWNyZXQ=", "235 2.7.0");
     client.begin("a@acme.example", &["jan@example.com"]);

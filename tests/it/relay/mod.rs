@@ -5,6 +5,7 @@ mod connections;
 mod kills;
 mod postfix;
 mod scripted;
+mod smtp;
 mod trouble;
 mod waiting;
 

@@ -38,6 +38,17 @@ impl Gateway {
         }
     }
 
+    /// A gateway that also receives messages by SMTP.
+    pub fn with_smtp(config: &str, arguments: &[&str]) -> Self {
+        let smtp = ["--smtp", "127.0.0.1:0"];
+        Self::with(config, &[&smtp[..], arguments].concat())
+    }
+
+    /// Where it receives messages by SMTP.
+    pub fn smtp(&self) -> SocketAddr {
+        smtp_address(self.running())
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -160,6 +171,17 @@ fn run(folder: &TempDir, config: &str, arguments: &[&str]) -> (Running, SocketAd
         .strip_prefix("http://")
         .and_then(|rest| rest.trim_end_matches('/').parse().ok());
     (running, address.expect("where it listens"))
+}
+
+/// Where a gateway receives messages by SMTP: its second line of output.
+pub fn smtp_address(running: &Running) -> SocketAddr {
+    let address = |running: &Running| -> Option<SocketAddr> {
+        let stdout = running.stdout();
+        let line = stdout.lines().nth(1)?.strip_prefix("smtp://")?;
+        line.parse().ok()
+    };
+    running.wait_until("the SMTP address", |running| address(running).is_some());
+    address(running).expect("an address")
 }
 
 /// The form of a small message to these addresses.

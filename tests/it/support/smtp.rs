@@ -103,6 +103,12 @@ impl FakeSmtp {
         Self::serve(address, extensions, script)
     }
 
+    /// A server that accepts everything, and offers no extension.
+    pub fn without_extensions() -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        Self::serve(address, Vec::new(), |_| Act::Go)
+    }
+
     /// A server that offers STARTTLS but has no TLS.
     pub fn with_starttls(script: impl Fn(&Moment) -> Act + Send + Sync + 'static) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");

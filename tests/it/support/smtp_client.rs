@@ -1,5 +1,4 @@
 //! An SMTP client that sends exactly what a test says.
-#![allow(dead_code)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
