@@ -1,4 +1,4 @@
-//! `cargo bench --bench soak -- [--kills N] [--seed N]`: kills campaigns with `kill -9` and resumes
+//! `cargo bench --bench soak -- [--kills N] [--seed N] [--dialect D]`: kills campaigns with `kill -9` and resumes
 //! them until it has made N kills, and counts both ends after each campaign. It fails on the first
 //! broken guarantee, with the seed that reproduces it.
 
@@ -23,6 +23,8 @@ const KILLS_A_RUN: usize = 8;
 
 fn main() -> ExitCode {
     let kills = argument("--kills").map_or(KILLS, |kills| kills as usize);
+    // A dialect of the API, or "smtp".
+    let dialect = text("--dialect");
     let first: u64 = argument("--seed").unwrap_or_else(rand::random);
     println!("seed {first}");
     let start = Instant::now();
@@ -30,6 +32,13 @@ fn main() -> ExitCode {
     while all.kills() < kills && all.broken.is_empty() {
         let left = kills - all.kills();
         let scenario = Scenario::random(first.wrapping_add(runs), left.min(KILLS_A_RUN));
+        if dialect
+            .as_ref()
+            .is_some_and(|dialect| dialect != scenario.dialect)
+        {
+            runs += 1;
+            continue;
+        }
         let story = play(&scenario);
         for broken in &story.broken {
             eprintln!("BROKEN: {broken}\n  in {scenario:?}");
@@ -53,9 +62,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// The text after this argument.
+fn text(name: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != name).nth(1)
+}
+
 /// The number after this argument.
 fn argument(name: &str) -> Option<u64> {
-    let value = std::env::args().skip_while(|arg| arg != name).nth(1)?;
+    let value = text(name)?;
     let number = value.parse();
     Some(number.unwrap_or_else(|_| panic!("{name} {value}: not a number")))
 }

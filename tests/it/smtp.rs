@@ -27,23 +27,7 @@ fn send(campaign: &Campaign) -> Ran {
 
 /// What the server took, as the promises compare it.
 fn taken(server: &FakeSmtp) -> Vec<fake_api::Taken> {
-    let one = |taken: &Taken| fake_api::Taken {
-        address: taken.to[0].clone(),
-        message_id: header(taken, "Message-ID")
-            .trim_matches(['<', '>'])
-            .to_owned(),
-        request: 0,
-    };
-    server.taken().iter().map(one).collect()
-}
-
-/// The value of a header, unfolded.
-fn header(taken: &Taken, name: &str) -> String {
-    let text = String::from_utf8_lossy(&taken.data).replace("\r\n ", " ");
-    let mut lines = text.lines().take_while(|line| !line.is_empty());
-    let start = format!("{name}: ");
-    let value = lines.find_map(|line| line.strip_prefix(&start).map(str::to_owned));
-    value.unwrap_or_else(|| panic!("no {name} in {text}"))
+    server.taken().iter().map(Taken::as_api).collect()
 }
 
 /// What becomes of the second message.
@@ -255,9 +239,9 @@ fn a_message_has_what_the_campaign_says() {
         message.to,
         ["ann@one.example", "cc@one.example", "bcc@one.example"]
     );
-    assert_eq!(header(message, "To"), "\"Ann Lee\" <ann@one.example>");
-    assert_eq!(header(message, "Cc"), "<cc@one.example>");
-    let id = header(message, "Message-ID");
+    assert_eq!(message.header("To"), "\"Ann Lee\" <ann@one.example>");
+    assert_eq!(message.header("Cc"), "<cc@one.example>");
+    let id = message.header("Message-ID");
     assert_eq!(
         id.trim_matches(['<', '>']),
         Results::of(&run).rows[0]["message_id"]

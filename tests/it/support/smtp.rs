@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::fake_api;
+
 /// Where a script can intervene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -166,6 +168,12 @@ impl FakeSmtp {
     pub fn taken(&self) -> Vec<Taken> {
         let taken = self.state.taken.lock().expect("a lock");
         taken.values().cloned().collect()
+    }
+
+    /// How often a stage was reached.
+    pub fn count(&self, stage: Stage) -> usize {
+        let times = self.state.times.lock().expect("a lock");
+        times.iter().filter(|other| **other == stage).count()
     }
 
     /// The commands so far, each with the number of its connection.
@@ -374,6 +382,26 @@ impl<'a> Session<'a> {
         }
         let line = line.strip_suffix("\r\n").expect("CRLF ends a command");
         Ok(line.to_owned())
+    }
+}
+
+impl Taken {
+    /// The value of a header, unfolded.
+    pub fn header(&self, name: &str) -> String {
+        let text = String::from_utf8_lossy(&self.data).replace("\r\n ", " ");
+        let mut lines = text.lines().take_while(|line| !line.is_empty());
+        let start = format!("{name}: ");
+        let value = lines.find_map(|line| line.strip_prefix(&start).map(str::to_owned));
+        value.unwrap_or_else(|| panic!("no {name} in {text}"))
+    }
+
+    /// The same as the fake API keeps it.
+    pub fn as_api(&self) -> fake_api::Taken {
+        fake_api::Taken {
+            address: self.to[0].clone(),
+            message_id: (self.header("Message-ID").trim_matches(['<', '>'])).to_owned(),
+            request: 0,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! ends by itself. Then both ends are counted.
 
 mod moment;
+mod server;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::campaign::Campaign;
-use super::fake_api::{FakeApi, Reply};
 use super::promises::Promises;
 use super::results::Results;
 use super::run::{Ran, Run};
 
 pub use moment::{Moment, Watch};
+pub use server::{Server, unsteady, unsteady_smtp};
 pub use story::Story;
 
 /// What is sent, and how often it is killed. A seed always gives the same scenario.
@@ -26,6 +27,7 @@ pub struct Scenario {
     pub rows: usize,
     pub batch: usize,
     pub concurrency: usize,
+    /// A dialect of the API, or "smtp".
     pub dialect: &'static str,
     /// How often to kill, if the run lasts long enough.
     pub kills: usize,
@@ -35,13 +37,17 @@ impl Scenario {
     /// A scenario with this many kills.
     pub fn random(seed: u64, kills: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let batch = [1, 1, 1, 2, 5][rng.random_range(0..5)];
+        let dialect = ["sendmail", "new_sendmail", "v2", "smtp"][rng.random_range(0..4)];
+        let batch = match dialect {
+            "smtp" => 1,
+            _ => [1, 1, 1, 2, 5][rng.random_range(0..5)],
+        };
         Self {
             seed,
             rows: batch * rng.random_range(60..120) + rng.random_range(140..240),
             batch,
             concurrency: rng.random_range(4..=16),
-            dialect: ["sendmail", "new_sendmail"][rng.random_range(0..2)],
+            dialect,
             kills,
         }
     }
@@ -58,11 +64,21 @@ impl Scenario {
         play.finish()
     }
 
-    fn campaign(&self, api: &FakeApi) -> Campaign {
-        let campaign = Campaign::new()
-            .api(&api.url())
-            .rows(self.rows)
-            .set("api.dialect", self.dialect)
+    fn server(&self) -> Box<dyn Server> {
+        match self.dialect {
+            "smtp" => Box::new(unsteady_smtp(self.seed)),
+            _ => Box::new(unsteady(self.seed)),
+        }
+    }
+
+    fn campaign(&self, server: &dyn Server) -> Campaign {
+        let campaign = Campaign::new().rows(self.rows);
+        let campaign = match self.dialect {
+            "smtp" => campaign,
+            dialect => campaign.set("api.dialect", dialect),
+        };
+        let campaign = server
+            .receive(campaign)
             .set("pace.concurrency", self.concurrency as i64)
             .set("pace.batch", self.batch as i64);
         // Rows share a request when they have one message.
@@ -75,30 +91,11 @@ impl Scenario {
     }
 }
 
-/// An API that takes everything in the end: at once, after a while, or long before it answers. Now and
-/// then it asks for a request again.
-pub fn unsteady(seed: u64) -> FakeApi {
-    FakeApi::start(move |n, _| {
-        let mut rng = StdRng::seed_from_u64(seed ^ ((n as u64) << 32));
-        let wait = |rng: &mut StdRng, most| Duration::from_micros(rng.random_range(0..most));
-        match rng.random_range(0..40) {
-            0 => Reply::too_many(None),
-            1..4 => Reply::Drip {
-                take: true,
-                every: wait(&mut rng, 200),
-            },
-            4..10 => Reply::Take.after(wait(&mut rng, 40_000)),
-            10..16 => Reply::Take,
-            _ => Reply::Take.after(wait(&mut rng, 8_000)),
-        }
-    })
-}
-
 /// A scenario in progress.
 struct Play<'a> {
     scenario: &'a Scenario,
     rng: StdRng,
-    api: FakeApi,
+    server: Box<dyn Server>,
     campaign: Campaign,
     /// The run, once its plan is complete.
     run: Option<PathBuf>,
@@ -109,11 +106,11 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn new(scenario: &'a Scenario) -> Self {
-        let api = unsteady(scenario.seed);
+        let server = scenario.server();
         Self {
-            campaign: scenario.campaign(&api),
+            campaign: scenario.campaign(&*server),
             rng: StdRng::seed_from_u64(!scenario.seed),
-            api,
+            server,
             scenario,
             run: None,
             ended: false,
@@ -149,7 +146,7 @@ impl<'a> Play<'a> {
     /// Starts a process that sends, and kills it at a moment.
     fn kill_sending(&mut self) {
         let (moment, then) = self.moment();
-        let watch = Watch::new(&self.campaign, &self.api, self.run.as_deref());
+        let watch = Watch::new(&self.campaign, &*self.server, self.run.as_deref());
         let mut running = self.command().spawn();
         let came = watch.wait(&mut running, moment, then);
         let ran = running.kill();
@@ -174,7 +171,7 @@ impl<'a> Play<'a> {
     /// A process that was killed before it printed its run has sent nothing. It is resumed if its plan is
     /// complete.
     fn killed_while_planning(&mut self) {
-        let requests = self.api.requests().len();
+        let requests = self.server.requests();
         let ran = Run::on("resume", self.campaign.path()).run();
         if ran.exit() != Some(1) {
             return self.ended_by_itself(&ran);
@@ -183,7 +180,7 @@ impl<'a> Play<'a> {
         self.story.expect(says, || {
             format!("after a kill while planning: {}", ran.stderr)
         });
-        let posted = self.api.requests().len() - requests;
+        let posted = self.server.requests() - requests;
         self.story
             .expect(posted == 0, || "a run without a plan has posted".to_owned());
     }
@@ -201,7 +198,7 @@ impl<'a> Play<'a> {
 
     /// Kills `mailrun results` while it writes.
     fn kill_results(&mut self, run: &Path) {
-        let watch = Watch::new(&self.campaign, &self.api, Some(run));
+        let watch = Watch::new(&self.campaign, &*self.server, Some(run));
         let mut running = Run::new("results").arg(run).spawn();
         let then = Duration::from_micros(self.rng.random_range(0..500));
         watch.wait(&mut running, Moment::Results, then);
@@ -226,7 +223,7 @@ impl<'a> Play<'a> {
         }
         let run = self.run.clone().expect("what has ended has a run");
         let results = Results::of(&run);
-        let promises = Promises::at(&results, &self.api);
+        let promises = Promises::between(&results, &self.server.taken());
         let pending = results.count("pending");
         let story = &mut self.story;
         story.expect(pending == 0, || {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::server::Server;
 use crate::support::campaign::Campaign;
-use crate::support::fake_api::FakeApi;
 use crate::support::run::Running;
 
 /// How long to wait for a moment.
@@ -32,7 +32,7 @@ pub enum Moment {
 /// The state before a process was started, to observe what it does.
 pub struct Watch<'a> {
     campaign: &'a Campaign,
-    api: &'a FakeApi,
+    server: &'a dyn Server,
     run: Option<PathBuf>,
     runs: usize,
     requests: usize,
@@ -42,13 +42,13 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Reads the state. `run` is the run that the process will resume, if it does not create one.
-    pub fn new(campaign: &'a Campaign, api: &'a FakeApi, run: Option<&Path>) -> Self {
+    pub fn new(campaign: &'a Campaign, server: &'a dyn Server, run: Option<&Path>) -> Self {
         Self {
             campaign,
-            api,
+            server,
             run: run.map(Path::to_owned),
             runs: campaign.runs().len(),
-            requests: api.requests().len(),
+            requests: server.requests(),
             results: run.and_then(results),
             unfinished: run.map(unfinished_results).unwrap_or_default(),
         }
@@ -82,7 +82,7 @@ impl<'a> Watch<'a> {
             Moment::Started => true,
             Moment::Folder => self.run().is_some(),
             Moment::Preflight => self.run().is_some_and(|run| is_half_planned(&run)),
-            Moment::Requests(count) => self.api.requests().len() >= self.requests + count,
+            Moment::Requests(count) => self.server.requests() >= self.requests + count,
             Moment::Results => self.run().is_some_and(|run| {
                 // Files left by an earlier kill do not count.
                 let unfinished = unfinished_results(&run);
