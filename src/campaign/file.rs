@@ -54,6 +54,16 @@ pub(super) struct SmtpTable {
     pub(super) hello: Option<Text>,
     pub(super) timeout: Option<Text>,
     pub(super) messages_per_connection: Option<Spanned<u32>>,
+    pub(super) dkim: Option<DkimTable>,
+}
+
+/// `[smtp.dkim]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DkimTable {
+    pub(super) domain: Text,
+    pub(super) selector: Text,
+    pub(super) key: PathBuf,
 }
 
 /// `[message]`. Every [`Text`] except a header's name is a template.

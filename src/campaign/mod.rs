@@ -71,6 +71,16 @@ pub struct SmtpSettings {
     /// The password; used only with a user name.
     pub(crate) password: SecretKey,
     pub(crate) messages_per_connection: NonZeroU32,
+    pub(crate) dkim: Option<DkimSettings>,
+}
+
+/// `[smtp.dkim]`
+#[derive(Debug, Clone)]
+pub(crate) struct DkimSettings {
+    pub(crate) domain: String,
+    pub(crate) selector: String,
+    /// The file with the private key, relative to the folder of the original campaign.
+    pub(crate) key: PathBuf,
 }
 
 /// `[api]`

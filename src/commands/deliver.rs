@@ -10,8 +10,8 @@ use super::console::Console;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::local_gateway::LocalGateway;
-use super::secrets::Secrets;
-use crate::campaign::{Campaign, DomainRate, TransportSettings};
+use super::secrets::{Secrets, SmtpSecrets};
+use crate::campaign::{Campaign, DomainRate, SmtpSettings, TransportSettings};
 use crate::clock::Clock;
 use crate::delivery::{
     BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneLimit, Queue, WaitReason,
@@ -23,7 +23,7 @@ use crate::render::Engine;
 use crate::report::{self, ResultsError};
 use crate::run::{Folder, Lock};
 use crate::transport::{
-    AnyTransport, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
+    AnyTransport, DkimKey, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
 };
 
 /// How far limits per day look back.
@@ -155,17 +155,30 @@ fn transport(
                 clock: Clock::system(),
             })?)
         }
-        (TransportSettings::Smtp(smtp), Some(Secrets::Smtp(password))) => {
-            AnyTransport::Smtp(SmtpTransport::new(&SmtpTransportSettings {
+        (TransportSettings::Smtp(smtp), Some(Secrets::Smtp(secrets))) => {
+            AnyTransport::Smtp(SmtpTransport::new(SmtpTransportSettings {
                 server: &smtp.server,
                 username: smtp.username.as_deref(),
-                password: password.as_ref(),
+                password: secrets.password.as_ref(),
+                dkim: dkim(smtp, secrets)?,
                 messages_per_connection: smtp.messages_per_connection,
                 clock: Clock::system(),
             })?)
         }
         _ => return Err(Failure::new("no-keys", "the secrets are missing")),
     })
+}
+
+fn dkim(smtp: &SmtpSettings, secrets: &SmtpSecrets) -> Result<Option<DkimKey>, Failure> {
+    let Some((dkim, pem)) = smtp.dkim.as_ref().zip(secrets.dkim.as_ref()) else {
+        return Ok(None);
+    };
+    let key = DkimKey::new(&dkim.domain, &dkim.selector, pem);
+    let key = key.map_err(|error| {
+        let message = format!("can't use the DKIM key {}: {error}", dkim.key.display());
+        Failure::new("no-keys", message)
+    });
+    key.map(Some)
 }
 
 /// The limits of single domains. Only the plan of a real run has lanes for them.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::failure::Failure;
-use super::secrets::{ApiKeys, Secrets};
+use super::secrets::{ApiKeys, Secrets, SmtpSecrets};
 use crate::campaign::{ApiSettings, Campaign, SmtpSettings, TransportSettings};
 use crate::clock::Clock;
 use crate::gateway;
@@ -88,13 +88,17 @@ impl LocalGateway {
                         ..smtp.server.clone()
                     },
                     username: Some(app_key),
+                    dkim: None,
                     ..smtp.clone()
                 };
                 let server = tokio::spawn(gateway::serve_smtp(listener, setup, stopped));
-                let password = Some(secret_key.into());
+                let secrets = SmtpSecrets {
+                    password: Some(secret_key.into()),
+                    dkim: None,
+                };
                 (
                     TransportSettings::Smtp(smtp),
-                    Secrets::Smtp(password),
+                    Secrets::Smtp(secrets),
                     server,
                 )
             }

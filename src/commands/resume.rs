@@ -53,7 +53,7 @@ pub(super) fn send_pending(
     let secrets = if run.target == Target::Local {
         None
     } else {
-        Some(Secrets::load(&campaign)?)
+        Some(Secrets::load(&campaign, &run.campaign)?)
     };
     let engine = engine_of(&campaign, &folder, &run)?;
     let skipped = skip_suppressed(&campaign, &run.campaign, &ledger, &folder.ledger())?;

@@ -1,15 +1,28 @@
 //! The secrets of a campaign, from the environment or from a command.
 
+use std::path::Path;
+
 use secrecy::SecretString;
 
 use super::failure::Failure;
 use super::secret_command::secret_from_command;
 use crate::campaign::{ApiSettings, Campaign, SecretKey, SmtpSettings, TransportSettings};
+use crate::regular_file;
+
+/// The largest file with a key, in bytes.
+const MAX_KEY: u64 = 64 << 10;
 
 pub(super) enum Secrets {
     Api(ApiKeys),
-    /// The password, if there is a user name.
-    Smtp(Option<SecretString>),
+    Smtp(SmtpSecrets),
+}
+
+#[derive(Default)]
+pub(super) struct SmtpSecrets {
+    /// If there is a user name.
+    pub(super) password: Option<SecretString>,
+    /// The private key in PEM, if messages are signed.
+    pub(super) dkim: Option<SecretString>,
 }
 
 pub(super) struct ApiKeys {
@@ -18,14 +31,35 @@ pub(super) struct ApiKeys {
 }
 
 impl Secrets {
+    /// `folder` is that of the original campaign.
+    ///
     /// # Errors
     /// Names the variables that are not set, or says why the command gave no secret.
-    pub(super) fn load(campaign: &Campaign) -> Result<Self, Failure> {
+    pub(super) fn load(campaign: &Campaign, folder: &Path) -> Result<Self, Failure> {
         Ok(match &campaign.transport {
             TransportSettings::Api(api) => Self::Api(ApiKeys::load(api)?),
-            TransportSettings::Smtp(smtp) => Self::Smtp(password(smtp)?),
+            TransportSettings::Smtp(smtp) => Self::Smtp(SmtpSecrets {
+                password: password(smtp)?,
+                dkim: match &smtp.dkim {
+                    Some(dkim) => Some(dkim_key(&folder.join(&dkim.key))?),
+                    None => None,
+                },
+            }),
         })
     }
+}
+
+fn dkim_key(file: &Path) -> Result<SecretString, Failure> {
+    let key = regular_file::read(file, MAX_KEY)
+        .and_then(|key| String::from_utf8(key).map_err(std::io::Error::other));
+    let key = key.map_err(|error| {
+        Failure::with_help(
+            "no-keys",
+            format!("can't read the DKIM key {}: {error}", file.display()),
+            "write the path of the private key, in PEM, in `key` of [smtp.dkim]",
+        )
+    })?;
+    Ok(key.into())
 }
 
 fn password(smtp: &SmtpSettings) -> Result<Option<SecretString>, Failure> {

@@ -27,7 +27,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let target = target(args);
     let secrets = match target {
         Target::Local => None,
-        Target::Real | Target::Test => Some(Secrets::load(&campaign)?),
+        Target::Real | Target::Test => Some(Secrets::load(&campaign, &campaign.dir)?),
     };
     if secrets.is_some() && !args.yes && !can_ask(campaign.recipients.file.is_none()) {
         return Err(no_terminal());

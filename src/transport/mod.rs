@@ -1,5 +1,6 @@
 //! Posting a request, and what became of it. Nothing is retried here.
 
+mod dkim;
 mod http;
 pub mod lookup;
 mod mask;
@@ -15,6 +16,7 @@ use crate::api::{Dialect, HttpReply, Posted};
 use crate::message::Recipient;
 use crate::outcome::{Blame, LookupOutcome, PostOutcome, one_line};
 
+pub(crate) use dkim::DkimKey;
 pub use http::{HttpSettings, HttpTransport, SetupError};
 pub(crate) use smtp::{SmtpTransport, SmtpTransportSettings};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mail_builder::headers::date::Date;
 use secrecy::SecretString;
 
-use super::{PostRequest, SetupError, Transport};
+use super::{DkimKey, PostRequest, SetupError, Transport};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::outcome::{Blame, PostOutcome, RecipientOutcome, one_line};
@@ -25,6 +25,7 @@ const GREYLISTED: Duration = Duration::from_secs(60);
 pub(crate) struct SmtpTransport {
     connector: Connector,
     messages_per_connection: NonZeroU32,
+    dkim: Option<DkimKey>,
     idle: Mutex<Vec<SmtpConnection>>,
     clock: Clock,
 }
@@ -34,6 +35,7 @@ pub(crate) struct SmtpTransportSettings<'a> {
     pub(crate) username: Option<&'a str>,
     pub(crate) password: Option<&'a SecretString>,
     pub(crate) messages_per_connection: NonZeroU32,
+    pub(crate) dkim: Option<DkimKey>,
     pub(crate) clock: Clock,
 }
 
@@ -42,7 +44,7 @@ impl SmtpTransport {
     ///
     /// # Errors
     /// The system's certificates can't be read.
-    pub(crate) fn new(settings: &SmtpTransportSettings<'_>) -> Result<Self, SetupError> {
+    pub(crate) fn new(settings: SmtpTransportSettings<'_>) -> Result<Self, SetupError> {
         super::install_crypto_provider();
         let credentials = settings.username.zip(settings.password);
         let credentials = credentials.map(|(username, password)| Credentials {
@@ -53,8 +55,9 @@ impl SmtpTransport {
             connector: Connector::new(settings.server, credentials.as_ref())
                 .map_err(SetupError::Client)?,
             messages_per_connection: settings.messages_per_connection,
+            dkim: settings.dkim,
             idle: Mutex::new(Vec::new()),
-            clock: settings.clock.clone(),
+            clock: settings.clock,
         })
     }
 
@@ -95,7 +98,18 @@ impl Transport for SmtpTransport {
         let date = Date::new(self.clock.now().as_second()).to_rfc822();
         let date = format!("Date: {date}\r\n");
         let body = request.body.0.iter().map(|chunk| &chunk[..]);
-        let message: Vec<&[u8]> = std::iter::once(date.as_bytes()).chain(body).collect();
+        let mut message: Vec<&[u8]> = std::iter::once(date.as_bytes()).chain(body).collect();
+        let signature = match self.dkim.as_ref().map(|dkim| dkim.sign(&message)) {
+            Some(Err(error)) => {
+                return PostOutcome::Stop {
+                    reason: format!("a message can't be signed with the DKIM key: {error}"),
+                    not_taken: true,
+                };
+            }
+            Some(Ok(signature)) => signature,
+            None => String::new(),
+        };
+        message.insert(0, signature.as_bytes());
         let handed_over = AtomicBool::new(false);
         loop {
             let mut connection = match self.connection().await {

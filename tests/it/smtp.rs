@@ -1,6 +1,8 @@
 //! Campaigns that send by SMTP: what each reply of the server means for its rows, and what is sent.
 
 use std::fmt::{Display, Formatter};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::campaign::Campaign;
@@ -11,6 +13,7 @@ use crate::support::promises::Promises;
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run};
 use crate::support::smtp::{Act, FakeSmtp, Moment, Stage, Taken};
+use crate::support::{has_program, python_with, real_part};
 
 /// A campaign that sends to this server without TLS.
 fn campaign(server: &FakeSmtp) -> Campaign {
@@ -400,7 +403,7 @@ fn the_login_is_checked_before_anything_is_sent() {
         .stderr_has("check the user name in `url` in [smtp]");
 }
 
-fn base64(text: String) -> String {
+fn base64(text: impl AsRef<[u8]>) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
 }
@@ -484,4 +487,111 @@ fn a_local_run_goes_over_smtp() {
     assert_eq!(Results::of(&run).counts(), [("accepted", 30)].into());
     assert_eq!(outbox(run.join("outbox")).len(), 30);
     assert!(server.commands().is_empty());
+}
+
+/// Verifies the message on standard input, with the DNS record in the first argument.
+const VERIFY: &str = "import dkim, sys
+message = sys.stdin.buffer.read()
+record = sys.argv[1].encode()
+names = []
+def dns(name, timeout=5):
+    names.append(name.decode() if isinstance(name, bytes) else name)
+    return record
+print(dkim.verify(message, dnsfunc=dns), names[0])
+print(dkim.verify(message.replace(b'Hello', b'Hullo'), dnsfunc=dns))
+";
+
+#[test]
+fn an_independent_program_verifies_the_dkim_signature() {
+    let python = python_with("dkim").filter(|_| has_program("openssl"));
+    if !real_part("openssl or Python's dkim", python.is_some()) {
+        return;
+    }
+    let python = python.expect("it is there");
+    for (algorithm, tags) in [
+        ("RSA", "v=DKIM1; k=rsa; p="),
+        ("ED25519", "v=DKIM1; k=ed25519; p="),
+    ] {
+        let server = FakeSmtp::start();
+        let campaign = campaign(&server)
+            .set("smtp.dkim.domain", "sender.example")
+            .set("smtp.dkim.selector", "s1")
+            .set(
+                "message.headers.List-Unsubscribe",
+                "<https://sender.example/u/{{ first_name }}>",
+            );
+        let home = tempfile::tempdir().expect("a folder");
+        let key = home.path().join("key.pem");
+        let key_name = key.to_str().expect("UTF-8").to_owned();
+        let campaign = campaign.set("smtp.dkim.key", key_name.as_str());
+        command(
+            "openssl",
+            &["genpkey", "-algorithm", algorithm, "-out", &key_name],
+            b"",
+        );
+        let public = command(
+            "openssl",
+            &["pkey", "-in", &key_name, "-pubout", "-outform", "DER"],
+            b"",
+        );
+        // The record has the bare Ed25519 key (RFC 8463).
+        let public = match algorithm {
+            "RSA" => &public[..],
+            _ => &public[public.len() - 32..],
+        };
+        let run = send(&campaign).code(0).run_dir();
+        let record = format!("{tags}{}", base64(public));
+        for message in server.taken() {
+            let signature = message.header("DKIM-Signature");
+            assert!(signature.contains("List-Unsubscribe"), "{signature}");
+            let said = command(python, &["-c", VERIFY, &record], &message.data);
+            let said = String::from_utf8(said).expect("UTF-8");
+            assert_eq!(
+                said, "True s1._domainkey.sender.example.\nFalse\n",
+                "{algorithm}"
+            );
+        }
+        let copies = std::fs::read_dir(run.join("frozen"))
+            .expect("a folder")
+            .flatten();
+        assert!(
+            copies
+                .into_iter()
+                .all(|entry| entry.file_name() != "key.pem")
+        );
+    }
+    let server = FakeSmtp::start();
+    let campaign = campaign(&server)
+        .set("smtp.dkim.domain", "sender.example")
+        .set("smtp.dkim.selector", "s1")
+        .set("smtp.dkim.key", "missing.pem");
+    Run::send(campaign.path())
+        .run()
+        .code(1)
+        .stderr_has("can't read the DKIM key");
+    let campaign = campaign.file("missing.pem", "not a key");
+    Run::send(campaign.path())
+        .run()
+        .code(1)
+        .stderr_has("can't use the DKIM key missing.pem: it is not a private key in PEM");
+}
+
+/// The standard output of a program.
+fn command(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(input)
+        .expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{program} {arguments:?}");
+    output.stdout
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::Validator;
-use crate::campaign::{SecretKey, SmtpSettings, file};
+use crate::address::Address;
+use crate::campaign::{DkimSettings, SecretKey, SmtpSettings, file};
 use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls};
 
 /// RFC 5321 4.5.3.2 asks for five minutes for most replies.
@@ -70,11 +71,33 @@ impl Validator<'_> {
             },
             username: url.username,
             password,
+            dkim: smtp.dkim.map(|dkim| self.dkim(dkim)),
             messages_per_connection: self.number(
                 smtp.messages_per_connection.as_ref(),
                 DEFAULT_MESSAGES,
                 MAX_MESSAGES,
             ),
+        }
+    }
+
+    fn dkim(&mut self, dkim: file::DkimTable) -> DkimSettings {
+        let domain = Address::parse(&format!("a@{}", dkim.domain.get_ref()));
+        if domain.is_err() {
+            self.bad_value(
+                dkim.domain.span(),
+                format!("“{}” is not a domain", dkim.domain.get_ref()),
+                "write the domain of `from`, such as \"acme.example\"",
+            );
+        }
+        let selector = dkim.selector.get_ref().clone();
+        self.dkim_selectors(vec![dkim.selector]);
+        DkimSettings {
+            domain: domain.map_or_else(
+                |_| String::new(),
+                |address| address.ascii_domain().to_owned(),
+            ),
+            selector,
+            key: dkim.key,
         }
     }
 

@@ -52,12 +52,18 @@ pub fn has_program(name: &str) -> bool {
 
 /// Whether Python has its `requests`.
 pub fn has_requests() -> bool {
-    has_program("python3")
-        && Command::new("python3")
-            .args(["-c", "import requests"])
+    python_with("requests") == Some("python3")
+}
+
+/// The Python that has a module: the first one on the `PATH`, or that of the system.
+pub fn python_with(module: &str) -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"].into_iter().find(|python| {
+        Command::new(python)
+            .args(["-c", &format!("import {module}")])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success())
+    })
 }
 
 /// Runs a client with a script on its standard input, and returns what it prints.

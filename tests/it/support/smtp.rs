@@ -294,10 +294,10 @@ impl<'a> Session<'a> {
         loop {
             let mut line = Vec::new();
             self.reader.read_until(b'\n', &mut line)?;
-            assert!(line.ends_with(b"\r\n") || line.is_empty(), "a bare LF");
-            if line.is_empty() {
+            if !line.ends_with(b"\n") {
                 return Err(Over);
             }
+            assert!(line.ends_with(b"\r\n"), "a bare LF");
             if line == b".\r\n" {
                 break;
             }
@@ -388,7 +388,9 @@ impl<'a> Session<'a> {
 impl Taken {
     /// The value of a header, unfolded.
     pub fn header(&self, name: &str) -> String {
-        let text = String::from_utf8_lossy(&self.data).replace("\r\n ", " ");
+        let text = String::from_utf8_lossy(&self.data)
+            .replace("\r\n ", " ")
+            .replace("\r\n\t", " ");
         let mut lines = text.lines().take_while(|line| !line.is_empty());
         let start = format!("{name}: ");
         let value = lines.find_map(|line| line.strip_prefix(&start).map(str::to_owned));
