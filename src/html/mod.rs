@@ -19,9 +19,10 @@ mod tokens;
 mod tree;
 
 pub(crate) use colour::{Background, Colour};
-pub(crate) use computed_style::{ComputedStyle, computed_styles};
+pub(crate) use computed_style::{ComputedStyle, HIDDEN_SIZE, computed_styles};
 pub(crate) use css::{
-    Component, Elements, Style, components, parse_document, parse_stylesheet, top_level_components,
+    Component, Elements, Style, components, leading_number, parse_document, parse_stylesheet,
+    top_level_components,
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use guard::{Unprocessed, guarded, is_guarded_panic};

@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
     sender::SPF_ALL,
     sender::DMARC_MISSING,
     sender::DMARC_NONE,
+    sender::DMARC_PCT,
     dkim::MISSING,
     dkim::REVOKED,
     dkim::WEAK,

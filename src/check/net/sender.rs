@@ -19,7 +19,7 @@ pub(super) const FREE_MAIL: Rule = Rule::warning("dmarc-free-mail")
     .finds("a sender at a free mailbox provider whose DMARC record tells receivers to refuse such messages")
     .why("Only the provider's own servers may send for this domain, so nearly every message is refused.")
     .fix("Send from a domain of your own, and set `reply_to` to the free mailbox.")
-    .source("RFC 7489 6.3")
+    .source("RFC 9989 4.7")
     .example("`from = \"acme@yahoo.com\"`");
 
 pub(super) const SPF_MISSING: Rule = Rule::warning("spf-missing")
@@ -59,16 +59,24 @@ pub(super) const DMARC_MISSING: Rule = Rule::warning("dmarc-missing")
     .finds("a sender's domain without a DMARC record")
     .why("Google and Yahoo require DMARC from bulk senders.")
     .fix("Publish a TXT record at `_dmarc` of the domain, beginning with `v=DMARC1; p=none`.")
-    .source("RFC 7489")
+    .source("RFC 9989 4.10")
     .example("no TXT record at `_dmarc.acme.example`");
 
 pub(super) const DMARC_NONE: Rule = Rule::note("dmarc-none")
     .network()
-    .finds("a DMARC record that asks receivers to do nothing")
+    .finds("a DMARC record that asks receivers to do nothing: by `p=none`, or by `p=quarantine` in test mode")
     .why("Anybody can forge messages from the domain.")
-    .fix("When the reports show that your own messages pass, change the policy to `p=quarantine` or `p=reject`.")
-    .source("RFC 7489 6.3")
+    .fix("When the reports show that your own messages pass, change the policy to `p=quarantine` or `p=reject`, and remove `t=y`.")
+    .source("RFC 9989 4.7")
     .example("`v=DMARC1; p=none`");
+
+pub(super) const DMARC_PCT: Rule = Rule::note("dmarc-pct")
+    .network()
+    .finds("a DMARC record with `pct` below 100")
+    .why("The current standard has no `pct`. Receivers that follow it apply the policy to all messages, and others to some of them.")
+    .fix("Remove `pct`. To test a policy, write `t=y`: receivers then apply the next weaker one.")
+    .source("RFC 9989 4.7 and A.6")
+    .example("`v=DMARC1; p=quarantine; pct=10`");
 
 /// The domains of free mail providers, one a line.
 const FREE_PROVIDERS: &str = include_str!("free_mail_providers.txt");
@@ -143,27 +151,70 @@ struct Dmarc {
     record: String,
 }
 
-/// The DMARC record that applies to a domain: its own, or that of the nearest parent domain.
+/// The most queries of a walk through the DNS.
+const MAX_QUERIES: usize = 8;
+
+/// The DMARC record that applies to a domain: its own, that of its organizational domain, or that of the public suffix
+/// (RFC 9989 4.10.1).
 async fn dmarc(domain: &str, dns: &Dns) -> Result<Option<Dmarc>, DnsError> {
-    let mut name = domain;
-    loop {
-        match dns.texts(&format!("_dmarc.{name}")).await {
-            Ok(texts) => {
-                let mut records = texts.into_iter().filter(|text| is_dmarc(text));
-                // Several records count as none.
-                if let (Some(record), None) = (records.next(), records.next()) {
-                    let domain = name.to_owned();
-                    return Ok(Some(Dmarc { domain, record }));
-                }
-            }
-            Err(DnsError::NoName | DnsError::NoRecord) => {}
-            Err(error) => return Err(error),
+    let mut found: Vec<Dmarc> = Vec::new();
+    for name in walk(domain) {
+        let Some(dmarc) = record_at(name, dns).await? else {
+            continue;
+        };
+        if name == domain {
+            return Ok(Some(dmarc));
         }
-        match name.split_once('.') {
-            Some((_, parent)) if parent.contains('.') => name = parent,
-            _ => return Ok(None),
+        let is_last = dmarc.boundary().is_some();
+        found.push(dmarc);
+        if is_last {
+            break;
         }
     }
+    Ok(organizational(found))
+}
+
+/// The names to query for a domain, up to the top-level domain (RFC 9989 4.10).
+fn walk(domain: &str) -> impl Iterator<Item = &str> {
+    let labels = domain.split('.').count();
+    let parents = std::iter::successors(Some(domain), |name| Some(name.split_once('.')?.1));
+    // Of long names, the labels in the middle are skipped.
+    let skipped = labels.saturating_sub(MAX_QUERIES);
+    let is_queried = move |(index, _): &(usize, &str)| *index == 0 || *index > skipped;
+    parents.enumerate().filter(is_queried).map(|(_, name)| name)
+}
+
+/// The record of the organizational domain, or else of the public suffix above it, from the records of a walk in its
+/// order (RFC 9989 4.10.2).
+fn organizational(mut found: Vec<Dmarc>) -> Option<Dmarc> {
+    let last = found.pop()?;
+    if last.boundary() != Some(Boundary::PublicSuffix) {
+        return Some(last);
+    }
+    // The organizational domain is the one below the public suffix.
+    let labels = |dmarc: &Dmarc| dmarc.domain.split('.').count();
+    let below = found.pop();
+    below
+        .filter(|below| labels(below) == labels(&last) + 1)
+        .or(Some(last))
+}
+
+/// The DMARC record of a name itself.
+async fn record_at(name: &str, dns: &Dns) -> Result<Option<Dmarc>, DnsError> {
+    let texts = match dns.texts(&format!("_dmarc.{name}")).await {
+        Ok(texts) => texts,
+        Err(DnsError::NoName | DnsError::NoRecord) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut records = texts.into_iter().filter(|text| is_dmarc(text));
+    // Several records count as none.
+    Ok(match (records.next(), records.next()) {
+        (Some(record), None) => Some(Dmarc {
+            domain: name.to_owned(),
+            record,
+        }),
+        _ => None,
+    })
 }
 
 fn is_dmarc(text: &str) -> bool {
@@ -178,38 +229,155 @@ impl Dmarc {
         Some(tags.next()?.1.trim().to_ascii_lowercase())
     }
 
-    /// What receivers should do with messages of a domain that fail.
-    fn policy(&self, domain: &str) -> Option<String> {
+    /// What the tag `psd` says about the domain.
+    fn boundary(&self) -> Option<Boundary> {
+        match self.tag("psd")?.as_str() {
+            "y" => Some(Boundary::PublicSuffix),
+            "n" => Some(Boundary::Organization),
+            _ => None,
+        }
+    }
+
+    /// What receivers should do with messages of a domain that fail. `np` does not matter: the sender's domain exists.
+    fn policy(&self, domain: &str) -> Policy {
         let subdomain = self.tag("sp").filter(|_| self.domain != domain);
-        subdomain.or_else(|| self.tag("p"))
+        let policy = match subdomain.or_else(|| self.tag("p")).as_deref() {
+            Some("reject") => Policy::Reject,
+            Some("quarantine") => Policy::Quarantine,
+            _ => Policy::None,
+        };
+        match policy {
+            Policy::Reject if self.is_test() => Policy::Quarantine,
+            _ if self.is_test() => Policy::None,
+            policy => policy,
+        }
+    }
+
+    /// Whether receivers apply the next weaker policy.
+    fn is_test(&self) -> bool {
+        self.tag("t").as_deref() == Some("y")
     }
 }
 
-fn check_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Option<Finding> {
+/// What a domain is according to its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Boundary {
+    PublicSuffix,
+    Organization,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    None,
+    Quarantine,
+    Reject,
+}
+
+fn check_dmarc(domain: &str, dmarc: Option<&Dmarc>) -> Vec<Finding> {
     let Some(dmarc) = dmarc else {
         let finding =
             DMARC_MISSING.found(format!("the sender's domain {domain} has no DMARC record"));
-        return Some(finding.help(format!(
+        return vec![finding.help(format!(
             "publish a TXT record at `_dmarc.{domain}`, starting with `v=DMARC1; p=none; rua=mailto:…`"
-        )));
+        ))];
     };
-    (dmarc.policy(domain)? == "none").then(|| {
-        let message = format!(
-            "the DMARC record of {} tells receivers to do nothing",
-            dmarc.domain
-        );
-        let help = "once its reports show that all your mail passes, change it to p=quarantine";
-        DMARC_NONE.found(message).help(help)
-    })
+    let mut findings = Vec::new();
+    let owner = &dmarc.domain;
+    if dmarc.policy(domain) == Policy::None {
+        let finding = DMARC_NONE.found(format!(
+            "the DMARC record of {owner} tells receivers to do nothing"
+        ));
+        findings.push(finding.help(match dmarc.is_test() {
+            true => "once its reports show that all your mail passes, remove `t=y`",
+            false => "once its reports show that all your mail passes, change it to p=quarantine",
+        }));
+    }
+    let percent: Option<u32> = dmarc.tag("pct").and_then(|value| value.parse().ok());
+    if let Some(percent @ ..100) = percent {
+        let finding = DMARC_PCT.found(format!(
+            "the DMARC record of {owner} has `pct={percent}`, which many receivers ignore"
+        ));
+        findings.push(finding.help("remove it; to test a policy, use `t=y`"));
+    }
+    findings
 }
 
 fn free_mail(domain: &str, dmarc: Option<Dmarc>) -> Option<Finding> {
-    let policy = dmarc?.policy(domain)?;
-    (policy != "none").then(|| {
-        let message =
-            format!("{domain} tells receivers to {policy} messages that others send in its name");
+    let policy = match dmarc?.policy(domain) {
+        Policy::None => return None,
+        Policy::Quarantine => "quarantine",
+        Policy::Reject => "reject",
+    };
+    let message =
+        format!("{domain} tells receivers to {policy} messages that others send in its name");
+    Some(
         FREE_MAIL
             .found(message)
-            .help("send from a domain that you own")
-    })
+            .help("send from a domain that you own"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_to_the_top_level_domain() {
+        let names = |domain| walk(domain).collect::<Vec<_>>().join(" ");
+        assert_eq!(names("example"), "example");
+        assert_eq!(names("a.b.example"), "a.b.example b.example example");
+        let eight = "a.b.c.d.e.f.g.example";
+        assert_eq!(walk(eight).count(), MAX_QUERIES);
+        assert_eq!(walk(eight).nth(1), Some("b.c.d.e.f.g.example"));
+        // The example of RFC 9989 4.10: the second query has seven labels.
+        let long = "a.b.c.d.e.f.g.h.i.j.mail.example.com";
+        assert_eq!(walk(long).count(), MAX_QUERIES);
+        assert_eq!(walk(long).nth(1), Some("g.h.i.j.mail.example.com"));
+        assert_eq!(walk(long).last(), Some("com"));
+    }
+
+    #[test]
+    fn finds_the_record_of_the_organization() {
+        let owner = |records: &[(&str, &str)]| {
+            let found = records.iter().map(|(domain, record)| Dmarc {
+                domain: (*domain).to_owned(),
+                record: format!("v=DMARC1; {record}"),
+            });
+            organizational(found.collect()).map(|dmarc| dmarc.domain)
+        };
+        let is = |domain: &str| Some(domain.to_owned());
+        assert_eq!(owner(&[]), None);
+        assert_eq!(owner(&[("b.c.x", "p=none"), ("c.x", "")]), is("c.x"));
+        assert_eq!(owner(&[("b.c.x", "psd=n")]), is("b.c.x"));
+        assert_eq!(owner(&[("c.x", ""), ("x", "psd=y")]), is("c.x"));
+        assert_eq!(owner(&[("b.c.x", ""), ("x", "psd=y")]), is("x"));
+        assert_eq!(owner(&[("x", "psd=u")]), is("x"));
+    }
+
+    #[test]
+    fn reads_policies() {
+        let policy = |record: &str, domain| {
+            let dmarc = Dmarc {
+                domain: "a.example".to_owned(),
+                record: format!("v=DMARC1; {record}"),
+            };
+            dmarc.policy(domain)
+        };
+        for (record, own, below) in [
+            ("p=reject", Policy::Reject, Policy::Reject),
+            ("p=reject; sp=none", Policy::Reject, Policy::None),
+            ("p=none; np=reject", Policy::None, Policy::None),
+            ("p=REJECT; t=y", Policy::Quarantine, Policy::Quarantine),
+            (
+                "p=quarantine; t=y; sp=reject",
+                Policy::None,
+                Policy::Quarantine,
+            ),
+            ("p=quarantine; t=n", Policy::Quarantine, Policy::Quarantine),
+            ("rua=mailto:a@a.example", Policy::None, Policy::None),
+        ] {
+            assert_eq!(policy(record, "a.example"), own, "{record}");
+            assert_eq!(policy(record, "b.a.example"), below, "{record}");
+        }
+    }
 }

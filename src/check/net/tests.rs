@@ -25,6 +25,23 @@ fn zone() -> Zone {
         ("gmail.com", text("v=spf1 -all")),
         ("_dmarc.gmail.com", text("v=DMARC1; p=none; sp=quarantine")),
     ]);
+    for name in ["test.example", "some.example"] {
+        zone.insert(name, text("v=spf1 -all"));
+    }
+    let record = text("v=DMARC1; p=quarantine; t=y");
+    zone.insert("_dmarc.test.example", record);
+    zone.insert("_dmarc.some.example", text("v=DMARC1; p=reject; pct=5"));
+    // A public suffix, an organization below it without a record, and one with a record.
+    zone.insert("_dmarc.suffix.example", text("v=DMARC1; p=none; psd=y"));
+    zone.insert("a.bare.suffix.example", text("v=spf1 -all"));
+    zone.insert("_dmarc.firm.suffix.example", text("v=DMARC1; p=reject"));
+    zone.insert("a.b.firm.suffix.example", text("v=spf1 -all"));
+    // A part of an organization that stands for itself.
+    zone.insert("_dmarc.part.good.example", text("v=DMARC1; p=none; psd=n"));
+    zone.insert("news.part.good.example", text("v=spf1 -all"));
+    // The record between the domain and its organization does not count.
+    zone.insert("_dmarc.b.good.example", text("v=DMARC1; p=none"));
+    zone.insert("a.b.good.example", text("v=spf1 -all"));
     let two = vec!["v=spf1 -all".to_owned(), "v=spf1 mx -all".to_owned()];
     zone.insert("two.example", (Vec::new(), two));
     zone.insert("_dmarc.two.example", text("v=DMARC1; p=reject"));
@@ -135,6 +152,12 @@ const SENDERS: &[(&str, &[&str])] = &[
     ("good.example", &[]),
     // The parent domain has its DMARC record.
     ("news.good.example", &[]),
+    ("a.b.good.example", &[]),
+    ("news.part.good.example", &["dmarc-none"]),
+    ("a.bare.suffix.example", &["dmarc-none"]),
+    ("a.b.firm.suffix.example", &[]),
+    ("test.example", &["dmarc-none"]),
+    ("some.example", &["dmarc-pct"]),
     ("nowhere.example", &["sender-no-domain"]),
     ("bare.example", &["spf-missing", "dmarc-missing"]),
     ("two.example", &["spf-several"]),

@@ -91,6 +91,10 @@ impl LowContrast {
         }
         let is_on_image = style.background.is_none();
         let background = style.background.or(style.fallback)?;
+        // `text-hidden` finds that.
+        if style.has_colour_of_background() {
+            return None;
+        }
         let text = style.colour?.over(background);
         let large = if style.bold { LARGE_IF_BOLD } else { LARGE };
         let required = match style.size.is_none_or(|size| size >= large) {
@@ -128,7 +132,7 @@ impl LowContrast {
 }
 
 /// Whether a `<style>` sets colours of elements in their initial state: [`computed_styles`] ignores those.
-fn is_coloured_by_rules(page: &Page, context: &MessageContext<'_>) -> bool {
+pub(super) fn is_coloured_by_rules(page: &Page, context: &MessageContext<'_>) -> bool {
     let is_colour = |property: &str| property == "color" || property.starts_with("background");
     let styles = page.elements().filter(|(_, it)| is_style_for_all(it));
     let mut selectors = styles

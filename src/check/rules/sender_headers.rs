@@ -13,7 +13,7 @@ const FREE_FROM: Rule = Rule::warning("from-freemail")
     .finds("a sender address at a free mailbox provider")
     .why("These providers publish that only their own servers send for their domains. Other servers file such messages as spam or refuse them.")
     .fix("Send from a domain of your own. Replies can still go to the free mailbox: set `reply_to`.")
-    .source("RFC 7489 6.3; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers")
+    .source("RFC 9989 4.7; support.google.com/mail/answer/81126: don't impersonate Gmail From: headers")
     .example("`from = \"acme@gmail.com\"`");
 
 const FREE_REPLY: Rule = Rule::warning("reply-freemail")

@@ -11,6 +11,7 @@ use crate::check::sink::FindingSink;
 use crate::finding::Finding;
 use crate::html::Page;
 use crate::html::marks::{before_marks, fill, is_marked};
+use crate::message::Message;
 use crate::report::counted;
 
 const EMPTY: Rule = Rule::error("subject-empty")
@@ -34,6 +35,13 @@ const CAPITALS: Rule = Rule::warning("subject-capitals")
     .source("SpamAssassin SUBJ_ALL_CAPS (0.5)")
     .example("`subject = \"AUTUMN IS HERE\"`");
 
+const REPLY: Rule = Rule::warning("subject-reply")
+    .finds("a subject that begins like a reply or a forwarded message, although the message has no `In-Reply-To` and no `References`")
+    .why("Readers take it for a part of a conversation and feel deceived. Gmail's rules for senders forbid it, and spam filters count it against the message.")
+    .fix("Remove `Re:`, `Fwd:` and the like from the subject.")
+    .source("support.google.com/mail/answer/81126; RFC 5322 3.6.5; SpamAssassin FAKE_REPLY_C")
+    .example("`subject = \"Re: your order\"`");
+
 const NO_PREHEADER: Rule = Rule::warning("preheader-missing")
     .finds("HTML without any text")
     .why("Inboxes show the beginning of the text next to the subject. Here they have nothing to show.")
@@ -55,7 +63,7 @@ const SAME: Rule = Rule::warning("preheader-subject")
     .source("the message lists of Gmail, Apple Mail and Outlook")
     .example("the subject again as the heading, and nothing before it");
 
-const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, NO_PREHEADER, LINK, SAME];
+const RULES: &[Rule] = &[EMPTY, LONG, CAPITALS, REPLY, NO_PREHEADER, LINK, SAME];
 
 pub(in crate::check) struct Subject;
 
@@ -66,10 +74,10 @@ impl Family for Subject {
 
     fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
         let subject = &context.shared.campaign.message.subject;
-        if !varies(subject)
-            && let Some(finding) = check(&context.message.subject)
-        {
-            sink.add(at_text(context.shared, finding, subject));
+        if !varies(subject) {
+            for finding in check(context) {
+                sink.add(at_text(context.shared, finding, subject));
+            }
         }
         if let Some(page) = &context.page {
             preheader(context, page, sink);
@@ -78,10 +86,10 @@ impl Family for Subject {
 
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let subject = &context.shared.campaign.message.subject;
-        if let Some(finding) = check(&context.message.subject)
-            && varies(subject)
-        {
-            sink.add(at_text(context.shared, finding, subject));
+        if varies(subject) {
+            for finding in check(context) {
+                sink.add(at_text(context.shared, finding, subject));
+            }
         }
     }
 
@@ -99,19 +107,69 @@ const MOST: usize = 50;
 /// The characters that every phone shows.
 const SHOWN: usize = 33;
 
-fn check(subject: &str) -> Option<Finding> {
-    if subject.trim().is_empty() {
-        return Some(
-            EMPTY
-                .found("the subject is empty")
-                .help("write words that do not depend on the row: {% if … %}…{% else %}"),
-        );
-    }
-    is_capitals(subject).then(|| {
+fn check(context: &RowContext<'_>) -> impl Iterator<Item = Finding> {
+    let subject = &context.message.subject;
+    let empty = subject.trim().is_empty().then(|| {
+        EMPTY
+            .found("the subject is empty")
+            .help("write words that do not depend on the row: {% if … %}…{% else %}")
+    });
+    let capitals = is_capitals(subject).then(|| {
         CAPITALS
             .found("the subject is in capital letters only: SpamAssassin adds 0.5 of 5 points")
             .help("write it like any other sentence")
-    })
+    });
+    let reply = reply_prefix(subject).filter(|_| !is_reply(context.message));
+    let reply = reply.map(|prefix| {
+        REPLY
+            .found(format!(
+                "the subject begins with “{prefix}”, but the message is no reply and was not forwarded"
+            ))
+            .help(format!("remove “{prefix}”"))
+    });
+    empty.into_iter().chain(capitals).chain(reply)
+}
+
+/// What mail programs write before the subject of a reply or of a forwarded message, in lower case.
+const REPLY_PREFIXES: [&str; 24] = [
+    "re", "fw", "fwd", // English
+    "odp", "pd", // Polish
+    "aw", "wg",  // German
+    "tr",  // French
+    "rv",  // Spanish
+    "rif", // Italian
+    "enc", "res", // Portuguese
+    "antw", "doorst", // Dutch
+    "sv", "vs", "vb", "vl", // Swedish, Danish, Norwegian, Finnish
+    "ynt", "ilt", // Turkish
+    "回复", "答复", "回覆", // Chinese
+    "转发",
+];
+
+/// The beginning of a subject that marks a reply or a forwarded message, such as `Re:` and `RE[2]:`.
+fn reply_prefix(subject: &str) -> Option<&str> {
+    let subject = subject.trim_start();
+    let (before, colon) = subject
+        .char_indices()
+        .take(16)
+        .find(|(_, c)| matches!(c, ':' | '：'))?;
+    let is_count = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '(' | ')' | '^');
+    let word = subject[..before].trim_end().trim_end_matches(is_count);
+    let word = word.trim_end().to_lowercase();
+    REPLY_PREFIXES
+        .contains(&word.as_str())
+        .then(|| &subject[..before + colon.len_utf8()])
+}
+
+/// Whether headers name the message that this one answers or forwards.
+fn is_reply(message: &Message) -> bool {
+    let is_thread = |name: &str| {
+        ["In-Reply-To", "References"]
+            .iter()
+            .any(|thread| name.eq_ignore_ascii_case(thread))
+    };
+    let mut headers = message.headers.iter();
+    headers.any(|(name, value)| is_thread(name) && !value.trim().is_empty())
 }
 
 /// Like SpamAssassin, but for the letters of all scripts. A single word and a short subject don't count.
@@ -294,6 +352,35 @@ mod tests {
             "秋の手紙 です でした",
         ] {
             assert!(!is_capitals(subject), "{subject}");
+        }
+    }
+
+    #[test]
+    fn recognizes_replies_and_forwarded_messages() {
+        for (subject, prefix) in [
+            ("Re: your order", "Re:"),
+            (" RE:RE: your order", "RE:"),
+            ("Fwd: autumn", "Fwd:"),
+            ("Odp: jesień", "Odp:"),
+            ("AW: Herbst", "AW:"),
+            ("TR : automne", "TR :"),
+            ("Re[2]: autumn", "Re[2]:"),
+            ("RE (2): autumn", "RE (2):"),
+            ("回复：秋", "回复："),
+        ] {
+            assert_eq!(reply_prefix(subject), Some(prefix), "{subject}");
+        }
+        for subject in [
+            "Re your order",
+            "Recap: autumn",
+            "Reading: three books",
+            "The price: re: money",
+            "Odpowiedzi: jesień",
+            ": autumn",
+            "2: autumn",
+            "",
+        ] {
+            assert_eq!(reply_prefix(subject), None, "{subject}");
         }
     }
 

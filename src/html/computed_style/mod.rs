@@ -39,7 +39,7 @@ const INITIAL: ComputedStyle = ComputedStyle {
 };
 
 /// Text of this size or less is hidden, as preheaders are.
-const HIDDEN_SIZE: f32 = 2.0;
+pub(crate) const HIDDEN_SIZE: f32 = 2.0;
 
 /// The style of each node of a page.
 pub(crate) fn computed_styles(page: &Page) -> Vec<ComputedStyle> {
@@ -62,6 +62,14 @@ impl ComputedStyle {
     /// Whether text with this style is hidden. Elements and images in it may still be visible.
     pub(crate) fn hides_text(self) -> bool {
         self.is_hidden() || self.size.is_some_and(|size| size <= HIDDEN_SIZE)
+    }
+
+    /// Whether the text has the colour of what is behind it.
+    pub(crate) fn has_colour_of_background(self) -> bool {
+        let (Some(colour), Some(background)) = (self.colour, self.background) else {
+            return false;
+        };
+        colour.over(background).hex() == background.hex()
     }
 
     fn of_child(self, element: &Element) -> Self {

@@ -23,7 +23,8 @@ fn the_full_campaign_is_valid() {
     let words = "<p>{{ first_name }}, {{ issue }}, {{ site }}</p>".repeat(150);
     let logo = "<img src=\"cid:logo.png\" alt=\"Acme\" width=\"120\">";
     let head = "<html lang=\"en\"><head><title>Autumn</title></head>";
-    let html = format!("{head}<body>{words}{logo}</body></html>");
+    let leave = "<p><a href=\"https://acme.example/u/{{ token }}\">Unsubscribe</a></p>";
+    let html = format!("{head}<body>{words}{logo}{leave}</body></html>");
     put("templates/newsletter.html", &html);
     put("templates/newsletter.txt", "{{ first_name }}");
     put("logo.png", "a picture");

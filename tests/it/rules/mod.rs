@@ -7,6 +7,7 @@ mod contrast;
 mod data;
 mod docs;
 mod gaps;
+mod hidden_text;
 mod html;
 mod images;
 mod json;
@@ -14,6 +15,7 @@ mod links;
 mod list_headers;
 mod plan;
 mod sender_headers;
+mod sender_name;
 mod size;
 mod spam;
 mod styles;
@@ -87,6 +89,7 @@ const FAMILIES: &[Family] = &[
     (contrast::CASES, contrast::SILENT),
     (data::CASES, data::SILENT),
     (gaps::CASES, gaps::SILENT),
+    (hidden_text::CASES, hidden_text::SILENT),
     (html::CASES, html::SILENT),
     (images::CASES, images::SILENT),
     (json::CASES, json::SILENT),
@@ -94,6 +97,7 @@ const FAMILIES: &[Family] = &[
     (list_headers::CASES, list_headers::SILENT),
     (plan::CASES, plan::SILENT),
     (sender_headers::CASES, sender_headers::SILENT),
+    (sender_name::CASES, sender_name::SILENT),
     (size::CASES, size::SILENT),
     (spam::CASES, spam::SILENT),
     (styles::CASES, styles::SILENT),

@@ -24,6 +24,21 @@ pub(super) const CASES: &[Case] = &[
     Case::new("subject-capitals", |good| {
         good.set("message.subject", "AUTUMN IS HERE")
     }),
+    Case::new("subject-reply", |good| {
+        good.set("message.subject", "Re: the autumn letter")
+    })
+    .at("campaign.toml:11:11"),
+    Case::new("subject-reply", |good| {
+        good.set(
+            "message.subject",
+            "{% if token == 'b2' %}FWD: {% endif %}the autumn letter",
+        )
+    })
+    .rows(&[2]),
+    Case::new("subject-reply", |good| {
+        good.set("message.subject", "Odp: the autumn letter")
+            .set("message.headers.References", " ")
+    }),
     Case::new("preheader-missing", |good| {
         good.template(
             "newsletter.html",
@@ -71,6 +86,17 @@ pub(super) const SILENT: &[Case] = &[
     }),
     Case::new("subject-capitals", |good| {
         good.set("message.subject", "NEWS of {{ first_name }}")
+    }),
+    Case::new("subject-reply", |good| {
+        good.set("message.subject", "Re: the autumn letter")
+            .set("message.headers.In-Reply-To", "<a1@sender.example>")
+    }),
+    Case::new("subject-reply", |good| {
+        good.set("message.subject", "Aw: the autumn letter")
+            .set("message.headers.references", "<{{ token }}@sender.example>")
+    }),
+    Case::new("subject-reply", |good| {
+        good.set("message.subject", "Recap: the autumn of {{ first_name }}")
     }),
     Case::new("preheader-link", |good| {
         good.html_with(

@@ -6,6 +6,10 @@ use crate::support::campaign::Campaign;
 const LIST: &str = "message.headers.List-Unsubscribe";
 const POST: &str = "message.headers.List-Unsubscribe-Post";
 
+/// The link to unsubscribe in the good campaign.
+const LINK: &str = "<a href=\"https://sender.example/u/{{ token }}\">Unsubscribe</a>";
+const HIDDEN: &str = "<a style=\"display:none\" href=\"https://sender.example/u/";
+
 /// The campaign with 100 recipients.
 fn to_many(good: Campaign) -> Campaign {
     let mut csv = String::from("email,first_name,token\n");
@@ -65,6 +69,27 @@ pub(super) const CASES: &[Case] = &[
         )
     })
     .rows(&[3]),
+    Case::new("unsubscribe-link", |good| good.html_with(LINK, "")),
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(LINK, "You can unsubscribe.")
+    }),
+    // Without the header, from 100 recipients on.
+    Case::new("unsubscribe-link", |good| {
+        to_many(good.unset(LIST).unset(POST).html_with(LINK, ""))
+    }),
+    Case::new("unsubscribe-link", |good| {
+        good.html_with("<a href=\"https://sender.example/u/", HIDDEN)
+    })
+    .at("templates/newsletter.html:9:45"),
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(LINK, "{% if token != 'b2' %}<a href=\"https://sender.example/u/{{ token }}\">Unsubscribe</a>{% endif %}")
+    }),
+    // Only the text part is left.
+    Case::new("unsubscribe-link", |good| {
+        good.unset("message.html")
+            .set("message.text", "newsletter.txt")
+            .template("newsletter.txt", "The autumn letter is here.")
+    }),
 ];
 
 pub(super) const SILENT: &[Case] = &[
@@ -88,5 +113,46 @@ pub(super) const SILENT: &[Case] = &[
     }),
     Case::new("unsubscribe-shared", |good| {
         good.set(LIST, "<mailto:leave@sender.example>").unset(POST)
+    }),
+    // A few recipients, without the header.
+    Case::new("unsubscribe-link", |good| {
+        good.unset(LIST).unset(POST).html_with(LINK, "")
+    }),
+    // By its text.
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(LINK, "<a href=\"https://sender.example/x\">Wypisz się</a>")
+    }),
+    // By its address.
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(
+            LINK,
+            "<a href=\"https://sender.example/opt-out/{{ token }}\">Goodbye</a>",
+        )
+    }),
+    // By the address of the header.
+    Case::new("unsubscribe-link", |good| {
+        good.html_with("Unsubscribe</a>", "Goodbye</a>")
+    }),
+    // By the text around it.
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(
+            LINK,
+            "To unsubscribe, <a href=\"https://sender.example/x\">write to us</a>.",
+        )
+    }),
+    // By the text that stands for its image.
+    Case::new("unsubscribe-link", |good| {
+        good.html_with(
+            LINK,
+            "<a href=\"https://sender.example/x\"><img src=\"https://sender.example/a.png\" alt=\"Unsubscribe\" width=\"9\"></a>",
+        )
+    }),
+    Case::new("unsubscribe-link", |good| {
+        good.unset("message.html")
+            .set("message.text", "newsletter.txt")
+            .template(
+                "newsletter.txt",
+                "The autumn letter is here. Goodbye: https://sender.example/u/{{ token }}",
+            )
     }),
 ];

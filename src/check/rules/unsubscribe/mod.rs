@@ -1,15 +1,17 @@
-//! The headers with which mail clients unsubscribe (RFC 2369, RFC 8058).
+//! The headers with which mail clients unsubscribe (RFC 2369, RFC 8058), and the link for readers.
 
+mod body_link;
 mod shared_urls;
 
 use url::Url;
 
-use crate::check::context::{CampaignContext, RowContext};
+use crate::check::context::{CampaignContext, MessageContext, RowContext};
 use crate::check::family::{AnyTotals, Family};
 use crate::check::rule::Rule;
 use crate::check::rules::campaign_file::{at_text, header, in_file, varies};
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
+use body_link::LINK;
 use shared_urls::UnsubscribeUrls;
 
 const MISSING: Rule = Rule::warning("unsubscribe-missing")
@@ -54,7 +56,7 @@ const SHARED: Rule = Rule::warning("unsubscribe-shared")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/unsubscribe>`");
 
-const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED];
+const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED, LINK];
 
 pub(in crate::check) struct Unsubscribe;
 
@@ -97,6 +99,12 @@ impl Family for Unsubscribe {
         }
     }
 
+    fn message(&self, context: &MessageContext<'_>, sink: &mut FindingSink<'_>) {
+        if sink.wants(&LINK) {
+            sink.extend(body_link::check(context));
+        }
+    }
+
     fn row(&self, context: &RowContext<'_>, sink: &mut FindingSink<'_>) {
         let shared = context.shared;
         if !sink.wants_any(RULES) || !has_row_headers(shared) {
@@ -136,7 +144,7 @@ fn has_row_headers(shared: &CampaignContext<'_>) -> bool {
         .is_some_and(|list| varies(list) || header(shared, POST_HEADER).is_some_and(varies))
 }
 
-fn value<'a>(context: &'a RowContext<'_>, name: &str) -> Option<&'a str> {
+fn value<'a>(context: &RowContext<'a>, name: &str) -> Option<&'a str> {
     let mut headers = context.message.headers.iter();
     let (_, value) = headers.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
     Some(value)
