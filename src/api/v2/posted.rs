@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::super::{Copy, File, Recipient, Request};
 use super::MAX_RECIPIENTS;
+use super::request::{NAME, check_length};
 
 /// The most entries of any list or object of a request except `to`. The vendor names no maximum.
 const MAX_ENTRIES: usize = 1000;
@@ -50,7 +51,18 @@ impl V2Request {
     /// # Errors
     /// If it is not JSON, a field does not have a type of the API, or there are too many entries.
     pub fn decode(body: &[u8]) -> Result<Self, V2DecodeError> {
-        decode_json::<Record<PostedBody>>(body).map(|body| body.0.into())
+        let Record(body) = decode_json::<Record<PostedBody>>(body)?;
+        // The request has the address and the name in one text.
+        let name = body
+            .reply_to
+            .as_ref()
+            .and_then(|contact| contact.0.name.as_deref());
+        let mut faults = Vec::new();
+        check_length("replyTo.name", name.unwrap_or_default(), NAME, &mut faults);
+        match faults.first() {
+            Some(fault) => Err(V2DecodeError(fault.to_string())),
+            None => Ok(body.into()),
+        }
     }
 
     /// Whether subject and bodies are templates.
@@ -115,7 +127,6 @@ struct PostedBody {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PostedContact {
-    #[serde(default, deserialize_with = "nullable")]
     email: String,
     name: Option<String>,
     message_id: Option<String>,
@@ -174,7 +185,7 @@ impl From<PostedBody> for V2Request {
                 .collect(),
             cc: body.cc.0.into_iter().map(copy).collect(),
             bcc: body.bcc.0.into_iter().map(copy).collect(),
-            reply_to: body.reply_to.map(|contact| contact.0.email.into()),
+            reply_to: body.reply_to.map(|contact| mailbox(contact.0).into()),
             tags: body.tags.0.into_iter().map(Cow::Owned).collect(),
             files: body.attachments.0.into_iter().map(file).collect(),
             return_path: None,
@@ -197,6 +208,17 @@ fn recipient(contact: PostedContact) -> Recipient<'static> {
         address: contact.email.into(),
         name: contact.name.map(Cow::Owned),
         message_id: id.map(Cow::Owned),
+    }
+}
+
+/// The address with its name, as in a header.
+fn mailbox(contact: PostedContact) -> String {
+    match contact.name {
+        Some(name) if !name.is_empty() => {
+            let name = name.replace('\\', r"\\").replace('"', r#"\""#);
+            format!("\"{name}\" <{}>", contact.email)
+        }
+        _ => contact.email,
     }
 }
 
@@ -412,7 +434,7 @@ mod tests {
         assert_eq!(decoded.request.to[0].address, "a@x");
         assert!(decoded.request.headers.is_empty() && !decoded.is_template());
         // PHP's empty array.
-        let body = r#"{"headers": [], "globalVars": [], "to": [{"vars": []}]}"#;
+        let body = r#"{"headers": [], "globalVars": [], "to": [{"email": "", "vars": []}]}"#;
         V2Request::decode(body.as_bytes()).expect("a request");
     }
 
@@ -429,6 +451,11 @@ mod tests {
             error_of_file.contains("missing field `fileContent`"),
             "{error_of_file}"
         );
+        let error_of_contact = error(r#"{"replyTo": {"mail": "a@x"}}"#);
+        assert!(
+            error_of_contact.contains("missing field `email`"),
+            "{error_of_contact}"
+        );
         assert!(error("{").starts_with("The body is not valid: "));
         assert!(error("[]").contains("expected an object"));
         assert!(error(r#"{"subject": "a", "subject": "b"}"#).contains("duplicate field"));
@@ -439,7 +466,13 @@ mod tests {
     #[test]
     fn too_many_entries_are_refused() {
         let entries = |entry: &str, count| vec![entry; count].join(",");
-        assert!(error(&format!(r#"{{"to": [{}]}}"#, entries("{}", 201))).contains("200 entries"));
+        assert!(
+            error(&format!(
+                r#"{{"to": [{}]}}"#,
+                entries(r#"{"email": ""}"#, 201)
+            ))
+            .contains("200 entries")
+        );
         assert!(
             error(&format!(r#"{{"tags": [{}]}}"#, entries("\"\"", 1001))).contains("1000 entries")
         );

@@ -11,7 +11,7 @@ use super::MAX_RECIPIENTS;
 
 /// The length of a display name, in characters (other public clients): a name outside of it gets the whole request
 /// refused.
-const NAME: (usize, usize) = (2, 64);
+pub(super) const NAME: (usize, usize) = (2, 64);
 /// The length of a subject, in characters (vendor's documentation).
 const SUBJECT: (usize, usize) = (2, 128);
 /// The most characters of all tags of a received request. The vendor names no maximum.
@@ -197,7 +197,7 @@ pub(super) fn violations(request: &Request<'_>) -> Vec<Violation> {
     violations
 }
 
-fn check_length(
+pub(super) fn check_length(
     field: &'static str,
     text: &str,
     (min, max): (usize, usize),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use serde_json::Number;
 
-use super::twig::{FillError, Values};
+use crate::api::V2Vars;
 
 /// The most operators and parentheses around a value.
 const MAX_LEVELS: usize = 50;
@@ -32,6 +32,27 @@ impl Tag {
             Self::Block => "%}",
             Self::Comment => "#}",
         }
+    }
+}
+
+/// Why a template could not be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FillError {
+    /// The output is too long.
+    TooLong,
+    /// There are too many tags to evaluate.
+    TooManySteps,
+}
+
+/// The values for a message, and how much may be done with them.
+pub(super) struct Values<'v> {
+    pub(super) global: &'v V2Vars,
+    pub(super) own: &'v V2Vars,
+}
+
+impl<'v> Values<'v> {
+    pub(super) fn get(&self, name: &str) -> Option<&'v serde_json::Value> {
+        self.global.get(name).or_else(|| self.own.get(name))
     }
 }
 
@@ -336,6 +357,16 @@ fn escape(text: &str) -> String {
 }
 
 impl Value<'_> {
+    /// As PHP writes it.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Null | Self::Bool(false) => "".into(),
+            Self::Bool(true) => "1".into(),
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
     /// As PHP converts it.
     pub(super) fn is_true(&self) -> bool {
         match self {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 
-use self::expression::Steps;
-use self::twig::{FillError, Template, Values};
+use self::expression::{FillError, Steps, Values};
+use self::twig::Template;
 use super::Gateway;
 use super::capture::{CapturedRequest, capture};
 use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};

@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::expression::{Expression, Steps, Tag, Tokens, Value};
-use crate::api::V2Vars;
+use super::expression::{Expression, FillError, Steps, Tag, Tokens, Values};
 
 /// The most tags of a template.
 const MAX_TAGS: usize = 20_000;
@@ -32,27 +31,6 @@ enum Node<'a> {
 pub(super) struct TemplateError {
     line: usize,
     problem: String,
-}
-
-/// Why a template could not be filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FillError {
-    /// The output is too long.
-    TooLong,
-    /// There are too many tags to evaluate.
-    TooManySteps,
-}
-
-/// The values for a message, and how much may be done with them.
-pub(super) struct Values<'v> {
-    pub(super) global: &'v V2Vars,
-    pub(super) own: &'v V2Vars,
-}
-
-impl<'v> Values<'v> {
-    pub(super) fn get(&self, name: &str) -> Option<&'v serde_json::Value> {
-        self.global.get(name).or_else(|| self.own.get(name))
-    }
 }
 
 impl<'a> Template<'a> {
@@ -300,21 +278,10 @@ fn next_tag(text: &str) -> Option<(usize, Tag)> {
     })
 }
 
-impl Value<'_> {
-    /// As PHP writes it.
-    pub(super) fn text(&self) -> Cow<'_, str> {
-        match self {
-            Self::Null | Self::Bool(false) => "".into(),
-            Self::Bool(true) => "1".into(),
-            Self::Number(number) => number.to_string().into(),
-            Self::Text(text) => Cow::Borrowed(text),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::V2Vars;
 
     fn vars() -> V2Vars {
         let vars = serde_json::json!({

@@ -155,17 +155,20 @@ fn commands_in_other_pages_run() {
 fn programs_in_the_page_for_clients_run() {
     let gateway = Gateway::start();
     let page = page("docs/clients.md");
-    let for_gateway = |text: &str| text.replace("http://127.0.0.1:8925/api/", &gateway.api());
+    let for_gateway = |text: &str| text.replace("127.0.0.1:8925", &gateway.address().to_string());
     let is_installed = |program| match program {
         "python3" => real_part("Python's requests", has_requests()),
         program => real_part(program, has_program(program)),
     };
     let commands = blocks(&page, "text");
-    let [start, curl] = &commands[..] else {
-        panic!("the page starts the gateway, and calls curl")
+    let [start, curl, curl_v2] = &commands[..] else {
+        panic!("the page starts the gateway, and calls curl for both APIs")
     };
     assert!(start.starts_with("mailrun gateway "));
-    let mut programs = vec![("curl", "sh", "-s", for_gateway(curl))];
+    let mut programs = vec![
+        ("curl", "sh", "-s", for_gateway(curl)),
+        ("curl", "sh", "-s", for_gateway(curl_v2)),
+    ];
     for (program, language, argument) in [
         ("php", "php", "--"),
         ("python3", "python", "-"),

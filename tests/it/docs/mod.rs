@@ -3,6 +3,7 @@
 mod commands;
 mod gateway;
 mod links;
+mod openapi;
 mod reference;
 
 use std::collections::BTreeSet;

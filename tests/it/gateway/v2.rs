@@ -505,7 +505,7 @@ fn huge_bodies_are_refused_quickly() {
         }
         all
     };
-    let to = repeat(&|_| "{}".to_owned(), 1_500_000);
+    let to = repeat(&|_| "{\"email\":\"\"}".to_owned(), 1_000_000);
     let names = repeat(&|n| format!("\"{n:x}\":\"\""), 1_200_000);
     let brackets = "[".repeat(1_500_000);
     for (body, reason) in [
@@ -596,6 +596,10 @@ fn wrong_requests_name_the_field() {
             json!({"replyTo": ["a@x.example"]}),
             "replyTo: invalid type: sequence, expected an object",
         ),
+        (
+            json!({"replyTo": {"email": "a@x.example", "name": "N"}}),
+            "the replyTo.name has 1 character",
+        ),
         (json!({"content": null}), "neither html nor text"),
     ] {
         let reply = ask(
@@ -614,6 +618,24 @@ fn wrong_requests_name_the_field() {
     );
     let form = gateway.ask("POST /v2.1/email", &["Content-Type: text/plain"], "{}");
     assert_eq!(form.status, 415);
+}
+
+#[test]
+fn a_reply_to_keeps_its_name() {
+    let gateway = Gateway::start();
+    let more = json!({"replyTo": {"email": "jan@acme.example", "name": "Jan \"J\\\" Żak, CEO"}});
+    let to = [json!({"email": "ann@one.example"})];
+    assert_eq!(ask(&gateway, "POST", "", &message(&to, &more)).status, 200);
+    let sql = "SELECT CAST(head || bytes AS BLOB) FROM message JOIN body ON body.id = body";
+    let bytes: Vec<u8> = (gateway.store())
+        .query_row(sql, [], |row| row.get(0))
+        .expect("a message");
+    let message = mail_parser::MessageParser::default().parse(&bytes);
+    let message = message.expect("a message");
+    let reply_to = message.reply_to().and_then(|list| list.first());
+    let reply_to = reply_to.expect("an address");
+    assert_eq!(reply_to.name(), Some("Jan \"J\\\" Żak, CEO"));
+    assert_eq!(reply_to.address(), Some("jan@acme.example"));
 }
 
 #[test]
