@@ -140,12 +140,8 @@ impl Page {
         texts.map(|(_, text)| text).collect()
     }
 
-    /// The texts inside a node with their indexes, as [`Self::texts`] has them.
-    pub(crate) fn texts_inside(&self, index: usize) -> impl Iterator<Item = (usize, &str)> {
-        self.texts_in(self.inside(index))
-    }
-
-    fn texts_in(&self, nodes: Range<usize>) -> impl Iterator<Item = (usize, &str)> {
+    /// The texts among some nodes, as [`Self::texts`] has them.
+    pub(crate) fn texts_in(&self, nodes: Range<usize>) -> impl Iterator<Item = (usize, &str)> {
         let texts = self.raw_texts_in(nodes);
         texts.filter(|(index, _)| {
             let parent = self.ancestors(*index).next();

@@ -1,6 +1,7 @@
 //! The link to unsubscribe that readers see in the body.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::{HEADER, MANY, Uris, value};
 use crate::check::context::MessageContext;
@@ -36,9 +37,11 @@ pub(super) fn check(context: &MessageContext<'_>) -> Option<Finding> {
         page,
         context,
         header,
+        is_said: false,
         visibilities: visibilities(page, false),
         blocks: HashMap::new(),
     };
+    links.is_said = says_unsubscribe(&links.text(0..page.nodes.len()));
     match links.find() {
         Ok(()) => None,
         Err(Some(hidden)) => {
@@ -61,6 +64,8 @@ struct Links<'a> {
     context: &'a MessageContext<'a>,
     /// The address in `List-Unsubscribe`.
     header: Option<&'a str>,
+    /// Whether any text of the page is about unsubscribing.
+    is_said: bool,
     visibilities: Vec<Visibility>,
     /// Whether the text of a block, such as a paragraph, is about unsubscribing.
     blocks: HashMap<usize, bool>,
@@ -94,8 +99,7 @@ impl Links<'_> {
         let href = fill(href.trim(), self.context.values);
         self.header.is_some_and(|uri| uri == href)
             || says_unsubscribe(&href)
-            || says_unsubscribe(&self.text(index))
-            || self.is_in_block(index)
+            || self.is_said && (says_unsubscribe(&self.text_of(index)) || self.is_in_block(index))
     }
 
     fn is_in_block(&mut self, index: usize) -> bool {
@@ -112,16 +116,22 @@ impl Links<'_> {
         if let Some(known) = self.blocks.get(&block) {
             return *known;
         }
-        let says = says_unsubscribe(&self.text(block));
+        let says = says_unsubscribe(&self.text_of(block));
         self.blocks.insert(block, says);
         says
     }
 
-    /// The text of an element, with the texts that stand for its images.
-    fn text(&self, index: usize) -> String {
-        let mut text = self.page.text(index);
-        let inside = std::iter::once(index).chain(self.page.inside(index));
-        for element in inside.filter_map(|at| self.page.element(at)) {
+    fn text_of(&self, element: usize) -> String {
+        self.text(element..self.page.nodes[element].end)
+    }
+
+    /// The text in nodes, with the texts that stand for images.
+    fn text(&self, nodes: Range<usize>) -> String {
+        let mut text = String::new();
+        for (_, part) in self.page.texts_in(nodes.clone()) {
+            text.push_str(part);
+        }
+        for element in nodes.filter_map(|at| self.page.element(at)) {
             for name in ["alt", "title", "aria-label"] {
                 if let Some(value) = element.get(name) {
                     text.push(' ');
@@ -134,7 +144,7 @@ impl Links<'_> {
 
     /// Whether a link contains something that readers see.
     fn is_visible(&self, link: usize) -> bool {
-        let texts = self.page.texts_inside(link);
+        let texts = self.page.texts_in(self.page.inside(link));
         let mut shown = texts.filter(|(_, text)| !text.trim().is_empty());
         let is_image = |at: &usize| self.page.element(*at).is_some_and(|it| it.name == "img");
         shown.any(|(at, _)| self.visibilities[at].shows_text())
