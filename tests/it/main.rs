@@ -41,6 +41,7 @@ mod rules;
 mod send;
 mod signals;
 mod smtp;
+mod smtp_postfix;
 mod status;
 mod support;
 mod suppress;

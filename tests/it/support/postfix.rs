@@ -129,6 +129,11 @@ impl Postfix {
             .collect()
     }
 
+    /// How many messages are delivered.
+    pub fn count(&self) -> usize {
+        files(&self.folder.path().join("mail/box/new")).len()
+    }
+
     /// Waits until this many messages are delivered, and returns them.
     #[track_caller]
     pub fn wait_for(&self, messages: usize) -> Vec<Vec<u8>> {
