@@ -111,6 +111,33 @@ impl Campaign {
             .set("pace", "batch", 200)
     }
 
+    pub(crate) fn dialect(self, dialect: &str) -> Self {
+        self.set("api", "dialect", dialect)
+    }
+
+    /// Sends by SMTP, without TLS.
+    pub(crate) fn smtp(self, url: &str) -> Self {
+        self.smtp_as(url, "localhost")
+    }
+
+    /// The same, with this name for the server.
+    pub(crate) fn smtp_as(mut self, url: &str, hello: &str) -> Self {
+        self.table.remove("api");
+        let smtp = [("url", url), ("tls", "none"), ("hello", hello)];
+        let smtp = smtp.map(|(key, value)| (key.to_owned(), value.into()));
+        let smtp = toml::Table::from_iter(smtp);
+        self.table.insert("smtp".to_owned(), smtp.into());
+        self.unset("message", "tags")
+    }
+
+    /// Changes the domain of the recipients.
+    pub(crate) fn recipients_at(self, domain: &str) -> Self {
+        let list = self.dir.path().join("recipients.csv");
+        let csv = fs::read_to_string(&list).expect("the list");
+        fs::write(&list, csv.replace("list.example", domain)).expect("a file");
+        self
+    }
+
     pub(crate) fn rate(self, rates: &[&str]) -> Self {
         let rates: Vec<toml::Value> = rates.iter().map(|rate| (*rate).into()).collect();
         self.set("pace", "rate", rates)

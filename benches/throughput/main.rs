@@ -1,13 +1,23 @@
 //! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: compares `mailrun send` with the ceiling, which
 //! is the same HTTP client posting one ready body over and over, without a ledger. Sender and server share
-//! this machine. The parts are newsletter, attachment, same, preflight, million, latency, pace and start.
+//! this machine. The parts are newsletter, dialects, postfix, attachment, same, preflight, million, latency, pace
+//! and start.
 //! Ratios are measured in alternating rounds and reported as medians.
 
 mod campaigns;
 mod ceiling;
+mod postfix;
 mod preflight;
 mod process;
 mod sink;
+mod smtp_sink;
+#[path = "../../tests/it/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the tests use more of the shared set-up"
+)]
+mod support;
 
 use std::time::Duration;
 
@@ -15,6 +25,7 @@ use campaigns::Campaign;
 use ceiling::ceiling;
 use process::{Sent, send};
 use sink::Sink;
+use smtp_sink::SmtpSink;
 
 type Part = fn(f64);
 
@@ -27,8 +38,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let scale = args.iter().position(|arg| arg == "--scale");
     let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 10] = [
         ("newsletter", newsletter),
+        ("dialects", dialects),
+        ("postfix", postfix_part),
         ("attachment", attachment),
         ("same", same),
         ("preflight", preflight_part),
@@ -113,6 +126,38 @@ fn newsletter(scale: f64) {
             Campaign::newsletter(&sink.url, rows, concurrency)
         });
     }
+}
+
+/// The same newsletter in the form dialect, in v2 and by SMTP, in alternating rounds.
+fn dialects(scale: f64) {
+    const CONNECTIONS: u32 = 64;
+    let rows = scaled(50_000, scale);
+    let sink = Sink::start(Duration::ZERO);
+    let smtp = SmtpSink::start();
+    let (mut v2, mut by_smtp) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let newsletter = || Campaign::newsletter(&sink.url, rows, CONNECTIONS);
+        let rate = |name: &str, campaign: Campaign| {
+            println!("{name}:");
+            let sent = send(campaign.path());
+            show(&sent, rows);
+            rows as f64 / sent.sent.as_secs_f64()
+        };
+        let form = rate("new_sendmail", newsletter().dialect("new_sendmail"));
+        v2.push(rate("v2", newsletter().dialect("v2")) / form);
+        by_smtp.push(rate("smtp", newsletter().smtp(&smtp.url)) / form);
+    }
+    assert_eq!(sink.taken(), 2 * rows * ROUNDS as u64, "the sink took all");
+    assert_eq!(smtp.taken(), rows * ROUNDS as u64, "the sink took all");
+    println!(
+        "medians of {ROUNDS}: v2 {:.2} and smtp {:.2} of new_sendmail",
+        median(v2),
+        median(by_smtp)
+    );
+}
+
+fn postfix_part(scale: f64) {
+    postfix::against_smtplib(scaled(10_000, scale));
 }
 
 fn attachment(scale: f64) {

@@ -103,7 +103,10 @@ fn serve(mut stream: TcpStream, state: &State, wait: Duration) -> Option<()> {
             let mut arrivals = arrivals.lock().expect("no panic while locked");
             arrivals.push(Instant::now());
         }
-        let recipients = answer_to(body, &mut answer);
+        let recipients = match body.first() {
+            Some(b'{') => answer_to_json(body, &mut answer),
+            _ => answer_to(body, &mut answer),
+        };
         if !wait.is_zero() {
             thread::sleep(wait);
         }
@@ -163,4 +166,37 @@ fn answer_to(body: &[u8], answer: &mut Vec<u8>) -> u64 {
     .expect("memory");
     answer.extend_from_slice(&json);
     recipients
+}
+
+/// The same for the JSON of v2, whose first addresses after `"to"` are the recipients'.
+fn answer_to_json(body: &[u8], answer: &mut Vec<u8>) -> u64 {
+    let end = find(body, b"],\"content\"").expect("a content after the recipients");
+    let mut rest = &body[find(body, b"\"to\":[").expect("recipients")..end];
+    let mut json = br#"{"meta":{"status":200},"errors":[],"data":["#.to_vec();
+    let mut recipients = 0;
+    while let Some(at) = find(rest, b"\"email\":\"") {
+        rest = &rest[at + 9..];
+        let address = rest.split(|byte| *byte == b'"').next().unwrap_or_default();
+        if recipients > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(br#"{"to":{"messageId":"id@sink","email":""#);
+        json.extend_from_slice(address);
+        json.extend_from_slice(b"\"}}");
+        recipients += 1;
+    }
+    json.extend_from_slice(b"]}");
+    answer.clear();
+    write!(
+        answer,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        json.len()
+    )
+    .expect("memory");
+    answer.extend_from_slice(&json);
+    recipients
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
 }
