@@ -32,6 +32,7 @@ fn engine(campaign: &Campaign) -> Engine {
         header: &HEADER.map(str::to_owned),
         started: Timestamp::UNIX_EPOCH,
         id_prefix: "00",
+        verp_key: [0; 32],
         test_to: None,
     });
     engine.expect("an engine")

@@ -64,6 +64,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
+        verp_key: [0; 32],
         test_to: None,
     });
     let engine = engine.expect("an engine");

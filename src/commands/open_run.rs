@@ -6,7 +6,7 @@ use super::failure::Failure;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::ledger::{Ledger, LedgerError, Run};
-use crate::render::{Engine, Inputs};
+use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::run::{Folder, Lock};
 
 pub(super) struct OpenRun {
@@ -88,6 +88,25 @@ pub(super) fn engine_of(
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
+        verp_key: verp_key(campaign, folder)?,
         test_to: test_to.as_ref(),
     })?)
+}
+
+fn verp_key(campaign: &Campaign, folder: &Folder) -> Result<[u8; KEY_LENGTH], Failure> {
+    match &campaign.message.return_path {
+        Some(return_path) if has_token(return_path.get_ref()) => folder
+            .verp_key()
+            .map_err(|error| no_verp_key(folder, &error)),
+        _ => Ok([0; KEY_LENGTH]),
+    }
+}
+
+/// The key of the return paths can't be read or written.
+pub(super) fn no_verp_key(folder: &Folder, error: &std::io::Error) -> Failure {
+    let message = format!(
+        "can't use the key for `{{{{ verp }}}}` in {}: {error}",
+        folder.path().display()
+    );
+    Failure::new("io", message)
 }

@@ -10,6 +10,7 @@ use rand::RngExt;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::open_run::no_verp_key;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
 use crate::ledger::{Ledger, LedgerError, Planner, Run, Status, StatusCounts, Target};
 use crate::recipients::{ReadError, RecipientReader, RowFault};
-use crate::render::{Engine, Inputs};
+use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::report;
 use crate::run::{self, Folder, OtherRun, Plan, PlanError, PlanInputs, PlanProgress};
 
@@ -96,6 +97,13 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         run::freeze(campaign, &options.folder.frozen())?;
     }
     let frozen = options.folder.frozen();
+    let verp_key = match &campaign.message.return_path {
+        Some(return_path) if has_token(return_path.get_ref()) => options
+            .folder
+            .make_verp_key()
+            .map_err(|error| no_verp_key(options.folder, &error))?,
+        _ => [0; KEY_LENGTH],
+    };
     let engine = Engine::new(&Inputs {
         campaign,
         dir: if options.freeze {
@@ -107,6 +115,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
+        verp_key,
         test_to: options.test_to,
     })?;
     let ledger = options.folder.ledger();

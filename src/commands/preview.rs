@@ -43,6 +43,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
+        verp_key: [0; 32],
         test_to: None,
     })?;
     let checker = Checker::new(&check::CheckerInputs {

@@ -7,6 +7,7 @@ use tera::{Context, Tera};
 use super::constants::Names;
 use super::explain::Sources;
 use super::limited_output;
+use super::verp::with_placeholder;
 use crate::address::Address;
 use crate::campaign::{Campaign, Text, is_template};
 use crate::file_name::composed;
@@ -75,6 +76,11 @@ impl FieldCompiler<'_> {
         }
     }
 
+    fn return_path(&mut self, text: &Text) -> MessageField {
+        let text = Text::new(text.span(), with_placeholder(text.get_ref()));
+        self.field("return_path", &text)
+    }
+
     fn optional(&mut self, key: &str, text: Option<&Text>) -> Option<MessageField> {
         text.map(|text| self.field(key, text))
     }
@@ -95,7 +101,10 @@ impl FieldCompiler<'_> {
             html: self.file("html", message.html.as_ref()),
             text: self.file("text", message.text.as_ref()),
             reply_to: self.optional("reply_to", message.reply_to.as_ref()),
-            return_path: self.optional("return_path", message.return_path.as_ref()),
+            return_path: message
+                .return_path
+                .as_ref()
+                .map(|text| self.return_path(text)),
             cc: self.optional("cc", message.cc.as_ref()),
             cc_name: self.optional("cc_name", message.cc_name.as_ref()),
             bcc: self.optional("bcc", message.bcc.as_ref()),

@@ -23,6 +23,7 @@ mod templates;
 mod tests;
 mod value_spans;
 mod variables;
+mod verp;
 
 pub use attachments::Recorded;
 pub use engine::{Engine, Inputs};
@@ -30,6 +31,7 @@ pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
 pub use row::{Prepared, Row};
+pub(crate) use verp::{KEY_LENGTH, has_token};
 
 /// HTML that can't be processed.
 #[derive(Debug, thiserror::Error)]

@@ -60,6 +60,7 @@ fn engine_in(dir: &Path, campaign: &str, header: &[&str]) -> Engine {
         header: &header,
         started: Timestamp::UNIX_EPOCH,
         id_prefix: "00",
+        verp_key: [0; 32],
         test_to: None,
     });
     engine.expect("an engine")

@@ -109,6 +109,26 @@ impl Folder {
         self.0.join("frozen")
     }
 
+    /// Makes the key that signs the return paths of the run.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub(crate) fn make_verp_key(&self) -> io::Result<[u8; 32]> {
+        let key: [u8; 32] = rand::random();
+        write_durably(&self.0.join(VERP_KEY), &key)?;
+        Ok(key)
+    }
+
+    /// The key that signs the return paths of the run.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub(crate) fn verp_key(&self) -> io::Result<[u8; 32]> {
+        let key = fs::read(self.0.join(VERP_KEY))?;
+        key.try_into()
+            .map_err(|_| io::Error::other(format!("{VERP_KEY} is damaged")))
+    }
+
     /// The messages of a local run.
     pub(crate) fn outbox(&self) -> PathBuf {
         self.0.join("outbox")
@@ -136,6 +156,9 @@ impl Folder {
         }
     }
 }
+
+/// The file with the key of `{{ verp }}`.
+const VERP_KEY: &str = "verp.key";
 
 /// Whether a run was begun here. This includes a run that ended before it had a ledger: `resume` has
 /// to report it, and must not choose an older run.

@@ -595,3 +595,44 @@ fn command(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     assert!(output.status.success(), "{program} {arguments:?}");
     output.stdout
 }
+
+#[test]
+fn each_message_can_have_a_return_path_of_its_own() {
+    let server = FakeSmtp::start();
+    let campaign = campaign(&server)
+        .set("message.return_path", "bounces+{{ verp }}@sender.example")
+        .set("pace.concurrency", 1);
+    let run = Run::send(campaign.path())
+        .args(["--limit", "2"])
+        .run()
+        .code(5)
+        .run_dir();
+    Run::on("resume", &run).run().code(0);
+    let results = Results::of(&run);
+    let from: Vec<_> = server.taken().into_iter().map(|taken| taken.from).collect();
+    for (row, from) in results.rows.iter().zip(&from) {
+        let token = from.strip_prefix("bounces+").expect("the prefix");
+        let token = token.strip_suffix("@sender.example").expect("the domain");
+        let parts: Vec<_> = token.split('-').collect();
+        let [run, number, mac] = parts.as_slice() else {
+            panic!("{token}")
+        };
+        assert!(
+            row["message_id"].starts_with(&format!("{run}.{number}@")),
+            "{row:?}"
+        );
+        assert_eq!((&row["row"][..], mac.len()), (*number, 16));
+    }
+    let macs: std::collections::BTreeSet<_> =
+        from.iter().map(|from| &from[from.len() - 31..]).collect();
+    assert_eq!(macs.len(), 3);
+    // The signature depends on the run's key.
+    let key = std::fs::read(run.join("verp.key")).expect("the key");
+    assert_eq!(key.len(), 32);
+    let other = Run::send(campaign.path())
+        .arg("--again")
+        .run()
+        .code(0)
+        .run_dir();
+    assert_ne!(std::fs::read(other.join("verp.key")).expect("the key"), key);
+}

@@ -60,6 +60,7 @@ impl LoadedCampaign {
             header: &rows.header,
             started,
             id_prefix: ID_PREFIX,
+            verp_key: [0; 32],
             test_to: None,
         })?;
         let loaded = Self {

@@ -55,7 +55,8 @@ impl Engine {
             html: bodies.as_ref().map(|made| Arc::clone(&made.bodies.html)),
             text,
             reply_to: address(&self.fields.reply_to)?,
-            return_path: address(&self.fields.return_path)?,
+            return_path: address(&self.fields.return_path)?
+                .map(|address| self.verp.address(address, row)),
             cc: copy(&self.fields.cc, &self.fields.cc_name)?,
             bcc: copy(&self.fields.bcc, &self.fields.bcc_name)?,
             headers: self.headers(&variables)?,

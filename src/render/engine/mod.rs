@@ -21,6 +21,7 @@ use super::renderer::{Constants, Renderer};
 use super::row::{Prepared, Row};
 use super::templates::load_templates;
 use super::variables;
+use super::verp::Verp;
 use crate::address::{Address, Mailbox};
 use crate::api::WireFormat;
 use crate::campaign::Campaign;
@@ -40,6 +41,8 @@ pub struct Inputs<'a> {
     pub started: Timestamp,
     /// The start of the run's message IDs, for dialects in which the sender chooses them.
     pub id_prefix: &'a str,
+    /// The key that signs return paths with `{{ verp }}`.
+    pub verp_key: [u8; 32],
     /// The one recipient of all messages, in a test.
     pub test_to: Option<&'a Address>,
 }
@@ -56,6 +59,7 @@ pub struct Engine {
     format: &'static dyn WireFormat,
     smtp_account: Arc<str>,
     id_prefix: String,
+    verp: Verp,
     test_to: Option<Address>,
     used_columns: Vec<(usize, String)>,
 }
@@ -113,6 +117,7 @@ impl Engine {
             format: campaign.format(),
             smtp_account: campaign.smtp_account().into(),
             id_prefix: inputs.id_prefix.to_owned(),
+            verp: Verp::new(inputs.verp_key, inputs.id_prefix),
             test_to: inputs.test_to.cloned(),
             sources,
             fields,

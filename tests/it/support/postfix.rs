@@ -134,6 +134,20 @@ impl Postfix {
         files(&self.folder.path().join("mail/box/new")).len()
     }
 
+    /// The recipients of the delivered messages.
+    pub fn recipients(&self) -> Vec<String> {
+        let paths = files(&self.folder.path().join("mail/box/new"));
+        let recipient = |path: &PathBuf| {
+            let message = fs::read(path).expect("a message");
+            let text = String::from_utf8_lossy(&message);
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Delivered-To: "));
+            line.expect("Postfix writes it").to_owned()
+        };
+        paths.iter().map(recipient).collect()
+    }
+
     /// Waits until this many messages are delivered, and returns them.
     #[track_caller]
     pub fn wait_for(&self, messages: usize) -> Vec<Vec<u8>> {
