@@ -135,7 +135,8 @@ pub async fn serve_with_smtp(
 }
 
 /// Receives messages by SMTP, and nothing else, until `shutdown` completes. With a login in `setup`,
-/// clients must log in with it. In an outbox, each recipient of the envelope gets a file.
+/// clients must log in with it. In an outbox, each recipient of the envelope gets a file. The account of
+/// messages is `smtp`, unless they name another in their header `X-Mailrun-Account`.
 ///
 /// # Errors
 /// As [`serve`].
@@ -149,7 +150,7 @@ pub async fn serve_smtp(
     let smtp = SmtpSetup {
         listener,
         certificate: None,
-        account: None,
+        account: Some(smtp::DEFAULT_ACCOUNT.to_owned()),
     };
     smtp::serve(gateway, limits, smtp, shutdown).await
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders};
 use serde::Serialize;
 
+use super::safe_parse;
 use crate::clock::Clock;
 use crate::frame;
 
@@ -33,7 +34,7 @@ pub(crate) struct MailFile {
 
 impl<'a> Mail<'a> {
     pub(crate) fn parse(raw: &'a [u8]) -> Option<Self> {
-        MessageParser::default().parse(raw).map(Self)
+        safe_parse::parse(raw).map(Self)
     }
 
     pub(crate) fn html(&self) -> Option<&str> {
@@ -119,6 +120,12 @@ impl<'a> Mail<'a> {
 
     pub(crate) fn message(&self) -> &Message<'a> {
         &self.0
+    }
+}
+
+impl Drop for Mail<'_> {
+    fn drop(&mut self) {
+        safe_parse::dismantle(std::mem::take(&mut self.0));
     }
 }
 

@@ -13,6 +13,7 @@ mod login;
 mod login_guesses;
 mod mail;
 mod response;
+mod safe_parse;
 mod search_term;
 mod security_headers;
 mod server;

@@ -1,5 +1,6 @@
 //! Messages that arrive complete, with an envelope, instead of as fields of a request.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use serde_json::json;
@@ -44,6 +45,7 @@ impl ReceivedMail {
     ) -> CapturedMail {
         let at = gateway.composer.now();
         let described = mail.map(described).unwrap_or_default();
+        let mut names = mail.map(names_in_headers).unwrap_or_default();
         let mut fields = vec![["mail_from", &self.envelope_from].map(str::to_owned)];
         let mut messages = Vec::with_capacity(self.recipients.len());
         for recipient in self.recipients {
@@ -57,8 +59,8 @@ impl ReceivedMail {
                     uid: gateway.composer.uid(at),
                     account: self.account.clone(),
                     envelope_from: self.envelope_from.clone(),
-                    to_name: mail
-                        .and_then(|mail| name_in_headers(mail, &recipient.text))
+                    to_name: names
+                        .remove(&recipient.text.to_ascii_lowercase())
                         .unwrap_or_default(),
                     to_address: recipient.text,
                     created_at: at,
@@ -126,16 +128,14 @@ pub(in crate::gateway) fn described(mail: &Mail<'_>) -> NewMessage {
     }
 }
 
-/// The name that the headers give a recipient.
-fn name_in_headers(mail: &Mail<'_>, address: &str) -> Option<String> {
+/// The names of recipients in the headers, by the address in lower case.
+fn names_in_headers(mail: &Mail<'_>) -> HashMap<String, String> {
     let message = mail.message();
     let lists = [message.to(), message.cc()];
     let mailboxes = lists.into_iter().flatten().flat_map(|list| list.iter());
-    let is_recipient = |mailbox: &&mail_parser::Addr<'_>| {
-        mailbox
-            .address()
-            .is_some_and(|other| other.eq_ignore_ascii_case(address))
-    };
-    let mut named = mailboxes.filter(is_recipient);
-    named.find_map(|mailbox| mailbox.name().map(str::to_owned))
+    let named = mailboxes.filter_map(|mailbox| {
+        let address = mailbox.address()?.to_ascii_lowercase();
+        Some((address, mailbox.name()?.to_owned()))
+    });
+    named.collect()
 }

@@ -11,7 +11,6 @@ use memchr::memchr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::SmtpServer;
 use super::auth::Credentials;
 use super::data::{DataError, DataReader};
 use super::envelope::{Envelope, EnvelopeAddress};
@@ -20,11 +19,10 @@ use super::receive::{IncomingMessage, NotStored};
 use super::reply::Reply;
 use super::session::{MAX_LINE, Session, Step};
 use super::stream::Stream;
+use super::{DEFAULT_ACCOUNT, SmtpServer};
 use crate::gateway::chaos::Chaos;
 use crate::web::{LoginError, Stopping, close_gracefully};
 
-/// The account of messages from clients without a login.
-const DEFAULT_ACCOUNT: &str = "smtp";
 /// Each of these adds a second to the time limit of a message, as for request bodies.
 const BYTES_PER_SECOND: usize = 64 * 1024;
 /// The most bytes of replies that wait until the client has sent what it pipelines.

@@ -38,6 +38,8 @@ use crate::web::{Acceptor, ConnectionLimits, ConnectionObserver, Protocol, Stopp
 
 pub use self::tls::{Certificate, CertificateError};
 
+/// The account of messages from clients without a login.
+pub(super) const DEFAULT_ACCOUNT: &str = "smtp";
 /// The largest message in bytes: one of the API's maximum, with its headers and the line breaks in base64.
 const MAX_MESSAGE: usize = MAX_SIZE + 1_000_000;
 

@@ -190,6 +190,41 @@ fn programs_in_the_page_for_clients_run() {
 }
 
 #[test]
+fn programs_in_the_page_about_the_gateway_send_by_smtp() {
+    let gateway = Gateway::with_smtp("", &[]);
+    let page = page("docs/gateway.md");
+    let for_gateway = |text: &str| {
+        let port = gateway.smtp().port().to_string();
+        assert!(text.contains("1025"), "{text}");
+        text.replace("1025", &port)
+    };
+    let commands = blocks(&page, "text");
+    let curl = commands.iter().find(|text| text.starts_with("curl "));
+    let curl = for_gateway(curl.expect("curl is called"));
+    let [python] = &blocks(&page, "python")[..] else {
+        panic!("a program in Python")
+    };
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("message.eml"), "Subject: S\r\n\r\n").expect("a file");
+    if real_part("curl", has_program("curl")) {
+        let curl = format!("cd '{}' && {curl}", folder.path().display());
+        client("sh", &["-s"], &curl);
+        assert_eq!(gateway.stored_messages()[0].0, "jan@example.com");
+    }
+    if real_part("python3", has_program("python3")) {
+        let before = gateway.stored_messages().len();
+        client("python3", &["-"], &for_gateway(python));
+        assert_eq!(gateway.stored_messages().len(), before + 1);
+    }
+    let settings = blocks(&page, "toml");
+    let settings = settings.iter().find(|text| text.starts_with("[smtp]"));
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, settings.expect("the settings")).expect("a file");
+    let config = mailrun::gateway::config::Config::load(&file);
+    assert!(config.is_ok(), "{config:?}");
+}
+
+#[test]
 fn examples_exit_with_the_documented_code() {
     let api = FakeApi::taking_all();
     let mut examples = 0;

@@ -12,6 +12,7 @@ mod messages;
 mod shapes;
 mod smtp;
 mod smtp_clients;
+mod smtp_kills;
 mod smtp_limits;
 mod smtp_outbox;
 mod v2;

@@ -152,3 +152,23 @@ fn a_message_is_refused_if_it_cannot_be_stored() {
     client.send(with_dots(SMALL)).expect("250 2.0.0");
     assert_eq!(stored(&gateway).len(), 1);
 }
+
+#[test]
+fn messages_in_messages_do_not_exhaust_the_stack() {
+    let gateway = Gateway::with_smtp("", &[]);
+    let mut client = SmtpClient::connect(gateway.smtp());
+    for levels in [4_000, 40_000] {
+        let level = "Content-Type: message/rfc822\r\n\r\n";
+        let nested = format!("Subject: {levels}\r\n{}", level.repeat(levels));
+        client.begin("a@acme.example", &["jan@example.com"]);
+        client.send(with_dots(nested.as_bytes())).expect("250");
+    }
+    let list = gateway.ask("GET /inbox/messages", &[], "").json();
+    let messages = list["messages"].as_array().expect("a list");
+    assert_eq!(messages.len(), 2);
+    for message in messages {
+        let uid = message["uid"].as_str().expect("an ID");
+        let shown = gateway.ask(&format!("GET /inbox/m/{uid}"), &[], "");
+        assert_eq!(shown.status, 200, "{}", shown.body);
+    }
+}

@@ -90,7 +90,7 @@ fn each_recipient_gets_a_file_with_the_headers_of_an_outbox() {
     let envelope = |to: &str| {
         format!(
             "X-Mailrun-Envelope-From: b+1@acme.example\r\nX-Mailrun-Envelope-To: {to}\r\n\
-             X-Mailrun-Account: key\r\n"
+             X-Mailrun-Account: smtp\r\n"
         )
     };
     let file = |to| [envelope(to).as_bytes(), message].concat();
