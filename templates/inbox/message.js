@@ -248,12 +248,13 @@ function files(message) {
 }
 
 function request({ req_id, endpoint, at, remote, fields }) {
+  const received = { email: "POST /v2.1/email", smtp: "SMTP" }[endpoint] ?? `POST /api/${endpoint}`;
   const find = el("button", { type: "button", class: "tag", title: "Show all messages of this request", onclick: () => set({ q: `request:${req_id}` }, true) }, req_id);
   const line = ([name, value]) => el("tr", {}, el("th", { scope: "row" }, bdi(name)), el("td", {}, el("pre", {}, truncate(value))));
   return el(
     "div",
     {},
-    el("p", { class: "made" }, el("code", {}, `POST /${endpoint === "email" ? "v2.1" : "api"}/${endpoint}`), ` ${longTime(at)}`, remote ? ` from ${remote}` : "", " ", find),
+    el("p", { class: "made" }, el("code", {}, received), ` ${longTime(at)}`, remote ? ` from ${remote}` : "", " ", find),
     el("table", {}, el("tbody", {}, ...fields.map(line))),
   );
 }
