@@ -113,7 +113,8 @@ impl Connection {
     async fn perform(&mut self, step: Step) -> Result<(), End> {
         match step {
             Step::Reply(reply) => self.reply(&reply),
-            Step::Close(reply) => return Err(self.close(&reply)),
+            Step::RefuseData(reply) if self.input.is_empty() => self.reply(&reply),
+            Step::Close(reply) | Step::RefuseData(reply) => return Err(self.close(&reply)),
             Step::CheckLogin(credentials) => {
                 let result = self.check_login(credentials).await;
                 match self.session.login_checked(result) {

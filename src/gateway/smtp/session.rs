@@ -45,6 +45,8 @@ pub(super) enum Step {
     CheckLogin(Credentials),
     /// Replies, and then starts TLS.
     StartTls(Reply),
+    /// Replies that there will be no message. Bytes that have arrived already are a message, not commands.
+    RefuseData(Reply),
     /// Replies, and then reads the message.
     ReadMessage(Envelope, Reply),
 }
@@ -136,7 +138,7 @@ impl Session {
             }
             Request::Mail { from } => self.mail(&from),
             Request::Rcpt { to } => self.rcpt(&to, refusal),
-            Request::Data => self.data(),
+            Request::Data => Ok(self.data()),
             Request::Auth {
                 mechanism,
                 initial_response,
@@ -328,17 +330,17 @@ impl Session {
         }
     }
 
-    fn data(&mut self) -> Outcome {
+    fn data(&mut self) -> Step {
         match self.envelope.take() {
             Some(envelope) if !envelope.to.is_empty() => {
                 let reply = Reply::plain(354, "End the message with a dot on a line of its own");
-                Ok(Step::ReadMessage(envelope, reply))
+                Step::ReadMessage(envelope, reply)
             }
             Some(envelope) => {
                 self.envelope = Some(envelope);
-                Err(Reply::new(554, "5.5.1", "No valid recipients"))
+                Step::RefuseData(Reply::new(554, "5.5.1", "No valid recipients"))
             }
-            None => Err(bad_sequence("Send MAIL first")),
+            None => Step::RefuseData(bad_sequence("Send MAIL first")),
         }
     }
 }
@@ -413,7 +415,7 @@ mod tests {
         };
         let step = session.line(format!("{line}\r\n").as_bytes(), &refusal);
         let (prefix, reply) = match step {
-            Step::Reply(reply) => ("", reply),
+            Step::Reply(reply) | Step::RefuseData(reply) => ("", reply),
             Step::Close(reply) => ("close ", reply),
             Step::CheckLogin(credentials) => {
                 let joined = String::from_utf8(credentials.joined()).expect("text");

@@ -157,6 +157,20 @@ fn pipelined_commands_are_answered_in_order() {
 }
 
 #[test]
+fn a_message_behind_a_refused_data_is_not_read_as_commands() {
+    let gateway = Gateway::with_smtp("", &[]);
+    let mut client = SmtpClient::connect(gateway.smtp());
+    client.say("EHLO client.example", "250");
+    client.send(
+        "MAIL FROM:<a@acme.example>\r\nRCPT TO:<wrong>\r\nDATA\r\nRCPT TO:<ewa@example.com>\r\n",
+    );
+    for start in ["250", "553", "554 5.5.1"] {
+        client.expect(start);
+    }
+    assert!(client.ends());
+}
+
+#[test]
 fn bytes_may_arrive_one_by_one() {
     let gateway = Gateway::with_smtp("", &[]);
     let mut client = SmtpClient::connect(gateway.smtp());
