@@ -1,7 +1,6 @@
 //! Messages from templates: `sendmail_templates` fills placeholders for each recipient, and v2.1's `email` fills
 //! [Twig's templates](twig). `add_template` and `email/template` store templates.
 
-mod expression;
 pub(super) mod stored;
 mod twig;
 
@@ -12,8 +11,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 
-use self::expression::{FillError, Steps, Values};
-use self::twig::Template;
+use self::twig::{Deadline, FillError, Template, Values};
 use super::Gateway;
 use super::capture::{CapturedRequest, capture};
 use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
@@ -26,8 +24,6 @@ use crate::api::{
     fill, form,
 };
 
-/// How many steps may be taken to fill the templates of a JSON request: about a second.
-const MAX_STEPS: u64 = 20_000_000;
 /// The maximum size in bytes of HTML, text and attachments of all different messages of a request
 /// together. All of them are in memory before they are stored.
 const MAX_TOTAL: usize = 8 * MAX_SIZE;
@@ -97,7 +93,7 @@ pub(super) fn prepare_v2(
         parse(Part::Html)?,
         parse(Part::Text)?,
     ];
-    let mut steps = Steps::new(MAX_STEPS);
+    let deadline = Deadline::new();
     let request = TemplatedRequest {
         endpoint: MessageEndpoint::V2,
         path: MessageEndpoint::V2.path(),
@@ -115,10 +111,11 @@ pub(super) fn prepare_v2(
             global: &posted.global,
             own: vars,
         };
-        let filled = template.fill(&values, max, &mut steps);
+        let filled = template.fill(&values, max, &deadline);
         filled.map_err(|error| match error {
             FillError::TooLong => Refusal::too_large(),
-            FillError::TooManySteps => {
+            FillError::Invalid(message) => Refusal::invalid(message),
+            FillError::TooSlow => {
                 let message =
                     "Filling the templates takes too long. Send the messages in several requests";
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)

@@ -312,7 +312,7 @@ fn templates_are_stored_listed_used_and_deleted() {
         (json!({"smtpAccount": "a"}), "the html is missing"),
         (
             json!({"smtpAccount": "a", "html": "\n{{ a"}),
-            "html, line 2: a tag is not closed",
+            "html, line 2: a tag, a comment or a text in it is not closed",
         ),
         (
             json!({"smtpAccount": "a", "text": "{% include 'x' %}"}),
