@@ -238,7 +238,9 @@ mod tests {
             "[".repeat(50_000),
             "]".repeat(50_000)
         );
-        assert_eq!(json_to_fields(deep.as_bytes(), &[]), r#"[["a","1"]]"#);
+        let fields = json_to_fields(deep.as_bytes(), &[]);
+        assert!(fields.starts_with(r#"[["a","1"],["b[0][0]"#), "{fields}");
+        assert!(fields.len() < 1000, "{fields}");
         let many = format!("{{\"a\": [{}]}}", vec!["0"; 50_000].join(","));
         let fields = json_to_fields(many.as_bytes(), &[]);
         assert!(fields.ends_with(r#"["a[9999]","0"],["…",""]]"#));
