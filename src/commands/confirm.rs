@@ -34,6 +34,18 @@ pub(super) fn confirm(
     }
 }
 
+/// Asks a question on standard input, which must be a terminal.
+///
+/// # Errors
+/// If the terminal can't be read.
+pub(super) fn ask(question: &str) -> Result<String, Failure> {
+    let mut line = String::new();
+    output::question(question);
+    let read = io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| (PathBuf::from("the terminal"), error))?;
+    Ok(line)
+}
+
 pub(super) fn can_ask(input_is_data: bool) -> bool {
     io::stdin().is_terminal() || input_is_data && File::open("/dev/tty").is_ok()
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use super::confirm::{ask, can_ask};
 use super::failure::Failure;
 use super::output;
-use crate::api::{self, Dialect, FormDialect};
+use crate::api::{self, Dialect, FormDialect, V2};
 use crate::cli::InitArgs;
 use crate::exit_code::ExitCode;
 
@@ -28,22 +29,62 @@ const SMTP: &str = include_str!("../../templates/starter-smtp.toml");
 /// What the starter has for the API only.
 const TAGS: &str = "# For the statistics in the panel.\ntags = [\"letter\"]\n";
 
-/// The starter's `campaign.toml` for a way of sending.
-fn campaign_toml(starter: &str, args: &InitArgs) -> String {
-    let sender = FormDialect::Sendmail;
-    if args.smtp {
-        let (start, rest) = starter.split_once("[api]\n").unwrap_or((starter, ""));
-        let (_, end) = rest.split_once("\n\n").unwrap_or(("", rest));
-        return format!("{start}{SMTP}\n{}", end.replace(TAGS, ""));
+/// The question on a terminal, unless an option answers it.
+const QUESTION: &str = "Which account do you have?
+  1  EmailLabs, old panel
+  2  EmailLabs, new panel, or MessageFlow or Redlink
+  3  another provider or mail server (SMTP)
+Number [1]: ";
+
+/// How the new campaign sends.
+#[derive(Clone, Copy)]
+enum Way {
+    Api(&'static dyn Dialect),
+    Smtp,
+}
+
+impl Way {
+    /// # Errors
+    /// If the terminal can't be read, or the answer is none of the numbers.
+    fn choose(args: &InitArgs) -> Result<Self, Failure> {
+        if args.smtp {
+            return Ok(Self::Smtp);
+        }
+        let old = Self::Api(&FormDialect::Sendmail);
+        if let Some(dialect) = args.dialect.and_then(api::dialect) {
+            return Ok(Self::Api(dialect));
+        }
+        if !can_ask(false) {
+            return Ok(old);
+        }
+        match ask(QUESTION)?.trim() {
+            "" | "1" => Ok(old),
+            "2" => Ok(Self::Api(&V2)),
+            "3" => Ok(Self::Smtp),
+            _ => Err(Failure::with_help(
+                "no-account",
+                "the answer must be 1, 2 or 3",
+                "nothing was created; run the command again",
+            )),
+        }
     }
-    match args.dialect.and_then(api::dialect) {
-        Some(dialect) => starter
-            .replace(sender.default_url(), dialect.default_url())
-            .replace(
-                "dialect = \"sendmail\"",
-                &format!("dialect = \"{}\"", dialect.name()),
-            ),
-        None => starter.to_owned(),
+
+    /// The starter's `campaign.toml`.
+    fn campaign_toml(self, starter: &str) -> String {
+        let default = FormDialect::Sendmail;
+        match self {
+            Self::Smtp => {
+                let (start, rest) = starter.split_once("[api]\n").unwrap_or((starter, ""));
+                let (_, end) = rest.split_once("\n\n").unwrap_or(("", rest));
+                format!("{start}{SMTP}\n{}", end.replace(TAGS, ""))
+            }
+            Self::Api(dialect) => starter
+                .replace(default.default_url(), dialect.default_url())
+                .replace(
+                    "dialect = \"sendmail\"",
+                    &format!("dialect = \"{}\"", dialect.name()),
+                ),
+        }
     }
 }
 
@@ -55,11 +96,12 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
             "choose a new or empty folder",
         ));
     }
+    let way = Way::choose(args)?;
     for (name, content) in STARTER {
         let path = args.dir.join(name);
         let written = match name {
             "campaign.toml" => {
-                let text = campaign_toml(&String::from_utf8_lossy(content), args);
+                let text = way.campaign_toml(&String::from_utf8_lossy(content));
                 write(&path, text.as_bytes())
             }
             _ => write(&path, content),

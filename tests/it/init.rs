@@ -68,3 +68,26 @@ fn the_starter_fits_the_way_of_sending() {
     let ran = Run::new("init").args(["x", "--dialect", "v3"]).run();
     ran.code(2).stderr_has("use sendmail, new_sendmail or v2");
 }
+
+#[test]
+fn on_a_terminal_it_asks_for_the_account() {
+    for (answer, line) in [
+        ("\n", "dialect = \"sendmail\""),
+        ("2\n", "dialect = \"v2\""),
+        ("3\n", "[smtp]"),
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("first");
+        let screen = Run::new("init").arg(&folder).on_terminal(answer);
+        assert!(screen.contains("Which account do you have?"), "{screen}");
+        let toml = std::fs::read_to_string(folder.join("campaign.toml")).expect("a file");
+        assert!(toml.contains(line), "{toml}");
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("first");
+    let screen = Run::new("init").arg(&folder).on_terminal("x\n");
+    assert!(screen.contains("the answer must be 1, 2 or 3"), "{screen}");
+    assert!(!folder.exists());
+    let screen = Run::new("init").arg(&folder).arg("--smtp").on_terminal("");
+    assert!(!screen.contains("Which account"), "{screen}");
+}

@@ -72,14 +72,15 @@ pub fn unsteady(seed: u64) -> FakeApi {
     FakeApi::start(move |n, _| {
         let mut rng = StdRng::seed_from_u64(seed ^ ((n as u64) << 32));
         let wait = |rng: &mut StdRng, most| Duration::from_micros(rng.random_range(0..most));
-        match rng.random_range(0..40) {
+        match rng.random_range(0..120) {
+            // Each of them halves the rate, and a busy machine is slow already.
             0 => Reply::too_many(None),
-            1..4 => Reply::Drip {
+            1..12 => Reply::Drip {
                 take: true,
                 every: wait(&mut rng, 200),
             },
-            4..10 => Reply::Take.after(wait(&mut rng, 40_000)),
-            10..16 => Reply::Take,
+            12..30 => Reply::Take.after(wait(&mut rng, 40_000)),
+            30..48 => Reply::Take,
             _ => Reply::Take.after(wait(&mut rng, 8_000)),
         }
     })
