@@ -143,14 +143,14 @@ fn dialects(scale: f64) {
             show(&sent, rows);
             rows as f64 / sent.sent.as_secs_f64()
         };
-        let form = rate("new_sendmail", newsletter().dialect("new_sendmail"));
+        let form = rate("sendmail", newsletter());
         v2.push(rate("v2", newsletter().dialect("v2")) / form);
         by_smtp.push(rate("smtp", newsletter().smtp(&smtp.url)) / form);
     }
     assert_eq!(sink.taken(), 2 * rows * ROUNDS as u64, "the sink took all");
     assert_eq!(smtp.taken(), rows * ROUNDS as u64, "the sink took all");
     println!(
-        "medians of {ROUNDS}: v2 {:.2} and smtp {:.2} of new_sendmail",
+        "medians of {ROUNDS}: v2 {:.2} and smtp {:.2} of sendmail",
         median(v2),
         median(by_smtp)
     );
