@@ -7,7 +7,7 @@
 //! For `send --local`, the gateway writes messages into an outbox and does nothing else. The outbox is a
 //! Maildir with one file for each address in `to`. Copies (`cc`, `bcc`) get no file: the file's
 //! `X-Mailrun-Envelope-To` headers name them. With a [`Store`], it is the stand-alone gateway with the
-//! whole API. Both can receive messages [by SMTP](smtp) too.
+//! whole API. Both can receive messages by SMTP too.
 
 mod access_log;
 mod body_memory;
