@@ -51,7 +51,7 @@ pub trait Dialect: WireFormat {
     /// The names and the values of the headers that log in.
     fn login(&self, app_key: &SecretString, secret_key: &SecretString) -> Vec<LoginHeader>;
 
-    /// What an answer means for the recipients of its request.
+    /// Interprets an answer for the recipients of its request.
     fn outcome(&self, reply: &HttpReply, to: &[Posted<'_>], now: Timestamp) -> PostOutcome;
 
     /// The path and the query, below the base URL, that look a message up. `None` if the API chooses the
@@ -61,7 +61,7 @@ pub trait Dialect: WireFormat {
     /// How long the API finds messages, in words, if that is known to be short.
     fn lookup_period(&self) -> Option<&'static str>;
 
-    /// What the answer to a lookup says about the message.
+    /// Interprets the answer to a lookup of this message.
     fn lookup_outcome(&self, reply: &HttpReply, message_id: &str, now: Timestamp) -> LookupOutcome;
 }
 

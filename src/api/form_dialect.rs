@@ -156,7 +156,7 @@ fn recipient(answer: &Answer, to: &Posted<'_>) -> RecipientOutcome {
     }
 }
 
-/// What the server said, in one line: the API's own words if it used any.
+/// The server's message in one line: the API's text if there is one, otherwise the HTTP status.
 fn words(reply: &HttpReply, answer: Option<&Answer>) -> String {
     let Some(answer) = answer else {
         return reply.status_words();

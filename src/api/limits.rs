@@ -96,7 +96,7 @@ impl Request<'_> {
         violations
     }
 
-    /// What no server accepts: missing fields, line breaks in headers, invalid headers and attachments.
+    /// Faults that every server rejects: missing fields, line breaks in headers, invalid headers and attachments.
     pub(crate) fn common_faults(&self) -> Vec<Violation> {
         let mut violations = Vec::new();
         self.check_presence(&mut violations);

@@ -13,4 +13,4 @@ pub(crate) use connection::SmtpConnection;
 pub use connector::Credentials;
 pub(crate) use connector::{Connector, Security, ServerConfig, StartTls};
 pub(crate) use outcome::{ProblemKind, Refusal, ServerProblem, TransactionOutcome};
-pub(crate) use server_url::ServerUrl;
+pub(crate) use server_url::{ServerUrl, is_hello_name};

@@ -76,6 +76,12 @@ impl ServerUrl {
     }
 }
 
+/// Whether a text can be the name that a client sends with EHLO.
+pub(crate) fn is_hello_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    !name.is_empty() && name.len() <= 255 && name.bytes().all(is_allowed)
+}
+
 /// Whether a host is this machine, without asking DNS.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"

@@ -69,7 +69,7 @@ impl V2Answer {
         !self.errors.is_empty() && self.data.is_empty()
     }
 
-    /// What became of a recipient. An address in `data` was accepted, whatever `errors` says; one that an error
+    /// The outcome for one recipient. An address in `data` was accepted, whatever `errors` says; one that an error
     /// of a 207 names was rejected.
     pub(super) fn recipient(&self, to: &Posted<'_>, status: u16) -> RecipientOutcome {
         let accepted = self.data.iter().flat_map(recipients);

@@ -128,7 +128,7 @@ impl Dialect for V2 {
     }
 }
 
-/// What the server said, in one line.
+/// The server's message in one line.
 fn words(reply: &HttpReply, answer: Option<&V2Answer>) -> String {
     let errors = answer.map(V2Answer::error_text).unwrap_or_default();
     match (errors.as_str(), answer) {

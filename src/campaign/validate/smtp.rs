@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::Validator;
 use crate::address::Address;
 use crate::campaign::{DkimSettings, SecretKey, SmtpSettings, file};
-use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls};
+use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls, is_hello_name};
 
 /// RFC 5321 4.5.3.2 asks for five minutes for most replies.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -31,9 +31,8 @@ impl Validator<'_> {
         }
         let security = self.security(&url, smtp.tls.as_ref());
         if let Some(hello) = &smtp.hello {
-            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
             let name = hello.get_ref();
-            if name.is_empty() || name.len() > 255 || !name.bytes().all(is_allowed) {
+            if !is_hello_name(name) {
                 self.bad_value(
                     hello.span(),
                     format!("“{name}” is not a host name"),

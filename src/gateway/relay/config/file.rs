@@ -12,7 +12,7 @@ use super::{AccountConfig, CredentialsSource, PasswordSource};
 use crate::address::Address;
 use crate::finding::Finding;
 use crate::pace::{Rate, RateError};
-use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls};
+use crate::smtp::{Security, ServerConfig, ServerUrl, StartTls, is_hello_name};
 use crate::source::{Source, parse_duration};
 
 const DEFAULT_CONNECTIONS: u32 = 8;
@@ -177,9 +177,8 @@ impl AccountCheck<'_> {
     }
 
     fn hello(&mut self, hello: &Text) {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         let name = hello.get_ref();
-        if name.is_empty() || name.len() > 255 || !name.bytes().all(is_allowed) {
+        if !is_hello_name(name) {
             let message = format!("“{name}” is not a host name");
             let help = "write this machine's name, such as \"mail.acme.example\"";
             self.invalid(hello.span(), message, help);
