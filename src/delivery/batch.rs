@@ -61,7 +61,7 @@ impl Batch {
         };
         let rows = self.rows.into_iter().zip(self.request.to);
         let one = |(row, to): (BatchRow, Recipient)| Self {
-            rows: vec![BatchRow { alone: true, ..row }],
+            rows: vec![row],
             request: message.request(vec![to]),
             message: None,
             lane: self.lane,

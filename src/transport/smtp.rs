@@ -199,3 +199,33 @@ fn code(refusal: &Refusal) -> u16 {
 fn words(refusal: &Refusal) -> String {
     one_line(&format!("{}: {}", refusal.command, refusal.reply))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::RequestBody;
+
+    #[test]
+    fn greylisted_messages_wait_longer_than_others() {
+        let request = PostRequest {
+            to: Vec::new(),
+            sender: Address::parse("a@x.example").expect("an address"),
+            copies: Vec::new(),
+            body: RequestBody::default(),
+        };
+        let wait = |reply: &str| {
+            let refusal = Refusal {
+                command: "RCPT TO",
+                reply: reply.to_owned(),
+            };
+            match meaning(TransactionOutcome::Deferred(refusal), &request) {
+                PostOutcome::NotTaken { blame, wait, .. } => (blame, wait),
+                outcome => panic!("{outcome:?}"),
+            }
+        };
+        assert_eq!(wait("450 4.2.0 later"), (Blame::Request, Some(GREYLISTED)));
+        assert_eq!(wait("451 4.7.1 later"), (Blame::Request, Some(GREYLISTED)));
+        assert_eq!(wait("452 4.3.1 full"), (Blame::Request, None));
+        assert_eq!(wait("421 4.3.2 closing"), (Blame::Server, None));
+    }
+}

@@ -87,7 +87,7 @@ pub const V2_FAULTS: &[Fault] = &[
     fault("204", |take| page(204, "", take), "unknown", "", "HTTP 204", YES, On),
     fault("207 with errors for the addresses", |_| late(refuse()), "rejected", "207", "Address has white sign", NO, On),
     fault("207 with errors that name nobody", |take| page(207, &refused(207), take), "unknown", "", "does not mention this address", YES, On),
-    fault("207 with an error for a longer address", |take| page(207, r#"{"meta":{"status":207},"data":[],"errors":[{"message":"xr1@one.example.pl is invalid"}]}"#, take), "unknown", "", "does not mention this address", YES, On),
+    fault("207 with an error for a longer address", |take| page(207, r#"{"meta":{"status":207},"data":[],"errors":[{"message":"xr2@three.example, r2@three.example.pl, xr4@two.example, r5@three.example-b.pl and xr6@one.example are invalid"}]}"#, take), "unknown", "", "does not mention this address", YES, On),
     fault("207 without JSON", |take| page(207, "<h1>Multi</h1>", take), "unknown", "", "not the API's", YES, On),
     fault("400 without the API's JSON", |take| page(400, "<h1>Bad</h1>", take), "unknown", "", NOT_THE_APIS, YES, On),
     fault("400 with errors", |_| late(Reply::error_v2(400, "Name is too short")), "rejected", "400", "Name is too short", NO, Alone),
