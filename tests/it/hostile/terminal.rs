@@ -144,7 +144,7 @@ fn no_command_prints_control_characters() {
 fn names_of_folders_have_no_control_characters_on_a_terminal() {
     let campaign = Campaign::new();
     let folder = campaign.path().join(HOSTILE);
-    assert_harmless(&Run::new("init").arg(&folder).on_terminal(""), "a folder");
+    assert_harmless(&Run::new("init").arg(&folder).on_terminal("\n"), "a folder");
     for (run, keys) in commands(&folder) {
         assert_harmless(&run.on_terminal(keys), "a folder");
     }
