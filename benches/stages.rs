@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use mailrun::address::Mailbox;
 use mailrun::api::{Answer, FormDialect};
 use mailrun::campaign::Campaign;
-use mailrun::ledger::{Claim, LedgerWriter, NewRow, Planner, Run, Settlement, Target, path_in};
+use mailrun::ledger::sqlite::{NewRow, Planner, open_writer, path_in};
+use mailrun::ledger::{Claim, Run, Settlement, Target};
 use mailrun::recipients::RecipientReader;
 use mailrun::render::{Engine, Inputs, Row};
 use mailrun::run::{PlanInputs, PlanProgress, plan};
@@ -132,7 +133,7 @@ fn claim_and_settle(criterion: &mut Criterion) {
     let runtime = runtime.expect("a runtime");
     let now = Timestamp::UNIX_EPOCH;
     let dir = ledger(GROUP);
-    let writer = LedgerWriter::open(&path_in(dir.path()), now).expect("a writer");
+    let writer = open_writer(&path_in(dir.path()), now).expect("a writer");
     let again = || Settlement::Again {
         counted: false,
         error: String::new(),

@@ -7,7 +7,8 @@ use std::thread;
 
 use super::checker::{Checker, CommonFinding, Totals};
 use crate::finding::Finding;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::LedgerError;
+use crate::ledger::sqlite::SqliteLedger;
 use crate::run::PlanProgress;
 
 /// How many rows a thread reads at once.
@@ -70,7 +71,7 @@ fn work(
     next: &AtomicU32,
     sender: &SyncSender<RowFinding>,
 ) -> Result<Totals, LedgerError> {
-    let ledger = Ledger::open(pass.ledger)?;
+    let ledger = SqliteLedger::open(pass.ledger)?;
     let mut totals = pass.checker.totals();
     loop {
         let first = next.fetch_add(PAGE, Ordering::Relaxed);

@@ -13,7 +13,8 @@ use crate::cli::{CheckArgs, CheckFormat};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
-use crate::ledger::Target;
+use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger::{Ledger, Target};
 use crate::report::counted;
 use crate::run::Folder;
 use crate::terminal_text::printable_line;
@@ -138,7 +139,7 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Finding
     let planned = folder.ledger();
     let total = match total {
         Some(total) => total,
-        None if planned.is_file() => crate::ledger::Ledger::open(&planned)?.counts()?.total(),
+        None if planned.is_file() => SqliteLedger::open(&planned)?.counts()?.total(),
         None => return Err(findings.into()),
     };
     add_invalid_rows(&planned, campaign, &mut findings)?;

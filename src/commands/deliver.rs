@@ -17,6 +17,7 @@ use crate::delivery::{
     BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneLimit, Queue, WaitReason,
 };
 use crate::exit_code::ExitCode;
+use crate::ledger::sqlite::{self, PendingRows, SqliteLedger};
 use crate::ledger::{Ledger, LedgerError, LedgerWriter, Run, Target};
 use crate::pace::{self, Rate};
 use crate::render::Engine;
@@ -57,7 +58,8 @@ pub(super) fn deliver(
         .runtime
         .block_on(send(&planned, interrupted, console))?;
     let (folder, run) = (planned.folder, planned.run);
-    let ledger = Ledger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
+    let ledger =
+        SqliteLedger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
     // No request is in flight any more: rows that are still claimed are reported as unknown.
     let written = report::write_results(&ledger, &folder.results(), false, false);
     let can_reconcile = planned.campaign.can_reconcile();
@@ -83,8 +85,8 @@ async fn send(
     console: &Console,
 ) -> Result<Ending, Failure> {
     let clock = Clock::system();
-    let ledger = Ledger::open(&planned.folder.ledger())?;
-    let writer = LedgerWriter::open(&planned.folder.ledger(), clock.now())?;
+    let ledger = SqliteLedger::open(&planned.folder.ledger())?;
+    let writer = sqlite::open_writer(&planned.folder.ledger(), clock.now())?;
     let local = match planned.run.target {
         Target::Local => {
             let outbox = planned.folder.outbox();
@@ -185,7 +187,7 @@ fn dkim(smtp: &SmtpSettings, secrets: &SmtpSecrets) -> Result<Option<DkimKey>, F
 fn lane_limits(
     planned: &PlannedRun<'_>,
     rates: &[Rate],
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     since: jiff::Timestamp,
 ) -> Result<Vec<LaneLimit>, LedgerError> {
     if planned.run.target != Target::Real {
@@ -221,7 +223,7 @@ fn start_feeders(
 ) -> Result<(Vec<BatchReceiver>, Vec<FeederThread>), Failure> {
     let path = planned.folder.ledger();
     let last = match planned.limit {
-        Some(limit) => Ledger::open(&path)?.nth_pending(limit)?,
+        Some(limit) => SqliteLedger::open(&path)?.nth_pending(limit)?,
         None => u32::MAX,
     };
     let (mut feeds, mut threads) = (Vec::new(), Vec::new());
@@ -231,13 +233,12 @@ fn start_feeders(
             None => settings.batch_size,
         };
         let feeder = Feeder {
-            ledger: Ledger::open(&path)?,
+            rows: Box::new(PendingRows::open(&path, lane as u32, last)?),
             writer: writer.clone(),
             engine: Arc::clone(&planned.engine),
             format: planned.campaign.format(),
             batch_size,
             lane: lane as u32,
-            last,
             clock: settings.clock.clone(),
         };
         let (queue, feed) = Queue::new(planned.concurrency, batch_size);

@@ -11,6 +11,7 @@ use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
+use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, Status};
 use crate::preview;
 use crate::report::{counted, grouped, reasons};
@@ -29,7 +30,12 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let mut prepared = prepare(options, console)?;
     add_invalid_rows(&folder.ledger(), &campaign, &mut prepared.findings)?;
     console.print_findings(&prepared.findings);
-    print(args, &campaign, &prepared, &Ledger::open(&folder.ledger())?)?;
+    print(
+        args,
+        &campaign,
+        &prepared,
+        &SqliteLedger::open(&folder.ledger())?,
+    )?;
     if !earlier.is_empty() && !args.except_sent {
         output::line(format_args!(
             "note:       this campaign has been sent before; to send it, add --except-sent or --again"
@@ -42,7 +48,7 @@ fn print(
     args: &SendArgs,
     campaign: &Campaign,
     prepared: &PreparedRun,
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
 ) -> Result<(), Failure> {
     let messages = prepared.messages(args.limit);
     let test = match &args.test_to {

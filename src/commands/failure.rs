@@ -101,7 +101,7 @@ impl From<LedgerError> for Failure {
                 "not-planned",
                 Some("run `mailrun send` again; you can delete this folder"),
             ),
-            LedgerError::Version { older: true, .. } => (
+            LedgerError::Version { found, known, .. } if found < known => (
                 "ledger",
                 Some("continue this run with the version of mailrun that started it"),
             ),

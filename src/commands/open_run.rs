@@ -5,13 +5,14 @@ use std::path::Path;
 use super::failure::Failure;
 use crate::address::Address;
 use crate::campaign::Campaign;
+use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::run::{Folder, Lock};
 
 pub(super) struct OpenRun {
     pub(super) folder: Folder,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: SqliteLedger,
     pub(super) run: Run,
 }
 
@@ -37,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<OpenRun, Failure> {
 }
 
 fn read(folder: Folder) -> Result<OpenRun, LedgerError> {
-    let ledger = Ledger::open(&folder.ledger()).map_err(|error| match error {
+    let ledger = SqliteLedger::open(&folder.ledger()).map_err(|error| match error {
         // The process that started the run ended before it created the ledger.
         LedgerError::Missing(_) => LedgerError::NotPlanned,
         error => error,

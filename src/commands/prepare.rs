@@ -16,7 +16,8 @@ use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
-use crate::ledger::{Ledger, LedgerError, Planner, Run, Status, StatusCounts, Target};
+use crate::ledger::sqlite::{Planner, SqliteLedger};
+use crate::ledger::{Ledger, LedgerError, Run, Status, StatusCounts, Target};
 use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::report;
@@ -184,7 +185,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
     if preflight.findings.has_errors() {
         return Err(preflight.findings.into());
     }
-    let ledger = Ledger::open(&ledger)?;
+    let ledger = SqliteLedger::open(&ledger)?;
     Ok(PreparedRun {
         engine: Arc::new(engine),
         run,
@@ -248,7 +249,7 @@ impl Preflight {
         planned: &mut Plan,
         ledger: &Path,
     ) -> Result<(), LedgerError> {
-        let ledger = Ledger::open(ledger)?;
+        let ledger = SqliteLedger::open(ledger)?;
         let mut after = 0;
         loop {
             let page = ledger.pending(after, 1000)?;
@@ -296,20 +297,28 @@ pub(super) fn add_invalid_rows(
 ) -> Result<(), LedgerError> {
     let file = campaign.recipients_path();
     let mut shown: HashMap<String, u32> = HashMap::new();
-    Ledger::open(ledger)?.invalid_rows(|row| {
-        let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
-        let mut message = row.error.unwrap_or_default();
-        if code == "bad-address" && !row.email.is_empty() {
-            let shown = shown.entry(message.clone()).or_insert(0);
-            *shown += 1;
-            if *shown <= MAX_ADDRESSES {
-                message = format!("{message}: “{}”", row.email);
+    let ledger = SqliteLedger::open(ledger)?;
+    let mut after = 0;
+    loop {
+        let page = ledger.invalid_rows(after, 1000)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.number;
+        for row in page {
+            let code = RowFault::known_code(row.code.as_deref().unwrap_or_default());
+            let mut message = row.error.unwrap_or_default();
+            if code == "bad-address" && !row.email.is_empty() {
+                let shown = shown.entry(message.clone()).or_insert(0);
+                *shown += 1;
+                if *shown <= MAX_ADDRESSES {
+                    message = format!("{message}: “{}”", row.email);
+                }
             }
+            let finding = Finding::warning(code, Place::default(), message);
+            findings.add(of_row(finding, row.number, row.line, &file));
         }
-        let finding = Finding::warning(code, Place::default(), message);
-        findings.add(of_row(finding, row.number, row.line, &file));
-        Ok(())
-    })
+    }
 }
 
 /// Prefixes the error's file with the campaign folder, so that the user can open it.

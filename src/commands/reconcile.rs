@@ -12,7 +12,7 @@ use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Resolver, Status, Target};
+use crate::ledger::{Ledger, Status, Target};
 use crate::report::{self, counted, duration, grouped, is_or_are};
 use crate::terminal_text::printable;
 use crate::transport::{HttpSettings, HttpTransport};
@@ -47,7 +47,7 @@ pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
 /// # Errors
 /// The API can't be asked, or the ledger or the results can't be written.
 pub(super) fn run(
-    opened: OpenRun,
+    opened: &OpenRun,
     campaign: &Campaign,
     unknown: u64,
     console: &Console,
@@ -58,7 +58,6 @@ pub(super) fn run(
     let keys = ApiKeys::load(api)?;
     let interrupt = Interrupt::watch()?;
     let concurrency = campaign.pace.concurrency.get().min(MAX_CONCURRENCY);
-    let path = opened.folder.ledger();
     let transport = HttpTransport::new(&HttpSettings {
         url: &api.url,
         dialect: api.dialect,
@@ -71,8 +70,7 @@ pub(super) fn run(
     })?;
     let reconcile = Reconcile {
         transport: Arc::new(transport),
-        ledger: opened.ledger,
-        resolver: Resolver::open(&path)?,
+        ledger: opened.ledger.reopen()?,
         engine: Arc::new(engine_of(campaign, &opened.folder, &opened.run)?),
         concurrency,
         retry: campaign.retry,
@@ -99,10 +97,9 @@ pub(super) fn run(
         .runtime
         .block_on(reconcile.run(interrupted.clone(), again))
         .map_err(|error| Failure::from(error).stopped())?;
-    let ledger = Ledger::open(&path).map_err(|error| Failure::from(error).stopped())?;
-    report::write_results(&ledger, &opened.folder.results(), false, true)
+    report::write_results(&opened.ledger, &opened.folder.results(), false, true)
         .map_err(|error| Failure::from(error).stopped())?;
-    let left = ledger.counts()?.without_holder().of(Status::Unknown);
+    let left = opened.ledger.counts()?.without_holder().of(Status::Unknown);
     let folder = opened.folder.path().display();
     console.print(&summary(&report, left, &folder.to_string()));
     Ok(if *interrupted.borrow() {

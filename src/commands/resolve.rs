@@ -8,12 +8,11 @@ use super::reconcile;
 use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Status};
+use crate::ledger::{Ledger, Status};
 use crate::report::{self, counted, is_or_are};
 
 pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, _lock) = open_locked(&args.run)?;
-    let path = opened.folder.ledger();
     // A usage error even without unknown rows, so that a script fails early.
     let campaign = match args.how {
         Resolution::Reconcile => Some(reconcile::check(&opened)?),
@@ -25,16 +24,16 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
         return Ok(ExitCode::Done);
     }
     if let Some(campaign) = campaign {
-        return reconcile::run(opened, &campaign, unknown, console);
+        return reconcile::run(&opened, &campaign, unknown, console);
     }
     let message = if args.how == Resolution::Accepted {
-        let rows = ledger::resolve_accepted(&path, Clock::system().now())? as u64;
+        let rows = opened.ledger.resolve_accepted(Clock::system().now())?;
         format!("{} {} now accepted", counted(rows, "row"), is_or_are(rows))
     } else {
         if !args.yes {
             confirm_resend(unknown)?;
         }
-        let rows = ledger::resolve_resend(&path)? as u64;
+        let rows = opened.ledger.resolve_resend()?;
         format!(
             "{} {} now pending; to send, run `mailrun resume {}`",
             counted(rows, "row"),

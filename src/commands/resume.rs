@@ -14,7 +14,7 @@ use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Ledger, LedgerWriter, Run, Status, Target};
+use crate::ledger::{Ledger, LeftOut, Run, Target, sqlite};
 use crate::pace::Rate;
 use crate::report::counted;
 use crate::run::{Folder, Lock, later_runs, suppression_list};
@@ -56,7 +56,7 @@ pub(super) fn send_pending(
         Some(Secrets::load(&campaign, &run.campaign)?)
     };
     let engine = engine_of(&campaign, &folder, &run)?;
-    let skipped = skip_suppressed(&campaign, &run.campaign, &ledger, &folder.ledger())?;
+    let skipped = skip_suppressed(&campaign, &run.campaign, &ledger)?;
     if skipped > 0 {
         console.print(&format!(
             "{} skipped: on a suppression list now",
@@ -94,7 +94,7 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
         let reason = format!("already sent in the run {name}");
         let now = Clock::system().now();
         let path = later.folder.ledger();
-        let skipped = ledger::skip_sent_later(&folder.ledger(), &path, &reason, now)?;
+        let skipped = sqlite::skip_sent_later(&folder.ledger(), &path, &reason, now)?;
         if skipped > 0 {
             let rows = counted(skipped as u64, "row");
             console.print(&format!("{rows} skipped: {reason}"));
@@ -105,37 +105,27 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
 
 /// Skips rows that are on a suppression list now. A run reads the lists again, because they can only
 /// make it skip more rows.
-fn skip_suppressed(
-    campaign: &Campaign,
-    dir: &Path,
-    ledger: &Ledger,
-    path: &Path,
-) -> Result<u64, Failure> {
+fn skip_suppressed(campaign: &Campaign, dir: &Path, ledger: &dyn Ledger) -> Result<u64, Failure> {
     let list = suppression_list(campaign, dir)?;
     if list.is_empty() {
         return Ok(0);
     }
-    let clock = Clock::system();
-    let writer = LedgerWriter::open(path, clock.now())?;
     let (mut after, mut skipped) = (0, 0);
     loop {
         let page = ledger.pending(after, 1000)?;
         let Some(last) = page.last() else { break };
         after = last.row.number;
-        for row in &page {
-            if let Some(file) = list.file_of(&row.row.mailbox.address) {
-                let reason = format!("on the suppression list {file}");
-                writer.leave_out(
-                    row.row.number,
-                    Status::Skipped,
-                    "suppressed",
-                    &reason,
-                    clock.now(),
-                )?;
-                skipped += 1;
-            }
-        }
+        let suppressed = page.iter().filter_map(|row| {
+            let file = list.file_of(&row.row.mailbox.address)?;
+            Some(LeftOut {
+                row: row.row.number,
+                code: "suppressed",
+                reason: format!("on the suppression list {file}"),
+            })
+        });
+        let suppressed: Vec<_> = suppressed.collect();
+        ledger.skip(&suppressed, Clock::system().now())?;
+        skipped += suppressed.len() as u64;
     }
-    writer.flush_blocking()?;
     Ok(skipped)
 }

@@ -6,12 +6,12 @@ use super::open_run::open_locked;
 use super::resume::{Overrides, send_pending};
 use crate::cli::RetryArgs;
 use crate::exit_code::ExitCode;
-use crate::ledger::{self, Status, StatusCounts};
+use crate::ledger::{Ledger, Status, StatusCounts};
 use crate::report::{counted, is_or_are};
 
 pub(super) fn run(args: &RetryArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
-    let rows = ledger::retry(&opened.folder.ledger(), args.rejected)? as u64;
+    let rows = opened.ledger.retry(args.rejected)?;
     console.print(&match rows {
         0 => nothing_to_retry(args.rejected, &opened.ledger.counts()?),
         rows => format!("{} {} pending again", counted(rows, "row"), is_or_are(rows)),

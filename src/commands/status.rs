@@ -11,7 +11,7 @@ use super::output;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{ResultRow, Status, StatusCounts};
+use crate::ledger::{Ledger, ResultRow, Status, StatusCounts};
 use crate::report::{counted, duration, grouped, plural_s, reasons};
 use crate::run::Lock;
 use crate::terminal_text::printable_line;

@@ -1,4 +1,4 @@
-//! The feeder of a lane: reads its pending rows in order, renders them and builds requests, on a
+//! The feeder of a lane: gets its pending rows in order, renders them and builds requests, on a
 //! thread of its own, as far ahead as the queue holds.
 
 use std::num::NonZeroU32;
@@ -9,25 +9,20 @@ use super::queue::Queue;
 use crate::api::WireFormat;
 use crate::clock::Clock;
 use crate::finding::Finding;
-use crate::ledger::{Ledger, LedgerError, LedgerWriter, PlannedRow, Status};
+use crate::ledger::{LedgerError, LedgerWriter, Page, PlannedRow, RowSource, Status};
 use crate::message::{Message, Recipient};
 use crate::render::{Engine, Prepared};
 
-/// How many rows are read from the ledger at once.
-const PAGE: u32 = 500;
-
 pub(crate) struct Feeder {
-    pub(crate) ledger: Ledger,
+    pub(crate) rows: Box<dyn RowSource>,
     /// For rows that can't be rendered.
     pub(crate) writer: LedgerWriter,
     pub(crate) engine: Arc<Engine>,
     pub(crate) format: &'static dyn WireFormat,
     /// The most recipients of a request.
     pub(crate) batch_size: NonZeroU32,
-    /// The lane whose rows it reads.
+    /// The lane of the rows.
     pub(crate) lane: u32,
-    /// The number of the last row that it reads.
-    pub(crate) last: u32,
     pub(crate) clock: Clock,
 }
 
@@ -36,18 +31,24 @@ impl Feeder {
     ///
     /// # Errors
     /// The ledger can't be read or written.
-    pub(crate) fn run(self, mut queue: Queue) -> Result<(), LedgerError> {
+    pub(crate) fn run(mut self, mut queue: Queue) -> Result<(), LedgerError> {
         let mut open: Option<OpenBatch> = None;
-        let mut after = 0;
         loop {
-            let page = self
-                .ledger
-                .pending_in_lane(self.lane, after, self.last, PAGE)?;
-            if page.is_empty() {
-                break;
-            }
+            let page = match self.rows.next_page()? {
+                Page::Rows(rows) => rows,
+                Page::Later(wait) => {
+                    let waiting = open
+                        .take()
+                        .map_or(Ok(()), |batch| queue.put(self.encode(batch)));
+                    if waiting.and_then(|()| queue.hand_over()).is_err() || queue.is_closed() {
+                        return Ok(());
+                    }
+                    std::thread::sleep(wait);
+                    continue;
+                }
+                Page::End => break,
+            };
             for row in page {
-                after = row.row.number;
                 let prepared = match self.engine.prepare(&row.row) {
                     Ok(prepared) => prepared,
                     Err(finding) => {

@@ -75,6 +75,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether the delivery takes no more requests.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Hands over what was added.
     pub(super) fn hand_over(&mut self) -> Result<(), Closed> {
         let NextHandover { batches, bytes, .. } = std::mem::take(&mut self.next);

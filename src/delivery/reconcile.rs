@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::FIRST_WAIT;
 use crate::campaign::RetrySettings;
 use crate::clock::Clock;
-use crate::ledger::{Ledger, LedgerError, PlannedRow, Resolver};
+use crate::ledger::{Ledger, LedgerError, PlannedRow};
 use crate::outcome::LookupOutcome;
 use crate::pace::backoff;
 use crate::render::Engine;
@@ -34,8 +34,7 @@ const MAX_UNANSWERED: u32 = 3;
 
 pub(crate) struct Reconcile<T> {
     pub(crate) transport: Arc<T>,
-    pub(crate) ledger: Ledger,
-    pub(crate) resolver: Resolver,
+    pub(crate) ledger: Box<dyn Ledger>,
     /// Computes the rows' message IDs.
     pub(crate) engine: Arc<Engine>,
     /// The most lookups in flight.
@@ -162,7 +161,7 @@ impl<T: Lookup> Reconcile<T> {
                     round.count(outcome);
                 }
             }
-            self.resolver.accept(&taken, self.clock.now())?;
+            self.ledger.accept(&taken, self.clock.now())?;
             *accepted += taken.len() as u64;
             round.over |= lookups.unanswered.load(Ordering::Relaxed) >= MAX_UNANSWERED;
             if round.over {

@@ -4,17 +4,15 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use super::SCHEMA_VERSION;
-
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
-    #[error("{} was made by {} mailrun: its version is {found}, this mailrun reads {SCHEMA_VERSION}", path.display(), if *older { "an older" } else { "a newer" })]
+    #[error("{} was made by {} mailrun: its version is {found}, this mailrun reads {known}", path.display(), if found < known { "an older" } else { "a newer" })]
     Version {
         path: PathBuf,
         found: i64,
-        older: bool,
+        known: i64,
     },
     #[error("can't read {}: {_1}", _0.display())]
     Io(PathBuf, std::io::Error),
@@ -27,8 +25,8 @@ pub enum LedgerError {
     #[error("the ledger: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// After a failed write nothing more is written.
-    #[error("the ledger {} could not be written: {reason}. Nothing was posted after that", path.display())]
-    NotWritten { path: PathBuf, reason: String },
+    #[error("the ledger {ledger} could not be written: {reason}. Nothing was posted after that")]
+    NotWritten { ledger: String, reason: String },
     /// SQLite stays in another journal mode.
     #[error("the ledger {} can't use a write-ahead log (SQLite stays in journal mode “{mode}”)", path.display())]
     NoWriteAhead { path: PathBuf, mode: String },

@@ -1,18 +1,13 @@
 //! The only writer of a ledger, on a thread of its own. Commands that wait are committed together.
 
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
-use super::commit::{Claim, CommitChanges, Settlement};
-use super::connection::{open_for_writing, write_ahead};
-use super::posted::PostedFile;
-use super::{LEFT_IN_FLIGHT, Ledger, LedgerError, Status, StatusCounts, to_millis};
+use super::{Change, Claim, Commit, LedgerError, Settlement, Status, StatusCounts};
 
 /// How many commands may wait; beyond that, callers block.
 const QUEUE: usize = 8192;
@@ -22,24 +17,14 @@ const GROUP: usize = 4096;
 const SETTLE_DELAY: Duration = Duration::from_millis(5);
 
 enum WriterCommand {
-    Claim {
-        claims: Vec<Claim>,
-        at: Timestamp,
-        done: oneshot::Sender<Result<(), LedgerError>>,
-    },
+    /// `done` is told when it is durable.
+    Change(Change, Option<Done>),
     /// There are settlements again.
     Settle,
-    LeaveOut {
-        row: u32,
-        status: Status,
-        code: String,
-        error: String,
-        at: Timestamp,
-    },
-    Flush {
-        done: oneshot::Sender<Result<(), LedgerError>>,
-    },
+    Flush(Done),
 }
+
+type Done = oneshot::Sender<Result<(), LedgerError>>;
 
 /// How many rows have each status, updated by the writer.
 pub(crate) struct LiveCounts(Mutex<StatusCounts>);
@@ -68,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The write that failed, if one did.
 struct WriteFailure {
-    path: PathBuf,
+    ledger: String,
     reason: OnceLock<String>,
 }
 
@@ -76,7 +61,7 @@ impl WriteFailure {
     fn error(&self) -> LedgerError {
         match self.reason.get() {
             Some(reason) => LedgerError::NotWritten {
-                path: self.path.clone(),
+                ledger: self.ledger.clone(),
                 reason: reason.clone(),
             },
             None => LedgerError::Stopped("its writer has ended".to_owned()),
@@ -86,28 +71,24 @@ impl WriteFailure {
 
 /// All operations fail once a write has failed.
 impl LedgerWriter {
-    /// Opens a run's ledger for writing. The caller holds the run's lock, so rows that are `sending`
-    /// were left by a process that died: they become `unknown`.
+    /// Starts the writer's thread. `ledger` is what errors call the ledger.
     ///
     /// # Errors
-    /// The ledger can't be opened or written.
-    pub fn open(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
-        let connection = open_for_writing(path)?;
-        write_ahead(&connection, path)?;
-        connection.execute(
-            "UPDATE delivery SET status = 'unknown', at = ?, error = ? WHERE status = 'sending'",
-            params![to_millis(now), LEFT_IN_FLIGHT],
-        )?;
-        let counts = Arc::new(LiveCounts(Mutex::new(Ledger::open(path)?.counts()?)));
+    /// The thread can't be started.
+    pub(super) fn start(
+        commit: Box<dyn Commit>,
+        counts: StatusCounts,
+        ledger: String,
+    ) -> Result<Self, LedgerError> {
+        let counts = Arc::new(LiveCounts(Mutex::new(counts)));
         let (commands, received) = sync_channel(QUEUE);
         let failure = Arc::new(WriteFailure {
-            path: path.to_owned(),
+            ledger,
             reason: OnceLock::new(),
         });
         let settled = Arc::new(Uncommitted::default());
         let thread = WriterThread {
-            posted: PostedFile::open(&connection, path)?,
-            connection,
+            commit,
             commands: received,
             settled: Arc::clone(&settled),
             counts: Arc::clone(&counts),
@@ -135,7 +116,8 @@ impl LedgerWriter {
     /// # Errors
     /// It could not be committed: nothing may be posted then.
     pub async fn claim(&self, claims: Vec<Claim>, at: Timestamp) -> Result<(), LedgerError> {
-        let answer = self.send(|done| WriterCommand::Claim { claims, at, done })?;
+        let answer =
+            self.send(|done| WriterCommand::Change(Change::Claim { claims, at }, Some(done)))?;
         answer.await.map_err(|_| self.failure.error())?
     }
 
@@ -171,32 +153,26 @@ impl LedgerWriter {
         error: &str,
         at: Timestamp,
     ) -> Result<(), LedgerError> {
-        let command = WriterCommand::LeaveOut {
+        let change = Change::LeaveOut {
             row,
             status,
             code: code.to_owned(),
             error: error.to_owned(),
             at,
         };
-        let sent = self.commands.send(command);
+        let sent = self.commands.send(WriterCommand::Change(change, None));
         sent.map_err(|_| self.failure.error())
     }
 
     /// Waits until all earlier commands are durable.
     pub async fn flush(&self) -> Result<(), LedgerError> {
-        let answer = self.send(|done| WriterCommand::Flush { done })?;
+        let answer = self.send(WriterCommand::Flush)?;
         answer.await.map_err(|_| self.failure.error())?
-    }
-
-    /// [`LedgerWriter::flush`] for synchronous code.
-    pub(crate) fn flush_blocking(&self) -> Result<(), LedgerError> {
-        let answer = self.send(|done| WriterCommand::Flush { done })?;
-        answer.blocking_recv().map_err(|_| self.failure.error())?
     }
 
     fn send(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> WriterCommand,
+        command: impl FnOnce(Done) -> WriterCommand,
     ) -> Result<oneshot::Receiver<Result<(), LedgerError>>, LedgerError> {
         let (done, answer) = oneshot::channel();
         let sent = self.commands.send(command(done));
@@ -206,11 +182,10 @@ impl LedgerWriter {
 }
 
 struct WriterThread {
-    connection: Connection,
+    commit: Box<dyn Commit>,
     commands: Receiver<WriterCommand>,
     settled: Arc<Uncommitted>,
     counts: Arc<LiveCounts>,
-    posted: PostedFile,
     failure: Arc<WriteFailure>,
 }
 
@@ -220,7 +195,7 @@ impl WriterThread {
         while let Some(group) = self.next_group() {
             // Taken after the commands: a row is settled before its next claim.
             let settled = std::mem::take(&mut *lock(&self.settled));
-            let result = self.commit(&settled, &group);
+            let result = self.write(&settled, &group);
             if let Err(error) = &result {
                 let reason = match error {
                     LedgerError::Sqlite(error) => error.to_string(),
@@ -230,7 +205,7 @@ impl WriterThread {
                 let _ = self.failure.reason.set(reason);
             }
             for command in group {
-                if let WriterCommand::Claim { done, .. } | WriterCommand::Flush { done } = command {
+                if let WriterCommand::Change(_, Some(done)) | WriterCommand::Flush(done) = command {
                     // The caller may have stopped waiting.
                     let _ = done.send(match &result {
                         Ok(()) => Ok(()),
@@ -260,33 +235,23 @@ impl WriterThread {
         Some(group)
     }
 
-    fn commit(
+    fn write(
         &mut self,
         settled: &[(u32, Settlement, Timestamp)],
         group: &[WriterCommand],
     ) -> Result<(), LedgerError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        let mut changes = CommitChanges::default();
-        changes.settle(&transaction, settled)?;
-        for command in group {
-            match command {
-                WriterCommand::Claim { claims, at, .. } => {
-                    changes.claim(&transaction, claims, *at)?
-                }
-                WriterCommand::LeaveOut {
-                    row,
-                    status,
-                    code,
-                    error,
-                    at,
-                } => changes.leave_out(&transaction, *row, *status, code, error, *at)?,
-                WriterCommand::Settle | WriterCommand::Flush { .. } => {}
-            }
+        let changes: Vec<&Change> = group
+            .iter()
+            .filter_map(|command| match command {
+                WriterCommand::Change(change, _) => Some(change),
+                WriterCommand::Settle | WriterCommand::Flush(_) => None,
+            })
+            .collect();
+        if settled.is_empty() && changes.is_empty() {
+            return Ok(());
         }
-        changes.count_posted(&transaction)?;
-        transaction.commit()?;
-        self.posted.add(changes.posted.values().sum());
-        lock(&self.counts.0).shift(&changes.moved);
+        let moved = self.commit.commit(settled, &changes)?;
+        lock(&self.counts.0).shift(&moved);
         Ok(())
     }
 }

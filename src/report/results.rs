@@ -47,7 +47,7 @@ pub(crate) enum ResultsError {
 /// # Errors
 /// The ledger can't be read, or the file can't be written.
 pub(crate) fn write_results(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     path: &Path,
     raw: bool,
     live: bool,
@@ -79,7 +79,7 @@ pub(crate) fn write_results(
 /// # Errors
 /// The ledger can't be read, or the results can't be written.
 pub(crate) fn write_results_to(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     to: impl Write,
     raw: bool,
     live: bool,
@@ -100,19 +100,22 @@ pub(crate) fn write_results_to(
         .into_inner()
         .map_err(|error| csv::Error::from(error.into_error()))?;
     let lines = LineFormatter {
-        ledger: ledger.path(),
         columns: header.len(),
         raw,
         live,
         escape,
     };
-    let rows = lines.write(ledger.last_row()?, to)?;
-    Ok(ledger.check_row_count(rows)?)
+    let rows = lines.write(ledger, to)?;
+    match ledger.counts()?.total() {
+        total if total == rows => Ok(()),
+        total => Err(
+            LedgerError::Damaged(format!("{total} rows were planned, but it has {rows}")).into(),
+        ),
+    }
 }
 
 /// Formats rows as CSV lines, on all cores.
-struct LineFormatter<'a> {
-    ledger: &'a Path,
+struct LineFormatter {
     columns: usize,
     raw: bool,
     live: bool,
@@ -122,11 +125,11 @@ struct LineFormatter<'a> {
 /// LineFormatter and their number.
 type FormattedPage = Result<(Vec<u8>, u64), ResultsError>;
 
-impl LineFormatter<'_> {
-    /// Writes the lines of all rows up to `last`, and returns their number. The threads take the pages
+impl LineFormatter {
+    /// Writes the lines of all rows, and returns their number. The threads take the pages
     /// in turn, so that page `n` comes from thread `n` modulo their number.
-    fn write(&self, last: u32, mut to: impl Write) -> Result<u64, ResultsError> {
-        let pages = last.div_ceil(PAGE);
+    fn write(&self, ledger: &dyn Ledger, mut to: impl Write) -> Result<u64, ResultsError> {
+        let pages = ledger.last_row()?.div_ceil(PAGE);
         let cores = thread::available_parallelism().map_or(1, usize::from) as u32;
         let threads = cores.min(pages).max(1);
         let mut rows = 0;
@@ -135,10 +138,11 @@ impl LineFormatter<'_> {
                 .map(|first| {
                     let (sender, receiver) = sync_channel(2);
                     let pages = (first..pages).step_by(threads as usize);
-                    scope.spawn(move || self.format_pages(pages, &sender));
-                    receiver
+                    let ledger = ledger.reopen()?;
+                    scope.spawn(move || self.format_pages(&*ledger, pages, &sender));
+                    Ok(receiver)
                 })
-                .collect();
+                .collect::<Result<_, LedgerError>>()?;
             for page in 0..pages {
                 let died = |_| LedgerError::Stopped("a thread that reads it died".to_owned());
                 let receiver = &receivers[(page % threads) as usize];
@@ -152,31 +156,28 @@ impl LineFormatter<'_> {
         Ok(rows)
     }
 
-    fn format_pages(&self, pages: impl Iterator<Item = u32>, sender: &SyncSender<FormattedPage>) {
-        let ledger = match Ledger::open(self.ledger) {
-            Ok(ledger) => ledger,
-            Err(error) => {
-                // The receiver may have given up.
-                let _ = sender.send(Err(error.into()));
-                return;
-            }
-        };
+    fn format_pages(
+        &self,
+        ledger: &dyn Ledger,
+        pages: impl Iterator<Item = u32>,
+        sender: &SyncSender<FormattedPage>,
+    ) {
         for page in pages {
-            if sender.send(self.page(&ledger, page)).is_err() {
+            if sender.send(self.page(ledger, page)).is_err() {
                 return;
             }
         }
     }
 
-    fn page(&self, ledger: &Ledger, page: u32) -> FormattedPage {
+    fn page(&self, ledger: &dyn Ledger, page: u32) -> FormattedPage {
         let mut csv = writer(Vec::new());
         let mut rows = 0;
         let after = page * PAGE;
-        ledger.rows(after, after.saturating_add(PAGE), |row| {
+        for row in ledger.rows(after, after.saturating_add(PAGE))? {
             rows += 1;
             let row = row.into_reported(self.live);
-            write_row(&mut csv, &row, self.width(&row), self.escape)
-        })?;
+            write_row(&mut csv, &row, self.width(&row), self.escape)?;
+        }
         let lines = csv.into_inner();
         let lines = lines.map_err(|error| csv::Error::from(error.into_error()))?;
         Ok((lines, rows))

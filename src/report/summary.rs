@@ -28,7 +28,7 @@ pub(crate) struct Summary<'a> {
 /// # Errors
 /// The ledger can't be read.
 pub(crate) fn summary<'a>(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     run: &'a Run,
     folder: &'a Path,
     ending: &'a Ending,
@@ -49,7 +49,7 @@ pub(crate) fn summary<'a>(
 ///
 /// # Errors
 /// The ledger can't be read.
-pub(crate) fn reasons(ledger: &Ledger) -> Result<Vec<StatusReason>, LedgerError> {
+pub(crate) fn reasons(ledger: &dyn Ledger) -> Result<Vec<StatusReason>, LedgerError> {
     let mut groups: Vec<StatusReason> = Vec::new();
     for mut reason in ledger.reasons(1000)? {
         // These differ in the number of the earlier row.

@@ -10,7 +10,7 @@ use rand::{Rng, RngExt};
 
 use crate::campaign::{Campaign, FILE_NAME, RUNS};
 use crate::durable::{make_dir, sync_dir};
-use crate::ledger;
+use crate::ledger::sqlite;
 
 const LOCK: &str = "lock";
 /// How often it tries to remove a folder into which something is still written.
@@ -97,7 +97,7 @@ impl Folder {
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
-        ledger::path_in(&self.0)
+        sqlite::path_in(&self.0)
     }
 
     pub(crate) fn results(&self) -> PathBuf {
@@ -163,7 +163,7 @@ const VERP_KEY: &str = "verp.key";
 /// Whether a run was begun here. This includes a run that ended before it had a ledger: `resume` has
 /// to report it, and must not choose an older run.
 fn is_run(path: &Path) -> bool {
-    ledger::path_in(path).is_file() || path.join(LOCK).is_file()
+    sqlite::path_in(path).is_file() || path.join(LOCK).is_file()
 }
 
 /// The runs in a `runs` folder, oldest first.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Folder, Lock};
 use crate::campaign::{Campaign, RUNS};
-use crate::ledger::{self, Ledger, LedgerError, Run, Status, Target};
+use crate::ledger::sqlite::{self, SqliteLedger};
+use crate::ledger::{Ledger, LedgerError, Run, Status, Target};
 
 /// A real run of the same campaign with accepted, unknown or pending rows.
 pub(crate) struct OtherRun {
@@ -47,7 +48,11 @@ pub(crate) fn earlier_runs(campaign: &Campaign) -> Result<Vec<OtherRun>, OtherRu
 pub(crate) fn later_runs(run: &Run) -> Vec<OtherRun> {
     let folders = folders(&run.campaign).unwrap_or_default();
     let runs = folders.iter().filter_map(|folder| {
-        let began = Ledger::open(&folder.ledger()).ok()?.run().ok()?.started;
+        let began = SqliteLedger::open(&folder.ledger())
+            .ok()?
+            .run()
+            .ok()?
+            .started;
         (began > run.started).then(|| read_run(&run.name, folder).ok())?
     });
     runs.flatten().collect()
@@ -92,7 +97,7 @@ fn read_run(name: &str, folder: &Folder) -> Result<Option<OtherRun>, LedgerError
         Err(error) => Err(LedgerError::Io(path.clone(), error)),
         Ok(_) => read_ledger(name, folder),
     };
-    run.or_else(|error| match ledger::name_and_target(&path) {
+    run.or_else(|error| match sqlite::name_and_target(&path) {
         // The readable part shows that the run does not matter.
         Some((other, target)) if target != Target::Real || other != name => Ok(None),
         // A local run sends nothing to recipients.
@@ -102,7 +107,7 @@ fn read_run(name: &str, folder: &Folder) -> Result<Option<OtherRun>, LedgerError
 }
 
 fn read_ledger(name: &str, folder: &Folder) -> Result<Option<OtherRun>, LedgerError> {
-    let ledger = Ledger::open(&folder.ledger())?;
+    let ledger = SqliteLedger::open(&folder.ledger())?;
     if ledger.is_unplanned()? {
         return Ok(None);
     }
@@ -135,7 +140,7 @@ impl Folder {
         if !self.ledger().exists() {
             return Ok(!self.results().exists());
         }
-        Ledger::open(&self.ledger())?.is_unplanned()
+        SqliteLedger::open(&self.ledger())?.is_unplanned()
     }
 
     /// Removes the run here if its process died while it planned.
@@ -151,7 +156,7 @@ impl Folder {
             return Ok(());
         };
         // Only the run's own files are removed.
-        let mut files = ledger::files_in(self.path());
+        let mut files = sqlite::files_in(self.path());
         files.push(self.lock());
         for file in files {
             // Some are missing; the folder stays if one can't be removed.

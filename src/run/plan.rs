@@ -9,7 +9,8 @@ use super::PlanProgress;
 use super::exclusions::Exclusions;
 use crate::address::Mailbox;
 use crate::campaign::{Campaign, STANDARD_INPUT};
-use crate::ledger::{LedgerError, NewRow, Planner, Run, Status, Target};
+use crate::ledger::sqlite::{NewRow, Planner};
+use crate::ledger::{LedgerError, Run, Status, Target};
 use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
 use crate::spill::SpillError;
 

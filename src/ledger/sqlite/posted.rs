@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::LedgerError;
+use crate::ledger::LedgerError;
 
 /// The file, written to after every claim.
 pub(super) struct PostedFile {

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{Ledger, LedgerError, Status, Target};
+use super::SqliteLedger;
+use crate::ledger::{Ledger, LedgerError, Status, Target};
 
 /// The campaign's name and the target, if they can be read from a ledger that may be damaged or of
 /// another version.
@@ -22,7 +23,7 @@ pub(crate) fn name_and_target(path: &Path) -> Option<(String, Target)> {
     Some((name, Target::parse(&target).ok()?))
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Checks all of the ledger before its run continues: SQLite's structure, the constraints of the
     /// tables, and that no row is missing. Takes about a second for a million rows.
     ///

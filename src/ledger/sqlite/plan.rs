@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::{sync_commits, write_ahead};
 use super::reopen::skip_sent_in;
-use super::{LedgerError, Run, Status, to_millis};
 use crate::durable::sync_dir;
+use crate::ledger::{LedgerError, Run, Status, to_millis};
 use crate::render::Recorded;
 
 #[derive(Debug)]

@@ -5,20 +5,18 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::commit::one_row;
+use super::commit::{leave_out, one_row};
 use super::connection::open_for_writing;
-use super::{LEFT_IN_FLIGHT, LedgerError, to_millis};
+use crate::ledger::{LEFT_IN_FLIGHT, LedgerError, LeftOut, Status, to_millis};
 
-/// Makes `failed` rows pending with all their attempts. With `rejected`, `rejected` rows too, each in a
-/// request of its own. Returns their number.
-pub(crate) fn retry(path: &Path, rejected: bool) -> Result<usize, LedgerError> {
+pub(super) fn retry(path: &Path, rejected: bool) -> Result<u64, LedgerError> {
     let connection = open_for_writing(path)?;
     let changed = connection.execute(
         "UPDATE delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0, code = NULL, error = NULL
          WHERE status = 'failed' OR (?1 AND status = 'rejected')",
         [rejected],
     )?;
-    Ok(changed)
+    Ok(changed as u64)
 }
 
 /// Skips the pending rows whose address got the message in another run, or may have got it, but not
@@ -52,56 +50,52 @@ pub(super) fn skip_sent_in(
     Ok(skipped?)
 }
 
-/// Makes the `unknown` rows `accepted`. Returns their number.
-pub(crate) fn resolve_accepted(path: &Path, now: Timestamp) -> Result<usize, LedgerError> {
+pub(super) fn resolve_accepted(path: &Path, now: Timestamp) -> Result<u64, LedgerError> {
     let connection = open_for_writing(path)?;
     let changed = connection.execute(
         "UPDATE delivery SET status = 'accepted', error = 'accepted according to the user; ' || ifnull(error, ?), at = ?
          WHERE status IN ('unknown', 'sending')",
         params![LEFT_IN_FLIGHT, to_millis(now)],
     )?;
-    Ok(changed)
+    Ok(changed as u64)
 }
 
-/// Makes `unknown` rows `accepted` one by one.
-pub(crate) struct Resolver(Connection);
-
-impl Resolver {
-    pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
-        open_for_writing(path).map(Self)
+pub(super) fn accept(
+    path: &Path,
+    rows: &[(u32, String)],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut connection = open_for_writing(path)?;
+    let transaction = connection.transaction()?;
+    for (row, message_id) in rows {
+        let mut update = transaction.prepare_cached(
+            "UPDATE delivery SET status = 'accepted', message_id = ?, code = '200', error = NULL, at = ?
+             WHERE row = ? AND status IN ('unknown', 'sending')",
+        )?;
+        one_row(
+            update.execute(params![message_id, to_millis(now), row])?,
+            *row,
+        )?;
     }
-
-    /// Sets the rows' message IDs as well. This is durable when it returns.
-    ///
-    /// # Errors
-    /// The ledger can't be written, or one of the rows is not unknown.
-    pub(crate) fn accept(
-        &mut self,
-        rows: &[(u32, String)],
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let transaction = self.0.transaction()?;
-        for (row, message_id) in rows {
-            let mut update = transaction.prepare_cached(
-                "UPDATE delivery SET status = 'accepted', message_id = ?, code = '200', error = NULL, at = ?
-                 WHERE row = ? AND status IN ('unknown', 'sending')",
-            )?;
-            one_row(
-                update.execute(params![message_id, to_millis(now), row])?,
-                *row,
-            )?;
-        }
-        Ok(transaction.commit()?)
-    }
+    Ok(transaction.commit()?)
 }
 
-/// Makes the `unknown` rows pending again, marked as possible duplicates. Returns their number.
-pub(crate) fn resolve_resend(path: &Path) -> Result<usize, LedgerError> {
+pub(super) fn skip(path: &Path, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError> {
+    let mut connection = open_for_writing(path)?;
+    let transaction = connection.transaction()?;
+    for left_out in rows {
+        let LeftOut { row, code, reason } = left_out;
+        leave_out(&transaction, *row, Status::Skipped, code, reason, now)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn resolve_resend(path: &Path) -> Result<u64, LedgerError> {
     let connection = open_for_writing(path)?;
     let changed = connection.execute(
         "UPDATE delivery SET status = 'pending', resends = resends + 1, attempts = 0, code = NULL, error = NULL
          WHERE status IN ('unknown', 'sending')",
         [],
     )?;
-    Ok(changed)
+    Ok(changed as u64)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{APPLICATION_ID, LedgerError, SCHEMA_VERSION, posted};
+use super::{APPLICATION_ID, SCHEMA_VERSION, posted};
 use crate::durable::{self, WriteAheadError};
+use crate::ledger::LedgerError;
 
 /// How long to wait for another process that has the file locked.
 const BUSY: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), LedgerError
         found => Err(LedgerError::Version {
             path: path.to_owned(),
             found,
-            older: found < SCHEMA_VERSION,
+            known: SCHEMA_VERSION,
         }),
     }
 }

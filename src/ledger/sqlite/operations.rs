@@ -1,0 +1,147 @@
+//! The operations on a ledger.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::rows::PENDING;
+use super::{SqliteLedger, reopen, text};
+use crate::ledger::{
+    InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status, StatusCounts,
+    StatusReason, Target, from_millis, parse_cells, to_millis,
+};
+
+impl Ledger for SqliteLedger {
+    fn reopen(&self) -> Result<Box<dyn Ledger>, LedgerError> {
+        Ok(Box::new(Self::open(&self.path)?))
+    }
+
+    fn run(&self) -> Result<Run, LedgerError> {
+        let select = "SELECT name, target, test_to, campaign, started_at, id_prefix, header, blank_rows FROM run WHERE planned";
+        let mut select = self.connection.prepare(select)?;
+        let mut rows = select.query([])?;
+        let row = rows.next()?.ok_or(LedgerError::NotPlanned)?;
+        Ok(Run {
+            name: row.get(0)?,
+            target: Target::parse(text(row, 1)?)?,
+            test_to: row.get(2)?,
+            campaign: PathBuf::from(row.get::<_, String>(3)?),
+            started: from_millis(row.get(4)?)?,
+            id_prefix: row.get(5)?,
+            header: parse_cells(text(row, 6)?)?,
+            blank_rows: row.get::<_, i64>(7)? as u64,
+        })
+    }
+
+    fn counts(&self) -> Result<StatusCounts, LedgerError> {
+        self.checked_counts()
+    }
+
+    fn reasons(&self, most: u32) -> Result<Vec<StatusReason>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT status, ifnull(code, ''), ifnull(error, ''), count(*) AS rows FROM delivery
+             WHERE status IN ('rejected', 'failed', 'unknown', 'sending', 'invalid', 'skipped')
+             GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3 LIMIT ?",
+        )?;
+        let mut rows = select.query([most])?;
+        let mut reasons = Vec::new();
+        while let Some(row) = rows.next()? {
+            reasons.push(StatusReason {
+                status: Status::parse(text(row, 0)?)?,
+                code: row.get(1)?,
+                error: row.get(2)?,
+                rows: row.get::<_, i64>(3)? as u64,
+            });
+        }
+        Ok(reasons)
+    }
+
+    fn invalid_by_code(&self, numbers: usize) -> Result<Vec<InvalidRows>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT row, ifnull(code, '') FROM delivery WHERE status = 'invalid' ORDER BY row",
+        )?;
+        let mut rows = select.query([])?;
+        let mut invalid: Vec<InvalidRows> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let code = text(row, 1)?;
+            let index = invalid.iter().position(|group| group.code == code);
+            let index = index.unwrap_or_else(|| {
+                invalid.push(InvalidRows {
+                    code: code.to_owned(),
+                    ..InvalidRows::default()
+                });
+                invalid.len() - 1
+            });
+            let group = &mut invalid[index];
+            group.count += 1;
+            if group.first.len() < numbers {
+                group.first.push(row.get(0)?);
+            }
+        }
+        invalid.sort_by_key(|group| std::cmp::Reverse(group.count));
+        Ok(invalid)
+    }
+
+    fn last_row(&self) -> Result<u32, LedgerError> {
+        let sql = "SELECT ifnull(max(row), 0) FROM recipient";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    fn posted_since(
+        &self,
+        since: Timestamp,
+        lane: Option<u32>,
+    ) -> Result<Vec<(i64, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT minute, sum(recipients) FROM posted
+             WHERE minute >= ?1 AND ifnull(lane = ?2, 1) GROUP BY minute ORDER BY minute",
+        )?;
+        let rows = select.query_map(params![to_millis(since) / 60_000, lane], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        self.planned_rows(PENDING, None, after, u32::MAX, most)
+    }
+
+    fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
+        let unknown = "status IN ('unknown', 'sending')";
+        self.planned_rows(unknown, None, after, u32::MAX, most)
+    }
+
+    fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
+        let filter = format!("WHERE row > {after} AND row <= {last}");
+        self.result_rows(&filter, u32::MAX)
+    }
+
+    fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {
+        let in_flight = if live { "unknown" } else { "sending" };
+        let filter = format!("WHERE status IN ('unknown', '{in_flight}')");
+        let rows = self.result_rows(&filter, most)?;
+        let reported = rows.into_iter().map(|row| row.into_reported(live));
+        Ok(reported.collect())
+    }
+
+    fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError> {
+        reopen::skip(&self.path, rows, now)
+    }
+
+    fn retry(&self, rejected: bool) -> Result<u64, LedgerError> {
+        reopen::retry(&self.path, rejected)
+    }
+
+    fn resolve_accepted(&self, now: Timestamp) -> Result<u64, LedgerError> {
+        reopen::resolve_accepted(&self.path, now)
+    }
+
+    fn resolve_resend(&self) -> Result<u64, LedgerError> {
+        reopen::resolve_resend(&self.path)
+    }
+
+    fn accept(&self, rows: &[(u32, String)], now: Timestamp) -> Result<(), LedgerError> {
+        reopen::accept(&self.path, rows, now)
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading a ledger: what it says about its run, and numbers of rows.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::connection::open_for_reading;
+use super::text;
+use crate::ledger::{LedgerError, Status, StatusCounts};
+
+/// A ledger opened for reading. Changes to it use a connection of their own.
+pub struct SqliteLedger {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+impl SqliteLedger {
+    /// # Errors
+    /// The ledger does not exist, or is not one that this version reads.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        if !path.is_file() {
+            return Err(LedgerError::Missing(path.to_owned()));
+        }
+        Ok(Self {
+            connection: open_for_reading(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn statuses(&self) -> Result<StatusCounts, LedgerError> {
+        let mut counts = StatusCounts::default();
+        let mut select = self
+            .connection
+            .prepare("SELECT status, count(*) FROM delivery GROUP BY status")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            counts.set(Status::parse(text(row, 0)?)?, row.get::<_, i64>(1)? as u64);
+        }
+        Ok(counts)
+    }
+
+    /// The number of the `rows`th pending row, or of the last one if there are fewer.
+    pub(crate) fn nth_pending(&self, rows: u64) -> Result<u32, LedgerError> {
+        let last: Option<u32> = self.connection.query_row(
+            "SELECT max(row) FROM (SELECT row FROM delivery WHERE status = 'pending' ORDER BY row LIMIT ?)",
+            [i64::try_from(rows).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// The lanes that have pending rows, each with their number.
+    pub(crate) fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' GROUP BY lane",
+        )?;
+        let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        Ok(lanes.collect::<Result<_, _>>()?)
+    }
+
+    /// The number of rows with each status.
+    ///
+    /// # Errors
+    /// Rows of a complete plan are missing.
+    pub(super) fn checked_counts(&self) -> Result<StatusCounts, LedgerError> {
+        let counts = self.statuses()?;
+        self.check_row_count(counts.total())?;
+        Ok(counts)
+    }
+}
