@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
+    /// Prepare a PostgreSQL database for runs that several machines send
+    Ledger(LedgerArgs),
     /// Run a server that speaks the EmailLabs API and keeps or relays messages
     Gateway(GatewayArgs),
     /// Show the messages of a local run in a browser
@@ -259,6 +261,31 @@ pub(crate) struct ResultsArgs {
     /// Don't escape spreadsheet formulas, so that the file can be used as recipients
     #[arg(long)]
     pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Create the tables, or update them for this version of mailrun
+    Init(LedgerInitArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerInitArgs {
+    /// Database, such as postgres://USER@HOST/DATABASE [default: MAILRUN_LEDGER in the environment]
+    ///
+    /// The password is in the environment variable PGPASSWORD, never in the URL.
+    // Parsed by the command, because clap prints an invalid value, which may contain a password.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
+    /// Allow this database user to send, and nothing more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) worker_role: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,7 @@ pub mod frame;
 pub mod gateway;
 mod html;
 pub mod ledger;
+pub mod ledger_url;
 pub mod message;
 pub mod outcome;
 pub mod pace;

@@ -29,6 +29,7 @@ pub(super) struct CampaignFile {
     pub(super) breaker: BreakerTable,
     #[serde(default)]
     pub(super) check: CheckTable,
+    pub(super) ledger: Option<LedgerTable>,
     #[serde(default)]
     pub(super) vars: BTreeMap<Text, toml::Value>,
 }
@@ -209,6 +210,14 @@ pub(super) struct CheckTable {
     pub(super) clients: Vec<Text>,
     #[serde(default)]
     pub(super) dkim: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LedgerTable {
+    pub(super) url: Text,
+    pub(super) password_command: Option<Spanned<Vec<String>>>,
+    pub(super) lease: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::api::{Dialect, WireFormat};
 use crate::finding::{Finding, Place};
+use crate::ledger_url::LedgerUrl;
 use crate::message::MimeFormat;
 use crate::pace::Rate;
 use crate::regular_file;
@@ -52,6 +53,8 @@ pub struct Campaign {
     pub retry: RetrySettings,
     pub breaker: BreakerSettings,
     pub check: CheckSettings,
+    /// The ledger, if it is in PostgreSQL.
+    pub ledger: Option<LedgerSettings>,
     /// Variables for all templates, beside the columns of a row.
     pub vars: Vec<(Text, toml::Value)>,
 }
@@ -162,6 +165,16 @@ pub struct CheckSettings {
     pub clients: Vec<Text>,
     /// Selectors of the DKIM keys that sign the messages.
     pub dkim: Vec<String>,
+}
+
+/// `[ledger]`
+#[derive(Debug, Clone)]
+pub struct LedgerSettings {
+    pub url: LedgerUrl,
+    /// The password. The variable may be unset: not every server wants one.
+    pub password: SecretKey,
+    /// How long rows stay claimed by a process that no longer responds.
+    pub lease: Option<Duration>,
 }
 
 /// `[retry]`

@@ -106,6 +106,7 @@ impl From<LedgerError> for Failure {
                 Some("continue this run with the version of mailrun that started it"),
             ),
             LedgerError::Version { .. } => ("ledger", Some("update mailrun")),
+            LedgerError::Postgres(error) => ("ledger", error.help()),
             error if error.is_damage() => (
                 "ledger",
                 Some(

@@ -12,6 +12,8 @@ mod gateway;
 mod inbox;
 mod init;
 mod interrupt;
+mod ledger;
+mod ledger_access;
 mod local_gateway;
 mod open_run;
 mod output;
@@ -35,7 +37,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 
 use self::console::Console;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LedgerCommand};
 use crate::exit_code::ExitCode;
 
 /// Makes all files and folders that the process creates readable only by their owner: they hold data of
@@ -66,6 +68,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
+        Command::Ledger(args) => match args.command {
+            LedgerCommand::Init(args) => ledger::init(&args),
+        },
         Command::Gateway(args) => gateway::run(&args, &console),
         Command::Inbox(args) => inbox::run(&args, &console),
         Command::Completions(args) => Ok(completions::run(&args)),

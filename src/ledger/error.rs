@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::postgres_error::PostgresError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error("{} does not exist", .0.display())]
@@ -24,6 +26,8 @@ pub enum LedgerError {
     Damaged(String),
     #[error("the ledger: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// After a failed write nothing more is written.
     #[error("the ledger {ledger} could not be written: {reason}. Nothing was posted after that")]
     NotWritten { ledger: String, reason: String },

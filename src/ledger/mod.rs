@@ -6,6 +6,8 @@
 
 mod commit;
 mod error;
+pub mod postgres;
+mod postgres_error;
 mod rows;
 pub mod sqlite;
 mod status;
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 pub(crate) use commit::{Change, Commit, Moved};
 pub use commit::{Claim, Settlement};
 pub use error::LedgerError;
+pub use postgres_error::PostgresError;
 pub(crate) use rows::{LeftOut, PlannedRow, ResultRow};
 pub use status::{Status, StatusCounts};
 pub use writer::LedgerWriter;

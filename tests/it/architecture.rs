@@ -143,7 +143,7 @@ fn what_is_printed_goes_through_one_module() {
 }
 
 #[test]
-fn only_the_transport_smtp_the_gateway_and_the_pages_open_sockets() {
+fn only_the_transport_smtp_the_gateway_the_pages_and_postgres_open_sockets() {
     let sockets = [
         "reqwest::",
         "axum::",
@@ -152,10 +152,12 @@ fn only_the_transport_smtp_the_gateway_and_the_pages_open_sockets() {
         "UdpSocket",
         "hyper::",
         "hickory_resolver::",
+        "tokio_postgres::",
     ];
     only_in(&sockets, |source| {
         ["transport", "smtp", "gateway", "web"].contains(&source.top())
             || source.path.starts_with("preview/web/")
+            || source.path.starts_with("ledger/postgres/")
             || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });
 }

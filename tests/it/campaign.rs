@@ -146,6 +146,48 @@ fn refused(key: &str, value: impl Into<toml::Value>, message: &str, help: &str) 
 }
 
 #[test]
+fn a_ledger_is_validated_and_no_password_in_its_url_is_shown() {
+    let url = "postgres://news@db.acme.example/mailrun";
+    let campaign = |key: &str, value: toml::Value| {
+        let campaign = Campaign::new().set("ledger.url", url);
+        campaign.set(&format!("ledger.{key}"), value)
+    };
+    check(&campaign("lease", "2s".into())).is_clean();
+    let command: toml::Value = vec!["pass", "show", "ledger"].into();
+    check(&campaign("password_command", command)).is_clean();
+    let refused = |key: &str, value: toml::Value, message: &str, help: &str| {
+        let campaign = campaign(key, value);
+        let report = check(&campaign);
+        report.only().is("bad-value", message).helps(help);
+        assert!(report.only().line.is_some(), "{report:?}");
+        let ran = Run::new("check").arg(campaign.path()).run();
+        ran.code(1).stdout_lacks("hush").stderr_lacks("hush");
+    };
+    refused("lease", "1s".into(), "2 seconds", "60s");
+    refused("lease", "soon".into(), "not a duration", "30s");
+    let none: toml::Value = Vec::<String>::new().into();
+    refused("password_command", none, "is empty", "program");
+    let url = |url: &str, message: &str, help: &str| refused("url", url.into(), message, help);
+    url("postgres://u:hush@h/a", "contains a password", "PGPASSWORD");
+    url("postgres://u:hu/sh@h/a", "invalid", "postgres://USER@HOST");
+    url(
+        "postgres://h/a?sslmode=prefer",
+        "does not verify",
+        "verify-full",
+    );
+    url(
+        "postgres://h/a?sslmode=disable",
+        "in the clear",
+        "verify-full",
+    );
+    url(
+        "https://h/a",
+        "must begin with postgres:",
+        "postgres://USER@HOST",
+    );
+}
+
+#[test]
 fn bad_values_are_reported_with_a_fix() {
     refused("name", "", "one line", "");
     refused(

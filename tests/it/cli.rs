@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "resolve",
     "status",
     "results",
+    "ledger",
     "inbox",
     "completions",
 ];
@@ -24,6 +25,9 @@ fn help_of_every_command() {
         ran.code(0).stderr_is("");
         all.push_str(&format!("\n=== {command}\n{}", ran.stdout));
     }
+    let ran = Run::new("ledger").args(["init", "--help"]).run();
+    ran.code(0).stderr_is("");
+    all.push_str(&format!("\n=== ledger init\n{}", ran.stdout));
     insta::assert_snapshot!(all);
 }
 
@@ -44,6 +48,7 @@ fn invalid_arguments_are_usage_errors() {
     two(&["resolve", ".", "--how", "guess"]);
     two(&["resume", ".", "--rate", "fast"]);
     two(&["check", ".", "--format", "xml"]);
+    two(&["ledger"]);
 }
 
 #[test]

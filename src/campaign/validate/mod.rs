@@ -1,6 +1,7 @@
 //! From [`CampaignFile`] to [`Campaign`]. Validation continues after a mistake, so that all are reported.
 
 mod api;
+mod ledger;
 mod message;
 mod pace;
 mod recipients;
@@ -57,6 +58,7 @@ pub(super) fn validate(
     let breaker = validator.breaker(&file.breaker);
     let vars = validator.vars(file.vars);
     let dkim = validator.dkim_selectors(file.check.dkim);
+    let ledger = file.ledger.and_then(|ledger| validator.ledger(ledger));
     let findings = validator.findings;
     let Some(transport) = transport.filter(|_| findings.is_empty()) else {
         return Err(findings);
@@ -75,6 +77,7 @@ pub(super) fn validate(
             clients: file.check.clients,
             dkim,
         },
+        ledger,
         vars,
         source,
     })
