@@ -157,7 +157,7 @@ fn only_the_transport_smtp_the_gateway_the_pages_and_postgres_open_sockets() {
     only_in(&sockets, |source| {
         ["transport", "smtp", "gateway", "web"].contains(&source.top())
             || source.path.starts_with("preview/web/")
-            || source.path.starts_with("ledger/postgres/")
+            || source.path.starts_with("ledger/postgres")
             || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });
 }
