@@ -28,6 +28,7 @@ mod ledgers;
 mod matrix;
 mod net;
 mod pace;
+mod postgres;
 mod power;
 mod preflight;
 mod preview;

@@ -17,6 +17,7 @@ pub mod kill;
 pub mod mail;
 pub mod parallel;
 pub mod postfix;
+pub mod postgres;
 pub mod power;
 pub mod preview;
 pub mod promises;
