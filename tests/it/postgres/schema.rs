@@ -109,6 +109,10 @@ fn an_owner_creates_the_ledger_and_a_worker_has_only_the_grants() {
             "{refused}"
         );
     }
+    // Not even if the schema becomes visible to it.
+    let executes =
+        format!("SELECT has_function_privilege('{other}', 'mailrun.later()', 'EXECUTE')");
+    assert_eq!(own(&executes), "f");
     for sql in [
         "CREATE TABLE mailrun.mine (n int)",
         "DROP TABLE mailrun.later",
