@@ -51,7 +51,7 @@ pub async fn connect(
     connect_timeout: Duration,
 ) -> Result<(Client, ConnectionTask), PostgresError> {
     let connecting = async {
-        let (client, task) = open(url, password).await?;
+        let (client, task) = open(url, password, connect_timeout).await?;
         check_session(&client, url).await?;
         Ok((client, task))
     };
@@ -67,6 +67,7 @@ pub async fn connect(
 async fn open(
     url: &LedgerUrl,
     password: Option<&SecretString>,
+    connect_timeout: Duration,
 ) -> Result<(Client, ConnectionTask), PostgresError> {
     let mut config = Config::new();
     match url.host() {
@@ -91,6 +92,8 @@ async fn open(
             false => SslMode::Disable,
         })
         .application_name("mailrun")
+        // For each of the host's addresses: one that drops packets leaves time for another.
+        .connect_timeout(connect_timeout / 2)
         .tcp_user_timeout(NETWORK_TIMEOUT)
         .keepalives_idle(PROBE_AFTER)
         .keepalives_interval(PROBE_INTERVAL)

@@ -1,8 +1,13 @@
 //! Which servers a ledger may be on, and what is said about the others.
 
+use std::time::Duration;
+
+use mailrun::ledger::postgres::connect;
+use mailrun::ledger_url::LedgerUrl;
+
 use super::{init, is_available};
 use crate::support::fake_api::Authority;
-use crate::support::postgres::{Cluster, Setup, USER};
+use crate::support::postgres::{Cluster, Setup, Stop, USER};
 use crate::support::run::Run;
 
 const PASSWORD: &str = "hush-51c07e9d";
@@ -211,4 +216,34 @@ fn a_standby_is_refused_until_it_is_promoted() {
     ran.code(1).stderr_has("standby").stderr_has("primary");
     standby.promote();
     init(&standby.url()).run().code(0);
+}
+
+#[tokio::test]
+async fn a_session_has_its_settings_and_its_task_reports_a_lost_server() {
+    if !is_available() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let url = LedgerUrl::parse(&cluster.url()).expect("a URL");
+    let connected = connect(&url, None, Duration::from_secs(10)).await;
+    let (client, task) = connected.expect("a connection");
+    for (setting, value) in [
+        ("application_name", "mailrun"),
+        ("search_path", "pg_catalog, pg_temp"),
+        ("TimeZone", "UTC"),
+        ("idle_in_transaction_session_timeout", "15s"),
+        ("tcp_user_timeout", "10000"),
+        ("tcp_keepalives_idle", "4"),
+    ] {
+        let row = client
+            .query_one("SELECT current_setting($1)", &[&setting])
+            .await;
+        let found: String = row.expect("a row").get(0);
+        assert_eq!(found, value, "{setting}");
+    }
+    cluster.stop(Stop::Immediate);
+    let ended = tokio::time::timeout(Duration::from_secs(10), task).await;
+    let ended = ended.expect("it notices").expect("no panic");
+    assert!(ended.is_err(), "{ended:?}");
+    assert!(client.is_closed());
 }
