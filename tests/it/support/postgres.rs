@@ -356,7 +356,8 @@ fn new_folder() -> PathBuf {
 }
 
 fn guard(folder: &Path) -> Child {
-    let script = "read -r _; pid=$(head -n 1 data/postmaster.pid 2>/dev/null) && kill -QUIT \"$pid\"; \
+    // Ctrl-C reaches all processes of the tests.
+    let script = "trap '' HUP INT TERM; read -r _; pid=$(head -n 1 data/postmaster.pid 2>/dev/null) && kill -QUIT \"$pid\"; \
                   while kill -0 \"$pid\" 2>/dev/null && [ -e data/postmaster.pid ]; do sleep 0.01; done; \
                   cd / && rm -rf \"$0\"";
     Command::new("sh")
