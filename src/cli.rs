@@ -86,6 +86,10 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
+    /// List the runs in a ledger that several machines share
+    Runs(RunsArgs),
+    /// Stop all machines that send a run
+    Stop(StopArgs),
     /// Prepare a PostgreSQL database for runs that several machines send
     Ledger(LedgerArgs),
     /// Run a server that speaks the EmailLabs API and keeps or relays messages
@@ -191,12 +195,35 @@ pub(crate) struct SendArgs {
     /// Start sending without rendering every row first
     #[arg(long)]
     pub(crate) no_preflight: bool,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerOption,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerOption {
+    /// Database, such as postgres://USER@HOST/DATABASE [default: MAILRUN_LEDGER in the environment]
+    ///
+    /// The password is in the environment variable PGPASSWORD, never in the URL.
+    // Parsed by the command, because clap prints an invalid value, which may contain a password.
+    #[arg(long = "ledger", value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Run folder, a run's name in the ledger, or a campaign for its newest run
+    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerOption,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// Run folder, or a campaign for its newest run
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Continue in a database that may have lost claims, for example after a failover: some rows may be sent twice
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
     /// Send at most this many rows; the others stay pending
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
@@ -213,8 +240,8 @@ pub(crate) struct ResumeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
-    /// Run folder, or a campaign for its newest run
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// Also retry rejected rows, each in a request of its own
     #[arg(long)]
     pub(crate) rejected: bool,
@@ -222,8 +249,8 @@ pub(crate) struct RetryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
-    /// Run folder, or a campaign for its newest run
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// What to do with the unknown rows
     #[arg(long, value_enum)]
     pub(crate) how: Resolution,
@@ -244,8 +271,8 @@ pub(crate) enum Resolution {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Run folder, or a campaign for its newest run
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: OutputFormat,
@@ -253,14 +280,29 @@ pub(crate) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResultsArgs {
-    /// Run folder, or a campaign for its newest run
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// File to write, or `-` for standard output [default: results.csv in the run folder; with `--raw`, `-`]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Don't escape spreadsheet formulas, so that the file can be used as recipients
     #[arg(long)]
     pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) ledger: LedgerOption,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 }
 
 #[derive(Debug, Args)]
@@ -273,19 +315,28 @@ pub(crate) struct LedgerArgs {
 pub(crate) enum LedgerCommand {
     /// Create the tables, or update them for this version of mailrun
     Init(LedgerInitArgs),
+    /// Copy a run between the ledger and a folder, and compare all rows
+    Copy(LedgerCopyArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerInitArgs {
-    /// Database, such as postgres://USER@HOST/DATABASE [default: MAILRUN_LEDGER in the environment]
-    ///
-    /// The password is in the environment variable PGPASSWORD, never in the URL.
-    // Parsed by the command, because clap prints an invalid value, which may contain a password.
-    #[arg(long, value_name = "URL")]
-    pub(crate) ledger: Option<String>,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerOption,
     /// Allow this database user to send, and nothing more
     #[arg(long, value_name = "NAME")]
     pub(crate) worker_role: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerCopyArgs {
+    /// Run's name in the ledger, or a run folder
+    pub(crate) run: PathBuf,
+    /// New folder for the copy of a run in the ledger; without it, the run folder is copied into the ledger
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerOption,
 }
 
 #[derive(Debug, Args)]

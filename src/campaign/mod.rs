@@ -203,6 +203,17 @@ impl Campaign {
         Self::read(dir, true)
     }
 
+    /// Whether the campaign at `path` has a table `[ledger]`. It may be invalid otherwise.
+    pub(crate) fn names_ledger(path: &Path) -> bool {
+        let file = match path.is_dir() {
+            true => path.join(FILE_NAME),
+            false => path.to_owned(),
+        };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.parse::<toml::Table>()
+            .is_ok_and(|table| table.contains_key("ledger"))
+    }
+
     /// The API, unless messages go by SMTP.
     pub(crate) fn api(&self) -> Option<&ApiSettings> {
         match &self.transport {

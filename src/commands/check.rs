@@ -126,7 +126,7 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Finding
         ),
         test_to: None,
         max_rows: None,
-        except_sent: &[],
+        except_sent: None,
         preflight: true,
         least: Severity::Note,
         net,

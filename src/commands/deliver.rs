@@ -10,40 +10,23 @@ use super::console::Console;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::local_gateway::LocalGateway;
+use super::run_home::RunHome;
 use super::secrets::{Secrets, SmtpSecrets};
-use crate::campaign::{Campaign, DomainRate, SmtpSettings, TransportSettings};
+use super::session::{Lane, PlannedRun, Session};
+use crate::campaign::{SmtpSettings, TransportSettings};
 use crate::clock::Clock;
 use crate::delivery::{
-    BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneLimit, Queue, WaitReason,
+    BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, Queue, WaitReason,
 };
 use crate::exit_code::ExitCode;
-use crate::ledger::sqlite::{self, PendingRows, SqliteLedger};
-use crate::ledger::{Ledger, LedgerError, LedgerWriter, Run, Target};
-use crate::pace::{self, Rate};
-use crate::render::Engine;
+use crate::ledger::postgres::reserve_permits;
+use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger::{Ledger, LedgerError, LedgerWriter};
+use crate::pace::RateLimit;
 use crate::report::{self, ResultsError};
-use crate::run::{Folder, Lock};
 use crate::transport::{
     AnyTransport, DkimKey, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
 };
-
-/// How far limits per day look back.
-const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-
-pub(super) struct PlannedRun<'a> {
-    pub(super) folder: &'a Folder,
-    /// Held until the results are written.
-    pub(super) lock: Lock,
-    /// The frozen campaign.
-    pub(super) campaign: &'a Campaign,
-    pub(super) run: &'a Run,
-    pub(super) engine: Arc<Engine>,
-    /// `None` for a local run: the gateway has secrets of its own.
-    pub(super) secrets: Option<Secrets>,
-    pub(super) rate: Vec<Rate>,
-    pub(super) concurrency: NonZeroU32,
-    pub(super) limit: Option<u64>,
-}
 
 /// # Errors
 /// If nothing could be sent. An error after that, in the ledger or the results, has the exit code of a
@@ -53,80 +36,97 @@ pub(super) fn deliver(
     interrupt: &Interrupt,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
+    let clock = Clock::system();
+    let session = Session::open(&planned, &clock)?;
+    let worker = session.worker.clone();
     let interrupted = interrupt.interrupted.clone();
-    let ending = interrupt
-        .runtime
-        .block_on(send(&planned, interrupted, console))?;
-    let (folder, run) = (planned.folder, planned.run);
-    let ledger =
-        SqliteLedger::open(&folder.ledger()).map_err(|error| Failure::from(error).stopped())?;
-    // No request is in flight any more: rows that are still claimed are reported as unknown.
-    let written = report::write_results(&ledger, &folder.results(), false, false);
-    let can_reconcile = planned.campaign.can_reconcile();
-    let summary = report::summary(&ledger, run, folder.path(), &ending, can_reconcile)
-        .map_err(|error| Failure::from(error).stopped())?;
+    let sending = send(&planned, session, &clock, interrupted, console);
+    let ending = interrupt.runtime.block_on(sending)?;
+    let stopped = |error: LedgerError| Failure::from(error).stopped();
+    if let Some(worker) = worker {
+        worker.leave().map_err(stopped)?;
+    }
+    let ledger: Box<dyn Ledger> = match planned.home {
+        RunHome::Folder(folder) => Box::new(SqliteLedger::open(&folder.ledger()).map_err(stopped)?),
+        RunHome::Database(ledger) => ledger.clone(),
+    };
+    // No request of this process is in flight any more: rows that are still claimed are reported as unknown.
+    let results = planned.home.results();
+    let written = results.as_ref().map_or(Ok(()), |path| {
+        report::write_results(&*ledger, path, false, false)
+    });
+    let others = match planned.home {
+        RunHome::Folder(_) => 0,
+        RunHome::Database(ledger) => ledger.workers().map_err(stopped)?.len(),
+    };
+    let (name, outbox) = (planned.home.name(), planned.outbox());
+    let inputs = report::SummaryInputs {
+        run: planned.run,
+        name: &name,
+        results: results.as_deref(),
+        outbox: outbox.as_deref(),
+        ending: &ending,
+        can_reconcile: planned.campaign.can_reconcile(),
+        others,
+    };
+    let summary = report::summary(&*ledger, &inputs).map_err(stopped)?;
     console.print(&format!("\n{}", summary.to_string().trim_end()));
     drop(planned.lock);
-    written.map_err(|error| results_not_written(&error, folder).after(&ending))?;
+    written.map_err(|error| results_not_written(&error, planned.home).after(&ending))?;
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
-fn results_not_written(error: &ResultsError, folder: &Folder) -> Failure {
+fn results_not_written(error: &ResultsError, home: &RunHome) -> Failure {
     let help = format!(
         "sending has ended and the ledger is complete; write the results with `mailrun results {}`",
-        folder.path().display()
+        home.name()
     );
     Failure::with_help("results", error.to_string(), help)
 }
 
 async fn send(
     planned: &PlannedRun<'_>,
+    session: Session,
+    clock: &Clock,
     interrupted: watch::Receiver<bool>,
     console: &Console,
 ) -> Result<Ending, Failure> {
-    let clock = Clock::system();
-    let ledger = SqliteLedger::open(&planned.folder.ledger())?;
-    let writer = sqlite::open_writer(&planned.folder.ledger(), clock.now())?;
-    let local = match planned.run.target {
-        Target::Local => {
-            let outbox = planned.folder.outbox();
-            Some(LocalGateway::start(&outbox, planned.campaign, &clock).await?)
-        }
-        Target::Real | Target::Test => None,
+    let writer = session.writer;
+    let local = match planned.outbox() {
+        Some(outbox) => Some(LocalGateway::start(&outbox, planned.campaign, clock).await?),
+        None => None,
     };
     let transport = transport(planned, local.as_ref())?;
-    let rates = if local.is_some() {
-        Vec::new()
-    } else {
-        planned.rate.clone()
-    };
-    let yesterday = clock
-        .now()
-        .saturating_sub(DAY)
-        .unwrap_or(jiff::Timestamp::MIN);
+    let (waiting, current_wait) = watch::channel(WaitReason::Pace);
+    let progress = report::sending(console.progress, writer.counts(), current_wait);
+    let batch_size = session
+        .lanes
+        .first()
+        .map_or(NonZeroU32::MIN, |lane| lane.batch_size);
+    let feeders = start_feeders(planned, session.lanes, &writer, clock)?;
+    if let Some((worker, requests)) = session.worker.clone().zip(session.permit_requests) {
+        tokio::spawn(reserve_permits(worker, requests));
+    }
     let settings = DeliverySettings {
-        posted: ledger.posted_since(yesterday, None)?,
-        batch_size: batch_size(planned, &rates),
-        lanes: lane_limits(planned, &rates, &ledger, yesterday)?,
+        limit: session.limit,
+        batch_size,
+        lanes: feeders.limits,
         concurrency: planned.concurrency,
         retry: planned.campaign.retry,
         breaker: planned.campaign.breaker,
+        worker: session.worker,
         clock: clock.clone(),
-        rates,
     };
-    let (waiting, current_wait) = watch::channel(WaitReason::Pace);
-    let progress = report::sending(console.progress, writer.counts(), current_wait);
-    let (feeds, feeders) = start_feeders(planned, &settings, &writer)?;
     let rng: StdRng = rand::make_rng();
     let delivery = Delivery::new(transport, writer, settings, Box::new(rng), waiting);
     // A task of its own, because `block_on` would keep it off the worker threads.
-    let ending = tokio::spawn(delivery.run(feeds, interrupted)).await;
+    let ending = tokio::spawn(delivery.run(feeders.feeds, interrupted)).await;
     let ending = ending.unwrap_or_else(|panic| Err(LedgerError::Stopped(panic.to_string())));
     drop(progress);
     if let Some(local) = local {
         local.stop().await;
     }
-    let feeders = feeders.into_iter().try_for_each(|feeder| {
+    let feeders = feeders.threads.into_iter().try_for_each(|feeder| {
         let panicked = |_| Err(LedgerError::Stopped("a feeder thread panicked".to_owned()));
         feeder.join().unwrap_or_else(panicked)
     });
@@ -183,74 +183,44 @@ fn dkim(smtp: &SmtpSettings, secrets: &SmtpSecrets) -> Result<Option<DkimKey>, F
     key.map(Some)
 }
 
-/// The limits of single domains. Only the plan of a real run has lanes for them.
-fn lane_limits(
-    planned: &PlannedRun<'_>,
-    rates: &[Rate],
-    ledger: &dyn Ledger,
-    since: jiff::Timestamp,
-) -> Result<Vec<LaneLimit>, LedgerError> {
-    if planned.run.target != Target::Real {
-        return Ok(Vec::new());
-    }
-    let domains = planned.campaign.pace.per_domain.iter().zip(1..);
-    let limit = |(limit, lane): (&DomainRate, u32)| {
-        Ok(LaneLimit {
-            rate: limit.rate,
-            batch_size: batch_size(planned, &[rates, &[limit.rate]].concat()),
-            posted: ledger.posted_since(since, Some(lane))?,
-        })
-    };
-    domains.map(limit).collect()
+/// What feeds the lanes of a delivery.
+#[derive(Default)]
+struct Feeders {
+    feeds: Vec<BatchReceiver>,
+    /// Those of the lanes after the first.
+    limits: Vec<Box<dyn RateLimit>>,
+    threads: Vec<std::thread::JoinHandle<Result<(), LedgerError>>>,
 }
-
-/// The most recipients of a request under these limits.
-fn batch_size(planned: &PlannedRun<'_>, rates: &[Rate]) -> NonZeroU32 {
-    match planned.run.test_to {
-        // All messages of a test go to one address, so an answer could not say which row it means.
-        Some(_) => NonZeroU32::MIN,
-        None => pace::batch_size(planned.campaign.pace.batch, rates),
-    }
-}
-
-type FeederThread = std::thread::JoinHandle<Result<(), LedgerError>>;
 
 /// Starts one feeder for each lane.
 fn start_feeders(
     planned: &PlannedRun<'_>,
-    settings: &DeliverySettings,
+    lanes: Vec<Lane>,
     writer: &LedgerWriter,
-) -> Result<(Vec<BatchReceiver>, Vec<FeederThread>), Failure> {
-    let path = planned.folder.ledger();
-    let last = match planned.limit {
-        Some(limit) => SqliteLedger::open(&path)?.nth_pending(limit)?,
-        None => u32::MAX,
-    };
-    let (mut feeds, mut threads) = (Vec::new(), Vec::new());
-    for lane in 0..=settings.lanes.len() {
-        let batch_size = match lane.checked_sub(1) {
-            Some(limit) => settings.lanes[limit].batch_size,
-            None => settings.batch_size,
-        };
+    clock: &Clock,
+) -> Result<Feeders, Failure> {
+    let mut feeders = Feeders::default();
+    for (lane, number) in lanes.into_iter().zip(0..) {
         let feeder = Feeder {
-            rows: Box::new(PendingRows::open(&path, lane as u32, last)?),
+            rows: lane.rows,
             writer: writer.clone(),
             engine: Arc::clone(&planned.engine),
             format: planned.campaign.format(),
-            batch_size,
-            lane: lane as u32,
-            clock: settings.clock.clone(),
+            batch_size: lane.batch_size,
+            lane: number,
+            clock: clock.clone(),
         };
-        let (queue, feed) = Queue::new(planned.concurrency, batch_size);
+        let (queue, feed) = Queue::new(planned.concurrency, lane.batch_size);
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
             .spawn(move || feeder.run(queue));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
-        feeds.push(feed);
-        threads.push(thread);
+        feeders.feeds.push(feed);
+        feeders.limits.extend(lane.limit);
+        feeders.threads.push(thread);
     }
-    Ok((feeds, threads))
+    Ok(feeders)
 }
 
 pub(super) fn rng() -> StdRng {

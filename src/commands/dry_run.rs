@@ -6,7 +6,7 @@ use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
-use super::send::{earlier_runs, run_options};
+use super::send::{earlier_runs, ledger_of, run_options};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::exit_code::ExitCode;
@@ -21,7 +21,8 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let campaign = Campaign::load(&args.campaign)?;
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
-    let earlier = earlier_runs(args, &campaign)?;
+    let database = ledger_of(args, &campaign)?;
+    let earlier = earlier_runs(args, &campaign, database.as_ref())?;
     let options = RunOptions {
         freeze: false,
         least: Severity::Warning,

@@ -159,6 +159,10 @@ impl From<FolderError> for Failure {
                 Some("name a new folder, or continue the run in it with `mailrun resume`"),
             ),
             FolderError::NotCreated { .. } => ("run-folder", None),
+            FolderError::Moved { .. } => (
+                "moved",
+                Some("continue that run; `mailrun ledger copy` brings it back into a new folder"),
+            ),
         };
         Self::from_error(code, &error, help)
     }

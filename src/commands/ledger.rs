@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::ledger_access::LedgerAccess;
 use super::output;
+use super::run_home::no_ledger;
 use super::serve::runtime;
 use crate::cli::LedgerInitArgs;
 use crate::exit_code::ExitCode;
@@ -14,14 +15,7 @@ use crate::ledger::{LedgerError, PostgresError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn init(args: &LedgerInitArgs) -> Result<ExitCode, Failure> {
-    let Some(access) = LedgerAccess::find(args.ledger.as_deref(), None)? else {
-        return Err(Failure::with_help(
-            "ledger",
-            "no ledger is named",
-            "add `--ledger postgres://USER@HOST/DATABASE`, or set MAILRUN_LEDGER in the environment",
-        )
-        .usage());
-    };
+    let access = LedgerAccess::find(args.ledger.url.as_deref(), None)?.ok_or_else(no_ledger)?;
     let role = args.worker_role.as_deref();
     let migration = runtime()?.block_on(async {
         let password = access.password.as_ref();

@@ -47,6 +47,11 @@ impl LedgerAccess {
         }))
     }
 
+    /// Whether MAILRUN_LEDGER names a ledger.
+    pub(super) fn is_in_environment() -> bool {
+        variable(URL).is_some()
+    }
+
     fn of(url: &str, place: &str) -> Result<Self, Failure> {
         let url = LedgerUrl::parse(url).map_err(|error| {
             Failure::with_help("ledger", format!("{place}: {error}"), error.help).usage()
@@ -55,5 +60,32 @@ impl LedgerAccess {
             url,
             password: variable(PASSWORD).map(SecretString::from),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_campaign_is_not_for_another_server() {
+        let campaign = LedgerSettings {
+            url: LedgerUrl::parse("postgres://localhost/campaign").expect("a URL"),
+            password: SecretKey::Command(["echo", "hush"].map(str::to_owned).to_vec()),
+            lease: None,
+        };
+        let find = |option| {
+            let access = LedgerAccess::find(option, Some(&campaign));
+            let access = access.ok().flatten().expect("a ledger");
+            let password = access.password.map(|it| it.expose_secret().to_owned());
+            (access.url.to_string(), password)
+        };
+        let hush = Some("hush".to_owned());
+        assert_eq!(find(None), (campaign.url.to_string(), hush.clone()));
+        let (url, password) = find(Some("postgres://localhost/option"));
+        assert_eq!(url, "postgres://localhost/option");
+        assert_ne!(password, hush);
     }
 }

@@ -7,6 +7,7 @@ mod console;
 mod deliver;
 mod diagnostic;
 mod dry_run;
+mod earlier;
 mod failure;
 mod gateway;
 mod inbox;
@@ -14,6 +15,7 @@ mod init;
 mod interrupt;
 mod ledger;
 mod ledger_access;
+mod ledger_copy;
 mod local_gateway;
 mod open_run;
 mod output;
@@ -27,11 +29,16 @@ mod resolve;
 mod results;
 mod resume;
 mod retry;
+mod run_home;
+mod runs;
 mod secret_command;
 mod secrets;
 mod send;
 mod serve;
+mod session;
 mod status;
+mod stop;
+mod upload;
 
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -68,8 +75,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Stop(args) => stop::run(&args, &console),
         Command::Ledger(args) => match args.command {
             LedgerCommand::Init(args) => ledger::init(&args),
+            LedgerCommand::Copy(args) => ledger_copy::run(&args, &console),
         },
         Command::Gateway(args) => gateway::run(&args, &console),
         Command::Inbox(args) => inbox::run(&args, &console),

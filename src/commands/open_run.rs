@@ -1,113 +1,122 @@
 //! Opens an existing run.
 
-use std::path::Path;
-
 use super::failure::Failure;
+use super::run_home::{RunFiles, RunHome};
 use crate::address::Address;
 use crate::campaign::Campaign;
+use crate::cli::RunArgs;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, Run};
-use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
+use crate::render::{Engine, Inputs};
 use crate::run::{Folder, Lock};
 
 pub(super) struct OpenRun {
-    pub(super) folder: Folder,
-    pub(super) ledger: SqliteLedger,
+    pub(super) home: RunHome,
+    pub(super) ledger: Box<dyn Ledger>,
     pub(super) run: Run,
 }
 
-/// Opens a run for reading. `path` is a run folder, or a campaign for its newest run.
+/// Opens a run for reading.
 ///
 /// # Errors
 /// If there is no run, or its plan is not complete.
-pub(super) fn open(path: &Path) -> Result<OpenRun, Failure> {
-    let folder = Folder::find(path)?;
+pub(super) fn open(args: &RunArgs) -> Result<OpenRun, Failure> {
+    let home = RunHome::find(args)?;
+    let RunHome::Folder(folder) = &home else {
+        return Ok(read(home)?);
+    };
     // Must not be called while this process holds the lock: looking for a holder releases it.
-    let holder = Lock::holder(&folder);
-    match (read(folder.clone()), holder) {
+    let holder = Lock::holder(folder);
+    let path = folder.path().display().to_string();
+    match (read(home), holder) {
         (Err(LedgerError::NotPlanned), Some(pid)) => Err(Failure::with_help(
             "not-planned",
-            format!(
-                "process {pid} is still planning {}: nothing has been sent yet",
-                folder.path().display()
-            ),
+            format!("process {pid} is still planning {path}: nothing has been sent yet"),
             "try again when it is sending, or name the folder of another run",
         )),
         (opened, _) => Ok(opened?),
     }
 }
 
-fn read(folder: Folder) -> Result<OpenRun, LedgerError> {
-    let ledger = SqliteLedger::open(&folder.ledger()).map_err(|error| match error {
+fn read(home: RunHome) -> Result<OpenRun, LedgerError> {
+    let ledger: Box<dyn Ledger> = match &home {
+        RunHome::Folder(folder) => Box::new(open_sqlite(folder)?),
+        RunHome::Database(ledger) => ledger.clone(),
+    };
+    let run = ledger.run()?;
+    Ok(OpenRun { home, ledger, run })
+}
+
+fn open_sqlite(folder: &Folder) -> Result<SqliteLedger, LedgerError> {
+    SqliteLedger::open(&folder.ledger()).map_err(|error| match error {
         // The process that started the run ended before it created the ledger.
         LedgerError::Missing(_) => LedgerError::NotPlanned,
         error => error,
-    })?;
-    let run = ledger.run()?;
-    Ok(OpenRun {
-        folder,
-        ledger,
-        run,
     })
 }
 
-/// Opens a run to change it or to send it.
+/// Opens a run to change it or to send it. There is no lock for a run in a database, which several
+/// processes may send.
 ///
 /// # Errors
 /// As [`open`]; also if the run is damaged, or if another process works on it or sends its campaign.
-pub(super) fn open_locked(path: &Path) -> Result<(OpenRun, Lock), Failure> {
-    let folder = Folder::find(path)?;
-    let lock = Lock::run(&folder)?;
-    let opened = read(folder.clone())?;
-    let lock = lock.and(Lock::campaign_for_resume(&folder, &opened.run)?);
-    opened.ledger.check()?;
-    Ok((opened, lock))
+pub(super) fn open_locked(args: &RunArgs) -> Result<(OpenRun, Option<Lock>), Failure> {
+    let home = RunHome::find(args)?;
+    let RunHome::Folder(folder) = &home else {
+        return Ok((read(home)?, None));
+    };
+    let lock = Lock::run(folder)?;
+    folder.refuse_if_moved()?;
+    let ledger = open_sqlite(folder)?;
+    let run = ledger.run()?;
+    let lock = lock.and(Lock::campaign_for_resume(folder, &run)?);
+    ledger.check()?;
+    let ledger = Box::new(ledger);
+    Ok((OpenRun { home, ledger, run }, Some(lock)))
 }
 
 impl OpenRun {
-    /// Whether another process works on it.
-    pub(super) fn is_live(&self) -> bool {
-        Lock::holder(&self.folder).is_some()
+    /// Whether a process works on it.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(super) fn is_live(&self) -> Result<bool, LedgerError> {
+        match &self.home {
+            RunHome::Folder(folder) => Ok(Lock::holder(folder).is_some()),
+            RunHome::Database(ledger) => Ok(!ledger.workers()?.is_empty()),
+        }
+    }
+
+    /// The run's copy of its campaign, and the files that belong to it.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub(super) fn campaign(&self) -> Result<(Campaign, RunFiles), Failure> {
+        let files = self.home.files(&self.run.campaign)?;
+        Ok((Campaign::load_frozen(&files.frozen)?, files))
     }
 }
 
-/// The template engine for a run, with the run's frozen copy of the campaign.
+/// The template engine for a run, with the run's copy of the campaign.
 ///
 /// # Errors
 /// If the frozen templates can't be compiled.
 pub(super) fn engine_of(
     campaign: &Campaign,
-    folder: &Folder,
+    files: &RunFiles,
+    home: &RunHome,
     run: &Run,
 ) -> Result<Engine, Failure> {
     let test_to = run.test_to.as_deref().map(Address::parse).transpose();
     let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
     Ok(Engine::new(&Inputs {
         campaign,
-        dir: &folder.frozen(),
-        own_dir: &run.campaign,
+        dir: &files.frozen,
+        own_dir: &files.own_dir,
         header: &run.header,
         started: run.started,
         id_prefix: &run.id_prefix,
-        verp_key: verp_key(campaign, folder)?,
+        verp_key: home.verp_key(campaign)?,
         test_to: test_to.as_ref(),
     })?)
-}
-
-fn verp_key(campaign: &Campaign, folder: &Folder) -> Result<[u8; KEY_LENGTH], Failure> {
-    match &campaign.message.return_path {
-        Some(return_path) if has_token(return_path.get_ref()) => folder
-            .verp_key()
-            .map_err(|error| no_verp_key(folder, &error)),
-        _ => Ok([0; KEY_LENGTH]),
-    }
-}
-
-/// The key of the return paths can't be read or written.
-pub(super) fn no_verp_key(folder: &Folder, error: &std::io::Error) -> Failure {
-    let message = format!(
-        "can't use the key for `{{{{ verp }}}}` in {}: {error}",
-        folder.path().display()
-    );
-    Failure::new("io", message)
 }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use rand::RngExt;
 
 use super::console::Console;
+use super::earlier::EarlierRuns;
 use super::failure::Failure;
-use super::open_run::no_verp_key;
+use super::run_home::no_verp_key;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
@@ -21,7 +22,7 @@ use crate::ledger::{Ledger, LedgerError, Run, Status, StatusCounts, Target};
 use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::report;
-use crate::run::{self, Folder, OtherRun, Plan, PlanError, PlanInputs, PlanProgress};
+use crate::run::{self, Folder, Plan, PlanError, PlanInputs, PlanProgress};
 
 /// How many invalid addresses with the same mistake are shown.
 const MAX_ADDRESSES: u32 = 10;
@@ -38,7 +39,7 @@ pub(super) struct RunOptions<'a> {
     /// For a test: plan only the first rows that can be sent.
     pub(super) max_rows: Option<u64>,
     /// Skip the addresses that these runs sent to.
-    pub(super) except_sent: &'a [OtherRun],
+    pub(super) except_sent: Option<&'a EarlierRuns>,
     /// Render and check every row.
     pub(super) preflight: bool,
     /// Findings below this severity are not looked for.
@@ -132,14 +133,8 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         PlanError::Read(error) => PlanError::Read(through_folder(error, campaign)),
         error => error,
     })?;
-    for earlier in options.except_sent {
-        let reason = format!(
-            "already sent in the run {}",
-            earlier.folder.path().display()
-        );
-        planned
-            .planner
-            .skip_sent_in(&earlier.folder.ledger(), &reason)?;
+    if let Some(earlier) = options.except_sent {
+        earlier.skip_sent(&mut planned.planner)?;
     }
     planned.planner.publish()?;
     let warnings = planned.warnings.iter().map(|warning| {

@@ -7,12 +7,13 @@ use super::deliver::rng;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of};
+use super::run_home::RunFiles;
 use super::secrets::ApiKeys;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Status, Target};
+use crate::ledger::{Status, Target};
 use crate::report::{self, counted, duration, grouped, is_or_are};
 use crate::terminal_text::printable;
 use crate::transport::{HttpSettings, HttpTransport};
@@ -27,8 +28,8 @@ const NO_API: &str = "this run used SMTP, in which nobody can be asked about a m
 ///
 /// # Errors
 /// The run is local, or the API chose the message IDs.
-pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
-    let campaign = Campaign::load_frozen(&opened.folder.frozen())?;
+pub(super) fn check(opened: &OpenRun) -> Result<(Campaign, RunFiles), Failure> {
+    let (campaign, files) = opened.campaign()?;
     let why = if opened.run.target == Target::Local {
         "this run is local, so there is no API to ask"
     } else if campaign.api().is_none() {
@@ -36,7 +37,7 @@ pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
     } else if !campaign.can_reconcile() {
         "this run used the dialect sendmail, in which the API chooses the message IDs: there is no ID to ask about"
     } else {
-        return Ok(campaign);
+        return Ok((campaign, files));
     };
     let help = "check the vendor's panel, and then use `--how accepted` or `--how resend`";
     Err(Failure::with_help("no-reconcile", why, help).usage())
@@ -48,7 +49,7 @@ pub(super) fn check(opened: &OpenRun) -> Result<Campaign, Failure> {
 /// The API can't be asked, or the ledger or the results can't be written.
 pub(super) fn run(
     opened: &OpenRun,
-    campaign: &Campaign,
+    (campaign, files): &(Campaign, RunFiles),
     unknown: u64,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
@@ -71,7 +72,7 @@ pub(super) fn run(
     let reconcile = Reconcile {
         transport: Arc::new(transport),
         ledger: opened.ledger.reopen()?,
-        engine: Arc::new(engine_of(campaign, &opened.folder, &opened.run)?),
+        engine: Arc::new(engine_of(campaign, files, &opened.home, &opened.run)?),
         concurrency,
         retry: campaign.retry,
         clock: Clock::system(),
@@ -97,11 +98,12 @@ pub(super) fn run(
         .runtime
         .block_on(reconcile.run(interrupted.clone(), again))
         .map_err(|error| Failure::from(error).stopped())?;
-    report::write_results(&opened.ledger, &opened.folder.results(), false, true)
-        .map_err(|error| Failure::from(error).stopped())?;
+    if let Some(results) = opened.home.results() {
+        report::write_results(&*opened.ledger, &results, false, true)
+            .map_err(|error| Failure::from(error).stopped())?;
+    }
     let left = opened.ledger.counts()?.without_holder().of(Status::Unknown);
-    let folder = opened.folder.path().display();
-    console.print(&summary(&report, left, &folder.to_string()));
+    console.print(&summary(&report, left, &opened.home.name()));
     Ok(if *interrupted.borrow() {
         ExitCode::Interrupted
     } else if report.last_round.stopped.is_some() {

@@ -8,7 +8,7 @@ use super::reconcile;
 use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Status};
+use crate::ledger::Status;
 use crate::report::{self, counted, is_or_are};
 
 pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -38,10 +38,12 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
             "{} {} now pending; to send, run `mailrun resume {}`",
             counted(rows, "row"),
             is_or_are(rows),
-            opened.folder.path().display()
+            opened.home.name()
         )
     };
-    report::write_results(&opened.ledger, &opened.folder.results(), false, true)?;
+    if let Some(results) = opened.home.results() {
+        report::write_results(&*opened.ledger, &results, false, true)?;
+    }
     console.print(&message);
     Ok(ExitCode::Done)
 }

@@ -11,7 +11,7 @@ use crate::report::{write_results, write_results_to};
 
 pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
     let opened = open(&args.run)?;
-    let live = opened.is_live();
+    let live = opened.is_live()?;
     // Only the results that are safe in a spreadsheet are in the run folder.
     let out = match &args.out {
         None if args.raw => Some(Path::new("-")),
@@ -19,11 +19,18 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
     };
     match out {
         Some(out) if out == Path::new("-") => {
-            write_results_to(&opened.ledger, output::data(), args.raw, live)?
+            write_results_to(&*opened.ledger, output::data(), args.raw, live)?
         }
         out => {
-            let path = out.map_or_else(|| opened.folder.results(), Path::to_owned);
-            write_results(&opened.ledger, &path, args.raw, live)?;
+            let Some(path) = out.map(Path::to_owned).or_else(|| opened.home.results()) else {
+                return Err(Failure::with_help(
+                    "results",
+                    "this run has no folder for its results",
+                    "add `--out FILE`, or `--out -` for standard output",
+                )
+                .usage());
+            };
+            write_results(&*opened.ledger, &path, args.raw, live)?;
             output::path_line(&path);
         }
     }

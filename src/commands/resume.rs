@@ -4,16 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::console::Console;
-use super::deliver::{PlannedRun, deliver};
+use super::deliver::deliver;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of, open_locked};
 use super::output;
+use super::run_home::{RunHome, key_folder};
 use super::secrets::Secrets;
+use super::session::PlannedRun;
 use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::ledger::postgres::PostgresLedger;
 use crate::ledger::{Ledger, LeftOut, Run, Target, sqlite};
 use crate::pace::Rate;
 use crate::report::counted;
@@ -21,6 +24,15 @@ use crate::run::{Folder, Lock, later_runs, suppression_list};
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
+    if let RunHome::Database(ledger) = &opened.home {
+        ledger.check_cluster(args.accept_loss)?;
+    } else if args.accept_loss {
+        return Err(Failure::new(
+            "usage",
+            "`--accept-loss` is for runs in a database: this run is in a folder",
+        )
+        .usage());
+    }
     let overrides = Overrides {
         rate: args.rate.clone(),
         concurrency: args.concurrency,
@@ -39,39 +51,43 @@ pub(super) struct Overrides {
 
 pub(super) fn send_pending(
     opened: OpenRun,
-    lock: Lock,
+    lock: Option<Lock>,
     overrides: Overrides,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::watch()?;
-    let OpenRun {
-        folder,
-        ledger,
-        run,
-    } = opened;
-    let campaign = Campaign::load_frozen(&folder.frozen())?;
+    let (campaign, files) = opened.campaign()?;
+    let OpenRun { home, ledger, run } = opened;
     let secrets = if run.target == Target::Local {
         None
     } else {
-        Some(Secrets::load(&campaign, &run.campaign)?)
+        Some(Secrets::load(&campaign, &key_folder(&run.campaign))?)
     };
-    let engine = engine_of(&campaign, &folder, &run)?;
-    let skipped = skip_suppressed(&campaign, &run.campaign, &ledger)?;
-    if skipped > 0 {
-        console.print(&format!(
-            "{} skipped: on a suppression list now",
-            counted(skipped, "row")
-        ));
+    let engine = engine_of(&campaign, &files, &home, &run)?;
+    match &home {
+        RunHome::Folder(folder) => {
+            let skipped = skip_suppressed(&campaign, &run.campaign, &*ledger)?;
+            if skipped > 0 {
+                console.print(&format!(
+                    "{} skipped: on a suppression list now",
+                    counted(skipped, "row")
+                ));
+            }
+            skip_sent_later(folder, &run, console)?;
+            output::path_line(folder.path());
+        }
+        RunHome::Database(shared) => {
+            skip_sent_in_later_runs(shared, console)?;
+            output::line(shared.name());
+        }
     }
-    skip_sent_later(&folder, &run, console)?;
-    output::path_line(folder.path());
     let rate = if overrides.rate.is_empty() {
         campaign.pace.rate.clone()
     } else {
         overrides.rate
     };
     let planned = PlannedRun {
-        folder: &folder,
+        home: &home,
         lock,
         campaign: &campaign,
         run: &run,
@@ -82,6 +98,20 @@ pub(super) fn send_pending(
         limit: overrides.limit,
     };
     deliver(planned, &interrupt, console)
+}
+
+/// Skips rows that a later run of the campaign has sent to, unless workers send the run: they skipped
+/// them already.
+fn skip_sent_in_later_runs(shared: &PostgresLedger, console: &Console) -> Result<(), Failure> {
+    if shared.run()?.target != Target::Real || !shared.workers()?.is_empty() {
+        return Ok(());
+    }
+    let skipped = shared.skip_sent_in_later_runs(Clock::system().now())?;
+    if skipped > 0 {
+        let rows = counted(skipped, "row");
+        console.print(&format!("{rows} skipped: already sent in a later run"));
+    }
+    Ok(())
 }
 
 /// Skips rows that a later run of the campaign has sent to.

@@ -6,7 +6,7 @@ use super::open_run::open_locked;
 use super::resume::{Overrides, send_pending};
 use crate::cli::RetryArgs;
 use crate::exit_code::ExitCode;
-use crate::ledger::{Ledger, Status, StatusCounts};
+use crate::ledger::{Status, StatusCounts};
 use crate::report::{counted, is_or_are};
 
 pub(super) fn run(args: &RetryArgs, console: &Console) -> Result<ExitCode, Failure> {

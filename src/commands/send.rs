@@ -4,27 +4,40 @@ use std::sync::Arc;
 
 use super::confirm::{Confirmation, can_ask, confirm};
 use super::console::Console;
-use super::deliver::{PlannedRun, deliver, rng};
+use super::deliver::{deliver, rng};
+use super::earlier::EarlierRuns;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
+use super::run_home::{RunHome, open_database};
 use super::secrets::Secrets;
+use super::session::PlannedRun;
+use super::upload::upload;
 use crate::campaign::Campaign;
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
+use crate::ledger::postgres::{Database, PlanLock};
 use crate::ledger::{Run, Status, Target};
 use crate::render::Engine;
 use crate::report::{counted, grouped, plural_s};
-use crate::run::{self, Folder, Lock, OtherRun};
+use crate::run::{self, Folder, Lock};
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
     let target = target(args);
+    let database = ledger_of(args, &campaign)?;
+    if database.is_some() && args.run_dir.is_some() {
+        return Err(Failure::new(
+            "usage",
+            "`--run-dir` is for runs in a folder: this campaign's runs are in a ledger",
+        )
+        .usage());
+    }
     let secrets = match target {
         Target::Local => None,
         Target::Real | Target::Test => Some(Secrets::load(&campaign, &campaign.dir)?),
@@ -36,23 +49,57 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         Target::Real => lock_campaign(&campaign, args.run_dir.is_some())?,
         Target::Local | Target::Test => None,
     };
-    let earlier = earlier_runs(args, &campaign)?;
+    let plan_lock = match &database {
+        Some(database) if target == Target::Real => Some(PlanLock::take(database, &campaign.name)?),
+        _ => None,
+    };
+    let earlier = earlier_runs(args, &campaign, database.as_ref())?;
     refuse_second_send(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
     let now = Clock::system().now();
-    let folder = interrupt
-        .create_folder(|| Folder::create(&campaign, args.run_dir.as_deref(), now, &mut rng()))?;
+    // A run in a database is planned in a temporary folder.
+    let scratch = match &database {
+        Some(_) => {
+            let temporary = std::env::temp_dir();
+            Some(tempfile::tempdir().map_err(|error| (temporary, error))?)
+        }
+        None => None,
+    };
+    let run_dir = scratch.as_ref().map(|scratch| scratch.path().join("run"));
+    let run_dir = run_dir.as_deref().or(args.run_dir.as_deref());
+    let folder = interrupt.create_folder(|| Folder::create(&campaign, run_dir, now, &mut rng()))?;
     if let Some(lock) = &campaign_lock {
         lock.write_run(&folder);
     }
     let must_confirm = secrets.is_some() && !args.yes;
     let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
+    let planned = planned.and_then(|(lock, engine, run)| {
+        let home = match &database {
+            Some(database) => {
+                let name = Folder::new_name(&campaign.name, now, &mut rng());
+                RunHome::Database(Box::new(upload(
+                    database,
+                    &name,
+                    &run,
+                    &folder,
+                    &campaign.dir,
+                    &earlier.known,
+                )?))
+            }
+            None => RunHome::Folder(folder.clone()),
+        };
+        Ok((lock, engine, run, home))
+    });
     interrupt.keep_folder();
-    let (lock, engine, run) = planned.inspect_err(|_| folder.remove())?;
-    output::path_line(folder.path());
+    let (lock, engine, run, home) = planned.inspect_err(|_| folder.remove())?;
+    drop(plan_lock);
+    match &home {
+        RunHome::Folder(folder) => output::path_line(folder.path()),
+        RunHome::Database(ledger) => output::line(ledger.name()),
+    }
     let planned = PlannedRun {
-        folder: &folder,
-        lock: lock.and(campaign_lock),
+        home: &home,
+        lock: Some(lock.and(campaign_lock)),
         campaign: &campaign,
         run: &run,
         engine,
@@ -64,18 +111,33 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     deliver(planned, &interrupt, console)
 }
 
+/// The ledger in a database that holds the run. A local run is always in a folder.
+pub(super) fn ledger_of(
+    args: &SendArgs,
+    campaign: &Campaign,
+) -> Result<Option<Arc<Database>>, Failure> {
+    match target(args) {
+        Target::Local => Ok(None),
+        Target::Real | Target::Test => open_database(&args.ledger, Some(campaign)),
+    }
+}
+
 /// The earlier runs that sent the campaign for real, unless these arguments ignore them. A local run with
 /// `--except-sent` rehearses a real one.
-pub(super) fn earlier_runs(args: &SendArgs, campaign: &Campaign) -> Result<Vec<OtherRun>, Failure> {
+pub(super) fn earlier_runs(
+    args: &SendArgs,
+    campaign: &Campaign,
+    database: Option<&Arc<Database>>,
+) -> Result<EarlierRuns, Failure> {
     let counts = match target(args) {
         Target::Real => !args.again,
         Target::Local => args.except_sent,
         Target::Test => false,
     };
-    if !counts {
-        return Ok(Vec::new());
+    match counts {
+        true => EarlierRuns::find(campaign, database),
+        false => EarlierRuns::known_in(campaign, database),
     }
-    Ok(run::earlier_runs(campaign)?)
 }
 
 /// Takes the campaign's lock and removes the folders of runs that were never planned.
@@ -100,7 +162,7 @@ pub(super) fn run_options<'a>(
     args: &'a SendArgs,
     campaign: &'a Campaign,
     folder: &'a Folder,
-    earlier: &'a [OtherRun],
+    earlier: &'a EarlierRuns,
 ) -> RunOptions<'a> {
     let test_to = args.test_to.as_ref();
     let now = Clock::system().now();
@@ -111,7 +173,7 @@ pub(super) fn run_options<'a>(
         run: new_run(campaign, target(args), test_to, now, &mut rng()),
         test_to,
         max_rows: test_to.map(|_| args.limit.unwrap_or(1)),
-        except_sent: if args.except_sent { earlier } else { &[] },
+        except_sent: args.except_sent.then_some(earlier),
         preflight: !args.no_preflight,
         least: Severity::Error,
         net: false,
@@ -124,7 +186,7 @@ fn plan(
     args: &SendArgs,
     campaign: &Campaign,
     folder: &Folder,
-    earlier: &[OtherRun],
+    earlier: &EarlierRuns,
     must_confirm: bool,
     console: &Console,
 ) -> Result<(Lock, Arc<Engine>, Run), Failure> {
@@ -141,7 +203,7 @@ fn plan(
     Ok((lock, engine, run))
 }
 
-fn refuse_second_send(args: &SendArgs, earlier: &[OtherRun]) -> Result<(), Failure> {
+fn refuse_second_send(args: &SendArgs, earlier: &EarlierRuns) -> Result<(), Failure> {
     let Some(last) = earlier.last().filter(|_| !args.except_sent) else {
         return Ok(());
     };
@@ -157,7 +219,7 @@ fn refuse_second_send(args: &SendArgs, earlier: &[OtherRun]) -> Result<(), Failu
         .collect();
     let message = format!(
         "this campaign has been sent before: {} has {} row{}",
-        last.folder.path().display(),
+        last.name,
         counts.join(", "),
         plural_s(last.accepted + last.unknown + last.pending)
     );

@@ -23,21 +23,47 @@ impl CircuitBreaker {
 
     /// Counts a message. Returns the reason to stop if too many of the last ones failed.
     pub(super) fn count(&mut self, settlement: &Settlement) -> Option<String> {
-        let error = match settlement {
-            Settlement::Accepted { .. } => None,
-            Settlement::Rejected { error, .. }
-            | Settlement::Unknown { error }
-            | Settlement::Failed { error, .. } => Some(error),
-            Settlement::Again { .. } => return None,
-        };
+        if matches!(settlement, Settlement::Again { .. }) {
+            return None;
+        }
+        let error = settlement.failure();
+        self.push(error.is_some());
+        self.reason(error?)
+    }
+
+    /// Counts messages of other workers, of which `failed` failed, the last one with `error`. Returns the
+    /// reason to stop as well.
+    pub(super) fn count_others(
+        &mut self,
+        accepted: u64,
+        failed: u64,
+        error: &str,
+    ) -> Option<String> {
+        let window = u64::from(self.limits.messages.get());
+        let all = accepted + failed;
+        // More would push each other out of the window.
+        let messages = all.min(window);
+        for number in 0..messages {
+            // Spread evenly: their order is not known.
+            let failed_before = |number: u64| number * failed / all;
+            self.push(failed_before(number + 1) > failed_before(number));
+        }
+        (failed > 0).then(|| self.reason(error)).flatten()
+    }
+
+    fn push(&mut self, failed: bool) {
         let window = self.limits.messages.get() as usize;
         if self.last.len() == window && self.last.pop_front() == Some(true) {
             self.failed -= 1;
         }
-        self.last.push_back(error.is_some());
-        self.failed += usize::from(error.is_some());
-        let too_many = self.failed as f64 > self.limits.share * window as f64;
-        error.filter(|_| too_many).map(|error| {
+        self.last.push_back(failed);
+        self.failed += usize::from(failed);
+    }
+
+    fn reason(&self, error: &str) -> Option<String> {
+        let window = self.limits.messages.get();
+        let too_many = self.failed as f64 > self.limits.share * f64::from(window);
+        too_many.then(|| {
             format!(
                 "{} of the last {window} messages were rejected, failed or are unknown, more than [breaker] allows. The last error: {error}",
                 self.failed

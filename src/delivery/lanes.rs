@@ -3,22 +3,13 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::num::NonZeroU32;
 use std::task::Poll;
 
 use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::queue::BatchReceiver;
-use crate::pace::{Rate, RateLimits, Turn};
-
-pub(crate) struct LaneLimit {
-    pub(crate) rate: Rate,
-    /// The most recipients of a request in this lane.
-    pub(crate) batch_size: NonZeroU32,
-    /// What this lane posted in the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
-    pub(crate) posted: Vec<(i64, u64)>,
-}
+use crate::pace::{RateLimit, Turn};
 
 /// All lanes; [`Batch::lane`] is an index into them.
 pub(super) struct Lanes(Vec<Lane>);
@@ -30,7 +21,8 @@ struct Lane {
     open: bool,
     /// Requests that wait for their turn: retries that are due, and the rest of a handover.
     waiting: VecDeque<Batch>,
-    limits: RateLimits,
+    /// `None` for the first lane.
+    limit: Option<Box<dyn RateLimit>>,
 }
 
 /// The next request of all lanes.
@@ -44,18 +36,14 @@ pub(super) enum Pick {
 
 impl Lanes {
     /// The first lane has no limit of its own; the others have `limits`.
-    pub(super) fn new(new: Vec<BatchReceiver>, limits: Vec<LaneLimit>) -> Self {
-        let domains = limits
-            .into_iter()
-            .map(|limit| RateLimits::new(&[limit.rate], limit.batch_size, limit.posted));
-        let unlimited = RateLimits::new(&[], NonZeroU32::MIN, Vec::new());
-        let lane = |(new, limits)| Lane {
+    pub(super) fn new(new: Vec<BatchReceiver>, limits: Vec<Box<dyn RateLimit>>) -> Self {
+        let lane = |(new, limit)| Lane {
             new,
             open: true,
             waiting: VecDeque::new(),
-            limits,
+            limit,
         };
-        let limits = std::iter::once(unlimited).chain(domains);
+        let limits = std::iter::once(None).chain(limits.into_iter().map(Some));
         Self(new.into_iter().zip(limits).map(lane).collect())
     }
 
@@ -67,7 +55,10 @@ impl Lanes {
             let Some(batch) = lane.waiting.front() else {
                 continue;
             };
-            let turn = lane.limits.turn(batch.recipients(), now);
+            let turn = match &mut lane.limit {
+                Some(limit) => limit.turn(batch.recipients(), now),
+                None => Turn::Now,
+            };
             if turn == Turn::Now
                 && let Some(batch) = lane.waiting.pop_front()
             {
@@ -81,7 +72,9 @@ impl Lanes {
     /// Counts a request that goes now.
     pub(super) fn take(&mut self, batch: &Batch, now: Timestamp) {
         let lane = &mut self.0[batch.lane as usize];
-        lane.limits.take(batch.recipients(), now);
+        if let Some(limit) = &mut lane.limit {
+            limit.take(batch.recipients(), now);
+        }
     }
 
     /// Adds a retry that is due.

@@ -3,6 +3,7 @@
 
 mod batch;
 mod breaker;
+mod exchange;
 mod feeder;
 mod lanes;
 mod poster;
@@ -26,14 +27,14 @@ use tokio::time::Instant;
 
 use crate::campaign::{self, RetrySettings};
 use crate::clock::Clock;
+use crate::ledger::postgres::Worker;
 use crate::ledger::{LedgerError, LedgerWriter};
-use crate::pace::{Rate, RateLimits, Turn};
+use crate::pace::{RateLimit, Turn};
 use crate::transport::Transport;
 
 use batch::Batch;
 use breaker::CircuitBreaker;
 pub(crate) use feeder::Feeder;
-pub(crate) use lanes::LaneLimit;
 use lanes::{Lanes, Pick};
 use poster::{Poster, ReadyBatch};
 pub(crate) use queue::{BatchReceiver, Queue};
@@ -49,18 +50,18 @@ const MAX_SCHEDULED_RETRIES: usize = 1000;
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 pub(crate) struct DeliverySettings {
-    /// All of them hold at once.
-    pub(crate) rates: Vec<Rate>,
+    /// The limit of all lanes together.
+    pub(crate) limit: Box<dyn RateLimit>,
     /// The most recipients of a request.
     pub(crate) batch_size: NonZeroU32,
-    /// The domains with their own limit, in the order of the lanes after the first.
-    pub(crate) lanes: Vec<LaneLimit>,
+    /// The limits of the lanes after the first.
+    pub(crate) lanes: Vec<Box<dyn RateLimit>>,
     /// The most requests in flight.
     pub(crate) concurrency: NonZeroU32,
     pub(crate) retry: RetrySettings,
     pub(crate) breaker: campaign::BreakerSettings,
-    /// What was posted in the last 24 hours ([`crate::ledger::Ledger::posted_since`]).
-    pub(crate) posted: Vec<(i64, u64)>,
+    /// If others send the run too.
+    pub(crate) worker: Option<Arc<Worker>>,
     pub(crate) clock: Clock,
 }
 
@@ -76,8 +77,9 @@ pub(crate) enum Ending {
 
 pub(crate) struct Delivery<T> {
     poster: Arc<Poster<T>>,
-    limits: RateLimits,
-    lanes: Vec<LaneLimit>,
+    limit: Box<dyn RateLimit>,
+    lanes: Vec<Box<dyn RateLimit>>,
+    worker: Option<Arc<Worker>>,
     concurrency: u32,
     state: Arc<DeliveryState>,
     free: Arc<Semaphore>,
@@ -103,10 +105,12 @@ impl<T: Transport> Delivery<T> {
             state: Arc::clone(&state),
             clock: settings.clock,
             retry: settings.retry,
+            posting_time: settings.worker.as_ref().map(|worker| worker.posting_time()),
         };
         Self {
             poster: Arc::new(poster),
-            limits: RateLimits::new(&settings.rates, batch_size, settings.posted),
+            limit: settings.limit,
+            worker: settings.worker,
             lanes: settings.lanes,
             concurrency,
             state,
@@ -128,6 +132,10 @@ impl<T: Transport> Delivery<T> {
     ) -> Result<Ending, LedgerError> {
         let state = Arc::clone(&self.state);
         let mut lanes = Lanes::new(feeds, std::mem::take(&mut self.lanes));
+        let exchange = self.worker.take().map(|worker| {
+            let counts = Arc::clone(self.poster.writer.counts());
+            tokio::spawn(exchange::run(worker, Arc::clone(&state), counts))
+        });
         let ending = tokio::select! {
             biased;
             _ = interrupt.wait_for(|interrupted| *interrupted) => Ending::Interrupted,
@@ -137,7 +145,11 @@ impl<T: Transport> Delivery<T> {
         lanes.close();
         // Until nothing is in flight.
         let _all = self.free.acquire_many(self.concurrency).await;
-        self.poster.writer.flush().await?;
+        let flushed = self.poster.writer.flush().await;
+        if let Some(exchange) = exchange {
+            exchange.abort();
+        }
+        flushed?;
         Ok(match state.stop_reason() {
             Some(reason) if ending == Ending::Done => Ending::Stopped(reason),
             _ => ending,
@@ -247,12 +259,12 @@ impl<T: Transport> Delivery<T> {
             self.state.no_pause().await;
             let now = self.poster.clock.now();
             match (
-                self.limits.turn(recipients, now),
+                self.limit.turn(recipients, now),
                 self.state.throttled(recipients),
             ) {
                 (Turn::Now, None) => {
                     self.state.waits_for(WaitReason::Pace);
-                    self.limits.take(recipients, now);
+                    self.limit.take(recipients, now);
                     return now;
                 }
                 (Turn::Now, Some(ready)) => tokio::time::sleep_until(ready).await,

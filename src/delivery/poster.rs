@@ -11,6 +11,7 @@ use super::batch::{Batch, BatchRow};
 use super::state::DeliveryState;
 use crate::campaign::RetrySettings;
 use crate::clock::Clock;
+use crate::ledger::postgres::PostingTime;
 use crate::ledger::{Claim, LedgerError, LedgerWriter, Settlement};
 use crate::outcome::{Blame, PostOutcome, RecipientOutcome};
 use crate::pace::backoff;
@@ -31,6 +32,8 @@ pub(super) struct Poster<T> {
     pub(super) state: Arc<DeliveryState>,
     pub(super) clock: Clock,
     pub(super) retry: RetrySettings,
+    /// If others can take over the rows.
+    pub(super) posting_time: Option<PostingTime>,
 }
 
 impl<T: Transport> Poster<T> {
@@ -71,6 +74,12 @@ impl<T: Transport> Poster<T> {
 
     async fn post(&self, batch: Batch, chance: f64) -> Result<(), LedgerError> {
         let started = Instant::now();
+        if self.posting_time.as_ref().is_some_and(PostingTime::is_over) {
+            let late = "it was claimed, but the ledger can't be reached any more";
+            self.settle_all(&batch, &again(false, late))?;
+            self.state.add_new(started + FIRST_WAIT, batch);
+            return Ok(());
+        }
         match self.transport.post(&batch.request).await {
             PostOutcome::Settled(outcomes) => {
                 let settlements: Vec<_> = outcomes.into_iter().map(settlement).collect();

@@ -14,6 +14,7 @@ use super::breaker::CircuitBreaker;
 use super::retry_budget::RetryBudget;
 use super::throttle::Throttle;
 use crate::ledger::Settlement;
+use crate::ledger::postgres::News;
 
 /// After this long without a success the run stops.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -52,6 +53,12 @@ struct LockedState {
     breaker: CircuitBreaker,
     /// The scheduled retries by when they are due, and by row if several are due at once.
     retries: BTreeMap<(Instant, u32), Batch>,
+    /// The pause that this process found out about, and its reason.
+    own_pause: Option<(Instant, String)>,
+    /// What this process learned about the server.
+    news: News,
+    /// How many recipients were posted.
+    posted: u64,
 }
 
 impl DeliveryState {
@@ -71,6 +78,9 @@ impl DeliveryState {
             budget: RetryBudget::default(),
             breaker,
             retries: BTreeMap::new(),
+            own_pause: None,
+            news: News::default(),
+            posted: 0,
         };
         Self {
             inner: Mutex::new(inner),
@@ -120,9 +130,67 @@ impl DeliveryState {
             inner.throttle.accepted();
             inner.budget.accepted();
         }
+        for settlement in settlements {
+            match settlement.failure() {
+                Some(error) => {
+                    inner.news.failed += 1;
+                    inner.news.failure = Some(error.to_owned());
+                }
+                None => inner.news.accepted += u64::from(is_accepted(settlement)),
+            }
+        }
         let breaker = &mut inner.breaker;
         let reasons = settlements.iter().filter_map(|one| breaker.count(one));
         if let Some(reason) = reasons.last() {
+            drop(inner);
+            self.stop(reason);
+        }
+    }
+
+    /// What this process learned about the server since it began.
+    pub(super) fn news(&self) -> News {
+        let inner = self.lock();
+        let left = inner.own_pause.as_ref().map(|(until, reason)| {
+            let left = until.saturating_duration_since(Instant::now());
+            (left, reason.clone())
+        });
+        News {
+            pause: left.filter(|(left, _)| *left > Duration::ZERO),
+            ..inner.news.clone()
+        }
+    }
+
+    pub(super) fn posted_recipients(&self) -> u64 {
+        self.lock().posted
+    }
+
+    /// Obeys what other workers learned since `before`.
+    pub(super) fn learn(&self, before: &News, news: &News) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let paused = inner.pause_until.is_some_and(|until| until > now);
+        // Refusals during one pause count once.
+        if news.refusals > before.refusals && !paused {
+            inner.throttle.refused();
+        }
+        let accepted = news.accepted.saturating_sub(before.accepted);
+        if accepted > 0 {
+            inner.trouble_since = None;
+        }
+        if let Some((pause, reason)) = &news.pause {
+            let until = now + *pause;
+            if inner.pause_until.is_none_or(|known| known < until) {
+                inner.pause_until = Some(until);
+                inner.proven = false;
+                self.waiting.send_replace(WaitReason::Server {
+                    until,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        let failed = news.failed.saturating_sub(before.failed);
+        let error = news.failure.as_deref().unwrap_or_default();
+        if let Some(reason) = inner.breaker.count_others(accepted, failed, error) {
             drop(inner);
             self.stop(reason);
         }
@@ -157,11 +225,13 @@ impl DeliveryState {
             inner.pause_until = Some(now + pause);
             if busy {
                 inner.throttle.refused();
+                inner.news.refusals += 1;
             }
         } else if let Some(wait) = wait {
             inner.pause_until = inner.pause_until.max(Some(now + wait));
         }
         let until = inner.pause_until.unwrap_or(now);
+        inner.own_pause = Some((until, reason.to_owned()));
         self.waiting.send_replace(WaitReason::Server {
             until,
             reason: reason.to_owned(),
@@ -249,6 +319,7 @@ impl DeliveryState {
     pub(super) fn posted(&self, batch: &Batch) {
         let mut inner = self.lock();
         inner.throttle.posted(batch.recipients());
+        inner.posted += u64::from(batch.recipients());
         if !batch.is_retry {
             inner.budget.posted();
         }

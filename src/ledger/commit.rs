@@ -51,6 +51,16 @@ pub(super) struct SettledColumns<'a> {
 }
 
 impl Settlement {
+    /// Why the message was not accepted, if that is final.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Accepted { .. } | Self::Again { .. } => None,
+            Self::Rejected { error, .. } | Self::Unknown { error } | Self::Failed { error, .. } => {
+                Some(error)
+            }
+        }
+    }
+
     pub(super) fn columns(&self) -> SettledColumns<'_> {
         let (status, message_id, code, error) = match self {
             Self::Accepted { message_id } => (Status::Accepted, Some(message_id), Some(200), None),
@@ -84,8 +94,14 @@ pub(crate) enum Change {
     },
 }
 
-/// How many rows went from one status to another.
-pub(crate) type Moved = Vec<(Status, Status, u64)>;
+/// What a commit did.
+#[derive(Default)]
+pub(crate) struct Committed {
+    /// How many rows went from one status to another; empty if the counts come from elsewhere.
+    pub(crate) moved: Vec<(Status, Status, u64)>,
+    /// Why only the settlements were written, if the changes were not.
+    pub(crate) refused: Option<String>,
+}
 
 /// Commits what the writer has collected.
 pub(crate) trait Commit: Send {
@@ -98,5 +114,5 @@ pub(crate) trait Commit: Send {
         &mut self,
         settled: &[(u32, Settlement, Timestamp)],
         changes: &[&Change],
-    ) -> Result<Moved, LedgerError>;
+    ) -> Result<Committed, LedgerError>;
 }

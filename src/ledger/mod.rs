@@ -1,7 +1,7 @@
 //! The ledger of a run, in which every row has exactly one status.
 //!
-//! [`Ledger`] is what the rest of the program asks of one: counts, rows, and changes to rows that have
-//! ended. A delivery reads its rows from a [`RowSource`] and writes through a [`LedgerWriter`].
+//! `Ledger` is what the rest of the program asks of one: counts, rows, and changes to rows that have
+//! ended. A delivery reads its rows from a `RowSource` and writes through a [`LedgerWriter`].
 //! [`sqlite`] keeps a ledger in a file of the run's folder, and its `Planner` writes the plan.
 
 mod commit;
@@ -11,6 +11,7 @@ mod postgres_error;
 mod rows;
 pub mod sqlite;
 mod status;
+mod stored;
 mod writer;
 
 use std::path::PathBuf;
@@ -18,12 +19,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub(crate) use commit::{Change, Commit, Moved};
+pub(crate) use commit::{Change, Commit, Committed};
 pub use commit::{Claim, Settlement};
 pub use error::LedgerError;
 pub use postgres_error::PostgresError;
 pub(crate) use rows::{LeftOut, PlannedRow, ResultRow};
 pub use status::{Status, StatusCounts};
+pub(crate) use stored::{StoredAttachment, StoredMinute, StoredRow};
 pub use writer::LedgerWriter;
 pub(crate) use writer::LiveCounts;
 
@@ -170,7 +172,6 @@ pub(crate) trait RowSource: Send {
 pub(crate) enum Page {
     /// At least one row.
     Rows(Vec<PlannedRow>),
-    #[allow(dead_code)]
     /// Others work on all rows that are left: ask again after this time.
     Later(Duration),
     /// There are no more rows.

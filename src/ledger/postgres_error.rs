@@ -40,6 +40,23 @@ pub enum PostgresError {
     NoRole(String),
     #[error("the ledger's user lacks a privilege: {0}")]
     NotAllowed(String),
+    /// Who sends the run, or plans another.
+    #[error("{0}")]
+    InUse(String),
+    /// Where the run continues.
+    #[error("{0}")]
+    Moved(String),
+    #[error(
+        "the ledger is in another database cluster than before, or on another timeline ({}): after a failover or a restored backup, some of the last claims may be missing", change_of_cluster(.before, .now)
+    )]
+    OtherCluster { before: Cluster, now: Cluster },
+    /// What the database confirmed is not there.
+    #[error("the database has lost what this process wrote last")]
+    LostCommits,
+    #[error("the ledger is damaged: {0}")]
+    Damaged(&'static str),
+    #[error("the ledger can't be read: {0}")]
+    NoThreads(String),
     #[error("the ledger: {}", describe(.0))]
     Query(#[source] tokio_postgres::Error),
 }
@@ -48,12 +65,49 @@ impl From<tokio_postgres::Error> for PostgresError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::NotAllowed(describe(&error)),
+            Some(code) if code.code() == "MR002" => Self::InUse(describe(&error)),
+            Some(code) if code.code() == "MR003" => Self::Moved(describe(&error)),
             _ => Self::Query(error),
         }
     }
 }
 
+/// What identifies the history of a cluster. A promoted standby has another timeline, and may lack
+/// what was committed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cluster {
+    pub system_identifier: i64,
+    pub timeline: i32,
+}
+
+fn change_of_cluster(before: &Cluster, now: &Cluster) -> String {
+    if before.system_identifier == now.system_identifier {
+        return format!("{} became {}", before.timeline, now.timeline);
+    }
+    format!(
+        "cluster {} became {}",
+        before.system_identifier, now.system_identifier
+    )
+}
+
 impl PostgresError {
+    /// Whether the same may succeed when the database is reachable again.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Standby { .. } => true,
+            Self::Query(error) => match error.code() {
+                None => true,
+                Some(code) => {
+                    let class = &code.code()[..2];
+                    // Connections, operator intervention (a shutdown), and deadlocks.
+                    ["08", "57", "40"].contains(&class)
+                        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                }
+            },
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {
@@ -91,7 +145,16 @@ impl PostgresError {
             Self::NotAllowed(_) => {
                 "run `mailrun ledger init` as the owner of the database, with `--worker-role` and the user that sends"
             }
-            Self::Query(_) => return None,
+            Self::InUse(_) => {
+                "wait for it, or stop it with `mailrun stop`; `mailrun status` shows its progress"
+            }
+            Self::Moved(_) => {
+                "continue that copy; `mailrun ledger copy FOLDER` brings it back into the ledger"
+            }
+            Self::OtherCluster { .. } | Self::LostCommits => {
+                "find out what was lost; `mailrun resume --accept-loss` continues, and rows whose claim was lost are posted again"
+            }
+            Self::Damaged(_) | Self::NoThreads(_) | Self::Query(_) => return None,
         })
     }
 

@@ -94,6 +94,15 @@ impl StatusCounts {
         }
     }
 
+    /// The numbers in the order of [`Status`].
+    pub(super) fn from_numbers(numbers: &[i64]) -> Self {
+        let mut counts = Self::default();
+        for (count, number) in counts.0.iter_mut().zip(numbers) {
+            *count = u64::try_from(*number).unwrap_or(0);
+        }
+        counts
+    }
+
     pub(super) fn set(&mut self, status: Status, rows: u64) {
         self.0[status as usize] = rows;
     }

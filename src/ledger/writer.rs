@@ -33,6 +33,10 @@ impl LiveCounts {
     pub(crate) fn get(&self) -> StatusCounts {
         *lock(&self.0)
     }
+
+    pub(super) fn set(&self, counts: StatusCounts) {
+        *lock(&self.0) = counts;
+    }
 }
 
 /// A handle of the writer. Clones share the one thread.
@@ -58,12 +62,16 @@ struct WriteFailure {
 }
 
 impl WriteFailure {
+    fn refused(&self, reason: String) -> LedgerError {
+        LedgerError::NotWritten {
+            ledger: self.ledger.clone(),
+            reason,
+        }
+    }
+
     fn error(&self) -> LedgerError {
         match self.reason.get() {
-            Some(reason) => LedgerError::NotWritten {
-                ledger: self.ledger.clone(),
-                reason: reason.clone(),
-            },
+            Some(reason) => self.refused(reason.clone()),
             None => LedgerError::Stopped("its writer has ended".to_owned()),
         }
     }
@@ -205,13 +213,19 @@ impl WriterThread {
                 let _ = self.failure.reason.set(reason);
             }
             for command in group {
-                if let WriterCommand::Change(_, Some(done)) | WriterCommand::Flush(done) = command {
-                    // The caller may have stopped waiting.
-                    let _ = done.send(match &result {
-                        Ok(()) => Ok(()),
-                        Err(_) => Err(self.failure.error()),
-                    });
-                }
+                let (done, refused) = match (command, &result) {
+                    (WriterCommand::Change(_, Some(done)), Ok(refused)) => (done, refused.clone()),
+                    (WriterCommand::Change(_, Some(done)) | WriterCommand::Flush(done), _) => {
+                        (done, None)
+                    }
+                    _ => continue,
+                };
+                // The caller may have stopped waiting.
+                let _ = done.send(match (&result, refused) {
+                    (Err(_), _) => Err(self.failure.error()),
+                    (Ok(_), Some(reason)) => Err(self.failure.refused(reason)),
+                    (Ok(_), None) => Ok(()),
+                });
             }
             if result.is_err() {
                 return;
@@ -235,11 +249,12 @@ impl WriterThread {
         Some(group)
     }
 
+    /// Returns why the changes were refused, if they were.
     fn write(
         &mut self,
         settled: &[(u32, Settlement, Timestamp)],
         group: &[WriterCommand],
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<String>, LedgerError> {
         let changes: Vec<&Change> = group
             .iter()
             .filter_map(|command| match command {
@@ -248,10 +263,10 @@ impl WriterThread {
             })
             .collect();
         if settled.is_empty() && changes.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let moved = self.commit.commit(settled, &changes)?;
-        lock(&self.counts.0).shift(&moved);
-        Ok(())
+        let committed = self.commit.commit(settled, &changes)?;
+        lock(&self.counts.0).shift(&committed.moved);
+        Ok(committed.refused)
     }
 }

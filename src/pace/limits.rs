@@ -11,6 +11,15 @@ use super::daily::DailyLimit;
 use super::rate::{Period, Rate};
 use super::spaced::SpacedLimit;
 
+/// Decides when recipients go.
+pub(crate) trait RateLimit: Send + Sync {
+    /// When `recipients` may go. Nothing is counted yet.
+    fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn;
+
+    /// Counts `recipients` that go now, whose [`RateLimit::turn`] was `Now`.
+    fn take(&mut self, recipients: u32, now: Timestamp);
+}
+
 /// Lets recipients through as fast as every limit allows.
 pub(crate) struct RateLimits {
     spaced: Option<SpacedLimit>,
@@ -48,9 +57,10 @@ impl RateLimits {
     pub(crate) fn is_limited(&self) -> bool {
         self.spaced.is_some() || self.daily.is_some()
     }
+}
 
-    /// When all limits let `recipients` through. Nothing is counted yet.
-    pub(crate) fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
+impl RateLimit for RateLimits {
+    fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
         let daily = self.daily.as_mut();
         if let Some(until) = daily.and_then(|daily| daily.full_until(recipients.into(), now)) {
             return Turn::Day(until);
@@ -61,8 +71,7 @@ impl RateLimits {
             .map_or(Turn::Now, Turn::At)
     }
 
-    /// Counts `recipients` that go now, whose [`RateLimits::turn`] was `Now`.
-    pub(crate) fn take(&mut self, recipients: u32, now: Timestamp) {
+    fn take(&mut self, recipients: u32, now: Timestamp) {
         if let Some(spaced) = &mut self.spaced {
             spaced.take(recipients);
         }

@@ -5,9 +5,11 @@ mod backoff;
 mod daily;
 mod limits;
 mod rate;
+mod shared;
 mod spaced;
 
 pub(crate) use backoff::backoff;
-pub(crate) use limits::{RateLimits, Turn, batch_size};
+pub(crate) use limits::{RateLimit, RateLimits, Turn, batch_size};
 pub use rate::{Period, Rate, RateError};
+pub(crate) use shared::{Grant, PermitRequest, Reservation, SharedLimit};
 pub(crate) use spaced::SpacedLimit;

@@ -9,4 +9,4 @@ mod summary;
 pub(crate) use format::{counted, duration, grouped, is_or_are, plural_s};
 pub(crate) use progress::{ProgressStyle, planning, sending};
 pub(crate) use results::{ResultsError, write_results, write_results_to};
-pub(crate) use summary::{reasons, summary};
+pub(crate) use summary::{SummaryInputs, reasons, summary};

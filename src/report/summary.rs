@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use super::format::{grouped, plural_s};
+use super::format::{counted, grouped, is_or_are, plural_s};
 use crate::delivery::Ending;
 use crate::ledger::{
     InvalidRows, Ledger, LedgerError, Run, Status, StatusCounts, StatusReason, Target,
@@ -15,33 +15,42 @@ const MAX_REASONS: usize = 12;
 /// How many rows of each code are named.
 const MAX_NUMBERS: usize = 5;
 
+pub(crate) struct SummaryInputs<'a> {
+    pub(crate) run: &'a Run,
+    /// What commands call the run.
+    pub(crate) name: &'a str,
+    /// The file with the results, if it was written.
+    pub(crate) results: Option<&'a Path>,
+    /// The messages of a local run.
+    pub(crate) outbox: Option<&'a Path>,
+    pub(crate) ending: &'a Ending,
+    pub(crate) can_reconcile: bool,
+    /// How many other processes send the run.
+    pub(crate) others: usize,
+}
+
 pub(crate) struct Summary<'a> {
-    run: &'a Run,
+    inputs: &'a SummaryInputs<'a>,
     pub(crate) counts: StatusCounts,
     reasons: Vec<StatusReason>,
     invalid: Vec<InvalidRows>,
-    folder: &'a Path,
-    ending: &'a Ending,
-    can_reconcile: bool,
 }
 
 /// # Errors
 /// The ledger can't be read.
 pub(crate) fn summary<'a>(
     ledger: &dyn Ledger,
-    run: &'a Run,
-    folder: &'a Path,
-    ending: &'a Ending,
-    can_reconcile: bool,
+    inputs: &'a SummaryInputs<'a>,
 ) -> Result<Summary<'a>, LedgerError> {
+    let counts = ledger.counts()?;
     Ok(Summary {
-        run,
-        counts: ledger.counts()?.without_holder(),
+        inputs,
+        counts: match inputs.others {
+            0 => counts.without_holder(),
+            _ => counts,
+        },
         reasons: reasons(ledger)?,
         invalid: ledger.invalid_by_code(MAX_NUMBERS)?,
-        folder,
-        ending,
-        can_reconcile,
     })
 }
 
@@ -88,7 +97,7 @@ fn by_code(invalid: &InvalidRows) -> String {
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        match self.ending {
+        match self.inputs.ending {
             Ending::Done => {}
             Ending::Interrupted => writeln!(text, "Interrupted. Nothing is lost.")?,
             Ending::Stopped(reason) => writeln!(text, "Stopped: {}", printable(reason))?,
@@ -114,15 +123,22 @@ impl fmt::Display for Summary<'_> {
         let rows = self.counts.total();
         let (total, s) = (grouped(rows), plural_s(rows));
         writeln!(text, "{total:>12}  row{s} in all")?;
-        if self.run.blank_rows > 0 {
-            let blank = self.run.blank_rows;
+        if self.inputs.run.blank_rows > 0 {
+            let blank = self.inputs.run.blank_rows;
             let (rows, s) = (grouped(blank), plural_s(blank));
             writeln!(text, "{rows:>12}  blank row{s} ignored")?;
         }
-        let results = self.folder.join("results.csv");
-        writeln!(text, "\nresults: {}", results.display())?;
-        if self.run.target == Target::Local {
-            writeln!(text, "outbox:  {}", self.folder.join("outbox").display())?;
+        text.push('\n');
+        if let Some(results) = self.inputs.results {
+            writeln!(text, "results: {}", results.display())?;
+        }
+        if let Some(outbox) = self.inputs.outbox {
+            writeln!(text, "outbox:  {}", outbox.display())?;
+        }
+        if self.inputs.others > 0 {
+            let others = self.inputs.others as u64;
+            let (workers, are) = (counted(others, "other worker"), is_or_are(others));
+            writeln!(text, "{workers} {are} still sending this run")?;
         }
         for next in self.next() {
             writeln!(text, "next:    {next}")?;
@@ -135,16 +151,21 @@ impl Summary<'_> {
     /// The commands to run next, each with its purpose.
     fn next(&self) -> Vec<String> {
         let some = |status| self.counts.of(status) > 0;
-        let folder = self.folder.display();
+        let folder = self.inputs.name;
         let mut next = Vec::new();
         let mut add = |command: String| next.push(command);
+        if self.inputs.results.is_none() {
+            add(format!(
+                "mailrun results {folder} --out FILE   # writes the results"
+            ));
+        }
         if some(Status::Pending) {
             add(format!(
                 "mailrun resume {folder}   # sends the pending rows"
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {
-            if self.can_reconcile && self.run.target != Target::Local {
+            if self.inputs.can_reconcile && self.inputs.run.target != Target::Local {
                 add(format!(
                     "mailrun resolve {folder} --how reconcile   # asks the API about the unknown rows"
                 ));
@@ -154,7 +175,7 @@ impl Summary<'_> {
             ));
         }
         if some(Status::Invalid) {
-            let campaign = self.run.campaign.display();
+            let campaign = self.inputs.run.campaign.display();
             add(format!(
                 "mailrun check {campaign}   # explains the invalid rows"
             ));

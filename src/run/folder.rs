@@ -25,6 +25,8 @@ pub(crate) enum FolderError {
     NotCreated { path: PathBuf, error: io::Error },
     #[error("{} exists and is not empty", .0.display())]
     NotEmpty(PathBuf),
+    #[error("the run in {} was copied to the ledger as {to}, and continues there", path.display())]
+    Moved { path: PathBuf, to: String },
     #[error("{} is neither a run nor a campaign", .0.display())]
     NoRun(PathBuf),
     #[error("the campaign {} has no runs", .0.display())]
@@ -55,6 +57,17 @@ impl Folder {
         create(&path).map(|()| Self(path))
     }
 
+    /// Creates a folder for a run at `path`.
+    ///
+    /// # Errors
+    /// It can't be created, or is not empty.
+    pub(crate) fn create_at(path: &Path) -> Result<Self, FolderError> {
+        if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(FolderError::NotEmpty(path.to_owned()));
+        }
+        create(path).map(|()| Self(path.to_owned()))
+    }
+
     /// The run at `path`. If that is a campaign, its newest run.
     ///
     /// # Errors
@@ -63,12 +76,7 @@ impl Folder {
         if is_run(path) {
             return Ok(Self(path.to_owned()));
         }
-        let campaign = if path.file_name().is_some_and(|name| name == FILE_NAME) {
-            path.parent()
-        } else {
-            Some(path)
-        };
-        let campaign = campaign.filter(|dir| dir.join(FILE_NAME).is_file());
+        let campaign = campaign_dir(path);
         let campaign = campaign.ok_or_else(|| FolderError::NoRun(path.to_owned()))?;
         let newest = all(&campaign.join(RUNS)).into_iter().next_back();
         newest.ok_or_else(|| FolderError::NoRuns(campaign.to_owned()))
@@ -86,6 +94,21 @@ impl Folder {
         let runs = newest.0.parent().map(all).unwrap_or_default();
         let local = runs.into_iter().rev().find(|run| run.outbox().is_dir());
         Ok(local.unwrap_or(newest))
+    }
+
+    /// A name for a run of a campaign.
+    pub(crate) fn new_name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
+        name(campaign, now, rng)
+    }
+
+    /// Whether a run was begun at `path`.
+    pub(crate) fn is_run(path: &Path) -> bool {
+        is_run(path)
+    }
+
+    /// Whether `path` is a campaign folder, or its `campaign.toml`.
+    pub(crate) fn is_campaign(path: &Path) -> bool {
+        campaign_dir(path).is_some()
     }
 
     pub(crate) fn at(path: &Path) -> Self {
@@ -115,8 +138,34 @@ impl Folder {
     /// If the file can't be written.
     pub(crate) fn make_verp_key(&self) -> io::Result<[u8; 32]> {
         let key: [u8; 32] = rand::random();
-        write_durably(&self.0.join(VERP_KEY), &key)?;
+        self.write_verp_key(&key)?;
         Ok(key)
+    }
+
+    /// # Errors
+    /// If the file can't be written.
+    pub(crate) fn write_verp_key(&self, key: &[u8; 32]) -> io::Result<()> {
+        write_durably(&self.0.join(VERP_KEY), key)
+    }
+
+    /// Notes where the run continues: this copy of it must not be sent.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub(crate) fn mark_moved(&self, to: &str) -> io::Result<()> {
+        write_durably(&self.0.join(MOVED), to.as_bytes())
+    }
+
+    /// # Errors
+    /// The run continues elsewhere.
+    pub(crate) fn refuse_if_moved(&self) -> Result<(), FolderError> {
+        match fs::read_to_string(self.0.join(MOVED)) {
+            Ok(to) => Err(FolderError::Moved {
+                path: self.0.clone(),
+                to,
+            }),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The key that signs the return paths of the run.
@@ -157,8 +206,19 @@ impl Folder {
     }
 }
 
+/// The file that says where the run continues.
+const MOVED: &str = "moved";
 /// The file with the key of `{{ verp }}`.
 const VERP_KEY: &str = "verp.key";
+
+/// The folder of the campaign at `path`, which may be its `campaign.toml`.
+fn campaign_dir(path: &Path) -> Option<&Path> {
+    let dir = match path.file_name() {
+        Some(name) if name == FILE_NAME => path.parent(),
+        _ => Some(path),
+    };
+    dir.filter(|dir| dir.join(FILE_NAME).is_file())
+}
 
 /// Whether a run was begun here. This includes a run that ended before it had a ledger: `resume` has
 /// to report it, and must not choose an older run.

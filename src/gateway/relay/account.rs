@@ -21,7 +21,7 @@ use super::reconnect::ReconnectPause;
 use super::retry::RetryPolicy;
 use crate::clock::Clock;
 use crate::gateway::store::{Store, StoreError};
-use crate::pace::{Period, RateLimits, Turn};
+use crate::pace::{Period, RateLimit as _, RateLimits, Turn};
 use crate::smtp::{
     Connector, Credentials, ProblemKind, Refusal, ServerProblem, SmtpConnection, TransactionOutcome,
 };

@@ -1,7 +1,30 @@
-//! A ledger in PostgreSQL, which several machines can work on: connections and its schema.
+//! A ledger in PostgreSQL, for several machines that send one run.
+//!
+//! `add_run` writes a planned run into the database. Each process that sends it is a `Worker`: it leases
+//! ranges of rows, tells the database by a heartbeat that it is alive, and shares its limits with the others.
+//! What must not be interrupted is done by functions of the database (`migrations/`).
 
+mod columns;
+mod commit;
 mod connect;
+mod database;
+mod operations;
+mod pace;
+mod publish;
+mod rows;
+mod runs;
 mod schema;
+mod stored;
+mod worker;
 
+pub(crate) use commit::open_writer;
 pub use connect::{ConnectionTask, connect};
+pub(crate) use database::Database;
+pub(crate) use pace::reserve_permits;
+pub(crate) use publish::{NewRun, PlanLock, add_run};
+pub(crate) use runs::{
+    PostgresLedger, RunEntry, SharedPause, WorkerStatus, all_runs, find_run, find_run_by_id_prefix,
+    newest_run, real_runs,
+};
 pub use schema::{Migration, check_version, init};
+pub(crate) use worker::{HEARTBEAT, News, PostingTime, Worker};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::posted::PostedFile;
-use crate::ledger::{Change, Claim, Commit, LedgerError, Moved, Settlement, Status, to_millis};
+use crate::ledger::{Change, Claim, Commit, Committed, LedgerError, Settlement, Status, to_millis};
 
 /// Commits into the file.
 pub(super) struct Committer {
@@ -29,7 +29,7 @@ impl Commit for Committer {
         &mut self,
         settled: &[(u32, Settlement, Timestamp)],
         changes: &[&Change],
-    ) -> Result<Moved, LedgerError> {
+    ) -> Result<Committed, LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
         let mut effects = CommitEffects::default();
         effects.settle(&transaction, settled)?;
@@ -51,14 +51,17 @@ impl Commit for Committer {
         effects.count_posted(&transaction)?;
         transaction.commit()?;
         self.posted.add(effects.posted.values().sum());
-        Ok(effects.moved)
+        Ok(Committed {
+            moved: effects.moved,
+            refused: None,
+        })
     }
 }
 
 /// The effects of a commit beside the rows.
 #[derive(Default)]
 struct CommitEffects {
-    moved: Moved,
+    moved: Vec<(Status, Status, u64)>,
     /// The recipients posted, by minute since 1970 and lane.
     posted: BTreeMap<(i64, u32), u64>,
 }

@@ -13,6 +13,7 @@ mod posted;
 mod read;
 mod reopen;
 mod rows;
+mod stored;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::connection::{sync_commits, write_ahead};
 use super::reopen::skip_sent_in;
 use crate::durable::sync_dir;
-use crate::ledger::{LedgerError, Run, Status, to_millis};
+use crate::ledger::{LedgerError, Run, Status, StoredMinute, StoredRow, to_millis};
 use crate::render::Recorded;
 
 #[derive(Debug)]
@@ -106,6 +106,42 @@ impl Planner {
         Ok(())
     }
 
+    /// Adds a row of another ledger, with its status.
+    pub(crate) fn add_stored(&mut self, row: &StoredRow) -> Result<(), LedgerError> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)",
+        )?;
+        let line = row.line as i64;
+        insert.execute(params![row.row, line, row.email, row.address, row.cells])?;
+        self.has_lanes |= row.lane > 0;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO delivery (row, status, attempts, resends, alone, lane, message_id, code, error, at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        insert.execute(params![
+            row.row,
+            row.status.as_str(),
+            row.attempts,
+            row.resends,
+            row.alone,
+            row.lane,
+            row.message_id,
+            row.code,
+            row.error,
+            row.at
+        ])?;
+        Ok(())
+    }
+
+    /// Adds how many recipients were posted in another ledger.
+    pub(crate) fn add_minute(&mut self, minute: StoredMinute) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO posted (minute, lane, recipients) VALUES (?, ?, ?)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        let recipients = minute.recipients as i64;
+        insert.execute(params![minute.minute, minute.lane, recipients])?;
+        Ok(())
+    }
+
     /// The normalized address of a row that was added.
     pub(crate) fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
         let mut select = self
@@ -159,6 +195,32 @@ impl Planner {
         let skipped = skip_sent_in(&self.connection, other, reason, self.now)?;
         self.connection.execute_batch("BEGIN")?;
         Ok(skipped)
+    }
+
+    /// Skips the pending rows with the normalized addresses that `addresses` passes on.
+    pub(crate) fn skip_sent_to(
+        &mut self,
+        reason: &str,
+        addresses: impl FnOnce(
+            &mut dyn FnMut(&str) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE sent (address TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+        )?;
+        addresses(&mut |address| {
+            let sql = "INSERT OR IGNORE INTO sent (address) VALUES (?)";
+            self.connection.prepare_cached(sql)?.execute([address])?;
+            Ok(())
+        })?;
+        self.connection.execute(
+            "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
+             WHERE status = 'pending' AND row IN (
+               SELECT row FROM recipient WHERE address IN (SELECT address FROM sent))",
+            params![reason, self.now],
+        )?;
+        self.connection.execute_batch("DROP TABLE sent")?;
+        Ok(())
     }
 
     /// Makes the rows readable for others. The plan is still not complete.

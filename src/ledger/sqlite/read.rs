@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::connection::open_for_reading;
@@ -56,6 +57,15 @@ impl SqliteLedger {
         )?;
         let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         Ok(lanes.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes rows in flight unknown. The caller holds the run's lock, so they were left by a process that
+    /// died.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub(crate) fn end_requests_in_flight(&self) -> Result<(), LedgerError> {
+        super::open_writer(&self.path, Timestamp::now()).map(drop)
     }
 
     /// The number of rows with each status.

@@ -99,7 +99,11 @@ fn options_exist() {
         .iter()
         .flat_map(|command| options(&help(&[command])))
         .collect();
-    known.extend(options(&help(&["ledger", "init"])));
+    known.extend(
+        ["init", "copy"]
+            .iter()
+            .flat_map(|command| options(&help(&["ledger", command]))),
+    );
     // Options of cargo and of the soak test.
     known.extend(["--profile", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
     for name in PAGES {

@@ -1,0 +1,131 @@
+//! The earlier runs of a campaign, in its folder and in its ledger.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use crate::campaign::Campaign;
+use crate::ledger::postgres::{Database, PostgresLedger, real_runs};
+use crate::ledger::sqlite::Planner;
+use crate::ledger::{Ledger as _, LedgerError, Status};
+use crate::run::{self, OtherRun};
+
+/// The real runs with accepted, unknown or pending rows.
+#[derive(Default)]
+pub(super) struct EarlierRuns {
+    in_folder: Vec<OtherRun>,
+    in_ledger: Vec<SharedRun>,
+    /// All real runs of the campaign in the ledger.
+    pub(super) known: Vec<i64>,
+}
+
+/// An earlier run, as an error names it.
+pub(super) struct EarlierRun {
+    pub(super) name: String,
+    pub(super) accepted: u64,
+    pub(super) unknown: u64,
+    pub(super) pending: u64,
+}
+
+struct SharedRun {
+    ledger: PostgresLedger,
+    started: Timestamp,
+    run: EarlierRun,
+}
+
+impl EarlierRuns {
+    /// # Errors
+    /// It can't be determined who got the message in one of them.
+    pub(super) fn find(
+        campaign: &Campaign,
+        database: Option<&Arc<Database>>,
+    ) -> Result<Self, Failure> {
+        let mut earlier = Self {
+            in_folder: run::earlier_runs(campaign)?,
+            ..Self::default()
+        };
+        if let Some(database) = database {
+            for ledger in real_runs(database, &campaign.name)? {
+                earlier.known.push(ledger.id());
+                earlier.in_ledger.extend(shared_run(ledger)?);
+            }
+        }
+        Ok(earlier)
+    }
+
+    /// Without earlier runs, except that it knows those in the ledger.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(super) fn known_in(
+        campaign: &Campaign,
+        database: Option<&Arc<Database>>,
+    ) -> Result<Self, Failure> {
+        let mut earlier = Self::default();
+        if let Some(database) = database {
+            let runs = real_runs(database, &campaign.name)?;
+            earlier.known = runs.iter().map(PostgresLedger::id).collect();
+        }
+        Ok(earlier)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_folder.is_empty() && self.in_ledger.is_empty()
+    }
+
+    /// The newest one in the ledger, or else in the folder.
+    pub(super) fn last(&self) -> Option<EarlierRun> {
+        if let Some(shared) = self.in_ledger.iter().max_by_key(|run| run.started) {
+            let EarlierRun { name, .. } = &shared.run;
+            return Some(EarlierRun {
+                name: name.clone(),
+                ..shared.run
+            });
+        }
+        let last = self.in_folder.last()?;
+        Some(EarlierRun {
+            name: last.folder.path().display().to_string(),
+            accepted: last.accepted,
+            unknown: last.unknown,
+            pending: last.pending,
+        })
+    }
+
+    /// Skips the planned rows whose address got the message in one of them, or may have got it.
+    ///
+    /// # Errors
+    /// A ledger can't be read or written.
+    pub(super) fn skip_sent(&self, planner: &mut Planner) -> Result<(), LedgerError> {
+        for earlier in &self.in_folder {
+            let reason = format!(
+                "already sent in the run {}",
+                earlier.folder.path().display()
+            );
+            planner.skip_sent_in(&earlier.folder.ledger(), &reason)?;
+        }
+        for earlier in &self.in_ledger {
+            let reason = format!("already sent in the run {}", earlier.run.name);
+            planner.skip_sent_to(&reason, |take| earlier.ledger.sent_addresses(take))?;
+        }
+        Ok(())
+    }
+}
+
+/// `None` if nobody got the message in it, and nobody will.
+fn shared_run(ledger: PostgresLedger) -> Result<Option<SharedRun>, LedgerError> {
+    let counts = ledger.counts()?;
+    let run = EarlierRun {
+        name: ledger.name().to_owned(),
+        accepted: counts.of(Status::Accepted),
+        unknown: counts.of(Status::Unknown) + counts.of(Status::Sending),
+        pending: counts.of(Status::Pending),
+    };
+    let matters = run.accepted + run.unknown + run.pending > 0;
+    let started = ledger.run()?.started;
+    Ok(matters.then_some(SharedRun {
+        ledger,
+        started,
+        run,
+    }))
+}

@@ -1,0 +1,201 @@
+//! `mailrun ledger copy`.
+
+use std::fs;
+use std::path::Path;
+
+use super::console::Console;
+use super::failure::Failure;
+use super::output;
+use super::run_home::{no_ledger, open_database};
+use super::upload::upload;
+use crate::cli::LedgerCopyArgs;
+use crate::durable::sync_tree;
+use crate::exit_code::ExitCode;
+use crate::ledger::postgres::{PostgresLedger, find_run, find_run_by_id_prefix};
+use crate::ledger::sqlite::{Planner, SqliteLedger};
+use crate::ledger::{Ledger as _, LedgerError, Run, StoredRow, Target};
+use crate::report::counted;
+use crate::run::{Folder, Lock};
+
+/// How many rows are copied at once.
+const PAGE: u32 = 2000;
+
+pub(super) fn run(args: &LedgerCopyArgs, console: &Console) -> Result<ExitCode, Failure> {
+    match &args.to {
+        Some(to) => into_folder(args, to, console),
+        None => into_ledger(args, console),
+    }
+}
+
+/// Copies a run from the ledger into a new folder. Afterwards, only the copy can be sent.
+fn into_folder(args: &LedgerCopyArgs, to: &Path, console: &Console) -> Result<ExitCode, Failure> {
+    let database = open_database(&args.ledger, None)?.ok_or_else(no_ledger)?;
+    let name = args.run.to_string_lossy();
+    let ledger = find_run(&database, &name)?.ok_or_else(|| {
+        Failure::with_help(
+            "no-run",
+            format!("the ledger {} has no run “{name}”", database.url()),
+            "`mailrun runs` lists the runs in the ledger",
+        )
+    })?;
+    let folder = Folder::create_at(to)?;
+    let _lock = Lock::run(&folder)?;
+    let target = folder.path().canonicalize();
+    let target = target.map_err(|error| (folder.path().to_owned(), error))?;
+    // From now on nobody sends it, so that no row changes while it is copied.
+    ledger.mark_moved(&target.to_string_lossy())?;
+    let copied = copy_into(&ledger, &folder);
+    if copied.is_err() {
+        // If this fails, the ledger still says where the copy was meant to be.
+        let _ = ledger.unmark_moved();
+        folder.remove();
+    }
+    let rows = copied?;
+    output::path_line(folder.path());
+    console.print(&format!(
+        "Copied and compared {}. The copy in the ledger is not sent any more.",
+        counted(rows, "row")
+    ));
+    Ok(ExitCode::Done)
+}
+
+fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
+    let run = ledger.run()?;
+    for (path, content) in ledger.files()? {
+        let file = folder.frozen().join(path);
+        let written = file
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&file, content));
+        written.map_err(|error| (file, error))?;
+    }
+    if let Some(key) = ledger.verp_key() {
+        folder
+            .write_verp_key(&key)
+            .map_err(|error| (folder.path().to_owned(), error))?;
+    }
+    sync_tree(folder.path()).map_err(|error| (folder.path().to_owned(), error))?;
+    let mut planner = Planner::create(&folder.ledger(), &run)?;
+    let (last, mut after) = (ledger.last_row()?, 0);
+    while after < last {
+        let rows = ledger.stored_rows(after, PAGE)?;
+        rows.iter().try_for_each(|row| planner.add_stored(row))?;
+        let Some(last) = rows.last() else { break };
+        let end = last.row;
+        for one in ledger.stored_attachments(after, end - after)? {
+            planner.record(one.row, &one.recorded)?;
+        }
+        after = end;
+    }
+    for minute in ledger.stored_minutes()? {
+        planner.add_minute(minute)?;
+    }
+    planner.finish(run.blank_rows, run.started)?;
+    Ok(compare(&SqliteLedger::open(&folder.ledger())?, ledger)?)
+}
+
+/// Copies a run from its folder into the ledger. Afterwards, only the copy can be sent.
+fn into_ledger(args: &LedgerCopyArgs, console: &Console) -> Result<ExitCode, Failure> {
+    let folder = Folder::find(&args.run)?;
+    let lock = Lock::run(&folder)?;
+    let sqlite = SqliteLedger::open(&folder.ledger())?;
+    let run = sqlite.run()?;
+    let _lock = lock.and(Lock::campaign_for_resume(&folder, &run)?);
+    sqlite.check()?;
+    if run.target == Target::Local {
+        return Err(Failure::with_help(
+            "ledger",
+            "this run is local",
+            "local runs stay in their folder, with their outbox",
+        ));
+    }
+    folder.refuse_if_moved()?;
+    sqlite.end_requests_in_flight()?;
+    let database = open_database(&args.ledger, None)?.ok_or_else(no_ledger)?;
+    let before = find_run_by_id_prefix(&database, &run.id_prefix)?;
+    let name = match &before {
+        Some(before) => before.name().to_owned(),
+        None => name_of(&folder),
+    };
+    let known = crate::ledger::postgres::real_runs(&database, &run.name)?;
+    let known: Vec<i64> = known.iter().map(PostgresLedger::id).collect();
+    let ledger = upload(
+        &database,
+        &name,
+        &run,
+        &folder,
+        &own_dir(&folder, &run),
+        &known,
+    )?;
+    let rows = compare(&sqlite, &ledger)?;
+    folder
+        .mark_moved(&format!("{} in {}", ledger.name(), database.url()))
+        .map_err(|error| (folder.path().to_owned(), error))?;
+    ledger.unmark_moved()?;
+    output::line(ledger.name());
+    console.print(&format!(
+        "Copied and compared {}. The copy in the folder is not sent any more.",
+        counted(rows, "row")
+    ));
+    Ok(ExitCode::Done)
+}
+
+/// The folder with the own attachments of rows: that of a copy has them itself.
+fn own_dir(folder: &Folder, run: &Run) -> std::path::PathBuf {
+    match run.campaign.is_dir() {
+        true => run.campaign.clone(),
+        false => folder.frozen(),
+    }
+}
+
+fn name_of(folder: &Folder) -> String {
+    let path = folder.path().canonicalize();
+    let path = path.as_deref().unwrap_or(folder.path());
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Compares two copies row by row. Returns the number of rows.
+///
+/// # Errors
+/// They differ, or one can't be read.
+fn compare(sqlite: &SqliteLedger, postgres: &PostgresLedger) -> Result<u64, LedgerError> {
+    let (mut after, mut rows) = (0, 0);
+    loop {
+        let (one, other) = (
+            sqlite.stored_rows(after, PAGE)?,
+            postgres.stored_rows(after, PAGE)?,
+        );
+        if let Some(row) = first_difference(&one, &other) {
+            return Err(LedgerError::Damaged(format!(
+                "row {row} differs in the two copies"
+            )));
+        }
+        let Some(last) = one.last() else { break };
+        let end = last.row;
+        if sqlite.stored_attachments(after, end - after)?
+            != postgres.stored_attachments(after, end - after)?
+        {
+            return Err(LedgerError::Damaged(
+                "the attachments differ in the two copies".to_owned(),
+            ));
+        }
+        rows += one.len() as u64;
+        after = end;
+    }
+    if sqlite.stored_minutes()? != postgres.stored_minutes()? {
+        return Err(LedgerError::Damaged(
+            "the numbers of posted recipients differ in the two copies".to_owned(),
+        ));
+    }
+    Ok(rows)
+}
+
+fn first_difference(one: &[StoredRow], other: &[StoredRow]) -> Option<u32> {
+    let longer = if one.len() >= other.len() { one } else { other };
+    let differs = longer
+        .iter()
+        .enumerate()
+        .find(|(index, _)| one.get(*index) != other.get(*index));
+    differs.map(|(_, row)| row.row)
+}

@@ -1,0 +1,205 @@
+//! Where a run is kept: in a folder, or in a ledger that several machines share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::failure::Failure;
+use super::ledger_access::LedgerAccess;
+use crate::campaign::{Campaign, FILE_NAME};
+use crate::cli::{LedgerOption, RunArgs};
+use crate::ledger::Ledger as _;
+use crate::ledger::postgres::{self, Database, PostgresLedger};
+use crate::ledger::sqlite::SqliteLedger;
+use crate::render::{KEY_LENGTH, has_token};
+use crate::run::{Folder, FolderError};
+
+pub(super) enum RunHome {
+    Folder(Folder),
+    Database(Box<PostgresLedger>),
+}
+
+/// The files of a run, as they were when it was planned.
+pub(super) struct RunFiles {
+    /// The campaign, its templates, and the attachments of all rows.
+    pub(super) frozen: PathBuf,
+    /// The folder of the attachments of single rows.
+    pub(super) own_dir: PathBuf,
+    /// Holds the files of a run in a database.
+    _copy: Option<TempDir>,
+}
+
+impl RunHome {
+    /// The run that the command line names: a run folder, a campaign's newest run, or a run in the
+    /// ledger.
+    ///
+    /// # Errors
+    /// There is no such run, or the ledger can't be read.
+    pub(super) fn find(args: &RunArgs) -> Result<Self, Failure> {
+        let path = &args.run;
+        if Folder::is_run(path) {
+            return Ok(Self::Folder(Folder::at(path)));
+        }
+        if Folder::is_campaign(path) {
+            return newest_of_campaign(path, &args.ledger);
+        }
+        let Some(database) = open_database(&args.ledger, None)? else {
+            return Ok(Self::Folder(Folder::find(path)?));
+        };
+        let name = path.to_string_lossy();
+        match postgres::find_run(&database, &name)? {
+            Some(ledger) => Ok(Self::Database(Box::new(ledger))),
+            None => Err(Failure::with_help(
+                "no-run",
+                format!("the ledger {} has no run “{name}”", database.url()),
+                "`mailrun runs` lists the runs in the ledger",
+            )),
+        }
+    }
+
+    /// What commands call the run: its folder, or its name.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.path().display().to_string(),
+            Self::Database(ledger) => ledger.name().to_owned(),
+        }
+    }
+
+    /// The file that has the results whenever the run stops.
+    pub(super) fn results(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.results()),
+            Self::Database(_) => None,
+        }
+    }
+
+    /// The run's files. Those of a run in a database are written to a temporary folder.
+    ///
+    /// # Errors
+    /// They can't be read or written.
+    pub(super) fn files(&self, campaign: &Path) -> Result<RunFiles, Failure> {
+        let ledger = match self {
+            Self::Folder(folder) => {
+                return Ok(RunFiles {
+                    frozen: folder.frozen(),
+                    own_dir: campaign.to_owned(),
+                    _copy: None,
+                });
+            }
+            Self::Database(ledger) => ledger,
+        };
+        let temporary = std::env::temp_dir();
+        let copy = tempfile::tempdir().map_err(|error| (temporary, error))?;
+        for (path, content) in ledger.files()? {
+            // The paths were checked when the run was planned, but not by this machine.
+            if !path
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)))
+            {
+                return Err(Failure::new(
+                    "ledger",
+                    format!("the ledger is damaged: it has a file {}", path.display()),
+                ));
+            }
+            let file = copy.path().join(path);
+            let written = file
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| fs::write(&file, content));
+            written.map_err(|error| (file, error))?;
+        }
+        Ok(RunFiles {
+            frozen: copy.path().to_owned(),
+            own_dir: copy.path().to_owned(),
+            _copy: Some(copy),
+        })
+    }
+
+    /// The key that signs the return paths, if there are any.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(super) fn verp_key(&self, campaign: &Campaign) -> Result<[u8; KEY_LENGTH], Failure> {
+        match (&campaign.message.return_path, self) {
+            (Some(return_path), Self::Folder(folder)) if has_token(return_path.get_ref()) => folder
+                .verp_key()
+                .map_err(|error| no_verp_key(folder, &error)),
+            (_, Self::Database(ledger)) => Ok(ledger.verp_key().unwrap_or_default()),
+            _ => Ok([0; KEY_LENGTH]),
+        }
+    }
+}
+
+/// The newest run of a campaign, in its folder or in its ledger.
+fn newest_of_campaign(path: &Path, option: &LedgerOption) -> Result<RunHome, Failure> {
+    let in_folder = Folder::find(path);
+    let names_ledger = option.url.is_some() || LedgerAccess::is_in_environment();
+    if !names_ledger && !Campaign::names_ledger(path) {
+        return Ok(RunHome::Folder(in_folder?));
+    }
+    let campaign = Campaign::load(path)?;
+    let Some(database) = open_database(option, Some(&campaign))? else {
+        return Ok(RunHome::Folder(in_folder?));
+    };
+    let Some(shared) = postgres::newest_run(&database, &campaign.name)?.map(Box::new) else {
+        return Ok(RunHome::Folder(in_folder?));
+    };
+    let started = |folder: &Folder| {
+        let run = SqliteLedger::open(&folder.ledger()).ok()?.run().ok()?;
+        Some(run.started)
+    };
+    let shared_started = shared.run()?.started;
+    Ok(match in_folder {
+        Ok(folder) if started(&folder).is_some_and(|started| started > shared_started) => {
+            RunHome::Folder(folder)
+        }
+        Ok(_) | Err(FolderError::NoRuns(_)) => RunHome::Database(shared),
+        Err(error) => return Err(error.into()),
+    })
+}
+
+/// Connects to the ledger that the command line, the environment or the campaign names.
+///
+/// # Errors
+/// It can't be used.
+pub(super) fn open_database(
+    option: &LedgerOption,
+    campaign: Option<&Campaign>,
+) -> Result<Option<Arc<Database>>, Failure> {
+    let settings = campaign.and_then(|campaign| campaign.ledger.as_ref());
+    let Some(access) = LedgerAccess::find(option.url.as_deref(), settings)? else {
+        return Ok(None);
+    };
+    let database = Database::open(access.url, access.password);
+    Ok(Some(database.map_err(crate::ledger::LedgerError::from)?))
+}
+
+/// The folder of the original campaign, for keys that only this machine has; the current folder if the
+/// campaign is not here.
+pub(super) fn key_folder(campaign: &Path) -> PathBuf {
+    match campaign.join(FILE_NAME).is_file() {
+        true => campaign.to_owned(),
+        false => PathBuf::from("."),
+    }
+}
+
+/// The command needs a ledger, and none is named.
+pub(super) fn no_ledger() -> Failure {
+    Failure::with_help(
+        "ledger",
+        "no ledger is named",
+        "add `--ledger postgres://USER@HOST/DATABASE`, or set MAILRUN_LEDGER in the environment",
+    )
+    .usage()
+}
+
+/// The key of the return paths can't be read or written.
+pub(super) fn no_verp_key(folder: &Folder, error: &std::io::Error) -> Failure {
+    let message = format!(
+        "can't use the key for `{{{{ verp }}}}` in {}: {error}",
+        folder.path().display()
+    );
+    Failure::new("io", message)
+}

@@ -1,0 +1,40 @@
+//! Rows as they are stored, for copies from one ledger to another.
+
+use super::Status;
+use crate::render::Recorded;
+
+/// All that a ledger stores about a row. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredRow {
+    pub(crate) row: u32,
+    pub(crate) line: u64,
+    pub(crate) email: String,
+    pub(crate) address: Option<String>,
+    /// A JSON array.
+    pub(crate) cells: String,
+    pub(crate) status: Status,
+    pub(crate) attempts: u32,
+    pub(crate) resends: u32,
+    pub(crate) alone: bool,
+    pub(crate) lane: u32,
+    pub(crate) message_id: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) at: Option<i64>,
+}
+
+/// An own attachment of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredAttachment {
+    pub(crate) row: u32,
+    pub(crate) recorded: Recorded,
+}
+
+/// How many recipients of a lane were posted in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredMinute {
+    /// Since 1970.
+    pub(crate) minute: i64,
+    pub(crate) lane: u32,
+    pub(crate) recipients: u64,
+}
