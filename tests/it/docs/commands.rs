@@ -1,9 +1,10 @@
 //! The commands and programs of the documentation run.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -15,13 +16,20 @@ use crate::support::{client, has_program, has_requests, real_part};
 
 /// A folder to run commands of the pages in. It has copies of the examples that post to the fake API, and scripts
 /// `mailrun` and `cargo` that run the binary under test.
-struct Shell {
+pub(super) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
+/// A line that runs.
+pub(super) struct Started {
+    child: Child,
+    line: String,
+    expected: i32,
+}
+
 impl Shell {
-    fn new(api: &FakeApi) -> Self {
+    pub(super) fn new(api: &FakeApi) -> Self {
         let folder = TempDir::new().expect("a folder");
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).expect("a folder");
@@ -59,12 +67,16 @@ impl Shell {
     }
 
     /// Runs a line, and asserts the exit code in its comment `# exit N`, or 0.
-    fn line(&mut self, page: &str, line: &str) {
+    pub(super) fn line(&mut self, page: &str, line: &str) {
         if let Some(variable) = line.strip_prefix("export ") {
             let (name, value) = variable.split_once('=').expect("a variable and its value");
             self.variables.push((name.to_owned(), value.to_owned()));
             return;
         }
+        self.start(line).end(page);
+    }
+
+    pub(super) fn start(&self, line: &str) -> Started {
         let expected = line.split_once("# exit ").map_or(0, |(_, rest)| {
             let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
             digits
@@ -72,7 +84,7 @@ impl Shell {
                 .expect("a number")
         });
         let path = std::env::var("PATH").expect("a PATH");
-        let output = Command::new("sh")
+        let child = Command::new("sh")
             .args(["-c", line])
             .current_dir(self.folder.path())
             .env_clear()
@@ -82,13 +94,39 @@ impl Shell {
                 format!("{}:{path}", self.folder.path().join("bin").display()),
             )
             .envs(self.variables.iter().cloned())
-            .stdin(std::process::Stdio::null())
-            .output()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("a shell");
+        Started {
+            child,
+            line: line.to_owned(),
+            expected,
+        }
+    }
+}
+
+impl Started {
+    /// The first line of its standard output; without it if it ends.
+    pub(super) fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.child.stdout.as_mut().expect("a pipe");
+        let mut byte = [0];
+        while output.read(&mut byte).expect("a pipe") == 1 && byte != *b"\n" {
+            line.push(byte[0].into());
+        }
+        line
+    }
+
+    /// Waits for the end, and asserts the exit code.
+    pub(super) fn end(self, page: &str) {
+        let output = self.child.wait_with_output().expect("a shell");
         assert_eq!(
             output.status.code(),
-            Some(expected),
-            "{page}: `{line}`\n{}{}",
+            Some(self.expected),
+            "{page}: `{}`\n{}{}",
+            self.line,
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );

@@ -3,6 +3,7 @@
 mod commands;
 mod gateway;
 mod links;
+mod many_machines;
 mod openapi;
 mod reference;
 
