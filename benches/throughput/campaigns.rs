@@ -143,6 +143,15 @@ impl Campaign {
         self.set("pace", "rate", rates)
     }
 
+    /// How long a worker may be silent. Each command names the ledger itself.
+    pub(crate) fn lease(mut self, lease: &str) -> Self {
+        let ledger = [("url", "postgres://localhost/none"), ("lease", lease)];
+        let ledger = ledger.map(|(key, value)| (key.to_owned(), value.into()));
+        let ledger = toml::Table::from_iter(ledger);
+        self.table.insert("ledger".to_owned(), ledger.into());
+        self
+    }
+
     /// Writes `campaign.toml` and returns the folder.
     pub(crate) fn path(&self) -> &Path {
         fs::write(

@@ -1,11 +1,12 @@
 //! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: compares `mailrun send` with the ceiling, which
 //! is the same HTTP client posting one ready body over and over, without a ledger. Sender and server share
-//! this machine. The parts are newsletter, dialects, postfix, attachment, same, preflight, million, latency, pace
-//! and start.
+//! this machine. The parts are newsletter, dialects, postfix, attachment, same, preflight, million, latency, pace,
+//! machines, machines-latency, machines-pace and start.
 //! Ratios are measured in alternating rounds and reported as medians.
 
 mod campaigns;
 mod ceiling;
+mod machines;
 mod postfix;
 mod preflight;
 mod process;
@@ -38,7 +39,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let scale = args.iter().position(|arg| arg == "--scale");
     let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
-    let parts: [(&str, Part); 10] = [
+    let parts: [(&str, Part); 13] = [
         ("newsletter", newsletter),
         ("dialects", dialects),
         ("postfix", postfix_part),
@@ -48,6 +49,9 @@ fn main() {
         ("million", million),
         ("latency", latency),
         ("pace", pace),
+        ("machines", machines::plan_and_send),
+        ("machines-latency", machines::latency),
+        ("machines-pace", machines::pace),
         ("start", start),
     ];
     let wanted = |name: &str| args.iter().any(|arg| arg == name);

@@ -99,7 +99,7 @@ pub(crate) fn version() -> Duration {
 }
 
 /// The peak resident size so far, in KiB.
-fn peak(proc: &str) -> Option<u64> {
+pub(crate) fn peak(proc: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("{proc}/status")).ok()?;
     let line = status
         .lines()

@@ -30,11 +30,16 @@ impl Sink {
 
     /// Starts a server that records arrival times.
     pub(crate) fn with_a_clock() -> Self {
+        Self::with_a_clock_after(Duration::ZERO)
+    }
+
+    /// The same, with a response after `wait`.
+    pub(crate) fn with_a_clock_after(wait: Duration) -> Self {
         let state = State {
             arrivals: Some(Mutex::default()),
             ..State::default()
         };
-        Self::with(state, Duration::ZERO)
+        Self::with(state, wait)
     }
 
     fn with(state: State, wait: Duration) -> Self {

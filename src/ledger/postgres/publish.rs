@@ -69,7 +69,7 @@ async fn insert_run(
     execute(transaction, lock, &campaign).await?;
     // A copy of the run that continued elsewhere until now.
     let old = [(&run.id_prefix as &(dyn ToSql + Sync), Type::TEXT)];
-    let delete = "DELETE FROM mailrun.run WHERE id_prefix = $1 AND moved_to IS NOT NULL";
+    let delete = "SELECT mailrun.delete_run(id) FROM mailrun.run WHERE id_prefix = $1 AND moved_to IS NOT NULL";
     execute(transaction, delete, &old).await?;
     if run.target == Target::Real {
         let others = "SELECT count(*) FROM mailrun.run WHERE campaign = $1 AND target = 'real' AND id <> ALL ($2)";
