@@ -5,6 +5,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::open_run::open_locked;
 use super::reconcile;
+use super::run_home::RunHome;
 use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -13,6 +14,9 @@ use crate::report::{self, counted, is_or_are};
 
 pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, _lock) = open_locked(&args.run)?;
+    if let RunHome::Database(ledger) = &opened.home {
+        ledger.require_no_worker()?;
+    }
     // A usage error even without unknown rows, so that a script fails early.
     let campaign = match args.how {
         Resolution::Reconcile => Some(reconcile::check(&opened)?),

@@ -24,14 +24,15 @@ use crate::run::{Folder, Lock, later_runs, suppression_list};
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
-    if let RunHome::Database(ledger) = &opened.home {
-        ledger.check_cluster(args.accept_loss)?;
-    } else if args.accept_loss {
-        return Err(Failure::new(
-            "usage",
-            "`--accept-loss` is for runs in a database: this run is in a folder",
-        )
-        .usage());
+    if args.accept_loss {
+        let RunHome::Database(ledger) = &opened.home else {
+            return Err(Failure::new(
+                "usage",
+                "`--accept-loss` is for runs in a database: this run is in a folder",
+            )
+            .usage());
+        };
+        ledger.accept_loss()?;
     }
     let overrides = Overrides {
         rate: args.rate.clone(),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod architecture;
+mod both_ledgers;
 mod breaker;
 mod campaign;
 mod cells;

@@ -4,8 +4,9 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Mutex;
+use tokio::task::block_in_place;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -38,7 +39,7 @@ pub(crate) struct Database {
     cluster: OnceLock<Cluster>,
 }
 
-/// Waits for the end of `future`. Must not be called by asynchronous code.
+/// Waits for the end of `future`. Asynchronous code may call this on a runtime with several threads.
 ///
 /// # Errors
 /// The system refuses threads.
@@ -46,7 +47,10 @@ pub(super) fn wait<T, E: From<PostgresError>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     match &*RUNTIME {
-        Ok(runtime) => runtime.block_on(future),
+        Ok(runtime) => match Handle::try_current() {
+            Ok(_) => block_in_place(|| runtime.block_on(future)),
+            Err(_) => runtime.block_on(future),
+        },
         Err(error) => Err(PostgresError::NoThreads(error.to_string()).into()),
     }
 }

@@ -23,8 +23,6 @@ pub(crate) struct PostgresLedger {
     pub(super) has_attachments: bool,
     pub(super) name: String,
     pub(super) verp_key: Option<Vec<u8>>,
-    /// The cluster that has all claims.
-    pub(super) cluster: Cluster,
 }
 
 /// A run in the list of all.
@@ -59,7 +57,7 @@ pub(crate) struct SharedPause {
 
 const COLUMNS: &str =
     "id, name, campaign, target, test_to, folder, started_at, id_prefix, header, blank_rows, rows,
-     verp_key, system_identifier, timeline,
+     verp_key,
      EXISTS (SELECT FROM mailrun.attachment WHERE attachment.run = run.id)";
 
 fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerError> {
@@ -79,11 +77,7 @@ fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerE
         },
         rows: column::<i64>(row, 10)? as u64,
         verp_key: column(row, 11)?,
-        cluster: Cluster {
-            system_identifier: column(row, 12)?,
-            timeline: column(row, 13)?,
-        },
-        has_attachments: column(row, 14)?,
+        has_attachments: column(row, 12)?,
     })
 }
 
@@ -196,19 +190,31 @@ impl PostgresLedger {
     }
 
     /// Checks that the database has everything that was committed for this run: that it is the same
-    /// cluster, on the same timeline. With `accept_loss`, the run goes on with this one.
+    /// cluster, on the same timeline.
     ///
     /// # Errors
-    /// It is another one, or the ledger can't be written.
-    pub(crate) fn check_cluster(&self, accept_loss: bool) -> Result<(), LedgerError> {
+    /// It is another one, or the ledger can't be read.
+    pub(super) fn check_cluster(&self) -> Result<(), LedgerError> {
+        let sql = "SELECT system_identifier, timeline FROM mailrun.run WHERE id = $1";
+        let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
+        let row = rows.first().ok_or(PostgresError::LostCommits)?;
+        let before = Cluster {
+            system_identifier: column(row, 0)?,
+            timeline: column(row, 1)?,
+        };
         let now = self.database.cluster()?;
-        if now == self.cluster {
-            return Ok(());
+        match before == now {
+            true => Ok(()),
+            false => Err(PostgresError::OtherCluster { before, now }.into()),
         }
-        if !accept_loss {
-            let before = self.cluster;
-            return Err(PostgresError::OtherCluster { before, now }.into());
-        }
+    }
+
+    /// The run goes on with this cluster, although the last claims may be missing.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub(crate) fn accept_loss(&self) -> Result<(), LedgerError> {
+        let now = self.database.cluster()?;
         let sql = "UPDATE mailrun.run SET system_identifier = $2, timeline = $3 WHERE id = $1";
         let parameters: [Parameter<'_>; 3] = [
             (&self.id, Type::INT8),
@@ -216,6 +222,16 @@ impl PostgresLedger {
             (&now.timeline, Type::INT4),
         ];
         wait(self.database.query(sql, &parameters))?;
+        Ok(())
+    }
+
+    /// Checks that no worker sends the run. Rows in flight of workers that died become unknown.
+    ///
+    /// # Errors
+    /// A worker sends it, or the ledger can't be written.
+    pub(crate) fn require_no_worker(&self) -> Result<(), LedgerError> {
+        let sql = "SELECT mailrun.require_no_worker($1)";
+        wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Worker {
     /// a request takes.
     ///
     /// # Errors
-    /// The database refuses it or can't be reached.
+    /// The database refuses it, may have lost claims, or can't be reached.
     pub(crate) fn join(
         ledger: &PostgresLedger,
         lease: Duration,
@@ -81,6 +81,7 @@ impl Worker {
             .to_string_lossy()
             .into_owned();
         let process = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+        ledger.check_cluster()?;
         let lease_in_millis = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let asked = now_in_nanos();
         let database = Arc::new(ledger.database.second());

@@ -8,11 +8,11 @@ use crate::support::postgres::Cluster;
 use crate::support::real_part;
 use crate::support::run::Run;
 
-fn is_available() -> bool {
+pub(crate) fn is_available() -> bool {
     real_part("PostgreSQL", Cluster::is_available())
 }
 
 /// `mailrun ledger init --ledger URL`
-fn init(url: &str) -> Run {
+pub(crate) fn init(url: &str) -> Run {
     Run::new("ledger").args(["init", "--ledger", url])
 }
