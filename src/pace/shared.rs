@@ -50,6 +50,8 @@ pub(crate) struct PermitRequest {
     pub(crate) interval: Duration,
     /// The most recipients in 24 hours.
     pub(crate) per_day: Option<u64>,
+    /// How many earlier permits were lost unused: they don't count against the day.
+    pub(crate) expired: u32,
     pub(crate) permits: SharedPermits,
 }
 
@@ -60,6 +62,8 @@ pub(crate) struct SharedPermits(Arc<Mutex<Permits>>);
 #[derive(Default)]
 struct Permits {
     grants: VecDeque<Grant>,
+    /// How many were lost since the last request.
+    expired: u32,
     /// A request is under way.
     asked: bool,
     ask_again: Option<Instant>,
@@ -106,6 +110,7 @@ impl Permits {
             }
             first.at += first.interval;
             first.recipients -= 1;
+            self.expired = self.expired.saturating_add(1);
             if first.recipients == 0 {
                 self.grants.pop_front();
             }
@@ -165,6 +170,7 @@ impl SharedLimit {
             recipients,
             interval: self.interval,
             per_day: self.per_day,
+            expired: std::mem::take(&mut permits.expired),
             permits: self.permits.clone(),
         };
         // If nobody answers any more, the delivery has ended.

@@ -39,7 +39,7 @@ impl Worker {
         let rows = self
             .database()
             .query(
-                "SELECT granted, wait, full_until FROM mailrun.reserve($1, $2, $3, $4, $5, $6)",
+                "SELECT granted, wait, full_until FROM mailrun.reserve($1, $2, $3, $4, $5, $6, $7)",
                 &[
                     (&self.id(), Type::INT8),
                     (&number(request.lane), Type::INT4),
@@ -47,6 +47,7 @@ impl Worker {
                     (&micros(request.interval), Type::INT8),
                     (&micros(AHEAD), Type::INT8),
                     (&per_day, Type::INT8),
+                    (&i64::from(request.expired), Type::INT8),
                 ],
             )
             .await?;

@@ -28,6 +28,8 @@ pub struct Cluster {
     // Stops the server and deletes the folder at the end of its standard input, even if the tests are killed.
     guard: Child,
     folder: PathBuf,
+    /// Where it listens.
+    addresses: &'static str,
 }
 
 /// How [`Cluster::stop`] stops the server.
@@ -48,6 +50,8 @@ pub struct Setup<'a> {
     pub tls: Option<&'a str>,
     /// Lines of `postgresql.conf`.
     pub settings: &'a str,
+    /// A network, as CIDR, from which connections are trusted too. The server then listens on all addresses.
+    pub network: Option<&'a str>,
 }
 
 impl Cluster {
@@ -107,16 +111,22 @@ impl Cluster {
         }
         settings += setup.settings;
         append(&folder.join("data/postgresql.conf"), &settings);
-        Self::serve(folder, guard)
+        if let Some(network) = setup.network {
+            let line = format!("host all all {network} trust\n");
+            append(&folder.join("data/pg_hba.conf"), &line);
+        }
+        let addresses = setup.network.map_or("127.0.0.1", |_| "*");
+        Self::serve(folder, guard, addresses)
     }
 
     /// Starts the server of a folder on a new port.
-    fn serve(folder: PathBuf, guard: Child) -> Self {
+    fn serve(folder: PathBuf, guard: Child, addresses: &'static str) -> Self {
         let mut cluster = Self {
             port: 0,
             server: None,
             guard,
             folder,
+            addresses,
         };
         // Another process may take the port before the server does.
         let started = (0..5).any(|_| cluster.try_start(free_port()));
@@ -148,7 +158,7 @@ impl Cluster {
         let mut server = program(&self.folder, "postgres");
         server.arg("-D").arg(self.folder.join("data"));
         server.arg("-k").arg(&self.folder);
-        server.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        server.args(["-h", self.addresses, "-p", &port.to_string()]);
         server.stdout(Stdio::null()).stderr(log);
         let mut server = server.spawn().expect("PostgreSQL runs");
         let pid = server.id().to_string();
@@ -257,7 +267,7 @@ impl Cluster {
             "-D",
         ]);
         succeed(backup.arg(folder.join("data")));
-        Self::serve(folder, guard)
+        Self::serve(folder, guard, "127.0.0.1")
     }
 
     /// Waits until a standby has replayed all that this server has committed.

@@ -261,7 +261,7 @@ fn shown(row: &BTreeMap<String, String>) -> String {
 }
 
 /// The addresses in a campaign's recipients.
-fn input(campaign: &Campaign) -> Vec<String> {
+pub fn input(campaign: &Campaign) -> Vec<String> {
     let mut reader =
         csv::Reader::from_path(campaign.path().join("recipients.csv")).expect("recipients");
     let rows = reader.deserialize::<BTreeMap<String, String>>();
@@ -272,6 +272,11 @@ fn input(campaign: &Campaign) -> Vec<String> {
 /// The counts in `status --format json`.
 fn counts(run: &Path) -> BTreeMap<String, usize> {
     let status = Run::new("status").arg(run).args(["--format", "json"]).run();
-    let status: serde_json::Value = serde_json::from_str(&status.code(0).stdout).expect("JSON");
+    counts_of(&status.code(0).stdout)
+}
+
+/// The counts in the JSON of a status.
+pub fn counts_of(status: &str) -> BTreeMap<String, usize> {
+    let status: serde_json::Value = serde_json::from_str(status).expect("JSON");
     serde_json::from_value(status["counts"].clone()).expect("counts")
 }

@@ -111,6 +111,22 @@ impl Run {
         self
     }
 
+    /// Runs the command in a network namespace of this name.
+    pub fn in_namespace(mut self, name: &str) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", name]);
+        command.arg(self.command.get_program());
+        command.args(self.command.get_args()).env_clear();
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.current_dir(self.home.path());
+        self.command = command;
+        self
+    }
+
     /// The command, and its home folder, which is deleted on drop.
     pub(super) fn into_command(self) -> (Command, TempDir) {
         (self.command, self.home)

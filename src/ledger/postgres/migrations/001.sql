@@ -101,6 +101,7 @@ CREATE TABLE mailrun.worker (
   process      integer NOT NULL,
   started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  steady_since timestamptz NOT NULL DEFAULT clock_timestamp(), -- since when no heartbeat was late
   lease        interval NOT NULL,            -- how long it may be silent
   ended_at     timestamptz,
   end_reason   text,                         -- if others ended it
@@ -177,29 +178,35 @@ CREATE AGGREGATE mailrun.total_counts(bigint[]) (
   SFUNC = mailrun.sum_counts, STYPE = bigint[], INITCOND = '{0,0,0,0,0,0,0,0}'
 );
 
--- Divides the pending rows of a run into free ranges. No worker may be live.
+-- Divides the pending rows of a run into free ranges. No worker may be live. Unknown rows are in no range,
+-- because a late answer makes them pending in a range of their own.
 CREATE FUNCTION mailrun.make_ranges(p_run bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  -- Late answers wait.
+  PERFORM FROM mailrun.worker WHERE run = p_run ORDER BY id FOR UPDATE;
   DELETE FROM mailrun.range WHERE run = p_run;
   INSERT INTO mailrun.range (run, lane, first, last)
-  SELECT p_run, lane, min(row), max(row) FROM mailrun.delivery
-  WHERE run = p_run AND status = 'pending' GROUP BY lane, (row - 1) / 256;
+  SELECT p_run, lane, min(row), max(row)
+  FROM (
+    SELECT row, lane, status, count(*) FILTER (WHERE status = 'unknown') OVER (ORDER BY row) AS unknown_before
+    FROM mailrun.delivery WHERE run = p_run
+  ) AS d
+  WHERE status = 'pending' GROUP BY lane, (row - 1) / 256, unknown_before;
 END
 $$;
 
--- Whether a worker may claim rows. Its row is locked until the end of the transaction.
+-- Locks a worker until the end of the transaction. It may claim rows until the others end it, even after its
+-- lease: a request that would begin too late is not posted.
 CREATE FUNCTION mailrun.lock_worker(p_worker bigint) RETURNS mailrun.worker LANGUAGE sql AS $$
   SELECT w FROM mailrun.worker AS w WHERE id = p_worker FOR UPDATE
 $$;
 
-CREATE FUNCTION mailrun.is_live(w mailrun.worker) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT w.ended_at IS NULL AND w.heartbeat_at > clock_timestamp() - w.lease
-$$;
-
--- Ends a worker that is locked: its rows in flight are unknown, and its other rows are free for others.
+-- Ends a worker that is locked: its rows in flight are unknown and in no range, and its other rows are free
+-- for others.
 CREATE FUNCTION mailrun.end_worker(w mailrun.worker, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   unknown bigint;
+  ranges mailrun.range[];
 BEGIN
   UPDATE mailrun.delivery AS d SET status = 'unknown', at = mailrun.now_in_millis(),
     error = format('the connection of %s (process %s) to the ledger ended while the request was in flight', w.host, w.process)
@@ -207,8 +214,17 @@ BEGIN
   WHERE r.worker = w.id AND d.run = r.run AND d.row BETWEEN r.first AND r.last
     AND d.worker = w.id AND d.status = 'sending';
   GET DIAGNOSTICS unknown = ROW_COUNT;
-  PERFORM mailrun.delete_done_ranges(w.id);
-  UPDATE mailrun.range SET worker = NULL, lease = NULL WHERE worker = w.id;
+  WITH deleted AS (DELETE FROM mailrun.range AS r WHERE r.worker = w.id RETURNING r)
+  SELECT array_agg(r) INTO ranges FROM deleted;
+  INSERT INTO mailrun.range (run, lane, first, last)
+  SELECT run, lane, min(row), max(row)
+  FROM (
+    SELECT r.run, r.lane, r.first, d.row, d.status,
+      count(*) FILTER (WHERE d.status = 'unknown') OVER (PARTITION BY r.lane, r.first ORDER BY d.row) AS unknown_before
+    FROM unnest(ranges) AS r
+      JOIN mailrun.delivery AS d ON d.run = r.run AND d.lane = r.lane AND d.row BETWEEN r.first AND r.last
+  ) AS d
+  WHERE status = 'pending' GROUP BY run, lane, first, unknown_before;
   DELETE FROM mailrun.permit WHERE worker = w.id;
   UPDATE mailrun.worker SET ended_at = clock_timestamp(), end_reason = p_reason, rate = 0,
     counts = mailrun.count_in(mailrun.count_in(counts, 'sending', -unknown), 'unknown', unknown)
@@ -302,7 +318,7 @@ BEGIN
     END LOOP;
   END IF;
 
-  IF cardinality(c_rows) + cardinality(l_rows) > 0 AND NOT mailrun.is_live(w) THEN
+  IF cardinality(c_rows) + cardinality(l_rows) > 0 AND w.ended_at IS NOT NULL THEN
     result := 'not live';
   ELSE
     IF cardinality(c_rows) > 0 THEN
@@ -354,7 +370,7 @@ DECLARE
   r mailrun.range;
   split integer;
 BEGIN
-  IF w.id IS NULL OR NOT mailrun.is_live(w) THEN
+  IF w.id IS NULL OR w.ended_at IS NOT NULL THEN
     answer := 'not live';
     RETURN;
   END IF;
@@ -402,7 +418,8 @@ DECLARE
   r mailrun.run;
 BEGIN
   UPDATE mailrun.worker AS u SET heartbeat_at = clock_timestamp(), refusals = p_refusals, taken = p_taken,
-    failed = p_failed, failure = p_failure, rate = p_rate
+    failed = p_failed, failure = p_failure, rate = p_rate,
+    steady_since = CASE WHEN u.heartbeat_at < clock_timestamp() - u.lease / 2 THEN clock_timestamp() ELSE u.steady_since END
   WHERE u.id = p_worker AND u.ended_at IS NULL RETURNING u.* INTO w;
   live := FOUND;
   IF NOT live THEN
@@ -415,7 +432,10 @@ BEGIN
     WHERE u.id = w.run;
   END IF;
   PERFORM mailrun.delete_done_ranges(p_worker);
-  PERFORM mailrun.end_silent_workers(w.run);
+  -- After an outage for all, the first one that is back must not end the others.
+  IF w.steady_since < clock_timestamp() - w.lease THEN
+    PERFORM mailrun.end_silent_workers(w.run);
+  END IF;
   SELECT * INTO r FROM mailrun.run WHERE id = w.run;
   IF r.stop_at > w.started_at THEN
     stop_reason := r.stop_reason;
@@ -434,9 +454,10 @@ $$;
 -- `p_interval` microseconds apart (0: not limited); at most `p_ahead` microseconds ahead. `wait` is the time
 -- in microseconds until the first of them may go, or until it makes sense to ask again if none is granted.
 -- `p_per_day` is the limit of the last 24 hours; NULL if there is none. `full_until` is the minute since 1970
--- after which it lets more through.
+-- after which it lets more through. `p_expired` permits of earlier calls will not be used.
 CREATE FUNCTION mailrun.reserve(
   p_worker bigint, p_lane integer, p_recipients bigint, p_interval bigint, p_ahead bigint, p_per_day bigint,
+  p_expired bigint,
   OUT granted bigint, OUT wait bigint, OUT full_until bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -454,10 +475,17 @@ BEGIN
   current_at := clock_timestamp();
   granted := p_recipients;
   IF p_per_day IS NOT NULL THEN
-    SELECT coalesce(sum(recipients), 0) INTO used FROM mailrun.posted
-    WHERE run = run_id AND (p_lane = 0 OR lane = p_lane)
-      AND minute >= mailrun.now_in_millis() / 60000 - 1440;
-    used := used + (SELECT coalesce(sum(recipients), 0) FROM mailrun.permit WHERE run = run_id AND lane = kept_as);
+    UPDATE mailrun.permit SET recipients = greatest(0, recipients - p_expired)
+    WHERE run = run_id AND lane = kept_as AND worker = p_worker AND p_expired > 0;
+    -- In one statement, because a commit turns permits into posted recipients.
+    SELECT sum(recipients) INTO used FROM (
+      SELECT coalesce(sum(recipients), 0) AS recipients FROM mailrun.posted
+      WHERE run = run_id AND (p_lane = 0 OR lane = p_lane)
+        AND minute >= mailrun.now_in_millis() / 60000 - 1440
+      UNION ALL
+      SELECT coalesce(sum(e.recipients), 0) FROM mailrun.permit AS e JOIN mailrun.worker AS o ON o.id = e.worker
+      WHERE e.run = run_id AND e.lane = kept_as AND o.ended_at IS NULL
+    ) AS both_kinds;
     granted := least(granted, p_per_day - used);
     IF granted <= 0 THEN
       granted := 0;

@@ -2,7 +2,9 @@
 //! ends by itself. Then both ends are counted.
 
 mod moment;
+mod network;
 mod server;
+mod shared;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +19,9 @@ use super::results::Results;
 use super::run::{Ran, Run};
 
 pub use moment::{Moment, Watch};
-pub use server::{Server, unsteady, unsteady_smtp};
+pub use network::{Link, Network};
+pub use server::{Server, unsteady, unsteady_at, unsteady_smtp};
+pub use shared::{Fault, SharedLedger, SharedScenario};
 pub use story::Story;
 
 /// What is sent, and how often it is killed. A seed always gives the same scenario.

@@ -1,5 +1,6 @@
 //! The servers that campaigns are sent to.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -69,7 +70,12 @@ impl Server for FakeSmtp {
 /// An API that takes everything in the end: at once, after a while, or long before it answers. Now and
 /// then it asks for a request again.
 pub fn unsteady(seed: u64) -> FakeApi {
-    FakeApi::start(move |n, _| {
+    unsteady_at(([127, 0, 0, 1], 0).into(), seed)
+}
+
+/// The same at another address.
+pub fn unsteady_at(address: SocketAddr, seed: u64) -> FakeApi {
+    FakeApi::start_at(address, move |n, _| {
         let mut rng = StdRng::seed_from_u64(seed ^ ((n as u64) << 32));
         let wait = |rng: &mut StdRng, most| Duration::from_micros(rng.random_range(0..most));
         match rng.random_range(0..120) {

@@ -54,6 +54,11 @@ impl Story {
             Moment::Requests(_) => "sending",
             Moment::Results => "writing results",
         };
+        self.hit(name);
+    }
+
+    /// Counts a fault of this name.
+    pub(super) fn hit(&mut self, name: &'static str) {
         *self.moments.entry(name).or_default() += 1;
     }
 
