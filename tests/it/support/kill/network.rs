@@ -13,13 +13,14 @@ pub enum Link {
 impl Link {
     const ALL: [Self; 2] = [Self::Database, Self::Api];
 
-    /// The address of the database or the API. The API needs one of the loopback, because mailrun sends its
-    /// keys in the clear to no other.
+    /// The address of the database or the API. It is one of the loopback, because mailrun demands TLS for all
+    /// others.
     pub fn address(self) -> IpAddr {
-        IpAddr::V4(match self {
-            Self::Database => Ipv4Addr::new(10, 213, 0, 1),
-            Self::Api => Ipv4Addr::new(127, 99, 0, 1),
-        })
+        let net = match self {
+            Self::Database => 98,
+            Self::Api => 99,
+        };
+        IpAddr::V4(Ipv4Addr::new(127, net, 0, 1))
     }
 
     fn net(self) -> u8 {
