@@ -92,7 +92,9 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     });
     interrupt.keep_folder();
     let (lock, engine, run, home) = planned.inspect_err(|_| folder.remove())?;
-    drop(plan_lock);
+    if let Some(lock) = plan_lock {
+        lock.release();
+    }
     match &home {
         RunHome::Folder(folder) => output::path_line(folder.path()),
         RunHome::Database(ledger) => output::line(ledger.name()),

@@ -26,6 +26,7 @@ mod init;
 mod inlining;
 mod kills;
 mod ledgers;
+mod many_machines;
 mod matrix;
 mod net;
 mod pace;

@@ -326,10 +326,11 @@ impl ToSql for StatusLabel {
     to_sql_checked!();
 }
 
-/// Prevents others from planning a run of the same campaign while it exists.
-pub(crate) struct PlanLock(
-    #[expect(dead_code, reason = "the lock ends with the connection")] Client,
-);
+/// Prevents others from planning a run of the same campaign. It ends with its connection at the latest.
+pub(crate) struct PlanLock {
+    client: Client,
+    campaign: String,
+}
 
 impl PlanLock {
     /// # Errors
@@ -353,8 +354,20 @@ impl PlanLock {
                 .query_typed(idle, &parameters)
                 .await
                 .map_err(PostgresError::from)?;
-            Ok(Self(client))
+            Ok(Self {
+                client,
+                campaign: campaign.to_owned(),
+            })
         })
         .map_err(LedgerError::Postgres)
+    }
+
+    /// Others may join the run when this returns.
+    pub(crate) fn release(self) {
+        let unlock = "SELECT pg_advisory_unlock(mailrun.campaign_key($1))";
+        let campaign = [(&self.campaign as &(dyn ToSql + Sync), Type::TEXT)];
+        // If this fails, the end of the connection releases it a moment later.
+        let _: Result<_, PostgresError> =
+            wait(async { Ok(self.client.query_typed(unlock, &campaign).await?) });
     }
 }

@@ -2,6 +2,7 @@
 //! ends by itself. Then both ends are counted.
 
 mod moment;
+#[allow(dead_code, reason = "only the soak test has namespaces")]
 mod network;
 mod server;
 mod shared;
@@ -19,8 +20,9 @@ use super::results::Results;
 use super::run::{Ran, Run};
 
 pub use moment::{Moment, Watch};
+#[allow(unused_imports, reason = "only the soak test has namespaces")]
 pub use network::{Link, Network};
-pub use server::{Server, unsteady, unsteady_at, unsteady_smtp};
+pub use server::{Server, unsteady, unsteady_smtp};
 pub use shared::{Fault, SharedLedger, SharedScenario};
 pub use story::Story;
 

@@ -39,6 +39,7 @@ pub enum Fault {
 }
 
 impl Fault {
+    #[allow(dead_code, reason = "only the soak test has all")]
     pub const ALL: [Self; 5] = [
         Self::Kill,
         Self::Stop,
@@ -235,6 +236,10 @@ impl<'a> Play<'a> {
                 if !ran.stdout.is_empty() {
                     self.story.bound += self.in_flight();
                 }
+                // The database notices the end of the process a moment later.
+                let sessions =
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mailrun'";
+                self.ledger.cluster.wait_until(sessions, "0");
                 self.run = self.name_in_ledger().unwrap_or_default();
                 continue;
             }
