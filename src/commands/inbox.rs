@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::ledger_access::LedgerAccess;
 use super::output;
 use super::serve::{listen, require_loopback, runtime};
 use crate::cli;
@@ -16,15 +17,26 @@ use crate::exit_code::ExitCode;
 use crate::gateway::relay::Permits;
 use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{ConnectionLimits, FollowError, Setup, Storage, follow, serve};
-use crate::run::Folder;
+use crate::run::{Folder, FolderError};
 
 /// The folder inside the run folder for the index of its outbox.
 const INDEX: &str = "inbox";
+const NO_OUTBOX_HELP: &str = "`mailrun send CAMPAIGN --local` keeps messages in an outbox";
 
 pub(super) fn run(args: &cli::InboxArgs, console: &Console) -> Result<ExitCode, Failure> {
     let address = args.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
     require_loopback(address)?;
-    let folder = Folder::find_with_outbox(&args.run)?;
+    let folder = Folder::find_with_outbox(&args.run).map_err(|error| match error {
+        FolderError::NoRun(_) if LedgerAccess::is_in_environment() => Failure::with_help(
+            "no-outbox",
+            format!(
+                "{} is not in a folder: runs in a ledger have no outbox",
+                args.run.display()
+            ),
+            NO_OUTBOX_HELP,
+        ),
+        error => error.into(),
+    })?;
     let outbox = folder.outbox();
     if !outbox.is_dir() {
         return Err(Failure::with_help(
@@ -33,7 +45,7 @@ pub(super) fn run(args: &cli::InboxArgs, console: &Console) -> Result<ExitCode, 
                 "{} has no outbox, because its messages went to the API",
                 folder.path().display()
             ),
-            "`mailrun send CAMPAIGN --local` keeps messages in an outbox",
+            NO_OUTBOX_HELP,
         ));
     }
     // The index has absolute paths.

@@ -7,13 +7,13 @@ use super::console::Console;
 use super::failure::Failure;
 use super::output;
 use super::run_home::{no_ledger, open_database};
-use super::upload::upload;
+use super::upload::{Upload, upload};
 use crate::cli::LedgerCopyArgs;
 use crate::durable::sync_tree;
 use crate::exit_code::ExitCode;
-use crate::ledger::postgres::{PostgresLedger, find_run, find_run_by_id_prefix};
+use crate::ledger::postgres::{PostgresLedger, find_run, find_run_by_id_prefix, real_runs};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
-use crate::ledger::{Ledger as _, LedgerError, Run, StoredRow, Target};
+use crate::ledger::{Ledger as _, LedgerError, StoredRow, Target};
 use crate::report::counted;
 use crate::run::{Folder, Lock};
 
@@ -38,6 +38,7 @@ fn into_folder(args: &LedgerCopyArgs, to: &Path, console: &Console) -> Result<Ex
             "`mailrun runs` lists the runs in the ledger",
         )
     })?;
+    // What is left of a copy that was interrupted is made again.
     let folder = Folder::create_at(to)?;
     let _lock = Lock::run(&folder)?;
     let target = folder.path().canonicalize();
@@ -69,12 +70,12 @@ fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
             .and_then(|()| fs::write(&file, content));
         written.map_err(|error| (file, error))?;
     }
+    let io = |error| (folder.path().to_owned(), error);
     if let Some(key) = ledger.verp_key() {
-        folder
-            .write_verp_key(&key)
-            .map_err(|error| (folder.path().to_owned(), error))?;
+        folder.write_verp_key(&key).map_err(io)?;
     }
-    sync_tree(folder.path()).map_err(|error| (folder.path().to_owned(), error))?;
+    folder.mark_copy(ledger.name()).map_err(io)?;
+    sync_tree(folder.path()).map_err(io)?;
     let mut planner = Planner::create(&folder.ledger(), &run)?;
     let (last, mut after) = (ledger.last_row()?, 0);
     while after < last {
@@ -109,27 +110,45 @@ fn into_ledger(args: &LedgerCopyArgs, console: &Console) -> Result<ExitCode, Fai
             "local runs stay in their folder, with their outbox",
         ));
     }
-    folder.refuse_if_moved()?;
     sqlite.end_requests_in_flight()?;
     let database = open_database(&args.ledger, None)?.ok_or_else(no_ledger)?;
+    let path = folder
+        .path()
+        .canonicalize()
+        .map_err(|error| (folder.path().to_owned(), error))?;
+    let path = path.to_string_lossy();
     let before = find_run_by_id_prefix(&database, &run.id_prefix)?;
-    let name = match &before {
-        Some(before) => before.name().to_owned(),
-        None => name_of(&folder),
+    let ledger = match (folder.refuse_if_moved(), before) {
+        // The last step of an earlier copy is missing.
+        (Err(_), Some(before)) if before.moved_to()?.as_deref() == Some(&path) => before,
+        (Err(moved), _) => return Err(moved.into()),
+        (Ok(()), before) => {
+            let name = match &before {
+                Some(before) => before.name().to_owned(),
+                None => name_of(&folder),
+            };
+            let own_dir = match folder.is_copy() {
+                true => folder.frozen(),
+                false => run.campaign.clone(),
+            };
+            let known = real_runs(&database, &run.name)?;
+            let known: Vec<i64> = known.iter().map(PostgresLedger::id).collect();
+            let copy = Upload {
+                name: &name,
+                run: &run,
+                folder: &folder,
+                own_dir: &own_dir,
+                moved_to: Some(&path),
+                known: &known,
+            };
+            upload(&database, &copy)?
+        }
     };
-    let known = crate::ledger::postgres::real_runs(&database, &run.name)?;
-    let known: Vec<i64> = known.iter().map(PostgresLedger::id).collect();
-    let ledger = upload(
-        &database,
-        &name,
-        &run,
-        &folder,
-        &own_dir(&folder, &run),
-        &known,
-    )?;
     let rows = compare(&sqlite, &ledger)?;
+    // At no time can both copies be sent.
+    let to = format!("{} in {}", ledger.name(), database.url());
     folder
-        .mark_moved(&format!("{} in {}", ledger.name(), database.url()))
+        .mark_moved(&to)
         .map_err(|error| (folder.path().to_owned(), error))?;
     ledger.unmark_moved()?;
     output::line(ledger.name());
@@ -138,14 +157,6 @@ fn into_ledger(args: &LedgerCopyArgs, console: &Console) -> Result<ExitCode, Fai
         counted(rows, "row")
     ));
     Ok(ExitCode::Done)
-}
-
-/// The folder with the own attachments of rows: that of a copy has them itself.
-fn own_dir(folder: &Folder, run: &Run) -> std::path::PathBuf {
-    match run.campaign.is_dir() {
-        true => run.campaign.clone(),
-        false => folder.frozen(),
-    }
 }
 
 fn name_of(folder: &Folder) -> String {

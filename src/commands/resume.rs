@@ -67,7 +67,12 @@ pub(super) fn send_pending(
     let engine = engine_of(&campaign, &files, &home, &run)?;
     match &home {
         RunHome::Folder(folder) => {
-            let skipped = skip_suppressed(&campaign, &run.campaign, &*ledger)?;
+            // A copy may be on another machine than the lists.
+            let has_lists = !folder.is_copy() || run.campaign.is_dir();
+            let skipped = match has_lists {
+                true => skip_suppressed(&campaign, &run.campaign, &*ledger)?,
+                false => 0,
+            };
             if skipped > 0 {
                 console.print(&format!(
                     "{} skipped: on a suppression list now",

@@ -84,7 +84,10 @@ impl RunHome {
             Self::Folder(folder) => {
                 return Ok(RunFiles {
                     frozen: folder.frozen(),
-                    own_dir: campaign.to_owned(),
+                    own_dir: match folder.is_copy() {
+                        true => folder.frozen(),
+                        false => campaign.to_owned(),
+                    },
                     _copy: None,
                 });
             }

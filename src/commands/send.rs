@@ -14,7 +14,7 @@ use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
 use super::run_home::{RunHome, open_database};
 use super::secrets::Secrets;
 use super::session::PlannedRun;
-use super::upload::upload;
+use super::upload::{self, Upload};
 use crate::campaign::Campaign;
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
@@ -77,14 +77,15 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         let home = match &database {
             Some(database) => {
                 let name = Folder::new_name(&campaign.name, now, &mut rng());
-                RunHome::Database(Box::new(upload(
-                    database,
-                    &name,
-                    &run,
-                    &folder,
-                    &campaign.dir,
-                    &earlier.known,
-                )?))
+                let upload = Upload {
+                    name: &name,
+                    run: &run,
+                    folder: &folder,
+                    own_dir: &campaign.dir,
+                    moved_to: None,
+                    known: &earlier.known,
+                };
+                RunHome::Database(Box::new(upload::upload(database, &upload)?))
             }
             None => RunHome::Folder(folder.clone()),
         };

@@ -18,29 +18,39 @@ const MAX_ATTACHMENTS: u64 = 64 << 20;
 /// How many rows are read at once.
 const PAGE: u32 = 10_000;
 
-/// `known` are the real runs of the campaign in the database that the plan takes into account.
-///
+/// What is uploaded.
+pub(super) struct Upload<'a> {
+    /// That of the run in the database.
+    pub(super) name: &'a str,
+    pub(super) run: &'a Run,
+    /// Where it was planned.
+    pub(super) folder: &'a Folder,
+    /// The folder with the attachments of single rows.
+    pub(super) own_dir: &'a Path,
+    /// Where the run continues for now, if it is a copy.
+    pub(super) moved_to: Option<&'a str>,
+    /// The real runs of the campaign in the database that the plan takes into account.
+    pub(super) known: &'a [i64],
+}
+
 /// # Errors
 /// A file can't be read, the attachments are too large, or the database can't be written.
 pub(super) fn upload(
     database: &Arc<Database>,
-    name: &str,
-    run: &Run,
-    folder: &Folder,
-    campaign_dir: &Path,
-    known: &[i64],
+    upload: &Upload<'_>,
 ) -> Result<PostgresLedger, Failure> {
-    let planned = SqliteLedger::open(&folder.ledger())?;
+    let planned = SqliteLedger::open(&upload.folder.ledger())?;
     let mut files = Vec::new();
-    add_tree(&folder.frozen(), Path::new(""), &mut files)?;
-    add_attachments(&planned, campaign_dir, &mut files)?;
+    add_tree(&upload.folder.frozen(), Path::new(""), &mut files)?;
+    add_attachments(&planned, upload.own_dir, &mut files)?;
     let new = NewRun {
-        name,
-        run,
+        name: upload.name,
+        run: upload.run,
         planned: &planned,
         files: &files,
-        verp_key: folder.verp_key().ok(),
-        known,
+        verp_key: upload.folder.verp_key().ok(),
+        moved_to: upload.moved_to,
+        known: upload.known,
     };
     Ok(add_run(database, &new)?)
 }

@@ -62,6 +62,8 @@ impl Folder {
     /// # Errors
     /// It can't be created, or is not empty.
     pub(crate) fn create_at(path: &Path) -> Result<Self, FolderError> {
+        // If a ledger there can't be read, the folder is not empty.
+        let _ = Self(path.to_owned()).remove_unplanned();
         if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(FolderError::NotEmpty(path.to_owned()));
         }
@@ -127,6 +129,11 @@ impl Folder {
         self.0.join("results.csv")
     }
 
+    /// The files besides the ledger, its lock and `frozen` that are written before the plan is complete.
+    pub(super) fn planning_files(&self) -> [PathBuf; 2] {
+        [VERP_KEY, COPIED].map(|name| self.0.join(name))
+    }
+
     /// The copy of the campaign that was made when the run was planned.
     pub(crate) fn frozen(&self) -> PathBuf {
         self.0.join("frozen")
@@ -146,6 +153,19 @@ impl Folder {
     /// If the file can't be written.
     pub(crate) fn write_verp_key(&self, key: &[u8; 32]) -> io::Result<()> {
         write_durably(&self.0.join(VERP_KEY), key)
+    }
+
+    /// Notes that the run was copied from a ledger, under this name there. All its files are in `frozen`.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub(crate) fn mark_copy(&self, name: &str) -> io::Result<()> {
+        write_durably(&self.0.join(COPIED), name.as_bytes())
+    }
+
+    /// Whether the run was copied from a ledger.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.0.join(COPIED).exists()
     }
 
     /// Notes where the run continues: this copy of it must not be sent.
@@ -206,6 +226,8 @@ impl Folder {
     }
 }
 
+/// The file that says which run in a ledger this is a copy of.
+const COPIED: &str = "copied";
 /// The file that says where the run continues.
 const MOVED: &str = "moved";
 /// The file with the key of `{{ verp }}`.

@@ -158,6 +158,7 @@ impl Folder {
         // Only the run's own files are removed.
         let mut files = sqlite::files_in(self.path());
         files.push(self.lock());
+        files.extend(self.planning_files());
         for file in files {
             // Some are missing; the folder stays if one can't be removed.
             let _ = fs::remove_file(file);

@@ -28,6 +28,8 @@ pub(crate) struct NewRun<'a> {
     /// The paths in the campaign's folder, with the contents.
     pub(crate) files: &'a [(String, Vec<u8>)],
     pub(crate) verp_key: Option<[u8; 32]>,
+    /// Where the run continues until [`PostgresLedger::unmark_moved`], so that this copy is not sent yet.
+    pub(crate) moved_to: Option<&'a str>,
     /// The real runs of the campaign that the plan takes into account. If there are others, the run is
     /// not added.
     pub(crate) known: &'a [i64],
@@ -97,8 +99,8 @@ async fn insert_run(
     let row = transaction
         .query_typed_one(
             "INSERT INTO mailrun.run (name, campaign, target, test_to, folder, started_at, id_prefix, header, blank_rows,
-                                      rows, verp_key, counts, system_identifier, timeline)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, '{}', $11, $12) RETURNING id",
+                                      rows, verp_key, counts, system_identifier, timeline, moved_to)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, '{}', $11, $12, $13) RETURNING id",
             &[
                 (&new.name, Type::TEXT),
                 (&run.name, Type::TEXT),
@@ -112,6 +114,7 @@ async fn insert_run(
                 (&verp_key, Type::BYTEA),
                 (&cluster.system_identifier, Type::INT8),
                 (&cluster.timeline, Type::INT4),
+                (&new.moved_to, Type::TEXT),
             ],
         )
         .await

@@ -302,6 +302,17 @@ impl PostgresLedger {
         Ok(())
     }
 
+    /// Where the run continues, if it is not sent from here.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) fn moved_to(&self) -> Result<Option<String>, LedgerError> {
+        let sql = "SELECT moved_to FROM mailrun.run WHERE id = $1";
+        let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
+        let row = rows.first().ok_or(PostgresError::LostCommits)?;
+        Ok(column(row, 0)?)
+    }
+
     /// The run can be sent again.
     ///
     /// # Errors

@@ -551,7 +551,7 @@ DECLARE
 BEGIN
   PERFORM mailrun.begin_change(p_run);
   SELECT moved_to INTO known FROM mailrun.run WHERE id = p_run;
-  IF known IS NOT NULL THEN
+  IF known <> p_to THEN
     RAISE EXCEPTION 'the run was copied to %, and continues there', known USING ERRCODE = 'MR003';
   END IF;
   UPDATE mailrun.run SET moved_to = p_to WHERE id = p_run;
