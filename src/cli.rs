@@ -273,6 +273,9 @@ pub(crate) enum Resolution {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    /// Keep the status on the screen until nobody works on the run any more
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) watch: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: OutputFormat,

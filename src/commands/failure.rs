@@ -148,7 +148,13 @@ impl From<PlanError> for Failure {
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         let (code, help) = match error {
-            FolderError::NoRun(_) | FolderError::NoRuns(_) => (
+            FolderError::NoRun(_) => (
+                "no-run",
+                Some(
+                    "name a run folder, or a campaign that has been sent; for a run in a ledger, add `--ledger` or set MAILRUN_LEDGER",
+                ),
+            ),
+            FolderError::NoRuns(_) => (
                 "no-run",
                 Some(
                     "name a run folder, or a campaign that has been sent; `mailrun send` creates a run",

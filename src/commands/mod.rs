@@ -31,6 +31,7 @@ mod resume;
 mod retry;
 mod run_home;
 mod runs;
+mod screen;
 mod secret_command;
 mod secrets;
 mod send;
@@ -75,7 +76,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
         Command::Results(args) => results::run(&args),
-        Command::Runs(args) => runs::run(&args),
+        Command::Runs(args) => runs::run(&args, &console),
         Command::Stop(args) => stop::run(&args, &console),
         Command::Ledger(args) => match args.command {
             LedgerCommand::Init(args) => ledger::init(&args),

@@ -25,7 +25,7 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
             let Some(path) = out.map(Path::to_owned).or_else(|| opened.home.results()) else {
                 return Err(Failure::with_help(
                     "results",
-                    "this run has no folder for its results",
+                    "a run in a ledger has no folder for results.csv",
                     "add `--out FILE`, or `--out -` for standard output",
                 )
                 .usage());

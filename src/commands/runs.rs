@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::console::Console;
 use super::failure::Failure;
 use super::output;
 use super::run_home::{no_ledger, open_database};
@@ -11,13 +12,16 @@ use crate::ledger::Status;
 use crate::ledger::postgres::{RunEntry, all_runs};
 use crate::report::{counted, grouped};
 
-pub(super) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &RunsArgs, console: &Console) -> Result<ExitCode, Failure> {
     let database = open_database(&args.ledger, None)?.ok_or_else(no_ledger)?;
     let runs = all_runs(&database)?;
     match args.format {
         OutputFormat::Json => {
             let runs: Vec<_> = runs.iter().map(as_json).collect();
             output::json_line(format_args!("{:#}", serde_json::Value::from(runs)));
+        }
+        OutputFormat::Text if runs.is_empty() => {
+            console.print(&format!("The ledger {} has no runs.", database.url()));
         }
         OutputFormat::Text => runs.iter().for_each(|run| output::line(as_text(run))),
     }

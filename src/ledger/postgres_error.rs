@@ -11,7 +11,7 @@ use crate::ledger_url::LedgerUrl;
 pub enum PostgresError {
     #[error("can't connect to the ledger {url}: {reason}")]
     Unreachable { url: String, reason: String },
-    #[error("the ledger {url} wants a password, and there is none")]
+    #[error("the ledger {url} needs a password, but none is set")]
     NoPassword { url: String },
     /// The server's text; it never contains the password.
     #[error("the ledger {url} refused the login: {reason}")]
@@ -143,10 +143,10 @@ impl PostgresError {
             }
             Self::NoRole(_) => "create it first: `CREATE ROLE … LOGIN PASSWORD '…'`",
             Self::NotAllowed(_) => {
-                "run `mailrun ledger init` as the owner of the database, with `--worker-role` and the user that sends"
+                "run `mailrun ledger init` as the owner of the database, with `--worker-role` and the user that this command connects as"
             }
             Self::InUse(_) => {
-                "wait for it, or stop it with `mailrun stop`; `mailrun status` shows its progress"
+                "wait for it, or stop it with `mailrun stop`; `mailrun status` shows its progress. If it was killed, it counts as sending until its lease ends"
             }
             Self::Moved(_) => {
                 "continue that copy; `mailrun ledger copy FOLDER` brings it back into the ledger"

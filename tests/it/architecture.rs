@@ -125,6 +125,7 @@ fn what_is_printed_goes_through_one_module() {
             "commands/output.rs",
             "commands/completions.rs",
             "commands/preview_terminal.rs",
+            "commands/screen.rs",
         ]
         .contains(&path(source).as_str())
             // A child's output.

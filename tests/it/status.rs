@@ -1,10 +1,14 @@
 //! What `status` and `retry` say about rows that need a decision.
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::Run;
+use crate::support::screen::Screen;
 use crate::support::send::{campaign, rows, send, status};
 
 /// An API that loses the answer to every message.
@@ -166,4 +170,74 @@ fn one_row_is_singular() {
     send(&one).run().code(1).stderr_has("has 1 accepted row [");
     let many = campaign(&api);
     send(&many).run().code(0).stderr_has("3  rows in all\n");
+}
+
+#[test]
+fn watch_shows_the_status_until_the_process_has_ended() {
+    let (api, answers) = FakeApi::answering_later();
+    let campaign = campaign(&api);
+    let running = send(&campaign).spawn();
+    let run = running.first_line();
+    let watch = Run::new("status").arg(&run).arg("--watch");
+    let mut screen = Screen::start(watch, 6, 30);
+    screen.until("1  sending").until("2  pending");
+    assert!(screen.is_own());
+    // Lines are cut, not wrapped.
+    assert!(screen.contents().lines().count() <= 6);
+    screen.resize(12, 300).until("is working on it");
+    answers.store(true, Ordering::Relaxed);
+    running.wait().code(0);
+    assert_eq!(screen.end(), Some(0));
+    assert!(screen.is_restored());
+    screen.until("not running").until("3  accepted");
+    assert!(!screen.contents().contains("pending"));
+}
+
+#[test]
+fn a_signal_ends_watch_and_not_the_run() {
+    let (api, answers) = FakeApi::answering_later();
+    let campaign = campaign(&api);
+    let mut running = send(&campaign).spawn();
+    let run = running.first_line();
+    let watch = Run::new("status").arg(&run).arg("--watch");
+    let mut screen = Screen::start(watch, 12, 100);
+    screen.until("1  sending").signal(Signal::INT);
+    assert_eq!(screen.end(), Some(130));
+    assert!(screen.is_restored());
+    assert!(!running.has_ended());
+    answers.store(true, Ordering::Relaxed);
+    running.wait().code(0);
+}
+
+#[test]
+fn watch_prints_the_status_of_a_run_that_is_over() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let run = send(&campaign).run().code(0).run_dir();
+    let watch = Run::new("status").arg(&run).arg("--watch");
+    let shown = watch.env("TERM", "xterm").on_terminal("");
+    assert!(shown.contains("3  accepted"), "{shown}");
+    assert!(
+        !shown.contains("\u{1b}["),
+        "there is nothing to watch: {shown:?}"
+    );
+}
+
+#[test]
+fn watch_needs_a_terminal() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let run = send(&campaign).run().code(0).run_dir();
+    Run::new("status")
+        .arg(&run)
+        .arg("--watch")
+        .run()
+        .code(2)
+        .stdout_is("")
+        .stderr_has("`--watch` needs a terminal");
+    let json = Run::new("status").arg(&run);
+    json.args(["--watch", "--format", "json"])
+        .run()
+        .code(2)
+        .stderr_has("cannot be used with");
 }

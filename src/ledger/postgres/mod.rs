@@ -12,6 +12,7 @@ mod operations;
 mod pace;
 mod publish;
 mod rows;
+mod run_state;
 mod runs;
 mod schema;
 mod stored;
@@ -22,6 +23,7 @@ pub use connect::{ConnectionTask, connect};
 pub(crate) use database::Database;
 pub(crate) use pace::reserve_permits;
 pub(crate) use publish::{NewRun, PlanLock, add_run};
+pub(crate) use run_state::FullDay;
 pub(crate) use runs::{
     PostgresLedger, RunEntry, SharedPause, WorkerStatus, all_runs, find_run, find_run_by_id_prefix,
     newest_run, real_runs,

@@ -45,7 +45,7 @@ impl Ledger for PostgresLedger {
 
     fn reasons(&self, most: u32) -> Result<Vec<StatusReason>, LedgerError> {
         let sql = "SELECT status::text, coalesce(code, ''), coalesce(error, ''), count(*) FROM mailrun.delivery
-             WHERE run = $1 AND status IN ('rejected', 'failed', 'unknown', 'sending', 'invalid', 'skipped')
+             WHERE run = $1 AND status IN ('rejected', 'failed', 'unknown', 'invalid', 'skipped')
              GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT $2";
         let parameters: [Parameter<'_>; 2] =
             [(&self.id, Type::INT8), (&i64::from(most), Type::INT8)];
@@ -119,9 +119,13 @@ impl Ledger for PostgresLedger {
         wait(self.result_rows("d.row > $3 AND d.row <= $4", &parameters, u32::MAX))
     }
 
-    fn first_unknown(&self, most: u32, _live: bool) -> Result<Vec<ResultRow>, LedgerError> {
-        // A row in flight is unknown as soon as its worker has ended.
-        wait(self.result_rows("d.status = 'unknown'", &[], most))
+    fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {
+        let filter = match live {
+            true => "d.status = 'unknown'",
+            // Those of a worker that was silent for longer than its lease become unknown with the next change.
+            false => "d.status IN ('unknown', 'sending')",
+        };
+        wait(self.result_rows(filter, &[], most))
     }
 
     fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError> {

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::{blocks, copy, page, root};
@@ -21,9 +23,9 @@ pub(super) struct Shell {
     variables: Vec<(String, String)>,
 }
 
-/// A line that runs.
+/// A line that runs; killed on drop.
 pub(super) struct Started {
-    child: Child,
+    child: Option<Child>,
     line: String,
     expected: i32,
 }
@@ -94,13 +96,14 @@ impl Shell {
                 format!("{}:{path}", self.folder.path().join("bin").display()),
             )
             .envs(self.variables.iter().cloned())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("a shell");
         Started {
-            child,
+            child: Some(child),
             line: line.to_owned(),
             expected,
         }
@@ -111,7 +114,8 @@ impl Started {
     /// The first line of its standard output; without it if it ends.
     pub(super) fn first_line(&mut self) -> String {
         let mut line = String::new();
-        let output = self.child.stdout.as_mut().expect("a pipe");
+        let child = self.child.as_mut().expect("it runs");
+        let output = child.stdout.as_mut().expect("a pipe");
         let mut byte = [0];
         while output.read(&mut byte).expect("a pipe") == 1 && byte != *b"\n" {
             line.push(byte[0].into());
@@ -120,8 +124,9 @@ impl Started {
     }
 
     /// Waits for the end, and asserts the exit code.
-    pub(super) fn end(self, page: &str) {
-        let output = self.child.wait_with_output().expect("a shell");
+    pub(super) fn end(mut self, page: &str) {
+        let child = self.child.take().expect("it runs");
+        let output = child.wait_with_output().expect("a shell");
         assert_eq!(
             output.status.code(),
             Some(self.expected),
@@ -130,6 +135,16 @@ impl Started {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // With what it started. Fails if all have ended.
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+            let _ = child.wait();
+        }
     }
 }
 

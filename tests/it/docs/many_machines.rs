@@ -1,16 +1,17 @@
 //! The page about several machines: its commands run against a server, and its files are valid.
 
+use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::commands::{Shell, Started};
-use super::{blocks, page};
-use crate::support::fake_api::{FakeApi, Reply};
+use super::{blocks, first_cells, keys, page, quoted};
+use crate::support::fake_api::FakeApi;
 use crate::support::postgres::{Cluster, Setup};
+use crate::support::run::Run;
 use crate::support::{client, has_program, python_with, real_part};
 
 const PAGE: &str = "docs/many-machines.md";
@@ -35,18 +36,7 @@ fn commands_run() {
         cluster.psql(statement);
     }
     // The API answers nothing until the run is stopped.
-    let stopped = Arc::new(AtomicBool::new(false));
-    let may_answer = Arc::clone(&stopped);
-    let api = FakeApi::start(move |_, _| {
-        // It ends if the test fails.
-        for _ in 0..6000 {
-            if may_answer.load(Ordering::Relaxed) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Reply::Take
-    });
+    let (api, stopped) = FakeApi::answering_later();
     let mut shell = Shell::new(&api);
     let mut name = NAME.to_owned();
     let mut workers: Vec<Started> = Vec::new();
@@ -70,6 +60,7 @@ fn commands_run() {
                 );
                 assert_eq!(sending, "2", "both lines send the run");
                 assert_eq!(api.taken().len(), 0);
+                fields_are_documented(&name, &cluster);
             }
             shell.line(PAGE, &line);
             if line.starts_with("mailrun stop") {
@@ -86,11 +77,43 @@ fn commands_run() {
     assert!(lines >= 15, "{lines} lines");
     assert_eq!(api.taken_addresses().len(), 3, "nobody got it twice");
     let delete = blocks(&text, "text");
-    let delete = delete.iter().find(|block| block.starts_with("DELETE"));
+    let delete = delete.iter().find(|block| block.contains("delete_run"));
     let delete = delete.expect("a run is deleted").replace(NAME, &name);
     cluster.psql_in("mailrun", &delete);
-    let tables = "SELECT count(*) FROM mailrun.run, mailrun.recipient, mailrun.delivery";
-    assert_eq!(cluster.psql_in("mailrun", tables), "0");
+    for table in ["run", "file", "recipient", "delivery", "worker"] {
+        let count = format!("SELECT count(*) FROM mailrun.{table}");
+        assert_eq!(cluster.psql_in("mailrun", &count), "0", "{table}");
+    }
+}
+
+/// The fields of the JSON about this run.
+fn fields_are_documented(run: &str, cluster: &Cluster) {
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let (command, rest) = arguments.split_first().expect("a command");
+        let url = cluster.url_of("news", "mailrun");
+        let ran = Run::new(command).args(rest).args(["--format", "json"]);
+        let ran = ran
+            .args(["--ledger", &url])
+            .env("PGPASSWORD", "worker-password");
+        serde_json::from_str(&ran.run().code(0).stdout).expect("JSON")
+    };
+    let results = page("docs/results.md");
+    let common = first_cells(&results, "## `status --format json`");
+    let of_runs = "### A run in a database";
+    let mut documented = first_cells(&results, of_runs);
+    let status = json(&["status", run]);
+    for worker in keys(&status["workers"][0]) {
+        assert!(results.contains(&format!("`{worker}`")), "{worker}");
+    }
+    documented.extend(common);
+    assert_eq!(keys(&status), documented);
+    let listed = keys(&json(&["runs"])[0]);
+    let paragraph = results.split("`runs --format json` prints").nth(1);
+    let paragraph = paragraph.and_then(|text| text.split("\n\n").next());
+    let named: BTreeSet<_> = quoted(paragraph.expect("a paragraph"))
+        .into_iter()
+        .collect();
+    assert_eq!(listed, named);
 }
 
 #[test]

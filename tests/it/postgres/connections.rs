@@ -25,7 +25,7 @@ fn the_password_is_from_the_environment() {
     let url = cluster.url();
     let ran = init(&url).run();
     ran.code(1)
-        .stderr_has("wants a password")
+        .stderr_has("needs a password")
         .stderr_has("PGPASSWORD");
     let ran = init(&url).env("PGPASSWORD", "wrong-hush").run();
     ran.code(1)

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod connections;
+mod runs;
 mod schema;
 
 use crate::support::postgres::Cluster;

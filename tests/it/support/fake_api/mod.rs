@@ -14,8 +14,9 @@ mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustls::ServerConfig;
@@ -43,6 +44,23 @@ impl FakeApi {
     /// Starts a server that takes all.
     pub fn taking_all() -> Self {
         Self::start(|_, _| Reply::Take)
+    }
+
+    /// Starts a server that takes all, but answers only when the flag is set.
+    pub fn answering_later() -> (Self, Arc<AtomicBool>) {
+        let answers = Arc::new(AtomicBool::new(false));
+        let may_answer = Arc::clone(&answers);
+        let api = Self::start(move |_, _| {
+            // It ends if the test fails.
+            for _ in 0..6000 {
+                if may_answer.load(Ordering::Relaxed) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Reply::Take
+        });
+        (api, answers)
     }
 
     /// Starts a server that asks `early` before it reads a request's body.

@@ -1,0 +1,168 @@
+//! `mailrun status`.
+
+mod text;
+mod watch;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::failure::Failure;
+use super::open_run::{OpenRun, open};
+use super::output;
+use super::run_home::RunHome;
+use crate::cli;
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::ledger::postgres::{FullDay, SharedPause, WorkerStatus};
+use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts};
+use crate::report::reasons;
+use crate::run::Lock;
+use text::as_text;
+
+/// How many unknown rows are listed in JSON.
+const LISTED_AS_JSON: u32 = 1000;
+
+struct RunStatus<'a> {
+    opened: &'a OpenRun,
+    counts: StatusCounts,
+    /// The process that works on the run.
+    holder: Option<i32>,
+    /// The processes that send a run in a database.
+    workers: Vec<WorkerStatus>,
+    pause: Option<SharedPause>,
+    /// If the limit per day of a run in a database is reached.
+    full_day: Option<FullDay>,
+    /// Recipients per second.
+    rate: Option<f64>,
+    eta: Option<Duration>,
+    /// The first unknown rows.
+    unknown: Vec<ResultRow>,
+}
+
+pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
+    if args.watch {
+        watch::require_terminal()?;
+    }
+    let opened = open(&args.run)?;
+    if args.watch {
+        return watch::run(&opened);
+    }
+    let status = RunStatus::read(&opened)?;
+    match args.format {
+        cli::OutputFormat::Json => output::json_line(format_args!("{:#}", as_json(&status)?)),
+        cli::OutputFormat::Text => output::line(as_text(&status)?.trim_end_matches('\n')),
+    }
+    Ok(ExitCode::Done)
+}
+
+impl<'a> RunStatus<'a> {
+    /// # Errors
+    /// The ledger can't be read.
+    fn read(opened: &'a OpenRun) -> Result<Self, LedgerError> {
+        let (mut holder, mut workers) = (None, Vec::new());
+        let (mut pause, mut full_day) = (None, None);
+        match &opened.home {
+            RunHome::Folder(folder) => holder = Lock::holder(folder),
+            RunHome::Database(ledger) => {
+                workers = ledger.workers()?;
+                if !workers.is_empty() {
+                    (pause, full_day) = (ledger.pause()?, ledger.full_day()?);
+                }
+            }
+        }
+        let live = holder.is_some() || !workers.is_empty();
+        let mut counts = opened.ledger.counts()?;
+        let mut rate = None;
+        if live {
+            rate = current_rate(opened)?;
+        } else {
+            counts = counts.without_holder();
+        }
+        let left = counts.of(Status::Pending) + counts.of(Status::Sending);
+        let eta = rate
+            .filter(|_| left > 0)
+            .map(|rate| Duration::from_secs_f64(left as f64 / rate));
+        let unknown = opened.ledger.first_unknown(LISTED_AS_JSON, live)?;
+        Ok(Self {
+            opened,
+            counts,
+            holder,
+            workers,
+            pause,
+            full_day,
+            rate,
+            eta,
+            unknown,
+        })
+    }
+
+    /// Whether a process works on the run.
+    fn is_live(&self) -> bool {
+        self.holder.is_some() || !self.workers.is_empty()
+    }
+}
+
+/// Recipients per second over the last five minutes; `None` if none were posted.
+fn current_rate(opened: &OpenRun) -> Result<Option<f64>, LedgerError> {
+    let now = Clock::system().now();
+    let since = now
+        .saturating_sub(jiff::SignedDuration::from_mins(5))
+        .unwrap_or(now);
+    let posted: u64 = opened
+        .ledger
+        .posted_since(since, None)?
+        .iter()
+        .map(|(_, recipients)| recipients)
+        .sum();
+    let started = opened.run.started.max(since);
+    let seconds = now.duration_since(started).as_secs_f64();
+    Ok((posted > 0 && seconds > 0.0).then(|| posted as f64 / seconds))
+}
+
+fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
+    let run = &status.opened.run;
+    let counts: serde_json::Map<_, _> = Status::ALL
+        .iter()
+        .map(|name| (name.as_str().to_owned(), status.counts.of(*name).into()))
+        .collect();
+    let reasons = reasons(&*status.opened.ledger)?;
+    let unknown: Vec<_> = status
+        .unknown
+        .iter()
+        .map(|row| json!({"row": row.number, "email": row.email, "error": row.error, "at": row.at.map(|at| at.to_string())}))
+        .collect();
+    let workers: Vec<_> = status
+        .workers
+        .iter()
+        .map(|worker| {
+            json!({"host": worker.host, "process": worker.process, "rate": worker.rate,
+                   "in_flight": worker.in_flight, "heartbeat_seconds_ago": worker.last_heartbeat})
+        })
+        .collect();
+    let mut json = json!({
+        "run": status.opened.home.name(),
+        "name": run.name,
+        "target": run.target.as_str(),
+        "started_at": run.started.to_string(),
+        "rows": status.counts.total(),
+        "blank_rows": run.blank_rows,
+        "counts": counts,
+        "reasons": reasons,
+        "unknown": unknown,
+        "process": status.holder,
+        "rate": status.rate,
+        "eta_seconds": status.eta.map(|eta| eta.as_secs()),
+    });
+    if let (RunHome::Database(_), Some(fields)) = (&status.opened.home, json.as_object_mut()) {
+        let pause = status.pause.as_ref();
+        let pause = pause.map(|pause| json!({"seconds": pause.left, "reason": pause.reason}));
+        fields.insert("workers".to_owned(), workers.into());
+        fields.insert("pause".to_owned(), pause.unwrap_or_default());
+        let full = status.full_day.as_ref();
+        let full = full
+            .map(|full| json!({"recipients": full.recipients, "until": full.until.to_string()}));
+        fields.insert("daily_limit".to_owned(), full.unwrap_or_default());
+    }
+    Ok(json)
+}

@@ -1,0 +1,107 @@
+//! `mailrun status --watch`.
+
+use std::io;
+use std::time::Duration;
+
+use crossterm::cursor::MoveTo;
+use crossterm::queue;
+use crossterm::style::Print;
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
+
+use super::RunStatus;
+use super::text::as_text;
+use crate::commands::failure::Failure;
+use crate::commands::open_run::OpenRun;
+use crate::commands::output;
+use crate::commands::screen::{self, Keys, Screen, is_screen, size};
+use crate::exit_code::ExitCode;
+use crate::ledger::LedgerError;
+use crate::terminal_text::printable_line;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// # Errors
+/// Standard output is no terminal.
+pub(super) fn require_terminal() -> Result<(), Failure> {
+    if is_screen() {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        "usage",
+        "`--watch` needs a terminal",
+        "without it, `mailrun status` prints the status once; for a program, add `--format json`",
+    )
+    .usage())
+}
+
+/// Shows the status until nobody works on the run any more, and leaves the last one on the terminal. A database that
+/// can't be reached may come back.
+///
+/// # Errors
+/// The ledger can't be read, or the terminal is gone.
+pub(super) fn run(opened: &OpenRun) -> Result<ExitCode, Failure> {
+    let mut current = text(opened)?;
+    if current.live {
+        let shown = Screen::enter(Keys::Ignored).map_err(|error| failed(&error))?;
+        while current.live {
+            draw(&current.text).map_err(|error| failed(&error))?;
+            std::thread::sleep(INTERVAL);
+            current = match text(opened) {
+                Err(LedgerError::Postgres(error)) if error.is_transient() => Current {
+                    text: format!("{error}\n\n{}", last_known(&current.text)),
+                    live: true,
+                },
+                read => read?,
+            };
+        }
+        drop(shown);
+    }
+    output::line(current.text.trim_end_matches('\n'));
+    Ok(ExitCode::Done)
+}
+
+struct Current {
+    text: String,
+    /// Whether a process works on the run.
+    live: bool,
+}
+
+fn text(opened: &OpenRun) -> Result<Current, LedgerError> {
+    let status = RunStatus::read(opened)?;
+    Ok(Current {
+        text: as_text(&status)?,
+        live: status.is_live(),
+    })
+}
+
+/// The status without an earlier error above it.
+fn last_known(text: &str) -> &str {
+    text.split_once("\n\n").map_or(text, |(_, status)| status)
+}
+
+fn draw(text: &str) -> io::Result<()> {
+    let (height, width) = size();
+    let mut drawn = Vec::new();
+    queue!(drawn, BeginSynchronizedUpdate)?;
+    let mut lines = 0;
+    for (row, line) in (0..).zip(text.lines().take(height)) {
+        let line = printable_line(line);
+        let line = console::truncate_str(&line, width, "…");
+        queue!(
+            drawn,
+            MoveTo(0, row),
+            Clear(ClearType::CurrentLine),
+            Print(line)
+        )?;
+        lines = row + 1;
+    }
+    if usize::from(lines) < height {
+        queue!(drawn, MoveTo(0, lines), Clear(ClearType::FromCursorDown))?;
+    }
+    queue!(drawn, EndSynchronizedUpdate)?;
+    screen::write(&drawn)
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::new("io", format!("can't show the status: {error}"))
+}

@@ -1,0 +1,113 @@
+//! Runs in a database, as commands show, copy and continue them.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use super::{init, is_available};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::postgres::{Cluster, Stop};
+use crate::support::run::Run;
+use crate::support::screen::Screen;
+use crate::support::send::{campaign, send};
+
+/// A database with a ledger. Returns its URL.
+fn ledger(cluster: &Cluster) -> String {
+    let url = cluster.url_of("postgres", &cluster.database());
+    init(&url).run().code(0);
+    url
+}
+
+fn on(command: &str, run: &str, url: &str) -> Run {
+    Run::on(command, Path::new(run)).args(["--ledger", url])
+}
+
+fn status(run: &str, url: &str) -> serde_json::Value {
+    let ran = on("status", run, url).args(["--format", "json"]).run();
+    serde_json::from_str(&ran.code(0).stdout).expect("JSON")
+}
+
+#[test]
+fn an_empty_ledger_has_no_runs() {
+    if !is_available() {
+        return;
+    }
+    let url = ledger(Cluster::shared());
+    let ran = Run::new("runs").args(["--ledger", &url]).run();
+    ran.code(0).stdout_is("").stderr_has("has no runs");
+}
+
+#[test]
+fn status_shows_the_limit_of_the_day() {
+    if !is_available() {
+        return;
+    }
+    let url = ledger(Cluster::shared());
+    let (api, answers) = FakeApi::answering_later();
+    let campaign = campaign(&api).set("pace.rate", vec!["100/s", "2/day", "7/day"]);
+    let running = send(&campaign).args(["--ledger", &url]).spawn();
+    let name = running.first_line();
+    running.wait_until("a request", |_| api.in_flight() == 1);
+    let before = status(&name, &url);
+    assert_eq!(before["workers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(before["daily_limit"], serde_json::Value::Null);
+    answers.store(true, Ordering::Relaxed);
+    running.wait_until("two messages", |_| {
+        status(&name, &url)["counts"]["accepted"] == 2
+    });
+    let json = status(&name, &url);
+    let limit = &json["daily_limit"];
+    assert_eq!(limit["recipients"], 2, "{json}");
+    let until = limit["until"].as_str().expect("a time");
+    let begun: jiff::Timestamp = json["started_at"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time");
+    let until: jiff::Timestamp = until.parse().expect("a time");
+    let wait = until.duration_since(begun).as_secs();
+    assert!((86_400..86_520).contains(&wait), "{wait}");
+    on("status", &name, &url)
+        .run()
+        .stdout_has("the limit of 2/day is reached: waiting until ");
+    on("stop", &name, &url).run().code(0);
+    running.wait().code(5);
+    assert_eq!(status(&name, &url)["daily_limit"], serde_json::Value::Null);
+}
+
+#[test]
+fn watches_until_the_last_worker_has_ended() {
+    if !is_available() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let url = ledger(&cluster);
+    let api = FakeApi::start(|_, _| Reply::Hang { take: true });
+    let campaign = campaign(&api).set("api.timeout", "60s");
+    let running = send(&campaign).args(["--ledger", &url]).spawn();
+    let name = running.first_line();
+    let watch = on("status", &name, &url).arg("--watch");
+    let mut screen = Screen::start(watch, 12, 60);
+    screen.until("1 worker sending it").until("1  sending");
+    cluster.stop(Stop::Fast);
+    screen.until("can't connect to the ledger");
+    cluster.start_again();
+    screen.wait_until("the status", |it| {
+        !it.contents().contains("can't connect") && it.contents().contains("1 worker")
+    });
+    on("stop", &name, &url).run().code(0);
+    assert!(screen.is_own());
+    running.kill();
+    // Its lease is longer than the test.
+    let database = url.rsplit('/').next().expect("a database");
+    cluster.psql_in(
+        database,
+        "UPDATE mailrun.worker SET lease = '0', heartbeat_at = now() - interval '1 s'",
+    );
+    assert_eq!(screen.end(), Some(0));
+    assert!(screen.is_restored());
+    assert!(
+        screen.contents().contains("not running"),
+        "{}",
+        screen.contents()
+    );
+}
