@@ -122,6 +122,11 @@ fn shared_run(ledger: PostgresLedger) -> Result<Option<SharedRun>, LedgerError> 
         pending: counts.of(Status::Pending),
     };
     let matters = run.accepted + run.unknown + run.pending > 0;
+    // The claim of such a row may be lost: it was posted.
+    let waiting = [Status::Pending, Status::Failed, Status::Rejected];
+    if waiting.iter().any(|status| counts.of(*status) > 0) {
+        ledger.check_cluster()?;
+    }
     let started = ledger.run()?.started;
     Ok(matters.then_some(SharedRun {
         ledger,

@@ -73,6 +73,12 @@ pub(super) fn send_pending(
                 true => skip_suppressed(&campaign, &run.campaign, &*ledger)?,
                 false => 0,
             };
+            if !has_lists && !campaign.recipients.suppress.is_empty() {
+                console.print(&format!(
+                    "The suppression lists are not read again: {} is not on this machine",
+                    run.campaign.display()
+                ));
+            }
             if skipped > 0 {
                 console.print(&format!(
                     "{} skipped: on a suppression list now",

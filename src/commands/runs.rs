@@ -41,14 +41,16 @@ fn as_json(run: &RunEntry) -> serde_json::Value {
         "rows": run.counts.total(),
         "counts": counts,
         "workers": run.workers,
+        "moved_to": run.moved_to,
     })
 }
 
 /// The name of the run, who sends it, and its counts.
 fn as_text(run: &RunEntry) -> String {
-    let mut parts = vec![match run.workers {
-        0 => "not running".to_owned(),
-        workers => counted(workers, "worker"),
+    let mut parts = vec![match (&run.moved_to, run.workers) {
+        (Some(to), _) => format!("continues in {to}"),
+        (None, 0) => "not running".to_owned(),
+        (None, workers) => counted(workers, "worker"),
     }];
     parts.extend(Status::ALL.into_iter().filter_map(|status| {
         let rows = run.counts.of(status);

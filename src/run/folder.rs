@@ -176,15 +176,20 @@ impl Folder {
         write_durably(&self.0.join(MOVED), to.as_bytes())
     }
 
+    /// Where the run continues, if this copy of it must not be sent.
+    pub(crate) fn moved_to(&self) -> Option<String> {
+        fs::read_to_string(self.0.join(MOVED)).ok()
+    }
+
     /// # Errors
     /// The run continues elsewhere.
     pub(crate) fn refuse_if_moved(&self) -> Result<(), FolderError> {
-        match fs::read_to_string(self.0.join(MOVED)) {
-            Ok(to) => Err(FolderError::Moved {
+        match self.moved_to() {
+            Some(to) => Err(FolderError::Moved {
                 path: self.0.clone(),
                 to,
             }),
-            Err(_) => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -33,6 +33,8 @@ struct RunStatus<'a> {
     pause: Option<SharedPause>,
     /// If the limit per day of a run in a database is reached.
     full_day: Option<FullDay>,
+    /// Where the run continues, if this copy of it is not sent any more.
+    moved_to: Option<String>,
     /// Recipients per second.
     rate: Option<f64>,
     eta: Option<Duration>,
@@ -62,13 +64,18 @@ impl<'a> RunStatus<'a> {
     fn read(opened: &'a OpenRun) -> Result<Self, LedgerError> {
         let (mut holder, mut workers) = (None, Vec::new());
         let (mut pause, mut full_day) = (None, None);
+        let moved_to;
         match &opened.home {
-            RunHome::Folder(folder) => holder = Lock::holder(folder),
+            RunHome::Folder(folder) => {
+                holder = Lock::holder(folder);
+                moved_to = folder.moved_to();
+            }
             RunHome::Database(ledger) => {
                 workers = ledger.workers()?;
                 if !workers.is_empty() {
                     (pause, full_day) = (ledger.pause()?, ledger.full_day()?);
                 }
+                moved_to = ledger.moved_to()?;
             }
         }
         let live = holder.is_some() || !workers.is_empty();
@@ -91,6 +98,7 @@ impl<'a> RunStatus<'a> {
             workers,
             pause,
             full_day,
+            moved_to,
             rate,
             eta,
             unknown,
@@ -153,6 +161,7 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
         "process": status.holder,
         "rate": status.rate,
         "eta_seconds": status.eta.map(|eta| eta.as_secs()),
+        "moved_to": status.moved_to,
     });
     if let (RunHome::Database(_), Some(fields)) = (&status.opened.home, json.as_object_mut()) {
         let pause = status.pause.as_ref();

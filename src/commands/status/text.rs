@@ -63,6 +63,10 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
             "the limit of {limit}/day is reached: waiting until {until}"
         );
     }
+    if let Some(to) = &status.moved_to {
+        let to = printable_line(to);
+        let _ = writeln!(text, "the run continues in {to}; this copy is not sent");
+    }
     let all = reasons(&*status.opened.ledger)?;
     for reason in all.iter().filter(|reason| !reason.error.is_empty()) {
         let _ = writeln!(

@@ -35,6 +35,8 @@ pub(crate) struct RunEntry {
     pub(crate) counts: StatusCounts,
     /// How many workers send it.
     pub(crate) workers: u64,
+    /// Where it continues, if it is not sent from here.
+    pub(crate) moved_to: Option<String>,
 }
 
 /// A process that sends a run.
@@ -155,8 +157,9 @@ pub(crate) fn real_runs(
 /// The ledger can't be read.
 pub(crate) fn all_runs(database: &Arc<Database>) -> Result<Vec<RunEntry>, LedgerError> {
     let sql = "SELECT r.name, r.campaign, r.target, r.started_at,
-                mailrun.sum_counts(r.counts, mailrun.total_counts(w.counts)),
-                count(*) FILTER (WHERE w.ended_at IS NULL AND w.heartbeat_at > clock_timestamp() - w.lease)
+                mailrun.sum_counts(r.counts, mailrun.total_counts(w.counts) FILTER (WHERE w.id IS NOT NULL)),
+                count(*) FILTER (WHERE w.ended_at IS NULL AND w.heartbeat_at > clock_timestamp() - w.lease),
+                r.moved_to
          FROM mailrun.run AS r LEFT JOIN mailrun.worker AS w ON w.run = r.id
          GROUP BY r.id ORDER BY r.started_at DESC, r.id DESC";
     wait(database.query(sql, &[]))?
@@ -169,6 +172,7 @@ pub(crate) fn all_runs(database: &Arc<Database>) -> Result<Vec<RunEntry>, Ledger
                 started: from_millis(column(row, 3)?)?,
                 counts: StatusCounts::from_numbers(&column::<Vec<i64>>(row, 4)?),
                 workers: column::<i64>(row, 5)? as u64,
+                moved_to: column(row, 6)?,
             })
         })
         .collect()
@@ -194,7 +198,7 @@ impl PostgresLedger {
     ///
     /// # Errors
     /// It is another one, or the ledger can't be read.
-    pub(super) fn check_cluster(&self) -> Result<(), LedgerError> {
+    pub(crate) fn check_cluster(&self) -> Result<(), LedgerError> {
         let sql = "SELECT system_identifier, timeline FROM mailrun.run WHERE id = $1";
         let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
         let row = rows.first().ok_or(PostgresError::LostCommits)?;

@@ -1,11 +1,14 @@
 //! Runs in a database, as commands show, copy and continue them.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::{init, is_available};
+use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::postgres::{Cluster, Stop};
+use crate::support::results::Results;
 use crate::support::run::Run;
 use crate::support::screen::Screen;
 use crate::support::send::{campaign, send};
@@ -15,6 +18,12 @@ fn ledger(cluster: &Cluster) -> String {
     let url = cluster.url_of("postgres", &cluster.database());
     init(&url).run().code(0);
     url
+}
+
+/// Sends the first row. Returns the run's name.
+fn begun(campaign: &Campaign, url: &str) -> String {
+    let sent = send(campaign).args(["--limit", "1", "--ledger", url]).run();
+    sent.code(5).stdout.trim_end().to_owned()
 }
 
 fn on(command: &str, run: &str, url: &str) -> Run {
@@ -34,6 +43,104 @@ fn an_empty_ledger_has_no_runs() {
     let url = ledger(Cluster::shared());
     let ran = Run::new("runs").args(["--ledger", &url]).run();
     ran.code(0).stdout_is("").stderr_has("has no runs");
+}
+
+#[test]
+fn a_copy_continues_without_the_campaign_and_says_where_it_is() {
+    if !is_available() {
+        return;
+    }
+    let url = ledger(Cluster::shared());
+    let api = FakeApi::taking_all();
+    let toml = "[[message.attachments]]\npath = \"{{ first_name }}.txt\"\n";
+    let campaign = campaign(&api).set("recipients.suppress", vec!["gone.csv"]);
+    let campaign = ["Ann", "Bob", "Cleo"]
+        .into_iter()
+        .fold(campaign, |campaign, name| {
+            campaign.file(&format!("{name}.txt"), name)
+        })
+        .file("gone.csv", "email\nnobody@one.example\n");
+    let file = campaign.path().join("campaign.toml");
+    let text = fs::read_to_string(&file).expect("a campaign");
+    let campaign = campaign.toml(&format!("{text}\n{toml}"));
+    let name = begun(&campaign, &url);
+    drop(campaign);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy");
+    let copied = Run::new("ledger").args(["copy", &name, "--ledger", &url]);
+    copied.arg("--to").arg(&copy).run().code(0);
+    let place = copy.canonicalize().expect("the copy");
+    let place = place.display().to_string();
+    on("resume", &name, &url).run().code(1).stderr_has(&place);
+    assert_eq!(status(&name, &url)["moved_to"], place);
+    on("status", &name, &url)
+        .run()
+        .stdout_has(&format!("the run continues in {place}"));
+    let list = || Run::new("runs").args(["--ledger", &url]).run();
+    list().stdout_has(&format!("{name}  continues in {place}, 1 accepted"));
+
+    Run::on("resume", &copy)
+        .run()
+        .code(0)
+        .stderr_has("suppression lists are not read again");
+    assert_eq!(api.taken_addresses().len(), 3);
+    assert_eq!(Results::of(&copy).count("accepted"), 3);
+
+    let copied = Run::new("ledger").args(["copy", "--ledger", &url]);
+    copied
+        .arg(&copy)
+        .run()
+        .code(0)
+        .stdout_is(&format!("{name}\n"));
+    let shown = Run::new("status").arg(&copy).run();
+    shown.stdout_has(&format!("the run continues in {name} in {url}"));
+    list().stdout_has(&format!("{name}  not running, 3 accepted"));
+}
+
+#[test]
+fn after_a_failover_nothing_is_sent_before_the_loss_is_accepted() {
+    if !is_available() {
+        return;
+    }
+    let mut primary = Cluster::start();
+    let url = ledger(&primary);
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let name = begun(&campaign, &url);
+    let mut standby = primary.standby();
+    primary.wait_for_standby();
+    primary.stop(Stop::Fast);
+    standby.promote();
+    standby.stop(Stop::Fast);
+    standby.start_on(primary.port());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = |to: &str| {
+        let copy = Run::new("ledger").args(["copy", &name, "--ledger", &url]);
+        copy.arg("--to").arg(folder.path().join(to))
+    };
+    let send_to = |option| send(&campaign).args([option, "--ledger", &url]);
+    let refused = [
+        on("resume", &name, &url),
+        on("retry", &name, &url),
+        send_to("--except-sent"),
+    ];
+    for command in refused {
+        command
+            .run()
+            .code(1)
+            .stderr_has("on another timeline (1 became 2)")
+            .stderr_has("`mailrun resume --accept-loss` continues");
+    }
+    assert_eq!(api.taken().len(), 1);
+    on("resume", &name, &url)
+        .args(["--accept-loss", "--limit", "1"])
+        .run()
+        .code(5);
+    on("retry", &name, &url).args(["--rejected"]).run().code(0);
+    assert_eq!(api.taken().len(), 3);
+    copy("two").run().code(0);
 }
 
 #[test]
