@@ -1,12 +1,11 @@
 //! `mailrun ledger copy`.
 
-use std::fs;
 use std::path::Path;
 
 use super::console::Console;
 use super::failure::Failure;
 use super::output;
-use super::run_home::{no_ledger, open_database};
+use super::run_home::{no_ledger, open_database, write_files};
 use super::upload::{Upload, upload};
 use crate::cli::LedgerCopyArgs;
 use crate::durable::sync_tree;
@@ -62,14 +61,7 @@ fn into_folder(args: &LedgerCopyArgs, to: &Path, console: &Console) -> Result<Ex
 
 fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
     let run = ledger.run()?;
-    for (path, content) in ledger.files()? {
-        let file = folder.frozen().join(path);
-        let written = file
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&file, content));
-        written.map_err(|error| (file, error))?;
-    }
+    write_files(ledger, &folder.frozen())?;
     let io = |error| (folder.path().to_owned(), error);
     if let Some(key) = ledger.verp_key() {
         folder.write_verp_key(&key).map_err(io)?;

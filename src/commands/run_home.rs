@@ -1,7 +1,7 @@
 //! Where a run is kept: in a folder, or in a ledger that several machines share.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -95,24 +95,7 @@ impl RunHome {
         };
         let temporary = std::env::temp_dir();
         let copy = tempfile::tempdir().map_err(|error| (temporary, error))?;
-        for (path, content) in ledger.files()? {
-            // The paths were checked when the run was planned, but not by this machine.
-            if !path
-                .components()
-                .all(|part| matches!(part, std::path::Component::Normal(_)))
-            {
-                return Err(Failure::new(
-                    "ledger",
-                    format!("the ledger is damaged: it has a file {}", path.display()),
-                ));
-            }
-            let file = copy.path().join(path);
-            let written = file
-                .parent()
-                .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| fs::write(&file, content));
-            written.map_err(|error| (file, error))?;
-        }
+        write_files(ledger, copy.path())?;
         Ok(RunFiles {
             frozen: copy.path().to_owned(),
             own_dir: copy.path().to_owned(),
@@ -133,6 +116,30 @@ impl RunHome {
             _ => Ok([0; KEY_LENGTH]),
         }
     }
+}
+
+/// Writes the files of a run in a database into `dir`.
+///
+/// # Errors
+/// They can't be read or written.
+pub(super) fn write_files(ledger: &PostgresLedger, dir: &Path) -> Result<(), Failure> {
+    for (path, content) in ledger.files()? {
+        // The paths were checked when the run was planned, but not by this machine.
+        let is_inside = |part| matches!(part, Component::Normal(_));
+        if !path.components().all(is_inside) {
+            return Err(Failure::new(
+                "ledger",
+                format!("the ledger is damaged: it has a file {}", path.display()),
+            ));
+        }
+        let file = dir.join(path);
+        let written = file
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&file, content));
+        written.map_err(|error| (file, error))?;
+    }
+    Ok(())
 }
 
 /// The newest run of a campaign, in its folder or in its ledger.

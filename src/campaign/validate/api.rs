@@ -65,14 +65,7 @@ impl Validator<'_> {
                         "remove one of them",
                     );
                 }
-                if command.get_ref().is_empty() {
-                    self.bad_value(
-                        command.span(),
-                        "`secret_key_command` is empty",
-                        "write a list of the program and its arguments",
-                    );
-                }
-                SecretKey::Command(command.into_inner())
+                self.secret_command("secret_key_command", command)
             }
         }
     }

@@ -26,16 +26,7 @@ impl Validator<'_> {
             lease
         });
         let password = match ledger.password_command {
-            Some(command) => {
-                if command.get_ref().is_empty() {
-                    self.bad_value(
-                        command.span(),
-                        "`password_command` is empty",
-                        "write a list of the program and its arguments",
-                    );
-                }
-                SecretKey::Command(command.into_inner())
-            }
+            Some(command) => self.secret_command("password_command", command),
             None => SecretKey::Env(PASSWORD.to_owned()),
         };
         let url = match LedgerUrl::parse(ledger.url.get_ref()) {

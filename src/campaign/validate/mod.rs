@@ -17,7 +17,7 @@ use toml::Spanned;
 
 use super::file::{CampaignFile, Text};
 use super::template_syntax::is_identifier;
-use super::{Campaign, CheckSettings, TransportSettings, file};
+use super::{Campaign, CheckSettings, SecretKey, TransportSettings, file};
 use crate::api::WireFormat;
 use crate::finding::Finding;
 use crate::message::MimeFormat;
@@ -156,6 +156,18 @@ impl Validator<'_> {
             self.bad_value(name.span(), message, "");
         }
         value.clone()
+    }
+
+    /// The command of the key `name`, whose output is a secret.
+    fn secret_command(&mut self, name: &str, command: Spanned<Vec<String>>) -> SecretKey {
+        if command.get_ref().is_empty() {
+            self.bad_value(
+                command.span(),
+                format!("`{name}` is empty"),
+                "write a list of the program and its arguments",
+            );
+        }
+        SecretKey::Command(command.into_inner())
     }
 
     fn duration(&mut self, text: Option<&Text>, default: Duration) -> Duration {

@@ -42,13 +42,6 @@ impl Validator<'_> {
         }
         let password = match smtp.password_command {
             Some(command) => {
-                if command.get_ref().is_empty() {
-                    self.bad_value(
-                        command.span(),
-                        "`password_command` is empty",
-                        "write a list of the program and its arguments",
-                    );
-                }
                 if url.username.is_none() {
                     self.bad_value(
                         command.span(),
@@ -56,7 +49,7 @@ impl Validator<'_> {
                         "write the user name in `url`: \"smtps://user@host\", with %40 for an @",
                     );
                 }
-                SecretKey::Command(command.into_inner())
+                self.secret_command("password_command", command)
             }
             None => SecretKey::Env(PASSWORD.to_owned()),
         };
