@@ -37,6 +37,8 @@ fn into_folder(args: &LedgerCopyArgs, to: &Path, console: &Console) -> Result<Ex
             "`mailrun runs` lists the runs in the ledger",
         )
     })?;
+    // The copy would not know who got the message.
+    ledger.check_cluster()?;
     // What is left of a copy that was interrupted is made again.
     let folder = Folder::create_at(to)?;
     let _lock = Lock::run(&folder)?;

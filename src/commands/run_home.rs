@@ -199,7 +199,7 @@ pub(super) fn key_folder(campaign: &Path) -> PathBuf {
 pub(super) fn no_ledger() -> Failure {
     Failure::with_help(
         "ledger",
-        "no ledger is named",
+        "this command needs a ledger, and neither `--ledger` nor MAILRUN_LEDGER names one",
         "add `--ledger postgres://USER@HOST/DATABASE`, or set MAILRUN_LEDGER in the environment",
     )
     .usage()

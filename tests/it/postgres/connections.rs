@@ -58,7 +58,7 @@ fn the_option_replaces_the_variable() {
         .arg("init")
         .run()
         .code(2)
-        .stderr_has("no ledger is named")
+        .stderr_has("neither `--ledger` nor MAILRUN_LEDGER")
         .stderr_has("MAILRUN_LEDGER");
     let (database, other) = (cluster.database(), cluster.database());
     let url = |name: &str| cluster.url_of(USER, name);

@@ -125,6 +125,7 @@ fn after_a_failover_nothing_is_sent_before_the_loss_is_accepted() {
         on("resume", &name, &url),
         on("retry", &name, &url),
         send_to("--except-sent"),
+        copy("one"),
     ];
     for command in refused {
         command
