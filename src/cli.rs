@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Stop all machines that send a run
     Stop(StopArgs),
-    /// Prepare a PostgreSQL database for runs that several machines send
+    /// Set up a database for runs that several machines send, and copy runs to and from it
     Ledger(LedgerArgs),
     /// Run a server that speaks the EmailLabs API and keeps or relays messages
     Gateway(GatewayArgs),

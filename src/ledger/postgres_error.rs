@@ -123,6 +123,9 @@ impl PostgresError {
             Self::NoDatabase { .. } => {
                 "check the database in the URL, or create it: `createdb NAME`, then `mailrun ledger init`"
             }
+            Self::Tls { reason, .. } if reason.ends_with("does not support TLS") => {
+                "set ssl = on in the server's postgresql.conf, with a certificate"
+            }
             Self::Tls { .. } => {
                 "name the certificate of the server's authority with sslrootcert=FILE in the URL, or add it to the system's; the certificate must have the host's name"
             }

@@ -180,7 +180,8 @@ fn a_server_without_tls_is_refused_when_tls_is_required() {
     let ran = init(&url).run();
     ran.code(1)
         .stderr_has("can't be used with TLS")
-        .stderr_has("server does not support TLS");
+        .stderr_has("server does not support TLS")
+        .stderr_has("set ssl = on");
 }
 
 #[test]
