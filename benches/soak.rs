@@ -24,6 +24,8 @@ use support::kill::{Fault, Network, Scenario, SharedLedger, SharedScenario, Stor
 const KILLS: usize = 300;
 /// The most kills of one run.
 const KILLS_A_RUN: usize = 8;
+/// The most faults of one run that several workers send.
+const FAULTS_A_RUN: usize = 20;
 /// In the environment of a process that has namespaces of its own.
 const INSIDE: &str = "MAILRUN_SOAK_INSIDE";
 
@@ -59,7 +61,7 @@ fn soak_workers(workers: usize) -> ExitCode {
     let mut ledger = SharedLedger::create(network);
     let (mut all, mut runs) = (Story::default(), 0);
     while all.kills() < faults && all.broken.is_empty() {
-        let left = (faults - all.kills()).min(KILLS_A_RUN);
+        let left = (faults - all.kills()).min(FAULTS_A_RUN);
         let scenario = SharedScenario::random(first.wrapping_add(runs), left, workers, fault);
         let story = played(|| scenario.play(&mut ledger));
         for broken in &story.broken {

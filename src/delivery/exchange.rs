@@ -21,15 +21,17 @@ pub(super) async fn run(worker: Arc<Worker>, state: Arc<DeliveryState>, counts: 
         posted = (total, now);
         match worker.heartbeat(&news, &counts).await {
             Ok(news) => {
-                if let Some(reason) = &news.stop {
-                    return state.stop(reason.clone());
+                if let Some(reason) = news.stop {
+                    // Requests in flight end normally, if the worker is alive until then.
+                    state.stop(reason);
+                } else {
+                    let known = before.get_or_insert_with(|| News {
+                        pause: None,
+                        ..news.clone()
+                    });
+                    state.learn(known, &news);
+                    before = Some(news);
                 }
-                let known = before.get_or_insert_with(|| News {
-                    pause: None,
-                    ..news.clone()
-                });
-                state.learn(known, &news);
-                before = Some(news);
             }
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "no heartbeat");

@@ -26,6 +26,7 @@ pub(super) struct Throttle {
 /// How many recipients were posted a second lately.
 struct Meter {
     since: Instant,
+    last: Instant,
     posted: u32,
     before: Option<f64>,
 }
@@ -62,6 +63,7 @@ impl Throttle {
         let now = Instant::now();
         let meter = self.meter.get_or_insert(Meter {
             since: now,
+            last: now,
             posted: 0,
             before: None,
         });
@@ -129,12 +131,15 @@ impl Meter {
             self.since = now;
             self.posted = 0;
         }
+        self.last = now;
         self.posted = self.posted.saturating_add(recipients);
     }
 
-    /// Recipients a second; never 0.
+    /// Recipients a second; never 0. Time in which nothing was posted says nothing about the server.
     fn rate(&self, now: Instant) -> f64 {
-        let time = now.duration_since(self.since);
+        let idle = now.duration_since(self.last) >= LONGEST;
+        let end = if idle { self.last } else { now };
+        let time = end.duration_since(self.since);
         match self.before {
             Some(before) if time < LONGEST => before,
             _ => f64::from(self.posted.max(1)) / time.max(SHORTEST).as_secs_f64(),
@@ -193,6 +198,22 @@ mod tests {
         }
         let least = second(&mut throttle, false).await;
         assert!((15..=17).contains(&least), "{least}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_without_requests_does_not_lower_the_rate() {
+        for posts_first in [false, true] {
+            let mut throttle = Throttle::new(NonZeroU32::MIN);
+            second(&mut throttle, true).await;
+            second(&mut throttle, true).await;
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            if posts_first {
+                throttle.posted(1);
+            }
+            throttle.refused();
+            let slow = second(&mut throttle, false).await;
+            assert!((480..=520).contains(&slow), "{slow}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,6 +46,8 @@ pub(crate) struct PermitRequest {
     /// 0 is the limit of the run.
     pub(crate) lane: u32,
     pub(crate) recipients: u32,
+    /// Those that can be used at once. Near the end of a day's limit no others are reserved.
+    pub(crate) needed: u32,
     /// The time from one recipient to the next; zero if they are not spaced.
     pub(crate) interval: Duration,
     /// The most recipients in 24 hours.
@@ -161,13 +163,14 @@ impl SharedLimit {
         !self.interval.is_zero() || self.per_day.is_some()
     }
 
-    fn ask(&self, permits: &mut Permits, recipients: u32, now: Instant) {
+    fn ask(&self, permits: &mut Permits, needed: u32, now: Instant) {
         if permits.asked || permits.ask_again.is_some_and(|at| at > now) {
             return;
         }
         let request = PermitRequest {
             lane: self.lane,
-            recipients,
+            recipients: needed.max(self.at_once),
+            needed,
             interval: self.interval,
             per_day: self.per_day,
             expired: std::mem::take(&mut permits.expired),
@@ -189,7 +192,7 @@ impl RateLimit for SharedLimit {
         let available = permits.available();
         if available < recipients {
             let missing = recipients - available;
-            self.ask(&mut permits, missing.max(self.at_once), now);
+            self.ask(&mut permits, missing, now);
             let poll = now + POLL;
             let again = permits.ask_again.map_or(poll, |at| at.max(poll));
             return match permits.full_until {
@@ -198,7 +201,7 @@ impl RateLimit for SharedLimit {
             };
         }
         if !self.interval.is_zero() && permits.end().is_none_or(|end| end < now + LOW) {
-            self.ask(&mut permits, self.at_once, now);
+            self.ask(&mut permits, recipients, now);
         }
         match permits.grants.front() {
             Some(first) if first.at > now => Turn::At(first.at),

@@ -39,11 +39,12 @@ impl Worker {
         let rows = self
             .database()
             .query(
-                "SELECT granted, wait, full_until FROM mailrun.reserve($1, $2, $3, $4, $5, $6, $7)",
+                "SELECT granted, wait, full_until FROM mailrun.reserve($1, $2, $3, $4, $5, $6, $7, $8)",
                 &[
                     (&self.id(), Type::INT8),
                     (&number(request.lane), Type::INT4),
                     (&i64::from(request.recipients), Type::INT8),
+                    (&i64::from(request.needed), Type::INT8),
                     (&micros(request.interval), Type::INT8),
                     (&micros(AHEAD), Type::INT8),
                     (&per_day, Type::INT8),

@@ -253,8 +253,8 @@ impl Worker {
                 last: column::<i32>(row, 2)? as u32,
             },
             "later" => Lease::Later,
-            // The heartbeat stops a worker that is not live.
-            _ => Lease::End,
+            "end" => Lease::End,
+            _ => return Err(PostgresError::InUse(self.why_not_live().await?)),
         })
     }
 }

@@ -332,7 +332,12 @@ impl<'a> Play<'a> {
         let was_ended = ran.exit() == Some(5)
             && ran.stderr.contains("ended by the others")
             && self.scenario.fault.may_end_workers();
-        let done = matches!(ran.exit(), Some(0 | 4));
+        // Rows that a worker claimed and never posted have failed if it says so too late.
+        let codes: &[i32] = match self.scenario.fault.may_end_workers() {
+            true => &[0, 3, 4],
+            false => &[0, 4],
+        };
+        let done = ran.exit().is_some_and(|code| codes.contains(&code));
         self.done |= done;
         self.story.expect(done || was_ended, || {
             let (out, err) = (&ran.stdout, &ran.stderr);
