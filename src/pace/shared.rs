@@ -46,7 +46,7 @@ pub(crate) struct PermitRequest {
     /// 0 is the limit of the run.
     pub(crate) lane: u32,
     pub(crate) recipients: u32,
-    /// Those that can be used at once. Near the end of a day's limit no others are reserved.
+    /// Those without which a request waits.
     pub(crate) needed: u32,
     /// The time from one recipient to the next; zero if they are not spaced.
     pub(crate) interval: Duration,
@@ -192,6 +192,11 @@ impl RateLimit for SharedLimit {
         let available = permits.available();
         if available < recipients {
             let missing = recipients - available;
+            if permits.expired > 0 {
+                // The day may be full because of them.
+                permits.ask_again = None;
+                permits.full_until = None;
+            }
             self.ask(&mut permits, missing, now);
             let poll = now + POLL;
             let again = permits.ask_again.map_or(poll, |at| at.max(poll));
@@ -201,7 +206,7 @@ impl RateLimit for SharedLimit {
             };
         }
         if !self.interval.is_zero() && permits.end().is_none_or(|end| end < now + LOW) {
-            self.ask(&mut permits, recipients, now);
+            self.ask(&mut permits, 0, now);
         }
         match permits.grants.front() {
             Some(first) if first.at > now => Turn::At(first.at),

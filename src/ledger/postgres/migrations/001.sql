@@ -178,13 +178,20 @@ CREATE AGGREGATE mailrun.total_counts(bigint[]) (
   SFUNC = mailrun.sum_counts, STYPE = bigint[], INITCOND = '{0,0,0,0,0,0,0,0}'
 );
 
--- Divides the pending rows of a run into free ranges. No worker may be live.
+-- Divides the pending rows of a run into free ranges. No worker may be live. Unknown rows are in no range,
+-- because a late answer makes them pending in a range of their own.
 CREATE FUNCTION mailrun.make_ranges(p_run bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  -- Late answers wait.
+  PERFORM FROM mailrun.worker WHERE run = p_run ORDER BY id FOR UPDATE;
   DELETE FROM mailrun.range WHERE run = p_run;
   INSERT INTO mailrun.range (run, lane, first, last)
-  SELECT p_run, lane, min(row), max(row) FROM mailrun.delivery
-  WHERE run = p_run AND status = 'pending' GROUP BY lane, (row - 1) / 256;
+  SELECT p_run, lane, min(row), max(row)
+  FROM (
+    SELECT row, lane, status, count(*) FILTER (WHERE status = 'unknown') OVER (ORDER BY row) AS unknown_before
+    FROM mailrun.delivery WHERE run = p_run
+  ) AS d
+  WHERE status = 'pending' GROUP BY lane, (row - 1) / 256, unknown_before;
 END
 $$;
 
@@ -194,10 +201,12 @@ CREATE FUNCTION mailrun.lock_worker(p_worker bigint) RETURNS mailrun.worker LANG
   SELECT w FROM mailrun.worker AS w WHERE id = p_worker FOR UPDATE
 $$;
 
--- Ends a worker that is locked: its rows in flight are unknown, and its other rows are free for others.
+-- Ends a worker that is locked: its rows in flight are unknown and in no range, and its other rows are free
+-- for others.
 CREATE FUNCTION mailrun.end_worker(w mailrun.worker, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   unknown bigint;
+  ranges mailrun.range[];
 BEGIN
   UPDATE mailrun.delivery AS d SET status = 'unknown', at = mailrun.now_in_millis(),
     error = format('the connection of %s (process %s) to the ledger ended while the request was in flight', w.host, w.process)
@@ -205,8 +214,17 @@ BEGIN
   WHERE r.worker = w.id AND d.run = r.run AND d.row BETWEEN r.first AND r.last
     AND d.worker = w.id AND d.status = 'sending';
   GET DIAGNOSTICS unknown = ROW_COUNT;
-  PERFORM mailrun.delete_done_ranges(w.id);
-  UPDATE mailrun.range SET worker = NULL, lease = NULL WHERE worker = w.id;
+  WITH deleted AS (DELETE FROM mailrun.range AS r WHERE r.worker = w.id RETURNING r)
+  SELECT array_agg(r) INTO ranges FROM deleted;
+  INSERT INTO mailrun.range (run, lane, first, last)
+  SELECT run, lane, min(row), max(row)
+  FROM (
+    SELECT r.run, r.lane, r.first, d.row, d.status,
+      count(*) FILTER (WHERE d.status = 'unknown') OVER (PARTITION BY r.lane, r.first ORDER BY d.row) AS unknown_before
+    FROM unnest(ranges) AS r
+      JOIN mailrun.delivery AS d ON d.run = r.run AND d.lane = r.lane AND d.row BETWEEN r.first AND r.last
+  ) AS d
+  WHERE status = 'pending' GROUP BY run, lane, first, unknown_before;
   DELETE FROM mailrun.permit WHERE worker = w.id;
   UPDATE mailrun.worker SET ended_at = clock_timestamp(), end_reason = p_reason, rate = 0,
     counts = mailrun.count_in(mailrun.count_in(counts, 'sending', -unknown), 'unknown', unknown)
@@ -434,8 +452,8 @@ BEGIN
 END
 $$;
 
--- Reserves permits for at most `p_recipients` recipients of a lane, or of the run in lane 0, of which `p_needed`
--- can be used at once, an interval of
+-- Reserves permits for at most `p_recipients` recipients of a lane, or of the run in lane 0, of which
+-- `p_needed` are needed at once, an interval of
 -- `p_interval` microseconds apart (0: not limited); at most `p_ahead` microseconds ahead. `wait` is the time
 -- in microseconds until the first of them may go, or until it makes sense to ask again if none is granted.
 -- `p_per_day` is the limit of the last 24 hours; NULL if there is none. `full_until` is the minute since 1970
@@ -450,6 +468,7 @@ DECLARE
   current_at timestamptz;
   begin_at timestamptz;
   used bigint;
+  held bigint;
   -- Lane 0 and the run have different daily limits: permits of the run are kept under -1.
   kept_as integer := CASE p_lane WHEN 0 THEN -1 ELSE p_lane END;
   run_id bigint := (SELECT run FROM mailrun.worker WHERE id = p_worker);
@@ -471,9 +490,14 @@ BEGIN
       SELECT coalesce(sum(e.recipients), 0) FROM mailrun.permit AS e JOIN mailrun.worker AS o ON o.id = e.worker
       WHERE e.run = run_id AND e.lane = kept_as AND o.ended_at IS NULL
     ) AS both_kinds;
-    -- Permits that one worker does not use are no use to the others.
-    granted := least(granted, greatest(p_needed, (p_per_day - used) / 10), p_per_day - used);
-    IF granted <= 0 THEN
+    -- A worker holds at most a tenth of what is left, because the others can't use its permits.
+    held := (SELECT coalesce(sum(recipients), 0) FROM mailrun.permit
+             WHERE run = run_id AND lane = kept_as AND worker = p_worker);
+    granted := least(granted, greatest(p_needed, (p_per_day - used) / 10 - held), p_per_day - used);
+    IF granted = 0 AND used < p_per_day THEN
+      wait := 10000;
+      RETURN;
+    ELSIF granted <= 0 THEN
       granted := 0;
       wait := 1000000;
       over := used + 1 - p_per_day;

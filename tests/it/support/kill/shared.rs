@@ -332,12 +332,7 @@ impl<'a> Play<'a> {
         let was_ended = ran.exit() == Some(5)
             && ran.stderr.contains("ended by the others")
             && self.scenario.fault.may_end_workers();
-        // Rows that a worker claimed and never posted have failed if it says so too late.
-        let codes: &[i32] = match self.scenario.fault.may_end_workers() {
-            true => &[0, 3, 4],
-            false => &[0, 4],
-        };
-        let done = ran.exit().is_some_and(|code| codes.contains(&code));
+        let done = matches!(ran.exit(), Some(0 | 4));
         self.done |= done;
         self.story.expect(done || was_ended, || {
             let (out, err) = (&ran.stdout, &ran.stderr);
@@ -438,9 +433,12 @@ impl<'a> Play<'a> {
 
     /// Waits for the end of the run, and counts both ends.
     fn finish(mut self) -> Story {
-        let limit = Instant::now() + LIMIT;
+        let (mut limit, mut requests) = (Instant::now() + LIMIT, 0);
         while !(self.workers.is_empty() && self.pending.is_empty()) {
             self.tend();
+            if self.server.requests() > requests {
+                (limit, requests) = (Instant::now() + LIMIT, self.server.requests());
+            }
             if Instant::now() > limit || !self.story.broken.is_empty() {
                 let said: Vec<_> = self.workers.iter().map(|it| it.running.stderr()).collect();
                 self.story.broken.push(format!("it does not end: {said:?}"));
