@@ -171,7 +171,7 @@ impl DeliveryState {
         let paused = inner.pause_until.is_some_and(|until| until > now);
         // Refusals during one pause count once.
         if news.refusals > before.refusals && !paused {
-            inner.throttle.refused();
+            inner.throttle.refused_elsewhere();
         }
         let accepted = news.accepted.saturating_sub(before.accepted);
         if accepted > 0 {

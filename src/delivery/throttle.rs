@@ -21,6 +21,8 @@ pub(super) struct Throttle {
     batch_size: NonZeroU32,
     meter: Option<Meter>,
     slowed: Option<Slowed>,
+    /// Something was posted since the last refusal.
+    posted_since: bool,
 }
 
 /// How many recipients were posted a second lately.
@@ -50,6 +52,7 @@ impl Throttle {
             batch_size,
             meter: None,
             slowed: None,
+            posted_since: false,
         }
     }
 
@@ -68,6 +71,7 @@ impl Throttle {
             before: None,
         });
         meter.posted(recipients, now);
+        self.posted_since = true;
         if let Some(slowed) = &mut self.slowed {
             slowed.limit.take(recipients);
             slowed.last = recipients;
@@ -77,9 +81,18 @@ impl Throttle {
     /// The server refused to take more for now.
     pub(super) fn refused(&mut self) {
         let Some(meter) = &self.meter else { return };
+        self.posted_since = false;
         match &self.slowed {
             None => self.slow_to(meter.rate(Instant::now()), 1),
             Some(slowed) => self.slow_to(slowed.full, LOWEST.min(slowed.step + 1)),
+        }
+    }
+
+    /// The server refused to take more from another worker. That can't slow down a worker again and again that
+    /// posts nothing meanwhile.
+    pub(super) fn refused_elsewhere(&mut self) {
+        if self.posted_since {
+            self.refused();
         }
     }
 
@@ -214,6 +227,20 @@ mod tests {
             let slow = second(&mut throttle, false).await;
             assert!((480..=520).contains(&slow), "{slow}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_elsewhere_slow_down_only_once_for_a_request() {
+        let mut throttle = Throttle::new(NonZeroU32::MIN);
+        second(&mut throttle, true).await;
+        for _ in 0..100 {
+            throttle.refused_elsewhere();
+        }
+        let slow = second(&mut throttle, false).await;
+        assert!((480..=520).contains(&slow), "{slow}");
+        throttle.refused_elsewhere();
+        let slower = second(&mut throttle, false).await;
+        assert!((240..=260).contains(&slower), "{slower}");
     }
 
     #[tokio::test(start_paused = true)]
