@@ -17,7 +17,7 @@ use crate::cli::ResumeArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::PostgresLedger;
-use crate::ledger::{Ledger, LeftOut, Run, Target, sqlite};
+use crate::ledger::{Ledger, LedgerError, LeftOut, PostgresError, Run, Target, sqlite};
 use crate::pace::Rate;
 use crate::report::counted;
 use crate::run::{Folder, Lock, later_runs, suppression_list};
@@ -89,6 +89,12 @@ pub(super) fn send_pending(
             output::path_line(folder.path());
         }
         RunHome::Database(shared) => {
+            if let Some(to) = shared.moved_to()? {
+                let moved = PostgresError::Moved(format!(
+                    "the run was copied to {to}, and continues there"
+                ));
+                return Err(LedgerError::from(moved).into());
+            }
             skip_sent_in_later_runs(shared, console)?;
             output::line(shared.name());
         }

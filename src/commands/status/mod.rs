@@ -81,7 +81,10 @@ impl<'a> RunStatus<'a> {
         let live = holder.is_some() || !workers.is_empty();
         let mut counts = opened.ledger.counts()?;
         let mut rate = None;
-        if live {
+        if !workers.is_empty() {
+            let all: f64 = workers.iter().map(|worker| worker.rate).sum();
+            rate = (all > 0.0).then_some(all);
+        } else if live {
             rate = current_rate(opened)?;
         } else {
             counts = counts.without_holder();

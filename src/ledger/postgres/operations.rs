@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
-use super::PostgresLedger;
 use super::columns::{column, number};
 use super::database::{Parameter, wait};
+use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
     InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status, StatusCounts,
     StatusReason, to_millis,
@@ -202,11 +202,13 @@ impl PostgresLedger {
     /// # Errors
     /// A worker sends the run, or the ledger can't be written.
     pub(crate) fn skip_sent_in_later_runs(&self, now: Timestamp) -> Result<u64, LedgerError> {
-        let later = "SELECT FROM mailrun.run AS later JOIN mailrun.run AS this USING (campaign)
-             WHERE this.id = $1 AND later.target = 'real' AND later.started_at > this.started_at LIMIT 1";
-        if wait(self.database.query(later, &[(&self.id, Type::INT8)]))?.is_empty() {
+        let runs = real_runs(&self.database, &self.run.name)?;
+        let later = runs.iter().filter(|run| run.run.started > self.run.started);
+        let later: Vec<_> = later.collect();
+        if later.is_empty() {
             return Ok(0);
         }
+        later.iter().try_for_each(|run| run.check_cluster())?;
         let sql = "UPDATE mailrun.delivery AS d SET status = 'skipped', code = 'already-sent', at = $2,
                     error = 'already sent in the run ' || s.name
              FROM (
@@ -226,8 +228,10 @@ impl PostgresLedger {
         )
     }
 
-    /// Changes rows in a transaction while no worker sends the run. Returns their number.
+    /// Changes rows in a transaction while no worker sends the run. Returns their number. A run that may
+    /// have lost claims is not changed.
     fn change(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, LedgerError> {
+        self.check_cluster()?;
         wait(async {
             let mut client = self.database.fresh().await?;
             let run: [Parameter<'_>; 1] = [(&self.id, Type::INT8)];
