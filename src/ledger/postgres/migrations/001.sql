@@ -299,20 +299,18 @@ BEGIN
     now_counts := mailrun.count_in(now_counts, 'sending', -changed);
   ELSIF cardinality(s_rows) > 0 THEN
     -- Its rows in flight became unknown. A late answer counts unless the row was changed since. A row that the
-    -- server did not take is pending again: it is in no range, because it was unknown, and gets its own.
+    -- server did not take has failed: others may have finished its range.
     FOR r IN
       WITH late AS (
-        UPDATE mailrun.delivery AS d SET status = s.status::mailrun.status,
+        UPDATE mailrun.delivery AS d SET
+          status = (CASE s.status WHEN 'pending' THEN 'failed' ELSE s.status END)::mailrun.status,
           attempts = d.attempts - s.uncounted, message_id = s.message_id, code = s.code, error = s.error,
           at = now_in_millis
         FROM unnest(s_rows, s_claims, s_statuses, s_uncounted, s_message_ids, s_codes, s_errors)
           AS s(row, claim, status, uncounted, message_id, code, error)
         WHERE d.run = w.run AND d.row = s.row AND d.worker = p_worker AND d.claim = s.claim
           AND d.status = 'unknown'
-        RETURNING d.row, d.lane, d.status
-      ), free AS (
-        INSERT INTO mailrun.range (run, lane, first, last)
-        SELECT w.run, lane, row, row FROM late WHERE status = 'pending'
+        RETURNING d.status
       )
       SELECT status, count(*) AS rows FROM late GROUP BY 1
     LOOP
