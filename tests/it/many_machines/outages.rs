@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::{Ledger, is_available, until};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::postgres::{Cluster, Stop};
@@ -35,6 +37,34 @@ fn a_run_goes_on_after_the_database_was_down_for_longer_than_the_lease() {
     assert_eq!(ledger.hold(&campaign, &run, &api).count("accepted"), 2000);
     let ended = "SELECT count(*) FROM mailrun.worker WHERE end_reason IS NOT NULL";
     assert_eq!(ledger.sql(ended), "0");
+}
+
+#[test]
+fn after_an_outage_for_all_workers_the_first_one_does_not_end_the_others() {
+    if !is_available() {
+        return;
+    }
+    let api = slow();
+    let ledger = Ledger::new();
+    let campaign = ledger.campaign(&api, 1500);
+    let (first, run) = ledger.send(&campaign);
+    let workers = [ledger.join(&run), first];
+    until("50 requests", || api.seen() >= 50);
+    // As if both could not reach the database.
+    for worker in &workers {
+        worker.signal(Signal::STOP);
+    }
+    std::thread::sleep(Duration::from_millis(2500));
+    workers[0].signal(Signal::CONT);
+    ledger.wait(
+        "SELECT count(*) FROM mailrun.worker WHERE heartbeat_at > clock_timestamp() - interval '1 second'",
+        "1",
+    );
+    workers[1].signal(Signal::CONT);
+    for worker in workers {
+        worker.wait().code(0);
+    }
+    assert_eq!(ledger.hold(&campaign, &run, &api).count("accepted"), 1500);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A campaign that is sent, killed at random moments, resumed and killed again, until a resume
 //! ends by itself. Then both ends are counted.
 
+mod fault;
 mod moment;
 #[allow(dead_code, reason = "only the soak test has namespaces")]
 mod network;
@@ -19,11 +20,12 @@ use super::promises::Promises;
 use super::results::Results;
 use super::run::{Ran, Run};
 
+pub use fault::{Fault, SharedLedger};
 pub use moment::{Moment, Watch};
 #[allow(unused_imports, reason = "only the soak test has namespaces")]
 pub use network::{Link, Network};
 pub use server::{Server, unsteady, unsteady_smtp};
-pub use shared::{Fault, SharedLedger, SharedScenario};
+pub use shared::SharedScenario;
 pub use story::Story;
 
 /// What is sent, and how often it is killed. A seed always gives the same scenario.
