@@ -84,13 +84,10 @@ impl<'a> Ledger<'a> {
 
     /// Joins a run, and waits until the worker is in the ledger.
     fn join(&self, run: &str) -> Running {
-        let before = self.sql("SELECT count(*) FROM mailrun.worker");
         let worker = self.command("resume", run).spawn();
-        let more: u32 = before.parse().expect("a number");
-        self.wait(
-            "SELECT count(*) FROM mailrun.worker",
-            &(more + 1).to_string(),
-        );
+        let pid = worker.pid();
+        let is_there = format!("SELECT count(*) FROM mailrun.worker WHERE process = {pid}");
+        self.wait(&is_there, "1");
         worker
     }
 
