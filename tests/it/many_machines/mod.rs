@@ -76,20 +76,26 @@ impl<'a> Ledger<'a> {
         command.args(["--ledger", &self.url])
     }
 
-    /// Starts `send`. Returns it with the run's name.
+    /// Starts `send`, and waits until it is in the ledger. Returns it with the run's name.
     fn send(&self, campaign: &Campaign) -> (Running, String) {
         let running = Run::send(campaign.path()).spawn();
         let name = running.first_line();
+        self.wait_for(&running);
         (running, name)
     }
 
     /// Joins a run, and waits until the worker is in the ledger.
     fn join(&self, run: &str) -> Running {
         let worker = self.command("resume", run).spawn();
+        self.wait_for(&worker);
+        worker
+    }
+
+    /// Waits until a worker is in the ledger.
+    fn wait_for(&self, worker: &Running) {
         let pid = worker.pid();
         let is_there = format!("SELECT count(*) FROM mailrun.worker WHERE process = {pid}");
         self.wait(&is_there, "1");
-        worker
     }
 
     fn results(&self, run: &str) -> Results {
