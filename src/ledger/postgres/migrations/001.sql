@@ -178,20 +178,13 @@ CREATE AGGREGATE mailrun.total_counts(bigint[]) (
   SFUNC = mailrun.sum_counts, STYPE = bigint[], INITCOND = '{0,0,0,0,0,0,0,0}'
 );
 
--- Divides the pending rows of a run into free ranges. No worker may be live. Unknown rows are in no range,
--- because a late answer makes them pending in a range of their own.
+-- Divides the pending rows of a run into free ranges. No worker may be live.
 CREATE FUNCTION mailrun.make_ranges(p_run bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  -- Late answers wait.
-  PERFORM FROM mailrun.worker WHERE run = p_run ORDER BY id FOR UPDATE;
   DELETE FROM mailrun.range WHERE run = p_run;
   INSERT INTO mailrun.range (run, lane, first, last)
-  SELECT p_run, lane, min(row), max(row)
-  FROM (
-    SELECT row, lane, status, count(*) FILTER (WHERE status = 'unknown') OVER (ORDER BY row) AS unknown_before
-    FROM mailrun.delivery WHERE run = p_run
-  ) AS d
-  WHERE status = 'pending' GROUP BY lane, (row - 1) / 256, unknown_before;
+  SELECT p_run, lane, min(row), max(row) FROM mailrun.delivery
+  WHERE run = p_run AND status = 'pending' GROUP BY lane, (row - 1) / 256;
 END
 $$;
 
@@ -201,12 +194,10 @@ CREATE FUNCTION mailrun.lock_worker(p_worker bigint) RETURNS mailrun.worker LANG
   SELECT w FROM mailrun.worker AS w WHERE id = p_worker FOR UPDATE
 $$;
 
--- Ends a worker that is locked: its rows in flight are unknown and in no range, and its other rows are free
--- for others.
+-- Ends a worker that is locked: its rows in flight are unknown, and its other rows are free for others.
 CREATE FUNCTION mailrun.end_worker(w mailrun.worker, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   unknown bigint;
-  ranges mailrun.range[];
 BEGIN
   UPDATE mailrun.delivery AS d SET status = 'unknown', at = mailrun.now_in_millis(),
     error = format('the connection of %s (process %s) to the ledger ended while the request was in flight', w.host, w.process)
@@ -214,17 +205,8 @@ BEGIN
   WHERE r.worker = w.id AND d.run = r.run AND d.row BETWEEN r.first AND r.last
     AND d.worker = w.id AND d.status = 'sending';
   GET DIAGNOSTICS unknown = ROW_COUNT;
-  WITH deleted AS (DELETE FROM mailrun.range AS r WHERE r.worker = w.id RETURNING r)
-  SELECT array_agg(r) INTO ranges FROM deleted;
-  INSERT INTO mailrun.range (run, lane, first, last)
-  SELECT run, lane, min(row), max(row)
-  FROM (
-    SELECT r.run, r.lane, r.first, d.row, d.status,
-      count(*) FILTER (WHERE d.status = 'unknown') OVER (PARTITION BY r.lane, r.first ORDER BY d.row) AS unknown_before
-    FROM unnest(ranges) AS r
-      JOIN mailrun.delivery AS d ON d.run = r.run AND d.lane = r.lane AND d.row BETWEEN r.first AND r.last
-  ) AS d
-  WHERE status = 'pending' GROUP BY run, lane, first, unknown_before;
+  PERFORM mailrun.delete_done_ranges(w.id);
+  UPDATE mailrun.range SET worker = NULL, lease = NULL WHERE worker = w.id;
   DELETE FROM mailrun.permit WHERE worker = w.id;
   UPDATE mailrun.worker SET ended_at = clock_timestamp(), end_reason = p_reason, rate = 0,
     counts = mailrun.count_in(mailrun.count_in(counts, 'sending', -unknown), 'unknown', unknown)
