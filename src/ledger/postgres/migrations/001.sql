@@ -156,6 +156,9 @@ CREATE TABLE mailrun.posted (
   PRIMARY KEY (run, minute, lane, worker)
 );
 
+-- Functions that touch a few rows of a run turn other plans than index scans off: without statistics, as after
+-- a large run was added, the planner would read whole tables.
+
 CREATE FUNCTION mailrun.now_in_millis() RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
 $$;
@@ -195,7 +198,8 @@ CREATE FUNCTION mailrun.lock_worker(p_worker bigint) RETURNS mailrun.worker LANG
 $$;
 
 -- Ends a worker that is locked: its rows in flight are unknown, and its other rows are free for others.
-CREATE FUNCTION mailrun.end_worker(w mailrun.worker, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION mailrun.end_worker(w mailrun.worker, p_reason text) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   unknown bigint;
 BEGIN
@@ -214,7 +218,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION mailrun.delete_done_ranges(p_worker bigint) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION mailrun.delete_done_ranges(p_worker bigint) RETURNS void LANGUAGE sql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
   DELETE FROM mailrun.range AS r WHERE worker = p_worker AND NOT EXISTS (
     SELECT FROM mailrun.delivery AS d
     WHERE d.run = r.run AND d.row BETWEEN r.first AND r.last AND d.lane = r.lane
@@ -248,7 +253,8 @@ CREATE FUNCTION mailrun.commit_work(
   s_codes text[], s_errors text[],
   c_rows integer[], c_lanes integer[],
   l_rows integer[], l_statuses text[], l_codes text[], l_errors text[]
-) RETURNS text LANGUAGE plpgsql AS $$
+) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   w mailrun.worker := mailrun.lock_worker(p_worker);
   result text := 'done';
@@ -346,7 +352,8 @@ $$;
 -- answer was lost, returns the same range.
 CREATE FUNCTION mailrun.lease(
   p_worker bigint, p_lane integer, p_lease bigint, p_most bigint, OUT answer text, OUT first integer, OUT last integer
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   w mailrun.worker := mailrun.lock_worker(p_worker);
   r mailrun.range;
