@@ -36,29 +36,31 @@ pub(super) struct DeliveryState {
     /// Notified whenever a request has ended.
     pub(super) ended: Notify,
     stopped: watch::Sender<bool>,
-    waiting: watch::Sender<WaitReason>,
+    pub(super) waiting: watch::Sender<WaitReason>,
 }
 
-struct LockedState {
-    stop: Option<String>,
-    pause_until: Option<Instant>,
+pub(super) struct LockedState {
+    pub(super) stop: Option<String>,
+    pub(super) pause_until: Option<Instant>,
     /// Failures of the server in a row; those during one pause count once.
-    failures: u32,
+    pub(super) failures: u32,
     /// Since when there has been no success.
-    trouble_since: Option<Instant>,
+    pub(super) trouble_since: Option<Instant>,
+    /// Since when this process has had no connection to the server, and why.
+    pub(super) unconnected: Option<(Instant, String)>,
     /// The API has answered since it last failed as a whole.
-    proven: bool,
-    throttle: Throttle,
-    budget: RetryBudget,
-    breaker: CircuitBreaker,
+    pub(super) proven: bool,
+    pub(super) throttle: Throttle,
+    pub(super) budget: RetryBudget,
+    pub(super) breaker: CircuitBreaker,
     /// The scheduled retries by when they are due, and by row if several are due at once.
-    retries: BTreeMap<(Instant, u32), Batch>,
+    pub(super) retries: BTreeMap<(Instant, u32), Batch>,
     /// The pause that this process found out about, and its reason.
-    own_pause: Option<(Instant, String)>,
+    pub(super) own_pause: Option<(Instant, String)>,
     /// What this process learned about the server.
-    news: News,
+    pub(super) news: News,
     /// How many recipients were posted.
-    posted: u64,
+    pub(super) posted: u64,
 }
 
 impl DeliveryState {
@@ -73,6 +75,7 @@ impl DeliveryState {
             pause_until: None,
             failures: 0,
             trouble_since: None,
+            unconnected: None,
             proven: false,
             throttle: Throttle::new(batch_size),
             budget: RetryBudget::default(),
@@ -90,7 +93,7 @@ impl DeliveryState {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LockedState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LockedState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,6 +122,7 @@ impl DeliveryState {
     /// An answer settled rows.
     pub(super) fn settled(&self, settlements: &[Settlement]) {
         let mut inner = self.lock();
+        inner.unconnected = None;
         let is_unknown = |one: &Settlement| matches!(one, Settlement::Unknown { .. });
         let is_accepted = |one: &Settlement| matches!(one, Settlement::Accepted { .. });
         if !settlements.iter().all(is_unknown) {
@@ -147,58 +151,13 @@ impl DeliveryState {
         }
     }
 
-    /// What this process learned about the server since it began.
-    pub(super) fn news(&self) -> News {
-        let inner = self.lock();
-        let left = inner.own_pause.as_ref().map(|(until, reason)| {
-            let left = until.saturating_duration_since(Instant::now());
-            (left, reason.clone())
-        });
-        News {
-            pause: left.filter(|(left, _)| *left > Duration::ZERO),
-            ..inner.news.clone()
-        }
-    }
-
-    pub(super) fn posted_recipients(&self) -> u64 {
-        self.lock().posted
-    }
-
-    /// Obeys what other workers learned since `before`.
-    pub(super) fn learn(&self, before: &News, news: &News) {
-        let now = Instant::now();
-        let mut inner = self.lock();
-        let paused = inner.pause_until.is_some_and(|until| until > now);
-        // Refusals during one pause count once.
-        if news.refusals > before.refusals && !paused {
-            inner.throttle.refused_elsewhere();
-        }
-        let accepted = news.accepted.saturating_sub(before.accepted);
-        if accepted > 0 {
-            inner.trouble_since = None;
-        }
-        if let Some((pause, reason)) = &news.pause {
-            let until = now + *pause;
-            if inner.pause_until.is_none_or(|known| known < until) {
-                inner.pause_until = Some(until);
-                inner.proven = false;
-                self.waiting.send_replace(WaitReason::Server {
-                    until,
-                    reason: reason.clone(),
-                });
-            }
-        }
-        let failed = news.failed.saturating_sub(before.failed);
-        let error = news.failure.as_deref().unwrap_or_default();
-        if let Some(reason) = inner.breaker.count_others(accepted, failed, error) {
-            drop(inner);
-            self.stop(reason);
-        }
-    }
-
     /// The server did not take a request because of the request itself.
     pub(super) fn not_taken(&self, reason: &str) {
-        self.lock().proven = true;
+        {
+            let mut inner = self.lock();
+            inner.proven = true;
+            inner.unconnected = None;
+        }
         self.stop_after_long_trouble(reason);
     }
 
@@ -231,7 +190,14 @@ impl DeliveryState {
             inner.pause_until = inner.pause_until.max(Some(now + wait));
         }
         let until = inner.pause_until.unwrap_or(now);
-        inner.own_pause = Some((until, reason.to_owned()));
+        if busy {
+            inner.own_pause = Some((until, reason.to_owned()));
+            inner.unconnected = None;
+        } else {
+            // The others may have a connection, so this pause is not for them.
+            let unconnected = || (now, reason.to_owned());
+            inner.unconnected.get_or_insert_with(unconnected);
+        }
         self.waiting.send_replace(WaitReason::Server {
             until,
             reason: reason.to_owned(),
@@ -334,11 +300,11 @@ pub(super) enum NextRetry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::campaign;
 
-    fn state() -> DeliveryState {
+    pub(in crate::delivery) fn state() -> DeliveryState {
         let never = campaign::BreakerSettings {
             messages: NonZeroU32::MIN,
             share: 1.0,
