@@ -1,5 +1,7 @@
 //! The command line: commands, arguments and their help.
 
+mod follow;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use crate::address::Address;
 use crate::api;
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
+
+pub(crate) use follow::{DeliveryFilter, FollowArgs};
 
 /// Send a newsletter from a folder: a TOML file, a list of recipients, and templates
 #[derive(Debug, Parser)]
@@ -84,6 +88,8 @@ pub(crate) enum Command {
     Resolve(ResolveArgs),
     /// Show the progress of a run
     Status(StatusArgs),
+    /// Ask the API what became of the accepted messages of a run: deliveries, bounces, complaints, opens, clicks
+    Follow(FollowArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
     /// List the runs in a ledger that several machines share
@@ -291,6 +297,9 @@ pub(crate) struct ResultsArgs {
     /// Don't escape spreadsheet formulas, so that the file can be used as recipients
     #[arg(long)]
     pub(crate) raw: bool,
+    /// Write only the input's columns of the rows with this delivery, as recipients of another campaign
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with = "raw")]
+    pub(crate) delivery: Option<DeliveryFilter>,
 }
 
 #[derive(Debug, Args)]

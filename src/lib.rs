@@ -22,6 +22,7 @@ pub mod commands;
 pub mod delivery;
 pub mod durable;
 pub mod exit_code;
+mod feedback;
 mod file_name;
 pub mod finding;
 pub mod frame;

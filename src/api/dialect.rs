@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::reply::HttpReply;
+use super::tracking::{TrackingList, TrackingOutcome, TrackingSpan};
 use super::{File, Request, Violation};
 use crate::address::Address;
 use crate::outcome::{LookupOutcome, PostOutcome};
@@ -63,6 +64,20 @@ pub trait Dialect: WireFormat {
 
     /// Interprets the answer to a lookup of this message.
     fn lookup_outcome(&self, reply: &HttpReply, message_id: &str, now: Timestamp) -> LookupOutcome;
+
+    /// The lists with what became of the messages of a run.
+    fn tracking_lists(&self, span: &TrackingSpan<'_>) -> Vec<TrackingList>;
+
+    /// Whether the lists lack deliveries and bounces, so that each message has to be looked up.
+    fn tracks_by_lookup(&self) -> bool;
+
+    /// Interprets a page of a list, or the answer to a lookup if there is no list.
+    fn tracking_outcome(
+        &self,
+        reply: &HttpReply,
+        list: Option<&TrackingList>,
+        now: Timestamp,
+    ) -> TrackingOutcome;
 }
 
 /// A header that logs in, and its value.

@@ -26,9 +26,14 @@ struct List {
 
 /// The message IDs in the body of a successful response.
 pub(super) fn emails_in(answer: &Answer, body: &[u8]) -> Vec<String> {
+    rows_in(answer, body).iter().filter_map(id).collect()
+}
+
+/// The rows in the body of a successful response.
+pub(super) fn rows_in(answer: &Answer, body: &[u8]) -> Vec<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice::<List>(body) {
-        Ok(list) if answer.is_success() => rows(list.data).iter().filter_map(id).collect(),
+        Ok(list) if answer.is_success() => rows(list.data),
         _ => Vec::new(),
     }
 }

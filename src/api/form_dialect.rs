@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::dialect::{Dialect, LoginHeader, Posted, WireFormat};
-use super::emails::{EMAILS, emails_in, emails_query};
+use super::emails::{EMAILS, emails_in, emails_query, rows_in};
 use super::reply::{HttpReply, MAX_ID};
+use super::tracking::{EventKind, TrackingList, TrackingOutcome, TrackingSpan, events_of_form_row};
 use super::{Answer, File, FormDialect, MAX_RECIPIENTS, Request, Violation};
 use crate::outcome::{LookupOutcome, PostOutcome, RecipientOutcome, one_line};
 
@@ -130,7 +131,73 @@ impl Dialect for FormDialect {
             None => reply.unanswered(words, now),
         }
     }
+
+    /// `emails` has the last time of each status. Complaints, and everything that happened since the last time, are
+    /// in `smtp_events`.
+    fn tracking_lists(&self, span: &TrackingSpan<'_>) -> Vec<TrackingList> {
+        let (from, to, new_from) = (span.sent_from(), span.sent_to(), span.new_from());
+        let events = EVENT_LISTS
+            .into_iter()
+            .filter(|kind| span.known_before.is_some() || *kind == EventKind::Complaint)
+            .map(|kind| {
+                let endpoint = format!("smtp_events/{}", kind.status());
+                let query = [("from_time", &*new_from), ("sort", "created_at")];
+                let filters = [("account", span.smtp_account)];
+                TrackingList::new(&endpoint, &query, &filters, Some(kind))
+            });
+        let filters = [
+            ("account", span.smtp_account),
+            ("created_at.from", &*from),
+            ("created_at.to", &*to),
+        ];
+        let emails = TrackingList::new(EMAILS, &[("sort", "created_at")], &filters, None);
+        events.chain([emails]).collect()
+    }
+
+    fn tracks_by_lookup(&self) -> bool {
+        false
+    }
+
+    fn tracking_outcome(
+        &self,
+        reply: &HttpReply,
+        list: Option<&TrackingList>,
+        now: Timestamp,
+    ) -> TrackingOutcome {
+        let answer = Answer::decode(&reply.body);
+        let words = words(reply, answer.as_ref());
+        let code = match (&answer, reply.status) {
+            (Some(answer), 200) => answer.code,
+            _ => reply.status,
+        };
+        if let Some(outcome) = reply.lookup_by_status(code, words.clone(), now) {
+            return TrackingOutcome::of_lookup(outcome);
+        }
+        let Some(answer) = answer.filter(Answer::is_success) else {
+            return TrackingOutcome::unanswered(reply, words, now);
+        };
+        let rows = rows_in(&answer, &reply.body);
+        let mut events = Vec::new();
+        for row in &rows {
+            events_of_form_row(row, list.and_then(|list| list.kind), &mut events);
+        }
+        TrackingOutcome::Events {
+            rows: rows.len() as u64,
+            first: rows.first().map(ToString::to_string).unwrap_or_default(),
+            events,
+        }
+    }
 }
+
+/// The lists of `smtp_events`, without `injected`.
+const EVENT_LISTS: [EventKind; 6] = [
+    EventKind::Delivered,
+    EventKind::SoftBounce,
+    EventKind::HardBounce,
+    EventKind::SpamBounce,
+    EventKind::Dropped,
+    EventKind::Complaint,
+];
 
 /// One recipient's part of a success.
 fn recipient(answer: &Answer, to: &Posted<'_>) -> RecipientOutcome {

@@ -14,6 +14,7 @@ mod list;
 mod reply;
 mod request;
 mod template;
+mod tracking;
 mod v2;
 mod violation;
 
@@ -33,6 +34,8 @@ pub use list::{
 pub use reply::HttpReply;
 pub(crate) use reply::http_date;
 pub use template::{ADD_TEMPLATE, SENDMAIL_TEMPLATES, Template, TemplateRequest, Vars, fill};
+pub(crate) use tracking::message_id;
+pub use tracking::{EventKind, TrackingEvent, TrackingList, TrackingOutcome, TrackingSpan};
 pub use v2::{
     V2, V2Answer, V2DecodeError, V2Error, V2Request, V2Template, V2Vars, v2_domain, v2_domains,
     v2_external_ids, v2_faults, v2_ids,

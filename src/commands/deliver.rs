@@ -23,7 +23,7 @@ use crate::ledger::postgres::reserve_permits;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, LedgerWriter};
 use crate::pace::RateLimit;
-use crate::report::{self, ResultsError};
+use crate::report::{self, ResultsError, ResultsFormat};
 use crate::transport::{
     AnyTransport, DkimKey, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
 };
@@ -53,7 +53,12 @@ pub(super) fn deliver(
     // No request of this process is in flight any more: rows that are still claimed are reported as unknown.
     let results = planned.home.results();
     let written = results.as_ref().map_or(Ok(()), |path| {
-        report::write_results(&*ledger, path, false, false)
+        let events = planned.home.readable_events();
+        let format = ResultsFormat {
+            raw: false,
+            live: false,
+        };
+        report::write_results(&*ledger, events.as_deref(), path, format)
     });
     let others = match planned.home {
         RunHome::Folder(_) => 0,

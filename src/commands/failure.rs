@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::check::{Findings, of_read_error};
 use crate::delivery::Ending;
 use crate::exit_code::ExitCode;
+use crate::feedback::EventsError;
 use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
@@ -188,10 +189,28 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<EventsError> for Failure {
+    fn from(error: EventsError) -> Self {
+        let help = match &error {
+            EventsError::Ledger(_) => None,
+            EventsError::Index(_) => Some(SpillError::HELP),
+            EventsError::Version { found, known, .. } if found > known => Some("update mailrun"),
+            _ => Some(
+                "delete events.db in the run folder; `mailrun follow` asks the API again about everything that it still lists",
+            ),
+        };
+        match error {
+            EventsError::Ledger(error) => error.into(),
+            error => Self::from_error("events", &error, help),
+        }
+    }
+}
+
 impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         match error {
             ResultsError::Ledger(error) => error.into(),
+            ResultsError::Events(error) => error.into(),
             error => Self::from_error("results", &error, None),
         }
     }

@@ -9,6 +9,7 @@ mod diagnostic;
 mod dry_run;
 mod earlier;
 mod failure;
+mod follow;
 mod gateway;
 mod inbox;
 mod init;
@@ -75,7 +76,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Retry(args) => retry::run(&args, &console),
         Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
-        Command::Results(args) => results::run(&args),
+        Command::Follow(args) => follow::run(&args, &console),
+        Command::Results(args) => results::run(&args, &console),
         Command::Runs(args) => runs::run(&args, &console),
         Command::Stop(args) => stop::run(&args, &console),
         Command::Ledger(args) => match args.command {

@@ -8,6 +8,7 @@ use crate::cli::RunArgs;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::render::{Engine, Inputs};
+use crate::report::{self, ResultsFormat};
 use crate::run::{Folder, Lock};
 
 pub(super) struct OpenRun {
@@ -85,6 +86,24 @@ impl OpenRun {
             RunHome::Folder(folder) => Ok(Lock::holder(folder).is_some()),
             RunHome::Database(ledger) => Ok(!ledger.workers()?.is_empty()),
         }
+    }
+
+    /// Writes the results into the run folder, if there is one. With `live`, rows in flight are `sending`.
+    ///
+    /// # Errors
+    /// The ledger can't be read, or the file can't be written.
+    pub(super) fn write_results(&self, live: bool) -> Result<(), Failure> {
+        let Some(results) = self.home.results() else {
+            return Ok(());
+        };
+        let events = self.home.readable_events();
+        let format = ResultsFormat { raw: false, live };
+        Ok(report::write_results(
+            &*self.ledger,
+            events.as_deref(),
+            &results,
+            format,
+        )?)
     }
 
     /// The run's copy of its campaign, and the files that belong to it.

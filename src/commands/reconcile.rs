@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::delivery::{Reconcile, ReconcileReport};
 use crate::exit_code::ExitCode;
 use crate::ledger::{Status, Target};
-use crate::report::{self, counted, duration, grouped, is_or_are};
+use crate::report::{counted, duration, grouped, is_or_are};
 use crate::terminal_text::printable;
 use crate::transport::{HttpSettings, HttpTransport};
 
@@ -98,10 +98,7 @@ pub(super) fn run(
         .runtime
         .block_on(reconcile.run(interrupted.clone(), again))
         .map_err(|error| Failure::from(error).stopped())?;
-    if let Some(results) = opened.home.results() {
-        report::write_results(&*opened.ledger, &results, false, true)
-            .map_err(|error| Failure::from(error).stopped())?;
-    }
+    opened.write_results(true).map_err(Failure::stopped)?;
     let left = opened.ledger.counts()?.without_holder().of(Status::Unknown);
     console.print(&summary(&report, left, &opened.home.name()));
     Ok(if *interrupted.borrow() {

@@ -10,7 +10,7 @@ use crate::cli::{Resolution, ResolveArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::Status;
-use crate::report::{self, counted, is_or_are};
+use crate::report::{counted, is_or_are};
 
 pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, _lock) = open_locked(&args.run)?;
@@ -45,9 +45,7 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
             opened.home.name()
         )
     };
-    if let Some(results) = opened.home.results() {
-        report::write_results(&*opened.ledger, &results, false, true)?;
-    }
+    opened.write_results(true)?;
     console.print(&message);
     Ok(ExitCode::Done)
 }

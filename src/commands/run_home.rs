@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::ledger_access::LedgerAccess;
 use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli::{LedgerOption, RunArgs};
+use crate::feedback::{self, EventStore, EventsError, PostgresEvents, SqliteEvents};
 use crate::ledger::Ledger as _;
 use crate::ledger::postgres::{self, Database, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
@@ -71,6 +72,59 @@ impl RunHome {
     pub(super) fn results(&self) -> Option<PathBuf> {
         match self {
             Self::Folder(folder) => Some(folder.results()),
+            Self::Database(_) => None,
+        }
+    }
+
+    /// What is known of the run's accepted messages; `None` if the run was never followed.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(super) fn events(&self) -> Result<Option<Box<dyn EventStore>>, EventsError> {
+        Ok(match self {
+            Self::Folder(folder) => {
+                let events = SqliteEvents::open(&feedback::path_in(folder.path()))?;
+                events.map(|events| Box::new(events) as Box<dyn EventStore>)
+            }
+            Self::Database(ledger) => {
+                let events = PostgresEvents::of(ledger);
+                match events.exist()? {
+                    true => Some(Box::new(events)),
+                    false => None,
+                }
+            }
+        })
+    }
+
+    /// The same for results that must be written in any case.
+    pub(super) fn readable_events(&self) -> Option<Box<dyn EventStore>> {
+        self.events().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the results are written without the events");
+            None
+        })
+    }
+
+    /// The run's events, to add some.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub(super) fn writable_events(&self) -> Result<Box<dyn EventStore>, EventsError> {
+        Ok(match self {
+            Self::Folder(folder) => Box::new(SqliteEvents::open_for_writing(&feedback::path_in(
+                folder.path(),
+            ))?),
+            Self::Database(ledger) => {
+                let events = PostgresEvents::of(ledger);
+                events.create()?;
+                Box::new(events)
+            }
+        })
+    }
+
+    /// The file that has the events whenever the run was followed.
+    pub(super) fn events_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.path().join("events.csv")),
             Self::Database(_) => None,
         }
     }

@@ -23,7 +23,7 @@ pub(crate) use commit::{Change, Commit, Committed};
 pub use commit::{Claim, Settlement};
 pub use error::LedgerError;
 pub use postgres_error::PostgresError;
-pub(crate) use rows::{LeftOut, PlannedRow, ResultRow};
+pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow};
 pub use status::{Status, StatusCounts};
 pub(crate) use stored::{StoredAttachment, StoredMinute, StoredRow};
 pub use writer::LedgerWriter;
@@ -137,6 +137,9 @@ pub(crate) trait Ledger: Send {
     fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError>;
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError>;
+
+    /// The accepted rows that have a message ID.
+    fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError>;
 
     /// The first unknown rows. Unless the run is `live`, no process sends it, and rows in flight are
     /// unknown too.

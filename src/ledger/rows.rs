@@ -52,6 +52,17 @@ impl ResultRow {
     }
 }
 
+/// A row whose message the API has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AcceptedRow {
+    pub(crate) row: u32,
+    pub(crate) message_id: String,
+    /// Normalized; that of the row, even in a test.
+    pub(crate) address: String,
+    /// When it was accepted, in milliseconds since 1970.
+    pub(crate) at: i64,
+}
+
 /// Why a row is not sent.
 pub(crate) struct LeftOut {
     pub(crate) row: u32,

@@ -9,11 +9,13 @@ use std::thread;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
+use crate::api::EventKind;
 use crate::durable::sync_dir;
+use crate::feedback::{EventStore, EventsError};
 use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
 
 /// The columns before those of the input.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "row",
     "email",
     "status",
@@ -23,6 +25,7 @@ const COLUMNS: [&str; 9] = [
     "attempts",
     "possible_duplicate",
     "finished_at",
+    "delivery",
 ];
 /// The prefix of an input column whose name is taken.
 const INPUT: &str = "input.";
@@ -33,6 +36,8 @@ const PAGE: u32 = 2048;
 pub(crate) enum ResultsError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Events(#[from] EventsError),
     #[error("can't write {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     /// Standard output can't be written.
@@ -40,17 +45,38 @@ pub(crate) enum ResultsError {
     Csv(#[from] csv::Error),
 }
 
-/// Writes the results to `path`, atomically: to a temporary file beside it, which is synced and
-/// renamed. Unless a process works on the run (`live`), rows in flight are unknown. Unless `raw`,
-/// cells that a spreadsheet would run as formulas are escaped.
+/// How results are written.
+#[derive(Clone, Copy)]
+pub(crate) struct ResultsFormat {
+    /// Cells that a spreadsheet would run as formulas are not escaped.
+    pub(crate) raw: bool,
+    /// A process works on the run. Otherwise, rows in flight are unknown.
+    pub(crate) live: bool,
+}
+
+/// Writes the results to `path`, atomically. `events` has the delivery states if the run was followed.
 ///
 /// # Errors
-/// The ledger can't be read, or the file can't be written.
+/// The ledger or the events can't be read, or the file can't be written.
 pub(crate) fn write_results(
     ledger: &dyn Ledger,
+    events: Option<&dyn EventStore>,
     path: &Path,
-    raw: bool,
-    live: bool,
+    format: ResultsFormat,
+) -> Result<(), ResultsError> {
+    write_atomically(path, ".results-", |file| {
+        write_results_to(ledger, events, file, format)
+    })
+}
+
+/// Writes a file to a temporary file beside it, which is synced and renamed.
+///
+/// # Errors
+/// That of `write`, or the file can't be written.
+pub(super) fn write_atomically(
+    path: &Path,
+    prefix: &str,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError> {
     let io = |error| ResultsError::Io {
         path: path.to_owned(),
@@ -61,11 +87,14 @@ pub(crate) fn write_results(
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
-        .prefix(".results-")
+        .prefix(prefix)
         .tempfile_in(dir)
         .map_err(io)?;
-    let buffered = io::BufWriter::new(file.as_file_mut());
-    write_results_to(ledger, buffered, raw, live).map_err(|error| match error {
+    let mut buffered = io::BufWriter::new(file.as_file_mut());
+    let written =
+        write(&mut buffered).and_then(|()| Ok(buffered.flush().map_err(csv::Error::from)?));
+    drop(buffered);
+    written.map_err(|error| match error {
         ResultsError::Csv(error) => io(error.into()),
         error => error,
     })?;
@@ -77,15 +106,15 @@ pub(crate) fn write_results(
 /// Writes the results like [`write_results`], to any writer.
 ///
 /// # Errors
-/// The ledger can't be read, or the results can't be written.
+/// The ledger or the events can't be read, or the results can't be written.
 pub(crate) fn write_results_to(
     ledger: &dyn Ledger,
+    events: Option<&dyn EventStore>,
     to: impl Write,
-    raw: bool,
-    live: bool,
+    format: ResultsFormat,
 ) -> Result<(), ResultsError> {
     let header = ledger.run()?.header;
-    let escape: CellEscape = if raw { unchanged } else { escaped };
+    let escape: CellEscape = if format.raw { unchanged } else { escaped };
     let mut csv = writer(to);
     let columns = input_columns(&header);
     csv.write_record(
@@ -101,11 +130,10 @@ pub(crate) fn write_results_to(
         .map_err(|error| csv::Error::from(error.into_error()))?;
     let lines = LineFormatter {
         columns: header.len(),
-        raw,
-        live,
+        format,
         escape,
     };
-    let rows = lines.write(ledger, to)?;
+    let rows = lines.write(ledger, events, to)?;
     match ledger.counts()?.total() {
         total if total == rows => Ok(()),
         total => Err(
@@ -117,8 +145,7 @@ pub(crate) fn write_results_to(
 /// Formats rows as CSV lines, on all cores.
 struct LineFormatter {
     columns: usize,
-    raw: bool,
-    live: bool,
+    format: ResultsFormat,
     escape: CellEscape,
 }
 
@@ -128,7 +155,12 @@ type FormattedPage = Result<(Vec<u8>, u64), ResultsError>;
 impl LineFormatter {
     /// Writes the lines of all rows, and returns their number. The threads take the pages
     /// in turn, so that page `n` comes from thread `n` modulo their number.
-    fn write(&self, ledger: &dyn Ledger, mut to: impl Write) -> Result<u64, ResultsError> {
+    fn write(
+        &self,
+        ledger: &dyn Ledger,
+        events: Option<&dyn EventStore>,
+        mut to: impl Write,
+    ) -> Result<u64, ResultsError> {
         let pages = ledger.last_row()?.div_ceil(PAGE);
         let cores = thread::available_parallelism().map_or(1, usize::from) as u32;
         let threads = cores.min(pages).max(1);
@@ -139,10 +171,13 @@ impl LineFormatter {
                     let (sender, receiver) = sync_channel(2);
                     let pages = (first..pages).step_by(threads as usize);
                     let ledger = ledger.reopen()?;
-                    scope.spawn(move || self.format_pages(&*ledger, pages, &sender));
+                    let events = events.map(EventStore::reopen).transpose()?;
+                    scope.spawn(move || {
+                        self.format_pages(&*ledger, events.as_deref(), pages, &sender);
+                    });
                     Ok(receiver)
                 })
-                .collect::<Result<_, LedgerError>>()?;
+                .collect::<Result<_, ResultsError>>()?;
             for page in 0..pages {
                 let died = |_| LedgerError::Stopped("a thread that reads it died".to_owned());
                 let receiver = &receivers[(page % threads) as usize];
@@ -159,24 +194,36 @@ impl LineFormatter {
     fn format_pages(
         &self,
         ledger: &dyn Ledger,
+        events: Option<&dyn EventStore>,
         pages: impl Iterator<Item = u32>,
         sender: &SyncSender<FormattedPage>,
     ) {
         for page in pages {
-            if sender.send(self.page(ledger, page)).is_err() {
+            if sender.send(self.page(ledger, events, page)).is_err() {
                 return;
             }
         }
     }
 
-    fn page(&self, ledger: &dyn Ledger, page: u32) -> FormattedPage {
+    fn page(
+        &self,
+        ledger: &dyn Ledger,
+        events: Option<&dyn EventStore>,
+        page: u32,
+    ) -> FormattedPage {
         let mut csv = writer(Vec::new());
         let mut rows = 0;
         let after = page * PAGE;
-        for row in ledger.rows(after, after.saturating_add(PAGE))? {
+        let last = after.saturating_add(PAGE);
+        let states = events
+            .map(|events| events.states(after, last))
+            .transpose()?;
+        let states = states.unwrap_or_default();
+        for row in ledger.rows(after, last)? {
             rows += 1;
-            let row = row.into_reported(self.live);
-            write_row(&mut csv, &row, self.width(&row), self.escape)?;
+            let row = row.into_reported(self.format.live);
+            let state = states.get(&row.number).copied();
+            write_row(&mut csv, &row, state, self.width(&row), self.escape)?;
         }
         let lines = csv.into_inner();
         let lines = lines.map_err(|error| csv::Error::from(error.into_error()))?;
@@ -187,7 +234,7 @@ impl LineFormatter {
     /// header are left out. Raw results keep them: as recipients they must not turn an invalid row
     /// into a valid one.
     fn width(&self, row: &ResultRow) -> usize {
-        if self.raw {
+        if self.format.raw {
             self.columns.max(row.cells.len())
         } else {
             self.columns
@@ -195,7 +242,7 @@ impl LineFormatter {
     }
 }
 
-fn writer<W: Write>(to: W) -> csv::Writer<W> {
+pub(super) fn writer<W: Write>(to: W) -> csv::Writer<W> {
     csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .flexible(true)
@@ -205,6 +252,7 @@ fn writer<W: Write>(to: W) -> csv::Writer<W> {
 fn write_row(
     csv: &mut csv::Writer<impl Write>,
     row: &ResultRow,
+    state: Option<EventKind>,
     columns: usize,
     escape: CellEscape,
 ) -> Result<(), ResultsError> {
@@ -230,6 +278,7 @@ fn write_row(
         attempts.as_str().into(),
         possible_duplicate.into(),
         finished.as_str().into(),
+        state.map_or("", EventKind::as_str).into(),
     ];
     let cells = (0..columns).map(|index| escape(row.cells.get(index).map_or("", String::as_str)));
     for cell in ours.into_iter().chain(cells) {
@@ -270,7 +319,7 @@ const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// Makes a spreadsheet read a cell as text that it would read as a formula: with `'` before the formula, in
 /// each part of the cell that may become a cell of its own.
-fn escaped(cell: &str) -> Cow<'_, str> {
+pub(super) fn escaped(cell: &str) -> Cow<'_, str> {
     let is_formula = |part: &str| part.trim_start_matches(['"', ' ']).starts_with(FORMULA);
     let is_escaped = cell.starts_with(FORMULA) || cell.starts_with(['\t', '\r']);
     if !is_escaped && !cell.split(SEPARATORS).skip(1).any(is_formula) {

@@ -156,6 +156,18 @@ impl Lookup for HttpTransport {
 }
 
 impl HttpTransport {
+    /// Gets what is at this path and query, below the API's base URL.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub(crate) async fn get(&self, path: &str) -> Result<HttpReply, PostError> {
+        let url = self
+            .url
+            .join(path)
+            .map_err(|error| PostError::Broken(error.to_string()))?;
+        self.send(self.client.get(url)).await
+    }
+
     /// Sends a request, and reads its answer.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<HttpReply, PostError> {
         let response = request.send().await.map_err(|error| failure(&error))?;

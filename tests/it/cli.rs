@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "retry",
     "resolve",
     "status",
+    "follow",
     "results",
     "ledger",
     "inbox",
@@ -47,6 +48,8 @@ fn invalid_arguments_are_usage_errors() {
     two(&["preview", ".", "--row", "1", "--email", "a@b.example"]);
     two(&["resolve", ".", "--how", "guess"]);
     two(&["resume", ".", "--rate", "fast"]);
+    two(&["follow", ".", "--for", "soon"]);
+    two(&["results", ".", "--delivery", "lost"]);
     two(&["check", ".", "--format", "xml"]);
     two(&["ledger"]);
 }

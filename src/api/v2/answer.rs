@@ -165,7 +165,7 @@ impl V2Error {
 }
 
 /// The recipients of an entry of `data`, each with its message ID. `to` is an object or a list of objects.
-fn recipients(entry: &Value) -> impl Iterator<Item = (&str, Option<&str>)> {
+pub(super) fn recipients(entry: &Value) -> impl Iterator<Item = (&str, Option<&str>)> {
     let to = match entry.get("to") {
         Some(Value::Array(list)) => list.as_slice(),
         Some(one) => std::slice::from_ref(one),

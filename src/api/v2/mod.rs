@@ -12,9 +12,11 @@ use secrecy::SecretString;
 use super::dialect::{Dialect, LoginHeader, Posted, WireFormat};
 use super::form::encode_into;
 use super::reply::HttpReply;
+use super::tracking::{EventKind, TrackingList, TrackingOutcome, TrackingSpan, events_of_v2_entry};
 use super::{File, Request, Violation};
 use crate::outcome::{LookupOutcome, PostOutcome, one_line};
 
+use answer::recipients;
 pub use answer::{V2Answer, V2Error};
 pub use management::{V2Template, v2_domain, v2_domains, v2_external_ids, v2_ids};
 pub use posted::{V2DecodeError, V2Request, V2Vars};
@@ -124,6 +126,57 @@ impl Dialect for V2 {
             Some(answer) if answer.message_ids().any(|id| id == message_id) => LookupOutcome::Taken,
             Some(_) => LookupOutcome::NotListed,
             None => reply.unanswered(words, now),
+        }
+    }
+
+    fn tracking_lists(&self, span: &TrackingSpan<'_>) -> Vec<TrackingList> {
+        let (from, to) = (span.new_from(), span.until());
+        let lists = [
+            ("email/open", EventKind::Opened),
+            ("email/click", EventKind::Clicked),
+        ];
+        let list = |(endpoint, kind)| {
+            let query = [
+                ("smtpAccount", span.smtp_account),
+                ("dateFrom", &*from),
+                ("dateTo", &*to),
+            ];
+            TrackingList::new(endpoint, &query, &[], Some(kind))
+        };
+        lists.map(list).into()
+    }
+
+    fn tracks_by_lookup(&self) -> bool {
+        true
+    }
+
+    fn tracking_outcome(
+        &self,
+        reply: &HttpReply,
+        list: Option<&TrackingList>,
+        now: Timestamp,
+    ) -> TrackingOutcome {
+        let answer = V2Answer::decode(reply.json());
+        let words = words(reply, answer.as_ref());
+        if let Some(outcome) = reply.lookup_by_status(reply.status, words.clone(), now) {
+            return TrackingOutcome::of_lookup(outcome);
+        }
+        let Some(answer) = answer else {
+            return TrackingOutcome::unanswered(reply, words, now);
+        };
+        let kind = list.and_then(|list| list.kind);
+        let mut events = Vec::new();
+        for entry in &answer.data {
+            events_of_v2_entry(entry, recipients(entry), kind, &mut events);
+        }
+        TrackingOutcome::Events {
+            rows: answer.data.len() as u64,
+            first: answer
+                .data
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            events,
         }
     }
 }

@@ -5,15 +5,18 @@ mod watch;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::failure::Failure;
 use super::open_run::{OpenRun, open};
 use super::output;
 use super::run_home::RunHome;
+use crate::api::EventKind;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::feedback::{EventsError, StateCounts};
 use crate::ledger::postgres::{FullDay, SharedPause, WorkerStatus};
 use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts};
 use crate::report::reasons;
@@ -40,6 +43,26 @@ struct RunStatus<'a> {
     eta: Option<Duration>,
     /// The first unknown rows.
     unknown: Vec<ResultRow>,
+    /// What became of the accepted rows, if the run was followed.
+    delivery: Option<Delivery>,
+}
+
+struct Delivery {
+    counts: StateCounts,
+    /// When the API was asked last.
+    followed: Option<Timestamp>,
+}
+
+impl Delivery {
+    fn read(opened: &OpenRun) -> Result<Option<Self>, EventsError> {
+        let Some(events) = opened.home.events()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            counts: events.counts()?,
+            followed: events.followed()?.at,
+        }))
+    }
 }
 
 pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
@@ -60,8 +83,8 @@ pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
 
 impl<'a> RunStatus<'a> {
     /// # Errors
-    /// The ledger can't be read.
-    fn read(opened: &'a OpenRun) -> Result<Self, LedgerError> {
+    /// The ledger or the events can't be read.
+    fn read(opened: &'a OpenRun) -> Result<Self, EventsError> {
         let (mut holder, mut workers) = (None, Vec::new());
         let (mut pause, mut full_day) = (None, None);
         let moved_to;
@@ -105,6 +128,7 @@ impl<'a> RunStatus<'a> {
             rate,
             eta,
             unknown,
+            delivery: Delivery::read(opened)?,
         })
     }
 
@@ -165,6 +189,11 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
         "rate": status.rate,
         "eta_seconds": status.eta.map(|eta| eta.as_secs()),
         "moved_to": status.moved_to,
+        "delivery": status.delivery.as_ref().map(|delivery| {
+            let counts = EventKind::ALL.map(|state| (state.as_str().to_owned(), delivery.counts.of(state).into()));
+            let counts: serde_json::Map<_, _> = counts.into_iter().collect();
+            json!({"followed_at": delivery.followed.map(|at| at.to_string()), "counts": counts})
+        }),
     });
     if let (RunHome::Database(_), Some(fields)) = (&status.opened.home, json.as_object_mut()) {
         let pause = status.pause.as_ref();

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::RunStatus;
+use crate::api::EventKind;
 use crate::ledger::postgres::WorkerStatus;
 use crate::ledger::{LedgerError, ResultRow, Status};
 use crate::report::{counted, duration, grouped, plural_s, reasons};
@@ -40,6 +43,15 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
         grouped(total),
         plural_s(total)
     ));
+    if let Some(delivery) = &status.delivery {
+        line(followed(delivery.followed));
+        for state in EventKind::ALL {
+            let rows = delivery.counts.of(state);
+            if rows > 0 {
+                line(format!("{:>12}  {}", grouped(rows), state.as_str()));
+            }
+        }
+    }
     if let Some(rate) = status.rate {
         let eta = status
             .eta
@@ -82,6 +94,17 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
         status.counts.of(Status::Unknown),
     ));
     Ok(text)
+}
+
+/// The heading of the delivery states.
+fn followed(at: Option<Timestamp>) -> String {
+    match at {
+        Some(at) => format!(
+            "of the accepted messages, according to the API at {}:",
+            at.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        None => "the API has not answered `mailrun follow` yet".to_owned(),
+    }
 }
 
 fn worker_line(worker: &WorkerStatus) -> String {

@@ -15,6 +15,7 @@ use crate::commands::open_run::OpenRun;
 use crate::commands::output;
 use crate::commands::screen::{self, Keys, Screen, is_screen, size};
 use crate::exit_code::ExitCode;
+use crate::feedback::EventsError;
 use crate::ledger::LedgerError;
 use crate::terminal_text::printable_line;
 
@@ -47,10 +48,12 @@ pub(super) fn run(opened: &OpenRun) -> Result<ExitCode, Failure> {
             draw(&current.text).map_err(|error| failed(&error))?;
             std::thread::sleep(INTERVAL);
             current = match text(opened) {
-                Err(LedgerError::Postgres(error)) if error.is_transient() => Current {
-                    text: format!("{error}\n\n{}", last_known(&current.text)),
-                    live: true,
-                },
+                Err(EventsError::Ledger(LedgerError::Postgres(error))) if error.is_transient() => {
+                    Current {
+                        text: format!("{error}\n\n{}", last_known(&current.text)),
+                        live: true,
+                    }
+                }
                 read => read?,
             };
         }
@@ -66,7 +69,7 @@ struct Current {
     live: bool,
 }
 
-fn text(opened: &OpenRun) -> Result<Current, LedgerError> {
+fn text(opened: &OpenRun) -> Result<Current, EventsError> {
     let status = RunStatus::read(opened)?;
     Ok(Current {
         text: as_text(&status)?,

@@ -29,7 +29,7 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 });
 
 /// A parameter of a statement, with its type.
-pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 pub(crate) struct Database {
     url: LedgerUrl,
@@ -43,7 +43,7 @@ pub(crate) struct Database {
 ///
 /// # Errors
 /// The system refuses threads.
-pub(super) fn wait<T, E: From<PostgresError>>(
+pub(crate) fn wait<T, E: From<PostgresError>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     match &*RUNTIME {
@@ -75,7 +75,7 @@ impl Database {
     }
 
     /// Another connection to the same database.
-    pub(super) fn second(&self) -> Self {
+    pub(crate) fn second(&self) -> Self {
         let cluster = OnceLock::new();
         if let Some(known) = self.cluster.get() {
             // It was empty.
@@ -122,7 +122,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::client`].
-    pub(super) async fn fresh(&self) -> Result<Client, PostgresError> {
+    pub(crate) async fn fresh(&self) -> Result<Client, PostgresError> {
         let (client, _task) = connect(&self.url, self.password.as_ref(), CONNECT_TIMEOUT).await?;
         check_version(&client).await?;
         let now = cluster_of(&client).await?;
@@ -135,7 +135,7 @@ impl Database {
 
     /// # Errors
     /// The statement fails, or the connection is lost.
-    pub(super) async fn query(
+    pub(crate) async fn query(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],

@@ -20,7 +20,7 @@ mod worker;
 
 pub(crate) use commit::open_writer;
 pub use connect::{ConnectionTask, connect};
-pub(crate) use database::Database;
+pub(crate) use database::{Database, Parameter, wait};
 pub(crate) use pace::reserve_permits;
 pub(crate) use publish::{NewRun, PlanLock, add_run};
 pub(crate) use run_state::FullDay;

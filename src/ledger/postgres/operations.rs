@@ -7,8 +7,8 @@ use super::columns::{column, number};
 use super::database::{Parameter, wait};
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
-    InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status, StatusCounts,
-    StatusReason, to_millis,
+    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
+    StatusCounts, StatusReason, to_millis,
 };
 
 impl Ledger for PostgresLedger {
@@ -117,6 +117,30 @@ impl Ledger for PostgresLedger {
         let parameters: [Parameter<'_>; 2] =
             [(&number(after), Type::INT4), (&number(last), Type::INT4)];
         wait(self.result_rows("d.row > $3 AND d.row <= $4", &parameters, u32::MAX))
+    }
+
+    fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError> {
+        let sql = "SELECT d.row, d.message_id, r.address, coalesce(d.at, 0)
+             FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
+             WHERE d.run = $1 AND d.row > $2 AND d.status = 'accepted' AND d.message_id IS NOT NULL
+               AND r.address IS NOT NULL
+             ORDER BY d.row LIMIT $3";
+        let parameters: [Parameter<'_>; 3] = [
+            (&self.id, Type::INT8),
+            (&number(after), Type::INT4),
+            (&i64::from(most), Type::INT8),
+        ];
+        wait(self.database.query(sql, &parameters))?
+            .iter()
+            .map(|row| {
+                Ok(AcceptedRow {
+                    row: column::<i32>(row, 0)? as u32,
+                    message_id: column(row, 1)?,
+                    address: column(row, 2)?,
+                    at: column(row, 3)?,
+                })
+            })
+            .collect()
     }
 
     fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {

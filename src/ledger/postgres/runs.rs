@@ -179,6 +179,10 @@ pub(crate) fn all_runs(database: &Arc<Database>) -> Result<Vec<RunEntry>, Ledger
 }
 
 impl PostgresLedger {
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(crate) fn id(&self) -> i64 {
         self.id
     }

@@ -8,8 +8,8 @@ use rusqlite::params;
 use super::rows::PENDING;
 use super::{SqliteLedger, reopen, text};
 use crate::ledger::{
-    InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status, StatusCounts,
-    StatusReason, Target, from_millis, parse_cells, to_millis,
+    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
+    StatusCounts, StatusReason, Target, from_millis, parse_cells, to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -115,6 +115,23 @@ impl Ledger for SqliteLedger {
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
         let filter = format!("WHERE row > {after} AND row <= {last}");
         self.result_rows(&filter, u32::MAX)
+    }
+
+    fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT row, message_id, address, ifnull(at, 0) FROM delivery JOIN recipient USING (row)
+             WHERE row > ? AND status = 'accepted' AND message_id IS NOT NULL AND address IS NOT NULL
+             ORDER BY row LIMIT ?",
+        )?;
+        let rows = select.query_map(params![after, most], |row| {
+            Ok(AcceptedRow {
+                row: row.get(0)?,
+                message_id: row.get(1)?,
+                address: row.get(2)?,
+                at: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError> {

@@ -14,6 +14,7 @@ use super::{blocks, copy, page, root};
 use crate::support::fake_api::FakeApi;
 use crate::support::gateway::Gateway;
 use crate::support::run;
+use crate::support::vendor::Vendor;
 use crate::support::{client, has_program, has_requests, real_part};
 
 /// A folder to run commands of the pages in. It has copies of the examples that post to the fake API, and scripts
@@ -155,7 +156,10 @@ fn program(path: &Path, script: &str) {
 
 /// Runs every line of a page's `sh` blocks in one folder. Returns the number of lines.
 fn run_page(name: &str, api: &FakeApi) -> usize {
-    let mut shell = Shell::new(api);
+    run_page_in(&mut Shell::new(api), name)
+}
+
+fn run_page_in(shell: &mut Shell, name: &str) -> usize {
     let mut lines = 0;
     for block in blocks(&page(name), "sh") {
         for line in block.lines().filter(|line| !line.trim().is_empty()) {
@@ -168,8 +172,9 @@ fn run_page(name: &str, api: &FakeApi) -> usize {
 
 #[test]
 fn commands_in_the_readme_run() {
-    let api = FakeApi::taking_all();
-    assert!(run_page("README.md", &api) >= 15);
+    let vendor = Vendor::delivering();
+    let api = &vendor.api;
+    assert!(run_page("README.md", api) >= 15);
     // Two messages of a test, and three of a new campaign.
     let sent = api.taken_addresses();
     assert_eq!(sent.len(), 5, "{sent:?}");
@@ -183,8 +188,9 @@ fn commands_in_the_readme_run() {
 
 #[test]
 fn commands_in_the_guide_run() {
-    let api = FakeApi::taking_all();
-    assert!(run_page("docs/guide.md", &api) >= 20);
+    let vendor = Vendor::delivering();
+    let api = &vendor.api;
+    assert!(run_page("docs/guide.md", api) >= 20);
     // Three messages of a test, three of the first run, and three more with --again.
     assert_eq!(api.taken_addresses().len(), 9);
 }
@@ -202,6 +208,17 @@ fn commands_in_other_pages_run() {
     let lines = pages.map(|name| run_page(name, &api));
     assert_eq!(lines, [0, 1, 3, 2, 6]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
+}
+
+#[test]
+fn commands_in_the_page_about_what_follows_run() {
+    let vendor = Vendor::delivering();
+    let mut shell = Shell::new(&vendor.api);
+    for key in ["EMAILLABS_APP_KEY", "EMAILLABS_SECRET_KEY"] {
+        shell.variables.push((key.to_owned(), "key".to_owned()));
+    }
+    assert_eq!(run_page_in(&mut shell, "docs/after-sending.md"), 6);
+    assert_eq!(vendor.api.taken_addresses().len(), 3);
 }
 
 #[test]

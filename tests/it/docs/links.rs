@@ -5,7 +5,7 @@ use std::fs;
 
 use super::{blocks, command_names, help, options, page, prose, quoted, root};
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "README.md",
     "CHANGELOG.md",
     "docs/guide.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 18] = [
     "docs/guarantees.md",
     "docs/performance.md",
     "docs/results.md",
+    "docs/after-sending.md",
     "docs/gateway.md",
     "docs/inbox.md",
     "docs/preview-web.md",

@@ -29,6 +29,7 @@ pub mod shim;
 pub mod smtp;
 pub mod smtp_client;
 pub mod snapshot;
+pub mod vendor;
 
 /// Returns `found`: whether the program or service `what`, which a test needs, is installed.
 ///

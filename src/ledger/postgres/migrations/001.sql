@@ -93,6 +93,30 @@ CREATE TABLE mailrun.attachment (
   PRIMARY KEY (run, row, position)
 );
 
+-- What the API said about accepted messages, and when it was asked. Locked while events are added.
+CREATE TABLE mailrun.follow (
+  run          bigint PRIMARY KEY REFERENCES mailrun.run ON DELETE CASCADE,
+  followed_at  bigint,                       -- when the API was asked last
+  known_before bigint                        -- all events before this time are known
+);
+
+CREATE TABLE mailrun.event (
+  run         bigint NOT NULL REFERENCES mailrun.run ON DELETE CASCADE,
+  row         integer NOT NULL,
+  kind        text NOT NULL,
+  at          bigint NOT NULL,               -- if the API does not say when, the time of the answer
+  description text NOT NULL,
+  PRIMARY KEY (run, row, kind, at)
+);
+
+-- What follows from the events of a row.
+CREATE TABLE mailrun.delivery_state (
+  run   bigint NOT NULL REFERENCES mailrun.run ON DELETE CASCADE,
+  row   integer NOT NULL,
+  state text NOT NULL,
+  PRIMARY KEY (run, row)
+) WITH (fillfactor = 70);
+
 -- A process that sends a run.
 CREATE TABLE mailrun.worker (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

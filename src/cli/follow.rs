@@ -1,0 +1,66 @@
+//! Arguments about what became of accepted messages.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::RunArgs;
+use crate::pace::{Period, Rate, RateError};
+use crate::source::parse_duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeliveryFilter {
+    /// The recipient's server took the message; opened or not
+    Delivered,
+    /// Opened or clicked
+    Opened,
+    /// A link was followed
+    Clicked,
+    /// Delivered, and neither opened, clicked nor complained about
+    NotOpened,
+    /// Soft, hard or spam bounce
+    Bounced,
+    /// Refused for a temporary reason, and given up
+    SoftBounce,
+    /// Refused for good
+    HardBounce,
+    /// Refused as spam
+    SpamBounce,
+    /// Not sent by the API
+    Dropped,
+    /// Reported as spam by the recipient
+    Complaint,
+    /// Waiting for another attempt
+    Deferred,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FollowArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Stop after this time, even if the outcome of some messages is not known
+    #[arg(long = "for", value_name = "DURATION", default_value = "2d", value_parser = duration)]
+    pub(crate) time: Duration,
+    /// Wait this long before asking again; the wait doubles every time, up to 30 minutes
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) interval: Duration,
+    /// Limit the requests, for example to 5/s [default: 2/s for lists, 10/s for single messages]
+    #[arg(long, value_name = "RATE", value_parser = spaced_rate)]
+    pub(crate) rate: Option<Rate>,
+    /// Write the events to this file [default: events.csv in the run folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write for example “30s”, “5m” or “2d”".to_owned())
+}
+
+fn spaced_rate(text: &str) -> Result<Rate, String> {
+    let rate: Rate = text.parse().map_err(|error: RateError| error.to_string())?;
+    match rate.per {
+        Period::Day => Err("write a rate per second or minute, such as 2/s".to_owned()),
+        Period::Second | Period::Minute => Ok(rate),
+    }
+}
