@@ -10,6 +10,9 @@ use crate::pace::SpacedLimit;
 
 /// Each refusal goes a step down, which halves the rate: to 1/64 at the lowest.
 const LOWEST: u32 = 6;
+/// Recipients a second: slower than this, the rate would take minutes to rise again, and pauses protect the
+/// server already.
+const SLOWEST: f64 = 1.0;
 /// How long the rate takes to rise from nothing to full while the server accepts.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// The shortest and the longest time that a rate is measured over.
@@ -117,7 +120,7 @@ impl Throttle {
     }
 
     fn slow_to(&mut self, full: f64, step: u32) {
-        let rate = full / f64::from(2u32.pow(step));
+        let rate = (full / f64::from(2u32.pow(step))).max(SLOWEST);
         let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate));
         // A rate too fast to be limited needs no limit.
         self.slowed = quota.map(|quota| {
@@ -251,6 +254,19 @@ mod tests {
         throttle.posted(1);
         throttle.refused();
         assert_eq!(throttle.ready(1), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_rate_is_slower_than_one_a_second() {
+        let mut throttle = Throttle::new(NonZeroU32::MIN);
+        for _ in 0..10 {
+            throttle.posted(1);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            throttle.refused();
+        }
+        throttle.posted(1);
+        let ready = throttle.ready(1).expect("a wait");
+        assert!(ready - Instant::now() <= Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

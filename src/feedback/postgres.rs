@@ -11,7 +11,7 @@ use super::event::{RowEvent, StateCounts, StoredEvent, state_of};
 use super::store::{EventStore, EventsError, Followed, from_millis, parse_kind};
 use crate::api::EventKind;
 use crate::ledger::PostgresError;
-use crate::ledger::postgres::{Database, Parameter, PostgresLedger, wait};
+use crate::ledger::postgres::{Database, Parameter, PostgresLedger, column, number, wait};
 
 pub(crate) struct PostgresEvents {
     database: Arc<Database>,
@@ -201,16 +201,4 @@ async fn query(
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, PostgresError> {
     Ok(transaction.query_typed(sql, parameters).await?)
-}
-
-/// A row's number as a parameter.
-fn number(row: u32) -> i32 {
-    row.min(i32::MAX as u32) as i32
-}
-
-fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, PostgresError> {
-    Ok(row.try_get(index)?)
 }

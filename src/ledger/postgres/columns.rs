@@ -10,13 +10,13 @@ use crate::ledger::postgres_error::PostgresError;
 const MAX_ROW: u32 = i32::MAX as u32;
 
 /// A row's number as a parameter.
-pub(super) fn number(row: u32) -> i32 {
+pub(crate) fn number(row: u32) -> i32 {
     row.min(MAX_ROW) as i32
 }
 
 /// # Errors
 /// The column has another type.
-pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, PostgresError> {
+pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, PostgresError> {
     Ok(row.try_get(index)?)
 }
 

@@ -18,6 +18,7 @@ mod schema;
 mod stored;
 mod worker;
 
+pub(crate) use columns::{column, number};
 pub(crate) use commit::open_writer;
 pub use connect::{ConnectionTask, connect};
 pub(crate) use database::{Database, Parameter, wait};

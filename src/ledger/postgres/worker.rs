@@ -17,6 +17,8 @@ use crate::ledger::{LedgerError, LiveCounts, Page, PlannedRow, RowSource, Status
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long a worker waits before it asks again for rows that others work on.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// How long a new worker waits for a database that can't be reached, such as one that restarts.
+const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a lease of rows waits for a database that can't be reached.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
@@ -85,7 +87,9 @@ impl Worker {
         let lease_in_millis = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let asked = now_in_nanos();
         let database = Arc::new(ledger.database.second());
-        let rows = wait(database.query(
+        // If an answer is lost, the database ends the worker that nobody knows.
+        let rows = wait(database.query_until(
+            Instant::now() + JOIN_PATIENCE,
             "SELECT mailrun.join_run($1, $2, $3, $4)",
             &[
                 (&ledger.id, Type::INT8),
