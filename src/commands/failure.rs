@@ -152,7 +152,7 @@ impl From<FolderError> for Failure {
             FolderError::NoRun(_) => (
                 "no-run",
                 Some(
-                    "name a run folder, or a campaign that has been sent; for a run in a ledger, add `--ledger` or set MAILRUN_LEDGER",
+                    "name a run folder, or a campaign that was sent with `mailrun send`; for a run in a ledger, add `--ledger` or set MAILRUN_LEDGER",
                 ),
             ),
             FolderError::NoRuns(_) => (
