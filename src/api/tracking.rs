@@ -9,7 +9,7 @@ use super::list::{decode_time, encode_time};
 use super::{HttpReply, form};
 use crate::outcome::{LookupOutcome, one_line};
 
-/// What happened to a message.
+/// An event in the delivery of a message, or what its recipient did with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// The recipient's server asked for another attempt later.
@@ -104,7 +104,7 @@ pub struct TrackingEvent {
 pub struct TrackingList {
     /// Below the API's base URL, with a query, but without `offset` and `limit`.
     path: String,
-    /// What the rows are, unless they say so.
+    /// The kind of all rows; `None` if each row has its own status.
     pub(super) kind: Option<EventKind>,
 }
 
@@ -178,7 +178,7 @@ impl TrackingSpan<'_> {
     }
 }
 
-/// What an answer about events says.
+/// The decoded answer to a request for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackingOutcome {
     Events {
@@ -206,7 +206,7 @@ impl TrackingOutcome {
         events: Vec::new(),
     };
 
-    /// What an answer without events means.
+    /// The meaning of an answer without events.
     pub(super) fn of_lookup(outcome: LookupOutcome) -> Self {
         match outcome {
             LookupOutcome::Taken | LookupOutcome::NotListed => Self::NONE,
@@ -314,7 +314,7 @@ fn address(text: &str) -> Option<String> {
     (!address.is_empty()).then(|| address.to_owned())
 }
 
-/// A time: seconds since 1970, or a date with a time. A zero is none.
+/// Seconds since 1970, or a date with a time. Zero means that there was no such event.
 fn time(value: &Value) -> Option<Timestamp> {
     let time = match value {
         Value::Number(number) => Timestamp::from_second(number.as_i64()?).ok(),

@@ -41,11 +41,12 @@ pub(super) fn deliver(
     let worker = session.worker.clone();
     let interrupted = interrupt.interrupted.clone();
     let sending = send(&planned, session, &clock, interrupted, console);
-    let ending = interrupt.runtime.block_on(sending)?;
+    let ending = interrupt.runtime.block_on(sending);
     let stopped = |error: LedgerError| Failure::from(error).stopped();
-    if let Some(worker) = worker {
-        worker.leave().map_err(stopped)?;
-    }
+    // Also if nothing could be sent: the others get its rows at once.
+    let left = worker.map_or(Ok(()), |worker| worker.leave());
+    let ending = ending?;
+    left.map_err(stopped)?;
     let ledger: Box<dyn Ledger> = match planned.home {
         RunHome::Folder(folder) => Box::new(SqliteLedger::open(&folder.ledger()).map_err(stopped)?),
         RunHome::Database(ledger) => ledger.clone(),
@@ -188,7 +189,7 @@ fn dkim(smtp: &SmtpSettings, secrets: &SmtpSecrets) -> Result<Option<DkimKey>, F
     key.map(Some)
 }
 
-/// What feeds the lanes of a delivery.
+/// The feeder threads of a delivery, with the receiving end and the limit of each lane.
 #[derive(Default)]
 struct Feeders {
     feeds: Vec<BatchReceiver>,

@@ -26,9 +26,10 @@ pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Fail
     let (opened, lock) = open_locked(&args.run)?;
     if args.accept_loss {
         let RunHome::Database(ledger) = &opened.home else {
-            return Err(Failure::new(
+            return Err(Failure::with_help(
                 "usage",
-                "`--accept-loss` is for runs in a database: this run is in a folder",
+                "`--accept-loss` is for runs in a ledger: this run is in a folder",
+                "leave it out",
             )
             .usage());
         };

@@ -32,9 +32,10 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let target = target(args);
     let database = ledger_of(args, &campaign)?;
     if database.is_some() && args.run_dir.is_some() {
-        return Err(Failure::new(
+        return Err(Failure::with_help(
             "usage",
-            "`--run-dir` is for runs in a folder: this campaign's runs are in a ledger",
+            "`--run-dir` is for runs in a folder: this run would be in a ledger",
+            "leave out `--run-dir`; `mailrun ledger copy` copies a run into a folder later",
         )
         .usage());
     }
@@ -137,6 +138,12 @@ pub(super) fn earlier_runs(
         Target::Local => args.except_sent,
         Target::Test => false,
     };
+    // A local run is in a folder, but the runs that it rehearses may be in a ledger.
+    let of_rehearsal = match target(args) {
+        Target::Local if counts => open_database(&args.ledger, Some(campaign))?,
+        _ => None,
+    };
+    let database = database.or(of_rehearsal.as_ref());
     match counts {
         true => EarlierRuns::find(campaign, database),
         false => EarlierRuns::known_in(campaign, database),

@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -133,7 +132,7 @@ impl Session {
         let worker = Worker::join(ledger, lease, timeout)?;
         let (requests, permit_requests) = unbounded_channel();
         let limits = Limits::of(planned);
-        let most_rows = Arc::new(AtomicU64::new(planned.limit.unwrap_or(u64::MAX)));
+        let most_rows = Arc::new(Mutex::new(planned.limit.unwrap_or(u64::MAX)));
         let shared = |lane, rates: &[Rate], batch_size| -> Box<dyn RateLimit> {
             Box::new(SharedLimit::new(lane, rates, batch_size, requests.clone()))
         };

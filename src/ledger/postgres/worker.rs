@@ -1,7 +1,7 @@
 //! A process that sends a run: its heartbeat, its leases, and what it and the others tell each other.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -134,7 +134,7 @@ impl Worker {
     }
 
     /// The pending rows of a lane. All lanes of a worker share `limit`, the most rows that it takes.
-    pub(crate) fn rows(self: &Arc<Self>, lane: u32, limit: &Arc<AtomicU64>) -> LeasedRows {
+    pub(crate) fn rows(self: &Arc<Self>, lane: u32, limit: &Arc<Mutex<u64>>) -> LeasedRows {
         LeasedRows {
             worker: Arc::clone(self),
             lane,
@@ -280,17 +280,17 @@ pub(crate) struct LeasedRows {
     lane: u32,
     /// The number of the last lease.
     lease: i64,
-    /// How many rows the worker may still take.
-    limit: Arc<AtomicU64>,
+    /// How many rows the worker may still take. Locked during a lease: the lanes share it.
+    limit: Arc<Mutex<u64>>,
 }
 
 impl RowSource for LeasedRows {
     fn next_page(&mut self) -> Result<Page, LedgerError> {
-        let most = self.limit.load(Ordering::Relaxed);
-        if most == 0 {
+        let mut left = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left == 0 {
             return Ok(Page::End);
         }
-        let lease = wait(self.worker.lease(self.lane, self.lease + 1, most))?;
+        let lease = wait(self.worker.lease(self.lane, self.lease + 1, *left))?;
         let (first, last) = match lease {
             Lease::Range { first, last } => (first, last),
             Lease::Later => return Ok(Page::Later(ASK_AGAIN)),
@@ -298,12 +298,7 @@ impl RowSource for LeasedRows {
         };
         self.lease += 1;
         let rows = wait(self.read(first, last))?;
-        let taken = rows.len() as u64;
-        let left = |limit: u64| Some(limit.saturating_sub(taken));
-        // It always changes the number.
-        let _ = self
-            .limit
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        *left = left.saturating_sub(rows.len() as u64);
         Ok(match rows.is_empty() {
             true => Page::Later(Duration::ZERO),
             false => Page::Rows(rows),

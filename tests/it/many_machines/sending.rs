@@ -1,5 +1,7 @@
 //! Workers that share a run, and what ends them.
 
+use std::collections::BTreeMap;
+
 use rustix::process::Signal;
 
 use super::{Gate, Ledger, gated, holding, is_available, until};
@@ -67,6 +69,23 @@ fn the_others_send_the_rows_of_a_killed_worker() {
     let results = ledger.hold(&campaign, &run, &api);
     assert_eq!(results.counts(), [("accepted", 36), ("unknown", 4)].into());
     assert_eq!(api.taken().len(), 40);
+}
+
+#[test]
+fn a_limit_holds_for_all_lanes_together() {
+    if !is_available() {
+        return;
+    }
+    let (ledger, api) = (Ledger::new(), FakeApi::taking_all());
+    let domains = ["one", "two", "three"].map(|name| (format!("{name}.example"), "1000/s"));
+    let campaign = ledger
+        .campaign(&api, 300)
+        .set("pace.per_domain", BTreeMap::from(domains));
+    Run::send(campaign.path())
+        .args(["--limit", "10"])
+        .run()
+        .code(5);
+    assert_eq!(api.taken().len(), 10);
 }
 
 #[test]

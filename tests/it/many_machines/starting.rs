@@ -54,6 +54,12 @@ fn a_campaign_is_sent_again_only_on_request() {
         [("accepted", 2), ("skipped", 10)].into()
     );
     assert_eq!(api.taken().len(), 12);
+    // A rehearsal leaves out the same people, although it is in a folder.
+    let rehearsal = Run::send(other.path()).args(["--local", "--except-sent"]);
+    assert_eq!(
+        Results::of(rehearsal.run().code(0).run_dir()).count("skipped"),
+        12
+    );
     Run::send(other.path()).arg("--again").run().code(0);
     assert_eq!(api.taken().len(), 24);
 }
