@@ -30,6 +30,7 @@ pub mod gateway;
 mod html;
 pub mod ledger;
 pub mod ledger_url;
+pub mod list_name;
 pub mod message;
 pub mod outcome;
 pub mod pace;
@@ -42,6 +43,8 @@ pub mod run;
 mod smtp;
 pub mod source;
 pub mod spill;
+#[allow(dead_code, unused_imports)]
+mod suppression;
 mod terminal_text;
 mod text_encoding;
 pub mod transport;

@@ -139,11 +139,12 @@ impl Dialect for FormDialect {
         let events = EVENT_LISTS
             .into_iter()
             .filter(|kind| span.known_before.is_some() || *kind == EventKind::Complaint)
-            .map(|kind| {
-                let endpoint = format!("smtp_events/{}", kind.status());
+            .filter_map(|kind| {
+                let endpoint = format!("smtp_events/{}", kind.status()?);
                 let query = [("from_time", &*new_from), ("sort", "created_at")];
                 let filters = [("account", span.smtp_account)];
-                TrackingList::new(&endpoint, &query, &filters, Some(kind))
+                let list = TrackingList::new(&endpoint, &query, &filters, Some(kind));
+                Some(list)
             });
         let filters = [
             ("account", span.smtp_account),

@@ -27,11 +27,13 @@ pub enum EventKind {
     Opened,
     /// A link was followed.
     Clicked,
+    /// The recipient unsubscribed. The API does not report this.
+    Unsubscribed,
     Complaint,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deferred,
         Self::Delivered,
         Self::SoftBounce,
@@ -40,6 +42,7 @@ impl EventKind {
         Self::Dropped,
         Self::Opened,
         Self::Clicked,
+        Self::Unsubscribed,
         Self::Complaint,
     ];
 
@@ -54,6 +57,7 @@ impl EventKind {
             Self::Dropped => "dropped",
             Self::Opened => "opened",
             Self::Clicked => "clicked",
+            Self::Unsubscribed => "unsubscribed",
             Self::Complaint => "complaint",
         }
     }
@@ -62,9 +66,9 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// The API's word for it.
-    pub(super) fn status(self) -> &'static str {
-        match self {
+    /// The API's word for it, if it has one.
+    pub(super) fn status(self) -> Option<&'static str> {
+        Some(match self {
             Self::Deferred => "deferred",
             Self::Delivered => "ok",
             Self::SoftBounce => "softbounce",
@@ -74,14 +78,16 @@ impl EventKind {
             Self::Opened => "open",
             Self::Clicked => "track",
             Self::Complaint => "feedback",
-        }
+            Self::Unsubscribed => return None,
+        })
     }
 
     pub(super) fn of_status(status: &str) -> Option<Self> {
         let status = status.trim();
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.status().eq_ignore_ascii_case(status))
+        Self::ALL.into_iter().find(|kind| {
+            let word = kind.status();
+            word.is_some_and(|word| word.eq_ignore_ascii_case(status))
+        })
     }
 }
 
@@ -244,13 +250,17 @@ pub(super) fn events_of_form_row(
         });
     };
     for kind in EventKind::ALL {
-        let status = kind.status();
+        let Some(status) = kind.status() else {
+            continue;
+        };
         if let Some(at) = row.get(&format!("{status}_time")).and_then(time) {
             add(kind, Some(at), &text(row, &format!("{status}_desc")));
         }
     }
     if let Some(kind) = kind
-        && !row.contains_key(&format!("{}_time", kind.status()))
+        && kind
+            .status()
+            .is_none_or(|status| !row.contains_key(&format!("{status}_time")))
     {
         let at = row.get("event_time").or_else(|| row.get("time"));
         let description = ["event_desc", "desc", "description"].map(|name| text(row, name));

@@ -9,6 +9,8 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use crate::list_name::ListName;
+
 /// A string and its place in the file.
 pub type Text = Spanned<String>;
 
@@ -30,6 +32,8 @@ pub(super) struct CampaignFile {
     #[serde(default)]
     pub(super) check: CheckTable,
     pub(super) ledger: Option<LedgerTable>,
+    #[serde(default)]
+    pub(super) feedback: FeedbackTable,
     #[serde(default)]
     pub(super) vars: BTreeMap<Text, toml::Value>,
 }
@@ -119,6 +123,7 @@ pub(super) struct RecipientsTable {
     pub(super) email: Option<Text>,
     pub(super) suppress: Vec<Spanned<SuppressEntry>>,
     pub(super) suppress_skip_invalid: bool,
+    pub(super) lists: Option<PathBuf>,
     pub(super) encoding: Option<Text>,
     pub(super) delimiter: Option<Text>,
     pub(super) trim: bool,
@@ -131,6 +136,7 @@ impl Default for RecipientsTable {
             email: None,
             suppress: Vec::new(),
             suppress_skip_invalid: false,
+            lists: None,
             encoding: None,
             delimiter: None,
             trim: true,
@@ -138,9 +144,17 @@ impl Default for RecipientsTable {
     }
 }
 
-/// A suppression list: the name of a file, or a table.
+/// A suppression list: the name of a kept list or of a file, or a table.
 #[derive(Debug)]
-pub(super) struct SuppressEntry {
+pub(super) enum SuppressEntry {
+    /// With its `@`.
+    KeptList(String),
+    File(SuppressFile),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SuppressFile {
     pub(super) file: PathBuf,
     pub(super) email: Option<Text>,
     pub(super) encoding: Option<Text>,
@@ -160,34 +174,24 @@ impl<'de> Visitor<'de> for SuppressEntryVisitor {
     type Value = SuppressEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a file name, or a table such as { file = \"gone.csv\", email = \"E-Mail\" }")
+        f.write_str("a list such as \"@acme\", a file name, or a table such as { file = \"gone.csv\", email = \"E-Mail\" }")
     }
 
     fn visit_str<E: de::Error>(self, file: &str) -> Result<SuppressEntry, E> {
-        Ok(SuppressEntry {
+        if ListName::is_meant_by(file) {
+            return Ok(SuppressEntry::KeptList(file.to_owned()));
+        }
+        Ok(SuppressEntry::File(SuppressFile {
             file: file.into(),
             email: None,
             encoding: None,
             delimiter: None,
-        })
+        }))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SuppressEntry, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct SuppressTable {
-            file: PathBuf,
-            email: Option<Text>,
-            encoding: Option<Text>,
-            delimiter: Option<Text>,
-        }
-        let table = SuppressTable::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(SuppressEntry {
-            file: table.file,
-            email: table.email,
-            encoding: table.encoding,
-            delimiter: table.delimiter,
-        })
+        let file = SuppressFile::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(SuppressEntry::File(file))
     }
 }
 
@@ -218,6 +222,13 @@ pub(super) struct LedgerTable {
     pub(super) url: Text,
     pub(super) password_command: Option<Spanned<Vec<String>>>,
     pub(super) lease: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FeedbackTable {
+    pub(super) list: Option<Text>,
+    pub(super) soft_bounces: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -17,6 +17,7 @@ use url::Url;
 use crate::api::{Dialect, WireFormat};
 use crate::finding::{Finding, Place};
 use crate::ledger_url::LedgerUrl;
+use crate::list_name::ListName;
 use crate::message::MimeFormat;
 use crate::pace::Rate;
 use crate::regular_file;
@@ -36,6 +37,8 @@ pub(crate) const FILE_NAME: &str = "campaign.toml";
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 /// The folder for runs in a campaign folder.
 pub(crate) const RUNS: &str = "runs";
+/// The folder for kept lists in a campaign folder, unless the campaign names another one.
+const LISTS: &str = "lists";
 /// The folder for templates in a campaign folder.
 pub(crate) const TEMPLATES: &str = "templates";
 
@@ -55,6 +58,8 @@ pub struct Campaign {
     pub check: CheckSettings,
     /// The ledger, if it is in PostgreSQL.
     pub ledger: Option<LedgerSettings>,
+    #[allow(dead_code)]
+    pub(crate) feedback: FeedbackSettings,
     /// Variables for all templates, beside the columns of a row.
     pub vars: Vec<(Text, toml::Value)>,
 }
@@ -118,6 +123,10 @@ pub struct Recipients {
     pub suppress: Vec<SuppressionFile>,
     /// Entries of the suppression lists without a valid address are skipped, instead of stopping `send`.
     pub suppress_skip_invalid: bool,
+    /// The lists in `suppress` that mailrun keeps.
+    pub kept_lists: Vec<ListName>,
+    /// The folder of the kept lists, relative to the campaign folder. `None` if they are in the ledger.
+    pub lists: Option<PathBuf>,
 }
 
 /// A file in `suppress`.
@@ -175,6 +184,15 @@ pub struct LedgerSettings {
     pub password: SecretKey,
     /// How long rows stay claimed by a process that no longer responds.
     pub lease: Option<Duration>,
+}
+
+/// `[feedback]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FeedbackSettings {
+    /// The kept list that bounces, complaints and unsubscribes go to.
+    pub(crate) list: Option<ListName>,
+    /// After how many soft bounces in a row an address is suppressed.
+    pub(crate) soft_bounces: NonZeroU32,
 }
 
 /// `[retry]`
@@ -287,7 +305,10 @@ impl Campaign {
         let file = source.and_then(|source| source.parse::<file::CampaignFile>().ok());
         let recipients = file.map(|file| file.recipients).unwrap_or_default();
         let lists = recipients.suppress.into_iter();
-        let lists = lists.map(|entry| entry.into_inner().file);
+        let lists = lists.filter_map(|entry| match entry.into_inner() {
+            file::SuppressEntry::File(file) => Some(file.file),
+            file::SuppressEntry::KeptList(_) => None,
+        });
         let files = recipients.file.map(Spanned::into_inner);
         let files = files.into_iter().chain(lists);
         let path = Self::file(path);

@@ -11,13 +11,13 @@ use crate::source::parse_duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeliveryFilter {
-    /// The recipient's server took the message; opened or not
+    /// The recipient's server took the message; opened, unsubscribed or not
     Delivered,
     /// Opened or clicked
     Opened,
     /// A link was followed
     Clicked,
-    /// Delivered, and neither opened, clicked nor complained about
+    /// Delivered, and neither opened, clicked, unsubscribed nor complained about
     NotOpened,
     /// Soft, hard or spam bounce
     Bounced,
@@ -29,6 +29,8 @@ pub(crate) enum DeliveryFilter {
     SpamBounce,
     /// Not sent by the API
     Dropped,
+    /// The recipient unsubscribed
+    Unsubscribed,
     /// Reported as spam by the recipient
     Complaint,
     /// Waiting for another attempt

@@ -82,7 +82,10 @@ fn is_wanted(filter: DeliveryFilter, state: EventKind) -> bool {
     use EventKind as State;
     match filter {
         DeliveryFilter::Delivered => {
-            matches!(state, State::Delivered | State::Opened | State::Clicked)
+            matches!(
+                state,
+                State::Delivered | State::Opened | State::Clicked | State::Unsubscribed
+            )
         }
         DeliveryFilter::Opened => matches!(state, State::Opened | State::Clicked),
         DeliveryFilter::Clicked => state == State::Clicked,
@@ -95,6 +98,7 @@ fn is_wanted(filter: DeliveryFilter, state: EventKind) -> bool {
         DeliveryFilter::HardBounce => state == State::HardBounce,
         DeliveryFilter::SpamBounce => state == State::SpamBounce,
         DeliveryFilter::Dropped => state == State::Dropped,
+        DeliveryFilter::Unsubscribed => state == State::Unsubscribed,
         DeliveryFilter::Complaint => state == State::Complaint,
         DeliveryFilter::Deferred => state == State::Deferred,
     }

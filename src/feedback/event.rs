@@ -33,11 +33,12 @@ fn rank(kind: EventKind) -> u8 {
         EventKind::Delivered => 1,
         EventKind::Opened => 2,
         EventKind::Clicked => 3,
-        EventKind::Dropped => 4,
-        EventKind::SoftBounce => 5,
-        EventKind::HardBounce => 6,
-        EventKind::SpamBounce => 7,
-        EventKind::Complaint => 8,
+        EventKind::Unsubscribed => 4,
+        EventKind::Dropped => 5,
+        EventKind::SoftBounce => 6,
+        EventKind::HardBounce => 7,
+        EventKind::SpamBounce => 8,
+        EventKind::Complaint => 9,
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use EventKind::{
         Clicked, Complaint, Deferred, Delivered, Dropped, HardBounce, Opened, SoftBounce,
-        SpamBounce,
+        SpamBounce, Unsubscribed,
     };
 
     #[test]
@@ -112,6 +113,8 @@ mod tests {
             (vec![(SoftBounce, 1), (Delivered, 1)], Some(SoftBounce)),
             (vec![(Clicked, 1), (Opened, 2)], Some(Clicked)),
             (vec![(Opened, 1), (SpamBounce, 2)], Some(SpamBounce)),
+            (vec![(Unsubscribed, 1), (Clicked, 2)], Some(Unsubscribed)),
+            (vec![(Unsubscribed, 2), (HardBounce, 1)], Some(HardBounce)),
             (vec![(Clicked, 1), (Dropped, 2)], Some(Dropped)),
             (
                 vec![(Complaint, 1), (HardBounce, 2), (Clicked, 3)],
@@ -133,8 +136,8 @@ mod tests {
         }
         assert_eq!(
             (counts.of(Deferred), counts.of(Complaint), counts.total()),
-            (1, 9, 45)
+            (1, 10, 55)
         );
-        assert_eq!(counts.with_outcome(), 44);
+        assert_eq!(counts.with_outcome(), 54);
     }
 }

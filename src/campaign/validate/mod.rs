@@ -1,6 +1,7 @@
 //! From [`CampaignFile`] to [`Campaign`]. Validation continues after a mistake, so that all are reported.
 
 mod api;
+mod feedback;
 mod ledger;
 mod message;
 mod pace;
@@ -52,7 +53,8 @@ pub(super) fn validate(
         Some(TransportSettings::Api(api)) => api.dialect.max_recipients(),
         Some(TransportSettings::Smtp(_)) | None => MimeFormat.max_recipients(),
     };
-    let recipients = validator.recipients(file.recipients);
+    let (recipients, kept_lists) = validator.recipients(file.recipients, file.ledger.is_some());
+    let feedback = validator.feedback(file.feedback, &kept_lists);
     let pace = validator.pace(&file.pace, max_batch);
     let retry = validator.retry(&file.retry);
     let breaker = validator.breaker(&file.breaker);
@@ -78,6 +80,7 @@ pub(super) fn validate(
             dkim,
         },
         ledger,
+        feedback,
         vars,
         source,
     })

@@ -8,15 +8,30 @@ use toml::Spanned;
 
 use super::Validator;
 use crate::campaign::file::{self, Text};
-use crate::campaign::{Recipients, SuppressionFile};
+use crate::campaign::{LISTS, Recipients, SuppressionFile};
+use crate::list_name::{ListName, ListNameError};
 use crate::recipients::ReadSettings;
 
 const DEFAULT_FILE: &str = "recipients.csv";
 
 impl Validator<'_> {
-    pub(super) fn recipients(&mut self, recipients: file::RecipientsTable) -> Recipients {
-        let suppress = recipients.suppress.into_iter();
-        let suppress = suppress.map(|entry| self.suppression_file(entry)).collect();
+    /// Also returns the kept lists in `suppress` with their places.
+    pub(super) fn recipients(
+        &mut self,
+        recipients: file::RecipientsTable,
+        has_ledger: bool,
+    ) -> (Recipients, Vec<Spanned<ListName>>) {
+        let (mut suppress, mut kept_lists) = (Vec::new(), Vec::new());
+        for entry in recipients.suppress {
+            let span = entry.span();
+            match entry.into_inner() {
+                file::SuppressEntry::File(file) => suppress.push(self.suppression_file(file, span)),
+                file::SuppressEntry::KeptList(name) => match name.parse::<ListName>() {
+                    Ok(name) => kept_lists.push(Spanned::new(span, name)),
+                    Err(error) => self.bad_value(span, error.to_string(), ListNameError::HELP),
+                },
+            }
+        }
         let file = recipients.file.as_ref().map_or_else(
             || PathBuf::from(DEFAULT_FILE),
             |file| file.get_ref().clone(),
@@ -26,7 +41,14 @@ impl Validator<'_> {
             Some(file) if !standard_input => self.check_file_exists(file.get_ref(), file.span()),
             _ => {}
         }
-        Recipients {
+        let mut names: Vec<ListName> = Vec::new();
+        for list in &kept_lists {
+            if !names.contains(list.get_ref()) {
+                names.push(list.get_ref().clone());
+            }
+        }
+        let default = (!has_ledger).then(|| PathBuf::from(LISTS));
+        let recipients = Recipients {
             file: (!standard_input).then_some(file),
             settings: ReadSettings {
                 encoding: recipients
@@ -42,12 +64,17 @@ impl Validator<'_> {
             },
             suppress,
             suppress_skip_invalid: recipients.suppress_skip_invalid,
-        }
+            kept_lists: names,
+            lists: recipients.lists.or(default),
+        };
+        (recipients, kept_lists)
     }
 
-    fn suppression_file(&mut self, entry: Spanned<file::SuppressEntry>) -> SuppressionFile {
-        let span = entry.span();
-        let entry = entry.into_inner();
+    fn suppression_file(
+        &mut self,
+        entry: file::SuppressFile,
+        span: Range<usize>,
+    ) -> SuppressionFile {
         self.check_file_exists(&entry.file, span);
         SuppressionFile {
             path: entry.file,

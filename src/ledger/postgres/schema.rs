@@ -7,7 +7,10 @@ use crate::ledger::PostgresError;
 
 /// The files that lead from version 0, without a schema, to the newest version. They run in a transaction:
 /// none may begin or end one.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/001.sql"),
+    include_str!("migrations/002.sql"),
+];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The advisory lock of those that migrate.
 const LOCK: i64 = 0x6d61_696c_7275_6e00;

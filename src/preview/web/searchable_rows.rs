@@ -261,6 +261,8 @@ pub(super) mod tests {
                 settings: crate::recipients::ReadSettings::default(),
                 suppress: Vec::new(),
                 suppress_skip_invalid: false,
+                kept_lists: Vec::new(),
+                lists: None,
             },
             suppression_lists: Vec::new(),
         };

@@ -1,0 +1,18 @@
+//! Lists of suppressed addresses that mailrun keeps: who unsubscribed, complained or can't be reached.
+//!
+//! A [`KeptList`] is a file, or is in the database of a ledger. An address has a [`History`](history::History) on it; all
+//! changes go through that, so that both places follow the same rules.
+
+mod entry;
+mod hash;
+mod history;
+mod list;
+mod postgres;
+mod sqlite;
+mod store;
+mod suppressed;
+
+pub(crate) use entry::{DeliveryEvent, Entry, NewEntry, Reason};
+pub(crate) use list::{KeptList, ListPlace};
+pub(crate) use store::{EntryPosition, ListError};
+pub(crate) use suppressed::SuppressedAddresses;
