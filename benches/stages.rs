@@ -35,6 +35,7 @@ fn engine(campaign: &Campaign) -> Engine {
         id_prefix: "00",
         verp_key: [0; 32],
         test_to: None,
+        feedback_keys: None,
     });
     engine.expect("an engine")
 }

@@ -48,4 +48,5 @@ mod suppression;
 mod terminal_text;
 mod text_encoding;
 pub mod transport;
+pub mod unsubscribe;
 mod web;

@@ -67,6 +67,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         id_prefix: &run.id_prefix,
         verp_key: [0; 32],
         test_to: None,
+        feedback_keys: None,
     });
     let engine = engine.expect("an engine");
     let [preflight, check] = [Severity::Error, Severity::Note].map(|least| {

@@ -227,8 +227,29 @@ pub(super) struct LedgerTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FeedbackTable {
+    pub(super) url: Option<Text>,
     pub(super) list: Option<Text>,
     pub(super) soft_bounces: Option<Spanned<u32>>,
+    pub(super) panel: Option<Text>,
+    #[serde(default)]
+    pub(super) page: PageTable,
+}
+
+/// `[feedback.page]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageTable {
+    pub(super) title: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) button: Option<String>,
+    pub(super) done: Option<String>,
+    pub(super) done_text: Option<String>,
+    pub(super) undo: Option<String>,
+    pub(super) undone: Option<String>,
+    pub(super) undone_text: Option<String>,
+    pub(super) background: Option<Text>,
+    pub(super) foreground: Option<Text>,
+    pub(super) accent: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

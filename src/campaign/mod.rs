@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::api::{Dialect, WireFormat};
 use crate::finding::{Finding, Place};
+use crate::html::Colour;
 use crate::ledger_url::LedgerUrl;
 use crate::list_name::ListName;
 use crate::message::MimeFormat;
@@ -58,7 +59,6 @@ pub struct Campaign {
     pub check: CheckSettings,
     /// The ledger, if it is in PostgreSQL.
     pub ledger: Option<LedgerSettings>,
-    #[allow(dead_code)]
     pub(crate) feedback: FeedbackSettings,
     /// Variables for all templates, beside the columns of a row.
     pub vars: Vec<(Text, toml::Value)>,
@@ -187,12 +187,43 @@ pub struct LedgerSettings {
 }
 
 /// `[feedback]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FeedbackSettings {
+    /// The public URL of the server for unsubscribes, with a slash at the end.
+    pub(crate) url: Option<Url>,
     /// The kept list that bounces, complaints and unsubscribes go to.
     pub(crate) list: Option<ListName>,
     /// After how many soft bounces in a row an address is suppressed.
+    #[allow(dead_code)]
     pub(crate) soft_bounces: NonZeroU32,
+    /// The name of the panel, which the webhooks of the old panel sign.
+    #[expect(dead_code, reason = "read by the server, which follows")]
+    pub(crate) panel: Option<String>,
+    pub(crate) page: PageSettings,
+}
+
+/// `[feedback.page]`: what differs from the page as it comes. Texts replace those of all languages.
+#[derive(Debug, Clone, Default)]
+#[expect(dead_code, reason = "read by the server, which follows")]
+pub(crate) struct PageSettings {
+    pub(crate) title: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) button: Option<String>,
+    pub(crate) done: Option<String>,
+    pub(crate) done_text: Option<String>,
+    pub(crate) undo: Option<String>,
+    pub(crate) undone: Option<String>,
+    pub(crate) undone_text: Option<String>,
+    pub(crate) background: Option<PageColour>,
+    pub(crate) foreground: Option<PageColour>,
+    pub(crate) accent: Option<PageColour>,
+}
+
+/// A CSS colour, and its place in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct PageColour {
+    pub(crate) colour: Colour,
+    pub(crate) text: Text,
 }
 
 /// `[retry]`

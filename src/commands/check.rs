@@ -131,6 +131,7 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Finding
         least: Severity::Note,
         net,
         skip_invalid: false,
+        feedback_keys: None,
     };
     let (mut findings, total) = match prepare(options, console) {
         Ok(prepared) => (prepared.findings, Some(prepared.counts.total())),

@@ -10,6 +10,7 @@ use crate::ledger::{Ledger, LedgerError, Run};
 use crate::render::{Engine, Inputs};
 use crate::report::{self, ResultsFormat};
 use crate::run::{Folder, Lock};
+use crate::unsubscribe::FeedbackKeys;
 
 pub(super) struct OpenRun {
     pub(super) home: RunHome,
@@ -116,7 +117,7 @@ impl OpenRun {
     }
 }
 
-/// The template engine for a run, with the run's copy of the campaign.
+/// The template engine for a run, with the run's copy of the campaign. Without keys, the links to unsubscribe are test links.
 ///
 /// # Errors
 /// If the frozen templates can't be compiled.
@@ -125,6 +126,7 @@ pub(super) fn engine_of(
     files: &RunFiles,
     home: &RunHome,
     run: &Run,
+    feedback_keys: Option<FeedbackKeys>,
 ) -> Result<Engine, Failure> {
     let test_to = run.test_to.as_deref().map(Address::parse).transpose();
     let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
@@ -137,5 +139,6 @@ pub(super) fn engine_of(
         id_prefix: &run.id_prefix,
         verp_key: home.verp_key(campaign)?,
         test_to: test_to.as_ref(),
+        feedback_keys,
     })?)
 }

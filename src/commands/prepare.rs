@@ -23,6 +23,7 @@ use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
 use crate::report;
 use crate::run::{self, Folder, Plan, PlanError, PlanInputs, PlanProgress};
+use crate::unsubscribe::FeedbackKeys;
 
 /// How many invalid addresses with the same mistake are shown.
 const MAX_ADDRESSES: u32 = 10;
@@ -48,6 +49,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) net: bool,
     /// Mark rows with errors as invalid, instead of failing.
     pub(super) skip_invalid: bool,
+    /// Without them, the links to unsubscribe are test links.
+    pub(super) feedback_keys: Option<FeedbackKeys>,
 }
 
 /// A run that only needs [`PreparedRun::finish`] before it can be sent.
@@ -119,6 +122,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         id_prefix: &run.id_prefix,
         verp_key,
         test_to: options.test_to,
+        feedback_keys: options.feedback_keys,
     })?;
     let ledger = options.folder.ledger();
     let inputs = PlanInputs {

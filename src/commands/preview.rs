@@ -45,6 +45,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         id_prefix: &run.id_prefix,
         verp_key: [0; 32],
         test_to: None,
+        feedback_keys: None,
     })?;
     let checker = Checker::new(&check::CheckerInputs {
         campaign: &campaign,

@@ -72,7 +72,7 @@ pub(super) fn run(
     let reconcile = Reconcile {
         transport: Arc::new(transport),
         ledger: opened.ledger.reopen()?,
-        engine: Arc::new(engine_of(campaign, files, &opened.home, &opened.run)?),
+        engine: Arc::new(engine_of(campaign, files, &opened.home, &opened.run, None)?),
         concurrency,
         retry: campaign.retry,
         clock: Clock::system(),

@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engine_of, open_locked};
 use super::output;
 use super::run_home::{RunHome, key_folder};
-use super::secrets::Secrets;
+use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use crate::campaign::Campaign;
 use crate::cli::ResumeArgs;
@@ -60,12 +60,13 @@ pub(super) fn send_pending(
     let interrupt = Interrupt::watch()?;
     let (campaign, files) = opened.campaign()?;
     let OpenRun { home, ledger, run } = opened;
+    let feedback_keys = feedback_keys(&campaign, run.target)?;
     let secrets = if run.target == Target::Local {
         None
     } else {
         Some(Secrets::load(&campaign, &key_folder(&run.campaign))?)
     };
-    let engine = engine_of(&campaign, &files, &home, &run)?;
+    let engine = engine_of(&campaign, &files, &home, &run, feedback_keys)?;
     match &home {
         RunHome::Folder(folder) => {
             // A copy may be on another machine than the lists.

@@ -7,8 +7,14 @@ use secrecy::SecretString;
 use super::failure::Failure;
 use super::secret_command::secret_from_command;
 use crate::campaign::{ApiSettings, Campaign, SecretKey, SmtpSettings, TransportSettings};
+use crate::ledger::Target;
 use crate::regular_file;
+use crate::unsubscribe::FeedbackKeys;
 
+/// The environment variable with the key of new links to unsubscribe,
+const FEEDBACK_KEY: &str = "MAILRUN_FEEDBACK_KEY";
+/// and the one with older keys, whose links still work.
+const RETIRED_KEYS: &str = "MAILRUN_FEEDBACK_RETIRED_KEYS";
 /// The largest file with a key, in bytes.
 const MAX_KEY: u64 = 64 << 10;
 
@@ -114,6 +120,41 @@ impl ApiKeys {
             secret_key: secret_key.into(),
         })
     }
+}
+
+/// The keys that sign links to unsubscribe, if the messages of the run have such links. Tests and local runs have test
+/// links.
+///
+/// # Errors
+/// A key is missing or malformed.
+pub(super) fn feedback_keys(
+    campaign: &Campaign,
+    target: Target,
+) -> Result<Option<FeedbackKeys>, Failure> {
+    match target {
+        Target::Real if campaign.feedback.url.is_some() => load_feedback_keys().map(Some),
+        Target::Real | Target::Local | Target::Test => Ok(None),
+    }
+}
+
+/// # Errors
+/// A key is missing or malformed.
+pub(super) fn load_feedback_keys() -> Result<FeedbackKeys, Failure> {
+    let newest = variable(FEEDBACK_KEY).ok_or_else(|| {
+        Failure::with_help(
+            "no-keys",
+            format!("the key for links to unsubscribe is missing: {FEEDBACK_KEY} is not set"),
+            "load the file that `mailrun init --feedback` wrote: `set -a; . CAMPAIGN/feedback.env; set +a`",
+        )
+    })?;
+    let retired = variable(RETIRED_KEYS).unwrap_or_default();
+    FeedbackKeys::parse(&newest, &retired).map_err(|error| {
+        Failure::with_help(
+            "no-keys",
+            format!("{FEEDBACK_KEY} or {RETIRED_KEYS} is malformed: {error}"),
+            "use the file that `mailrun init --feedback` wrote; `openssl rand -hex 32` makes a new key",
+        )
+    })
 }
 
 /// The value of an environment variable, unless it is blank.

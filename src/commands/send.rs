@@ -12,7 +12,7 @@ use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
 use super::run_home::{RunHome, open_database};
-use super::secrets::Secrets;
+use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::upload::{self, Upload};
 use crate::campaign::Campaign;
@@ -43,6 +43,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         Target::Local => None,
         Target::Real | Target::Test => Some(Secrets::load(&campaign, &campaign.dir)?),
     };
+    let feedback_keys = feedback_keys(&campaign, target)?;
     if secrets.is_some() && !args.yes && !can_ask(campaign.recipients.file.is_none()) {
         return Err(no_terminal());
     }
@@ -73,7 +74,11 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         lock.write_run(&folder);
     }
     let must_confirm = secrets.is_some() && !args.yes;
-    let planned = plan(args, &campaign, &folder, &earlier, must_confirm, console);
+    let options = RunOptions {
+        feedback_keys,
+        ..run_options(args, &campaign, &folder, &earlier)
+    };
+    let planned = plan(args, options, must_confirm, console);
     let planned = planned.and_then(|(lock, engine, run)| {
         let home = match &database {
             Some(database) => {
@@ -188,20 +193,20 @@ pub(super) fn run_options<'a>(
         least: Severity::Error,
         net: false,
         skip_invalid: args.skip_invalid,
+        feedback_keys: None,
     }
 }
 
 /// Plans the run, and asks for confirmation.
 fn plan(
     args: &SendArgs,
-    campaign: &Campaign,
-    folder: &Folder,
-    earlier: &EarlierRuns,
+    options: RunOptions<'_>,
     must_confirm: bool,
     console: &Console,
 ) -> Result<(Lock, Arc<Engine>, Run), Failure> {
-    let lock = Lock::run(folder)?;
-    let prepared = prepare(run_options(args, campaign, folder, earlier), console)?;
+    let campaign = options.campaign;
+    let lock = Lock::run(options.folder)?;
+    let prepared = prepare(options, console)?;
     console.print_findings(&prepared.findings);
     if prepared.counts.of(Status::Pending) == 0 {
         let nobody = nobody(&campaign.recipients_path());

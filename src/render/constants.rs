@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
-use super::context::{RECIPIENT, ROW};
+use super::context::{RECIPIENT, ROW, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use super::limited_output;
 use super::tags::{Tag, TagKind, Token, TokenKind, local_names};
@@ -159,10 +159,11 @@ impl Names {
             locals.extend(local_names(text, tags));
             bindings.extend(tags.iter().flat_map(|tag| bindings_in(text, &tag.tokens)));
         }
-        let columns = header
-            .iter()
-            .map(String::as_str)
-            .chain([ROW, RECIPIENT, "super"]);
+        let columns =
+            header
+                .iter()
+                .map(String::as_str)
+                .chain([ROW, RECIPIENT, UNSUBSCRIBE_URL, "super"]);
         let columns: BTreeSet<String> = columns.map(str::to_owned).collect();
         Some(Self {
             dependent: dependent(&columns, &bindings),

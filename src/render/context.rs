@@ -11,12 +11,16 @@ use super::row::Row;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
 use crate::recipients::{ReadSettings, address_column, trimmed};
+use crate::unsubscribe::UnsubscribeLinks;
 
 /// The variable that holds all cells of the row by the name of their column.
 pub(super) const ROW: &str = "row";
 /// The variable that holds the address, the display name and the address cell, unless a column or a
 /// variable in `[vars]` has this name.
-pub(super) const RECIPIENT: &str = "recipient";
+pub(crate) const RECIPIENT: &str = "recipient";
+/// The variable with the row's link to unsubscribe, if the campaign has `[feedback] url`, and unless a column or a variable
+/// in `[vars]` has this name.
+pub(crate) const UNSUBSCRIBE_URL: &str = "unsubscribe_url";
 
 /// Makes `[vars]` visible to all templates. Returns a finding for each variable that a column would hide.
 pub(super) fn insert_vars(tera: &mut Tera, campaign: &Campaign, header: &[String]) -> Vec<Finding> {
@@ -64,6 +68,10 @@ pub(super) struct Columns {
     row: Option<Vec<Option<Key<'static>>>>,
     /// Whether templates use `recipient`.
     recipient: bool,
+    /// `None` if the campaign has no `[feedback] url`.
+    links: Option<UnsubscribeLinks>,
+    /// Whether templates use `unsubscribe_url`.
+    unsubscribe_url: bool,
     /// The index of the address column.
     email: Option<usize>,
     keep_padding: bool,
@@ -71,7 +79,12 @@ pub(super) struct Columns {
 
 impl Columns {
     /// `settings` are those that the header was read with.
-    pub(super) fn new(header: &[String], settings: &ReadSettings, used: &BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        header: &[String],
+        settings: &ReadSettings,
+        used: &BTreeSet<String>,
+        links: Option<UnsubscribeLinks>,
+    ) -> Self {
         let variables = header
             .iter()
             .enumerate()
@@ -88,6 +101,8 @@ impl Columns {
                 .collect(),
             row: used.contains(ROW).then(keys),
             recipient: used.contains(RECIPIENT),
+            unsubscribe_url: used.contains(UNSUBSCRIBE_URL),
+            links,
             email: address_column(header, settings),
             keep_padding: settings.keep_padding,
         }
@@ -98,12 +113,13 @@ impl Columns {
             columns: self,
             row,
             context: OnceCell::new(),
+            link: OnceCell::new(),
         }
     }
 
     /// A cell is always a string, never a number and never a template. That of the address column is the
     /// address alone, as it is sent to.
-    fn context(&self, row: &Row) -> Context {
+    fn context(&self, row: &Row, link: Option<&str>) -> Context {
         let raw = |index: usize| row.cells.get(index).map_or("", String::as_str);
         let cell = |index: usize| {
             Value::from(match raw(index) {
@@ -125,6 +141,9 @@ impl Columns {
                 Value::from(entries.into_iter().collect::<tera::Map>()),
             );
         }
+        if let Some(link) = link {
+            context.insert_value(UNSUBSCRIBE_URL, Value::from(link));
+        }
         for (index, name) in &self.variables {
             context.insert_value(Cow::Owned(name.clone()), cell(*index));
         }
@@ -144,10 +163,24 @@ pub(super) struct RowVariables<'a> {
     columns: &'a Columns,
     row: &'a Row,
     context: OnceCell<Context>,
+    link: OnceCell<Option<String>>,
 }
 
 impl RowVariables<'_> {
     pub(super) fn context(&self) -> &Context {
-        self.context.get_or_init(|| self.columns.context(self.row))
+        self.context.get_or_init(|| {
+            let used = self.columns.unsubscribe_url;
+            let link = used.then(|| self.unsubscribe_url()).flatten();
+            self.columns.context(self.row, link)
+        })
+    }
+
+    /// The row's link to unsubscribe, if the campaign has `[feedback] url`.
+    pub(super) fn unsubscribe_url(&self) -> Option<&str> {
+        let link = self.link.get_or_init(|| {
+            let links = self.columns.links.as_ref()?;
+            Some(links.of_row(self.row.number, &self.row.mailbox.address))
+        });
+        link.as_deref()
     }
 }

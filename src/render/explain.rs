@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tera::{Error, ErrorKind};
 
+use super::context::UNSUBSCRIBE_URL;
 use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
 use super::limited_output::MAX_OUTPUT;
 use super::tags::{Tag, elif_beyond, tags};
@@ -255,6 +256,9 @@ impl Sources {
         let mut written = odd.filter(|name| rest.starts_with(name.as_str()));
         let help = match (written.next(), nearest(variable, names)) {
             (Some(column), _) => row_lookup(column),
+            _ if variable == UNSUBSCRIBE_URL => {
+                "set [feedback] url, the public address of `mailrun feedback`".to_owned()
+            }
             (None, Some(near)) if !is_identifier(near) => {
                 format!("did you mean row[{near:?}]? {}", self.names())
             }

@@ -26,6 +26,7 @@ mod variables;
 mod verp;
 
 pub use attachments::Recorded;
+pub(crate) use context::{RECIPIENT, UNSUBSCRIBE_URL};
 pub use engine::{Engine, Inputs};
 pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;

@@ -62,6 +62,7 @@ fn engine_in(dir: &Path, campaign: &str, header: &[&str]) -> Engine {
         id_prefix: "00",
         verp_key: [0; 32],
         test_to: None,
+        feedback_keys: None,
     });
     engine.expect("an engine")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tera::Tera;
 
-use super::context::{RECIPIENT, ROW};
+use super::context::{RECIPIENT, ROW, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
@@ -57,6 +57,7 @@ pub(super) fn unknown(
         (is_identifier(name) && is_column(name))
             || vars.contains(&name)
             || [ROW, RECIPIENT].contains(&name)
+            || name == UNSUBSCRIBE_URL && campaign.feedback.url.is_some()
     };
     let mut findings: Vec<Finding> = used
         .iter()

@@ -19,6 +19,7 @@ mod dry_run;
 mod examples;
 mod fake_api;
 mod faults;
+mod feedback_server;
 mod follow;
 mod gateway;
 mod harness;

@@ -3,9 +3,13 @@
 use std::num::NonZeroU32;
 
 use toml::Spanned;
+use url::Url;
 
 use super::Validator;
-use crate::campaign::{FeedbackSettings, file};
+use super::api::is_loopback;
+use crate::campaign::file::Text;
+use crate::campaign::{FeedbackSettings, PageColour, PageSettings, file};
+use crate::html::Colour;
 use crate::list_name::{ListName, ListNameError};
 
 const SOFT_BOUNCES: NonZeroU32 = NonZeroU32::new(3).unwrap();
@@ -28,7 +32,24 @@ impl Validator<'_> {
                 SOFT_BOUNCES
             })
         });
-        FeedbackSettings { list, soft_bounces }
+        if let Some(url) = &feedback.url
+            && list.is_none()
+            && lists.is_empty()
+        {
+            let help = "add for example `suppress = [\"@acme\"]` to [recipients]; `mailrun suppress add @acme` creates the list";
+            self.bad_value(
+                url.span(),
+                "there is no list for those who unsubscribe",
+                help,
+            );
+        }
+        FeedbackSettings {
+            url: feedback.url.as_ref().and_then(|url| self.public_url(url)),
+            list,
+            soft_bounces,
+            panel: feedback.panel.map(Spanned::into_inner),
+            page: self.page(feedback.page),
+        }
     }
 
     fn fed_list(&mut self, text: &file::Text, lists: &[Spanned<ListName>]) -> Option<ListName> {
@@ -58,5 +79,75 @@ impl Validator<'_> {
             self.bad_value(second.span(), message, &help);
         }
         Some(first.get_ref().clone())
+    }
+
+    fn public_url(&mut self, text: &Text) -> Option<Url> {
+        let mut url = match Url::parse(text.get_ref()) {
+            Ok(url) => url,
+            Err(error) => {
+                self.bad_value(
+                    text.span(),
+                    format!("not a URL: {error}"),
+                    "write the public address of `mailrun feedback`, such as \"https://news.acme.example\"",
+                );
+                return None;
+            }
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            _ => self.bad_value(
+                text.span(),
+                "mail clients unsubscribe over https: only",
+                "use https:, or a loopback address to try it on this machine",
+            ),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.bad_value(
+                text.span(),
+                "everybody would see the login in this URL",
+                "remove it",
+            );
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.bad_value(
+                text.span(),
+                "the URL has a `?` or a `#`",
+                "remove it and what follows",
+            );
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Some(url)
+    }
+
+    fn page(&mut self, page: file::PageTable) -> PageSettings {
+        PageSettings {
+            title: page.title,
+            text: page.text,
+            button: page.button,
+            done: page.done,
+            done_text: page.done_text,
+            undo: page.undo,
+            undone: page.undone,
+            undone_text: page.undone_text,
+            background: self.page_colour(page.background),
+            foreground: self.page_colour(page.foreground),
+            accent: self.page_colour(page.accent),
+        }
+    }
+
+    fn page_colour(&mut self, text: Option<Text>) -> Option<PageColour> {
+        let text = text?;
+        let colour = Colour::from_css(text.get_ref()).filter(|colour| colour.is_opaque());
+        if colour.is_none() {
+            self.bad_value(
+                text.span(),
+                format!("“{}” is not a colour", text.get_ref()),
+                "write for example “#2457a6”",
+            );
+        }
+        colour.map(|colour| PageColour { colour, text })
     }
 }

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use self::link_text::differs;
+use super::unsubscribe::is_made_by_mailrun;
 use super::urls::{UrlRules, has_placeholder, is_link, with_letters};
 use crate::address::Address;
 use crate::check::context::{MessageContext, RowContext};
@@ -13,6 +14,7 @@ use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
+use crate::html::marks::fill;
 
 const EMPTY: Rule = Rule::error("link-empty")
     .finds("a link with an empty address")
@@ -150,6 +152,10 @@ impl Family for Links {
         for attribute in html.dynamic_attributes() {
             if is_link(&attribute.element) && attribute.attribute == "href" {
                 let address = &attribute.value;
+                // It may lead to this machine, which is a finding of its own.
+                if is_made_by_mailrun(context.shared.campaign, &fill(address, context.values)) {
+                    continue;
+                }
                 sink.extend(URL_RULES.check_row(context, address, may_have_placeholder));
             }
         }

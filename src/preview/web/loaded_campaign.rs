@@ -62,6 +62,7 @@ impl LoadedCampaign {
             id_prefix: ID_PREFIX,
             verp_key: [0; 32],
             test_to: None,
+            feedback_keys: None,
         })?;
         let loaded = Self {
             recipients: PathBuf::from(&rows.name),

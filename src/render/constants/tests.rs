@@ -106,7 +106,7 @@ fn fixture(template: &str) -> Fixture {
     let used = HEADER.iter().chain(&["row"]).map(|it| (*it).to_owned());
     Fixture {
         renderer: Renderer::new(&text, &sources, names.as_ref()),
-        columns: Columns::new(&header, &ReadSettings::default(), &used.collect()),
+        columns: Columns::new(&header, &ReadSettings::default(), &used.collect(), None),
         text,
         html,
     }

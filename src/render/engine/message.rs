@@ -13,6 +13,7 @@ use crate::api::MAX_NAME;
 use crate::file_name::composed;
 use crate::finding::{Finding, Place};
 use crate::message::{Attachments, Message};
+use crate::unsubscribe::{LIST_UNSUBSCRIBE, LIST_UNSUBSCRIBE_POST, ONE_CLICK};
 
 /// What the subject of a test begins with.
 const TEST_PREFIX: &str = "[TEST] ";
@@ -170,7 +171,30 @@ impl Engine {
                 headers.push((name.clone(), value));
             }
         }
+        self.add_unsubscribe_headers(&mut headers, variables);
         Ok(headers)
+    }
+
+    /// RFC 8058, unless the campaign has headers of its own.
+    fn add_unsubscribe_headers(
+        &self,
+        headers: &mut Vec<(String, String)>,
+        variables: &RowVariables<'_>,
+    ) {
+        let is_own = |name: &str| {
+            let mut fields = self.fields.headers.iter();
+            fields.any(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
+        let Some(link) = variables.unsubscribe_url() else {
+            return;
+        };
+        if is_own(LIST_UNSUBSCRIBE) {
+            return;
+        }
+        headers.push((LIST_UNSUBSCRIBE.to_owned(), format!("<{link}>")));
+        if !is_own(LIST_UNSUBSCRIBE_POST) {
+            headers.push((LIST_UNSUBSCRIBE_POST.to_owned(), ONE_CLICK.to_owned()));
+        }
     }
 
     fn tags(&self, variables: &RowVariables<'_>) -> Result<Vec<String>, Box<Finding>> {

@@ -27,6 +27,7 @@ use crate::api::WireFormat;
 use crate::campaign::Campaign;
 use crate::finding::Finding;
 use crate::message::{Envelope, Message, Recipient};
+use crate::unsubscribe::{FeedbackKeys, UnsubscribeLinks};
 
 /// What an engine is made from.
 pub struct Inputs<'a> {
@@ -45,6 +46,8 @@ pub struct Inputs<'a> {
     pub verp_key: [u8; 32],
     /// The one recipient of all messages, in a test.
     pub test_to: Option<&'a Address>,
+    /// The keys that make links to unsubscribe. `None` makes test links, which unsubscribe nobody.
+    pub feedback_keys: Option<FeedbackKeys>,
 }
 
 /// Renders messages. Each run has one, shared by its threads.
@@ -103,7 +106,12 @@ impl Engine {
         Ok(Self {
             renderer: Renderer::new(&tera, &sources, names.as_ref()),
             constant_bodies: Constants::new(&tera, &sources, names.as_ref()),
-            columns: Columns::new(inputs.header, &campaign.recipients.settings, &used),
+            columns: Columns::new(
+                inputs.header,
+                &campaign.recipients.settings,
+                &used,
+                unsubscribe_links(inputs),
+            ),
             used_columns: variables::used_columns(&sources, &used, inputs.header),
             attachments: AttachmentCache::new(
                 inputs.dir,
@@ -237,6 +245,18 @@ impl Engine {
             message_id,
         }
     }
+}
+
+fn unsubscribe_links(inputs: &Inputs<'_>) -> Option<UnsubscribeLinks> {
+    let feedback = &inputs.campaign.feedback;
+    let (url, list) = (feedback.url.as_ref()?, feedback.list.as_ref()?);
+    let keys = inputs.feedback_keys.clone();
+    Some(UnsubscribeLinks::new(
+        url.as_str(),
+        list,
+        inputs.id_prefix,
+        keys,
+    ))
 }
 
 /// The message ID of a row: the same on every attempt, another one after a resend.

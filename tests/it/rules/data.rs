@@ -24,6 +24,14 @@ pub(super) const CASES: &[Case] = &[
     Case::new("address-duplicate", |good| {
         with_row(good, "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5")
     }),
+    Case::new("variable-hidden", |good| {
+        good.recipients("email,first_name,token,recipient\nann@one.example,Ann,a1,x\n")
+    }),
+    Case::new("variable-hidden", |good| {
+        good.set("feedback.url", "https://news.sender.example")
+            .set("recipients.suppress", vec!["@acme"])
+            .set("vars.unsubscribe_url", "https://sender.example/")
+    }),
     Case::new("column-unused", |good| {
         good.recipients("email,first_name,token,city\nann@one.example,Ann,a1,Oslo\n")
     }),

@@ -10,6 +10,22 @@ const POST: &str = "message.headers.List-Unsubscribe-Post";
 const LINK: &str = "<a href=\"https://sender.example/u/{{ token }}\">Unsubscribe</a>";
 const HIDDEN: &str = "<a style=\"display:none\" href=\"https://sender.example/u/";
 
+/// The campaign with links that mailrun makes.
+fn with_url(good: Campaign, url: &str) -> Campaign {
+    good.unset(LIST)
+        .unset(POST)
+        .set("feedback.url", url)
+        .set("recipients.suppress", vec!["@acme"])
+        .html_with(
+            "https://sender.example/u/{{ token }}",
+            "{{ unsubscribe_url }}",
+        )
+}
+
+fn with_page(good: Campaign, key: &str, colour: &str) -> Campaign {
+    with_url(good, "https://news.sender.example").set(&format!("feedback.page.{key}"), colour)
+}
+
 /// The campaign with 100 recipients.
 fn to_many(good: Campaign) -> Campaign {
     let mut csv = String::from("email,first_name,token\n");
@@ -84,6 +100,24 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unsubscribe-link", |good| {
         good.html_with(LINK, "{% if token != 'b2' %}<a href=\"https://sender.example/u/{{ token }}\">Unsubscribe</a>{% endif %}")
     }),
+    Case::new("unsubscribe-copies", |good| {
+        with_url(good, "https://news.sender.example").set("message.bcc", "copy@sender.example")
+    }),
+    Case::new("unsubscribe-copies", |good| {
+        with_url(good, "https://news.sender.example").set("message.cc", "copy@sender.example")
+    }),
+    Case::new("unsubscribe-local", |good| {
+        with_url(good, "http://127.0.0.1:8026").unset("api.url")
+    }),
+    Case::new("unsubscribe-page-contrast", |good| {
+        with_page(good, "foreground", "#999")
+    }),
+    Case::new("unsubscribe-page-contrast", |good| {
+        with_page(good, "background", "#111")
+    }),
+    Case::new("unsubscribe-page-contrast", |good| {
+        with_page(good, "accent", "#eee")
+    }),
     // Only the text part is left.
     Case::new("unsubscribe-link", |good| {
         good.unset("message.html")
@@ -117,6 +151,31 @@ pub(super) const SILENT: &[Case] = &[
     // A few recipients, without the header.
     Case::new("unsubscribe-link", |good| {
         good.unset(LIST).unset(POST).html_with(LINK, "")
+    }),
+    Case::new("unsubscribe-missing", |good| {
+        to_many(with_url(good, "https://news.sender.example"))
+    }),
+    Case::new("unsubscribe-shared", |good| {
+        with_url(good, "https://news.sender.example")
+    }),
+    Case::new("unsubscribe-shared", |good| {
+        with_url(good, "https://news.sender.example")
+            .set(LIST, "<{{ unsubscribe_url }}>")
+            .set(POST, "List-Unsubscribe=One-Click")
+    }),
+    Case::new("unsubscribe-local", |good| {
+        with_url(good, "http://127.0.0.1:8026")
+    }),
+    Case::new("link-local", |good| with_url(good, "http://127.0.0.1:8026")),
+    Case::new("unsubscribe-copies", |good| {
+        good.set("message.bcc", "copy@sender.example")
+    }),
+    Case::new("unsubscribe-page-contrast", |good| {
+        with_page(good, "accent", "#2457a6")
+    }),
+    // The link of mailrun, by its address.
+    Case::new("unsubscribe-link", |good| {
+        with_url(good, "http://127.0.0.1:8026").html_with("Unsubscribe</a>", "Goodbye</a>")
     }),
     // By its text.
     Case::new("unsubscribe-link", |good| {

@@ -3,6 +3,7 @@
 mod addresses;
 mod columns;
 mod domain_typos;
+mod hidden_variables;
 mod line_breaks;
 mod mojibake;
 
@@ -16,6 +17,7 @@ const RULES: &[Rule] = &[
     columns::UNUSED,
     columns::GAPS,
     columns::SPARSE,
+    hidden_variables::HIDDEN,
     addresses::SLIP,
     addresses::ROLE,
     addresses::SHARED,
@@ -33,6 +35,7 @@ impl Family for RecipientData {
 
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
         columns::unused(shared, sink);
+        hidden_variables::check(shared, sink);
         addresses::duplicates(shared, sink);
         mojibake::campaign(shared, sink);
     }

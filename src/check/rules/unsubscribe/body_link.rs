@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{HEADER, MANY, Uris, value};
+use super::{HEADER, MANY, Uris, is_made_by_mailrun, value};
 use crate::check::context::MessageContext;
 use crate::check::rule::Rule;
 use crate::check::rules::hidden_text::{Visibility, visibilities};
@@ -98,6 +98,7 @@ impl Links<'_> {
     fn unsubscribes(&mut self, index: usize, href: &str) -> bool {
         let href = fill(href.trim(), self.context.values);
         self.header.is_some_and(|uri| uri == href)
+            || is_made_by_mailrun(self.context.shared.campaign, &href)
             || says_unsubscribe(&href)
             || self.is_said && (says_unsubscribe(&self.text_of(index)) || self.is_in_block(index))
     }

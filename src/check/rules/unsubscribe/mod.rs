@@ -1,6 +1,7 @@
 //! The headers with which mail clients unsubscribe (RFC 2369, RFC 8058), and the link for readers.
 
 mod body_link;
+mod feedback;
 mod shared_urls;
 
 use url::Url;
@@ -11,8 +12,13 @@ use crate::check::rule::Rule;
 use crate::check::rules::campaign_file::{at_text, header, in_file, varies};
 use crate::check::sink::FindingSink;
 use crate::finding::Finding;
+use crate::unsubscribe::{
+    LIST_UNSUBSCRIBE as HEADER, LIST_UNSUBSCRIBE_POST as POST_HEADER, ONE_CLICK as POST_VALUE,
+};
 use body_link::LINK;
 use shared_urls::UnsubscribeUrls;
+
+pub(super) use feedback::is_made_by_mailrun;
 
 const MISSING: Rule = Rule::warning("unsubscribe-missing")
     .finds("no `List-Unsubscribe` header in a message to 100 or more recipients")
@@ -56,7 +62,18 @@ const SHARED: Rule = Rule::warning("unsubscribe-shared")
     .source("RFC 8058 3.1")
     .example("`<https://acme.example/unsubscribe>`");
 
-const RULES: &[Rule] = &[MISSING, VALUE, ONE_CLICK, SEVERAL, POST, SHARED, LINK];
+const RULES: &[Rule] = &[
+    MISSING,
+    VALUE,
+    ONE_CLICK,
+    SEVERAL,
+    POST,
+    SHARED,
+    LINK,
+    feedback::COPIES,
+    feedback::LOCAL,
+    feedback::CONTRAST,
+];
 
 pub(in crate::check) struct Unsubscribe;
 
@@ -66,8 +83,13 @@ impl Family for Unsubscribe {
     }
 
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+        feedback::check(shared, sink);
         let (list, post) = (header(shared, HEADER), header(shared, POST_HEADER));
         let Some(list) = list else {
+            // mailrun adds both headers.
+            if shared.campaign.feedback.url.is_some() {
+                return;
+            }
             if shared.rows >= MANY {
                 sink.add(in_file(shared, missing()));
             }
@@ -131,10 +153,6 @@ impl Family for Unsubscribe {
     }
 }
 
-const HEADER: &str = "List-Unsubscribe";
-const POST_HEADER: &str = "List-Unsubscribe-Post";
-/// The only value that RFC 8058 defines.
-const POST_VALUE: &str = "List-Unsubscribe=One-Click";
 /// Fewer recipients are assumed to know the sender.
 const MANY: u64 = 100;
 

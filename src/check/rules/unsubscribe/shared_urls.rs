@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use rusqlite::Connection;
 
-use super::{HEADER, SHARED, Uris, value};
+use super::{HEADER, SHARED, Uris, is_made_by_mailrun, value};
 use crate::check::context::{CampaignContext, RowContext};
 use crate::check::family::RuleTotals;
 use crate::check::rules::campaign_file::{at_text, header, varies};
@@ -32,6 +32,7 @@ impl RuleTotals for UnsubscribeUrls {
             return;
         }
         let https = value(context, HEADER).and_then(|list| Uris::of(list).https);
+        let https = https.filter(|uri| !is_made_by_mailrun(context.shared.campaign, uri));
         if let Some(uri) = https {
             self.attempt(|file| add(file, hash(uri), context.row.number));
         }
