@@ -368,7 +368,8 @@ pub(crate) struct GatewayArgs {
     /// Export all messages to this Maildir and exit, instead of listening
     #[arg(long, value_name = "MAILDIR", conflicts_with = "listen")]
     pub(crate) export: Option<PathBuf>,
-    /// Inject faults, for example 429=5%,500=1%,reset=1%,hang=1%,drop=2%,slow=200ms,seed=42; or magic
+    /// Inject faults, for example 429=5%,reset=1%,drop=2%,slow=200ms,hardbounce=1%,open=20%,seed=42; or
+    /// magic
     #[arg(long, value_name = "SPEC")]
     pub(crate) chaos: Option<Spec>,
 }

@@ -23,6 +23,7 @@ use crate::gateway::chaos::{Chaos, Spec};
 use crate::gateway::config::{CertificateFiles, Config, LoginVariables, SmtpConfig};
 use crate::gateway::relay::config::{AccountConfig, CredentialsSource, PasswordSource};
 use crate::gateway::relay::{self, Credentials, Permits, Relay, RelayError};
+use crate::gateway::simulation;
 use crate::gateway::store::retention::{RetentionLimits, enforce_limits};
 use crate::gateway::store::{Store, StoreError};
 use crate::gateway::{
@@ -177,11 +178,13 @@ async fn listen_and_serve(
         });
     };
     let retention = tokio::spawn(enforce_limits(store.clone(), limits, setup.clock.clone()));
+    let events = tokio::spawn(simulation::happen(store.clone(), setup.clock.clone()));
     let served = match smtp {
         Some(smtp) => serve_with_smtp(listener, smtp, setup, shutdown).await,
         None => serve(listener, setup, shutdown).await,
     };
     retention.abort();
+    events.abort();
     relay.stop(STOP_TIMEOUT).await;
     served.map_err(failed)?;
     match store.failure() {

@@ -7,6 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeMetric, prometheus_text,
 };
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -15,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::histogram::duration_histogram;
 use super::relay;
-use super::store::Store;
+use super::store::{Store, event_totals};
 use crate::web::ConnectionObserver;
 
 pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -158,6 +159,13 @@ impl Collector for StoreCollector {
         let waiting = ConstGauge::new(self.store.waiting());
         let help = "What waits to be written by the store.";
         encode_metric(&mut encoder, "store_waiting", help, &waiting)?;
+        let events = self.store.read(event_totals).unwrap_or_default();
+        let help = "Events of messages by kind.";
+        let mut family = encoder.encode_descriptor("events", help, None, MetricType::Counter)?;
+        for (kind, events) in events {
+            let labels = [("event", kind)];
+            ConstCounter::new(events).encode(family.encode_family(&labels)?)?;
+        }
         if self.relays {
             let waiting = match self.store.read(relay::waiting) {
                 Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting).sum::<u64>() as f64,

@@ -30,6 +30,7 @@ mod request;
 mod request_fields;
 mod response;
 mod routes;
+pub(crate) mod simulation;
 mod smtp;
 pub mod store;
 mod templates;

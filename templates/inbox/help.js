@@ -21,7 +21,7 @@ const SEARCH = [
   ["from: to: subject: text:", "only in this field"],
   ["tag:autumn tag:\"autumn\"", "tags that start with it; exactly this tag"],
   ["has:attachment is:unread is:read", "with attachments; unread or read"],
-  ["status:hardbounce", "or ok, injected, softbounce, spambounce, dropped"],
+  ["status:hardbounce", "or ok, injected, deferred, softbounce, spambounce, dropped"],
   ["before:2026-11-24 after:2h", "a day, a time, or an age: 30m 2h 7d"],
   ["id: account: request: run:", "exactly this value"],
   ["-word -tag:autumn", "excludes matches"],

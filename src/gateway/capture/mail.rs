@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use super::{CapturedMessage, CapturedRequest, RecipientKeys, snippet};
+use super::{CapturedMessage, CapturedRequest, RecipientKeys, simulated_outcome, snippet};
 use crate::gateway::Gateway;
 use crate::gateway::body_memory::{RequestBody, Reservation};
-use crate::gateway::chaos::{ScriptedOutcome, scripted_outcome};
 use crate::gateway::store::{NewMessage, NewRequest, Status};
 use crate::web::Mail;
 
@@ -50,10 +49,7 @@ impl ReceivedMail {
         let mut messages = Vec::with_capacity(self.recipients.len());
         for recipient in self.recipients {
             fields.push(["rcpt_to", &recipient.text].map(str::to_owned));
-            let outcome = match gateway.chaos {
-                Some(_) => scripted_outcome(&recipient.text),
-                None => None,
-            };
+            let outcome = simulated_outcome(gateway, &recipient.text, &recipient.normalized);
             messages.push(CapturedMessage {
                 message: NewMessage {
                     uid: gateway.composer.uid(at),
@@ -71,7 +67,7 @@ impl ReceivedMail {
                     ascii: recipient.ascii,
                     normalized: recipient.normalized,
                 },
-                scripted_event: outcome.and_then(ScriptedOutcome::event),
+                outcome,
             });
         }
         CapturedMail(CapturedRequest {

@@ -7,12 +7,13 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
 use super::Gateway;
-use super::chaos::{ScriptedOutcome, scripted_outcome};
+use super::chaos::{Chaos, ScriptedOutcome, scripted_outcome};
 use super::compose::{ComposedRequest, OutgoingMessage};
 use super::message_endpoint::{MessageEndpoint, RecipientResults, RequestOutline};
 use super::relay;
 use super::request::RequestContext;
 use super::response::Refusal;
+use super::simulation::{self, SimulatedMessage, SimulatedOutcome};
 use super::store::{
     EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body, insert_event, insert_message,
     insert_request,
@@ -36,8 +37,8 @@ pub(super) struct CapturedRequest {
 struct CapturedMessage {
     message: NewMessage,
     recipient: RecipientKeys,
-    /// An event that the recipient's name asks for, and its description.
-    scripted_event: Option<(EventKind, &'static str)>,
+    /// What becomes of it, if it is not relayed; `None` if it is just delivered.
+    outcome: Option<SimulatedOutcome>,
 }
 
 /// The address of a recipient, as it is used.
@@ -55,6 +56,17 @@ impl RecipientKeys {
             normalized: address.normalized(),
         }
     }
+}
+
+/// What becomes of a message that is not relayed: what the recipient's name asks for, or what `--chaos` draws.
+fn simulated_outcome(
+    gateway: &Gateway,
+    address: &str,
+    normalized: &str,
+) -> Option<SimulatedOutcome> {
+    let chaos = gateway.chaos.as_ref();
+    SimulatedOutcome::of_recipient(address)
+        .or_else(|| chaos.and_then(|chaos| Chaos::random_outcome(chaos, normalized)))
 }
 
 /// Composes the messages of a request. With `--chaos`, a recipient's name can script the outcome. `fields` are the
@@ -109,10 +121,12 @@ pub(super) fn capture(
                     Err(reason.to_owned())
                 } else {
                     let id = message.message_id.clone();
+                    let recipient = RecipientKeys::of(&address);
+                    let normalized = &recipient.normalized;
                     messages.push(CapturedMessage {
                         message: shared.message(&composed, message),
-                        recipient: RecipientKeys::of(&address),
-                        scripted_event: outcome.and_then(ScriptedOutcome::event),
+                        outcome: simulated_outcome(gateway, address.as_str(), normalized),
+                        recipient,
                     });
                     Ok(id)
                 }
@@ -181,40 +195,39 @@ impl CapturedMessage {
         at: jiff::Timestamp,
     ) -> rusqlite::Result<()> {
         let message = &mut self.message;
-        let reason = blocked(connection, &message.account, &self.recipient.normalized)?;
-        let event = self.scripted_event.filter(|_| reason.is_none());
-        // `None`: the relay has still to find out.
-        let outcome = match (reason, event, relayed_copies) {
-            (Some(reason), ..) => Some((Status::Dropped, reason)),
-            (None, Some((EventKind::Status(status), description)), _) => {
-                Some((status, description.to_owned()))
-            }
-            (None, _, None) => Some((Status::Ok, "captured".to_owned())),
-            (None, _, Some(_)) => None,
+        let recipient = &self.recipient.normalized;
+        let reason = blocked(connection, &message.account, recipient)?;
+        message.status = match (&reason, relayed_copies) {
+            (Some(_), _) => Status::Dropped,
+            (None, None) => simulation::first_status(self.outcome),
+            // The relay has still to find out.
+            (None, Some(_)) => Status::Injected,
         };
-        message.status = outcome
-            .as_ref()
-            .map_or(Status::Injected, |(status, _)| *status);
         let id = insert_message(connection, message)?;
         let account = &message.account;
-        let add_event = |kind, copy: Option<&str>, description: &str| {
+        let add_event = |status, copy: Option<&str>, description: &str| {
             let event = NewEvent {
                 message: id,
                 account,
                 copy,
-                kind,
+                kind: EventKind::Status(status),
                 at,
                 description,
             };
             insert_event(connection, &event)
         };
-        add_event(EventKind::Status(Status::Injected), None, "")?;
-        if let Some((status, description)) = outcome {
-            add_event(EventKind::Status(status), None, &description)?;
-            if let Some((EventKind::Feedback, description)) = event {
-                add_event(EventKind::Feedback, None, description)?;
-            }
-            return Ok(());
+        add_event(Status::Injected, None, "")?;
+        if let Some(reason) = reason {
+            return add_event(Status::Dropped, None, &reason);
+        }
+        if relayed_copies.is_none() {
+            let message = SimulatedMessage {
+                id,
+                account,
+                recipient,
+                at,
+            };
+            return simulation::insert_events(connection, &message, self.outcome);
         }
         let mut copies = Vec::new();
         for copy in relayed_copies.into_iter().flatten() {
@@ -222,7 +235,7 @@ impl CapturedMessage {
             match blocked(connection, account, &copy.normalized())? {
                 None => copies.push(to),
                 Some(reason) => {
-                    add_event(EventKind::Status(Status::Dropped), Some(&to), &reason)?;
+                    add_event(Status::Dropped, Some(&to), &reason)?;
                 }
             }
         }

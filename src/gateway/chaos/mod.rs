@@ -1,5 +1,5 @@
 //! Injects faults on demand (`--chaos`), so that people can rehearse failures: into a random share of
-//! all requests, and into requests whose recipients have certain names.
+//! all requests, and into requests whose recipients have certain names. It also draws what becomes of messages.
 
 mod scripted;
 mod spec;
@@ -15,12 +15,14 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rand::{Rng, RngExt};
+use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
 use super::metrics::Metrics;
 use super::protocol::Protocol;
 use super::request::{RequestContext, read_body};
 use super::response::Refusal;
+use super::simulation::SimulatedOutcome;
 use crate::web::{Disconnect, Stopping};
 
 pub(super) use self::scripted::{ScriptedOutcome, scripted_outcome};
@@ -47,6 +49,8 @@ pub(super) enum InjectedFault {
 /// Injects faults.
 pub struct Chaos {
     spec: Spec,
+    /// Determines, with an address, what becomes of its messages.
+    outcome_key: u64,
     random: Mutex<Box<dyn Rng + Send>>,
     /// The addresses that have failed once. They are accepted the next time.
     failed_once: Mutex<HashSet<String>>,
@@ -59,8 +63,9 @@ impl Chaos {
     pub(super) const SLOW: Duration = Duration::from_secs(3);
 
     /// Injects the faults of `spec`, chosen by `random`.
-    pub fn new(spec: Spec, random: Box<dyn Rng + Send>) -> Self {
+    pub fn new(spec: Spec, mut random: Box<dyn Rng + Send>) -> Self {
         Self {
+            outcome_key: spec.seed.unwrap_or_else(|| random.random()),
             spec,
             random: Mutex::new(random),
             failed_once: Mutex::default(),
@@ -103,12 +108,25 @@ impl Chaos {
     pub(super) fn random_fault(&self) -> Option<InjectedFault> {
         // A panic cannot leave a random source in an invalid state.
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = random.random_range(0.0..100.0);
-        let mut faults = self.spec.faults.iter();
-        faults.find_map(|(fault, percent)| {
-            left -= percent;
-            (left < 0.0).then_some(*fault)
-        })
+        draw(&self.spec.faults, random.random_range(0.0..100.0))
+    }
+
+    /// What becomes of messages to a normalized address. It does not depend on the order of the messages.
+    pub(super) fn random_outcome(&self, normalized: &str) -> Option<SimulatedOutcome> {
+        if self.spec.outcomes.is_empty() {
+            return None;
+        }
+        let hash = Sha256::new()
+            .chain_update(self.outcome_key.to_le_bytes())
+            .chain_update(normalized)
+            .finalize();
+        let (bytes, _) = hash.split_first_chunk()?;
+        // 53 bits fit a float.
+        let number = u64::from_le_bytes(*bytes) >> 11;
+        draw(
+            &self.spec.outcomes,
+            number as f64 / (1_u64 << 53) as f64 * 100.0,
+        )
     }
 
     /// The fault of the first recipient whose name asks for one. The body is read for it, and put back.
@@ -129,7 +147,7 @@ impl Chaos {
             ScriptedOutcome::FailRequestOnce(status) => self
                 .fails_now(address)
                 .then_some(InjectedFault::Status(status)),
-            ScriptedOutcome::RejectRecipient(_) | ScriptedOutcome::Event(..) => None,
+            ScriptedOutcome::RejectRecipient(_) => None,
         });
         Ok((Request::from_parts(parts, Body::from(bytes)), fault))
     }
@@ -143,6 +161,15 @@ impl Chaos {
         }
         failed.insert(address)
     }
+}
+
+/// The item to whose share a number of percent belongs.
+fn draw<T: Copy>(shares: &[(T, f64)], mut percent: f64) -> Option<T> {
+    let mut shares = shares.iter();
+    shares.find_map(|(item, share)| {
+        percent -= share;
+        (percent < 0.0).then_some(*item)
+    })
 }
 
 impl InjectedFault {
@@ -226,6 +253,26 @@ mod tests {
         let spec = "429=20%,reset=20%";
         assert_eq!(faults(spec, 3, 100), faults(spec, 3, 100));
         assert_ne!(faults(spec, 3, 100), faults(spec, 4, 100));
+    }
+
+    #[test]
+    fn outcomes_have_the_specified_frequency_and_depend_on_seed_and_address() {
+        let outcomes = |spec: &str, seed| {
+            let spec = spec.parse().expect("a spec");
+            let chaos = Chaos::new(spec, Box::new(StdRng::seed_from_u64(seed)));
+            let outcome = move |n| chaos.random_outcome(&format!("r{n}@x.example"));
+            (0..10_000).map(outcome).collect::<Vec<_>>()
+        };
+        let spec = "hardbounce=1%,open=20%,429=90%,seed=7";
+        let drawn = outcomes(spec, 1);
+        let count = |expected| drawn.iter().filter(|outcome| **outcome == expected).count();
+        assert!((60..140).contains(&count(Some(SimulatedOutcome::HardBounce))));
+        assert!((1800..2200).contains(&count(Some(SimulatedOutcome::Open))));
+        assert_eq!(drawn, outcomes(spec, 2));
+        assert_ne!(drawn, outcomes(&spec.replace('7', "8"), 1));
+        let all = outcomes("click=100%", 1);
+        assert!(all.iter().all(|it| *it == Some(SimulatedOutcome::Click)));
+        assert!(outcomes("magic", 1).iter().all(Option::is_none));
     }
 
     #[test]

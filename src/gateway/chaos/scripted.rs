@@ -1,12 +1,12 @@
-//! Recipients whose names script an outcome: `hang@example.com`, `hang+2@example.com`.
+//! Recipients whose names script a fault: `hang@example.com`, `hang+2@example.com`.
 
 use axum::http::StatusCode;
 
-use self::ScriptedOutcome::{Event, FailRequest, FailRequestOnce, RejectRecipient};
+use self::ScriptedOutcome::{FailRequest, FailRequestOnce, RejectRecipient};
 use super::InjectedFault;
 use crate::api::{V2Request, form};
 use crate::gateway::protocol::Protocol;
-use crate::gateway::store::{EventKind, Status};
+use crate::gateway::simulation::recipient_name;
 
 /// What a recipient's name asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,21 +17,9 @@ pub(in crate::gateway) enum ScriptedOutcome {
     FailRequestOnce(StatusCode),
     /// Only this recipient is rejected, with this reason in the response.
     RejectRecipient(&'static str),
-    /// The message is accepted, and then has this event with this description.
-    Event(EventKind, &'static str),
 }
 
-impl ScriptedOutcome {
-    /// The event after the message was accepted.
-    pub(in crate::gateway) fn event(self) -> Option<(EventKind, &'static str)> {
-        match self {
-            Event(kind, description) => Some((kind, description)),
-            FailRequest(_) | FailRequestOnce(_) | RejectRecipient(_) => None,
-        }
-    }
-}
-
-const NAMES: [(&str, ScriptedOutcome); 14] = [
+const NAMES: [(&str, ScriptedOutcome); 10] = [
     ("tempfail", FailRequestOnce(StatusCode::SERVICE_UNAVAILABLE)),
     ("ratelimit", FailRequestOnce(StatusCode::TOO_MANY_REQUESTS)),
     ("timeout", refuse_request(StatusCode::REQUEST_TIMEOUT)),
@@ -51,36 +39,15 @@ const NAMES: [(&str, ScriptedOutcome); 14] = [
         "reject",
         RejectRecipient("The address is rejected because its name says so."),
     ),
-    (
-        "softbounce",
-        status(Status::Softbounce, "452 4.2.2 Mailbox full"),
-    ),
-    (
-        "hardbounce",
-        status(Status::Hardbounce, "550 5.1.1 User unknown"),
-    ),
-    (
-        "spam",
-        status(Status::Spambounce, "550 5.7.1 Message refused as spam"),
-    ),
-    (
-        "complaint",
-        Event(EventKind::Feedback, "the recipient complained"),
-    ),
 ];
 
 const fn refuse_request(status: StatusCode) -> ScriptedOutcome {
     FailRequest(InjectedFault::Status(status))
 }
 
-const fn status(status: Status, description: &'static str) -> ScriptedOutcome {
-    Event(EventKind::Status(status), description)
-}
-
 /// The outcome that an address asks for, at any domain. Text after a `+` is ignored.
 pub(in crate::gateway) fn scripted_outcome(address: &str) -> Option<ScriptedOutcome> {
-    let (local, _) = address.rsplit_once('@')?;
-    let (name, _) = local.split_once('+').unwrap_or((local, ""));
+    let name = recipient_name(address)?;
     let mut names = NAMES.iter();
     names
         .find(|(known, _)| name.eq_ignore_ascii_case(known))

@@ -1,4 +1,4 @@
-//! Parses `--chaos 429=5%,reset=1%,slow=200ms,seed=42`.
+//! Parses `--chaos 429=5%,reset=1%,hardbounce=1%,slow=200ms,seed=42`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use axum::http::StatusCode;
 
 use super::InjectedFault;
 use crate::finding::nearest;
+use crate::gateway::simulation::SimulatedOutcome;
 use crate::source::parse_duration;
 
-/// The keys besides status codes.
+/// The keys besides status codes and outcomes.
 const KEYS: [&str; 6] = ["reset", "hang", "drop", "slow", "seed", MAGIC];
 /// Has no value, and no effect: recipients whose names script an outcome are always enabled.
 const MAGIC: &str = "magic";
@@ -19,6 +20,8 @@ const MAGIC: &str = "magic";
 pub struct Spec {
     /// Each fault with its share of all requests, in percent.
     pub(super) faults: Vec<(InjectedFault, f64)>,
+    /// What becomes of messages, each with its share in percent.
+    pub(super) outcomes: Vec<(SimulatedOutcome, f64)>,
     /// The delay of every request to the API.
     pub(super) slow: Option<Duration>,
     /// The seed of the random faults.
@@ -30,14 +33,14 @@ pub struct Spec {
 pub enum SpecError {
     #[error(
         "“{0}” is not a fault. Write, separated by commas: a status code such as “429=5%”, “reset=1%”, \
-         “hang=1%”, “drop=2%”, “slow=200ms”, “seed=42”, or “magic” alone"
+         “hang=1%”, “drop=2%”, “hardbounce=1%”, “open=20%”, “slow=200ms”, “seed=42”, or “magic” alone"
     )]
     UnknownKey(String),
     #[error("“{0}” is not a fault: did you mean “{1}”?")]
     MistypedKey(String, &'static str),
     #[error("“{0}” is not an error status. Use a status code from 400 to 599")]
     Status(String),
-    #[error("“{0}” is not a share of the requests. Write “{1}=5%”, from 0% to 100%")]
+    #[error("“{0}” is not a share. Write “{1}=5%”, from 0% to 100%")]
     Share(String, String),
     #[error("“{0}” is not a duration. Write “slow=200ms” or “slow=2s”")]
     Slow(String),
@@ -64,10 +67,13 @@ impl FromStr for Spec {
             keys.push(key);
             spec.add(part, key, value)?;
         }
-        let sum: f64 = spec.faults.iter().map(|(_, percent)| percent).sum();
-        // Rounding errors of decimal shares are accepted.
-        if sum > 100.000_001 {
-            return Err(SpecError::MoreThanAll(sum.to_string()));
+        let faults: f64 = spec.faults.iter().map(|(_, percent)| percent).sum();
+        let outcomes: f64 = spec.outcomes.iter().map(|(_, percent)| percent).sum();
+        for sum in [faults, outcomes] {
+            // Rounding errors of decimal shares are accepted.
+            if sum > 100.000_001 {
+                return Err(SpecError::MoreThanAll(sum.to_string()));
+            }
         }
         Ok(spec)
     }
@@ -75,6 +81,12 @@ impl FromStr for Spec {
 
 impl Spec {
     fn add(&mut self, part: &str, key: &str, value: &str) -> Result<(), SpecError> {
+        let percent =
+            || share(value).ok_or_else(|| SpecError::Share(value.to_owned(), key.to_owned()));
+        if let Some(outcome) = SimulatedOutcome::parse(key) {
+            self.outcomes.push((outcome, percent()?));
+            return Ok(());
+        }
         let fault = match key {
             _ if part == MAGIC => return Ok(()),
             "slow" => {
@@ -95,9 +107,7 @@ impl Spec {
             }
             key => return Err(unknown_key(key)),
         };
-        let share =
-            share(value).ok_or_else(|| SpecError::Share(value.to_owned(), key.to_owned()))?;
-        self.faults.push((fault, share));
+        self.faults.push((fault, percent()?));
         Ok(())
     }
 }
@@ -116,7 +126,8 @@ fn share(value: &str) -> Option<f64> {
 }
 
 fn unknown_key(key: &str) -> SpecError {
-    match nearest(key, KEYS) {
+    let outcomes = SimulatedOutcome::ALL.map(SimulatedOutcome::name);
+    match nearest(key, KEYS.into_iter().chain(outcomes)) {
         Some(known) => SpecError::MistypedKey(key.to_owned(), known),
         None => SpecError::UnknownKey(key.to_owned()),
     }
@@ -159,15 +170,12 @@ mod tests {
             ("429=5%,,", "“” is not a fault"),
             ("rest=1%", "did you mean “reset”?"),
             ("sloow=1s", "did you mean “slow”?"),
+            ("hardbounse=1%", "did you mean “hardbounce”?"),
+            ("click=2", "“2” is not a share. Write “click=5%”"),
+            ("open=60%,click=50%", "the shares add up to 110%"),
             ("magic=1%", "did you mean “magic”?"),
-            (
-                "reset",
-                "“” is not a share of the requests. Write “reset=5%”",
-            ),
-            (
-                "429=5",
-                "“5” is not a share of the requests. Write “429=5%”",
-            ),
+            ("reset", "“” is not a share. Write “reset=5%”"),
+            ("429=5", "“5” is not a share. Write “429=5%”"),
             ("429=101%", "“101%” is not a share"),
             ("429=-1%", "“-1%” is not a share"),
             ("429=NaN%", "“NaN%” is not a share"),
@@ -181,6 +189,17 @@ mod tests {
             let error = error(text).to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn faults_of_requests_and_outcomes_of_messages_add_up_separately() {
+        let spec: Spec = "429=60%,open=30.5%,hardbounce=60%".parse().expect("a spec");
+        assert_eq!(spec.faults.len(), 1);
+        let outcomes = [
+            (SimulatedOutcome::Open, 30.5),
+            (SimulatedOutcome::HardBounce, 60.0),
+        ];
+        assert_eq!(spec.outcomes, outcomes);
     }
 
     #[test]

@@ -92,8 +92,9 @@ pub(super) enum Predicate {
     Run(String),
 }
 
-const STATUSES: [&str; 6] = [
+const STATUSES: [&str; 7] = [
     "injected",
+    "deferred",
     "ok",
     "softbounce",
     "hardbounce",

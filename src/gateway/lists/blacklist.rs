@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{FieldKind, ListField, ListStatement, ListTable, time_from_millis};
 use crate::address::Address;
-use crate::api::{BlacklistEntry, ListError, ListQuery};
+use crate::api::{BlacklistEntry, BlacklistReason, ListError, ListQuery};
 use crate::gateway::store::{Store, StoreError};
 
 const COLUMNS: &str = "account, email, reason, comment, source, created_at";
@@ -106,6 +106,24 @@ pub(in crate::gateway) async fn add(
         )
     };
     store.write(insert).await.map(drop)
+}
+
+/// Adds an entry unless there is one. The address is normalized.
+pub(in crate::gateway) fn add_if_missing(
+    connection: &Connection,
+    account: &str,
+    email: &str,
+    reason: BlacklistReason,
+    comment: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO blacklist (account, email, reason, comment, source, created_at)
+         VALUES (?, ?, ?, ?, 'gateway', ?) ON CONFLICT (account, email) DO NOTHING",
+    )?;
+    let now = now.as_millisecond();
+    insert.execute(params![account, email, reason.as_str(), comment, now])?;
+    Ok(())
 }
 
 /// Removes an address for all accounts, and returns the number of removed entries.

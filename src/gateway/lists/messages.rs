@@ -13,11 +13,19 @@ use crate::gateway::store::{EVENT_DESCRIPTION, EventKind};
 /// The columns of a message, and its events as a JSON array, without events of copies. While a message waits
 /// for its SMTP server, the description of its first event says why.
 fn columns() -> String {
-    let wait = wait_description();
     format!(
         "message.id, message.uid, message.account, message.from_address, message.to_address,
          message.subject, message.message_id, message.tags, message.created_at, message.updated_at,
-         (SELECT json_group_array(json_array(
+         {}",
+        events_column()
+    )
+}
+
+/// The events of a message as a JSON array, as in [`columns`].
+pub(super) fn events_column() -> String {
+    let wait = wait_description();
+    format!(
+        "(SELECT json_group_array(json_array(
             kind, at, iif(kind = 'injected', coalesce({wait}, description), description)
           )) FROM event AS any_event
           WHERE any_event.message = message.id AND any_event.copy IS NULL)"
@@ -153,9 +161,6 @@ fn email_map(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
         "tags": tags,
         "created_at": time_from_millis(row.get(8)?),
         "updated_at": time_from_millis(row.get(9)?),
-        // Opens are not tracked.
-        "open_time": null,
-        "open_desc": null,
     });
     let Value::Object(mut email) = email else {
         return Ok(Map::new());

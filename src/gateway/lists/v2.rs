@@ -3,18 +3,26 @@
 use rusqlite::{Connection, Row};
 use serde_json::{Value, json};
 
-use super::messages::message_fields;
-use super::{FieldKind, ListField, ListStatement, ListTable, time_from_millis};
-use crate::api::{ListError, ListQuery, MAX_SIZE};
+use super::messages::{events_column, message_fields};
+use super::{
+    FieldKind, ListField, ListStatement, ListTable, greatest_selectivity, time_from_millis,
+};
+use crate::api::{ListError, ListQuery, MAX_SIZE, after_second, decode_time};
+use crate::gateway::store::EventKind;
+
+/// The columns of a message, and its events as a JSON array.
+fn columns() -> String {
+    format!(
+        "message.subject, message.account, message.to_address, message.to_name, message.message_id,
+         message.from_address, message.from_name, message.tags, message.status, {}",
+        events_column()
+    )
+}
 
 /// `email`: a row for each message, newest first, with its last status.
 pub(in crate::gateway) fn statuses(query: &ListQuery) -> Result<ListStatement, ListError> {
     let table = ListTable {
-        columns:
-            "message.id, message.subject, message.account, message.to_address, message.to_name,
-                  message.message_id, message.from_address, message.from_name, message.tags,
-                  message.status, message.created_at"
-                .to_owned(),
+        columns: columns(),
         id: "message.id",
         from: "message WHERE true".to_owned(),
         read: "message ON message.id = chosen.id",
@@ -25,17 +33,89 @@ pub(in crate::gateway) fn statuses(query: &ListQuery) -> Result<ListStatement, L
     ListStatement::new(&table, query)
 }
 
+/// `email/open` and `email/click`: a row for each event, newest first. The filters `dateFrom` and `dateTo` are about its
+/// time.
+pub(in crate::gateway) fn events(
+    kind: EventKind,
+    query: &ListQuery,
+) -> Result<ListStatement, ListError> {
+    let (mut query, mut conditions) = (query.clone(), String::new());
+    for (name, comparison) in [("dateFrom", ">="), ("dateTo", "<")] {
+        let Some(place) = query.filters.iter().position(|(field, _)| field == name) else {
+            continue;
+        };
+        let (_, text) = query.filters.remove(place);
+        let mut time = decode_time(name, &text)?;
+        if name == "dateTo" {
+            time = after_second(time);
+        }
+        let millis = time.as_millisecond();
+        conditions.push_str(&format!(" AND event.at {comparison} {millis}"));
+    }
+    let mut fields = message_fields();
+    for field in &mut fields {
+        if field.name == "account" {
+            field.column = "event.account";
+        }
+    }
+    // Either the events of one message, or all events of the kind in the order of an index.
+    let from = match greatest_selectivity(&fields, &query) {
+        1.. => "message CROSS JOIN event ON event.message = message.id WHERE +event.kind",
+        0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
+    };
+    let table = ListTable {
+        columns: format!("{}, event.kind, event.at, event.description", columns()),
+        id: "event.id",
+        from: format!("{from} = '{}'{conditions}", kind.as_str()),
+        read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
+        fields,
+        sort: (&["event.at", "event.id"], true),
+        row: event,
+    };
+    ListStatement::new(&table, &query)
+}
+
+/// A message with its last status, which is not a complaint: the API does not report those here.
 fn status(row: &Row<'_>) -> rusqlite::Result<Value> {
+    let mut message = message(row)?;
+    let (status, json): (String, String) = (row.get(8)?, row.get(9)?);
+    let mut events: Vec<(String, i64, String)> = serde_json::from_str(&json).unwrap_or_default();
+    events.retain(|(kind, ..)| kind != EventKind::Feedback.as_str());
+    // Events at the same time are in the order in which they were stored.
+    events.sort_by_key(|(_, at, _)| *at);
+    let statuses: Vec<&str> = events.iter().map(|(kind, ..)| kind.as_str()).collect();
+    message["allStatuses"] = json!(statuses);
+    message["status"] = json!(statuses.last().copied().unwrap_or(&status));
+    let (at, description) = events.pop().map(|(_, at, text)| (at, text)).unzip();
+    message["statusTime"] = json!(at.map(seconds));
+    message["statusDesc"] = json!(description);
+    Ok(message)
+}
+
+/// A message with one of its events as its status.
+fn event(row: &Row<'_>) -> rusqlite::Result<Value> {
+    let mut message = message(row)?;
+    message["status"] = row.get::<_, String>(10)?.into();
+    message["statusTime"] = seconds(row.get(11)?).into();
+    message["statusDesc"] = row.get::<_, String>(12)?.into();
+    Ok(message)
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Value> {
     let text = |column| row.get::<_, String>(column);
-    let tags: Value = serde_json::from_str(&text(8)?).unwrap_or_default();
+    let tags: Value = serde_json::from_str(&text(7)?).unwrap_or_default();
     Ok(json!({
-        "subject": text(1)?,
-        "smtpAccount": text(2)?,
-        "to": {"email": text(3)?, "name": text(4)?, "messageId": text(5)?},
-        "from": {"email": text(6)?, "name": text(7)?},
+        "subject": text(0)?,
+        "smtpAccount": text(1)?,
+        "to": {"email": text(2)?, "name": text(3)?, "messageId": text(4)?},
+        "from": {"email": text(5)?, "name": text(6)?},
         "tags": tags,
-        "status": text(9)?,
     }))
+}
+
+/// Seconds since 1970.
+fn seconds(millis: i64) -> i64 {
+    millis.div_euclid(1000)
 }
 
 /// `email/domain/blacklist/ACCOUNT`: a row for each blocked domain, newest first.

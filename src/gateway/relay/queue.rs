@@ -294,7 +294,10 @@ mod tests {
     /// A store with messages 1, 2, … for the addresses `to`, queued one second apart.
     fn store(to: &[&str]) -> Connection {
         let store = Connection::open_in_memory().expect("a database");
-        let schema = include_str!("../store/schema.sql");
+        let schema = concat!(
+            include_str!("../store/schema.sql"),
+            include_str!("../store/simulation.sql")
+        );
         store.execute_batch(schema).expect("a schema");
         for (index, to) in to.iter().enumerate() {
             let insert = "INSERT INTO message (head, uid, message_id, account, envelope_from, from_address, to_address,

@@ -21,8 +21,19 @@ use crate::gateway::compose::Composer;
 use crate::gateway::lists::{ListStatement, blacklist, messages};
 use crate::gateway::request::{RequestContext, read_form};
 use crate::gateway::response::{Refusal, json_response, read_failed};
-use crate::gateway::store::{EventKind, Store, StoreError};
+use crate::gateway::store::{EventKind, Status, Store, StoreError};
 use crate::gateway::templates::stored;
+
+/// The events that have a list in `smtp_events`.
+const LISTED_EVENTS: [EventKind; 7] = [
+    EventKind::Status(Status::Injected),
+    EventKind::Status(Status::Ok),
+    EventKind::Status(Status::Softbounce),
+    EventKind::Status(Status::Hardbounce),
+    EventKind::Status(Status::Spambounce),
+    EventKind::Status(Status::Dropped),
+    EventKind::Feedback,
+];
 
 #[derive(Clone)]
 struct Management {
@@ -54,8 +65,8 @@ pub(super) fn router(
                 .post(block_address)
                 .delete(unblock_address),
         )
-        .route("/api/opens", get(empty_list))
-        .route("/api/clicks", get(empty_list))
+        .route("/api/opens", get(list_opens))
+        .route("/api/clicks", get(list_clicks))
         .route("/api/blacklist_reasons", get(list_reasons))
         .route("/api/is_mail_tmp/email/{address}", get(is_disposable))
         .with_state(management)
@@ -183,7 +194,9 @@ async fn list_events(
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let Some(kind) = kind.ok().and_then(|Path(kind)| EventKind::parse(&kind)) else {
+    let kind = kind.ok().and_then(|Path(kind)| EventKind::parse(&kind));
+    // The others are in `emails`, `opens` and `clicks` only.
+    let Some(kind) = kind.filter(|kind| LISTED_EVENTS.contains(kind)) else {
         return context.refuse(Refusal::unknown_action());
     };
     let statement = |query: &ListQuery| messages::events(kind, query);
@@ -198,9 +211,22 @@ async fn list_blocked(
     management.select(&context, query, blacklist::list).await
 }
 
-/// Opens and clicks are not tracked.
-async fn empty_list(context: RequestContext) -> Response {
-    list_response(Vec::new(), &context)
+async fn list_opens(
+    State(management): State<Management>,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let statement = |query: &ListQuery| messages::events(EventKind::Opened, query);
+    management.select(&context, query, statement).await
+}
+
+async fn list_clicks(
+    State(management): State<Management>,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let statement = |query: &ListQuery| messages::events(EventKind::Clicked, query);
+    management.select(&context, query, statement).await
 }
 
 async fn block(

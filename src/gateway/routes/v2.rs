@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::api::{
     BlacklistEntry, BlacklistReason, ListError, ListQuery, V2Answer, V2Error, V2Template,
-    decode_time, v2_domain, v2_domains, v2_external_ids, v2_ids,
+    v2_domain, v2_domains, v2_external_ids, v2_ids,
 };
 use crate::gateway::Gateway;
 use crate::gateway::compose::Composer;
 use crate::gateway::lists::{ListStatement, blacklist, messages, v2};
 use crate::gateway::request::{RequestContext, read_body};
 use crate::gateway::response::{Refusal, json_response, read_failed};
-use crate::gateway::store::{Store, StoreError};
+use crate::gateway::store::{EventKind, Store, StoreError};
 use crate::gateway::templates::stored;
 
 const MESSAGE_FILTERS: &[(&str, &str)] = &[
@@ -33,8 +33,13 @@ const MESSAGE_FILTERS: &[(&str, &str)] = &[
 const ACCOUNT_FILTER: &[(&str, &str)] = &[("smtpAccount", "account")];
 const TEMPLATE_FILTERS: &[(&str, &str)] =
     &[("smtpAccount", "account"), ("externalId", "external_id")];
-/// Filters of opens and clicks besides those of messages.
-const TIME_FILTERS: &[(&str, &str)] = &[("dateFrom", "dateFrom"), ("dateTo", "dateTo")];
+/// Filters of opens and clicks.
+const EVENT_FILTERS: &[(&str, &str)] = &[
+    ("smtpAccount", "account"),
+    ("messageId", "message_id"),
+    ("dateFrom", "dateFrom"),
+    ("dateTo", "dateTo"),
+];
 /// The longest name of an account in a path, in bytes.
 const MAX_ACCOUNT: usize = 255;
 
@@ -58,8 +63,8 @@ pub(super) fn router(
     };
     Router::new()
         .route("/v2.1/email", get(list_statuses))
-        .route("/v2.1/email/open", get(empty_list))
-        .route("/v2.1/email/click", get(empty_list))
+        .route("/v2.1/email/open", get(list_opens))
+        .route("/v2.1/email/click", get(list_clicks))
         .route(
             "/v2.1/email/template",
             get(list_templates)
@@ -202,16 +207,24 @@ async fn list_statuses(
     api.select(&context, query, v2::statuses).await
 }
 
-/// Opens and clicks are not tracked.
-async fn empty_list(context: RequestContext, RawQuery(query): RawQuery) -> Response {
-    let checked = decode(query, TIME_FILTERS).and_then(|query| {
-        let mut times = query.filters.iter();
-        times.try_for_each(|(field, time)| decode_time(field, time).map(drop))
-    });
-    match checked {
-        Ok(()) => answer(Vec::new(), Vec::new(), &context),
-        Err(error) => context.refuse(error),
-    }
+async fn list_opens(
+    State(api): State<Api>,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = decode(query, EVENT_FILTERS);
+    let statement = |query: &ListQuery| v2::events(EventKind::Opened, query);
+    api.select(&context, query, statement).await
+}
+
+async fn list_clicks(
+    State(api): State<Api>,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = decode(query, EVENT_FILTERS);
+    let statement = |query: &ListQuery| v2::events(EventKind::Clicked, query);
+    api.select(&context, query, statement).await
 }
 
 async fn list_accounts(State(api): State<Api>, context: RequestContext) -> Response {

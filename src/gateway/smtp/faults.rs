@@ -32,7 +32,7 @@ pub(super) fn recipient_refusal(chaos: &Chaos, address: &str) -> Option<Reply> {
             let fails = chaos.fails_now(address.to_owned());
             fails.then(|| refusal(status))
         }
-        ScriptedOutcome::FailRequest(_) | ScriptedOutcome::Event(..) => None,
+        ScriptedOutcome::FailRequest(_) => None,
     }
 }
 

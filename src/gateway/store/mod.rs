@@ -33,13 +33,13 @@ pub(super) use self::message_source::{MAX_SIZE, message_source};
 pub(super) use self::readers::Readers;
 pub(super) use self::retention::delete_request_if_empty;
 pub(super) use self::rows::{
-    EVENT_DESCRIPTION, EventKind, NewEvent, NewMessage, NewRequest, Status, insert_body,
-    insert_event, insert_message, insert_request, set_status,
+    EVENT_DESCRIPTION, EventKind, NewEvent, NewMessage, NewRequest, Status, event_totals,
+    insert_body, insert_event, insert_message, insert_request, set_status,
 };
 pub(super) use self::searchable_text::fold_for_search;
 
 /// The schema's version, in SQLite's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The oldest version that is updated when the store is opened.
 const OLDEST_VERSION: i64 = 2;
 const FILE_NAME: &str = "gateway.db";

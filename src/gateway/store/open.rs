@@ -38,7 +38,11 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     open_private(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     if is_empty(&connection, path)? {
-        let schema = concat!(include_str!("schema.sql"), include_str!("json_api.sql"));
+        let schema = concat!(
+            include_str!("schema.sql"),
+            include_str!("json_api.sql"),
+            include_str!("simulation.sql")
+        );
         create_schema(&connection, path, schema)?;
     } else {
         check(&connection, path)?;
@@ -144,10 +148,16 @@ fn create_schema(connection: &Connection, path: &Path, schema: &str) -> Result<(
 
 /// Updates a database of an older version.
 fn update(connection: &Connection) -> Result<(), StoreError> {
-    if pragma(connection, "user_version")? < VERSION {
-        let tables = include_str!("json_api.sql");
-        let version = format!("PRAGMA user_version = {VERSION};");
-        connection.execute_batch(&format!("BEGIN; {tables} {version} COMMIT;"))?;
+    // The tables that came with each version.
+    let tables = [
+        (3, include_str!("json_api.sql")),
+        (VERSION, include_str!("simulation.sql")),
+    ];
+    for (version, tables) in tables {
+        if pragma(connection, "user_version")? < version {
+            let version = format!("PRAGMA user_version = {version};");
+            connection.execute_batch(&format!("BEGIN; {tables} {version} COMMIT;"))?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The rows of the store, and the statements that insert them.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ToSql, params, types::ToSqlOutput};
+use rusqlite::{Connection, Row, ToSql, params, types::ToSqlOutput};
 
 /// The status of a message, as in `emails`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -9,6 +9,8 @@ pub(crate) enum Status {
     /// Accepted, not delivered yet.
     #[default]
     Injected,
+    /// The recipient's server asked for another attempt later.
+    Deferred,
     /// Captured here, or accepted by the SMTP server.
     Ok,
     /// Rejected temporarily.
@@ -28,22 +30,28 @@ impl Status {
     }
 }
 
-/// An event of a message: a new status, or a complaint.
+/// An event of a message: a new status, or what its recipient did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EventKind {
     Status(Status),
+    Opened,
+    /// The recipient followed a link.
+    Clicked,
     /// The recipient complained (a report of a feedback loop).
     Feedback,
 }
 
 impl EventKind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Status(Status::Injected),
+        Self::Status(Status::Deferred),
         Self::Status(Status::Ok),
         Self::Status(Status::Softbounce),
         Self::Status(Status::Hardbounce),
         Self::Status(Status::Spambounce),
         Self::Status(Status::Dropped),
+        Self::Opened,
+        Self::Clicked,
         Self::Feedback,
     ];
 
@@ -55,11 +63,14 @@ impl EventKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Status(Status::Injected) => "injected",
+            Self::Status(Status::Deferred) => "deferred",
             Self::Status(Status::Ok) => "ok",
             Self::Status(Status::Softbounce) => "softbounce",
             Self::Status(Status::Hardbounce) => "hardbounce",
             Self::Status(Status::Spambounce) => "spambounce",
             Self::Status(Status::Dropped) => "dropped",
+            Self::Opened => "open",
+            Self::Clicked => "track",
             Self::Feedback => "feedback",
         }
     }
@@ -231,7 +242,22 @@ pub(crate) fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rus
         event.at.as_millisecond(),
         event.description,
     ])?;
+    let mut count = connection.prepare_cached(
+        "INSERT INTO event_total (kind, events) VALUES (?, 1)
+         ON CONFLICT (kind) DO UPDATE SET events = events + 1",
+    )?;
+    count.execute([event.kind])?;
     Ok(())
+}
+
+/// How many events of each kind there were.
+///
+/// # Errors
+/// If SQLite fails.
+pub(crate) fn event_totals(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut select = connection.prepare_cached("SELECT kind, events FROM event_total")?;
+    let total = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()));
+    select.query_map([], total)?.collect()
 }
 
 /// # Errors

@@ -1,6 +1,6 @@
 -- The database of a stand-alone gateway. All times are milliseconds since 1970.
 PRAGMA application_id = 0x6d726777;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- An accepted request.
 CREATE TABLE request (
@@ -43,7 +43,7 @@ CREATE TABLE message (
   size           INTEGER NOT NULL,       -- bytes of the message
   has_attachment INTEGER NOT NULL DEFAULT 0,
   unread         INTEGER NOT NULL DEFAULT 1,
-  status         TEXT NOT NULL,          -- injected ok softbounce hardbounce spambounce dropped
+  status         TEXT NOT NULL,          -- injected deferred ok softbounce hardbounce spambounce dropped
   snippet        TEXT NOT NULL DEFAULT '' -- the first words of the text
 ) STRICT;
 CREATE UNIQUE INDEX message_uid ON message (uid);
@@ -63,7 +63,7 @@ CREATE TABLE event (
   message     INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
   account     TEXT NOT NULL,             -- the message's
   copy        TEXT,                      -- the address in cc or bcc; null for the message's own recipient
-  kind        TEXT NOT NULL,             -- injected ok softbounce hardbounce spambounce dropped feedback
+  kind        TEXT NOT NULL,             -- a status, or open track feedback
   at          INTEGER NOT NULL,
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;

@@ -88,6 +88,35 @@ fn faults_are_documented() {
 }
 
 #[test]
+fn recipients_with_events_are_documented() {
+    let names = first_cells(
+        &page("docs/gateway.md"),
+        "### Rehearse bounces, opens and complaints",
+    );
+    let gateway = Gateway::start();
+    for name in &names {
+        let name = name.strip_suffix('@').expect("the name of a recipient");
+        gateway.post(&[&format!("{name}@x.example")]);
+    }
+    let events = "SELECT count(*) FROM message WHERE status = 'ok'
+                  AND NOT EXISTS (SELECT 1 FROM upcoming_event WHERE message = message.id)
+                  AND NOT EXISTS (SELECT 1 FROM event WHERE message = message.id AND kind NOT IN ('injected', 'ok'))";
+    let ordinary = gateway
+        .store()
+        .query_row(events, [], |row| row.get::<_, i64>(0));
+    assert_eq!(ordinary, Ok(0));
+    let source = fs::read_to_string(root().join("src/gateway/simulation/outcome.rs"));
+    let source = source.expect("the source");
+    let known = source
+        .split("fn name(")
+        .nth(1)
+        .and_then(|rest| rest.split("\n    }").next());
+    let known = known.expect("the names").matches("=> \"").count();
+    // The short form of `spambounce@` is not among them.
+    assert_eq!(names.len(), known + 1);
+}
+
+#[test]
 fn the_systemd_unit_is_valid() {
     let unit = blocks(&page(OPERATIONS), "ini").remove(0);
     let mut section = "";

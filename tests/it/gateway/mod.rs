@@ -10,6 +10,7 @@ mod kills;
 mod limits;
 mod messages;
 mod shapes;
+mod simulation;
 mod smtp;
 mod smtp_clients;
 mod smtp_kills;

@@ -79,8 +79,13 @@ fn messages_are_looked_up_with_their_status() {
     let posted = ask(&gateway, "POST", "", &message(&to, &more)).json();
     assert_eq!(posted["data"][0]["to"]["name"], "Ann");
     let (status, data) = get(&gateway, "?messageId=1@acme.example");
+    assert!(
+        data[0]["statusTime"].as_i64() > Some(1_600_000_000),
+        "{data}"
+    );
     let expected = json!([{
         "subject": "Hello", "smtpAccount": "1.acme.smtp", "tags": ["a", "b"], "status": "ok",
+        "statusTime": data[0]["statusTime"], "statusDesc": "captured", "allStatuses": ["injected", "ok"],
         "to": {"email": "ann@one.example", "name": "Ann", "messageId": "1@acme.example"},
         "from": {"email": "news@acme.example", "name": "News"},
     }]);
@@ -243,6 +248,9 @@ fn text_in_braces_stays_without_values() {
 fn templates_are_stored_listed_used_and_deleted() {
     let gateway = Gateway::start();
     assert_eq!(get(&gateway, "/template").0, 404);
+    post_to(&gateway, &["open@one.example"]);
+    let running = gateway.running();
+    running.wait_until("an open", |_| get(&gateway, "/open").0 == 200);
     let template = |id: &str, account: &str| {
         json!({"html": "<p>Hi {{ name }}</p>", "text": "Hi {{ name }}", "name": "Welcome", "externalId": id,
                "smtpAccount": account})
@@ -693,7 +701,8 @@ fn a_store_of_the_version_before_is_updated() {
     post_to(&gateway, &["ann@one.example"]);
     gateway.stop().code(0);
     let older =
-        "DROP TABLE account_template; DROP TABLE domain_blacklist; PRAGMA user_version = 2;";
+        "DROP TABLE account_template; DROP TABLE domain_blacklist; DROP TABLE upcoming_event;
+                 DROP TABLE event_total; PRAGMA user_version = 2;";
     gateway
         .store()
         .execute_batch(older)

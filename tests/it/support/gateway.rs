@@ -19,6 +19,9 @@ pub struct Gateway {
     running: Option<Running>,
     address: SocketAddr,
     folder: TempDir,
+    /// Besides those of every gateway.
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -29,12 +32,22 @@ impl Gateway {
 
     /// A gateway with a `gateway.toml` and additional arguments.
     pub fn with(config: &str, arguments: &[&str]) -> Self {
+        Self::with_env(config, arguments, &[])
+    }
+
+    /// As [`Gateway::with`], with environment variables.
+    pub fn with_env(config: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let (running, address) = run(&folder, config, arguments);
+        std::fs::write(folder.path().join("gateway.toml"), config).expect("a file");
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let (running, address) = run(&folder, arguments, &environment);
         Self {
             running: Some(running),
             address,
             folder,
+            arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),
+            environment,
         }
     }
 
@@ -73,9 +86,20 @@ impl Gateway {
         self.wait()
     }
 
-    /// Starts it again after it has ended.
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.running().signal(Signal::KILL);
+        self.wait();
+    }
+
+    /// Starts it again after it has ended, at the same address.
     pub fn restart(&mut self) {
-        let (running, address) = run(&self.folder, "", &[]);
+        let address = self.address.to_string();
+        let mut arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        if !arguments.contains(&"--listen") {
+            arguments.extend(["--listen", &address]);
+        }
+        let (running, address) = run(&self.folder, &arguments, &self.environment);
         (self.running, self.address) = (Some(running), address);
     }
 
@@ -154,10 +178,16 @@ impl Gateway {
 }
 
 /// Starts a gateway, and waits until it listens.
-fn run(folder: &TempDir, config: &str, arguments: &[&str]) -> (Running, SocketAddr) {
+fn run(
+    folder: &TempDir,
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> (Running, SocketAddr) {
     let path = folder.path().join("gateway.toml");
-    std::fs::write(&path, config).expect("a file");
     let run = Run::new("gateway").keys().arg("--config").arg(path);
+    let run = environment
+        .iter()
+        .fold(run, |run, (name, value)| run.env(name, value));
     let run = run.arg("--data").arg(folder.path().join("data"));
     let listens = arguments.contains(&"--listen");
     let run = if listens {
