@@ -41,12 +41,20 @@ pub(crate) enum DeliveryFilter {
 pub(crate) struct FollowArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Stop after this time, even if the outcome of some messages is not known
-    #[arg(long = "for", value_name = "DURATION", default_value = "2d", value_parser = duration)]
-    pub(crate) time: Duration,
-    /// Wait this long before asking again; the wait doubles every time, up to 30 minutes
-    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
-    pub(crate) interval: Duration,
+    /// Read bounces and complaints from a Maildir, an mbox file or a folder of .eml files, which is not changed.
+    /// A run by SMTP needs it; a run with an API is asked about too
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) bounces: Option<PathBuf>,
+    /// Stop after this time, even if the outcome of some messages is not known [default: 2d; a run by SMTP reads the
+    /// mailbox once, unless --interval or --watch is given]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Wait this long before the next round; the wait doubles every time, up to 30 minutes [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) interval: Option<Duration>,
+    /// Show the delivery states on the terminal until it ends
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) watch: bool,
     /// Limit the requests, for example to 5/s [default: 2/s for lists, 10/s for single messages]
     #[arg(long, value_name = "RATE", value_parser = spaced_rate)]
     pub(crate) rate: Option<Rate>,

@@ -194,6 +194,9 @@ impl From<EventsError> for Failure {
         let help = match &error {
             EventsError::Ledger(_) => None,
             EventsError::Index(_) => Some(SpillError::HELP),
+            EventsError::Mailbox(_) => Some(
+                "name a Maildir (a folder with `new` and `cur`), an mbox file, or a folder of .eml files",
+            ),
             EventsError::Version { found, known, .. } if found > known => Some("update mailrun"),
             _ => Some(
                 "delete events.db in the run folder; `mailrun follow` asks the API again about everything that it still lists",

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::output;
+use super::screen;
 use super::serve::{Signals, runtime};
 use crate::exit_code::ExitCode;
 use crate::run::Folder;
@@ -90,6 +91,7 @@ fn handle_signal(interrupt: &watch::Sender<bool>, unplanned: &Mutex<Option<Folde
         remove_and_exit(folder);
     }
     if interrupt.send_replace(true) {
+        screen::leave();
         output::error_line(
             "Stopped. The outcome of requests in flight is unknown. `mailrun resume` continues.",
         );

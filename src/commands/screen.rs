@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use console::Term;
-use crossterm::cursor::{Hide, Show};
-use crossterm::execute;
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::style::Print;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use crossterm::{execute, queue};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit_code::ExitCode;
 use crate::html;
+use crate::terminal_text::printable_line;
 
 /// Rows and columns of a terminal that doesn't report its size.
 const DEFAULT_SIZE: (u16, u16) = (24, 80);
@@ -40,6 +43,33 @@ pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// Shows a text from the first row of the screen. What does not fit is cut.
+///
+/// # Errors
+/// The terminal is gone.
+pub(super) fn draw(text: &str) -> io::Result<()> {
+    let (height, width) = size();
+    let mut drawn = Vec::new();
+    queue!(drawn, BeginSynchronizedUpdate)?;
+    let mut lines = 0;
+    for (row, line) in (0..).zip(text.lines().take(height)) {
+        let line = printable_line(line);
+        let line = console::truncate_str(&line, width, "…");
+        queue!(
+            drawn,
+            MoveTo(0, row),
+            Clear(ClearType::CurrentLine),
+            Print(line)
+        )?;
+        lines = row + 1;
+    }
+    if usize::from(lines) < height {
+        queue!(drawn, MoveTo(0, lines), Clear(ClearType::FromCursorDown))?;
+    }
+    queue!(drawn, EndSynchronizedUpdate)?;
+    write(&drawn)
+}
+
 /// What happens with the keyboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keys {
@@ -53,14 +83,24 @@ pub(super) enum Keys {
 static WRITING: Mutex<()> = Mutex::new(());
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// The alternate screen. It is left on drop, on a signal and on a panic.
+/// The alternate screen. It is left on drop and on a panic.
 pub(super) struct Screen;
 
 impl Screen {
+    /// A signal leaves it too, and ends the process.
+    ///
     /// # Errors
     /// The terminal or the system refuses it.
     pub(super) fn enter(keys: Keys) -> io::Result<Self> {
         leave_on_signals()?;
+        Self::enter_without_signals(keys)
+    }
+
+    /// The same for a command that handles signals itself.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn enter_without_signals(keys: Keys) -> io::Result<Self> {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if !html::is_guarded_panic() {
@@ -84,7 +124,8 @@ impl Drop for Screen {
     }
 }
 
-fn leave() {
+/// Leaves the screen if it was entered.
+pub(super) fn leave() {
     if ENTERED.swap(false, Ordering::SeqCst) {
         // Errors mean that the terminal is gone.
         let _ = execute!(io::stdout(), Show, LeaveAlternateScreen);

@@ -1,29 +1,25 @@
-//! Asks the API, round after round, what became of the accepted messages of a run.
+//! Finds out, round after round, what became of the accepted messages of a run: from the API, and from a mailbox.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use super::bounce::{BounceCounts, BounceReader, BouncedRun};
 use super::event::{RowEvent, has_outcome};
 use super::index::MessageIndex;
 use super::store::{EventStore, EventsError, Followed};
+use super::tracking_api::TrackingApi;
 use crate::address::Address;
-use crate::api::{Dialect, TrackingEvent, TrackingList, TrackingOutcome, TrackingSpan};
-use crate::campaign::RetrySettings;
+use crate::api::{TrackingEvent, TrackingList, TrackingOutcome, TrackingSpan};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, Status};
-use crate::outcome::one_line;
-use crate::pace::{SpacedLimit, backoff};
-use crate::transport::{HttpTransport, PostError};
 
 /// The longest wait between two rounds.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
-/// The longest wait after the first answer that could not be used.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The API does not say in which time zone its times are, and its clock may differ: every span is wider by this.
 const MARGIN: SignedDuration = SignedDuration::from_hours(3);
 /// The most lookups in flight.
@@ -34,13 +30,10 @@ const PAGE: u32 = 500;
 const MAX_UNANSWERED: u32 = 3;
 
 pub(crate) struct FollowSettings {
-    pub(crate) dialect: &'static dyn Dialect,
-    pub(crate) smtp_account: String,
     /// When the run was planned.
     pub(crate) started: Timestamp,
     /// The one recipient of a test.
     pub(crate) test_to: Option<Address>,
-    pub(crate) retry: RetrySettings,
     /// Before the second round. It doubles with every round.
     pub(crate) first_wait: Duration,
     /// No round begins after this time.
@@ -48,8 +41,15 @@ pub(crate) struct FollowSettings {
     pub(crate) clock: Clock,
 }
 
+/// What says what became of the messages.
+pub(crate) struct EventSources {
+    pub(crate) api: Option<TrackingApi>,
+    pub(crate) bounces: Option<BounceReader>,
+}
+
 pub(crate) struct Follow {
-    asker: Arc<Asker>,
+    api: Option<Arc<TrackingApi>>,
+    bounces: Option<BounceReader>,
     settings: FollowSettings,
     ledger: Box<dyn Ledger>,
     store: Box<dyn EventStore>,
@@ -67,8 +67,10 @@ pub(crate) struct Round {
     /// and those whose message ID identifies no message.
     pub(crate) without_id: u64,
     pub(crate) new_events: u64,
-    /// Events that belong to no row.
+    /// Events of the API that belong to no row.
     pub(crate) foreign: u64,
+    /// The mails that were read.
+    pub(crate) bounces: Option<BounceCounts>,
     /// Why the API did not answer, the last time.
     pub(crate) unanswered: Option<String>,
     /// Why the run can't be followed any more.
@@ -82,37 +84,16 @@ pub(crate) struct FollowReport {
     pub(crate) last_round: Round,
 }
 
-/// Asks the API.
-struct Asker {
-    transport: HttpTransport,
-    dialect: &'static dyn Dialect,
-    smtp_account: String,
-    retry: RetrySettings,
-    clock: Clock,
-    lists: Mutex<SpacedLimit>,
-    lookups: Mutex<SpacedLimit>,
-}
-
 impl Follow {
     pub(crate) fn new(
         settings: FollowSettings,
-        transport: HttpTransport,
-        lists: SpacedLimit,
-        lookups: SpacedLimit,
+        sources: EventSources,
         ledger: Box<dyn Ledger>,
         store: Box<dyn EventStore>,
     ) -> Self {
-        let asker = Asker {
-            transport,
-            dialect: settings.dialect,
-            smtp_account: settings.smtp_account.clone(),
-            retry: settings.retry,
-            clock: settings.clock.clone(),
-            lists: Mutex::new(lists),
-            lookups: Mutex::new(lookups),
-        };
         Self {
-            asker: Arc::new(asker),
+            api: sources.api.map(Arc::new),
+            bounces: sources.bounces,
             settings,
             ledger,
             store,
@@ -121,7 +102,7 @@ impl Follow {
         }
     }
 
-    /// Follows the run until it is known what became of every accepted row and `is_live` says that no more will be
+    /// Follows the run until the API has said what became of every accepted row and `is_live` says that no more will be
     /// accepted, until the time is over, or until `interrupt` is true. After each round it calls `after_round` with the
     /// wait before the next one.
     ///
@@ -133,6 +114,7 @@ impl Follow {
         is_live: impl Fn() -> Result<bool, E>,
         mut after_round: impl FnMut(&Round, Option<Duration>) -> Result<(), E>,
     ) -> Result<FollowReport, E> {
+        let is_asked = self.api.is_some();
         let end = Instant::now() + self.settings.time;
         let mut wait = self.settings.first_wait;
         let mut report = FollowReport::default();
@@ -140,17 +122,18 @@ impl Follow {
             // Before the round, so that no row is accepted after it that nobody asks about.
             let live = is_live()?;
             let mut round = Round::default();
+            let flag = interrupt.clone();
             let interrupted = tokio::select! {
                 biased;
                 _ = interrupt.wait_for(|interrupted| *interrupted) => true,
-                asked = self.round(&mut round) => { asked?; false }
+                asked = self.round(&mut round, &flag) => { asked?; *flag.borrow() }
             };
             report.rounds += 1;
             report.new_events += round.new_events;
             let (open, stopped) = (round.open, round.stopped.is_some());
             let done = interrupted
                 || stopped
-                || !live && open == 0 && round.unanswered.is_none()
+                || is_asked && !live && open == 0 && round.unanswered.is_none()
                 || Instant::now() >= end;
             let left = end.saturating_duration_since(Instant::now());
             let next = wait.min(LONGEST_WAIT).min(left);
@@ -168,7 +151,11 @@ impl Follow {
         }
     }
 
-    async fn round(&mut self, round: &mut Round) -> Result<(), EventsError> {
+    async fn round(
+        &mut self,
+        round: &mut Round,
+        interrupt: &watch::Receiver<bool>,
+    ) -> Result<(), EventsError> {
         let began = self.settings.clock.now();
         round.accepted = self.ledger.counts()?.of(Status::Accepted);
         if self.index.is_none() || self.indexed != round.accepted {
@@ -176,35 +163,29 @@ impl Follow {
             self.index = Some(MessageIndex::build(&*self.ledger, test_to)?);
             self.indexed = round.accepted;
         }
-        let (rows, last) = self
-            .index
-            .as_ref()
-            .map_or((0, 0), |it| (it.rows, it.last_accepted));
+        let rows = self.index.as_ref().map_or(0, |index| index.rows);
         round.without_id = round.accepted.saturating_sub(rows);
-        if rows > 0 {
-            let before = self.store.followed()?;
-            let last = Timestamp::from_millisecond(last).unwrap_or(began);
-            let (from, known) = (self.settings.started, before.known_before);
-            let span = TrackingSpan {
-                smtp_account: &self.settings.smtp_account.clone(),
-                sent_from: from.saturating_sub(MARGIN).unwrap_or(from),
-                sent_to: last.saturating_add(MARGIN).unwrap_or(last),
-                until: began.saturating_add(MARGIN).unwrap_or(began),
-                known_before: known.map(|known| known.saturating_sub(MARGIN).unwrap_or(known)),
+        if rows > 0
+            && let Some(api) = self.api.clone()
+        {
+            self.ask(&api, began, round).await?;
+        }
+        if let (Some(bounces), Some(index)) = (&self.bounces, &self.index) {
+            let run = BouncedRun {
+                ledger: &*self.ledger,
+                index,
+                test_to: self.settings.test_to.as_ref(),
+                started: self.settings.started,
+                now: began,
             };
-            for list in self.settings.dialect.tracking_lists(&span) {
-                if round.stopped.is_none() {
-                    self.read_list(&list, round).await?;
-                }
-            }
-            if self.settings.dialect.tracks_by_lookup() && round.stopped.is_none() {
-                self.look_up_all(round).await?;
-            }
-            if round.stopped.is_none() {
-                let complete = round.unanswered.is_none();
+            let is_over = || *interrupt.borrow();
+            let (counts, new) = bounces.read(&run, &mut *self.store, is_over)?;
+            round.bounces = Some(counts);
+            round.new_events += new;
+            if self.api.is_none() {
                 self.store.set_followed(Followed {
-                    at: Some(self.settings.clock.now()),
-                    known_before: if complete { Some(began) } else { known },
+                    at: Some(began),
+                    known_before: None,
                 })?;
             }
         }
@@ -212,14 +193,51 @@ impl Follow {
         Ok(())
     }
 
+    /// Asks the API about all accepted rows.
+    async fn ask(
+        &mut self,
+        api: &Arc<TrackingApi>,
+        began: Timestamp,
+        round: &mut Round,
+    ) -> Result<(), EventsError> {
+        let before = self.store.followed()?;
+        let last = self.index.as_ref().map_or(0, |index| index.last_accepted);
+        let last = Timestamp::from_millisecond(last).unwrap_or(began);
+        let (from, known) = (self.settings.started, before.known_before);
+        let span = TrackingSpan {
+            smtp_account: &api.smtp_account,
+            sent_from: from.saturating_sub(MARGIN).unwrap_or(from),
+            sent_to: last.saturating_add(MARGIN).unwrap_or(last),
+            until: began.saturating_add(MARGIN).unwrap_or(began),
+            known_before: known.map(|known| known.saturating_sub(MARGIN).unwrap_or(known)),
+        };
+        for list in api.dialect.tracking_lists(&span) {
+            if round.stopped.is_none() {
+                self.read_list(api, &list, round).await?;
+            }
+        }
+        if api.dialect.tracks_by_lookup() && round.stopped.is_none() {
+            self.look_up_all(api, round).await?;
+        }
+        if round.stopped.is_none() {
+            let complete = round.unanswered.is_none();
+            self.store.set_followed(Followed {
+                at: Some(self.settings.clock.now()),
+                known_before: if complete { Some(began) } else { known },
+            })?;
+        }
+        Ok(())
+    }
+
     async fn read_list(
         &mut self,
+        api: &TrackingApi,
         list: &TrackingList,
         round: &mut Round,
     ) -> Result<(), EventsError> {
         let (mut offset, mut before) = (0, String::new());
         loop {
-            match self.asker.ask(&list.page(offset), Some(list)).await {
+            match api.ask(&list.page(offset), Some(list)).await {
                 TrackingOutcome::Events { rows: 0, .. } => return Ok(()),
                 // The API ignores the offset: this is the whole list.
                 TrackingOutcome::Events { first, .. } if first == before => return Ok(()),
@@ -245,7 +263,11 @@ impl Follow {
     }
 
     /// Looks up every message of which it is not known what became of it.
-    async fn look_up_all(&mut self, round: &mut Round) -> Result<(), EventsError> {
+    async fn look_up_all(
+        &mut self,
+        api: &Arc<TrackingApi>,
+        round: &mut Round,
+    ) -> Result<(), EventsError> {
         let mut in_flight = JoinSet::new();
         let (mut after, mut unanswered, mut over) = (0, 0, false);
         let mut ids = Vec::new();
@@ -265,8 +287,8 @@ impl Follow {
             while in_flight.len() < CONCURRENCY
                 && let Some(id) = ids.pop()
             {
-                let asker = Arc::clone(&self.asker);
-                in_flight.spawn(async move { asker.look_up(&id).await });
+                let api = Arc::clone(api);
+                in_flight.spawn(async move { api.look_up(&id).await });
             }
             let Some(outcome) = in_flight.join_next().await else {
                 return Ok(());
@@ -312,63 +334,5 @@ impl Follow {
         }
         round.new_events += self.store.add(&of_rows, self.settings.clock.now())?;
         Ok(())
-    }
-}
-
-impl Asker {
-    async fn look_up(&self, message_id: &str) -> TrackingOutcome {
-        match self.dialect.lookup(&self.smtp_account, message_id) {
-            Some(path) => self.ask(&path, None).await,
-            None => TrackingOutcome::Stop {
-                reason: "the API can't look up messages by their ID".to_owned(),
-            },
-        }
-    }
-
-    /// Asks until there is a usable answer, at most as often as a message would be tried.
-    async fn ask(&self, path: &str, list: Option<&TrackingList>) -> TrackingOutcome {
-        let limit = if list.is_some() {
-            &self.lists
-        } else {
-            &self.lookups
-        };
-        for tries in 1.. {
-            self.pace(limit).await;
-            let outcome = match self.transport.get(path).await {
-                Ok(reply) => self
-                    .dialect
-                    .tracking_outcome(&reply, list, self.clock.now()),
-                Err(error @ PostError::Untrusted(_)) => {
-                    let reason = error.to_string();
-                    return TrackingOutcome::Stop { reason };
-                }
-                Err(error) => TrackingOutcome::Unanswered {
-                    reason: one_line(&error.to_string()),
-                    wait: None,
-                },
-            };
-            let TrackingOutcome::Unanswered { wait, .. } = &outcome else {
-                return outcome;
-            };
-            if tries >= self.retry.attempts {
-                return outcome;
-            }
-            let longest = self.retry.max_delay;
-            let chance = rand::random::<f64>();
-            sleep(wait.unwrap_or_else(|| backoff(tries, FIRST_RETRY, longest, chance))).await;
-        }
-        TrackingOutcome::Unanswered {
-            reason: "it was not asked".to_owned(),
-            wait: None,
-        }
-    }
-
-    /// Waits until a request may go. The others wait behind it.
-    async fn pace(&self, limit: &Mutex<SpacedLimit>) {
-        let mut limit = limit.lock().await;
-        while let Some(ready) = limit.ready(1) {
-            sleep_until(ready).await;
-        }
-        limit.take(1);
     }
 }

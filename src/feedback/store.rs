@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::event::{RowEvent, StateCounts, StoredEvent};
+use super::mailbox::MailboxError;
 use crate::api::EventKind;
 use crate::ledger::{LedgerError, PostgresError};
 
@@ -30,6 +31,8 @@ pub(crate) enum EventsError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Index(#[from] crate::spill::SpillError),
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
 }
 
 impl From<PostgresError> for EventsError {

@@ -27,12 +27,15 @@ thread_local! {
 /// # Errors
 /// The limit that the HTML exceeds, or the panic of `process`.
 pub(crate) fn guarded<T>(html: &str, process: impl FnOnce() -> T) -> Result<T, Unprocessed> {
-    catch(|| check_limits(html))??;
-    catch(process)
+    catch_panic(|| check_limits(html))??;
+    catch_panic(process)
 }
 
 /// Calls `process`, and returns its panic as an error.
-fn catch<T>(process: impl FnOnce() -> T) -> Result<T, Unprocessed> {
+///
+/// # Errors
+/// The panic.
+pub(crate) fn catch_panic<T>(process: impl FnOnce() -> T) -> Result<T, Unprocessed> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let report = take_hook();

@@ -25,7 +25,7 @@ pub(crate) use css::{
     top_level_components,
 };
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
-pub(crate) use guard::{Unprocessed, guarded, is_guarded_panic};
+pub(crate) use guard::{Unprocessed, catch_panic, guarded, is_guarded_panic};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
 pub(crate) use inlining::{OverriddenRule, inline_css, normalized, overridden_rules};
 pub(crate) use page::{Element, NodeKind, Page};

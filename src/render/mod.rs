@@ -32,7 +32,7 @@ pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
 pub use row::{Prepared, Row};
-pub(crate) use verp::{KEY_LENGTH, has_token};
+pub(crate) use verp::{KEY_LENGTH, Verp, has_token};
 
 /// HTML that can't be processed.
 #[derive(Debug, thiserror::Error)]

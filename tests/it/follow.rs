@@ -219,7 +219,7 @@ fn every_state_is_in_the_results_the_events_and_the_status() {
         assert_eq!(status["counts"]["accepted"], 11);
         let text = home.command("status").arg(&run).run();
         text.code(0)
-            .stdout_has("according to the API at")
+            .stdout_has("according to `mailrun follow` at")
             .stdout_has("1  hard-bounce");
 
         // The same events again change nothing; later ones do.
@@ -494,6 +494,25 @@ fn a_run_is_followed_while_it_is_sent() {
     }
     following.wait().code(0);
     assert_eq!(states(&Results::of(&run)), ["delivered"; 40]);
+}
+
+#[test]
+fn follow_goes_on_while_the_run_is_sent_even_if_all_so_far_is_known() {
+    let vendor = Vendor::delivering().take_only(1);
+    let campaign = of(&vendor, 2).set("pace.concurrency", 1);
+    let sending = send(&campaign).spawn();
+    let run = PathBuf::from(sending.first_line());
+    sending.wait_until("the second message", |_| vendor.api.requests().len() == 2);
+    let following = fast(Run::on("follow", &run)).args(["--for", "60s"]).spawn();
+    following.wait_until("two rounds", |it| {
+        let rounds = it
+            .stderr()
+            .matches("the outcome of 0 of 1 accepted message is not known")
+            .count();
+        rounds >= 2
+    });
+    sending.kill();
+    following.wait().code(0).stderr_has("1  delivered");
 }
 
 #[test]

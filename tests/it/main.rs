@@ -3,6 +3,7 @@
 mod answers;
 mod architecture;
 mod both_ledgers;
+mod bounces;
 mod breaker;
 mod campaign;
 mod cells;

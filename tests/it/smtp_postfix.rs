@@ -83,6 +83,30 @@ fn replies_of_postfix_decide_about_the_rows() {
 }
 
 #[test]
+fn a_bounce_of_postfix_is_found_in_its_maildir() {
+    if !real_part("Postfix", Postfix::is_available()) {
+        return;
+    }
+    let postfix = Postfix::start(None);
+    let campaign = campaign(&format!("smtp://127.0.0.1:{}", postfix.port), 0)
+        .set("smtp.tls", "none")
+        .set("message.return_path", "bounces+{{ verp }}@example.com")
+        .recipients("email,first_name\njan@example.com,J\nlate@example.com,L\n");
+    let run = Run::send(campaign.path()).run().code(0).run_dir();
+    let to = delivered(&postfix, 2);
+    assert!(to.iter().any(|to| to.starts_with("bounces+")), "{to:?}");
+    let follow = Run::on("follow", &run).arg("--bounces");
+    let ran = follow.arg(postfix.maildir()).run();
+    ran.code(0)
+        .stderr_has("1 bounce matched, 0 for other messages, 1 other mail ignored.");
+    let results = Results::of(&run);
+    assert_eq!(results.row("late@example.com")["delivery"], "hard-bounce");
+    assert_eq!(results.row("jan@example.com")["delivery"], "");
+    let events = std::fs::read_to_string(run.join("events.csv")).expect("events");
+    assert!(events.contains("the mailbox is gone"), "{events}");
+}
+
+#[test]
 fn tls_and_the_login_work_with_postfix() {
     if !real_part("Postfix", Postfix::is_available()) {
         return;

@@ -100,7 +100,7 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
 fn followed(at: Option<Timestamp>) -> String {
     match at {
         Some(at) => format!(
-            "of the accepted messages, according to the API at {}:",
+            "of the accepted messages, according to `mailrun follow` at {}:",
             at.strftime("%Y-%m-%d %H:%M UTC")
         ),
         None => "the API has not answered `mailrun follow` yet".to_owned(),

@@ -3,21 +3,15 @@
 use std::io;
 use std::time::Duration;
 
-use crossterm::cursor::MoveTo;
-use crossterm::queue;
-use crossterm::style::Print;
-use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
-
 use super::RunStatus;
 use super::text::as_text;
 use crate::commands::failure::Failure;
 use crate::commands::open_run::OpenRun;
 use crate::commands::output;
-use crate::commands::screen::{self, Keys, Screen, is_screen, size};
+use crate::commands::screen::{Keys, Screen, draw, is_screen};
 use crate::exit_code::ExitCode;
 use crate::feedback::EventsError;
 use crate::ledger::LedgerError;
-use crate::terminal_text::printable_line;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -80,29 +74,6 @@ fn text(opened: &OpenRun) -> Result<Current, EventsError> {
 /// The status without an earlier error above it.
 fn last_known(text: &str) -> &str {
     text.split_once("\n\n").map_or(text, |(_, status)| status)
-}
-
-fn draw(text: &str) -> io::Result<()> {
-    let (height, width) = size();
-    let mut drawn = Vec::new();
-    queue!(drawn, BeginSynchronizedUpdate)?;
-    let mut lines = 0;
-    for (row, line) in (0..).zip(text.lines().take(height)) {
-        let line = printable_line(line);
-        let line = console::truncate_str(&line, width, "…");
-        queue!(
-            drawn,
-            MoveTo(0, row),
-            Clear(ClearType::CurrentLine),
-            Print(line)
-        )?;
-        lines = row + 1;
-    }
-    if usize::from(lines) < height {
-        queue!(drawn, MoveTo(0, lines), Clear(ClearType::FromCursorDown))?;
-    }
-    queue!(drawn, EndSynchronizedUpdate)?;
-    screen::write(&drawn)
 }
 
 fn failed(error: &io::Error) -> Failure {

@@ -21,7 +21,8 @@ pub const PASSWORD: &str = "hush-8d2f61c0";
 
 /// A Postfix that delivers mail for `example.com` into a Maildir.
 ///
-/// It rejects `gone@example.com`, and defers the first attempt for a recipient that starts with `grey`.
+/// It rejects `gone@example.com`, accepts mail for `late@example.com` and bounces it, and defers the first attempt for a
+/// recipient that starts with `grey`.
 pub struct Postfix {
     folder: TempDir,
     /// Needs no login. With a certificate, it offers STARTTLS.
@@ -72,6 +73,7 @@ impl Postfix {
              mydestination =\nalias_maps =\nvirtual_mailbox_domains = example.com\n\
              virtual_mailbox_maps = static:box/\nvirtual_mailbox_base = {root}/mail\n\
              virtual_uid_maps = static:{uid}\nvirtual_gid_maps = static:{gid}\n\
+             transport_maps = inline:{{ {{ late@example.com = error:5.1.1 the mailbox is gone }} }}\n\
              smtpd_helo_required = yes\n\
              smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname\n\
              smtpd_relay_restrictions = reject_unauth_destination\n\
@@ -122,9 +124,14 @@ impl Postfix {
         fs::read_to_string(self.folder.path().join("log/mail.log")).unwrap_or_default()
     }
 
+    /// The Maildir of all recipients.
+    pub fn maildir(&self) -> PathBuf {
+        self.folder.path().join("mail/box")
+    }
+
     /// The delivered messages.
     pub fn mail(&self) -> Vec<Vec<u8>> {
-        files(&self.folder.path().join("mail/box/new"))
+        files(&self.maildir().join("new"))
             .iter()
             .map(|path| fs::read(path).expect("a message"))
             .collect()
@@ -132,12 +139,12 @@ impl Postfix {
 
     /// How many messages are delivered.
     pub fn count(&self) -> usize {
-        files(&self.folder.path().join("mail/box/new")).len()
+        files(&self.maildir().join("new")).len()
     }
 
     /// The recipients of the delivered messages.
     pub fn recipients(&self) -> Vec<String> {
-        let paths = files(&self.folder.path().join("mail/box/new"));
+        let paths = files(&self.maildir().join("new"));
         let recipient = |path: &PathBuf| {
             let message = fs::read(path).expect("a message");
             let text = String::from_utf8_lossy(&message);

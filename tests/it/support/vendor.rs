@@ -24,6 +24,8 @@ struct State {
     delivers: bool,
     /// The answers to the next questions, instead of the right ones.
     next: Vec<Answer>,
+    /// After this many messages, it takes no more and never answers; 0 if it takes all.
+    most: usize,
 }
 
 /// An answer that is not the right one.
@@ -71,6 +73,12 @@ impl Vendor {
     /// Answers with at most this many rows.
     pub fn page(self, rows: usize) -> Self {
         lock(&self.state).page = rows;
+        self
+    }
+
+    /// Takes this many messages, and never answers about others.
+    pub fn take_only(self, messages: usize) -> Self {
+        lock(&self.state).most = messages;
         self
     }
 
@@ -136,6 +144,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl State {
     fn take(&mut self, request: &Request) -> Reply {
+        if self.most > 0 && self.messages.len() >= self.most {
+            return Reply::Hang { take: false };
+        }
         let shared = self.shared.clone();
         for (place, recipient) in request.recipients.iter().enumerate() {
             let id = match &shared {
