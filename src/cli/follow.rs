@@ -45,8 +45,8 @@ pub(crate) struct FollowArgs {
     /// A run by SMTP needs it; a run with an API is asked about too
     #[arg(long, value_name = "MAILBOX")]
     pub(crate) bounces: Option<PathBuf>,
-    /// Stop after this time, even if the outcome of some messages is not known [default: 2d; a run by SMTP reads the
-    /// mailbox once, unless --interval or --watch is given]
+    /// Stop after this time, even if the outcome of some messages is not known [default: 2d; a run by SMTP
+    /// without --interval or --watch reads the mailbox once]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(crate) time: Option<Duration>,
     /// Wait this long before the next round; the wait doubles every time, up to 30 minutes [default: 1m]

@@ -1,10 +1,11 @@
-//! Feedback reports (ARF, RFC 5965): a recipient pressed “this is spam”.
+//! Feedback reports (ARF, RFC 5965): a recipient pressed “this is spam”, or wants no more messages.
 
 use super::fields::Fields;
 use super::report::{RecipientReport, addresses_in};
 use crate::api::EventKind;
 
-/// The report in a part `message/feedback-report`, with the message that it is about. `None` if it is no complaint.
+/// The report in a part `message/feedback-report`, with the message that it is about. `None` if it is about
+/// something else.
 pub(super) fn report(part: &str, returned: &[Fields]) -> Option<RecipientReport> {
     let fields = Fields::parse(part);
     let feedback = fields.get("Feedback-Type")?.trim();
@@ -38,6 +39,7 @@ pub(super) fn return_paths(part: &str) -> Vec<String> {
 fn kind(feedback: &str) -> Option<EventKind> {
     match feedback.to_ascii_lowercase().as_str() {
         "abuse" | "fraud" => Some(EventKind::Complaint),
+        "opt-out" | "opt-out-list" => Some(EventKind::Unsubscribed),
         // Others are about viruses and signatures, or say that a message is no spam.
         _ => None,
     }
@@ -48,10 +50,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_complaints_are_reported() {
+    fn complaints_and_opt_outs_are_reported() {
         for (feedback, kind) in [
             ("abuse", Some(EventKind::Complaint)),
             ("Fraud", Some(EventKind::Complaint)),
+            ("opt-out", Some(EventKind::Unsubscribed)),
             ("not-spam", None),
             ("auth-failure", None),
             ("", None),

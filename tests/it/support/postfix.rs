@@ -73,7 +73,7 @@ impl Postfix {
              mydestination =\nalias_maps =\nvirtual_mailbox_domains = example.com\n\
              virtual_mailbox_maps = static:box/\nvirtual_mailbox_base = {root}/mail\n\
              virtual_uid_maps = static:{uid}\nvirtual_gid_maps = static:{gid}\n\
-             transport_maps = inline:{{ {{ late@example.com = error:5.1.1 the mailbox is gone }} }}\n\
+             transport_maps = inline:{{ {{ late@example.com = gone: }} }}\n\
              smtpd_helo_required = yes\n\
              smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname\n\
              smtpd_relay_restrictions = reject_unauth_destination\n\
@@ -91,6 +91,7 @@ impl Postfix {
              bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n\
              proxymap unix - - n - - proxymap\nanvil unix - - n - 1 anvil\ntlsmgr unix - - n 1000? 1 tlsmgr\n\
              virtual unix - n n - - virtual\nerror unix - - n - - error\nretry unix - - n - - error\n\
+             gone unix - n n - - pipe user=nobody argv=/bin/sh -c {{echo 5.1.1 the mailbox is gone; exit 67}}\n\
              smtp unix - - n - - smtp\npostlog unix-dgram n - n - 1 postlogd\n"
         );
         fs::write(folder.path().join("main.cf"), main).expect("a file");
