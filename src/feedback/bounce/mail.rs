@@ -76,29 +76,29 @@ fn parse_unguarded(raw: &[u8]) -> BounceMail {
     }
     let mut return_paths = Vec::new();
     let mut message_ids = Vec::new();
-    let recipients = if let Some(status) = &parts.delivery_status {
+    let mut recipients = Vec::new();
+    if let Some(status) = &parts.delivery_status {
         return_paths.extend(dsn::return_paths(status));
-        dsn::reports(status)
+        recipients = dsn::reports(status);
     } else if let Some(feedback) = &parts.feedback {
         return_paths.extend(arf::return_paths(feedback));
         match arf::report(feedback, &parts.returned) {
-            Some(report) => vec![report],
+            Some(report) => recipients.push(report),
             None => return BounceMail::Other,
         }
     } else if parts.is_disposition {
         return BounceMail::Other;
-    } else {
+    }
+    if recipients.is_empty() {
         let text = mail.text().unwrap_or_default();
         match text_bounces::parse(&headers, text) {
             Some(bounce) => {
                 parts.returned.push(bounce.returned);
-                bounce.reports
+                recipients = bounce.reports;
             }
+            None if parts.delivery_status.is_some() => return BounceMail::Unreadable,
             None => return BounceMail::Other,
         }
-    };
-    if recipients.is_empty() {
-        return BounceMail::Unreadable;
     }
     for name in DELIVERED_TO {
         return_paths.extend(headers.all(name).map(str::to_owned));

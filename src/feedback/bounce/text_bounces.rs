@@ -18,7 +18,7 @@ pub(super) struct TextBounce {
 }
 
 /// What a bounce says in its subject or its text, in lower case.
-const FAILED: [&str; 30] = [
+const FAILED: [&str; 31] = [
     "undeliver",
     "be delivered to",
     "not be delivered",
@@ -26,6 +26,7 @@ const FAILED: [&str; 30] = [
     "unable to deliver",
     "delivery fail",
     "delivery has failed",
+    "mail fail",
     "delivery to the following",
     "failed permanently",
     "failure notice",
@@ -63,8 +64,9 @@ const DELAYED: [&str; 11] = [
     "keep trying",
     "need to resend",
 ];
-const MAIL_SYSTEMS: [&str; 6] = [
+const MAIL_SYSTEMS: [&str; 7] = [
     "mailer-daemon",
+    "mailer daemon",
     "mailerdaemon",
     "mail-daemon",
     "mailer_daemon",
