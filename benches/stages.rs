@@ -13,6 +13,7 @@ use mailrun::ledger::{Claim, Run, Settlement, Target};
 use mailrun::recipients::RecipientReader;
 use mailrun::render::{Engine, Inputs, Row};
 use mailrun::run::{PlanInputs, PlanProgress, plan};
+use mailrun::suppression::CampaignLists;
 use tempfile::TempDir;
 
 const HEADER: [&str; 6] = ["email", "first_name", "city", "segment", "points", "token"];
@@ -177,6 +178,7 @@ fn planning(criterion: &mut Criterion) {
             let mut reader =
                 RecipientReader::open(&recipients, "recipients.csv", settings).expect("CSV");
             let inputs = PlanInputs {
+                lists: &CampaignLists::default(),
                 campaign: &campaign,
                 run: &run,
                 ledger: &path_in(dir.path()),

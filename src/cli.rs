@@ -1,6 +1,7 @@
 //! The command line: commands, arguments and their help.
 
 mod follow;
+mod suppress;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -15,6 +16,10 @@ use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
 pub(crate) use follow::{DeliveryFilter, FollowArgs};
+pub(crate) use suppress::{
+    ListArgs, SuppressAddArgs, SuppressArgs, SuppressCheckArgs, SuppressCommand,
+    SuppressExportArgs, SuppressImportArgs, SuppressRemoveArgs,
+};
 
 /// Send a newsletter from a folder: a TOML file, a list of recipients, and templates
 #[derive(Debug, Parser)]
@@ -92,6 +97,8 @@ pub(crate) enum Command {
     Follow(FollowArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
+    /// Keep lists of people who get no messages: unsubscribes, bounces, complaints
+    Suppress(SuppressArgs),
     /// List the runs in a ledger that several machines share
     Runs(RunsArgs),
     /// Stop all machines that send a run
@@ -205,7 +212,7 @@ pub(crate) struct SendArgs {
     pub(crate) ledger: LedgerOption,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct LedgerOption {
     /// Database, such as postgres://USER@HOST/DATABASE [default: MAILRUN_LEDGER in the environment]
     ///

@@ -43,8 +43,7 @@ pub mod run;
 mod smtp;
 pub mod source;
 pub mod spill;
-#[allow(dead_code, unused_imports)]
-mod suppression;
+pub mod suppression;
 mod terminal_text;
 mod text_encoding;
 pub mod transport;

@@ -32,6 +32,11 @@ impl ListName {
     pub fn file_name(&self) -> String {
         format!("{}.db", self.0)
     }
+
+    /// That file, and those that SQLite has beside it.
+    pub(crate) fn file_names(&self) -> [String; 3] {
+        ["", "-wal", "-shm"].map(|end| self.file_name() + end)
+    }
 }
 
 impl FromStr for ListName {

@@ -16,6 +16,7 @@ use mailrun::ledger::{Run, Target};
 use mailrun::recipients::{LineNumbers, RecipientReader};
 use mailrun::render::{Engine, Inputs};
 use mailrun::run::{PlanInputs, PlanProgress, plan};
+use mailrun::suppression::CampaignLists;
 use tera::{Context, Tera, Value};
 
 pub(crate) struct Took {
@@ -48,6 +49,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let file = dir.join("recipients.csv");
     let mut reader = RecipientReader::open(&file, "recipients.csv", settings).expect("CSV");
     let inputs = PlanInputs {
+        lists: &CampaignLists::default(),
         campaign: &campaign,
         run: &run,
         ledger: &ledger,

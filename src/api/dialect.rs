@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::blacklist::{BlacklistEntry, BlacklistOutcome, BlockOutcome, BlockRequest};
 use super::reply::HttpReply;
 use super::tracking::{TrackingList, TrackingOutcome, TrackingSpan};
 use super::{File, Request, Violation};
@@ -78,6 +79,18 @@ pub trait Dialect: WireFormat {
         list: Option<&TrackingList>,
         now: Timestamp,
     ) -> TrackingOutcome;
+
+    /// The blacklist of an account.
+    fn blacklist(&self, smtp_account: &str) -> TrackingList;
+
+    /// Interprets a page of the blacklist.
+    fn blacklist_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlacklistOutcome;
+
+    /// The request that adds an address to the blacklist. Repeating it changes nothing.
+    fn block(&self, entry: &BlacklistEntry) -> BlockRequest;
+
+    /// Interprets the answer to it.
+    fn block_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlockOutcome;
 }
 
 /// A header that logs in, and its value.

@@ -42,7 +42,9 @@ pub(super) fn rows_in(answer: &Answer, body: &[u8]) -> Vec<Value> {
 fn rows(data: Value) -> Vec<Value> {
     match data {
         Value::Array(rows) => rows,
-        Value::Object(row) if row.contains_key("message_id") => vec![Value::Object(row)],
+        Value::Object(row) if row.contains_key("message_id") || row.contains_key("email") => {
+            vec![Value::Object(row)]
+        }
         Value::Object(rows) => rows.into_iter().map(|(_, row)| row).collect(),
         _ => Vec::new(),
     }

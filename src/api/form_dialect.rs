@@ -4,11 +4,12 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::blacklist::{BlacklistEntry, BlacklistOutcome, BlockOutcome, BlockRequest};
 use super::dialect::{Dialect, LoginHeader, Posted, WireFormat};
 use super::emails::{EMAILS, emails_in, emails_query, rows_in};
 use super::reply::{HttpReply, MAX_ID};
 use super::tracking::{EventKind, TrackingList, TrackingOutcome, TrackingSpan, events_of_form_row};
-use super::{Answer, File, FormDialect, MAX_RECIPIENTS, Request, Violation};
+use super::{Answer, File, FormDialect, MAX_RECIPIENTS, Request, Violation, form};
 use crate::outcome::{LookupOutcome, PostOutcome, RecipientOutcome, one_line};
 
 impl WireFormat for FormDialect {
@@ -188,6 +189,65 @@ impl Dialect for FormDialect {
             events,
         }
     }
+
+    fn blacklist(&self, smtp_account: &str) -> TrackingList {
+        let filters = [("account", smtp_account)];
+        TrackingList::new(BLACKLIST, &[("sort", "created_at")], &filters, None)
+    }
+
+    fn blacklist_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlacklistOutcome {
+        let (answer, code, words) = decoded(reply);
+        if let Some(outcome) = reply.lookup_by_status(code, words.clone(), now) {
+            return BlacklistOutcome::of_lookup(outcome);
+        }
+        match answer.filter(Answer::is_success) {
+            Some(answer) => BlacklistOutcome::page(&rows_in(&answer, &reply.body)),
+            None => BlacklistOutcome::of_lookup(reply.unanswered(words, now)),
+        }
+    }
+
+    fn block(&self, entry: &BlacklistEntry) -> BlockRequest {
+        let fields = [
+            ("account", entry.account.as_str()),
+            ("email", entry.email.as_str()),
+            ("reason", entry.reason.as_str()),
+            ("comment", &entry.comment),
+            ("source", &entry.source),
+        ];
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            if !body.is_empty() {
+                body.push(b'&');
+            }
+            body.extend_from_slice(format!("{name}=").as_bytes());
+            form::encode_into(value.as_bytes(), &mut body);
+        }
+        BlockRequest {
+            path: BLACKLIST,
+            content_type: self.content_type(),
+            body,
+        }
+    }
+
+    fn block_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlockOutcome {
+        let (answer, code, words) = decoded(reply);
+        let says = |what: fn(&Answer) -> bool| answer.as_ref().is_some_and(what);
+        let says = (says(Answer::is_success), says(Answer::is_refusal));
+        BlockOutcome::of(reply, code, says, words, now)
+    }
+}
+
+const BLACKLIST: &str = "blacklists";
+
+/// The answer, the API's code, and its words. If the API puts its code into the body of a 200, that code counts.
+fn decoded(reply: &HttpReply) -> (Option<Answer>, u16, String) {
+    let answer = Answer::decode(&reply.body);
+    let words = words(reply, answer.as_ref());
+    let code = match (&answer, reply.status) {
+        (Some(answer), 200) => answer.code,
+        _ => reply.status,
+    };
+    (answer, code, words)
 }
 
 /// The lists of `smtp_events`, without `injected`.

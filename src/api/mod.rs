@@ -21,7 +21,9 @@ mod violation;
 use std::borrow::Cow;
 
 pub use answer::{Answer, Data, Values};
-pub use blacklist::{BlacklistEntry, BlacklistReason};
+pub use blacklist::{
+    BlacklistEntry, BlacklistOutcome, BlacklistReason, BlockOutcome, BlockRequest, BlockedAddress,
+};
 pub use decode::DecodeError;
 pub use dialect::{Dialect, LoginHeader, Posted, WireFormat};
 pub use emails::EMAILS;

@@ -105,7 +105,7 @@ pub struct TrackingEvent {
     pub description: String,
 }
 
-/// A list of events, which is read page by page.
+/// A list of events or of blocked addresses, which is read page by page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackingList {
     /// Below the API's base URL, with a query, but without `offset` and `limit`.
@@ -299,7 +299,7 @@ pub(super) fn events_of_v2_entry<'a>(
 }
 
 /// A string or a number as text; empty if it is neither.
-fn text(row: &Map<String, Value>, name: &str) -> String {
+pub(super) fn text(row: &Map<String, Value>, name: &str) -> String {
     match row.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -325,7 +325,7 @@ fn address(text: &str) -> Option<String> {
 }
 
 /// Seconds since 1970, or a date with a time. Zero means that there was no such event.
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     let time = match value {
         Value::Number(number) => Timestamp::from_second(number.as_i64()?).ok(),
         Value::String(text) if text.contains(['T', 'Z']) => text.trim().parse().ok(),

@@ -335,10 +335,15 @@ impl Campaign {
         let source = Self::source(path).ok();
         let file = source.and_then(|source| source.parse::<file::CampaignFile>().ok());
         let recipients = file.map(|file| file.recipients).unwrap_or_default();
+        let folder = recipients.lists.unwrap_or_else(|| PathBuf::from(LISTS));
         let lists = recipients.suppress.into_iter();
-        let lists = lists.filter_map(|entry| match entry.into_inner() {
-            file::SuppressEntry::File(file) => Some(file.file),
-            file::SuppressEntry::KeptList(_) => None,
+        let lists = lists.flat_map(|entry| match entry.into_inner() {
+            file::SuppressEntry::File(file) => vec![file.file],
+            file::SuppressEntry::KeptList(name) => {
+                let name: Option<ListName> = name.parse().ok();
+                let names = name.map(|name| name.file_names().map(|name| folder.join(name)));
+                names.into_iter().flatten().collect()
+            }
         });
         let files = recipients.file.map(Spanned::into_inner);
         let files = files.into_iter().chain(lists);

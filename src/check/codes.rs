@@ -17,6 +17,7 @@ unknown-key - `campaign.toml` has a key that does not exist
 missing-key - a required key of `campaign.toml` is missing
 bad-value - `campaign.toml` has an invalid value
 no-file - the campaign names a file that does not exist
+no-list - the campaign names a kept list that does not exist
 name-clash - a name in `[vars]` is also the name of a column
 template-syntax - a template has a syntax error
 template-encoding - a template is not UTF-8

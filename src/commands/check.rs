@@ -9,7 +9,7 @@ use super::output;
 use super::prepare::{RunOptions, add_invalid_rows, new_run, prepare};
 use crate::campaign::Campaign;
 use crate::check::{self, Findings, Off, Report};
-use crate::cli::{CheckArgs, CheckFormat};
+use crate::cli::{CheckArgs, CheckFormat, LedgerOption};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
@@ -26,6 +26,7 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failu
         findings: &result.findings,
         rows: result.rows,
         off: &result.off,
+        suppressed: &result.suppressed,
         campaign: &Campaign::file(&args.campaign),
         base: &base,
     };
@@ -59,6 +60,10 @@ fn print_text(report: &Report<'_>, console: &Console) {
     for (code, reason) in report.off {
         output::line(format_args!("off: {code}: {}", printable_line(reason)));
     }
+    for (reason, rows) in report.suppressed {
+        let rows = counted(*rows, "row");
+        output::line(format_args!("left out: {rows}: {}", printable_line(reason)));
+    }
     output::line(totals(report));
 }
 
@@ -84,6 +89,8 @@ struct CheckResult {
     /// `None` if the recipients could not be read.
     rows: Option<u64>,
     off: Off,
+    /// Why rows are suppressed, and how many.
+    suppressed: Vec<(String, u64)>,
 }
 
 fn check_campaign(args: &CheckArgs, console: &Console) -> CheckResult {
@@ -98,23 +105,21 @@ fn check_campaign(args: &CheckArgs, console: &Console) -> CheckResult {
     };
     // Errors in it are among the findings.
     let off = check::off(&campaign).unwrap_or_default();
-    let (findings, rows) = match inspect(&campaign, args.net, console) {
-        Ok((findings, rows)) => (findings, Some(rows)),
-        Err(failure) => (failure.findings, None),
-    };
-    CheckResult {
-        findings,
-        rows,
-        off,
-    }
+    let result = inspect(&campaign, args.net, console);
+    let result = result.unwrap_or_else(|failure| CheckResult {
+        findings: failure.findings,
+        ..CheckResult::default()
+    });
+    CheckResult { off, ..result }
 }
 
-fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Findings, u64), Failure> {
+fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<CheckResult, Failure> {
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let mut rng = StdRng::seed_from_u64(0);
     let options = RunOptions {
         campaign,
+        ledger: &LedgerOption::default(),
         folder: &folder,
         freeze: false,
         run: new_run(
@@ -138,11 +143,18 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<(Finding
         Err(failure) => (failure.findings, None),
     };
     let planned = folder.ledger();
-    let total = match total {
-        Some(total) => total,
-        None if planned.is_file() => SqliteLedger::open(&planned)?.counts()?.total(),
-        None => return Err(findings.into()),
-    };
+    if total.is_none() && !planned.is_file() {
+        return Err(findings.into());
+    }
+    let ledger = SqliteLedger::open(&planned)?;
     add_invalid_rows(&planned, campaign, &mut findings)?;
-    Ok((findings, total))
+    Ok(CheckResult {
+        findings,
+        rows: Some(match total {
+            Some(total) => total,
+            None => ledger.counts()?.total(),
+        }),
+        suppressed: ledger.suppressed()?,
+        off: Off::default(),
+    })
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::check::{Findings, of_read_error};
 use crate::delivery::Ending;
 use crate::exit_code::ExitCode;
-use crate::feedback::EventsError;
+use crate::feedback::{EventsError, FeedError};
 use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
@@ -209,11 +209,21 @@ impl From<EventsError> for Failure {
     }
 }
 
+impl From<FeedError> for Failure {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Events(error) => error.into(),
+            FeedError::List(error) => error.into(),
+        }
+    }
+}
+
 impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         match error {
             ResultsError::Ledger(error) => error.into(),
             ResultsError::Events(error) => error.into(),
+            ResultsError::List(error) => error.into(),
             error => Self::from_error("results", &error, None),
         }
     }

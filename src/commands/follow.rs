@@ -10,6 +10,7 @@ use governor::Quota;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::fed_list::FedList;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, open};
 use super::secrets::ApiKeys;
@@ -77,6 +78,9 @@ pub(super) fn run(args: &FollowArgs, console: &Console) -> Result<ExitCode, Fail
     let store = opened.home.writable_events()?;
     let events = store.reopen()?;
     let has_api = api.is_some();
+    let source = if has_api { "follow" } else { "bounce mail" };
+    let mut feed = FedList::open(&opened, &campaign, &args.run.ledger, source, console)?;
+    feed.all(&opened, &*events)?;
     let settings = settings(&opened, args, has_api)?;
     let follow = Follow::new(settings, sources, opened.ledger.reopen()?, store);
     let view = match args.watch {
@@ -88,6 +92,7 @@ pub(super) fn run(args: &FollowArgs, console: &Console) -> Result<ExitCode, Fail
         interrupted.clone(),
         || Ok::<_, Failure>(opened.is_live()?),
         |round, wait| {
+            feed.rows(&round.changed, &opened, &*events)?;
             write_events_file(&opened, &*events, args, round)?;
             match (&view, wait) {
                 (Some(view), wait) => view.after_round(round, wait),
@@ -102,7 +107,7 @@ pub(super) fn run(args: &FollowArgs, console: &Console) -> Result<ExitCode, Fail
     if !opened.is_live()? {
         opened.write_results(false).map_err(Failure::stopped)?;
     }
-    console.print(&summary(&opened, &*events, args, has_api, &report)?);
+    console.print(&summary(&opened, &*events, args, has_api, &report, &feed)?);
     let last = &report.last_round;
     Ok(if *interrupted.borrow() {
         ExitCode::Interrupted
@@ -256,6 +261,7 @@ fn summary(
     args: &FollowArgs,
     has_api: bool,
     report: &FollowReport,
+    feed: &FedList,
 ) -> Result<String, Failure> {
     let last = &report.last_round;
     let mut lines = state_lines(&events.counts()?, last.accepted);
@@ -275,6 +281,7 @@ fn summary(
         let events = counted(last.foreign, "event");
         lines.push(format!("{events} belong to other messages of the account."));
     }
+    lines.extend(feed.summary());
     if let Some(reason) = last.stopped.as_ref().or(last.unanswered.as_ref()) {
         lines.push(format!("The API said: {}", printable(reason)));
     }

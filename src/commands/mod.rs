@@ -9,11 +9,13 @@ mod diagnostic;
 mod dry_run;
 mod earlier;
 mod failure;
+mod fed_list;
 mod follow;
 mod gateway;
 mod inbox;
 mod init;
 mod interrupt;
+mod kept_lists;
 mod ledger;
 mod ledger_access;
 mod ledger_copy;
@@ -40,6 +42,8 @@ mod serve;
 mod session;
 mod status;
 mod stop;
+mod suppress;
+mod suppress_api;
 mod upload;
 
 use rustix::fs::Mode;
@@ -78,6 +82,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Follow(args) => follow::run(&args, &console),
         Command::Results(args) => results::run(&args, &console),
+        Command::Suppress(args) => suppress::run(&args, &console),
         Command::Runs(args) => runs::run(&args, &console),
         Command::Stop(args) => stop::run(&args, &console),
         Command::Ledger(args) => match args.command {

@@ -11,10 +11,12 @@ use rand::RngExt;
 use super::console::Console;
 use super::earlier::EarlierRuns;
 use super::failure::Failure;
+use super::kept_lists::campaign_lists;
 use super::run_home::no_verp_key;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
+use crate::cli::LedgerOption;
 use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
@@ -30,6 +32,8 @@ const MAX_ADDRESSES: u32 = 10;
 
 pub(super) struct RunOptions<'a> {
     pub(super) campaign: &'a Campaign,
+    /// Names the ledger, instead of the campaign.
+    pub(super) ledger: &'a LedgerOption,
     /// Where the run is created.
     pub(super) folder: &'a Folder,
     /// Copy the campaign into the run folder.
@@ -91,6 +95,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
     let stages = Arc::new(PlanProgress::default());
     let _progress = report::planning(console.progress, &stages);
     let campaign = options.campaign;
+    let lists = campaign_lists(campaign, &campaign.dir, options.ledger)?;
     let (path, name, _spooled) = run::recipients_file(campaign)?;
     let mut reader = RecipientReader::open(&path, &name, &campaign.recipients.settings)
         .map_err(|error| through_folder(error, campaign))?;
@@ -128,6 +133,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
     let inputs = PlanInputs {
         campaign,
         run: &run,
+        lists: &lists,
         ledger: &ledger,
         only: options.max_rows,
         progress: &stages,

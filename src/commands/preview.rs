@@ -6,13 +6,14 @@ use std::path::Path;
 use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
+use super::kept_lists::campaign_lists;
 use super::output;
 use super::prepare::new_run;
 use super::preview_terminal as terminal;
 use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::check::{self, Checker, Findings, of_row};
-use crate::cli::PreviewArgs;
+use crate::cli::{LedgerOption, PreviewArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
@@ -66,7 +67,8 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         recipients: Path::new(&name),
         console,
     };
-    let left_out = Exclusions::new(&campaign)?;
+    let lists = campaign_lists(&campaign, &campaign.dir, &LedgerOption::default())?;
+    let left_out = Exclusions::new(&campaign, &campaign.dir, lists)?;
     let rows = LazyRows::new(reader, left_out).map_err(cannot_spool)?;
     if terminal::can_browse(args) {
         let email = rows.email();

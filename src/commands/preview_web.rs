@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::kept_lists::campaign_lists;
 use super::output;
 use super::serve::{listen, require_loopback, runtime};
 use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::finding::Finding;
 use crate::preview::web::Preview;
+use crate::suppression::CampaignLists;
 
 pub(super) fn run(
     args: &cli::PreviewArgs,
@@ -40,7 +43,8 @@ async fn serve(
     let (listener, mut signals) = listen("preview", address).await?;
     let local_address = listener.local_addr().map_err(failed)?;
     let path = args.campaign.clone();
-    let preview = tokio::task::spawn_blocking(|| Preview::open(path, Clock::system()));
+    let preview =
+        tokio::task::spawn_blocking(|| Preview::open(path, Box::new(lists), Clock::system()));
     let preview = tokio::select! {
         preview = preview => preview.map_err(|error| Failure::new("preview", error.to_string()))?,
         () = signals.next() => return Ok(ExitCode::Done),
@@ -53,6 +57,14 @@ async fn serve(
         () = signals.next() => {}
     }
     Ok(ExitCode::Done)
+}
+
+fn lists(campaign: &Campaign) -> Result<CampaignLists, Vec<Finding>> {
+    let lists = campaign_lists(campaign, &campaign.dir, &cli::LedgerOption::default());
+    lists.map_err(|failure| {
+        let groups = failure.findings.groups().into_iter();
+        groups.map(|group| group.finding.clone()).collect()
+    })
 }
 
 /// The part of the URL that selects a message.

@@ -1,26 +1,26 @@
 //! `mailrun resume`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::console::Console;
 use super::deliver::deliver;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::kept_lists::{ListHome, campaign_lists, lists_in};
 use super::open_run::{OpenRun, engine_of, open_locked};
 use super::output;
 use super::run_home::{RunHome, key_folder};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use crate::campaign::Campaign;
-use crate::cli::ResumeArgs;
+use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::PostgresLedger;
 use crate::ledger::{Ledger, LedgerError, LeftOut, PostgresError, Run, Target, sqlite};
 use crate::pace::Rate;
 use crate::report::counted;
-use crate::run::{Folder, Lock, later_runs, suppression_list};
+use crate::run::{Exclusions, Folder, Lock, later_runs};
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Fail
         concurrency: args.concurrency,
         limit: args.limit,
     };
-    send_pending(opened, lock, overrides, console)
+    send_pending(opened, lock, overrides, &args.run.ledger, console)
 }
 
 /// What replaces the campaign's settings.
@@ -55,6 +55,7 @@ pub(super) fn send_pending(
     opened: OpenRun,
     lock: Option<Lock>,
     overrides: Overrides,
+    option: &LedgerOption,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::watch()?;
@@ -71,20 +72,17 @@ pub(super) fn send_pending(
         RunHome::Folder(folder) => {
             // A copy may be on another machine than the lists.
             let has_lists = !folder.is_copy() || run.campaign.is_dir();
-            let skipped = match has_lists {
-                true => skip_suppressed(&campaign, &run.campaign, &*ledger)?,
-                false => 0,
-            };
-            if !has_lists && !campaign.recipients.suppress.is_empty() {
+            if has_lists {
+                let lists = campaign_lists(&campaign, &run.campaign, option)?;
+                let exclusions = Exclusions::new(&campaign, &run.campaign, lists)?;
+                skip_suppressed(&exclusions, &*ledger, console)?;
+            }
+            let recipients = &campaign.recipients;
+            let names_lists = !recipients.suppress.is_empty() || !recipients.kept_lists.is_empty();
+            if !has_lists && names_lists {
                 console.print(&format!(
                     "The suppression lists are not read again: {} is not on this machine",
                     run.campaign.display()
-                ));
-            }
-            if skipped > 0 {
-                console.print(&format!(
-                    "{} skipped: on a suppression list now",
-                    counted(skipped, "row")
                 ));
             }
             skip_sent_later(folder, &run, console)?;
@@ -98,6 +96,7 @@ pub(super) fn send_pending(
                 return Err(LedgerError::from(moved).into());
             }
             skip_sent_in_later_runs(shared, console)?;
+            skip_suppressed_in_ledger(&campaign, shared, &*ledger, console)?;
             output::line(shared.name());
         }
     }
@@ -155,10 +154,13 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
 
 /// Skips rows that are on a suppression list now. A run reads the lists again, because they can only
 /// make it skip more rows.
-fn skip_suppressed(campaign: &Campaign, dir: &Path, ledger: &dyn Ledger) -> Result<u64, Failure> {
-    let list = suppression_list(campaign, dir)?;
-    if list.is_empty() {
-        return Ok(0);
+fn skip_suppressed(
+    exclusions: &Exclusions,
+    ledger: &dyn Ledger,
+    console: &Console,
+) -> Result<(), Failure> {
+    if exclusions.suppresses_nobody() {
+        return Ok(());
     }
     let (mut after, mut skipped) = (0, 0);
     loop {
@@ -166,16 +168,38 @@ fn skip_suppressed(campaign: &Campaign, dir: &Path, ledger: &dyn Ledger) -> Resu
         let Some(last) = page.last() else { break };
         after = last.row.number;
         let suppressed = page.iter().filter_map(|row| {
-            let file = list.file_of(&row.row.mailbox.address)?;
+            let reason = exclusions.suppressed(&row.row.mailbox.address)?;
             Some(LeftOut {
                 row: row.row.number,
-                code: "suppressed",
-                reason: format!("on the suppression list {file}"),
+                code: reason.code(),
+                reason: reason.to_string(),
             })
         });
         let suppressed: Vec<_> = suppressed.collect();
         ledger.skip(&suppressed, Clock::system().now())?;
         skipped += suppressed.len() as u64;
     }
-    Ok(skipped)
+    if skipped > 0 {
+        let rows = counted(skipped, "row");
+        console.print(&format!("{rows} skipped: on a suppression list now"));
+    }
+    Ok(())
+}
+
+/// The same for a run in a ledger and the kept lists there, unless workers send the run. Other lists are on the machine
+/// that planned it.
+fn skip_suppressed_in_ledger(
+    campaign: &Campaign,
+    shared: &PostgresLedger,
+    ledger: &dyn Ledger,
+    console: &Console,
+) -> Result<(), Failure> {
+    let recipients = &campaign.recipients;
+    let has_lists = !recipients.kept_lists.is_empty() && recipients.lists.is_none();
+    if !has_lists || !shared.workers()?.is_empty() {
+        return Ok(());
+    }
+    let database = Arc::new(shared.database().second());
+    let lists = lists_in(&ListHome::Ledger(database), campaign)?;
+    skip_suppressed(&Exclusions::of_lists(lists), ledger, console)
 }

@@ -16,7 +16,13 @@ pub(super) fn run(args: &RetryArgs, console: &Console) -> Result<ExitCode, Failu
         0 => nothing_to_retry(args.rejected, &opened.ledger.counts()?),
         rows => format!("{} {} pending again", counted(rows, "row"), is_or_are(rows)),
     });
-    send_pending(opened, lock, Overrides::default(), console)
+    send_pending(
+        opened,
+        lock,
+        Overrides::default(),
+        &args.run.ledger,
+        console,
+    )
 }
 
 fn nothing_to_retry(rejected: bool, counts: &StatusCounts) -> String {

@@ -183,6 +183,7 @@ pub(super) fn run_options<'a>(
     let now = Clock::system().now();
     RunOptions {
         campaign,
+        ledger: &args.ledger,
         folder,
         freeze: true,
         run: new_run(campaign, target(args), test_to, now, &mut rng()),

@@ -1,5 +1,6 @@
 //! Finds out, round after round, what became of the accepted messages of a run: from the API, and from a mailbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub(crate) struct Round {
     /// and those whose message ID identifies no message.
     pub(crate) without_id: u64,
     pub(crate) new_events: u64,
+    /// The rows that may have new events.
+    pub(crate) changed: BTreeSet<u32>,
     /// Events of the API that belong to no row.
     pub(crate) foreign: u64,
     /// The mails that were read.
@@ -179,7 +182,8 @@ impl Follow {
                 now: began,
             };
             let is_over = || *interrupt.borrow();
-            let (counts, new) = bounces.read(&run, &mut *self.store, is_over)?;
+            let (counts, new) =
+                bounces.read(&run, &mut *self.store, &mut round.changed, is_over)?;
             round.bounces = Some(counts);
             round.new_events += new;
             if self.api.is_none() {
@@ -332,7 +336,11 @@ impl Follow {
                 None => round.foreign += 1,
             }
         }
-        round.new_events += self.store.add(&of_rows, self.settings.clock.now())?;
+        let new = self.store.add(&of_rows, self.settings.clock.now())?;
+        round.new_events += new;
+        if new > 0 {
+            round.changed.extend(of_rows.iter().map(|event| event.row));
+        }
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! What happens to messages after the API has accepted them.
 //!
 //! [`Follow`] asks the API about the messages of a run and reads the bounces in a mailbox, `MessageIndex` finds the rows that its events are about, and an
-//! [`EventStore`] keeps them: in a file of the run's folder, or in the database of the run.
+//! [`EventStore`] keeps them: in a file of the run's folder, or in the database of the run. A [`ListFeed`] brings them
+//! to the kept list of the campaign.
 
 mod bounce;
 mod event;
 mod follow;
 mod index;
+mod list_feed;
 mod mailbox;
 mod postgres;
 mod sqlite;
@@ -16,6 +18,7 @@ mod tracking_api;
 pub(crate) use bounce::{BounceCounts, BounceReader};
 pub(crate) use event::StateCounts;
 pub(crate) use follow::{EventSources, Follow, FollowReport, FollowSettings, Round};
+pub(crate) use list_feed::{FeedError, ListFeed};
 pub(crate) use postgres::PostgresEvents;
 pub(crate) use sqlite::{SqliteEvents, path_in};
 pub(crate) use store::{EventStore, EventsError};

@@ -39,7 +39,7 @@ pub use notice::{Notice, Warning};
 pub use padding::trimmed;
 pub use reader::{FileFormat, RecipientReader, RecipientRow};
 pub use row_fault::RowFault;
-pub use suppression_list::SuppressionList;
+pub use suppression_list::{SuppressionList, read_addresses};
 
 /// The most columns, as many as a sheet has in Excel.
 const MAX_COLUMNS: usize = 16_384;

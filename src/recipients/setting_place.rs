@@ -1,4 +1,4 @@
-//! Where `campaign.toml` says how a file is read.
+//! Where it is said how a file is read.
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum SettingPlace {
@@ -7,6 +7,8 @@ pub(super) enum SettingPlace {
     Recipients,
     /// In `suppress`, at the entry of this file.
     Suppress(String),
+    /// In options of the command line.
+    Options,
 }
 
 impl SettingPlace {
@@ -14,6 +16,7 @@ impl SettingPlace {
     pub(super) fn setting(&self, key: &str, value: &str) -> String {
         match self {
             Self::Recipients => format!("`{key} = {value:?}` in [recipients]"),
+            Self::Options => format!("`--{key} {value:?}`"),
             Self::Suppress(file) => {
                 format!("`{{ file = {file:?}, {key} = {value:?} }}` in `suppress`, in [recipients]")
             }
@@ -24,6 +27,7 @@ impl SettingPlace {
     pub(super) fn of_key(&self) -> &'static str {
         match self {
             Self::Recipients => "[recipients]",
+            Self::Options => "the command line",
             Self::Suppress(_) => "the entry of the file in `suppress`",
         }
     }

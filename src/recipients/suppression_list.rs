@@ -62,33 +62,15 @@ impl SuppressionList {
     fn read(&mut self, path: &Path, name: &str, settings: &ReadSettings) -> Result<(), ReadError> {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
-        let mut reader = match open(path, name, settings) {
-            Err(error) if matches!(error.problem, Problem::Empty) => {
-                self.warn(name, Notice::NothingSuppressed);
-                return Ok(());
-            }
-            result => result?,
-        };
-        let mut invalid = InvalidEntries::default();
-        while let Some(row) = reader.next().transpose()? {
-            match entry(&row, &reader) {
-                Ok(mailbox) => {
-                    let hash = self.hash(&mailbox.address);
-                    self.addresses.entry(hash).or_insert(file);
-                }
-                Err((cell, error)) => invalid.add(&row, cell, error),
-            }
-        }
-        for warning in reader.warnings() {
-            self.warn(name, warning.notice);
-        }
-        if let Some(notice) = invalid.notice(self.skip_invalid) {
+        let mut addresses = std::mem::take(&mut self.addresses);
+        let read = read(path, name, settings, self.skip_invalid, |address, _, _| {
+            addresses.entry(self.hash(&address)).or_insert(file);
+        });
+        self.addresses = addresses;
+        for notice in read? {
             self.warn(name, notice);
         }
-        match invalid.problem() {
-            Some(problem) if !self.skip_invalid => Err(ReadError::new(name, problem)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether a list has the address, in any spelling ([`Address::normalized`]).
@@ -126,6 +108,56 @@ impl SuppressionList {
         let normalized = address.normalized();
         let [high, low] = self.keys.each_ref().map(|key| key.hash_one(&normalized));
         (u128::from(high) << 64 | u128::from(low)).to_ne_bytes()
+    }
+}
+
+/// Reads a suppression file, and calls `each` with an address, its row, and the columns of the file. Returns warnings.
+///
+/// # Errors
+/// As [`SuppressionList::add`].
+pub fn read_addresses(
+    path: &Path,
+    name: &str,
+    settings: &ReadSettings,
+    each: impl FnMut(Address, &RecipientRow, &[String]),
+) -> Result<Vec<Warning>, ReadError> {
+    let notices = read(path, name, settings, false, each).map_err(|error| ReadError {
+        settings: SettingPlace::Options,
+        ..error
+    })?;
+    let warning = |notice| Warning {
+        settings: SettingPlace::Options,
+        ..Warning::new(name, notice)
+    };
+    Ok(notices.into_iter().map(warning).collect())
+}
+
+fn read(
+    path: &Path,
+    name: &str,
+    settings: &ReadSettings,
+    skip_invalid: bool,
+    mut each: impl FnMut(Address, &RecipientRow, &[String]),
+) -> Result<Vec<Notice>, ReadError> {
+    let mut reader = match open(path, name, settings) {
+        Err(error) if matches!(error.problem, Problem::Empty) => {
+            return Ok(vec![Notice::NothingSuppressed]);
+        }
+        result => result?,
+    };
+    let mut invalid = InvalidEntries::default();
+    while let Some(row) = reader.next().transpose()? {
+        match entry(&row, &reader) {
+            Ok(mailbox) => each(mailbox.address, &row, reader.header().columns()),
+            Err((cell, error)) => invalid.add(&row, cell, error),
+        }
+    }
+    let notices = reader.warnings().into_iter();
+    let mut notices: Vec<_> = notices.map(|warning| warning.notice).collect();
+    notices.extend(invalid.notice(skip_invalid));
+    match invalid.problem() {
+        Some(problem) if !skip_invalid => Err(ReadError::new(name, problem)),
+        _ => Ok(notices),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api::EventKind;
 use crate::durable::sync_dir;
 use crate::feedback::{EventStore, EventsError};
 use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
+use crate::suppression::ListError;
 
 /// The columns before those of the input.
 const COLUMNS: [&str; 10] = [
@@ -38,6 +39,8 @@ pub(crate) enum ResultsError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Events(#[from] EventsError),
+    #[error(transparent)]
+    List(#[from] ListError),
     #[error("can't write {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     /// Standard output can't be written.
@@ -316,6 +319,10 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// Where a spreadsheet that does not split at commas may begin another cell: in many countries Excel splits
 /// at semicolons, and then it reads quotes inside a line as text.
 const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
+pub(super) fn is_formula(cell: &str) -> bool {
+    cell.starts_with(FORMULA)
+}
 
 /// Makes a spreadsheet read a cell as text that it would read as a formula: with `'` before the formula, in
 /// each part of the cell that may become a cell of its own.

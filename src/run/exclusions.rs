@@ -6,12 +6,16 @@ use std::path::Path;
 use super::duplicates::AddressIndex;
 use crate::address::Address;
 use crate::campaign::Campaign;
+use crate::list_name::ListName;
 use crate::recipients::{ReadError, SuppressionList, Warning};
 use crate::spill::SpillError;
+use crate::suppression::{CampaignLists, Reason};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExclusionReason {
-    /// The address is on this suppression list.
+    /// The address is on this kept list.
+    OnList(ListName, Reason),
+    /// The address is in this suppression file.
     Suppressed(String),
     /// This earlier row has the same address.
     Duplicate(u32),
@@ -23,7 +27,7 @@ impl ExclusionReason {
     /// A stable name for scripts.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Suppressed(_) => Self::CODES[0],
+            Self::OnList(..) | Self::Suppressed(_) => Self::CODES[0],
             Self::Duplicate(_) => Self::CODES[1],
         }
     }
@@ -32,6 +36,9 @@ impl ExclusionReason {
 impl fmt::Display for ExclusionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OnList(list, reason) => {
+                write!(f, "on the list {list}: {}", reason.description())
+            }
             Self::Suppressed(file) => write!(f, "on the suppression list {file}"),
             Self::Duplicate(earlier) => write!(f, "duplicate of row {earlier}"),
         }
@@ -42,18 +49,34 @@ impl fmt::Display for ExclusionReason {
 /// earlier row.
 #[derive(Default)]
 pub(crate) struct Exclusions {
+    lists: CampaignLists,
     suppressed: SuppressionList,
     addresses: AddressIndex,
 }
 
 impl Exclusions {
+    /// Reads the suppression files of a campaign in the folder `dir`. `lists` are its kept lists.
+    ///
     /// # Errors
-    /// A suppression list can't be read.
-    pub(crate) fn new(campaign: &Campaign) -> Result<Self, ReadError> {
+    /// A suppression file can't be read.
+    pub(crate) fn new(
+        campaign: &Campaign,
+        dir: &Path,
+        lists: CampaignLists,
+    ) -> Result<Self, ReadError> {
         Ok(Self {
-            suppressed: suppression_list(campaign, &campaign.dir)?,
+            lists,
+            suppressed: suppression_list(campaign, dir)?,
             addresses: AddressIndex::default(),
         })
+    }
+
+    /// Kept lists without suppression files.
+    pub(crate) fn of_lists(lists: CampaignLists) -> Self {
+        Self {
+            lists,
+            ..Self::default()
+        }
     }
 
     /// Why the next row is left out. If it is not, later rows with its address are.
@@ -94,7 +117,16 @@ impl Exclusions {
         Ok(earlier.map(ExclusionReason::Duplicate))
     }
 
-    fn suppressed(&self, address: &Address) -> Option<ExclusionReason> {
+    /// Whether nobody is suppressed.
+    pub(crate) fn suppresses_nobody(&self) -> bool {
+        self.lists.is_empty() && self.suppressed.is_empty()
+    }
+
+    /// Why rows with this address are left out, whatever rows there are.
+    pub(crate) fn suppressed(&self, address: &Address) -> Option<ExclusionReason> {
+        if let Some((list, reason)) = self.lists.reason_of(address) {
+            return Some(ExclusionReason::OnList(list.clone(), reason));
+        }
         let file = self.suppressed.file_of(address)?;
         Some(ExclusionReason::Suppressed(file.to_owned()))
     }
@@ -105,14 +137,7 @@ impl Exclusions {
     }
 }
 
-/// The suppression lists of a campaign, read from `dir`.
-///
-/// # Errors
-/// One of them can't be read.
-pub(crate) fn suppression_list(
-    campaign: &Campaign,
-    dir: &Path,
-) -> Result<SuppressionList, ReadError> {
+fn suppression_list(campaign: &Campaign, dir: &Path) -> Result<SuppressionList, ReadError> {
     let mut list = match campaign.recipients.suppress_skip_invalid {
         true => SuppressionList::skipping_invalid(),
         false => SuppressionList::default(),

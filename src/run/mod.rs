@@ -8,7 +8,7 @@ mod lock;
 mod other_runs;
 mod plan;
 
-pub(crate) use exclusions::{ExclusionReason, Exclusions, suppression_list};
+pub(crate) use exclusions::{ExclusionReason, Exclusions};
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use freeze::freeze;
 pub(crate) use lock::{Lock, LockError};

@@ -13,11 +13,14 @@ use crate::ledger::sqlite::{NewRow, Planner};
 use crate::ledger::{LedgerError, Run, Status, Target};
 use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
 use crate::spill::SpillError;
+use crate::suppression::CampaignLists;
 
 pub struct PlanInputs<'a> {
     pub campaign: &'a Campaign,
     /// Its header is that of the reader.
     pub run: &'a Run,
+    /// The kept lists of the campaign.
+    pub lists: &'a CampaignLists,
     /// Where the ledger is created.
     pub ledger: &'a Path,
     /// For a test: plan only this many rows, and none that are left out.
@@ -60,7 +63,8 @@ pub enum PlanError {
 /// # Errors
 /// The recipients can't be read to their end, or the ledger can't be written.
 pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Plan, PlanError> {
-    let mut exclusions = Exclusions::new(inputs.campaign)?;
+    let mut exclusions =
+        Exclusions::new(inputs.campaign, &inputs.campaign.dir, inputs.lists.clone())?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
     let lanes = lanes(inputs);

@@ -1,6 +1,7 @@
 //! A list, wherever it is kept.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +24,15 @@ const BATCH: usize = 2_000;
 pub(crate) enum ListPlace {
     File(PathBuf),
     Ledger(Arc<Database>, ListName),
+}
+
+impl fmt::Display for ListPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Ledger(database, name) => write!(f, "{name} in the ledger {}", database.url()),
+        }
+    }
 }
 
 /// A list. Several processes may use it at the same time. All methods fail if it can't be read or written; what they
@@ -132,6 +142,8 @@ impl KeptList {
             .collect()
     }
 
+    // Undoing a click and forgetting a person will use these.
+    #[allow(dead_code)]
     /// Removes exactly the entry of an address that has this reason and this time. Returns whether there was one.
     pub(crate) fn undo(
         &mut self,
@@ -146,6 +158,7 @@ impl KeptList {
         Ok(undone)
     }
 
+    #[allow(dead_code)]
     /// Keeps only the keyed hash of an address: it stays suppressed. Returns whether it was on the list.
     pub(crate) fn forget(&mut self, address: &Address) -> Result<bool, ListError> {
         let mut known = false;

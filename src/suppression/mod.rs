@@ -3,6 +3,7 @@
 //! A [`KeptList`] is a file, or is in the database of a ledger. An address has a [`History`](history::History) on it; all
 //! changes go through that, so that both places follow the same rules.
 
+mod api_blacklist;
 mod entry;
 mod hash;
 mod history;
@@ -12,7 +13,8 @@ mod sqlite;
 mod store;
 mod suppressed;
 
+pub(crate) use api_blacklist::{ApiBlacklist, BlacklistError};
 pub(crate) use entry::{DeliveryEvent, Entry, NewEntry, Reason};
 pub(crate) use list::{KeptList, ListPlace};
-pub(crate) use store::{EntryPosition, ListError};
-pub(crate) use suppressed::SuppressedAddresses;
+pub(crate) use store::ListError;
+pub use suppressed::CampaignLists;

@@ -98,8 +98,10 @@ impl SqliteList {
             error,
         };
         let dir = path.parent().unwrap_or(Path::new(""));
-        if !dir.as_os_str().is_empty() {
+        if !dir.as_os_str().is_empty() && !dir.exists() {
             durable::make_dir(dir).map_err(not_created)?;
+            // Addresses of people don't belong into a repository.
+            std::fs::write(dir.join(".gitignore"), "*\n").map_err(not_created)?;
         }
         let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = connect(path, mode)?;

@@ -168,6 +168,24 @@ impl HttpTransport {
         self.send(self.client.get(url)).await
     }
 
+    /// Posts to this path, below the API's base URL.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub(crate) async fn post_to(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<HttpReply, PostError> {
+        let url = self
+            .url
+            .join(path)
+            .map_err(|error| PostError::Broken(error.to_string()))?;
+        let post = self.client.post(url).header(CONTENT_TYPE, content_type);
+        self.send(post.body(body)).await
+    }
+
     /// Sends a request, and reads its answer.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<HttpReply, PostError> {
         let response = request.send().await.map_err(|error| failure(&error))?;

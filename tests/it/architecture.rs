@@ -160,7 +160,7 @@ fn only_the_transport_smtp_the_gateway_the_pages_and_postgres_open_sockets() {
             || source.path.starts_with("preview/web/")
             || source.path.starts_with("ledger/postgres")
             // It uses its connections.
-            || source.path == "feedback/postgres.rs"
+            || ["feedback/postgres.rs", "suppression/postgres.rs"].contains(&source.path.as_str())
             || ["commands/local_gateway.rs", "commands/serve.rs"].contains(&source.path.as_str())
     });
 }

@@ -13,6 +13,7 @@ const COMMANDS: &[&str] = &[
     "status",
     "follow",
     "results",
+    "suppress",
     "ledger",
     "inbox",
     "completions",

@@ -51,6 +51,7 @@ mod smtp_postfix;
 mod status;
 mod support;
 mod suppress;
+mod suppression;
 mod template_files;
 mod trouble;
 mod twice;

@@ -9,6 +9,7 @@ mod request;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::blacklist::{BlacklistEntry, BlacklistOutcome, BlockOutcome, BlockRequest};
 use super::dialect::{Dialect, LoginHeader, Posted, WireFormat};
 use super::form::encode_into;
 use super::reply::HttpReply;
@@ -24,6 +25,8 @@ pub use request::v2_faults;
 
 /// The most recipients of a request (vendor's documentation).
 const MAX_RECIPIENTS: usize = 200;
+
+const BLACKLIST: &str = "email/blacklist";
 
 #[derive(Debug)]
 pub struct V2;
@@ -178,6 +181,38 @@ impl Dialect for V2 {
                 .unwrap_or_default(),
             events,
         }
+    }
+
+    fn blacklist(&self, smtp_account: &str) -> TrackingList {
+        TrackingList::new(BLACKLIST, &[("smtpAccount", smtp_account)], &[], None)
+    }
+
+    fn blacklist_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlacklistOutcome {
+        let answer = V2Answer::decode(reply.json());
+        let words = words(reply, answer.as_ref());
+        if let Some(outcome) = reply.lookup_by_status(reply.status, words.clone(), now) {
+            return BlacklistOutcome::of_lookup(outcome);
+        }
+        match answer {
+            Some(answer) => BlacklistOutcome::page(&answer.data),
+            None => BlacklistOutcome::of_lookup(reply.unanswered(words, now)),
+        }
+    }
+
+    fn block(&self, entry: &BlacklistEntry) -> BlockRequest {
+        BlockRequest {
+            path: BLACKLIST,
+            content_type: self.content_type(),
+            body: entry.v2_entry().to_string().into_bytes(),
+        }
+    }
+
+    fn block_outcome(&self, reply: &HttpReply, now: Timestamp) -> BlockOutcome {
+        let answer = V2Answer::decode(reply.json());
+        let words = words(reply, answer.as_ref());
+        let refuses = answer.as_ref().is_some_and(V2Answer::refuses);
+        let is_success = answer.is_some() && !refuses;
+        BlockOutcome::of(reply, reply.status, (is_success, refuses), words, now)
     }
 }
 

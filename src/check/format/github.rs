@@ -73,6 +73,7 @@ mod tests {
             findings: &findings,
             rows: Some(1),
             off: &Off::new(),
+            suppressed: &[],
             campaign: Path::new("news/campaign.toml"),
             base: Path::new("/w"),
         };

@@ -12,12 +12,17 @@ pub(crate) fn json(report: &Report<'_>) -> String {
     let off: Vec<_> = off
         .map(|(code, reason)| json!({"code": code, "reason": reason}))
         .collect();
+    let suppressed = report.suppressed.iter();
+    let suppressed: Vec<_> = suppressed
+        .map(|(reason, rows)| json!({"reason": reason, "rows": rows}))
+        .collect();
     let report = json!({
         "rows": report.rows,
         "errors": report.findings.count(Severity::Error),
         "warnings": report.findings.count(Severity::Warning),
         "notes": report.findings.count(Severity::Note),
         "off": off,
+        "suppressed": suppressed,
         "findings": findings,
     });
     format!("{report:#}")

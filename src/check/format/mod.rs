@@ -19,6 +19,8 @@ pub(crate) struct Report<'a> {
     /// The number of recipients, if they could be read.
     pub(crate) rows: Option<u64>,
     pub(crate) off: &'a Off,
+    /// Why rows are suppressed, and how many.
+    pub(crate) suppressed: &'a [(String, u64)],
     /// The campaign's file. Findings without a place of their own are there.
     pub(crate) campaign: &'a Path,
     /// The working directory. Paths are relative to it.
@@ -91,6 +93,7 @@ mod tests {
             findings: &Findings::default(),
             rows: None,
             off: &Off::new(),
+            suppressed: &[],
             campaign: Path::new("campaign.toml"),
             base: Path::new("/home/here"),
         };

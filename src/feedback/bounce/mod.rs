@@ -11,6 +11,7 @@ mod mail;
 mod report;
 mod text_bounces;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
@@ -77,7 +78,7 @@ impl BounceReader {
     }
 
     /// Reads the mailbox until its end, or until `is_over`, and adds what it says to the events. Returns what it read, and
-    /// the number of new events.
+    /// the number of new events; `changed` gets the rows that may have some.
     ///
     /// # Errors
     /// The mailbox or the ledger can't be read, or the events can't be written.
@@ -85,8 +86,16 @@ impl BounceReader {
         &self,
         run: &BouncedRun<'_>,
         store: &mut dyn EventStore,
+        changed: &mut BTreeSet<u32>,
         is_over: impl Fn() -> bool,
     ) -> Result<(BounceCounts, u64), EventsError> {
+        let mut add = |events: &[RowEvent]| {
+            let new = store.add(events, run.now)?;
+            if new > 0 {
+                changed.extend(events.iter().map(|event| event.row));
+            }
+            Ok::<_, EventsError>(new)
+        };
         let (mut counts, mut new) = (BounceCounts::default(), 0);
         let mut events = Vec::new();
         for raw in Mailbox::open(&self.mailbox)? {
@@ -109,10 +118,10 @@ impl BounceReader {
                 }
             }
             if events.len() >= BATCH {
-                new += store.add(&std::mem::take(&mut events), run.now)?;
+                new += add(&std::mem::take(&mut events))?;
             }
         }
-        new += store.add(&events, run.now)?;
+        new += add(&events)?;
         Ok((counts, new))
     }
 

@@ -50,6 +50,17 @@ impl SqliteLedger {
         Ok(last.unwrap_or(0))
     }
 
+    /// Why rows are suppressed, each with their number, the most frequent reason first.
+    pub(crate) fn suppressed(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT ifnull(error, ''), count(*) AS rows FROM delivery
+             WHERE status = 'skipped' AND code = 'suppressed' GROUP BY 1 ORDER BY rows DESC, 1",
+        )?;
+        let reasons =
+            select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        Ok(reasons.collect::<Result<_, _>>()?)
+    }
+
     /// The lanes that have pending rows, each with their number.
     pub(crate) fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
         let mut select = self.connection.prepare(

@@ -17,6 +17,8 @@ const INTERVAL: Duration = Duration::from_millis(300);
 const MAX_FILES: usize = 10_000;
 /// A folder of the campaign that is not watched: what was sent.
 const RUNS: &str = "runs";
+/// The files of kept lists, some of which change when the lists are read.
+const DATABASES: [&str; 3] = [".db", ".db-wal", ".db-shm"];
 
 /// The modification time and the length of each file.
 type FileStamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
@@ -86,6 +88,10 @@ fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, stamps: &mut FileStamps)
 }
 
 fn add(file: PathBuf, data: Option<&Metadata>, stamps: &mut FileStamps) {
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    if DATABASES.iter().any(|end| name.ends_with(end.as_bytes())) {
+        return;
+    }
     let modified = data.and_then(|data| data.modified().ok());
     stamps.insert(file, (modified, data.map_or(0, Metadata::len)));
 }
@@ -110,6 +116,7 @@ mod tests {
         assert_ne!(first, second);
         write("runs/1/results.csv", "a");
         write("templates/.a.html.swp", "a");
+        write("lists/acme.db-shm", "a");
         assert_eq!(stamps(), second);
         write("templates/sub/a.html", "ab");
         assert_ne!(stamps(), second);

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use super::ListReader;
 use super::loaded_campaign::LoadedCampaign;
 use crate::campaign::Campaign;
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use crate::web::HttpError;
 
 pub(super) struct LiveCampaign {
     path: PathBuf,
+    lists: Box<ListReader>,
     clock: Clock,
     versions: RwLock<Versions>,
     /// The number of saves.
@@ -36,10 +38,11 @@ pub(super) struct Versions {
 }
 
 impl LiveCampaign {
-    pub(super) fn new(path: PathBuf, clock: Clock) -> Self {
+    pub(super) fn new(path: PathBuf, lists: Box<ListReader>, clock: Clock) -> Self {
         let started = clock.now().as_millisecond().to_string();
         let live = Self {
             path,
+            lists,
             clock,
             versions: RwLock::default(),
             version: watch::Sender::new(0),
@@ -53,7 +56,8 @@ impl LiveCampaign {
     pub(super) fn load(&self) {
         let current = self.versions(|versions| versions.current.clone());
         let suppression_lists = Campaign::lists(&self.path);
-        let loaded = LoadedCampaign::load(&self.path, current.as_deref(), &self.clock);
+        let loaded =
+            LoadedCampaign::load(&self.path, current.as_deref(), &*self.lists, &self.clock);
         let mut versions = self
             .versions
             .write()

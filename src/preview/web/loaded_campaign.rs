@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 
 use super::super::row_store::StoredRow;
+use super::ListReader;
 use super::common_warnings::CommonWarnings;
 use super::query::Query;
 use super::search::{Matches, search};
@@ -48,10 +49,11 @@ impl LoadedCampaign {
     pub(super) fn load(
         path: &Path,
         previous: Option<&Self>,
+        lists: &ListReader,
         clock: &Clock,
     ) -> Result<Self, Vec<Finding>> {
         let campaign = Campaign::load(path)?;
-        let rows = SearchableRows::of(&campaign, previous.map(|previous| &previous.rows))?;
+        let rows = SearchableRows::of(&campaign, previous.map(|previous| &previous.rows), lists)?;
         let started = clock.now();
         let engine = Engine::new(&Inputs {
             campaign: &campaign,

@@ -49,15 +49,21 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::live_campaign::LiveCampaign;
+use crate::campaign::Campaign;
 use crate::clock::Clock;
+use crate::finding::Finding;
+use crate::suppression::CampaignLists;
 use crate::web::{ConnectionLimits, Guard, HttpError, Server};
+
+/// Reads the kept lists of a campaign.
+pub(crate) type ListReader = dyn Fn(&Campaign) -> Result<CampaignLists, Vec<Finding>> + Send + Sync;
 
 pub(crate) struct Preview(Arc<LiveCampaign>);
 
 impl Preview {
     /// Loads the campaign at `path`. The page shows its errors.
-    pub(crate) fn open(path: PathBuf, clock: Clock) -> Self {
-        Self(Arc::new(LiveCampaign::new(path, clock)))
+    pub(crate) fn open(path: PathBuf, lists: Box<ListReader>, clock: Clock) -> Self {
+        Self(Arc::new(LiveCampaign::new(path, lists, clock)))
     }
 
     /// Serves the page until `shutdown` completes.

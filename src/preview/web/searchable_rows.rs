@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
 use super::super::row_store::{NoMessage, RowStore, StoredRow};
+use super::ListReader;
 use crate::address::Address;
 use crate::campaign::{Campaign, Recipients, STANDARD_INPUT};
 use crate::check::{of_read_error, of_warning};
@@ -68,6 +69,7 @@ impl SearchableRows {
     pub(super) fn of(
         campaign: &Campaign,
         previous: Option<&Arc<Self>>,
+        kept_lists: &ListReader,
     ) -> Result<Arc<Self>, Vec<Finding>> {
         let input = previous.and_then(|previous| previous.input.clone());
         let (path, name, input) = match input {
@@ -95,10 +97,13 @@ impl SearchableRows {
                 .collect(),
         };
         match previous {
-            Some(previous) if previous.stamp == stamp => Ok(Arc::clone(previous)),
+            // It is not known when a kept list changes.
+            Some(previous) if previous.stamp == stamp && stamp.recipients.kept_lists.is_empty() => {
+                Ok(Arc::clone(previous))
+            }
             _ => {
-                let left_out =
-                    Exclusions::new(campaign).map_err(|error| vec![of_read_error(&error)])?;
+                let left_out = Exclusions::new(campaign, &campaign.dir, kept_lists(campaign)?)
+                    .map_err(|error| vec![of_read_error(&error)])?;
                 Self::read(stamp, name, input, left_out).map(Arc::new)
             }
         }

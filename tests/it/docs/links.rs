@@ -108,6 +108,11 @@ fn options_exist() {
             .iter()
             .flat_map(|command| options(&help(&["ledger", command]))),
     );
+    known.extend(
+        ["add", "remove", "check", "import", "export"]
+            .iter()
+            .flat_map(|command| options(&help(&["suppress", command]))),
+    );
     // Options of cargo and of the soak test.
     known.extend(["--profile", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
     for name in PAGES {

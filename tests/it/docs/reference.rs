@@ -57,6 +57,7 @@ fn every_key_of_a_campaign_is_documented() {
         ("BreakerTable", "### `[breaker]`"),
         ("CheckTable", "### `[check]`"),
         ("LedgerTable", "### `[ledger]`"),
+        ("FeedbackTable", "### `[feedback]`"),
     ];
     let source = fs::read_to_string(root().join("src/campaign/file.rs")).expect("the source");
     for (table, heading) in tables {

@@ -166,7 +166,7 @@ fn another_version_of_the_schema_is_refused() {
     );
     let older = check(&url).expect_err("older");
     assert!(
-        matches!(older, PostgresError::Older { found: -99, .. }),
+        matches!(older, PostgresError::Older { found: -98, .. }),
         "{older}"
     );
     let help = older.help().expect("help");

@@ -16,6 +16,7 @@ pub struct Report {
     pub warnings: u64,
     pub notes: u64,
     pub off: Vec<Off>,
+    pub suppressed: Vec<Suppressed>,
     pub findings: Vec<Finding>,
 }
 
@@ -24,6 +25,13 @@ pub struct Report {
 pub struct Off {
     pub code: String,
     pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppressed {
+    pub reason: String,
+    pub rows: u64,
 }
 
 #[derive(Debug, Deserialize)]
