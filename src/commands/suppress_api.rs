@@ -115,10 +115,13 @@ struct Exported {
     refused: u64,
 }
 
+/// Each address with a reason and a note.
+type Addresses = BTreeMap<String, (Reason, String)>;
+
 /// The addresses of a list, each with its most telling reason and the note of that, and the number of entries without
 /// an address.
-fn addresses(list: &KeptList) -> Result<(BTreeMap<String, (Reason, String)>, u64), Failure> {
-    let mut addresses: BTreeMap<String, (Reason, String)> = BTreeMap::new();
+fn addresses(list: &KeptList) -> Result<(Addresses, u64), Failure> {
+    let mut addresses: Addresses = BTreeMap::new();
     let (mut after, mut forgotten) = (None, 0);
     loop {
         let page = list.entries(after, PAGE)?;
