@@ -26,6 +26,7 @@ use crate::gateway::relay::{self, Credentials, Permits, Relay, RelayError};
 use crate::gateway::simulation;
 use crate::gateway::store::retention::{RetentionLimits, enforce_limits};
 use crate::gateway::store::{Store, StoreError};
+use crate::gateway::webhooks::{self, Webhook, WebhookConfig, WebhookError, WebhookSecrets};
 use crate::gateway::{
     Certificate, CertificateError, ExportError, Login, LoginRequired, Setup, SmtpSetup, Storage,
     export, serve, serve_with_smtp,
@@ -33,6 +34,9 @@ use crate::gateway::{
 
 /// How long to wait for SMTP transactions when the gateway is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+const WEBHOOK_SECRET: &str = "MAILRUN_WEBHOOK_SECRET";
+const WEBHOOK_LOGIN: &str = "MAILRUN_WEBHOOK_LOGIN";
 
 type WithLogin = (AccountConfig, Option<Credentials>);
 
@@ -65,6 +69,10 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
     }
     let accounts = config.accounts.into_iter().map(with_login);
     let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
+    let webhook = match config.webhooks {
+        Some(webhook) => Some((webhook, webhook_secrets()?)),
+        None => None,
+    };
     let store = Store::open(&data)?;
     warn_if_open(&data, console);
     print_accounts(&store, &accounts, console)?;
@@ -85,6 +93,7 @@ pub(super) fn run(args: &cli::GatewayArgs, console: &Console) -> Result<ExitCode
         &store,
         accounts,
         config.keep,
+        webhook,
     ))
 }
 
@@ -150,6 +159,7 @@ async fn listen_and_serve(
     store: &Store,
     accounts: Vec<WithLogin>,
     limits: RetentionLimits,
+    webhook: Option<(WebhookConfig, WebhookSecrets)>,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::new("gateway", format!("{address}: {error}"));
     let (listener, mut signals) = listen("gateway", address).await?;
@@ -159,6 +169,15 @@ async fn listen_and_serve(
     };
     let chance = || Box::new(rand::make_rng::<StdRng>()) as Box<dyn rand::Rng + Send>;
     let relay = Relay::start(store, accounts, &setup.clock, chance).await?;
+    let webhook = match webhook {
+        Some((config, secrets)) => {
+            Some(Webhook::start(config, secrets, store, &setup.clock).await?)
+        }
+        None => {
+            webhooks::disable(store).await?;
+            None
+        }
+    };
     output::line(format_args!(
         "http://{}/",
         listener.local_addr().map_err(failed)?
@@ -179,12 +198,16 @@ async fn listen_and_serve(
     };
     let retention = tokio::spawn(enforce_limits(store.clone(), limits, setup.clock.clone()));
     let events = tokio::spawn(simulation::happen(store.clone(), setup.clock.clone()));
+    let pushes = webhook.map(|webhook| tokio::spawn(webhook.push()));
     let served = match smtp {
         Some(smtp) => serve_with_smtp(listener, smtp, setup, shutdown).await,
         None => serve(listener, setup, shutdown).await,
     };
     retention.abort();
     events.abort();
+    if let Some(pushes) = pushes {
+        pushes.abort();
+    }
     relay.stop(STOP_TIMEOUT).await;
     served.map_err(failed)?;
     match store.failure() {
@@ -214,6 +237,28 @@ fn login(names: &LoginVariables) -> Result<Login, Failure> {
     Ok(Login {
         app_key: login_variable(&names.app_key, "the gateway")?,
         secret_key: login_variable(&names.secret_key, "the gateway")?.into(),
+    })
+}
+
+/// The secret and the login of the webhook.
+fn webhook_secrets() -> Result<WebhookSecrets, Failure> {
+    let secret = variable(WEBHOOK_SECRET).ok_or_else(|| {
+        let message = format!("the secret of the webhook is missing: {WEBHOOK_SECRET} is not set");
+        let help = "set the environment variable to the secret that the receiver knows";
+        Failure::with_help("no-login", message, help)
+    })?;
+    let login = variable(WEBHOOK_LOGIN).map(|login| {
+        let login = login.split_once(':');
+        let login = login.map(|(user, password)| (user.to_owned(), password.to_owned().into()));
+        login.ok_or_else(|| {
+            let message = format!("{WEBHOOK_LOGIN} has no colon");
+            let help = "write the user name and the password: user:password";
+            Failure::with_help("no-login", message, help)
+        })
+    });
+    Ok(WebhookSecrets {
+        secret: secret.into(),
+        login: login.transpose()?,
     })
 }
 
@@ -296,6 +341,18 @@ impl From<RelayError> for Failure {
             }
         };
         Self::from_error("tls", &error, Some(help))
+    }
+}
+
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Store(error) => error.into(),
+            WebhookError::Client(_) => {
+                let help = "install the system's certificates (package ca-certificates)";
+                Self::from_error("tls", &error, Some(help))
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::relay::config::{AccountConfig, AccountFile, read_accounts};
 use super::store::retention::RetentionLimits;
+use super::webhooks::{WebhookConfig, WebhooksFile, read_webhooks};
 use crate::finding::{Finding, Place};
 use crate::source::{Source, parse_duration};
 use crate::web;
@@ -33,6 +34,7 @@ struct GatewayFile {
     limits: LimitsFile,
     #[serde(default)]
     keep: KeepFile,
+    webhooks: Option<WebhooksFile>,
     #[serde(default)]
     accounts: BTreeMap<Text, AccountFile>,
 }
@@ -83,6 +85,8 @@ pub struct Config {
     pub(crate) smtp: SmtpConfig,
     pub(crate) limits: web::ConnectionLimits,
     pub(crate) keep: RetentionLimits,
+    /// Where events are pushed to.
+    pub(crate) webhooks: Option<WebhookConfig>,
     /// The accounts that relay to an SMTP server. If there are any, no other account exists.
     pub accounts: Vec<AccountConfig>,
 }
@@ -121,6 +125,7 @@ impl Default for Config {
             smtp: SmtpConfig::default(),
             limits: web::ConnectionLimits::default(),
             keep: RetentionLimits::default(),
+            webhooks: None,
             accounts: Vec::new(),
         }
     }
@@ -165,6 +170,9 @@ impl Validator<'_> {
         let folder = self.source.path.parent().unwrap_or(Path::new(""));
         let folder = folder.to_owned();
         let accounts = read_accounts(self.source, file.accounts, &mut self.findings);
+        let webhooks = file
+            .webhooks
+            .and_then(|file| read_webhooks(self.source, file, &mut self.findings));
         Config {
             listen: listen.unwrap_or(default.listen),
             data: file.data.map(|data| folder.join(data)),
@@ -176,6 +184,7 @@ impl Validator<'_> {
             smtp: self.smtp(file.smtp, &folder, &accounts),
             limits: self.limits(&file.limits),
             keep: self.keep(&file.keep),
+            webhooks,
             accounts,
         }
     }
@@ -347,6 +356,7 @@ mod tests {
                 age: Some(Duration::from_secs(30 * 86_400)),
                 size: Some(10_000_000_000),
             },
+            webhooks: None,
             accounts: Vec::new(),
         };
         assert_eq!(config.expect("a config"), expected);

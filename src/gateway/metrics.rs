@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use super::histogram::duration_histogram;
 use super::relay;
 use super::store::{Store, event_totals};
+use super::webhooks;
 use crate::web::ConnectionObserver;
 
 pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -161,11 +162,10 @@ impl Collector for StoreCollector {
         encode_metric(&mut encoder, "store_waiting", help, &waiting)?;
         let events = self.store.read(event_totals).unwrap_or_default();
         let help = "Events of messages by kind.";
-        let mut family = encoder.encode_descriptor("events", help, None, MetricType::Counter)?;
-        for (kind, events) in events {
-            let labels = [("event", kind)];
-            ConstCounter::new(events).encode(family.encode_family(&labels)?)?;
-        }
+        encode_counters(&mut encoder, "events", help, "event", events)?;
+        let requests = self.store.read(webhooks::totals).unwrap_or_default();
+        let help = "Attempts to push events to the webhook by result.";
+        encode_counters(&mut encoder, "webhook_requests", help, "result", requests)?;
         if self.relays {
             let waiting = match self.store.read(relay::waiting) {
                 Ok(accounts) => accounts.iter().map(|(_, waiting)| *waiting).sum::<u64>() as f64,
@@ -183,6 +183,22 @@ impl fmt::Debug for StoreCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreCollector")
     }
+}
+
+/// A counter for each value of a label.
+fn encode_counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    counts: Vec<(String, u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, count) in counts {
+        let labels = [(label, value)];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 fn encode_metric(

@@ -34,6 +34,7 @@ pub(crate) mod simulation;
 mod smtp;
 pub mod store;
 mod templates;
+pub(crate) mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;

@@ -32,6 +32,14 @@ pub(super) fn events_column() -> String {
     )
 }
 
+/// The columns of an event and of its message.
+pub(in crate::gateway) fn event_columns() -> String {
+    format!(
+        "{}, event.kind, event.at, {EVENT_DESCRIPTION}, event.copy",
+        columns()
+    )
+}
+
 const BY_TIME: &[&str] = &["message.created_at", "message.id"];
 const BY_EVENT_TIME: &[&str] = &["event.at", "event.id"];
 
@@ -118,7 +126,7 @@ pub(in crate::gateway) fn events(
         0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
     };
     let table = ListTable {
-        columns: format!("{}, event.kind, event.at, {EVENT_DESCRIPTION}", columns()),
+        columns: event_columns(),
         id: "event.id",
         from: format!("{from} = '{}'", kind.as_str()),
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
@@ -145,6 +153,25 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Value> {
     map.insert("event_time".to_owned(), time_from_millis(row.get(12)?));
     map.insert("event_desc".to_owned(), description);
     Ok(Value::Object(map))
+}
+
+/// An event in the words of `smtp_events`, without the other events of its message.
+pub(in crate::gateway) fn single_event(row: &Row<'_>) -> rusqlite::Result<Value> {
+    let text = |column| row.get::<_, String>(column);
+    let tags: Value = serde_json::from_str(&text(7)?).unwrap_or_default();
+    let copy: Option<String> = row.get(14)?;
+    Ok(json!({
+        "uid": text(1)?,
+        "account": text(2)?,
+        "from": text(3)?,
+        "to": copy.map_or_else(|| text(4), Ok)?,
+        "subject": text(5)?,
+        "message_id": text(6)?,
+        "tags": tags,
+        "event": text(11)?,
+        "event_time": time_from_millis(row.get(12)?),
+        "event_desc": text(13)?,
+    }))
 }
 
 fn email_map(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {

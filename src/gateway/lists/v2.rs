@@ -19,6 +19,14 @@ fn columns() -> String {
     )
 }
 
+/// The columns of an event and of its message.
+pub(in crate::gateway) fn event_columns() -> String {
+    format!(
+        "{}, event.kind, event.at, event.description, event.copy",
+        columns()
+    )
+}
+
 /// `email`: a row for each message, newest first, with its last status.
 pub(in crate::gateway) fn statuses(query: &ListQuery) -> Result<ListStatement, ListError> {
     let table = ListTable {
@@ -64,7 +72,7 @@ pub(in crate::gateway) fn events(
         0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
     };
     let table = ListTable {
-        columns: format!("{}, event.kind, event.at, event.description", columns()),
+        columns: event_columns(),
         id: "event.id",
         from: format!("{from} = '{}'{conditions}", kind.as_str()),
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
@@ -75,30 +83,53 @@ pub(in crate::gateway) fn events(
     ListStatement::new(&table, &query)
 }
 
-/// A message with its last status, which is not a complaint: the API does not report those here.
+/// A message with its last status.
 fn status(row: &Row<'_>) -> rusqlite::Result<Value> {
     let mut message = message(row)?;
-    let (status, json): (String, String) = (row.get(8)?, row.get(9)?);
-    let mut events: Vec<(String, i64, String)> = serde_json::from_str(&json).unwrap_or_default();
-    events.retain(|(kind, ..)| kind != EventKind::Feedback.as_str());
-    // Events at the same time are in the order in which they were stored.
-    events.sort_by_key(|(_, at, _)| *at);
+    let mut events = statuses_of(row)?;
     let statuses: Vec<&str> = events.iter().map(|(kind, ..)| kind.as_str()).collect();
     message["allStatuses"] = json!(statuses);
-    message["status"] = json!(statuses.last().copied().unwrap_or(&status));
+    message["status"] = match statuses.last() {
+        Some(status) => json!(status),
+        None => row.get::<_, String>(8)?.into(),
+    };
     let (at, description) = events.pop().map(|(_, at, text)| (at, text)).unzip();
     message["statusTime"] = json!(at.map(seconds));
     message["statusDesc"] = json!(description);
     Ok(message)
 }
 
-/// A message with one of its events as its status.
-fn event(row: &Row<'_>) -> rusqlite::Result<Value> {
+/// A message with one of its events as its status. The event of a copy is about the copy's recipient.
+pub(in crate::gateway) fn event(row: &Row<'_>) -> rusqlite::Result<Value> {
     let mut message = message(row)?;
-    message["status"] = row.get::<_, String>(10)?.into();
-    message["statusTime"] = seconds(row.get(11)?).into();
+    let (status, at): (String, i64) = (row.get(10)?, row.get(11)?);
+    message["allStatuses"] = match row.get::<_, Option<String>>(13)? {
+        Some(copy) => {
+            message["to"]["email"] = copy.into();
+            message["to"]["name"] = "".into();
+            json!([status])
+        }
+        None => {
+            let mut events = statuses_of(row)?;
+            events.retain(|(_, before, _)| *before <= at);
+            events.into_iter().map(|(kind, ..)| kind).collect()
+        }
+    };
+    message["status"] = status.into();
+    message["statusTime"] = seconds(at).into();
     message["statusDesc"] = row.get::<_, String>(12)?.into();
     Ok(message)
+}
+
+/// The events of a message in their order: kind, time and description. Complaints are not among them, because the API does
+/// not report them here.
+fn statuses_of(row: &Row<'_>) -> rusqlite::Result<Vec<(String, i64, String)>> {
+    let json: String = row.get(9)?;
+    let mut events: Vec<(String, i64, String)> = serde_json::from_str(&json).unwrap_or_default();
+    events.retain(|(kind, ..)| kind != EventKind::Feedback.as_str());
+    // Events at the same time are in the order in which they were stored.
+    events.sort_by_key(|(_, at, _)| *at);
+    Ok(events)
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Value> {

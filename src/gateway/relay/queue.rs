@@ -296,7 +296,8 @@ mod tests {
         let store = Connection::open_in_memory().expect("a database");
         let schema = concat!(
             include_str!("../store/schema.sql"),
-            include_str!("../store/simulation.sql")
+            include_str!("../store/simulation.sql"),
+            include_str!("../store/webhooks.sql")
         );
         store.execute_batch(schema).expect("a schema");
         for (index, to) in to.iter().enumerate() {

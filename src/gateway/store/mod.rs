@@ -39,7 +39,7 @@ pub(super) use self::rows::{
 pub(super) use self::searchable_text::fold_for_search;
 
 /// The schema's version, in SQLite's `user_version`.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// The oldest version that is updated when the store is opened.
 const OLDEST_VERSION: i64 = 2;
 const FILE_NAME: &str = "gateway.db";

@@ -41,7 +41,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
         let schema = concat!(
             include_str!("schema.sql"),
             include_str!("json_api.sql"),
-            include_str!("simulation.sql")
+            include_str!("simulation.sql"),
+            include_str!("webhooks.sql")
         );
         create_schema(&connection, path, schema)?;
     } else {
@@ -151,7 +152,8 @@ fn update(connection: &Connection) -> Result<(), StoreError> {
     // The tables that came with each version.
     let tables = [
         (3, include_str!("json_api.sql")),
-        (VERSION, include_str!("simulation.sql")),
+        (4, include_str!("simulation.sql")),
+        (VERSION, include_str!("webhooks.sql")),
     ];
     for (version, tables) in tables {
         if pragma(connection, "user_version")? < version {

@@ -234,7 +234,7 @@ pub(crate) fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rus
     let mut insert = connection.prepare_cached(
         "INSERT INTO event (message, account, copy, kind, at, description) VALUES (?, ?, ?, ?, ?, ?)",
     )?;
-    insert.insert(params![
+    let id = insert.insert(params![
         event.message,
         event.account,
         event.copy,
@@ -247,6 +247,12 @@ pub(crate) fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> rus
          ON CONFLICT (kind) DO UPDATE SET events = events + 1",
     )?;
     count.execute([event.kind])?;
+    if event.kind != EventKind::Status(Status::Injected) {
+        // The table `webhook` has a row while there is a webhook.
+        let mut queue =
+            connection.prepare_cached("INSERT INTO webhook_event (event) SELECT ? FROM webhook")?;
+        queue.execute([id])?;
+    }
     Ok(())
 }
 

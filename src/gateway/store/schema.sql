@@ -1,6 +1,6 @@
 -- The database of a stand-alone gateway. All times are milliseconds since 1970.
 PRAGMA application_id = 0x6d726777;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- An accepted request.
 CREATE TABLE request (

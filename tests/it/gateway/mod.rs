@@ -17,3 +17,4 @@ mod smtp_kills;
 mod smtp_limits;
 mod smtp_outbox;
 mod v2;
+mod webhooks;

@@ -702,7 +702,8 @@ fn a_store_of_the_version_before_is_updated() {
     gateway.stop().code(0);
     let older =
         "DROP TABLE account_template; DROP TABLE domain_blacklist; DROP TABLE upcoming_event;
-                 DROP TABLE event_total; PRAGMA user_version = 2;";
+                 DROP TABLE event_total; DROP TABLE webhook; DROP TABLE webhook_event; DROP TABLE webhook_request;
+                 DROP TABLE webhook_total; PRAGMA user_version = 2;";
     gateway
         .store()
         .execute_batch(older)
