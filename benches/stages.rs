@@ -48,6 +48,7 @@ fn row(number: u32) -> Row {
         number,
         mailbox: Mailbox::parse(&email).expect("an address"),
         cells: cells.map(str::to_owned).to_vec(),
+        variant: None,
         resends: 0,
         recorded: Vec::new(),
     }
@@ -105,6 +106,8 @@ fn run() -> Run {
         id_prefix: "00".to_owned(),
         header: HEADER.map(str::to_owned).to_vec(),
         blank_rows: 0,
+        variants: Vec::new(),
+        chosen: None,
     }
 }
 
@@ -121,6 +124,8 @@ fn ledger(rows: u32) -> TempDir {
             address: Some(&email),
             cells: "[]",
             lane: 0,
+            variant: None,
+            held_back: false,
             left_out: None,
         };
         planner.add(&row).expect("a row");
@@ -183,6 +188,7 @@ fn planning(criterion: &mut Criterion) {
                 run: &run,
                 ledger: &path_in(dir.path()),
                 only: None,
+                sample: None,
                 progress: &PlanProgress::default(),
             };
             let planned = plan(&mut reader, &inputs).expect("a plan");

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use crate::address::Address;
 use crate::api;
+use crate::campaign::Sample;
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
@@ -157,6 +158,9 @@ pub(crate) struct PreviewArgs {
     /// Show the message of this recipient
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) email: Option<Address>,
+    /// Show every message as this variant [default: each row's own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Number of messages to show or write [default: 1, or all with --out]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
@@ -205,6 +209,9 @@ pub(crate) struct SendArgs {
     /// Send to everyone, including addresses that an earlier run has sent to
     #[arg(long)]
     pub(crate) again: bool,
+    /// Send the campaign's variants to this share of the rows only, such as 10%; hold back the others until `resume --variant`
+    #[arg(long, value_name = "SHARE", conflicts_with = "test_to")]
+    pub(crate) variant_sample: Option<Sample>,
     /// Start sending without rendering every row first
     #[arg(long)]
     pub(crate) no_preflight: bool,
@@ -237,6 +244,12 @@ pub(crate) struct ResumeArgs {
     /// Continue in a database that may have lost claims, for example after a failover: some rows may be sent twice
     #[arg(long)]
     pub(crate) accept_loss: bool,
+    /// Send this variant to all rows that were held back
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+    /// Continue with the rows of the sample only, before a variant is chosen for the others
+    #[arg(long, conflicts_with = "variant")]
+    pub(crate) variant_sample: bool,
     /// Send at most this many rows; the others stay pending
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,

@@ -140,6 +140,8 @@ pub struct Finding {
     /// Replaces the message when findings are compared, if the message contains a value of the row. Findings at the
     /// same place of a template, or about cells of rows, that have the same kind are one.
     pub kind: Option<String>,
+    /// The variants of the message that have it, a bit each; 0 if it is not about variants.
+    pub variants: u32,
 }
 
 impl Finding {
@@ -153,6 +155,7 @@ impl Finding {
             help: None,
             excerpt: None,
             kind: None,
+            variants: 0,
         }
     }
 
@@ -199,6 +202,25 @@ impl Finding {
         self.place = self.place.at_line(line).at_column(column);
         self.excerpt = Some(excerpt);
         self
+    }
+}
+
+/// Names the variants in the messages of findings that only some of them have. `names` are those of all.
+pub fn name_variants<'a>(findings: impl IntoIterator<Item = &'a mut Finding>, names: &[&str]) {
+    for finding in findings {
+        let variants = finding.variants;
+        let has_it = |bit: usize| variants & (1 << bit) > 0;
+        let (with, without): (Vec<usize>, Vec<usize>) =
+            (0..names.len()).partition(|bit| has_it(*bit));
+        if variants == 0 || without.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = with.into_iter().map(|bit| names[bit]).collect();
+        let noun = match names.len() {
+            1 => "variant",
+            _ => "variants",
+        };
+        finding.message = format!("{noun} {}: {}", names.join(", "), finding.message);
     }
 }
 

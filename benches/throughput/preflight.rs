@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mailrun::campaign::Campaign;
-use mailrun::check::{self, Checker, RowPass};
+use mailrun::check::{self, Checkers, RowPass};
 use mailrun::clock::Clock;
 use mailrun::finding::Severity;
 use mailrun::ledger::sqlite::path_in;
 use mailrun::ledger::{Run, Target};
 use mailrun::recipients::{LineNumbers, RecipientReader};
-use mailrun::render::{Engine, Inputs};
+use mailrun::render::{Engines, Inputs};
 use mailrun::run::{PlanInputs, PlanProgress, plan};
 use mailrun::suppression::CampaignLists;
 use tera::{Context, Tera, Value};
@@ -40,6 +40,8 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         id_prefix: "00".to_owned(),
         header: HEADER.map(str::to_owned).to_vec(),
         blank_rows: 0,
+        variants: Vec::new(),
+        chosen: None,
     };
     let ledger = tempfile::tempdir().expect("a folder");
     let ledger = path_in(ledger.path());
@@ -54,13 +56,14 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         run: &run,
         ledger: &ledger,
         only: None,
+        sample: None,
         progress: &PlanProgress::default(),
     };
     let planned = plan(&mut reader, &inputs).expect("a plan");
     planned.planner.finish(0, run.started).expect("a plan");
     let plan = began.elapsed();
 
-    let engine = Engine::new(&Inputs {
+    let engines = Engines::new(&Inputs {
         campaign: &campaign,
         dir,
         own_dir: dir,
@@ -71,12 +74,13 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         test_to: None,
         feedback_keys: None,
     });
-    let engine = engine.expect("an engine");
+    let engines = engines.expect("an engine");
     let [preflight, check] = [Severity::Error, Severity::Note].map(|least| {
         let began = Instant::now();
-        let checker = Checker::new(&check::CheckerInputs {
-            campaign: &campaign,
-            engine: &engine,
+        let checkers = Checkers::new(&engines, |campaign, engine| check::CheckerInputs {
+            campaign,
+            engine,
+            used_by_variants: Vec::new(),
             header: &run.header,
             recipients: &file,
             rows,
@@ -89,7 +93,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         let inputs = RowPass {
             ledger: &ledger,
             last: u32::try_from(rows).expect("few rows"),
-            checker: &checker.expect("rules"),
+            checkers: &checkers.expect("rules"),
             stages: &PlanProgress::default(),
         };
         let take = |found: check::RowFinding| {

@@ -22,6 +22,8 @@ pub(super) struct CampaignFile {
     pub(super) smtp: Option<Spanned<SmtpTable>>,
     pub(super) message: MessageTemplate,
     #[serde(default)]
+    pub(super) variants: Vec<VariantTable>,
+    #[serde(default)]
     pub(super) recipients: RecipientsTable,
     #[serde(default)]
     pub(super) pace: PaceTable,
@@ -101,6 +103,61 @@ pub struct MessageTemplate {
 
 fn enabled() -> bool {
     true
+}
+
+/// `[[variants]]`: keys of `[message]`, which replace the campaign's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantTable {
+    pub(super) name: Text,
+    pub(super) share: Spanned<i64>,
+    from: Option<Text>,
+    from_name: Option<Text>,
+    subject: Option<Text>,
+    html: Option<Text>,
+    text: Option<Text>,
+    inline_css: Option<bool>,
+    reply_to: Option<Text>,
+    return_path: Option<Text>,
+    cc: Option<Text>,
+    cc_name: Option<Text>,
+    bcc: Option<Text>,
+    bcc_name: Option<Text>,
+    tags: Option<Vec<Text>>,
+    #[serde(default)]
+    headers: BTreeMap<Text, Text>,
+    attachments: Option<Vec<AttachmentTemplate>>,
+}
+
+impl VariantTable {
+    /// The campaign's message, with what the variant replaces. A header replaces only that of the same name.
+    pub(super) fn message(self, campaign: &MessageTemplate) -> MessageTemplate {
+        let base = campaign.clone();
+        let is_replaced = |name: &Text| {
+            let replaces = |own: &Text| own.get_ref().eq_ignore_ascii_case(name.get_ref());
+            self.headers.keys().any(replaces)
+        };
+        let mut headers = base.headers;
+        headers.retain(|name, _| !is_replaced(name));
+        headers.extend(self.headers);
+        MessageTemplate {
+            from: self.from.unwrap_or(base.from),
+            from_name: self.from_name.or(base.from_name),
+            subject: self.subject.unwrap_or(base.subject),
+            html: self.html.or(base.html),
+            text: self.text.or(base.text),
+            inline_css: self.inline_css.unwrap_or(base.inline_css),
+            reply_to: self.reply_to.or(base.reply_to),
+            return_path: self.return_path.or(base.return_path),
+            cc: self.cc.or(base.cc),
+            cc_name: self.cc_name.or(base.cc_name),
+            bcc: self.bcc.or(base.bcc),
+            bcc_name: self.bcc_name.or(base.bcc_name),
+            tags: self.tags.unwrap_or(base.tags),
+            headers,
+            attachments: self.attachments.unwrap_or(base.attachments),
+        }
+    }
 }
 
 /// `[[message.attachments]]`

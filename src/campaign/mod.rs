@@ -5,6 +5,7 @@ mod send_time;
 mod template_files;
 mod template_syntax;
 mod validate;
+mod variants;
 
 use std::io::ErrorKind;
 use std::num::NonZeroU32;
@@ -29,6 +30,7 @@ pub use file::{AttachmentTemplate, MessageTemplate, Text};
 pub(crate) use template_files::template_files;
 pub(crate) use template_syntax::{expression, is_identifier, is_template};
 pub(crate) use validate::is_loopback;
+pub use variants::{Sample, Variant};
 
 /// The largest `campaign.toml`, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
@@ -43,7 +45,7 @@ const LISTS: &str = "lists";
 /// The folder for templates in a campaign folder.
 pub(crate) const TEMPLATES: &str = "templates";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Campaign {
     /// The campaign folder.
     pub dir: PathBuf,
@@ -51,7 +53,10 @@ pub struct Campaign {
     pub source: Source,
     pub name: String,
     pub transport: TransportSettings,
+    /// What all variants share, if there are variants.
     pub message: MessageTemplate,
+    /// The variants of an A/B test.
+    pub variants: Vec<Variant>,
     pub recipients: Recipients,
     pub pace: PaceSettings,
     pub retry: RetrySettings,

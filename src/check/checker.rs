@@ -173,10 +173,15 @@ impl<'a> Checker<'a> {
         findings
     }
 
-    /// The findings about all rows together, after the last row.
-    pub fn finish(&self, threads: Vec<Totals>) -> Vec<CommonFinding> {
+    /// The totals of all threads.
+    pub fn sum(&self, threads: impl IntoIterator<Item = Totals>) -> Totals {
         let mut totals = self.totals();
         threads.into_iter().for_each(|one| totals.merge(one));
+        totals
+    }
+
+    /// The findings about all rows together, after the last row.
+    pub fn finish(&self, totals: Totals) -> Vec<CommonFinding> {
         let mut common = Vec::new();
         for shape in totals.shapes.into_values() {
             let findings = shape.result.findings.iter();
@@ -306,6 +311,16 @@ impl Totals {
         self.columns.merge(other.columns);
         for (totals, other) in self.families.iter_mut().zip(other.families) {
             totals.merge(other);
+        }
+    }
+
+    /// Takes over what another variant of the message gathered about the plan, which all variants share.
+    pub(super) fn take_plan_of(&mut self, other: &mut Self) {
+        for totals in other.families.extract_if(.., |it| it.is_about_plan()) {
+            let own = self.families.iter_mut().find(|it| it.is_about_plan());
+            if let Some(own) = own {
+                own.merge(totals);
+            }
         }
     }
 }

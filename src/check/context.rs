@@ -28,6 +28,8 @@ pub struct CheckerInputs<'a> {
     pub email: usize,
     /// The recipients' file, as the user names it.
     pub recipients: &'a Path,
+    /// The indexes of the columns that this variant of the message or another one uses.
+    pub used_by_variants: Vec<usize>,
     /// The number of rows to send to.
     pub rows: u64,
     /// The rows left out because an earlier row has their address.

@@ -57,6 +57,9 @@ pub(super) trait RowCheck: Send + Sync {
 
 /// What a rule knows about all rows together. Each thread gathers its own.
 pub(super) trait RuleTotals: Default + Send + 'static {
+    /// Whether they are about the plan, which all variants of the message share. Only one type is.
+    const IS_ABOUT_PLAN: bool = false;
+
     fn row(&mut self, context: &RowContext<'_>);
 
     /// Adds what another thread gathered.
@@ -67,6 +70,8 @@ pub(super) trait RuleTotals: Default + Send + 'static {
 
 /// [`RuleTotals`] of any type.
 pub(super) trait AnyTotals: Send {
+    fn is_about_plan(&self) -> bool;
+
     fn row(&mut self, context: &RowContext<'_>);
 
     /// Adds totals of the same type.
@@ -78,6 +83,10 @@ pub(super) trait AnyTotals: Send {
 }
 
 impl<T: RuleTotals> AnyTotals for T {
+    fn is_about_plan(&self) -> bool {
+        T::IS_ABOUT_PLAN
+    }
+
     fn row(&mut self, context: &RowContext<'_>) {
         RuleTotals::row(self, context);
     }

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::checker::CommonFinding;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Finding, Place, Severity, name_variants};
 use crate::recipients::{ReadError, Warning};
 
 /// Findings beyond this number of groups are only counted.
@@ -89,10 +89,12 @@ impl Findings {
             }),
             Entry::Occupied(entry) => {
                 let group = entry.into_mut();
+                let variants = group.finding.variants | finding.variants;
                 // Threads report their rows in any order, but the output must not depend on it.
                 if finding.place.row.is_some() && finding.place.row < group.finding.place.row {
                     group.finding = finding;
                 }
+                group.finding.variants = variants;
                 group
             }
         };
@@ -119,6 +121,12 @@ impl Findings {
 
     pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// Names the variants in findings that only some of them have.
+    pub(crate) fn name_variants(&mut self, names: &[&str]) {
+        let groups = self.groups.values_mut();
+        name_variants(groups.map(|group| &mut group.finding), names);
     }
 
     /// All groups: the most severe first, and within a severity, those with the most rows.

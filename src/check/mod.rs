@@ -5,6 +5,7 @@
 //! thread gathers totals of its rows for the rules about all of them.
 
 mod checker;
+mod checkers;
 mod clients;
 mod codes;
 mod columns;
@@ -23,6 +24,7 @@ mod settings;
 mod sink;
 
 pub use checker::{Checker, CommonFinding, Totals};
+pub use checkers::Checkers;
 pub use codes::{FindingCode, codes};
 pub use context::CheckerInputs;
 pub use families::rules;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::checker::{Checker, CommonFinding, Totals};
+use super::checker::{CommonFinding, Totals};
+use super::checkers::Checkers;
 use crate::finding::Finding;
 use crate::ledger::LedgerError;
 use crate::ledger::sqlite::SqliteLedger;
@@ -28,7 +29,7 @@ pub struct RowPass<'a> {
     pub ledger: &'a Path,
     /// The number of the last row.
     pub last: u32,
-    pub checker: &'a Checker<'a>,
+    pub checkers: &'a Checkers<'a>,
     /// Counts the rows checked so far.
     pub stages: &'a PlanProgress,
 }
@@ -59,7 +60,7 @@ pub fn check_rows(
             .into_iter()
             .map(|worker| worker.join().unwrap_or_else(|_| Err(died())))
             .collect::<Result<_, _>>()?;
-        Ok(pass.checker.finish(totals))
+        Ok(pass.checkers.finish(totals))
     })
 }
 
@@ -70,9 +71,9 @@ fn work(
     pass: &RowPass<'_>,
     next: &AtomicU32,
     sender: &SyncSender<RowFinding>,
-) -> Result<Totals, LedgerError> {
+) -> Result<Vec<Totals>, LedgerError> {
     let ledger = SqliteLedger::open(pass.ledger)?;
-    let mut totals = pass.checker.totals();
+    let mut totals = pass.checkers.totals();
     loop {
         let first = next.fetch_add(PAGE, Ordering::Relaxed);
         if first >= pass.last {
@@ -85,7 +86,7 @@ fn work(
                 let finding = RowFinding { row, line, finding };
                 sender.send(finding).map_err(|_| Disconnected)
             };
-            let checked = pass.checker.row(&planned.row, line, &mut totals, take);
+            let checked = pass.checkers.row(&planned.row, line, &mut totals, take);
             if let Err(Disconnected) = checked {
                 return Ok(totals);
             }

@@ -131,6 +131,7 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<CheckRes
         ),
         test_to: None,
         max_rows: None,
+        sample: None,
         except_sent: None,
         preflight: true,
         least: Severity::Note,

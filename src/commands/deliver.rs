@@ -104,7 +104,12 @@ async fn send(
     };
     let transport = transport(planned, local.as_ref())?;
     let (waiting, current_wait) = watch::channel(WaitReason::Pace);
-    let progress = report::sending(console.progress, writer.counts(), current_wait);
+    let progress = report::sending(
+        console.progress,
+        writer.counts(),
+        session.held_back,
+        current_wait,
+    );
     let batch_size = session
         .lanes
         .first()
@@ -210,7 +215,7 @@ fn start_feeders(
         let feeder = Feeder {
             rows: lane.rows,
             writer: writer.clone(),
-            engine: Arc::clone(&planned.engine),
+            engines: Arc::clone(&planned.engines),
             format: planned.campaign.format(),
             batch_size: lane.batch_size,
             lane: number,

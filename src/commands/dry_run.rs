@@ -6,19 +6,20 @@ use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
-use super::send::{earlier_runs, ledger_of, run_options};
+use super::send::{earlier_runs, ledger_of, require_variants, run_options};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::sqlite::SqliteLedger;
-use crate::ledger::{Ledger, Status};
+use crate::ledger::{Ledger, LedgerError, PlannedRow, Status};
 use crate::preview;
-use crate::report::{counted, grouped, reasons};
+use crate::report::{counted, grouped, pending_by_variant, reasons};
 use crate::run::Folder;
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
+    require_variants(args, &campaign)?;
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let database = ledger_of(args, &campaign)?;
@@ -60,6 +61,18 @@ fn print(
         "would send: {}{test}",
         counted(messages, "message")
     ));
+    if !prepared.by_variant.is_empty() {
+        output::line(format_args!(
+            "variants:   {}",
+            pending_by_variant(&prepared.by_variant)
+        ));
+    }
+    if prepared.held_back > 0 {
+        output::line(format_args!(
+            "held back:  {} until a variant is chosen",
+            counted(prepared.held_back, "message")
+        ));
+    }
     for status in [Status::Invalid, Status::Skipped] {
         let rows = prepared.counts.of(status);
         if rows > 0 {
@@ -74,10 +87,7 @@ fn print(
             reason.error
         ));
     }
-    output::line(format_args!(
-        "from:       {}",
-        campaign.message.from.get_ref()
-    ));
+    output::line(format_args!("from:       {}", senders(campaign)));
     let mut pace = campaign.pace.clone();
     if args.local {
         pace = PaceSettings {
@@ -93,11 +103,11 @@ fn print(
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")
     ));
-    let Some(first) = ledger.pending(0, 1)?.into_iter().next() else {
+    let Some(first) = first_to_send(ledger, prepared.held_back > 0)? else {
         output::line(format_args!("There is nobody to send to."));
         return Ok(());
     };
-    match prepared.engine.prepare(&first.row) {
+    match prepared.engines.prepare(&first.row) {
         Ok(message) => output::coloured_line(format_args!(
             "\n{}",
             preview::message_text(&message, None, &output_style())
@@ -107,6 +117,36 @@ fn print(
         )),
     }
     Ok(())
+}
+
+/// The first row that is not held back.
+fn first_to_send(
+    ledger: &dyn Ledger,
+    has_held_back: bool,
+) -> Result<Option<PlannedRow>, LedgerError> {
+    let mut after = 0;
+    loop {
+        let page = ledger.pending(after, 1000)?;
+        let Some(last) = page.last() else {
+            return Ok(None);
+        };
+        after = last.row.number;
+        let is_sent = |row: &PlannedRow| row.row.variant.is_some() || !has_held_back;
+        if let Some(first) = page.into_iter().find(is_sent) {
+            return Ok(Some(first));
+        }
+    }
+}
+
+/// The sender; those of all variants, if they differ.
+fn senders(campaign: &Campaign) -> String {
+    let mut senders: Vec<&str> = Vec::new();
+    for message in campaign.messages() {
+        if !senders.contains(&message.from.get_ref().as_str()) {
+            senders.push(message.from.get_ref());
+        }
+    }
+    senders.join(", ")
 }
 
 /// The account and the server that messages go through.

@@ -7,7 +7,7 @@ use crate::campaign::Campaign;
 use crate::cli::RunArgs;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, Run};
-use crate::render::{Engine, Inputs};
+use crate::render::{Engines, Inputs};
 use crate::report::{self, ResultsFormat};
 use crate::run::{Folder, Lock};
 use crate::unsubscribe::FeedbackKeys;
@@ -117,20 +117,20 @@ impl OpenRun {
     }
 }
 
-/// The template engine for a run, with the run's copy of the campaign. Without keys, the links to unsubscribe are test links.
+/// The template engines for a run, with the run's copy of the campaign. Without keys, the links to unsubscribe are test links.
 ///
 /// # Errors
 /// If the frozen templates can't be compiled.
-pub(super) fn engine_of(
+pub(super) fn engines_of(
     campaign: &Campaign,
     files: &RunFiles,
     home: &RunHome,
     run: &Run,
     feedback_keys: Option<FeedbackKeys>,
-) -> Result<Engine, Failure> {
+) -> Result<Engines, Failure> {
     let test_to = run.test_to.as_deref().map(Address::parse).transpose();
     let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
-    Ok(Engine::new(&Inputs {
+    Ok(Engines::new(&Inputs {
         campaign,
         dir: &files.frozen,
         own_dir: &files.own_dir,

@@ -12,17 +12,17 @@ use super::console::Console;
 use super::earlier::EarlierRuns;
 use super::failure::Failure;
 use super::kept_lists::campaign_lists;
-use super::run_home::no_verp_key;
+use super::run_home::{has_verp, no_verp_key};
 use crate::address::Address;
-use crate::campaign::Campaign;
-use crate::check::{self, Checker, Findings, Network, RowFinding, RowPass, of_row, of_warning};
+use crate::campaign::{Campaign, Sample};
+use crate::check::{self, Checkers, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::cli::LedgerOption;
 use crate::clock::Clock;
 use crate::finding::{Finding, Place, Severity};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
-use crate::ledger::{Ledger, LedgerError, Run, Status, StatusCounts, Target};
+use crate::ledger::{Ledger, LedgerError, Run, Status, StatusCounts, Target, VariantRows};
 use crate::recipients::{ReadError, RecipientReader, RowFault};
-use crate::render::{Engine, Inputs, KEY_LENGTH, has_token};
+use crate::render::{Engines, Inputs, KEY_LENGTH};
 use crate::report;
 use crate::run::{self, Folder, Plan, PlanError, PlanInputs, PlanProgress};
 use crate::unsubscribe::FeedbackKeys;
@@ -43,6 +43,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) test_to: Option<&'a Address>,
     /// For a test: plan only the first rows that can be sent.
     pub(super) max_rows: Option<u64>,
+    /// Hold back the rows outside of it until a variant is chosen for them.
+    pub(super) sample: Option<Sample>,
     /// Skip the addresses that these runs sent to.
     pub(super) except_sent: Option<&'a EarlierRuns>,
     /// Render and check every row.
@@ -59,9 +61,12 @@ pub(super) struct RunOptions<'a> {
 
 /// A run that only needs [`PreparedRun::finish`] before it can be sent.
 pub(super) struct PreparedRun {
-    pub(super) engine: Arc<Engine>,
+    pub(super) engines: Arc<Engines>,
     pub(super) run: Run,
     pub(super) counts: StatusCounts,
+    pub(super) by_variant: Vec<VariantRows>,
+    /// How many of the pending rows are held back.
+    pub(super) held_back: u64,
     /// The number of pending rows in each lane.
     pub(super) by_lane: Vec<(u32, u64)>,
     pub(super) findings: Findings,
@@ -72,18 +77,18 @@ pub(super) struct PreparedRun {
 impl PreparedRun {
     /// How many messages will be sent, at most `limit`.
     pub(super) fn messages(&self, limit: Option<u64>) -> u64 {
-        let pending = self.counts.of(Status::Pending);
+        let pending = self.counts.of(Status::Pending) - self.held_back;
         limit.map_or(pending, |limit| limit.min(pending))
     }
 
     /// Completes the plan. From then on, the run can be resumed.
-    pub(super) fn finish(self) -> Result<(Arc<Engine>, Run), LedgerError> {
+    pub(super) fn finish(self) -> Result<(Arc<Engines>, Run), LedgerError> {
         self.planner.finish(self.blank_rows, self.run.started)?;
         let run = Run {
             blank_rows: self.blank_rows,
             ..self.run
         };
-        Ok((self.engine, run))
+        Ok((self.engines, run))
     }
 }
 
@@ -107,14 +112,14 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         run::freeze(campaign, &options.folder.frozen())?;
     }
     let frozen = options.folder.frozen();
-    let verp_key = match &campaign.message.return_path {
-        Some(return_path) if has_token(return_path.get_ref()) => options
+    let verp_key = match has_verp(campaign) {
+        true => options
             .folder
             .make_verp_key()
             .map_err(|error| no_verp_key(options.folder, &error))?,
-        _ => [0; KEY_LENGTH],
+        false => [0; KEY_LENGTH],
     };
-    let engine = Engine::new(&Inputs {
+    let engines = Engines::new(&Inputs {
         campaign,
         dir: if options.freeze {
             &frozen
@@ -136,6 +141,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         lists: &lists,
         ledger: &ledger,
         only: options.max_rows,
+        sample: options.sample,
         progress: &stages,
     };
     let planned = run::plan(&mut reader, &inputs);
@@ -161,40 +167,46 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         skip_invalid: options.skip_invalid,
     };
     let recipients = preflight.recipients.clone();
-    let checker = Checker::new(&check::CheckerInputs {
+    let checkers = Checkers::new(&engines, |campaign, engine| check::CheckerInputs {
         campaign,
-        engine: &engine,
+        engine,
         header: &run.header,
         email: reader.header().email(),
         recipients: &recipients,
+        used_by_variants: Vec::new(),
         rows: planned.pending,
         duplicates: planned.duplicates.clone(),
         least: options.least,
         net: options.net,
         clock: Clock::system(),
     })?;
-    preflight.findings.extend(checker.campaign());
+    preflight.findings.extend(checkers.campaign());
     if options.preflight {
         stages.to_render.store(planned.pending, Ordering::Relaxed);
-        preflight.run(&checker, &mut planned, &ledger, &stages)?;
+        preflight.run(&checkers, &mut planned, &ledger, &stages)?;
         planned.planner.publish()?;
     }
     if options.net {
-        preflight.findings.extend(check_network(&checker)?);
+        preflight.findings.extend(check_network(&checkers)?);
     }
     // After the preflight, so that a missing file is reported only once.
-    if engine.has_own_attachments() && !preflight.findings.has_errors() {
-        preflight.record_attachments(&engine, &mut planned, &ledger)?;
+    if engines.has_own_attachments() && !preflight.findings.has_errors() {
+        preflight.record_attachments(&engines, &mut planned, &ledger)?;
     }
     planned.planner.publish()?;
+    preflight.findings.name_variants(&engines.names());
     if preflight.findings.has_errors() {
         return Err(preflight.findings.into());
     }
     let ledger = SqliteLedger::open(&ledger)?;
+    let variants = ledger.planned_by_variant(&run.variants)?;
+    let held_back = report::held_back(&variants);
     Ok(PreparedRun {
-        engine: Arc::new(engine),
+        engines: Arc::new(engines),
         run,
         counts: ledger.counts()?,
+        by_variant: variants,
+        held_back,
         by_lane: ledger.pending_by_lane()?,
         findings: preflight.findings,
         planner: planned.planner,
@@ -202,7 +214,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
     })
 }
 
-fn check_network(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
+fn check_network(checkers: &Checkers<'_>) -> Result<Vec<Finding>, Failure> {
     let no_network = |error: String| {
         Failure::new(
             "net",
@@ -215,7 +227,7 @@ fn check_network(checker: &Checker<'_>) -> Result<Vec<Finding>, Failure> {
         .map_err(|error| no_network(error.to_string()))?;
     runtime.block_on(async {
         let network = Network::system().map_err(no_network)?;
-        Ok(checker.look_up(&network).await)
+        Ok(checkers.look_up(&network).await)
     })
 }
 
@@ -229,7 +241,7 @@ struct Preflight {
 impl Preflight {
     fn run(
         &mut self,
-        checker: &Checker<'_>,
+        checkers: &Checkers<'_>,
         planned: &mut Plan,
         ledger: &Path,
         stages: &PlanProgress,
@@ -237,7 +249,7 @@ impl Preflight {
         let inputs = RowPass {
             ledger,
             last: planned.last,
-            checker,
+            checkers,
             stages,
         };
         let common = check::check_rows(&inputs, |finding| self.add(finding, &mut planned.planner))?;
@@ -250,7 +262,7 @@ impl Preflight {
     /// Records the attachments of single rows in the plan.
     fn record_attachments(
         &mut self,
-        engine: &Engine,
+        engines: &Engines,
         planned: &mut Plan,
         ledger: &Path,
     ) -> Result<(), LedgerError> {
@@ -261,7 +273,7 @@ impl Preflight {
             let Some(last) = page.last() else { break };
             after = last.row.number;
             for row in &page {
-                match engine.record_attachments(&row.row) {
+                match engines.record_attachments(&row.row) {
                     Ok(attachments) => attachments
                         .iter()
                         .try_for_each(|one| planned.planner.record(row.row.number, one))?,
@@ -353,6 +365,8 @@ pub(super) fn new_run(
         id_prefix: bits.iter().map(|byte| format!("{byte:02x}")).collect(),
         header: Vec::new(),
         blank_rows: 0,
+        variants: campaign.variants.iter().map(|it| it.name.clone()).collect(),
+        chosen: None,
     }
 }
 

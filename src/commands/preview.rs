@@ -12,7 +12,7 @@ use super::prepare::new_run;
 use super::preview_terminal as terminal;
 use crate::address::Address;
 use crate::campaign::Campaign;
-use crate::check::{self, Checker, Findings, of_row};
+use crate::check::{self, Checkers, Findings, of_row};
 use crate::cli::{LedgerOption, PreviewArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -23,9 +23,10 @@ use crate::preview::{
     StoredRow,
 };
 use crate::recipients::{LineNumbers, RecipientReader};
-use crate::render::{self, Engine, Inputs, Prepared};
+use crate::render::{self, Engines, Inputs, Prepared};
 use crate::report::grouped;
 use crate::run::{Exclusions, recipients_file};
+use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -37,7 +38,8 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         header: reader.header().columns().to_vec(),
         ..run
     };
-    let engine = Engine::new(&Inputs {
+    let variant = shown_variant(args, &campaign)?;
+    let engines = Engines::new(&Inputs {
         campaign: &campaign,
         dir: &campaign.dir,
         own_dir: &campaign.dir,
@@ -48,9 +50,10 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         test_to: None,
         feedback_keys: None,
     })?;
-    let checker = Checker::new(&check::CheckerInputs {
-        campaign: &campaign,
-        engine: &engine,
+    let checkers = Checkers::new(&engines, |campaign, engine| check::CheckerInputs {
+        campaign,
+        engine,
+        used_by_variants: Vec::new(),
         header: &run.header,
         email: reader.header().email(),
         recipients: Path::new(&name),
@@ -59,11 +62,13 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         duplicates: LineNumbers::default(),
         least: Severity::Note,
         net: false,
-        clock,
+        clock: clock.clone(),
     })?;
     let renderer = RowRenderer {
-        engine: &engine,
-        checker: &checker,
+        campaign: &campaign,
+        variant,
+        engines: &engines,
+        checkers: &checkers,
         recipients: Path::new(&name),
         console,
     };
@@ -88,6 +93,33 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
             write_files(&renderer, rows, &selection, sheet.map_err(cannot_write)?)
         }
     }
+}
+
+/// The variant to show instead of each row's own.
+///
+/// # Errors
+/// The campaign has no such variant.
+pub(super) fn shown_variant<'a>(
+    args: &'a PreviewArgs,
+    campaign: &Campaign,
+) -> Result<Option<&'a str>, Failure> {
+    let Some(name) = args.variant.as_deref() else {
+        return Ok(None);
+    };
+    let names: Vec<&str> = campaign
+        .variants
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    if names.contains(&name) {
+        return Ok(Some(name));
+    }
+    let help = match names.as_slice() {
+        [] => "it has no [[variants]]; leave out `--variant`".to_owned(),
+        names => format!("its variants are: {}", names.join(", ")),
+    };
+    let error = format!("the campaign has no variant “{}”", printable_line(name));
+    Err(Failure::with_help("variant", error, help).usage())
 }
 
 fn print(
@@ -176,8 +208,11 @@ fn cannot_write(error: ContactSheetError) -> Failure {
 
 /// Renders the messages of rows and checks them.
 struct RowRenderer<'a> {
-    engine: &'a Engine,
-    checker: &'a Checker<'a>,
+    campaign: &'a Campaign,
+    /// The variant that is shown, instead of each row's own.
+    variant: Option<&'a str>,
+    engines: &'a Engines,
+    checkers: &'a Checkers<'a>,
     /// The recipients' file, as the user would name it.
     recipients: &'a Path,
     console: &'a Console,
@@ -206,16 +241,23 @@ impl RowRenderer<'_> {
     ) -> Result<(render::Row, Prepared), Box<Finding>> {
         let cells = row.to_row(email);
         let cells = cells.map_err(|fault| Box::new(fault.finding()));
-        let prepared = cells.and_then(|cells| {
-            let message = self.engine.prepare(&cells)?;
+        let prepared = cells.and_then(|mut cells| {
+            cells.variant = self.variant_of(&cells);
+            let message = self.engines.prepare(&cells)?;
             Ok((cells, message))
         });
         prepared
             .map_err(|finding| Box::new(of_row(*finding, row.number, row.line, self.recipients)))
     }
 
+    fn variant_of(&self, row: &render::Row) -> Option<String> {
+        let own = || self.campaign.variant_for(&row.mailbox.address.normalized());
+        let shown = self.variant.map(str::to_owned);
+        shown.or_else(|| own().map(|variant| variant.name.clone()))
+    }
+
     fn check(&self, row: &render::Row, line: u64) -> Findings {
-        let findings = self.checker.message(row).into_iter();
+        let findings = self.checkers.message(row).into_iter();
         findings
             .map(|finding| match finding.place.file {
                 // Findings about a template have its place.

@@ -6,6 +6,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::kept_lists::campaign_lists;
 use super::output;
+use super::preview::shown_variant;
 use super::serve::{listen, require_loopback, runtime};
 use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli;
@@ -26,6 +27,9 @@ pub(super) fn run(
         // Fails with the reason.
         Campaign::load(path)?;
     }
+    if args.variant.is_some() {
+        shown_variant(args, &Campaign::load(path)?)?;
+    }
     let runtime = runtime()?;
     let served = runtime.block_on(serve(args, address, console));
     // Without waiting for threads that load or render.
@@ -42,9 +46,10 @@ async fn serve(
     let failed = |error: std::io::Error| Failure::new("preview", format!("{address}: {error}"));
     let (listener, mut signals) = listen("preview", address).await?;
     let local_address = listener.local_addr().map_err(failed)?;
-    let path = args.campaign.clone();
-    let preview =
-        tokio::task::spawn_blocking(|| Preview::open(path, Box::new(lists), Clock::system()));
+    let (path, variant) = (args.campaign.clone(), args.variant.clone());
+    let preview = tokio::task::spawn_blocking(|| {
+        Preview::open(path, variant, Box::new(lists), Clock::system())
+    });
     let preview = tokio::select! {
         preview = preview => preview.map_err(|error| Failure::new("preview", error.to_string()))?,
         () = signals.next() => return Ok(ExitCode::Done),

@@ -6,7 +6,7 @@ use super::console::Console;
 use super::deliver::rng;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::open_run::{OpenRun, engine_of};
+use super::open_run::{OpenRun, engines_of};
 use super::run_home::RunFiles;
 use super::secrets::ApiKeys;
 use crate::campaign::Campaign;
@@ -72,7 +72,13 @@ pub(super) fn run(
     let reconcile = Reconcile {
         transport: Arc::new(transport),
         ledger: opened.ledger.reopen()?,
-        engine: Arc::new(engine_of(campaign, files, &opened.home, &opened.run, None)?),
+        engines: Arc::new(engines_of(
+            campaign,
+            files,
+            &opened.home,
+            &opened.run,
+            None,
+        )?),
         concurrency,
         retry: campaign.retry,
         clock: Clock::system(),

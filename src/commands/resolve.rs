@@ -38,8 +38,12 @@ pub(super) fn run(args: &ResolveArgs, console: &Console) -> Result<ExitCode, Fai
             confirm_resend(unknown)?;
         }
         let rows = opened.ledger.resolve_resend()?;
+        let sample = match opened.ledger.held_back()? {
+            0 => "",
+            _ => " --variant-sample",
+        };
         format!(
-            "{} {} now pending; to send, run `mailrun resume {}`",
+            "{} {} now pending; to send, run `mailrun resume {}{sample}`",
             counted(rows, "row"),
             is_or_are(rows),
             opened.home.name()

@@ -7,7 +7,7 @@ use super::deliver::deliver;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::kept_lists::{ListHome, campaign_lists, lists_in};
-use super::open_run::{OpenRun, engine_of, open_locked};
+use super::open_run::{OpenRun, engines_of, open_locked};
 use super::output;
 use super::run_home::{RunHome, key_folder};
 use super::secrets::{Secrets, feedback_keys};
@@ -17,10 +17,13 @@ use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::PostgresLedger;
-use crate::ledger::{Ledger, LedgerError, LeftOut, PostgresError, Run, Target, sqlite};
+use crate::ledger::{
+    Ledger, LedgerError, LeftOut, PostgresError, Run, Target, VariantChoice, sqlite,
+};
 use crate::pace::Rate;
-use crate::report::counted;
+use crate::report::{counted, is_or_are};
 use crate::run::{Exclusions, Folder, Lock, later_runs};
+use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
     let (opened, lock) = open_locked(&args.run)?;
@@ -35,7 +38,9 @@ pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Fail
         };
         ledger.accept_loss()?;
     }
+    let choice = variant_choice(args, &opened)?;
     let overrides = Overrides {
+        choice,
         rate: args.rate.clone(),
         concurrency: args.concurrency,
         limit: args.limit,
@@ -49,6 +54,8 @@ pub(super) struct Overrides {
     pub(super) rate: Vec<Rate>,
     pub(super) concurrency: Option<std::num::NonZeroU32>,
     pub(super) limit: Option<u64>,
+    /// The variant for the rows that are held back.
+    pub(super) choice: Option<String>,
 }
 
 pub(super) fn send_pending(
@@ -67,7 +74,7 @@ pub(super) fn send_pending(
     } else {
         Some(Secrets::load(&campaign, &key_folder(&run.campaign))?)
     };
-    let engine = engine_of(&campaign, &files, &home, &run, feedback_keys)?;
+    let engines = engines_of(&campaign, &files, &home, &run, feedback_keys)?;
     match &home {
         RunHome::Folder(folder) => {
             // A copy may be on another machine than the lists.
@@ -100,6 +107,9 @@ pub(super) fn send_pending(
             output::line(shared.name());
         }
     }
+    if let Some(name) = &overrides.choice {
+        choose_variant(&*ledger, name, console)?;
+    }
     let rate = if overrides.rate.is_empty() {
         campaign.pace.rate.clone()
     } else {
@@ -110,13 +120,89 @@ pub(super) fn send_pending(
         lock,
         campaign: &campaign,
         run: &run,
-        engine: Arc::new(engine),
+        engines: Arc::new(engines),
         secrets,
         rate,
         concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
         limit: overrides.limit,
     };
     deliver(planned, &interrupt, console)
+}
+
+/// The variant to choose for the rows that are held back.
+///
+/// # Errors
+/// The run has no such variant, or has rows that are held back and none was chosen.
+fn variant_choice(args: &ResumeArgs, opened: &OpenRun) -> Result<Option<String>, Failure> {
+    let variants = &opened.run.variants;
+    let Some(name) = &args.variant else {
+        let held_back = opened.ledger.held_back()?;
+        return match held_back == 0 || args.variant_sample {
+            true => Ok(None),
+            false => Err(not_chosen(opened, held_back)),
+        };
+    };
+    if variants.is_empty() {
+        let error = "`--variant` is for runs of campaigns with [[variants]]: this run has none";
+        return Err(Failure::with_help("usage", error, "leave it out").usage());
+    }
+    if !variants.contains(name) {
+        let error = format!("the run has no variant “{}”", printable_line(name));
+        let help = format!("its variants are: {}", variants.join(", "));
+        return Err(Failure::with_help("variant", error, help).usage());
+    }
+    match &opened.run.chosen {
+        Some(chosen) if chosen != name => Err(chosen_before(chosen)),
+        None if opened.ledger.held_back()? == 0 => Err(Failure::with_help(
+            "variant",
+            "no rows of this run are held back: each has its variant",
+            "leave out `--variant`",
+        )),
+        _ => Ok(Some(name.clone())),
+    }
+}
+
+/// Rows are held back.
+fn not_chosen(opened: &OpenRun, held_back: u64) -> Failure {
+    let name = opened.home.name();
+    let variants = opened.run.variants.join("|");
+    Failure::with_help(
+        "held-back",
+        format!(
+            "{} {} held back until a variant is chosen",
+            counted(held_back, "row"),
+            is_or_are(held_back)
+        ),
+        format!(
+            "compare the variants (`mailrun status {name}`, `mailrun results {name}`), and choose one: \
+             `mailrun resume {name} --variant {variants}`; to continue with the rows of the sample only, add `--variant-sample`"
+        ),
+    )
+}
+
+fn chosen_before(chosen: &str) -> Failure {
+    Failure::with_help(
+        "variant",
+        format!(
+            "the variant {chosen} was chosen for this run before, and the choice can't be changed"
+        ),
+        format!("continue with `--variant {chosen}`, or without the option"),
+    )
+}
+
+/// Gives the rows that are held back a variant.
+fn choose_variant(ledger: &dyn Ledger, name: &str, console: &Console) -> Result<(), Failure> {
+    match ledger.choose_variant(name)? {
+        VariantChoice::Other(chosen) => return Err(chosen_before(&chosen)),
+        VariantChoice::Made(0) => {}
+        VariantChoice::Made(rows) => {
+            let rows = counted(rows, "row");
+            console.print(&format!(
+                "{rows} that were held back get the variant {name}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Skips rows that a later run of the campaign has sent to, unless workers send the run: they skipped

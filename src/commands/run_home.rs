@@ -162,14 +162,20 @@ impl RunHome {
     /// # Errors
     /// It can't be read.
     pub(super) fn verp_key(&self, campaign: &Campaign) -> Result<[u8; KEY_LENGTH], Failure> {
-        match (&campaign.message.return_path, self) {
-            (Some(return_path), Self::Folder(folder)) if has_token(return_path.get_ref()) => folder
+        match self {
+            Self::Folder(folder) if has_verp(campaign) => folder
                 .verp_key()
                 .map_err(|error| no_verp_key(folder, &error)),
-            (_, Self::Database(ledger)) => Ok(ledger.verp_key().unwrap_or_default()),
-            _ => Ok([0; KEY_LENGTH]),
+            Self::Folder(_) => Ok([0; KEY_LENGTH]),
+            Self::Database(ledger) => Ok(ledger.verp_key().unwrap_or_default()),
         }
     }
+}
+
+/// Whether messages have a return path that must be signed.
+pub(super) fn has_verp(campaign: &Campaign) -> bool {
+    let mut paths = campaign.messages().flat_map(|it| &it.return_path);
+    paths.any(|path| has_token(path.get_ref()))
 }
 
 /// Writes the files of a run in a database into `dir`.

@@ -23,12 +23,13 @@ use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::postgres::{Database, PlanLock};
 use crate::ledger::{Run, Status, Target};
-use crate::render::Engine;
-use crate::report::{counted, grouped, plural_s};
+use crate::render::Engines;
+use crate::report::{counted, grouped, pending_by_variant, plural_s};
 use crate::run::{self, Folder, Lock};
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
+    require_variants(args, &campaign)?;
     let target = target(args);
     let database = ledger_of(args, &campaign)?;
     if database.is_some() && args.run_dir.is_some() {
@@ -79,7 +80,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         ..run_options(args, &campaign, &folder, &earlier)
     };
     let planned = plan(args, options, must_confirm, console);
-    let planned = planned.and_then(|(lock, engine, run)| {
+    let planned = planned.and_then(|(lock, engines, run)| {
         let home = match &database {
             Some(database) => {
                 let name = Folder::new_name(&campaign.name, now, &mut rng());
@@ -95,10 +96,10 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
             }
             None => RunHome::Folder(folder.clone()),
         };
-        Ok((lock, engine, run, home))
+        Ok((lock, engines, run, home))
     });
     interrupt.keep_folder();
-    let (lock, engine, run, home) = planned.inspect_err(|_| folder.remove())?;
+    let (lock, engines, run, home) = planned.inspect_err(|_| folder.remove())?;
     if let Some(lock) = plan_lock {
         lock.release();
     }
@@ -111,13 +112,27 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         lock: Some(lock.and(campaign_lock)),
         campaign: &campaign,
         run: &run,
-        engine,
+        engines,
         secrets,
         rate: campaign.pace.rate.clone(),
         concurrency: campaign.pace.concurrency,
         limit: args.limit,
     };
     deliver(planned, &interrupt, console)
+}
+
+/// # Errors
+/// There is a sample for variants, but the campaign has none.
+pub(super) fn require_variants(args: &SendArgs, campaign: &Campaign) -> Result<(), Failure> {
+    if args.variant_sample.is_none() || !campaign.variants.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        "usage",
+        "`--variant-sample` is for campaigns with [[variants]], and this campaign has none",
+        "add two [[variants]] to campaign.toml, or send to some of the rows with `--limit`",
+    )
+    .usage())
 }
 
 /// The ledger in a database that holds the run. A local run is always in a folder.
@@ -189,6 +204,7 @@ pub(super) fn run_options<'a>(
         run: new_run(campaign, target(args), test_to, now, &mut rng()),
         test_to,
         max_rows: test_to.map(|_| args.limit.unwrap_or(1)),
+        sample: args.variant_sample,
         except_sent: args.except_sent.then_some(earlier),
         preflight: !args.no_preflight,
         least: Severity::Error,
@@ -204,7 +220,7 @@ fn plan(
     options: RunOptions<'_>,
     must_confirm: bool,
     console: &Console,
-) -> Result<(Lock, Arc<Engine>, Run), Failure> {
+) -> Result<(Lock, Arc<Engines>, Run), Failure> {
     let campaign = options.campaign;
     let lock = Lock::run(options.folder)?;
     let prepared = prepare(options, console)?;
@@ -215,8 +231,8 @@ fn plan(
     } else if must_confirm {
         confirm_send(args, campaign, &prepared)?;
     }
-    let (engine, run) = prepared.finish()?;
-    Ok((lock, engine, run))
+    let (engines, run) = prepared.finish()?;
+    Ok((lock, engines, run))
 }
 
 fn refuse_second_send(args: &SendArgs, earlier: &EarlierRuns) -> Result<(), Failure> {
@@ -260,6 +276,14 @@ fn confirm_send(
     let recipients = match &args.test_to {
         Some(address) => format!("to {address} only"),
         None => format!("to {}", counted(messages, "recipient")),
+    };
+    let recipients = match (args.variant_sample, prepared.held_back) {
+        (Some(_), held_back) => format!(
+            "{recipients} ({}; {} held back)",
+            pending_by_variant(&prepared.by_variant),
+            grouped(held_back)
+        ),
+        (None, _) => recipients,
     };
     let question = format!(
         "Send {} {recipients}, from {}, through {}, {}?",

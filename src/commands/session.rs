@@ -15,7 +15,7 @@ use crate::ledger::postgres::{PostgresLedger, Worker, open_writer};
 use crate::ledger::sqlite::{self, PendingRows, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, LedgerWriter, RowSource, Run, Target};
 use crate::pace::{self, PermitRequest, Rate, RateLimit, RateLimits, SharedLimit};
-use crate::render::Engine;
+use crate::render::Engines;
 use crate::run::{Folder, Lock};
 
 /// How far limits per day look back.
@@ -30,7 +30,7 @@ pub(super) struct PlannedRun<'a> {
     /// The frozen campaign.
     pub(super) campaign: &'a Campaign,
     pub(super) run: &'a Run,
-    pub(super) engine: Arc<Engine>,
+    pub(super) engines: Arc<Engines>,
     /// `None` for a local run: the gateway has secrets of its own.
     pub(super) secrets: Option<Secrets>,
     pub(super) rate: Vec<Rate>,
@@ -53,6 +53,8 @@ pub(super) struct Session {
     /// The limit of all lanes together.
     pub(super) limit: Box<dyn RateLimit>,
     pub(super) lanes: Vec<Lane>,
+    /// How many pending rows are not sent, because no variant was chosen for them.
+    pub(super) held_back: u64,
     /// If others may send the run too.
     pub(super) worker: Option<Arc<Worker>>,
     /// What the limits ask the others for.
@@ -116,6 +118,7 @@ impl Session {
             writer,
             limit: Box::new(limit),
             lanes,
+            held_back: ledger.held_back()?,
             worker: None,
             permit_requests: None,
         })
@@ -148,6 +151,7 @@ impl Session {
             writer: open_writer(&worker)?,
             limit: shared(0, &limits.rates, limits.batch_size()),
             lanes,
+            held_back: ledger.held_back()?,
             worker: Some(worker),
             permit_requests: Some(permit_requests),
         })

@@ -11,13 +11,13 @@ use crate::clock::Clock;
 use crate::finding::Finding;
 use crate::ledger::{LedgerError, LedgerWriter, Page, PlannedRow, RowSource, Status};
 use crate::message::{Message, Recipient};
-use crate::render::{Engine, Prepared};
+use crate::render::{Engines, Prepared};
 
 pub(crate) struct Feeder {
     pub(crate) rows: Box<dyn RowSource>,
     /// For rows that can't be rendered.
     pub(crate) writer: LedgerWriter,
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engines: Arc<Engines>,
     pub(crate) format: &'static dyn WireFormat,
     /// The most recipients of a request.
     pub(crate) batch_size: NonZeroU32,
@@ -32,14 +32,14 @@ impl Feeder {
     /// # Errors
     /// The ledger can't be read or written.
     pub(crate) fn run(mut self, mut queue: Queue) -> Result<(), LedgerError> {
-        let mut open: Option<OpenBatch> = None;
+        // One for each variant of the message.
+        let mut open: Vec<OpenBatch> = Vec::new();
         loop {
             let page = match self.rows.next_page()? {
                 Page::Rows(rows) => rows,
                 Page::Later(wait) => {
-                    let waiting = open
-                        .take()
-                        .map_or(Ok(()), |batch| queue.put(self.encode(batch)));
+                    let mut batches = open.drain(..);
+                    let waiting = batches.try_for_each(|batch| queue.put(self.encode(batch)));
                     if waiting.and_then(|()| queue.hand_over()).is_err() || queue.is_closed() {
                         return Ok(());
                     }
@@ -49,7 +49,13 @@ impl Feeder {
                 Page::End => break,
             };
             for row in page {
-                let prepared = match self.engine.prepare(&row.row) {
+                let Some(engine) = self.engines.of(&row.row) else {
+                    return Err(LedgerError::Damaged(format!(
+                        "row {} has no variant, but it was to be sent",
+                        row.row.number
+                    )));
+                };
+                let prepared = match engine.prepare(&row.row) {
                     Ok(prepared) => prepared,
                     Err(finding) => {
                         self.leave_out(row.row.number, &finding)?;
@@ -63,7 +69,8 @@ impl Feeder {
                 }
             }
         }
-        let last = open.map_or(Ok(()), |last| queue.put(self.encode(last)));
+        let mut batches = open.into_iter();
+        let last = batches.try_for_each(|last| queue.put(self.encode(last)));
         // If the queue is closed, the rows stay pending.
         let _ = last.and_then(|()| queue.hand_over());
         Ok(())
@@ -80,37 +87,49 @@ impl Feeder {
             .leave_out(row, Status::Invalid, finding.code, &error, now)
     }
 
-    /// Adds a row to the open batch if it has the same message and there is room. Otherwise it opens
-    /// another batch, and returns the one before.
+    /// Adds a row to the open batch of its variant if it has the same message and there is room. Otherwise it
+    /// opens another batch, and returns the one before.
     fn add(
         &self,
-        open: &mut Option<OpenBatch>,
+        open: &mut Vec<OpenBatch>,
         prepared: Prepared,
         row: &PlannedRow,
     ) -> Option<OpenBatch> {
+        let variant = row.row.variant.as_deref();
         let row = BatchRow {
             row: row.row.number,
             attempts: row.attempts,
             alone: row.alone,
         };
-        match open {
-            Some(batch) if batch.takes(&prepared, &row, self.batch_size) => {
-                batch.to.push(prepared.recipient);
-                batch.rows.push(row);
+        let mut known = open
+            .iter_mut()
+            .find(|batch| batch.variant.as_deref() == variant);
+        if let Some(batch) = &mut known
+            && batch.takes(&prepared, &row, self.batch_size)
+        {
+            batch.to.push(prepared.recipient);
+            batch.rows.push(row);
+            return None;
+        }
+        let new = OpenBatch {
+            variant: variant.map(str::to_owned),
+            message: prepared.message,
+            to: vec![prepared.recipient],
+            rows: vec![row],
+        };
+        match known {
+            Some(batch) => Some(std::mem::replace(batch, new)),
+            None => {
+                open.push(new);
                 None
             }
-            _ => open.replace(OpenBatch {
-                message: prepared.message,
-                to: vec![prepared.recipient],
-                rows: vec![row],
-            }),
         }
     }
 
     fn encode(&self, open: OpenBatch) -> Batch {
         let message = BatchMessage {
             message: open.message,
-            smtp_account: self.engine.smtp_account(),
+            smtp_account: self.engines.smtp_account(),
             format: self.format,
         };
         Batch::new(message, open.to, open.rows, self.lane)
@@ -119,6 +138,8 @@ impl Feeder {
 
 /// A batch that may take more recipients.
 struct OpenBatch {
+    /// That of all its rows.
+    variant: Option<String>,
     message: Message,
     to: Vec<Recipient>,
     rows: Vec<BatchRow>,

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError, PlannedRow};
 use crate::outcome::LookupOutcome;
 use crate::pace::backoff;
-use crate::render::Engine;
+use crate::render::Engines;
 use crate::transport::Lookup;
 
 /// The waits before asking again about rows that were not listed: half a minute in all, because the
@@ -36,7 +36,7 @@ pub(crate) struct Reconcile<T> {
     pub(crate) transport: Arc<T>,
     pub(crate) ledger: Box<dyn Ledger>,
     /// Computes the rows' message IDs.
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engines: Arc<Engines>,
     /// The most lookups in flight.
     pub(crate) concurrency: u32,
     pub(crate) retry: RetrySettings,
@@ -177,7 +177,7 @@ impl<T: Lookup> Reconcile<T> {
         row: &PlannedRow,
         round: &mut Round,
     ) {
-        match self.engine.message_id(&row.row) {
+        match self.engines.message_id(&row.row) {
             Ok(id) => {
                 let (lookups, number) = (Arc::clone(lookups), row.row.number);
                 let chance = self.rng.random();

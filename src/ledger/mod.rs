@@ -12,6 +12,7 @@ mod rows;
 pub mod sqlite;
 mod status;
 mod stored;
+mod variants;
 mod writer;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use postgres_error::PostgresError;
 pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow};
 pub use status::{Status, StatusCounts};
 pub(crate) use stored::{StoredAttachment, StoredMinute, StoredRow};
+pub(crate) use variants::{VariantChoice, VariantRows};
 pub use writer::LedgerWriter;
 pub(crate) use writer::LiveCounts;
 
@@ -77,6 +79,10 @@ pub struct Run {
     pub header: Vec<String>,
     /// How many rows of the input are empty.
     pub blank_rows: u64,
+    /// The names of the message's variants.
+    pub variants: Vec<String>,
+    /// The variant that was chosen for the rows that were held back.
+    pub chosen: Option<String>,
 }
 
 /// Rows that have the same status for the same reason.
@@ -144,6 +150,16 @@ pub(crate) trait Ledger: Send {
     /// The first unknown rows. Unless the run is `live`, no process sends it, and rows in flight are
     /// unknown too.
     fn first_unknown(&self, most: u32, live: bool) -> Result<Vec<ResultRow>, LedgerError>;
+
+    /// The rows of a run with variants, by variant: in the order of the campaign, and first those that had their
+    /// variant when the run was planned. The rows that are held back come last.
+    fn by_variant(&self) -> Result<Vec<VariantRows>, LedgerError>;
+
+    /// How many pending rows are held back until a variant is chosen for them.
+    fn held_back(&self) -> Result<u64, LedgerError>;
+
+    /// Gives all rows that are held back a variant, unless one was chosen before. This is durable when it returns.
+    fn choose_variant(&self, name: &str) -> Result<VariantChoice, LedgerError>;
 
     /// Skips pending rows.
     fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError>;

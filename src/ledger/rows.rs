@@ -26,6 +26,8 @@ pub(crate) struct ResultRow {
     /// The address cell as written.
     pub(crate) email: String,
     pub(crate) cells: Vec<String>,
+    /// That of its message, if the run has variants.
+    pub(crate) variant: Option<String>,
     pub(crate) status: Status,
     pub(crate) message_id: Option<String>,
     /// The API's code, or that of the finding.

@@ -16,7 +16,11 @@ pub(crate) struct StoredRow {
     pub(crate) attempts: u32,
     pub(crate) resends: u32,
     pub(crate) alone: bool,
-    pub(crate) lane: u32,
+    /// Negative if the row is held back.
+    pub(crate) lane: i32,
+    pub(crate) variant: Option<String>,
+    /// The variant was chosen after the run was planned.
+    pub(crate) chosen: bool,
     pub(crate) message_id: Option<String>,
     pub(crate) code: Option<String>,
     pub(crate) error: Option<String>,

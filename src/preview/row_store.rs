@@ -91,6 +91,7 @@ impl StoredRow {
         Ok(render::Row {
             number: self.number,
             mailbox: mailbox.map_err(|error| NoMessage::from(&RowFault::Address(error)))?,
+            variant: None,
             cells: self.cells.clone(),
             resends: 0,
             recorded: Vec::new(),

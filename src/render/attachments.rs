@@ -30,7 +30,7 @@ pub(super) struct AttachmentPath {
 /// A row's own attachment, as it was when the run was planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// The index in the campaign's list of attachments.
+    /// The index in the list of attachments, after those of the variants before.
     pub position: u32,
     /// Inside the campaign's folder.
     pub path: PathBuf,
@@ -45,6 +45,8 @@ pub(super) struct AttachmentCache {
     own_files: OwnFiles,
     format: &'static dyn WireFormat,
     none: Arc<Attachments>,
+    /// The number under which the first attachment in the campaign's list is recorded.
+    pub(super) first: u32,
     entries: Mutex<Entries>,
 }
 
@@ -64,6 +66,7 @@ impl AttachmentCache {
             own_files,
             format,
             none: Arc::new(Attachments::new(Vec::new(), format)),
+            first: 0,
             entries: Mutex::default(),
         }
     }
@@ -87,7 +90,7 @@ impl AttachmentCache {
         for (file, path) in set.files.iter().zip(paths) {
             if let Some(record) = recorded
                 .iter()
-                .find(|record| record.position as usize == path.position)
+                .find(|record| record.position == self.number(path))
                 && (record.path != path.path
                     || record.size != file.size
                     || record.sha256 != file.sha256)
@@ -108,12 +111,16 @@ impl AttachmentCache {
             .filter(|(_, path)| path.own_folder.is_some());
         Ok(own
             .map(|(file, path)| Recorded {
-                position: path.position as u32,
+                position: self.number(path),
                 path: path.path.clone(),
                 size: file.size,
                 sha256: file.sha256.clone(),
             })
             .collect())
+    }
+
+    fn number(&self, path: &AttachmentPath) -> u32 {
+        self.first + path.position as u32
     }
 
     fn read(

@@ -10,6 +10,8 @@ pub struct Row {
     /// From 1.
     pub number: u32,
     pub mailbox: Mailbox,
+    /// The variant of the message, if the campaign has variants. `None` if the row waits for the choice of one.
+    pub variant: Option<String>,
     /// In the order of the header.
     pub cells: Vec<String>,
     /// How often the user had the row sent again.

@@ -73,6 +73,7 @@ fn row(from: &str, subject: &str, html: &str, tag: &str) -> Row {
         number: 1,
         mailbox: Mailbox::parse(cells[0]).expect("an address"),
         cells: cells.map(str::to_owned).to_vec(),
+        variant: None,
         resends: 0,
         recorded: Vec::new(),
     }

@@ -7,6 +7,7 @@ mod list_export;
 mod progress;
 mod results;
 mod summary;
+mod variants;
 
 pub(crate) use events::{write_events, write_recipients, write_recipients_file};
 pub(crate) use format::{counted, duration, grouped, is_or_are, plural_s};
@@ -14,3 +15,4 @@ pub(crate) use list_export::{LIST_COLUMNS, unescaped, write_list, write_list_fil
 pub(crate) use progress::{ProgressStyle, planning, sending};
 pub(crate) use results::{ResultsError, ResultsFormat, write_results, write_results_to};
 pub(crate) use summary::{SummaryInputs, reasons, summary};
+pub(crate) use variants::{held_back, pending_by_variant, variant_line};

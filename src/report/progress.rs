@@ -77,10 +77,11 @@ pub(crate) fn planning(style: ProgressStyle, progress: &Arc<PlanProgress>) -> Pr
     })
 }
 
-/// Shows the counts, the rate, the time left, and what the delivery waits for.
+/// Shows the counts, the rate, the time left, and what the delivery waits for. `held_back` pending rows are not sent.
 pub(crate) fn sending(
     style: ProgressStyle,
     counts: &Arc<LiveCounts>,
+    held_back: u64,
     waiting: watch::Receiver<WaitReason>,
 ) -> Progress {
     let counts = Arc::clone(counts);
@@ -90,6 +91,7 @@ pub(crate) fn sending(
         let counts = counts.get();
         let done = settled(&counts);
         let left = counts.of(Status::Pending) + counts.of(Status::Sending);
+        let left = left.saturating_sub(held_back);
         let rate = (done - before.min(done)) as f64 / started.elapsed().as_secs_f64().max(0.001);
         let mut words = vec![format!("{} accepted", grouped(counts.of(Status::Accepted)))];
         let refused = counts.of(Status::Rejected) + counts.of(Status::Failed);

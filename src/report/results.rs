@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, LedgerError, ResultRow, Status};
 use crate::suppression::ListError;
 
 /// The columns before those of the input.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "row",
     "email",
     "status",
@@ -27,6 +27,7 @@ const COLUMNS: [&str; 10] = [
     "possible_duplicate",
     "finished_at",
     "delivery",
+    "variant",
 ];
 /// The prefix of an input column whose name is taken.
 const INPUT: &str = "input.";
@@ -282,6 +283,7 @@ fn write_row(
         possible_duplicate.into(),
         finished.as_str().into(),
         state.map_or("", EventKind::as_str).into(),
+        row.variant.as_deref().unwrap_or_default().into(),
     ];
     let cells = (0..columns).map(|index| escape(row.cells.get(index).map_or("", String::as_str)));
     for cell in ours.into_iter().chain(cells) {

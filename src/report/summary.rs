@@ -34,6 +34,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) counts: StatusCounts,
     reasons: Vec<StatusReason>,
     invalid: Vec<InvalidRows>,
+    /// How many of the pending rows are held back.
+    held_back: u64,
 }
 
 /// # Errors
@@ -51,6 +53,7 @@ pub(crate) fn summary<'a>(
         },
         reasons: reasons(ledger)?,
         invalid: ledger.invalid_by_code(MAX_NUMBERS)?,
+        held_back: ledger.held_back()?,
     })
 }
 
@@ -111,6 +114,10 @@ impl fmt::Display for Summary<'_> {
                 let codes: Vec<_> = self.invalid.iter().map(by_code).collect();
                 write!(text, ": {}", codes.join(", "))?;
             }
+            if status == Status::Pending && self.held_back > 0 {
+                let held_back = grouped(self.held_back);
+                write!(text, ": {held_back} held back until a variant is chosen")?;
+            }
             writeln!(text)?;
             let of_status = |reason: &&StatusReason| reason.status == status;
             for reason in self.reasons.iter().filter(of_status) {
@@ -159,9 +166,20 @@ impl Summary<'_> {
                 "mailrun results {folder} --out FILE   # writes the results"
             ));
         }
-        if some(Status::Pending) {
-            add(format!(
+        let pending = self.counts.of(Status::Pending) - self.held_back;
+        match (pending, self.held_back) {
+            (0, _) => {}
+            (_, 0) => add(format!(
                 "mailrun resume {folder}   # sends the pending rows"
+            )),
+            _ => add(format!(
+                "mailrun resume {folder} --variant-sample   # sends the pending rows of the sample"
+            )),
+        }
+        if self.held_back > 0 {
+            let variants = self.inputs.run.variants.join("|");
+            add(format!(
+                "mailrun resume {folder} --variant {variants}   # sends one variant to the rows that are held back"
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {

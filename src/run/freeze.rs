@@ -8,7 +8,7 @@ use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template, template_file
 use crate::durable::sync_tree;
 use crate::message::inside;
 
-/// Copies the campaign's file, its templates and the attachments of all rows into `frozen`. The copy
+/// Copies the campaign's file, its templates and the attachments that rows share into `frozen`. The copy
 /// is durable when this returns.
 ///
 /// # Errors
@@ -24,7 +24,8 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
         create(to.parent().unwrap_or(frozen), frozen)?;
         copy(&template.path, &to)?;
     }
-    for attachment in &campaign.message.attachments {
+    let attachments = campaign.messages().flat_map(|message| &message.attachments);
+    for attachment in attachments {
         let path = attachment.path.get_ref();
         if is_template(path) {
             continue;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::PlanProgress;
 use super::exclusions::Exclusions;
 use crate::address::Mailbox;
-use crate::campaign::{Campaign, STANDARD_INPUT};
+use crate::campaign::{Campaign, STANDARD_INPUT, Sample};
 use crate::ledger::sqlite::{NewRow, Planner};
 use crate::ledger::{LedgerError, Run, Status, Target};
 use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
@@ -25,6 +25,8 @@ pub struct PlanInputs<'a> {
     pub ledger: &'a Path,
     /// For a test: plan only this many rows, and none that are left out.
     pub only: Option<u64>,
+    /// Hold back the rows outside of it until a variant is chosen for them.
+    pub sample: Option<Sample>,
     pub progress: &'a PlanProgress,
 }
 
@@ -96,6 +98,16 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         {
             duplicates.add(row.line);
         }
+        let sent_to = address.as_deref().filter(|_| left_out.is_none());
+        let is_held_back = |address| {
+            inputs
+                .sample
+                .is_some_and(|it| !it.contains(inputs.campaign, address))
+        };
+        let held_back = sent_to.is_some_and(is_held_back);
+        let variant = sent_to
+            .filter(|_| !held_back)
+            .and_then(|address| inputs.campaign.variant_for(address));
         // Strings always have a JSON form.
         let all: Vec<&str> = row.cells.iter().collect();
         let cells = serde_json::to_string(&all).unwrap_or_default();
@@ -106,6 +118,8 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
             address: address.as_deref(),
             cells: &cells,
             lane: lane_of(&row.recipient, &lanes),
+            variant: variant.map(|variant| variant.name.as_str()),
+            held_back,
             left_out: left_out
                 .as_ref()
                 .map(|(status, code, error)| (*status, *code, error.as_str())),

@@ -62,6 +62,7 @@ impl Home {
                 "error",
                 "attempts",
                 "possible_duplicate",
+                "variant",
             ];
             let kept: Vec<&str> = kept.iter().map(|name| &*row[*name]).collect();
             story
@@ -296,5 +297,60 @@ fn attachments_of_single_rows() {
             .collect();
         assert!(files.iter().all(Option::is_some), "{files:?}");
         story.0.push(format!("{files:?}"));
+    });
+}
+
+#[test]
+fn variants_and_the_choice_of_one() {
+    both(|home, story| {
+        let api = by_name();
+        let variant = |name: &str| {
+            let keys = [("name", name), ("subject", name)];
+            let keys = keys.map(|(key, value)| (key.to_owned(), value.into()));
+            let mut table = toml::Table::from_iter(keys);
+            table.insert("share".to_owned(), 1.into());
+            toml::Value::from(table)
+        };
+        let mut limits = toml::Table::new();
+        limits.insert("two.example".into(), "1000/s".into());
+        let campaign = newsletter(&api)
+            .rows(40)
+            .set("pace.concurrency", 1)
+            .set("pace.batch", 3)
+            .set("pace.per_domain", limits)
+            .set("variants", vec![variant("A"), variant("B")]);
+        let run = home.send(story, &campaign, &["--variant-sample", "30%"]);
+        let variants = |story: &mut Story| {
+            let status = home.command("status").arg(&run).args(["--format", "json"]);
+            let status: serde_json::Value =
+                serde_json::from_str(&status.run().code(0).stdout).expect("JSON");
+            story.0.push(status["variants"].to_string());
+        };
+        variants(story);
+        let held_back = home.command("resume").arg(&run).run();
+        held_back
+            .code(1)
+            .stderr_has("held back until a variant is chosen");
+        home.on(story, "resume", &run, &["--variant-sample"]);
+        home.on(story, "retry", &run, &["--rejected"]);
+        variants(story);
+        home.on(story, "resume", &run, &["--variant", "B"]);
+        variants(story);
+        let other = home.command("resume").arg(&run).args(["--variant", "A"]);
+        other.run().code(1).stderr_has("the variant B was chosen");
+        home.on(story, "resume", &run, &["--variant", "B"]);
+        variants(story);
+        let requests = api.requests();
+        let mut messages: Vec<_> = requests
+            .iter()
+            .flat_map(|request| {
+                let subject = request.field("subject").unwrap_or_default();
+                let addresses = request.addresses().into_iter();
+                addresses.map(move |address| format!("{address}: {subject}"))
+            })
+            .collect();
+        messages.sort();
+        assert_eq!(messages.len(), 40);
+        story.0.extend(messages);
     });
 }

@@ -284,6 +284,7 @@ fn another_parser_reads_the_same_messages() {
     for (example, recipients, column, code) in [
         ("examples/newsletter", "recipients.csv", "email", 3),
         ("examples/announcement", "clients.csv", "email", 0),
+        ("examples/two-subjects", "readers.csv", "email", 0),
         ("examples/polish-excel", "kursanci.csv", "adres e-mail", 0),
     ] {
         let sent = send(example, recipients, column, code);

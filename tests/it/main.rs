@@ -57,3 +57,4 @@ mod trouble;
 mod twice;
 mod unreachable;
 mod v2;
+mod variants;

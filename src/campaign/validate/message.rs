@@ -1,5 +1,6 @@
 //! `[message]`, validated.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::Validator;
@@ -12,9 +13,14 @@ use crate::message::mime::is_media_type_of_file;
 
 impl Validator<'_> {
     pub(super) fn check_message(&mut self, message: &MessageTemplate) {
+        self.check_message_of(message, message.subject.span());
+    }
+
+    /// `place` is reported if the message has no body.
+    pub(super) fn check_message_of(&mut self, message: &MessageTemplate, place: Range<usize>) {
         if message.html.is_none() && message.text.is_none() {
             self.bad_value(
-                message.subject.span(),
+                place,
                 "the message has neither `html` nor `text`",
                 "name a file in templates/ under [message], for example html = \"newsletter.html\"",
             );

@@ -7,6 +7,7 @@ mod message;
 mod pace;
 mod recipients;
 mod smtp;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -48,7 +49,7 @@ pub(super) fn validate(
     };
     let name = validator.name(&file.name);
     let transport = validator.transport(file.api, file.smtp);
-    validator.check_message(&file.message);
+    let variants = validator.variants(file.variants, &file.message);
     let max_batch = match &transport {
         Some(TransportSettings::Api(api)) => api.dialect.max_recipients(),
         Some(TransportSettings::Smtp(_)) | None => MimeFormat.max_recipients(),
@@ -70,6 +71,7 @@ pub(super) fn validate(
         name,
         transport,
         message: file.message,
+        variants,
         recipients,
         pace,
         retry,

@@ -75,6 +75,8 @@ pub(crate) fn nobody(recipients: &Path) -> Finding {
 struct DomainTotals(Vec<u64>);
 
 impl RuleTotals for DomainTotals {
+    const IS_ABOUT_PLAN: bool = true;
+
     fn row(&mut self, context: &RowContext<'_>) {
         let limits = &context.shared.campaign.pace.per_domain;
         if limits.is_empty() {

@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::feedback::{EventsError, StateCounts};
 use crate::ledger::postgres::{FullDay, SharedPause, WorkerStatus};
-use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts};
-use crate::report::reasons;
+use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts, VariantRows};
+use crate::report::{held_back, reasons};
 use crate::run::Lock;
 use text::as_text;
 
@@ -31,6 +31,8 @@ struct RunStatus<'a> {
     counts: StatusCounts,
     /// The process that works on the run.
     holder: Option<i32>,
+    /// The rows by variant, if the run has variants.
+    variants: Vec<VariantRows>,
     /// The processes that send a run in a database.
     workers: Vec<WorkerStatus>,
     pause: Option<SharedPause>,
@@ -112,7 +114,9 @@ impl<'a> RunStatus<'a> {
         } else {
             counts = counts.without_holder();
         }
+        let variants = opened.ledger.by_variant()?;
         let left = counts.of(Status::Pending) + counts.of(Status::Sending);
+        let left = left.saturating_sub(held_back(&variants));
         let eta = rate
             .filter(|_| left > 0)
             .map(|rate| Duration::from_secs_f64(left as f64 / rate));
@@ -120,6 +124,7 @@ impl<'a> RunStatus<'a> {
         Ok(Self {
             opened,
             counts,
+            variants,
             holder,
             workers,
             pause,
@@ -157,10 +162,7 @@ fn current_rate(opened: &OpenRun) -> Result<Option<f64>, LedgerError> {
 
 fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
     let run = &status.opened.run;
-    let counts: serde_json::Map<_, _> = Status::ALL
-        .iter()
-        .map(|name| (name.as_str().to_owned(), status.counts.of(*name).into()))
-        .collect();
+    let counts = counts_as_json(&status.counts);
     let reasons = reasons(&*status.opened.ledger)?;
     let unknown: Vec<_> = status
         .unknown
@@ -189,6 +191,7 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
         "rate": status.rate,
         "eta_seconds": status.eta.map(|eta| eta.as_secs()),
         "moved_to": status.moved_to,
+        "variants": variants_as_json(status),
         "delivery": status.delivery.as_ref().map(|delivery| {
             let counts = EventKind::ALL.map(|state| (state.as_str().to_owned(), delivery.counts.of(state).into()));
             let counts: serde_json::Map<_, _> = counts.into_iter().collect();
@@ -206,4 +209,28 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
         fields.insert("daily_limit".to_owned(), full.unwrap_or_default());
     }
     Ok(json)
+}
+
+fn counts_as_json(counts: &StatusCounts) -> serde_json::Value {
+    let counts = Status::ALL.map(|status| (status.as_str().to_owned(), counts.of(status).into()));
+    serde_json::Map::from_iter(counts).into()
+}
+
+/// Null if the run has no variants.
+fn variants_as_json(status: &RunStatus) -> serde_json::Value {
+    let run = &status.opened.run;
+    if run.variants.is_empty() {
+        return serde_json::Value::Null;
+    }
+    let rows = status.variants.iter();
+    let rows = rows.filter(|rows| rows.variant.is_some()).map(|rows| {
+        json!({"variant": rows.variant, "chosen": rows.chosen, "rows": rows.counts.total(),
+               "counts": counts_as_json(&rows.counts)})
+    });
+    json!({
+        "names": run.variants,
+        "chosen": run.chosen,
+        "held_back": held_back(&status.variants),
+        "rows": rows.collect::<Vec<_>>(),
+    })
 }

@@ -9,7 +9,7 @@ use super::RunStatus;
 use crate::api::EventKind;
 use crate::ledger::postgres::WorkerStatus;
 use crate::ledger::{LedgerError, ResultRow, Status};
-use crate::report::{counted, duration, grouped, plural_s, reasons};
+use crate::report::{counted, duration, grouped, plural_s, reasons, variant_line};
 use crate::terminal_text::printable_line;
 
 /// How many unknown rows are listed.
@@ -43,6 +43,9 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
         grouped(total),
         plural_s(total)
     ));
+    for rows in &status.variants {
+        line(variant_line(rows));
+    }
     if let Some(delivery) = &status.delivery {
         line(followed(delivery.followed));
         for state in EventKind::ALL {

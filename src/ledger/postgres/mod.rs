@@ -16,6 +16,7 @@ mod run_state;
 mod runs;
 mod schema;
 mod stored;
+mod variants;
 mod worker;
 
 pub(crate) use columns::{column, number};

@@ -8,7 +8,7 @@ use super::database::{Parameter, wait};
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
     AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
-    StatusCounts, StatusReason, to_millis,
+    StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
 };
 
 impl Ledger for PostgresLedger {
@@ -150,6 +150,18 @@ impl Ledger for PostgresLedger {
             false => "d.status IN ('unknown', 'sending')",
         };
         wait(self.result_rows(filter, &[], most))
+    }
+
+    fn by_variant(&self) -> Result<Vec<VariantRows>, LedgerError> {
+        self.rows_by_variant()
+    }
+
+    fn held_back(&self) -> Result<u64, LedgerError> {
+        self.count_held_back()
+    }
+
+    fn choose_variant(&self, name: &str) -> Result<VariantChoice, LedgerError> {
+        self.choose(name)
     }
 
     fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError> {

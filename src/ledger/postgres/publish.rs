@@ -49,8 +49,8 @@ pub(crate) fn add_run(
         copy_attachments(&transaction, id, new.planned).await?;
         copy_minutes(&transaction, id, new.planned).await?;
         let run = [(&id as &(dyn ToSql + Sync), Type::INT8)];
-        let pace = "INSERT INTO mailrun.pace (run, lane) SELECT $1, generate_series(0, max(lane)) FROM mailrun.delivery
-             WHERE run = $1";
+        let pace = "INSERT INTO mailrun.pace (run, lane) SELECT $1, generate_series(0, max(greatest(lane, -1 - lane)))
+             FROM mailrun.delivery WHERE run = $1";
         execute(&transaction, pace, &run).await?;
         execute(&transaction, "SELECT mailrun.end_change($1)", &run).await?;
         transaction.commit().await.map_err(PostgresError::from)?;
@@ -95,12 +95,13 @@ async fn insert_run(
     }
     let cluster = database.cluster()?;
     let header = serde_json::to_string(&run.header).unwrap_or_default();
+    let variants = serde_json::to_string(&run.variants).unwrap_or_default();
     let verp_key = new.verp_key.as_ref().map(<[u8; 32]>::as_slice);
     let row = transaction
         .query_typed_one(
             "INSERT INTO mailrun.run (name, campaign, target, test_to, folder, started_at, id_prefix, header, blank_rows,
-                                      rows, verp_key, counts, system_identifier, timeline, moved_to)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, '{}', $11, $12, $13) RETURNING id",
+                                      rows, verp_key, counts, system_identifier, timeline, moved_to, variants, chosen)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, '{}', $11, $12, $13, $14, $15) RETURNING id",
             &[
                 (&new.name, Type::TEXT),
                 (&run.name, Type::TEXT),
@@ -115,6 +116,8 @@ async fn insert_run(
                 (&cluster.system_identifier, Type::INT8),
                 (&cluster.timeline, Type::INT4),
                 (&new.moved_to, Type::TEXT),
+                (&variants, Type::TEXT),
+                (&run.chosen, Type::TEXT),
             ],
         )
         .await
@@ -168,7 +171,8 @@ async fn copy_rows(
         ]
     })
     .await?;
-    let deliveries = "COPY mailrun.delivery (run, row, status, attempts, resends, alone, lane, message_id, code, error, at)
+    let deliveries = "COPY mailrun.delivery (run, row, status, attempts, resends, alone, lane, message_id, code, error, at, variant,
+                                    chosen)
          FROM STDIN (FORMAT binary)";
     let status = transaction
         .prepare("SELECT NULL::mailrun.status")
@@ -186,6 +190,8 @@ async fn copy_rows(
         Type::TEXT,
         Type::TEXT,
         Type::INT8,
+        Type::TEXT,
+        Type::BOOL,
     ];
     copy(transaction, deliveries, &delivery_types, planned, |row| {
         vec![
@@ -195,11 +201,13 @@ async fn copy_rows(
             Box::new(number(row.attempts)),
             Box::new(number(row.resends)),
             Box::new(row.alone),
-            Box::new(number(row.lane)),
+            Box::new(row.lane),
             Box::new(row.message_id),
             Box::new(row.code),
             Box::new(row.error),
             Box::new(row.at),
+            Box::new(row.variant),
+            Box::new(row.chosen),
         ]
     })
     .await?;

@@ -23,7 +23,7 @@ impl PostgresLedger {
         most: u32,
     ) -> Result<Vec<PlannedRow>, LedgerError> {
         let sql = format!(
-            "SELECT d.row, r.line, r.email, r.address, r.cells, d.attempts, d.resends, d.alone
+            "SELECT d.row, r.line, r.email, r.address, r.cells, d.attempts, d.resends, d.alone, d.variant
              FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
              WHERE d.run = $1 AND d.row > $2 AND d.row <= $3 AND {filter} ORDER BY d.row LIMIT $4"
         );
@@ -91,7 +91,7 @@ impl PostgresLedger {
     ) -> Result<Vec<ResultRow>, LedgerError> {
         let sql = format!(
             "SELECT d.row, r.line, r.email, r.cells, d.status::text, d.message_id, d.code, d.error, d.attempts,
-                    d.resends, d.at
+                    d.resends, d.at, d.variant
              FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
              WHERE d.run = $1 AND {filter} ORDER BY d.row LIMIT $2"
         );
@@ -111,6 +111,7 @@ fn planned_row(row: &Row, recorded: Vec<Recorded>) -> Result<PlannedRow, LedgerE
         row: render::Row {
             number,
             mailbox: stored_mailbox(number, column(row, 2)?, address.unwrap_or_default())?,
+            variant: column(row, 8)?,
             cells: parse_cells(column(row, 4)?)?,
             resends: column::<i32>(row, 6)? as u32,
             recorded,
@@ -127,6 +128,7 @@ fn result_row(row: &Row) -> Result<ResultRow, LedgerError> {
         line: column::<i64>(row, 1)? as u64,
         email: column(row, 2)?,
         cells: parse_cells(column(row, 3)?)?,
+        variant: column(row, 11)?,
         status: Status::parse(column(row, 4)?)?,
         message_id: column(row, 5)?,
         code: column(row, 6)?,

@@ -59,7 +59,7 @@ pub(crate) struct SharedPause {
 
 const COLUMNS: &str =
     "id, name, campaign, target, test_to, folder, started_at, id_prefix, header, blank_rows, rows,
-     verp_key,
+     verp_key, variants, chosen,
      EXISTS (SELECT FROM mailrun.attachment WHERE attachment.run = run.id)";
 
 fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerError> {
@@ -76,10 +76,12 @@ fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerE
             id_prefix: column(row, 7)?,
             header: parse_cells(column(row, 8)?)?,
             blank_rows: column::<i64>(row, 9)? as u64,
+            variants: parse_cells(column(row, 12)?)?,
+            chosen: column(row, 13)?,
         },
         rows: column::<i64>(row, 10)? as u64,
         verp_key: column(row, 11)?,
-        has_attachments: column(row, 12)?,
+        has_attachments: column(row, 14)?,
     })
 }
 

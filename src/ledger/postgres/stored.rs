@@ -17,7 +17,7 @@ impl PostgresLedger {
     /// The ledger can't be read.
     pub(crate) fn stored_rows(&self, after: u32, most: u32) -> Result<Vec<StoredRow>, LedgerError> {
         let sql = "SELECT d.row, r.line, r.email, r.address, r.cells, d.status::text, d.attempts, d.resends, d.alone,
-                    d.lane, d.message_id, d.code, d.error, d.at
+                    d.lane, d.message_id, d.code, d.error, d.at, d.variant, d.chosen
              FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
              WHERE d.run = $1 AND d.row > $2 ORDER BY d.row LIMIT $3";
         let parameters: [Parameter<'_>; 3] = [
@@ -38,11 +38,13 @@ impl PostgresLedger {
                     attempts: column::<i32>(row, 6)? as u32,
                     resends: column::<i32>(row, 7)? as u32,
                     alone: column(row, 8)?,
-                    lane: column::<i32>(row, 9)? as u32,
+                    lane: column(row, 9)?,
                     message_id: column(row, 10)?,
                     code: column(row, 11)?,
                     error: column(row, 12)?,
                     at: column(row, 13)?,
+                    variant: column(row, 14)?,
+                    chosen: column(row, 15)?,
                 })
             })
             .collect()

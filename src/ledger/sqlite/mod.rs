@@ -14,6 +14,7 @@ mod read;
 mod reopen;
 mod rows;
 mod stored;
+mod variants;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,7 @@ pub use read::SqliteLedger;
 pub(crate) use reopen::skip_sent_later;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// Marks a SQLite file as a ledger, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d61_696c;
 
@@ -86,7 +87,7 @@ fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, Ledger
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ledger::{Claim, Ledger, Run, Settlement, Status, Target};
+    use crate::ledger::{Claim, Ledger, Run, Settlement, Status, Target, VariantChoice};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -100,6 +101,8 @@ pub(crate) mod tests {
             id_prefix: "00".to_owned(),
             header: vec!["email".to_owned()],
             blank_rows: 0,
+            variants: Vec::new(),
+            chosen: None,
         }
     }
 
@@ -116,6 +119,8 @@ pub(crate) mod tests {
                 address: Some(&email),
                 cells: &cells,
                 lane: 0,
+                variant: None,
+                held_back: false,
                 left_out: None,
             };
             planner.add(&row).expect("a row");
@@ -161,6 +166,52 @@ pub(crate) mod tests {
         assert!(claim(&writer, &[1]).await.is_err());
         assert!(claim(&writer, &[2]).await.is_err());
         assert_eq!(status(&dir, 2), Status::Pending);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_held_back_is_in_no_lane_and_cannot_be_claimed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = path_in(dir.path());
+        let run = Run {
+            variants: vec!["A".to_owned(), "B".to_owned()],
+            ..run()
+        };
+        let mut planner = Planner::create(&path, &run).expect("a ledger");
+        for number in 1..=4 {
+            let row = NewRow {
+                number,
+                line: 1,
+                email: "a@b.example",
+                address: Some("a@b.example"),
+                cells: "[]",
+                lane: number % 2,
+                variant: (number > 2).then_some("A"),
+                held_back: number <= 2,
+                left_out: None,
+            };
+            planner.add(&row).expect("a row");
+        }
+        planner.finish(0, NOW).expect("a plan");
+        let rows_of = |lane| {
+            let rows = open(&dir).pending_in_lane(lane, 0, 9, 9).expect("rows");
+            rows.into_iter()
+                .map(|row| row.row.number)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!([rows_of(0), rows_of(1)], [vec![4], vec![3]]);
+        assert_eq!(open(&dir).nth_pending(1).expect("a row"), 3);
+        assert_eq!(open(&dir).held_back().expect("a number"), 2);
+        assert!(claim(&writer_of(&dir), &[1]).await.is_err());
+        assert_eq!(status(&dir, 1), Status::Pending);
+        let chosen = open(&dir).choose_variant("B").expect("a choice");
+        assert_eq!(chosen, VariantChoice::Made(2));
+        assert_eq!([rows_of(0), rows_of(1)], [vec![2, 4], vec![1, 3]]);
+        let other = open(&dir).choose_variant("A").expect("a choice");
+        assert_eq!(other, VariantChoice::Other("B".to_owned()));
+        let variants = open(&dir).rows(0, 9).expect("rows");
+        let variants: Vec<_> = variants.into_iter().flat_map(|row| row.variant).collect();
+        assert_eq!(variants, ["B", "B", "A", "A"]);
+        claim(&writer_of(&dir), &[1]).await.expect("a claim");
     }
 
     #[tokio::test]

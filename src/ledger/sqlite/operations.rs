@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::rows::PENDING;
-use super::{SqliteLedger, reopen, text};
+use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
     AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
-    StatusCounts, StatusReason, Target, from_millis, parse_cells, to_millis,
+    StatusCounts, StatusReason, Target, VariantChoice, VariantRows, from_millis, parse_cells,
+    to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -18,7 +19,8 @@ impl Ledger for SqliteLedger {
     }
 
     fn run(&self) -> Result<Run, LedgerError> {
-        let select = "SELECT name, target, test_to, campaign, started_at, id_prefix, header, blank_rows FROM run WHERE planned";
+        let select = "SELECT name, target, test_to, campaign, started_at, id_prefix, header, blank_rows, variants, chosen
+             FROM run WHERE planned";
         let mut select = self.connection.prepare(select)?;
         let mut rows = select.query([])?;
         let row = rows.next()?.ok_or(LedgerError::NotPlanned)?;
@@ -31,6 +33,8 @@ impl Ledger for SqliteLedger {
             id_prefix: row.get(5)?,
             header: parse_cells(text(row, 6)?)?,
             blank_rows: row.get::<_, i64>(7)? as u64,
+            variants: parse_cells(text(row, 8)?)?,
+            chosen: row.get(9)?,
         })
     }
 
@@ -140,6 +144,18 @@ impl Ledger for SqliteLedger {
         let rows = self.result_rows(&filter, most)?;
         let reported = rows.into_iter().map(|row| row.into_reported(live));
         Ok(reported.collect())
+    }
+
+    fn by_variant(&self) -> Result<Vec<VariantRows>, LedgerError> {
+        self.rows_by_variant()
+    }
+
+    fn held_back(&self) -> Result<u64, LedgerError> {
+        self.count_held_back()
+    }
+
+    fn choose_variant(&self, name: &str) -> Result<VariantChoice, LedgerError> {
+        variants::choose(&self.path, name)
     }
 
     fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::connection::{sync_commits, write_ahead};
 use super::reopen::skip_sent_in;
 use crate::durable::sync_dir;
+use crate::ledger::variants::held_back_lane;
 use crate::ledger::{LedgerError, Run, Status, StoredMinute, StoredRow, to_millis};
 use crate::render::Recorded;
 
@@ -25,6 +26,10 @@ pub struct NewRow<'a> {
     pub cells: &'a str,
     /// 0 is the lane of all domains without their own limit.
     pub lane: u32,
+    /// That of its message.
+    pub variant: Option<&'a str>,
+    /// It is not sent until a variant is chosen.
+    pub held_back: bool,
     /// If the row is not sent: its status, a code, and a reason.
     pub left_out: Option<(Status, &'a str, &'a str)>,
 }
@@ -54,8 +59,10 @@ impl Planner {
         connection.pragma_update(None, "foreign_keys", "OFF")?;
         connection.execute_batch("BEGIN")?;
         let header = serde_json::to_string(&run.header).unwrap_or_default();
+        let variants = serde_json::to_string(&run.variants).unwrap_or_default();
         connection.execute(
-            "INSERT INTO run (id, name, target, test_to, campaign, started_at, id_prefix, header) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO run (id, name, target, test_to, campaign, started_at, id_prefix, header, variants, chosen)
+             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 run.name,
                 run.target.as_str(),
@@ -63,7 +70,9 @@ impl Planner {
                 run.campaign.to_string_lossy(),
                 to_millis(run.started),
                 run.id_prefix,
-                header
+                header,
+                variants,
+                run.chosen
             ],
         )?;
         connection.execute_batch("COMMIT; BEGIN")?;
@@ -88,9 +97,13 @@ impl Planner {
             row.cells
         ])?;
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO delivery (row, status, code, error, at, lane) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO delivery (row, status, code, error, at, lane, variant) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
-        self.has_lanes |= row.lane > 0;
+        let lane = match row.held_back {
+            true => held_back_lane(row.lane),
+            false => row.lane.into(),
+        };
+        self.has_lanes |= lane != 0;
         let (status, code, error) = match row.left_out {
             None => (Status::Pending, None, None),
             Some((status, code, error)) => (status, Some(code), Some(error)),
@@ -101,7 +114,8 @@ impl Planner {
             code,
             error,
             row.left_out.map(|_| self.now),
-            row.lane
+            lane,
+            row.variant
         ])?;
         Ok(())
     }
@@ -113,10 +127,11 @@ impl Planner {
         )?;
         let line = row.line as i64;
         insert.execute(params![row.row, line, row.email, row.address, row.cells])?;
-        self.has_lanes |= row.lane > 0;
+        self.has_lanes |= row.lane != 0;
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO delivery (row, status, attempts, resends, alone, lane, message_id, code, error, at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO delivery (row, status, attempts, resends, alone, lane, variant, chosen, message_id, code,
+                                   error, at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         insert.execute(params![
             row.row,
@@ -125,6 +140,8 @@ impl Planner {
             row.resends,
             row.alone,
             row.lane,
+            row.variant,
+            row.chosen,
             row.message_id,
             row.code,
             row.error,

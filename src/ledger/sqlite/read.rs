@@ -40,10 +40,10 @@ impl SqliteLedger {
         Ok(counts)
     }
 
-    /// The number of the `rows`th pending row, or of the last one if there are fewer.
+    /// The number of the `rows`th pending row that is not held back, or of the last one if there are fewer.
     pub(crate) fn nth_pending(&self, rows: u64) -> Result<u32, LedgerError> {
         let last: Option<u32> = self.connection.query_row(
-            "SELECT max(row) FROM (SELECT row FROM delivery WHERE status = 'pending' ORDER BY row LIMIT ?)",
+            "SELECT max(row) FROM (SELECT row FROM delivery WHERE status = 'pending' AND +lane >= 0 ORDER BY row LIMIT ?)",
             [i64::try_from(rows).unwrap_or(i64::MAX)],
             |row| row.get(0),
         )?;
@@ -61,10 +61,10 @@ impl SqliteLedger {
         Ok(reasons.collect::<Result<_, _>>()?)
     }
 
-    /// The lanes that have pending rows, each with their number.
+    /// The lanes that have pending rows, each with their number, without those that are held back.
     pub(crate) fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
         let mut select = self.connection.prepare(
-            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' GROUP BY lane",
+            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' AND lane >= 0 GROUP BY lane",
         )?;
         let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         Ok(lanes.collect::<Result<_, _>>()?)

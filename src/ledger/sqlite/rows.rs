@@ -83,7 +83,7 @@ impl SqliteLedger {
         most: u32,
     ) -> Result<Vec<ResultRow>, LedgerError> {
         let sql = format!(
-            "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at, line
+            "SELECT row, email, cells, status, message_id, code, error, attempts, resends, at, line, variant
              FROM recipient JOIN delivery USING (row) {filter} ORDER BY row LIMIT {most}"
         );
         let mut select = self.connection.prepare_cached(&sql)?;
@@ -107,7 +107,7 @@ fn planned_sql(filter: &str, lane: Option<u32>) -> String {
     };
     format!(
         "SELECT row, line, email, cells, attempts, resends, alone,
-                EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row), address
+                EXISTS (SELECT 1 FROM attachment WHERE attachment.row = delivery.row), address, variant
          FROM delivery JOIN recipient USING (row)
          WHERE {in_lane} AND row > ?1 AND row <= ?2 AND {filter} ORDER BY row LIMIT ?3"
     )
@@ -123,6 +123,7 @@ fn planned_row(
         row: Row {
             number,
             mailbox,
+            variant: row.get(9)?,
             cells: parse_cells(text(row, 3)?)?,
             resends: row.get(5)?,
             recorded,
@@ -139,6 +140,7 @@ fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
         line: row.get::<_, i64>(10)? as u64,
         email: row.get(1)?,
         cells: parse_cells(text(row, 2)?)?,
+        variant: row.get(11)?,
         status: Status::parse(text(row, 3)?)?,
         message_id: row.get(4)?,
         code: row.get(5)?,
@@ -171,6 +173,8 @@ mod tests {
                     address: Some("a@b.example"),
                     cells: "[]",
                     lane: u32::from(number <= 99),
+                    variant: None,
+                    held_back: false,
                     left_out: None,
                 })
                 .expect("a row");

@@ -1,6 +1,6 @@
 -- The ledger of one run. The plan writes each row once; `delivery` has its status.
 PRAGMA application_id = 0x6d61696c;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -13,7 +13,9 @@ CREATE TABLE run (
   header     TEXT NOT NULL,             -- the columns' names, a JSON array
   blank_rows INTEGER NOT NULL DEFAULT 0,
   rows       INTEGER NOT NULL DEFAULT 0, -- their number, once the plan is complete
-  planned    INTEGER NOT NULL DEFAULT 0 -- 1 once the plan is complete
+  planned    INTEGER NOT NULL DEFAULT 0, -- 1 once the plan is complete
+  variants   TEXT NOT NULL,             -- the names of the message's variants, a JSON array
+  chosen     TEXT                       -- the variant that was chosen for the rows that were held back
 ) STRICT;
 
 CREATE TABLE recipient (
@@ -32,7 +34,10 @@ CREATE TABLE delivery (
   attempts   INTEGER NOT NULL DEFAULT 0,
   resends    INTEGER NOT NULL DEFAULT 0,
   alone      INTEGER NOT NULL DEFAULT 0, -- 1: needs its own request
-  lane       INTEGER NOT NULL DEFAULT 0, -- n: the nth domain with its own limit
+  lane       INTEGER NOT NULL DEFAULT 0  -- n: the nth domain with its own limit; -1 - n: held back
+             CHECK (lane >= 0 OR status = 'pending' OR status = 'invalid' OR status = 'skipped'),
+  variant    TEXT,                       -- NULL if the message has none, or while it is held back
+  chosen     INTEGER NOT NULL DEFAULT 0, -- 1: it was held back
   message_id TEXT,
   code       TEXT,                       -- the API's code, or the finding's
   error      TEXT,

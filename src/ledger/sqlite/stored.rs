@@ -12,7 +12,7 @@ impl SqliteLedger {
     pub(crate) fn stored_rows(&self, after: u32, most: u32) -> Result<Vec<StoredRow>, LedgerError> {
         let mut select = self.connection.prepare_cached(
             "SELECT row, line, email, address, cells, status, attempts, resends, alone, lane, message_id, code,
-                    error, at
+                    error, at, variant, chosen
              FROM delivery JOIN recipient USING (row) WHERE row > ? ORDER BY row LIMIT ?",
         )?;
         let mut rows = select.query(params![after, most])?;
@@ -33,6 +33,8 @@ impl SqliteLedger {
                 code: row.get(11)?,
                 error: row.get(12)?,
                 at: row.get(13)?,
+                variant: row.get(14)?,
+                chosen: row.get(15)?,
             });
         }
         Ok(stored)

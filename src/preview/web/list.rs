@@ -53,7 +53,7 @@ pub(super) async fn about(State(live): State<Arc<LiveCampaign>>) -> Response {
         "common": [],
     });
     if let Some(current) = current {
-        let used = current.engine.used_columns();
+        let used = current.engines.used_columns();
         let used = |index: usize| used.iter().any(|(column, _)| *column == index);
         let columns = current.rows.header.iter().enumerate();
         about["title"] = current.campaign.name.clone().into();
@@ -134,14 +134,14 @@ pub(super) async fn scan(
         let number = |name| fields.number(name).and_then(|it| usize::try_from(it).ok());
         let mut place = number("from").unwrap_or(0);
         let limit = number("limit").unwrap_or(1).clamp(1, MAX_ROWS);
-        let checker = current.checker().map_err(|_| invalid_check())?;
-        let common = current.common_warnings(&checker)?;
+        let checkers = current.checkers().map_err(|_| invalid_check())?;
+        let common = current.common_warnings(&checkers)?;
         let mut found = Vec::new();
         while found.len() < limit && started.elapsed() < SCAN_STEP {
             let Some(row) = matches.at(place) else { break };
             let recipient = current.recipient(row, &[])?;
             let has_finding = recipient.is_some_and(|recipient| {
-                let mut findings = current.findings(&checker, &recipient).into_iter();
+                let mut findings = current.findings(&checkers, &recipient).into_iter();
                 findings.any(|it| it.severity >= least && !common.contains(&it))
             });
             if has_finding {

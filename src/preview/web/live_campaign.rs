@@ -17,6 +17,8 @@ use crate::web::HttpError;
 pub(super) struct LiveCampaign {
     path: PathBuf,
     lists: Box<ListReader>,
+    /// The variant that is shown, instead of each row's own.
+    variant: Option<String>,
     clock: Clock,
     versions: RwLock<Versions>,
     /// The number of saves.
@@ -38,10 +40,16 @@ pub(super) struct Versions {
 }
 
 impl LiveCampaign {
-    pub(super) fn new(path: PathBuf, lists: Box<ListReader>, clock: Clock) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        variant: Option<String>,
+        lists: Box<ListReader>,
+        clock: Clock,
+    ) -> Self {
         let started = clock.now().as_millisecond().to_string();
         let live = Self {
             path,
+            variant,
             lists,
             clock,
             versions: RwLock::default(),
@@ -56,8 +64,13 @@ impl LiveCampaign {
     pub(super) fn load(&self) {
         let current = self.versions(|versions| versions.current.clone());
         let suppression_lists = Campaign::lists(&self.path);
-        let loaded =
-            LoadedCampaign::load(&self.path, current.as_deref(), &*self.lists, &self.clock);
+        let loaded = LoadedCampaign::load(
+            &self.path,
+            self.variant.as_deref(),
+            current.as_deref(),
+            &*self.lists,
+            &self.clock,
+        );
         let mut versions = self
             .versions
             .write()

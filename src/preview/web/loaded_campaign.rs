@@ -14,11 +14,11 @@ use super::search::{Matches, search};
 use super::searchable_rows::SearchableRows;
 use crate::address::Mailbox;
 use crate::campaign::Campaign;
-use crate::check::{self, Checker, of_row};
+use crate::check::{self, Checkers, of_row};
 use crate::clock::Clock;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, name_variants};
 use crate::recipients::LineNumbers;
-use crate::render::{Engine, Inputs, Row};
+use crate::render::{Engines, Inputs, Row};
 
 /// The prefix of message IDs; no run has it.
 const ID_PREFIX: &str = "00000000000000000000";
@@ -27,7 +27,9 @@ const CACHED_SEARCHES: usize = 8;
 
 pub(super) struct LoadedCampaign {
     pub(super) campaign: Campaign,
-    pub(super) engine: Engine,
+    pub(super) engines: Engines,
+    /// The variant that is shown, instead of each row's own.
+    variant: Option<String>,
     pub(super) rows: Arc<SearchableRows>,
     pub(super) started: Timestamp,
     pub(super) clock: Clock,
@@ -48,6 +50,7 @@ impl LoadedCampaign {
     /// Loads a campaign. Reuses the rows of `previous` if their files have not changed.
     pub(super) fn load(
         path: &Path,
+        variant: Option<&str>,
         previous: Option<&Self>,
         lists: &ListReader,
         clock: &Clock,
@@ -55,7 +58,7 @@ impl LoadedCampaign {
         let campaign = Campaign::load(path)?;
         let rows = SearchableRows::of(&campaign, previous.map(|previous| &previous.rows), lists)?;
         let started = clock.now();
-        let engine = Engine::new(&Inputs {
+        let engines = Engines::new(&Inputs {
             campaign: &campaign,
             dir: &campaign.dir,
             own_dir: &campaign.dir,
@@ -69,7 +72,8 @@ impl LoadedCampaign {
         let loaded = Self {
             recipients: PathBuf::from(&rows.name),
             campaign,
-            engine,
+            engines,
+            variant: variant.map(str::to_owned),
             rows,
             started,
             clock: clock.clone(),
@@ -78,16 +82,17 @@ impl LoadedCampaign {
             searches: Mutex::default(),
         };
         // Reports an invalid `[check]` table.
-        loaded.checker()?;
+        loaded.checkers()?;
         Ok(loaded)
     }
 
     /// # Errors
     /// When the `[check]` table of the campaign is invalid.
-    pub(super) fn checker(&self) -> Result<Checker<'_>, Vec<Finding>> {
-        Checker::new(&check::CheckerInputs {
-            campaign: &self.campaign,
-            engine: &self.engine,
+    pub(super) fn checkers(&self) -> Result<Checkers<'_>, Vec<Finding>> {
+        Checkers::new(&self.engines, |campaign, engine| check::CheckerInputs {
+            campaign,
+            engine,
+            used_by_variants: Vec::new(),
             header: &self.rows.header,
             email: self.rows.email,
             recipients: &self.recipients,
@@ -103,15 +108,19 @@ impl LoadedCampaign {
     pub(super) fn has_same_messages(&self, other: &Self) -> bool {
         self.rows.has_same_cells(&other.rows)
             && self.campaign.source.text == other.campaign.source.text
-            && self.engine.templates() == other.engine.templates()
+            && self.engines.templates() == other.engines.templates()
     }
 
     /// The findings of the rules that check the whole campaign.
     pub(super) fn campaign_findings(&self) -> &[Finding] {
         self.campaign_findings.get_or_init(|| {
             let mut findings = self.rows.warnings.clone();
-            match self.checker() {
-                Ok(checker) => findings.extend(checker.campaign()),
+            match self.checkers() {
+                Ok(checkers) => {
+                    let mut of_campaign = checkers.campaign();
+                    name_variants(&mut of_campaign, &self.engines.names());
+                    findings.extend(of_campaign);
+                }
                 Err(errors) => findings.extend(errors),
             }
             findings
@@ -141,19 +150,29 @@ impl LoadedCampaign {
                 Err(_) => None,
             };
         }
-        let row = stored.to_row(self.rows.email).map_err(|reason| {
+        let row = stored.to_row(self.rows.email).map(|mut row| {
+            row.variant = self.variant_of(&row);
+            row
+        });
+        let row = row.map_err(|reason| {
             let finding = self.at_row(reason.finding(), &stored);
             Box::new(finding)
         });
         Ok(Some(Recipient { stored, row }))
     }
 
+    fn variant_of(&self, row: &Row) -> Option<String> {
+        let own = || self.campaign.variant_for(&row.mailbox.address.normalized());
+        let shown = self.variant.clone();
+        shown.or_else(|| own().map(|variant| variant.name.clone()))
+    }
+
     /// The findings of a recipient's message.
-    pub(super) fn findings(&self, checker: &Checker<'_>, recipient: &Recipient) -> Vec<Finding> {
+    pub(super) fn findings(&self, checkers: &Checkers<'_>, recipient: &Recipient) -> Vec<Finding> {
         match &recipient.row {
             Err(finding) => vec![(**finding).clone()],
             Ok(row) => {
-                let findings = checker.message(row).into_iter();
+                let findings = checkers.message(row).into_iter();
                 findings
                     .map(|finding| self.at_row(finding, &recipient.stored))
                     .collect()
@@ -161,14 +180,14 @@ impl LoadedCampaign {
         }
     }
 
-    pub(super) fn common_warnings(&self, checker: &Checker<'_>) -> io::Result<&CommonWarnings> {
+    pub(super) fn common_warnings(&self, checkers: &Checkers<'_>) -> io::Result<&CommonWarnings> {
         if let Some(known) = self.common_warnings.get() {
             return Ok(known);
         }
         let findings = |number| {
             let recipient = self.recipient(number, &[])?;
             let recipient = recipient.filter(|recipient| recipient.row.is_ok());
-            Ok(recipient.map(|recipient| self.findings(checker, &recipient)))
+            Ok(recipient.map(|recipient| self.findings(checkers, &recipient)))
         };
         let common = CommonWarnings::sample(self.rows.count(), findings)?;
         Ok(self.common_warnings.get_or_init(|| common))

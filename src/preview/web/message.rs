@@ -46,7 +46,7 @@ fn recipient(
 
 fn prepare(current: &LoadedCampaign, recipient: &Recipient) -> Result<Prepared, Box<Finding>> {
     match &recipient.row {
-        Ok(row) => current.engine.prepare(row),
+        Ok(row) => current.engines.prepare(row),
         Err(finding) => Err(finding.clone()),
     }
 }
@@ -84,8 +84,8 @@ pub(super) async fn view(
     let view = live.with_current(move |_, current| {
         let recipient = recipient(current, row, &set)?;
         let original = current.rows.row(row)?;
-        let checker = current.checker().map_err(|_| invalid_check())?;
-        let findings = current.findings(&checker, &recipient);
+        let checkers = current.checkers().map_err(|_| invalid_check())?;
+        let findings = current.findings(&checkers, &recipient);
         let original = original.map_or_else(Vec::new, |stored| stored.cells);
         let mut view = json!({
             "row": row,
@@ -93,6 +93,7 @@ pub(super) async fn view(
             "file": current.rows.name,
             "cells": cells(current, &recipient, &original),
             "findings": to_json::findings(&findings),
+            "variant": recipient.row.as_ref().ok().and_then(|row| row.variant.as_ref()),
             "message": null,
             "error": null,
         });
@@ -112,7 +113,7 @@ pub(super) async fn view(
 fn cells(current: &LoadedCampaign, recipient: &Recipient, original: &[String]) -> Value {
     let header = &current.rows.header;
     let cells = &recipient.stored.cells;
-    let used = current.engine.used_columns();
+    let used = current.engines.used_columns();
     let cell = |index: usize| {
         json!({
             "column": header.get(index),

@@ -61,9 +61,14 @@ pub(crate) type ListReader = dyn Fn(&Campaign) -> Result<CampaignLists, Vec<Find
 pub(crate) struct Preview(Arc<LiveCampaign>);
 
 impl Preview {
-    /// Loads the campaign at `path`. The page shows its errors.
-    pub(crate) fn open(path: PathBuf, lists: Box<ListReader>, clock: Clock) -> Self {
-        Self(Arc::new(LiveCampaign::new(path, lists, clock)))
+    /// Loads the campaign at `path`. The page shows its errors. Every message is that of `variant`, if there is one.
+    pub(crate) fn open(
+        path: PathBuf,
+        variant: Option<String>,
+        lists: Box<ListReader>,
+        clock: Clock,
+    ) -> Self {
+        Self(Arc::new(LiveCampaign::new(path, variant, lists, clock)))
     }
 
     /// Serves the page until `shutdown` completes.

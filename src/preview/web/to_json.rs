@@ -52,7 +52,7 @@ pub(super) fn line(current: &LoadedCampaign, recipient: &Recipient) -> Value {
     let prepared = match &recipient.row {
         Ok(row) => {
             line["to"] = mailbox(&row.mailbox);
-            current.engine.prepare(row)
+            current.engines.prepare(row)
         }
         Err(finding) => Err(finding.clone()),
     };

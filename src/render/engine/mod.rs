@@ -227,6 +227,11 @@ impl Engine {
         self.attachments.record(&self.attachment_paths(&variables)?)
     }
 
+    /// Sets the number under which the first attachment is recorded.
+    pub(super) fn number_attachments_from(&mut self, first: u32) {
+        self.attachments.first = first;
+    }
+
     fn recipient(&self, row: &Row, message: &Message) -> Recipient {
         let mailbox = match &self.test_to {
             Some(address) => Mailbox {

@@ -50,6 +50,7 @@ fn every_key_of_a_campaign_is_documented() {
         ("SmtpTable", "### `[smtp]`"),
         ("DkimTable", "#### `[smtp.dkim]`"),
         ("MessageTemplate", "### `[message]`"),
+        ("VariantTable", "### `[[variants]]`"),
         ("AttachmentTemplate", "### `[[message.attachments]]`"),
         ("RecipientsTable", "### `[recipients]`"),
         ("PaceTable", "### `[pace]`"),

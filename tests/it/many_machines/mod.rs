@@ -8,6 +8,7 @@ mod outages;
 mod pace;
 mod sending;
 mod starting;
+mod variants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

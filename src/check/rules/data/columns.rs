@@ -30,7 +30,7 @@ pub(super) const SPARSE: Rule = Rule::warning("column-sparse")
 
 /// Reports the columns that no template uses.
 pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
-    let used = |place: usize| shared.used_columns().any(|(used, _)| used == place);
+    let used = |place: usize| shared.used_by_variants.contains(&place);
     let columns = shared.header.iter().enumerate();
     let unused: Vec<String> = columns
         .filter(|(place, name)| *place != shared.email && !name.is_empty() && !used(*place))
