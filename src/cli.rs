@@ -1,6 +1,7 @@
 //! The command line: commands, arguments and their help.
 
 mod follow;
+mod forget;
 mod suppress;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
 pub(crate) use follow::{DeliveryFilter, FollowArgs};
+pub(crate) use forget::{ForgetArgs, PruneArgs};
 pub(crate) use suppress::{
     ListArgs, SuppressAddArgs, SuppressArgs, SuppressCheckArgs, SuppressCommand,
     SuppressExportArgs, SuppressImportArgs, SuppressRemoveArgs,
@@ -98,6 +100,10 @@ pub(crate) enum Command {
     Follow(FollowArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
+    /// Take a person out of runs: the address becomes a hash, and statuses and counts stay
+    Forget(ForgetArgs),
+    /// Take all people out of the old runs of a campaign
+    Prune(PruneArgs),
     /// Keep lists of people who get no messages: unsubscribes, bounces, complaints
     Suppress(SuppressArgs),
     /// List the runs in a ledger that several machines share
@@ -219,7 +225,7 @@ pub(crate) struct SendArgs {
     pub(crate) ledger: LedgerOption,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct LedgerOption {
     /// Database, such as postgres://USER@HOST/DATABASE [default: MAILRUN_LEDGER in the environment]
     ///

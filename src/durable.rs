@@ -83,3 +83,15 @@ pub(crate) fn write_ahead(connection: &Connection) -> Result<(), WriteAheadError
         Err(WriteAheadError::Stays(mode))
     }
 }
+
+/// Writes a database again, so that nothing is left of what was changed or deleted in it: neither in its file nor in its
+/// write-ahead log. Returns false if another process reads it, so that the log stays.
+///
+/// # Errors
+/// The database can't be written.
+pub(crate) fn scrub(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.execute_batch("VACUUM")?;
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(!busy)
+}

@@ -35,7 +35,8 @@ text-after-quote invalid there is text between a closing quote and the delimiter
 nul invalid a cell contains a NUL character
 duplicate skipped an earlier row has the same address
 suppressed skipped the address is on a suppression list
-already-sent skipped another run sent the message to this address, or may have sent it";
+already-sent skipped another run sent the message to this address, or may have sent it
+forgotten skipped the person was forgotten before the message was sent";
 
 /// All codes that no rule has: those of the campaign, then those of rows.
 pub fn codes() -> impl Iterator<Item = FindingCode> {

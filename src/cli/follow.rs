@@ -63,7 +63,7 @@ pub(crate) struct FollowArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write for example “30s”, “5m” or “2d”".to_owned())
 }
 

@@ -1,15 +1,16 @@
 //! The earlier runs of a campaign, in its folder and in its ledger.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::failure::Failure;
 use crate::campaign::Campaign;
-use crate::ledger::postgres::{Database, PostgresLedger, real_runs};
+use crate::ledger::postgres::{self, Database, PostgresLedger, real_runs};
 use crate::ledger::sqlite::Planner;
 use crate::ledger::{Ledger as _, LedgerError, Status};
-use crate::run::{self, OtherRun};
+use crate::run::{self, OtherRun, forget_keys};
 
 /// The real runs with accepted, unknown or pending rows.
 #[derive(Default)]
@@ -95,18 +96,23 @@ impl EarlierRuns {
     /// Skips the planned rows whose address got the message in one of them, or may have got it.
     ///
     /// # Errors
-    /// A ledger can't be read or written.
-    pub(super) fn skip_sent(&self, planner: &mut Planner) -> Result<(), LedgerError> {
+    /// A ledger can't be read or written, or the key of forgotten people is lost.
+    pub(super) fn skip_sent(&self, planner: &mut Planner, campaign: &Path) -> Result<(), Failure> {
         for earlier in &self.in_folder {
             let reason = format!(
                 "already sent in the run {}",
                 earlier.folder.path().display()
             );
-            planner.skip_sent_in(&earlier.folder.ledger(), &reason)?;
+            let keys = forget_keys(&earlier.folder, campaign)?;
+            planner.skip_sent_in(&earlier.folder.ledger(), &keys, &reason)?;
         }
         for earlier in &self.in_ledger {
             let reason = format!("already sent in the run {}", earlier.run.name);
-            planner.skip_sent_to(&reason, |take| earlier.ledger.sent_addresses(take))?;
+            planner.skip_sent_to(
+                &reason,
+                || postgres::forget_keys(earlier.ledger.database()),
+                |take| earlier.ledger.sent_addresses(take),
+            )?;
         }
         Ok(())
     }

@@ -108,6 +108,16 @@ impl From<LedgerError> for Failure {
             ),
             LedgerError::Version { .. } => ("ledger", Some("update mailrun")),
             LedgerError::Postgres(error) => ("ledger", error.help()),
+            LedgerError::NoForgetKey(_) => (
+                "forget-key",
+                Some(
+                    "restore `forget.key` in the campaign's folder `runs`, or the table `mailrun.forget_key` of the database, from a backup; or add `--again` to send to everyone, including people who got the message",
+                ),
+            ),
+            LedgerError::BeingRead(_) => (
+                "in-use",
+                Some("wait for the commands that read this run, or stop them, and run this again"),
+            ),
             error if error.is_damage() => (
                 "ledger",
                 Some(

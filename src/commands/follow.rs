@@ -12,9 +12,8 @@ use super::console::Console;
 use super::failure::Failure;
 use super::fed_list::FedList;
 use super::interrupt::Interrupt;
-use super::open_run::{OpenRun, open};
+use super::open_run::{OpenRun, open, test_recipient};
 use super::secrets::ApiKeys;
-use crate::address::Address;
 use crate::api::EventKind;
 use crate::campaign::{ApiSettings, Campaign};
 use crate::cli::FollowArgs;
@@ -24,7 +23,7 @@ use crate::feedback::{
     BounceCounts, BounceReader, EventSources, EventStore, EventsError, Follow, FollowReport,
     FollowSettings, Round, StateCounts, TrackingApi, TrackingApiSettings,
 };
-use crate::ledger::{LedgerError, Target};
+use crate::ledger::Target;
 use crate::pace::{Rate, SpacedLimit};
 use crate::render::{KEY_LENGTH, Verp, has_token};
 use crate::report::{counted, duration, grouped, write_events};
@@ -121,15 +120,12 @@ pub(super) fn run(args: &FollowArgs, console: &Console) -> Result<ExitCode, Fail
 }
 
 fn settings(opened: &OpenRun, args: &FollowArgs, has_api: bool) -> Result<FollowSettings, Failure> {
-    let test_to = opened.run.test_to.as_deref().map(Address::parse);
-    let test_to = test_to.transpose();
-    let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
     // A mailbox never says that all bounces have come.
     let goes_on = has_api || args.watch || args.interval.is_some();
     let time = if goes_on { TIME } else { Duration::ZERO };
     Ok(FollowSettings {
         started: opened.run.started,
-        test_to,
+        test_to: test_recipient(&opened.run)?,
         first_wait: args.interval.unwrap_or(FIRST_WAIT),
         time: args.time.unwrap_or(time),
         clock: Clock::system(),

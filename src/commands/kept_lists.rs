@@ -99,6 +99,9 @@ impl From<ListError> for Failure {
         let help = match &error {
             ListError::Postgres(error) => error.help(),
             ListError::Version { found, known, .. } if found > known => Some("update mailrun"),
+            ListError::BeingRead(_) => {
+                Some("wait for the commands that read the list, or stop them, and run this again")
+            }
             ListError::NotAList(_) => {
                 Some("name another file, or move this one away: mailrun does not overwrite it")
             }

@@ -10,11 +10,11 @@ use super::upload::{Upload, upload};
 use crate::cli::LedgerCopyArgs;
 use crate::durable::sync_tree;
 use crate::exit_code::ExitCode;
-use crate::ledger::postgres::{PostgresLedger, find_run, find_run_by_id_prefix, real_runs};
+use crate::ledger::postgres::{self, PostgresLedger, find_run, find_run_by_id_prefix, real_runs};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, StoredRow, Target};
 use crate::report::counted;
-use crate::run::{Folder, Lock};
+use crate::run::{Folder, Lock, write_forget_keys};
 
 /// How many rows are copied at once.
 const PAGE: u32 = 2000;
@@ -68,6 +68,8 @@ fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
     if let Some(key) = ledger.verp_key() {
         folder.write_verp_key(&key).map_err(io)?;
     }
+    let keys = postgres::forget_keys(ledger.database())?;
+    write_forget_keys(folder, &keys).map_err(io)?;
     folder.mark_copy(ledger.name()).map_err(io)?;
     sync_tree(folder.path()).map_err(io)?;
     let mut planner = Planner::create(&folder.ledger(), &run)?;

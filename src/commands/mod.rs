@@ -11,6 +11,8 @@ mod earlier;
 mod failure;
 mod fed_list;
 mod follow;
+mod forget;
+mod forget_in_run;
 mod gateway;
 mod inbox;
 mod init;
@@ -27,6 +29,7 @@ mod prepare;
 mod preview;
 mod preview_terminal;
 mod preview_web;
+mod prune;
 mod reconcile;
 mod resolve;
 mod results;
@@ -82,6 +85,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Follow(args) => follow::run(&args, &console),
         Command::Results(args) => results::run(&args, &console),
+        Command::Forget(args) => forget::run(&args, &console),
+        Command::Prune(args) => prune::run(&args, &console),
         Command::Suppress(args) => suppress::run(&args, &console),
         Command::Runs(args) => runs::run(&args, &console),
         Command::Stop(args) => stop::run(&args, &console),

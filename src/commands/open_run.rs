@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::campaign::Campaign;
 use crate::cli::RunArgs;
 use crate::ledger::sqlite::SqliteLedger;
-use crate::ledger::{Ledger, LedgerError, Run};
+use crate::ledger::{Ledger, LedgerError, Run, is_forgotten};
 use crate::render::{Engines, Inputs};
 use crate::report::{self, ResultsFormat};
 use crate::run::{Folder, Lock};
@@ -83,10 +83,7 @@ impl OpenRun {
     /// # Errors
     /// The ledger can't be read.
     pub(super) fn is_live(&self) -> Result<bool, LedgerError> {
-        match &self.home {
-            RunHome::Folder(folder) => Ok(Lock::holder(folder).is_some()),
-            RunHome::Database(ledger) => Ok(!ledger.workers()?.is_empty()),
-        }
+        self.home.is_in_use()
     }
 
     /// Writes the results into the run folder, if there is one. With `live`, rows in flight are `sending`.
@@ -117,6 +114,27 @@ impl OpenRun {
     }
 }
 
+/// The one recipient of a test.
+///
+/// # Errors
+/// If that person was forgotten.
+pub(super) fn test_recipient(run: &Run) -> Result<Option<Address>, Failure> {
+    let Some(address) = &run.test_to else {
+        return Ok(None);
+    };
+    if is_forgotten(address) {
+        return Err(Failure::with_help(
+            "forgotten",
+            "the recipient of this test was forgotten",
+            "start another test with `mailrun send --test-to`",
+        ));
+    }
+    let address = Address::parse(address);
+    Ok(Some(address.map_err(|error| {
+        LedgerError::Damaged(error.to_string())
+    })?))
+}
+
 /// The template engines for a run, with the run's copy of the campaign. Without keys, the links to unsubscribe are test links.
 ///
 /// # Errors
@@ -128,8 +146,7 @@ pub(super) fn engines_of(
     run: &Run,
     feedback_keys: Option<FeedbackKeys>,
 ) -> Result<Engines, Failure> {
-    let test_to = run.test_to.as_deref().map(Address::parse).transpose();
-    let test_to = test_to.map_err(|error| LedgerError::Damaged(error.to_string()))?;
+    let test_to = test_recipient(run)?;
     Ok(Engines::new(&Inputs {
         campaign,
         dir: &files.frozen,

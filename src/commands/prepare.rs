@@ -150,7 +150,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         error => error,
     })?;
     if let Some(earlier) = options.except_sent {
-        earlier.skip_sent(&mut planned.planner)?;
+        earlier.skip_sent(&mut planned.planner, &campaign.dir)?;
     }
     planned.planner.publish()?;
     let warnings = planned.warnings.iter().map(|warning| {

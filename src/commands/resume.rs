@@ -22,7 +22,7 @@ use crate::ledger::{
 };
 use crate::pace::Rate;
 use crate::report::{counted, is_or_are};
-use crate::run::{Exclusions, Folder, Lock, later_runs};
+use crate::run::{Exclusions, Folder, Lock, forget_keys, later_runs};
 use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -229,7 +229,8 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
         let reason = format!("already sent in the run {name}");
         let now = Clock::system().now();
         let path = later.folder.ledger();
-        let skipped = sqlite::skip_sent_later(&folder.ledger(), &path, &reason, now)?;
+        let keys = forget_keys(&later.folder, &run.campaign)?;
+        let skipped = sqlite::skip_sent_later(&folder.ledger(), &path, &keys, &reason, now)?;
         if skipped > 0 {
             let rows = counted(skipped as u64, "row");
             console.print(&format!("{rows} skipped: {reason}"));

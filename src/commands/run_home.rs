@@ -11,11 +11,11 @@ use super::ledger_access::LedgerAccess;
 use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli::{LedgerOption, RunArgs};
 use crate::feedback::{self, EventStore, EventsError, PostgresEvents, SqliteEvents};
-use crate::ledger::Ledger as _;
 use crate::ledger::postgres::{self, Database, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger::{Ledger as _, LedgerError};
 use crate::render::{KEY_LENGTH, has_token};
-use crate::run::{Folder, FolderError};
+use crate::run::{Folder, FolderError, Lock};
 
 pub(super) enum RunHome {
     Folder(Folder),
@@ -65,6 +65,28 @@ impl RunHome {
         match self {
             Self::Folder(folder) => folder.path().display().to_string(),
             Self::Database(ledger) => ledger.name().to_owned(),
+        }
+    }
+
+    /// Whether a process works on the run. Must not be called while this process holds the lock.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(super) fn is_in_use(&self) -> Result<bool, LedgerError> {
+        match self {
+            Self::Folder(folder) => Ok(Lock::holder(folder).is_some()),
+            Self::Database(ledger) => Ok(!ledger.workers()?.is_empty()),
+        }
+    }
+
+    /// Checks that no process works on the run.
+    ///
+    /// # Errors
+    /// One does, or the ledger can't be read.
+    pub(super) fn require_idle(&self) -> Result<(), Failure> {
+        match self {
+            Self::Folder(folder) => Ok(Lock::run(folder).map(drop)?),
+            Self::Database(ledger) => Ok(ledger.require_no_worker()?),
         }
     }
 
@@ -200,6 +222,28 @@ pub(super) fn write_files(ledger: &PostgresLedger, dir: &Path) -> Result<(), Fai
         written.map_err(|error| (file, error))?;
     }
     Ok(())
+}
+
+/// All runs of a campaign, in its folder and in its ledger.
+///
+/// # Errors
+/// The ledger can't be read, or the campaign that names it.
+pub(super) fn runs_of_campaign(
+    path: &Path,
+    option: &LedgerOption,
+) -> Result<Vec<RunHome>, Failure> {
+    let mut homes: Vec<RunHome> = (Folder::all_of(path).into_iter())
+        .map(RunHome::Folder)
+        .collect();
+    let names_ledger = option.url.is_some() || LedgerAccess::is_in_environment();
+    if names_ledger || Campaign::names_ledger(path) {
+        let campaign = Campaign::load(path)?;
+        if let Some(database) = open_database(option, Some(&campaign))? {
+            let runs = postgres::runs_of(&database, &campaign.name)?.into_iter();
+            homes.extend(runs.map(|run| RunHome::Database(Box::new(run))));
+        }
+    }
+    Ok(homes)
 }
 
 /// The newest run of a campaign, in its folder or in its ledger.

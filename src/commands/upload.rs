@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
-use crate::ledger::postgres::{Database, NewRun, PostgresLedger, add_run};
+use crate::ledger::postgres::{Database, NewRun, PostgresLedger, add_forget_key, add_run};
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger as _, LedgerError, Run};
 use crate::message::inside;
-use crate::run::Folder;
+use crate::run::{Folder, forget_keys};
 
 /// The most bytes of attachments of single rows.
 const MAX_ATTACHMENTS: u64 = 64 << 20;
@@ -40,6 +40,10 @@ pub(super) fn upload(
     upload: &Upload<'_>,
 ) -> Result<PostgresLedger, Failure> {
     let planned = SqliteLedger::open(&upload.folder.ledger())?;
+    let keys = forget_keys(upload.folder, &upload.run.campaign)?;
+    for name in planned.forget_key_names()? {
+        add_forget_key(database, keys.get(&name)?)?;
+    }
     let mut files = Vec::new();
     add_tree(&upload.folder.frozen(), Path::new(""), &mut files)?;
     add_attachments(&planned, upload.own_dir, &mut files)?;

@@ -166,8 +166,10 @@ impl Follow {
             self.index = Some(MessageIndex::build(&*self.ledger, test_to)?);
             self.indexed = round.accepted;
         }
-        let rows = self.index.as_ref().map_or(0, |index| index.rows);
-        round.without_id = round.accepted.saturating_sub(rows);
+        let index = self.index.as_ref();
+        let (rows, forgotten) =
+            index.map_or((0, 0), |index| (index.rows, index.forgotten.len() as u64));
+        round.without_id = round.accepted.saturating_sub(rows + forgotten);
         if rows > 0
             && let Some(api) = self.api.clone()
         {
@@ -193,8 +195,19 @@ impl Follow {
                 })?;
             }
         }
-        round.open = rows.saturating_sub(self.store.counts()?.with_outcome());
+        let outcomes = self.store.counts()?.with_outcome();
+        round.open = rows.saturating_sub(outcomes - self.outcomes_of_forgotten()?);
         Ok(())
+    }
+
+    /// How many rows of forgotten people have an outcome.
+    fn outcomes_of_forgotten(&self) -> Result<u64, EventsError> {
+        let mut outcomes = 0;
+        for row in self.index.iter().flat_map(|index| &index.forgotten) {
+            let state = self.store.states(row - 1, *row)?;
+            outcomes += state.values().filter(|state| has_outcome(**state)).count() as u64;
+        }
+        Ok(outcomes)
     }
 
     /// Asks the API about all accepted rows.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::store::EventsError;
 use crate::address::Address;
 use crate::api::message_id;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, is_forgotten};
 use crate::spill::{self, SpillError};
 
 /// How many rows are read from the ledger at once.
@@ -16,6 +16,8 @@ pub(crate) struct MessageIndex {
     table: Connection,
     /// How many rows can be found.
     pub(crate) rows: u64,
+    /// Accepted rows of forgotten people, which are not found.
+    pub(crate) forgotten: Vec<u32>,
     /// When the last of them was accepted, in milliseconds since 1970.
     pub(crate) last_accepted: i64,
 }
@@ -36,11 +38,16 @@ impl MessageIndex {
         )?;
         let test_to = test_to.map(Address::normalized);
         let (mut after, mut rows, mut last_accepted) = (0, 0, 0);
+        let mut forgotten = Vec::new();
         loop {
             let page = ledger.accepted(after, PAGE)?;
             let Some(last) = page.last() else { break };
             after = last.row;
             for row in &page {
+                if is_forgotten(&row.address) {
+                    forgotten.push(row.row);
+                    continue;
+                }
                 last_accepted = last_accepted.max(row.at);
                 if let Some(id) = message_id(&row.message_id) {
                     let address = test_to.as_ref().unwrap_or(&row.address);
@@ -55,6 +62,7 @@ impl MessageIndex {
         Ok(Self {
             table,
             rows,
+            forgotten,
             last_accepted,
         })
     }

@@ -19,12 +19,15 @@ pub(crate) struct PostgresEvents {
     run: i64,
 }
 
-/// Adds the events in the arrays. `timed` says whether the time of one is the API's.
+/// Adds the events in the arrays, but none of forgotten people. `timed` says whether the time of one is the API's.
 const INSERT: &str = "\
     INSERT INTO mailrun.event (run, row, kind, at, description)
     SELECT $1, e.row, e.kind, e.at, e.description FROM unnest($2, $3, $4, $5, $6) AS e(row, kind, at, description, timed)
-    WHERE e.timed OR NOT EXISTS (
-      SELECT FROM mailrun.event AS known WHERE known.run = $1 AND known.row = e.row AND known.kind = e.kind)
+    WHERE (e.timed OR NOT EXISTS (
+      SELECT FROM mailrun.event AS known WHERE known.run = $1 AND known.row = e.row AND known.kind = e.kind))
+      AND NOT EXISTS (
+      SELECT FROM mailrun.recipient AS r
+      WHERE r.run = $1 AND r.row = e.row AND starts_with(r.address, 'forgotten:'))
     ON CONFLICT DO NOTHING RETURNING row";
 
 impl PostgresEvents {

@@ -1,16 +1,17 @@
-//! The events of a run in a folder: `events.db`, which only `mailrun follow` writes.
+//! The events of a run in a folder: `events.db`, which `mailrun follow` writes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::event::{RowEvent, StateCounts, StoredEvent, state_of};
 use super::store::{EventStore, EventsError, Followed, from_millis, parse_kind};
 use crate::api::EventKind;
 use crate::durable::{self, WriteAheadError};
+use crate::ledger::{LedgerError, Person, Whom};
 
 /// The version of the schema, in SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
@@ -132,6 +133,85 @@ impl SqliteEvents {
             }),
         }
     }
+}
+
+/// No event is added to the rows in `forgotten`, and none at all if the row 0 is in it: a process that found one before
+/// may add it after the person was forgotten.
+const FORGET: &str = "\
+    CREATE TABLE IF NOT EXISTS forgotten (row INTEGER PRIMARY KEY) STRICT;
+    CREATE TRIGGER IF NOT EXISTS no_event_of_forgotten BEFORE INSERT ON event
+    WHEN EXISTS (SELECT 1 FROM forgotten WHERE row IN (0, NEW.row))
+    BEGIN SELECT RAISE(IGNORE); END;";
+
+impl SqliteEvents {
+    /// Whether a description has the address of a person.
+    ///
+    /// # Errors
+    /// The events can't be read.
+    pub(crate) fn mentions(&self, person: &Person) -> Result<bool, EventsError> {
+        let mut select = self.connection.prepare("SELECT description FROM event")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            if person.is_in(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes people out of the descriptions. The events and their times stay. Returns how many had one.
+    ///
+    /// # Errors
+    /// The events can't be written, or another process reads them.
+    pub(crate) fn forget(&mut self, whom: Whom<'_>) -> Result<u64, EventsError> {
+        self.connection.pragma_update(None, "secure_delete", "ON")?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        transaction.execute_batch(FORGET)?;
+        let changed = match whom {
+            Whom::Person { person, rows } => forget_rows(&transaction, person, rows)?,
+            Whom::Everybody => {
+                transaction.execute("INSERT OR IGNORE INTO forgotten (row) VALUES (0)", [])?;
+                let sql = "UPDATE event SET description = '' WHERE description <> ''";
+                transaction.execute(sql, [])? as u64
+            }
+        };
+        transaction.commit()?;
+        match durable::scrub(&self.connection)? {
+            true => Ok(changed),
+            false => Err(LedgerError::BeingRead(self.path.clone()).into()),
+        }
+    }
+}
+
+fn forget_rows(
+    transaction: &Transaction<'_>,
+    person: &Person,
+    rows: &[u32],
+) -> Result<u64, EventsError> {
+    let mut changed = 0;
+    for row in rows {
+        let sql = "INSERT OR IGNORE INTO forgotten (row) VALUES (?)";
+        transaction.execute(sql, [row])?;
+        let sql = "UPDATE event SET description = '' WHERE row = ? AND description <> ''";
+        changed += transaction.execute(sql, [row])?;
+    }
+    let mut select = transaction.prepare("SELECT row, kind, at, description FROM event")?;
+    let mut events = select.query([])?;
+    let mut found = Vec::new();
+    while let Some(event) = events.next()? {
+        let description = event.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        if person.is_in(description) {
+            let without = person.taken_out_of(description).into_owned();
+            let key: (u32, String, i64) = (event.get(0)?, event.get(1)?, event.get(2)?);
+            found.push((key, without));
+        }
+    }
+    for ((row, kind, at), without) in found {
+        let sql = "UPDATE event SET description = ? WHERE row = ? AND kind = ? AND at = ?";
+        changed += transaction.execute(sql, params![without, row, kind, at])?;
+    }
+    Ok(changed as u64)
 }
 
 impl EventStore for SqliteEvents {

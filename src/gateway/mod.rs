@@ -26,6 +26,7 @@ mod metrics;
 mod outbox;
 mod protocol;
 pub mod relay;
+mod removal;
 mod request;
 mod request_fields;
 mod response;
@@ -62,6 +63,7 @@ use crate::web::{ConnectionObserver, Guard, Server};
 
 pub(crate) use self::export::{ExportError, export};
 pub use self::inbox::{FollowError, follow};
+pub(crate) use self::removal::remove_messages;
 pub use self::smtp::{Certificate, CertificateError, SmtpSetup};
 pub use crate::web::{ConnectionLimits, Login, LoginRequired};
 

@@ -34,6 +34,14 @@ pub enum LedgerError {
     /// SQLite stays in another journal mode.
     #[error("the ledger {} can't use a write-ahead log (SQLite stays in journal mode “{mode}”)", path.display())]
     NoWriteAhead { path: PathBuf, mode: String },
+    /// It has hashes of forgotten addresses that were made with a key of this name.
+    #[error(
+        "people were forgotten in the run, and the key of their hashes is missing (its name is {0})"
+    )]
+    NoForgetKey(String),
+    /// Another process reads the file, so that what was deleted can't be removed from it.
+    #[error("{} is being read by another process", .0.display())]
+    BeingRead(PathBuf),
     /// A thread that worked on it has ended.
     #[error("the ledger: {0}")]
     Stopped(String),

@@ -6,6 +6,7 @@
 
 mod commit;
 mod error;
+mod forgotten;
 pub mod postgres;
 mod postgres_error;
 mod rows;
@@ -23,6 +24,9 @@ use jiff::Timestamp;
 pub(crate) use commit::{Change, Commit, Committed};
 pub use commit::{Claim, Settlement};
 pub use error::LedgerError;
+pub(crate) use forgotten::{
+    FORGOTTEN, ForgetKey, ForgetKeys, Person, Whom, is_forgotten, key_name,
+};
 pub use postgres_error::PostgresError;
 pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow};
 pub use status::{Status, StatusCounts};
@@ -139,12 +143,12 @@ pub(crate) trait Ledger: Send {
 
     fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError>;
 
-    /// The unknown rows. No process sends the run, so rows in flight are unknown too.
+    /// The unknown rows, without those of forgotten people. No process sends the run, so rows in flight are unknown too.
     fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError>;
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError>;
 
-    /// The accepted rows that have a message ID.
+    /// The accepted rows that have a message ID. The address of a forgotten person is a hash.
     fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError>;
 
     /// The first unknown rows. Unless the run is `live`, no process sends it, and rows in flight are
@@ -165,13 +169,14 @@ pub(crate) trait Ledger: Send {
     fn skip(&self, rows: &[LeftOut], now: Timestamp) -> Result<(), LedgerError>;
 
     /// Makes `failed` rows pending with all their attempts. With `rejected`, `rejected` rows too, each
-    /// in a request of its own. Returns their number.
+    /// in a request of its own. Rows of forgotten people stay as they are. Returns their number.
     fn retry(&self, rejected: bool) -> Result<u64, LedgerError>;
 
     /// Makes the `unknown` rows `accepted`. Returns their number.
     fn resolve_accepted(&self, now: Timestamp) -> Result<u64, LedgerError>;
 
-    /// Makes the `unknown` rows pending again, marked as possible duplicates. Returns their number.
+    /// Makes the `unknown` rows pending again, marked as possible duplicates, but not those of forgotten people. Returns
+    /// their number.
     fn resolve_resend(&self) -> Result<u64, LedgerError>;
 
     /// Makes these `unknown` rows `accepted` under these message IDs. This is durable when it returns.

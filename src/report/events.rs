@@ -10,7 +10,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use super::results::{ResultsError, escaped, write_atomically, writer};
 use crate::api::EventKind;
 use crate::feedback::EventStore;
-use crate::ledger::{Ledger, ResultRow};
+use crate::ledger::{FORGOTTEN, Ledger, ResultRow};
 
 const COLUMNS: [&str; 6] = ["row", "email", "message_id", "event", "at", "description"];
 /// How many rows are read at once.
@@ -57,7 +57,8 @@ pub(crate) fn write_events(
     })
 }
 
-/// Writes the input's header and the rows whose state `is_wanted`, as they are in the input. Returns their number.
+/// Writes the input's header and the rows whose state `is_wanted`, as they are in the input, without those of forgotten
+/// people. Returns their number.
 ///
 /// # Errors
 /// The ledger or the events can't be read, or the rows can't be written.
@@ -77,7 +78,8 @@ pub(crate) fn write_recipients(
             continue;
         }
         let rows = ledger.rows(after, last)?;
-        for row in rows.iter().filter(|row| states.contains_key(&row.number)) {
+        let wanted = rows.iter().filter(|row| states.contains_key(&row.number));
+        for row in wanted.filter(|row| row.email != FORGOTTEN) {
             csv.write_record(&row.cells)?;
             written += 1;
         }

@@ -98,6 +98,11 @@ impl Folder {
         Ok(local.unwrap_or(newest))
     }
 
+    /// All runs of a campaign, oldest first. `path` may be its `campaign.toml`.
+    pub(crate) fn all_of(path: &Path) -> Vec<Self> {
+        campaign_dir(path).map_or_else(Vec::new, |campaign| all(&campaign.join(RUNS)))
+    }
+
     /// A name for a run of a campaign.
     pub(crate) fn new_name(campaign: &str, now: Timestamp, rng: &mut dyn Rng) -> String {
         name(campaign, now, rng)
@@ -130,8 +135,8 @@ impl Folder {
     }
 
     /// The files besides the ledger, its lock and `frozen` that are written before the plan is complete.
-    pub(super) fn planning_files(&self) -> [PathBuf; 2] {
-        [VERP_KEY, COPIED].map(|name| self.0.join(name))
+    pub(super) fn planning_files(&self) -> [PathBuf; 3] {
+        [VERP_KEY, COPIED, FORGET_KEY].map(|name| self.0.join(name))
     }
 
     /// The copy of the campaign that was made when the run was planned.
@@ -235,6 +240,8 @@ impl Folder {
 const COPIED: &str = "copied";
 /// The file that says where the run continues.
 const MOVED: &str = "moved";
+/// The file with the keys of the hashes in a copy.
+pub(super) const FORGET_KEY: &str = "forget.key";
 /// The file with the key of `{{ verp }}`.
 const VERP_KEY: &str = "verp.key";
 

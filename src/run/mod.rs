@@ -3,6 +3,7 @@
 mod duplicates;
 mod exclusions;
 mod folder;
+mod forget_key;
 mod freeze;
 mod lock;
 mod other_runs;
@@ -10,6 +11,7 @@ mod plan;
 
 pub(crate) use exclusions::{ExclusionReason, Exclusions};
 pub(crate) use folder::{Folder, FolderError};
+pub(crate) use forget_key::{forget_keys, key_for_forgetting, write_forget_keys};
 pub(crate) use freeze::freeze;
 pub(crate) use lock::{Lock, LockError};
 pub(crate) use other_runs::{

@@ -147,7 +147,7 @@ impl Folder {
     ///
     /// # Errors
     /// The ledger can't be read.
-    pub(super) fn remove_unplanned(&self) -> Result<(), LedgerError> {
+    pub(crate) fn remove_unplanned(&self) -> Result<(), LedgerError> {
         if !self.is_unplanned()? {
             return Ok(());
         }

@@ -142,7 +142,7 @@ impl KeptList {
             .collect()
     }
 
-    // Undoing a click and forgetting a person will use these.
+    // Undoing a click will use this.
     #[allow(dead_code)]
     /// Removes exactly the entry of an address that has this reason and this time. Returns whether there was one.
     pub(crate) fn undo(
@@ -158,11 +158,13 @@ impl KeptList {
         Ok(undone)
     }
 
-    #[allow(dead_code)]
-    /// Keeps only the keyed hash of an address: it stays suppressed. Returns whether it was on the list.
+    /// Keeps only the keyed hash of an address: it stays suppressed. Returns whether it is on the list.
     pub(crate) fn forget(&mut self, address: &Address) -> Result<bool, ListError> {
         let mut known = false;
         self.change_one(address, |history| known = history.forget())?;
+        if known {
+            self.store.scrub()?;
+        }
         Ok(known)
     }
 

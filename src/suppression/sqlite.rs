@@ -351,6 +351,13 @@ impl ListStore for SqliteList {
         Ok(entries)
     }
 
+    fn scrub(&self) -> Result<(), ListError> {
+        match durable::scrub(&self.connection).map_err(self.failed())? {
+            true => Ok(()),
+            false => Err(ListError::BeingRead(self.path.clone())),
+        }
+    }
+
     fn each_reason(&self, each: &mut dyn FnMut(AddressHash, Reason)) -> Result<(), ListError> {
         let failed = self.failed();
         let sql = "SELECT hash, reason FROM entry";

@@ -34,6 +34,9 @@ pub(crate) enum ListError {
     },
     #[error("can't create {}: {error}", path.display())]
     NotCreated { path: PathBuf, error: io::Error },
+    /// Another process reads the file, so that what was changed can't be removed from it.
+    #[error("{} is being read by another process", .0.display())]
+    BeingRead(PathBuf),
     #[error("the list is damaged: {0}")]
     Damaged(String),
     #[error(transparent)]
@@ -69,6 +72,9 @@ pub(super) trait ListStore: Send {
         after: Option<EntryPosition>,
         most: u32,
     ) -> Result<Vec<(EntryPosition, Entry)>, ListError>;
+
+    /// Makes sure that nothing is left of what was changed.
+    fn scrub(&self) -> Result<(), ListError>;
 
     /// Calls `each` with all entries.
     fn each_reason(&self, each: &mut dyn FnMut(AddressHash, Reason)) -> Result<(), ListError>;

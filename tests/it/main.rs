@@ -22,6 +22,7 @@ mod fake_api;
 mod faults;
 mod feedback_server;
 mod follow;
+mod forget;
 mod gateway;
 mod harness;
 mod hostile;

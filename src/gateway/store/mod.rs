@@ -45,6 +45,22 @@ const OLDEST_VERSION: i64 = 2;
 const FILE_NAME: &str = "gateway.db";
 const SEARCH_INDEX_FILE_NAME: &str = "words.db";
 
+/// Removes the store in a folder, with the folder. Does nothing if there is none.
+///
+/// # Errors
+/// If another process uses the folder, or it can't be removed.
+pub(crate) fn remove(dir: &Path) -> Result<(), StoreError> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    let _lock = open::lock(dir)?;
+    let removed = std::fs::remove_dir_all(dir);
+    removed.map_err(|error| StoreError::Io {
+        path: dir.to_owned(),
+        error,
+    })
+}
+
 /// The database and its threads. Clones share them.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);

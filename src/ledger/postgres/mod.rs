@@ -8,6 +8,7 @@ mod columns;
 mod commit;
 mod connect;
 mod database;
+mod forget;
 mod operations;
 mod pace;
 mod publish;
@@ -23,12 +24,13 @@ pub(crate) use columns::{column, number};
 pub(crate) use commit::open_writer;
 pub use connect::{ConnectionTask, connect};
 pub(crate) use database::{Database, Parameter, wait};
+pub(crate) use forget::{add_forget_key, forget_keys, key_for_forgetting};
 pub(crate) use pace::reserve_permits;
 pub(crate) use publish::{NewRun, PlanLock, add_run};
 pub(crate) use run_state::FullDay;
 pub(crate) use runs::{
     PostgresLedger, RunEntry, SharedPause, WorkerStatus, all_runs, find_run, find_run_by_id_prefix,
-    newest_run, real_runs,
+    newest_run, real_runs, runs_of,
 };
 pub use schema::{Migration, check_version, init};
 pub(crate) use worker::{HEARTBEAT, News, PostingTime, Worker};

@@ -5,11 +5,16 @@ use tokio_postgres::types::Type;
 
 use super::columns::{column, number};
 use super::database::{Parameter, wait};
+use super::forget::forget_keys;
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
     AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
     StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
 };
+
+/// Whether the delivery `d` is that of a forgotten person, to whom nothing can be sent.
+const OF_FORGOTTEN: &str = "EXISTS (SELECT FROM mailrun.recipient AS r
+                   WHERE r.run = d.run AND r.row = d.row AND starts_with(r.address, 'forgotten:'))";
 
 impl Ledger for PostgresLedger {
     fn reopen(&self) -> Result<Box<dyn Ledger>, LedgerError> {
@@ -110,7 +115,8 @@ impl Ledger for PostgresLedger {
     }
 
     fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        wait(self.planned_rows("d.status = 'unknown'", after, u32::MAX, most))
+        let unknown = "d.status = 'unknown' AND NOT starts_with(r.address, 'forgotten:')";
+        wait(self.planned_rows(unknown, after, u32::MAX, most))
     }
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
@@ -186,9 +192,11 @@ impl Ledger for PostgresLedger {
 
     fn retry(&self, rejected: bool) -> Result<u64, LedgerError> {
         self.change(
-            "UPDATE mailrun.delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0,
-                    code = NULL, error = NULL
-             WHERE run = $1 AND (status = 'failed' OR ($2 AND status = 'rejected'))",
+            &format!(
+                "UPDATE mailrun.delivery AS d SET alone = (status = 'rejected'), status = 'pending', attempts = 0,
+                        code = NULL, error = NULL
+                 WHERE run = $1 AND (status = 'failed' OR ($2 AND status = 'rejected')) AND NOT {OF_FORGOTTEN}"
+            ),
             &[(&self.id, Type::INT8), (&rejected, Type::BOOL)],
         )
     }
@@ -204,9 +212,11 @@ impl Ledger for PostgresLedger {
 
     fn resolve_resend(&self) -> Result<u64, LedgerError> {
         self.change(
-            "UPDATE mailrun.delivery SET status = 'pending', resends = resends + 1, attempts = 0,
-                    code = NULL, error = NULL
-             WHERE run = $1 AND status = 'unknown'",
+            &format!(
+                "UPDATE mailrun.delivery AS d SET status = 'pending', resends = resends + 1, attempts = 0,
+                        code = NULL, error = NULL
+                 WHERE run = $1 AND status = 'unknown' AND NOT {OF_FORGOTTEN}"
+            ),
             &[(&self.id, Type::INT8)],
         )
     }
@@ -258,10 +268,53 @@ impl PostgresLedger {
                GROUP BY mine.row
              ) AS s
              WHERE d.run = $1 AND d.row = s.row AND d.status = 'pending' AND d.resends = 0";
-        self.change(
-            sql,
-            &[(&self.id, Type::INT8), (&to_millis(now), Type::INT8)],
-        )
+        let parameters: [Parameter<'_>; 2] =
+            [(&self.id, Type::INT8), (&to_millis(now), Type::INT8)];
+        let skipped = self.change(sql, &parameters)?;
+        let mut keys = None;
+        let mut has_hashes = false;
+        for run in &later {
+            for name in run.forget_key_names()? {
+                let keys = match &keys {
+                    Some(keys) => keys,
+                    None => keys.insert(forget_keys(&self.database)?),
+                };
+                keys.get(&name)?;
+                has_hashes = true;
+            }
+        }
+        if !has_hashes {
+            return Ok(skipped);
+        }
+        let sql = "UPDATE mailrun.delivery AS d SET status = 'skipped', code = 'already-sent', at = $2,
+                    error = 'already sent in the run ' || s.name
+             FROM (
+               SELECT mine.row, min(later.name) AS name
+               FROM mailrun.run AS this
+                 JOIN mailrun.recipient AS mine ON mine.run = this.id
+                 JOIN mailrun.delivery AS waiting ON waiting.run = mine.run AND waiting.row = mine.row
+                 CROSS JOIN mailrun.forget_key AS k
+                 JOIN mailrun.recipient AS theirs ON theirs.address = mailrun.forgotten(k, mine.address)
+                 JOIN mailrun.run AS later ON later.id = theirs.run
+                 JOIN mailrun.delivery AS sent ON sent.run = theirs.run AND sent.row = theirs.row
+               WHERE this.id = $1 AND waiting.status = 'pending' AND later.campaign = this.campaign
+                 AND later.target = 'real' AND later.started_at > this.started_at
+                 AND sent.status IN ('accepted', 'unknown', 'sending')
+               GROUP BY mine.row
+             ) AS s
+             WHERE d.run = $1 AND d.row = s.row AND d.status = 'pending' AND d.resends = 0";
+        Ok(skipped + self.change(sql, &parameters)?)
+    }
+
+    /// The names of the keys of its hashes.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) fn forget_key_names(&self) -> Result<Vec<String>, LedgerError> {
+        let sql = "SELECT DISTINCT substr(address, 11, 8) FROM mailrun.recipient
+             WHERE run = $1 AND starts_with(address, 'forgotten:')";
+        let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
+        rows.iter().map(|row| Ok(column(row, 0)?)).collect()
     }
 
     /// Changes rows in a transaction while no worker sends the run. Returns their number. A run that may

@@ -153,6 +153,20 @@ pub(crate) fn real_runs(
     rows.iter().map(|row| of_row(database, row)).collect()
 }
 
+/// All runs of a campaign, oldest first.
+///
+/// # Errors
+/// The ledger can't be read.
+pub(crate) fn runs_of(
+    database: &Arc<Database>,
+    campaign: &str,
+) -> Result<Vec<PostgresLedger>, LedgerError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM mailrun.run WHERE campaign = $1 ORDER BY started_at, id");
+    let rows = wait(database.query(&sql, &[(&campaign, Type::TEXT)]))?;
+    rows.iter().map(|row| of_row(database, row)).collect()
+}
+
 /// All runs, newest first.
 ///
 /// # Errors
@@ -181,12 +195,17 @@ pub(crate) fn all_runs(database: &Arc<Database>) -> Result<Vec<RunEntry>, Ledger
 }
 
 impl PostgresLedger {
-    pub(crate) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Arc<Database> {
         &self.database
     }
 
     pub(crate) fn id(&self) -> i64 {
         self.id
+    }
+
+    /// Whether rows have attachments of their own.
+    pub(crate) fn has_attachments(&self) -> bool {
+        self.has_attachments
     }
 
     /// The run's own name.

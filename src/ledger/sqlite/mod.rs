@@ -7,6 +7,7 @@ mod check;
 mod commit;
 mod connection;
 mod feed;
+mod forget;
 mod operations;
 mod plan;
 mod posted;

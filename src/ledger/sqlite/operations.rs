@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::forget::is_hash;
 use super::rows::PENDING;
 use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
@@ -112,8 +113,11 @@ impl Ledger for SqliteLedger {
     }
 
     fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        let unknown = "status IN ('unknown', 'sending')";
-        self.planned_rows(unknown, None, after, u32::MAX, most)
+        let unknown = format!(
+            "status IN ('unknown', 'sending') AND NOT ifnull({}, 0)",
+            is_hash("address")
+        );
+        self.planned_rows(&unknown, None, after, u32::MAX, most)
     }
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {

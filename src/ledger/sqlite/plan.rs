@@ -1,15 +1,19 @@
 //! Writing the plan: all rows, once, and what the preflight finds out about them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::{sync_commits, write_ahead};
+use super::forget::{add_key_names, skip_forgotten_sent};
 use super::reopen::skip_sent_in;
 use crate::durable::sync_dir;
 use crate::ledger::variants::held_back_lane;
-use crate::ledger::{LedgerError, Run, Status, StoredMinute, StoredRow, to_millis};
+use crate::ledger::{
+    ForgetKeys, LedgerError, Run, Status, StoredMinute, StoredRow, key_name, to_millis,
+};
 use crate::render::Recorded;
 
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub struct Planner {
     connection: Connection,
     now: i64,
     has_lanes: bool,
+    /// The keys of the hashes in a copy.
+    forget_keys: BTreeSet<String>,
 }
 
 impl Planner {
@@ -80,6 +86,7 @@ impl Planner {
             connection,
             now: to_millis(run.started),
             has_lanes: false,
+            forget_keys: BTreeSet::new(),
         })
     }
 
@@ -127,6 +134,11 @@ impl Planner {
         )?;
         let line = row.line as i64;
         insert.execute(params![row.row, line, row.email, row.address, row.cells])?;
+        if let Some(name) = row.address.as_deref().and_then(key_name)
+            && !self.forget_keys.contains(name)
+        {
+            self.forget_keys.insert(name.to_owned());
+        }
         self.has_lanes |= row.lane != 0;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO delivery (row, status, attempts, resends, alone, lane, variant, chosen, message_id, code,
@@ -206,10 +218,11 @@ impl Planner {
     pub(crate) fn skip_sent_in(
         &mut self,
         other: &Path,
+        keys: &ForgetKeys,
         reason: &str,
     ) -> Result<usize, LedgerError> {
         self.connection.execute_batch("COMMIT")?;
-        let skipped = skip_sent_in(&self.connection, other, reason, self.now)?;
+        let skipped = skip_sent_in(&self.connection, other, keys, reason, self.now)?;
         self.connection.execute_batch("BEGIN")?;
         Ok(skipped)
     }
@@ -218,6 +231,7 @@ impl Planner {
     pub(crate) fn skip_sent_to(
         &mut self,
         reason: &str,
+        keys: impl FnOnce() -> Result<ForgetKeys, LedgerError>,
         addresses: impl FnOnce(
             &mut dyn FnMut(&str) -> Result<(), LedgerError>,
         ) -> Result<(), LedgerError>,
@@ -236,6 +250,8 @@ impl Planner {
                SELECT row FROM recipient WHERE address IN (SELECT address FROM sent))",
             params![reason, self.now],
         )?;
+        // Read after the addresses: none of them was made with a newer key.
+        skip_forgotten_sent(&self.connection, &keys()?, reason, self.now)?;
         self.connection.execute_batch("DROP TABLE sent")?;
         Ok(())
     }
@@ -255,6 +271,7 @@ impl Planner {
             self.connection
                 .execute_batch("CREATE INDEX delivery_lane ON delivery (lane)")?;
         }
+        add_key_names(&self.connection, &self.forget_keys)?;
         self.connection.execute_batch("COMMIT")?;
         sync_commits(&self.connection)?;
         self.connection.execute(

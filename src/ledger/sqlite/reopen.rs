@@ -7,13 +7,17 @@ use rusqlite::{Connection, params};
 
 use super::commit::{leave_out, one_row};
 use super::connection::open_for_writing;
-use crate::ledger::{LEFT_IN_FLIGHT, LedgerError, LeftOut, Status, to_millis};
+use super::forget::{is_hash, skip_forgotten_in};
+use crate::ledger::{ForgetKeys, LEFT_IN_FLIGHT, LedgerError, LeftOut, Status, to_millis};
 
 pub(super) fn retry(path: &Path, rejected: bool) -> Result<u64, LedgerError> {
     let connection = open_for_writing(path)?;
     let changed = connection.execute(
-        "UPDATE delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0, code = NULL, error = NULL
-         WHERE status = 'failed' OR (?1 AND status = 'rejected')",
+        &format!(
+            "UPDATE delivery SET alone = (status = 'rejected'), status = 'pending', attempts = 0, code = NULL, error = NULL
+             WHERE (status = 'failed' OR (?1 AND status = 'rejected')) AND NOT {}",
+            of_forgotten()
+        ),
         [rejected],
     )?;
     Ok(changed as u64)
@@ -24,15 +28,26 @@ pub(super) fn retry(path: &Path, rejected: bool) -> Result<u64, LedgerError> {
 pub(crate) fn skip_sent_later(
     path: &Path,
     other: &Path,
+    keys: &ForgetKeys,
     reason: &str,
     now: Timestamp,
 ) -> Result<usize, LedgerError> {
-    skip_sent_in(&open_for_writing(path)?, other, reason, to_millis(now))
+    let connection = open_for_writing(path)?;
+    skip_sent_in(&connection, other, keys, reason, to_millis(now))
+}
+
+/// Whether a delivery is that of a forgotten person, to whom nothing can be sent.
+fn of_forgotten() -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM recipient WHERE recipient.row = delivery.row AND {})",
+        is_hash("address")
+    )
 }
 
 pub(super) fn skip_sent_in(
     connection: &Connection,
     other: &Path,
+    keys: &ForgetKeys,
     reason: &str,
     now: i64,
 ) -> Result<usize, LedgerError> {
@@ -46,8 +61,9 @@ pub(super) fn skip_sent_in(
            WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
         params![reason, now],
     );
+    let forgotten = skip_forgotten_in(connection, keys, reason, now);
     connection.execute_batch("DETACH other")?;
-    Ok(skipped?)
+    Ok(skipped? + forgotten?)
 }
 
 pub(super) fn resolve_accepted(path: &Path, now: Timestamp) -> Result<u64, LedgerError> {
@@ -93,8 +109,11 @@ pub(super) fn skip(path: &Path, rows: &[LeftOut], now: Timestamp) -> Result<(), 
 pub(super) fn resolve_resend(path: &Path) -> Result<u64, LedgerError> {
     let connection = open_for_writing(path)?;
     let changed = connection.execute(
-        "UPDATE delivery SET status = 'pending', resends = resends + 1, attempts = 0, code = NULL, error = NULL
-         WHERE status IN ('unknown', 'sending')",
+        &format!(
+            "UPDATE delivery SET status = 'pending', resends = resends + 1, attempts = 0, code = NULL, error = NULL
+             WHERE status IN ('unknown', 'sending') AND NOT {}",
+            of_forgotten()
+        ),
         [],
     )?;
     Ok(changed as u64)

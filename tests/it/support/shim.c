@@ -3,8 +3,8 @@
  *   SHIM_UNDER   the folder whose files are meant; nothing else is touched
  *   SHIM_LOG     record what becomes of these files, and what is sent on sockets, in this file, in one order
  *   SHIM_FAIL    KIND,ERRNO,NTH,HOW[,PART]: the NTH call of this KIND (write, sync, truncate, open, any) on a
- *                file whose path contains PART fails; HOW is `once`, `on` (all later ones too) or `short`
- *                (half of it is written, all later ones fail)
+ *                file whose path contains PART fails; HOW is `once`, `on` (all later ones too), `short`
+ *                (half of it is written, all later ones fail) or `kill` (in its place, the process is killed)
  *   SHIM_WHILE   a file; calls fail, and are counted, only while it is there
  *   SHIM_CLOCK   a file that holds the seconds by which the time of day is shifted; none while it is missing
  *
@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void *real(void *volatile *kept, const char *name) {
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static char under[PATH_MAX], fail_part[256];
 static const char *fail_kind, *fail_while, *clock_file;
-static int log_fd = -1, fail_errno, fail_on, fail_short;
+static int log_fd = -1, fail_errno, fail_on, fail_short, fail_kill;
 static long fail_nth, seen;
 
 __attribute__((constructor)) static void start(void) {
@@ -62,6 +63,7 @@ __attribute__((constructor)) static void start(void) {
         sscanf(set, "%15[^,],%d,%ld,%15[^,],%255s", kind, &fail_errno, &fail_nth, how, fail_part) >= 4) {
         fail_kind = kind;
         fail_short = !strcmp(how, "short");
+        fail_kill = !strcmp(how, "kill");
         fail_on = fail_short || !strcmp(how, "on");
     }
 }
@@ -131,6 +133,7 @@ static int fails(const char *kind, const char *path) {
     seen++;
     if (seen < fail_nth || (seen > fail_nth && !fail_on)) return 0;
     note(FAIL, 0, path, kind, 0, NULL, 0);
+    if (fail_kill) raise(SIGKILL);
     errno = fail_errno;
     return fail_short && seen == fail_nth ? 2 : 1;
 }

@@ -60,7 +60,8 @@ pub struct Fault {
     pub error: rustix::io::Errno,
     /// Which of these calls fails, from 1.
     pub nth: usize,
-    /// `once`, `on` (all later ones too) or `short` (half of it is written, and all later ones fail).
+    /// `once`, `on` (all later ones too), `short` (half of it is written, and all later ones fail) or `kill` (the process is
+    /// killed in its place).
     pub how: &'static str,
     /// A part of the paths of the files concerned.
     pub part: &'static str,
