@@ -24,14 +24,10 @@ pub(crate) fn forget_keys(
     campaign: &Path,
 ) -> Result<ForgetKeys, (PathBuf, io::Error)> {
     let mut keys = ForgetKeys::default();
-    for dir in [
-        beside(folder),
-        Some(campaign.join(RUNS)),
-        Some(folder.path().to_owned()),
-    ] {
-        if let Some(dir) = dir {
-            read(&dir.join(FILE), &mut keys)?;
-        }
+    let of_campaign = campaign.join(RUNS);
+    let own = folder.path().to_owned();
+    for dir in beside(folder).into_iter().chain([of_campaign, own]) {
+        read(&dir.join(FILE), &mut keys)?;
     }
     Ok(keys)
 }

@@ -241,7 +241,7 @@ impl Work<'_> {
         self.run(sql, &values).await?;
         let sql = "UPDATE mailrun.event SET description = ''
              WHERE run = $1 AND row = ANY ($2) AND description <> ''";
-        taken_out.events = self.run(sql, &[of_rows.clone()]).await?;
+        taken_out.events = self.run(sql, std::slice::from_ref(&of_rows)).await?;
         self.delete_attachments(of_rows, shared).await?;
         for [table, run, column] in TEXTS {
             let changed = self.take_out_of([table, run, column], person).await?;
