@@ -25,7 +25,7 @@ pub(crate) enum DeliveryFilter {
     SoftBounce,
     /// Refused for good
     HardBounce,
-    /// Refused as spam
+    /// Refused as spam, or by a policy
     SpamBounce,
     /// Not sent by the API
     Dropped,

@@ -335,6 +335,37 @@ fn a_forged_bounce_changes_nothing() {
 }
 
 #[test]
+fn a_bounce_by_mail_suppresses_and_a_forged_one_does_not() {
+    let addresses = ["a@dest.example", "b@dest.example", "c@dest.example"].map(str::to_owned);
+    let server = FakeSmtp::start();
+    let campaign = campaign(&server, &addresses).set("recipients.suppress", vec!["@acme"]);
+    let path = campaign.path().to_owned();
+    let suppress = |command: &str| {
+        let suppress = Run::new("suppress").args([command, "@acme", "--campaign"]);
+        suppress.arg(&path).run()
+    };
+    suppress("add").code(0);
+    let sent = sent(&server, campaign);
+    let mails = [
+        sent.bounce("a@dest.example", "a@dest.example", Some("a@dest.example")),
+        bounce(
+            "b@dest.example",
+            "forged@sender.example",
+            "bounces@sender.example",
+        ),
+        sent.bounce("c@dest.example", "a@dest.example", None),
+    ];
+    sent.follow(maildir(&mails).path())
+        .code(0)
+        .stderr_has("1 bounce matched, 2 for other messages");
+    let list = suppress("export");
+    list.code(0)
+        .stdout_has("a@dest.example,hard-bounce,bounce mail,")
+        .stdout_lacks("b@dest.example")
+        .stdout_lacks("c@dest.example");
+}
+
+#[test]
 fn a_bounce_of_a_copy_is_not_one_of_the_recipient() {
     let addresses = ["a@dest.example", "b@dest.example"].map(str::to_owned);
     for has_copy in [false, true] {
