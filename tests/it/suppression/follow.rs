@@ -114,6 +114,7 @@ fn a_removed_address_does_not_come_back_with_the_same_event() {
         send(&campaign, &[]).code(0);
         vendor.event("r1@one.example", "hardbounce", "00:00:01");
         follow(&campaign).code(0);
+        assert_eq!(entries(&campaign).len(), 1);
         suppress(&campaign, "remove")
             .arg("r1@one.example")
             .run()
