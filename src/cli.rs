@@ -1,5 +1,6 @@
 //! The command line: commands, arguments and their help.
 
+mod feedback;
 mod follow;
 mod forget;
 mod suppress;
@@ -10,13 +11,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use url::Url;
 
 use crate::address::Address;
 use crate::api;
-use crate::campaign::Sample;
+use crate::campaign::{Sample, is_loopback};
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
 
+pub(crate) use feedback::FeedbackArgs;
 pub(crate) use follow::{DeliveryFilter, FollowArgs};
 pub(crate) use forget::{ForgetArgs, PruneArgs};
 pub(crate) use suppress::{
@@ -98,6 +101,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Ask the API what became of the accepted messages of a run: deliveries, bounces, complaints, opens, clicks
     Follow(FollowArgs),
+    /// Run the server behind links to unsubscribe, which also takes the API's webhooks
+    Feedback(FeedbackArgs),
     /// Write the results of a run to a CSV file
     Results(ResultsArgs),
     /// Take a person out of runs: the address becomes a hash, and statuses and counts stay
@@ -130,6 +135,19 @@ pub(crate) struct InitArgs {
     /// Dialect of EmailLabs' API: sendmail, new_sendmail or v2
     #[arg(long, value_name = "DIALECT", value_parser = dialect_name)]
     pub(crate) dialect: Option<&'static str>,
+    /// Add links to unsubscribe, which lead to `mailrun feedback` at this public URL
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    pub(crate) feedback: Option<String>,
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let is_public = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+    match is_public && !has_more && !text.contains(['"', '\\']) {
+        true => Ok(text.to_owned()),
+        false => Err("write an address such as https://news.acme.example".to_owned()),
+    }
 }
 
 fn dialect_name(name: &str) -> Result<&'static str, String> {

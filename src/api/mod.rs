@@ -17,6 +17,7 @@ mod template;
 mod tracking;
 mod v2;
 mod violation;
+mod webhook_item;
 
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ pub use v2::{
     v2_external_ids, v2_faults, v2_ids,
 };
 pub use violation::{MAX_RECIPIENTS, MAX_SIZE, Violation};
+pub(crate) use webhook_item::{WebhookItem, webhook_item, webhook_time};
 
 /// Every dialect of the API.
 pub(crate) const DIALECTS: [&dyn Dialect; 3] =

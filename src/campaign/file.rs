@@ -296,6 +296,7 @@ pub(super) struct FeedbackTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageTable {
+    pub(super) lang: Option<Text>,
     pub(super) title: Option<String>,
     pub(super) text: Option<String>,
     pub(super) button: Option<String>,

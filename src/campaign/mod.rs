@@ -202,15 +202,15 @@ pub(crate) struct FeedbackSettings {
     #[allow(dead_code)]
     pub(crate) soft_bounces: NonZeroU32,
     /// The name of the panel, which the webhooks of the old panel sign.
-    #[expect(dead_code, reason = "read by the server, which follows")]
     pub(crate) panel: Option<String>,
     pub(crate) page: PageSettings,
 }
 
 /// `[feedback.page]`: what differs from the page as it comes. Texts replace those of all languages.
 #[derive(Debug, Clone, Default)]
-#[expect(dead_code, reason = "read by the server, which follows")]
 pub(crate) struct PageSettings {
+    /// The language of the texts; without it, that of the reader.
+    pub(crate) lang: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) text: Option<String>,
     pub(crate) button: Option<String>,

@@ -55,7 +55,7 @@ impl Console {
     pub(super) fn start_log(&self, cli: &Cli) {
         let global = &cli.global;
         // A server prints nothing else while it runs.
-        let is_server = matches!(cli.command, Command::Gateway(_));
+        let is_server = matches!(cli.command, Command::Gateway(_) | Command::Feedback(_));
         let mailrun = |level| Targets::new().with_target("mailrun", level);
         let targets = match global.verbose {
             0 if self.progress == ProgressStyle::Log || is_server && !self.quiet => {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::confirm::{ask, can_ask};
 use super::failure::Failure;
+use super::init_feedback;
 use super::output;
 use crate::api::{self, Dialect, FormDialect, V2};
 use crate::cli::InitArgs;
@@ -98,20 +99,34 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     }
     let way = Way::choose(args)?;
     for (name, content) in STARTER {
-        let path = args.dir.join(name);
-        let written = match name {
-            "campaign.toml" => {
-                let text = way.campaign_toml(&String::from_utf8_lossy(content));
-                write(&path, text.as_bytes())
-            }
-            _ => write(&path, content),
+        let text = String::from_utf8_lossy(content);
+        let text = match name {
+            "campaign.toml" => way.campaign_toml(&text),
+            _ => text.into_owned(),
         };
-        written.map_err(|error| (path, error))?;
+        let text = match &args.feedback {
+            Some(_) if name == init_feedback::REPLACED => continue,
+            Some(url) => init_feedback::with_links(name, &text, &args.dir, url),
+            None => text,
+        };
+        let path = args.dir.join(name);
+        write(&path, text.as_bytes()).map_err(|error| (path, error))?;
+    }
+    if args.feedback.is_some() {
+        init_feedback::create(&args.dir)?;
     }
     let dir = args.dir.display();
     output::line(format_args!("Created a campaign in {dir}. Next:"));
     output::line(format_args!("  mailrun preview {dir}"));
     output::line(format_args!("  mailrun send {dir} --local"));
+    if args.feedback.is_some() {
+        let file = args.dir.join(init_feedback::KEY_FILE);
+        let file = file.display();
+        output::line(format_args!(
+            "  set -a; . {file}; set +a   # the key of the links to unsubscribe"
+        ));
+        output::line(format_args!("  mailrun feedback {dir}"));
+    }
     Ok(ExitCode::Done)
 }
 

@@ -10,12 +10,14 @@ mod dry_run;
 mod earlier;
 mod failure;
 mod fed_list;
+mod feedback;
 mod follow;
 mod forget;
 mod forget_in_run;
 mod gateway;
 mod inbox;
 mod init;
+mod init_feedback;
 mod interrupt;
 mod kept_lists;
 mod ledger;
@@ -84,6 +86,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &console),
         Command::Status(args) => status::run(&args),
         Command::Follow(args) => follow::run(&args, &console),
+        Command::Feedback(args) => feedback::run(&args, &console),
         Command::Results(args) => results::run(&args, &console),
         Command::Forget(args) => forget::run(&args, &console),
         Command::Prune(args) => prune::run(&args, &console),

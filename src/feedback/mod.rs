@@ -11,6 +11,7 @@ mod index;
 mod list_feed;
 mod mailbox;
 mod postgres;
+mod server;
 mod sqlite;
 mod store;
 mod tracking_api;
@@ -20,6 +21,10 @@ pub(crate) use event::StateCounts;
 pub(crate) use follow::{EventSources, Follow, FollowReport, FollowSettings, Round};
 pub(crate) use list_feed::{FeedError, ListFeed};
 pub(crate) use postgres::PostgresEvents;
+pub(crate) use server::{
+    FeedbackSetup, JournalError, ListExport, RunAccess, RunCatalog, ServedList, ServedRun,
+    WebhookSecrets, open_journal, serve as serve_feedback,
+};
 pub(crate) use sqlite::{SqliteEvents, path_in};
 pub(crate) use store::{EventStore, EventsError};
 pub(crate) use tracking_api::{TrackingApi, TrackingApiSettings};

@@ -64,6 +64,44 @@ impl PostgresEvents {
         Ok(wait(self.database.query(sql, &parameters))?)
     }
 
+    /// Derives the states of these rows from their events.
+    async fn update_states(
+        &self,
+        transaction: &Transaction<'_>,
+        changed: &Vec<i32>,
+    ) -> Result<(), EventsError> {
+        let run: Parameter<'_> = (&self.run, Type::INT8);
+        let of_changed = [run.clone(), (changed, Type::INT4_ARRAY)];
+        let sql = "SELECT row, kind, at FROM mailrun.event WHERE run = $1 AND row = ANY ($2)";
+        let known = query(transaction, sql, &of_changed).await?;
+        let mut of_rows: HashMap<i32, Vec<(EventKind, i64)>> = HashMap::new();
+        for row in &known {
+            let kind = parse_kind(column(row, 1)?)?;
+            let of_row = of_rows.entry(column(row, 0)?).or_default();
+            of_row.push((kind, column(row, 2)?));
+        }
+        let (mut rows, mut states) = (Vec::new(), Vec::new());
+        for (row, of_row) in of_rows {
+            if let Some(state) = state_of(&of_row) {
+                rows.push(row);
+                states.push(state.as_str());
+            }
+        }
+        let sql = "DELETE FROM mailrun.delivery_state WHERE run = $1 AND row = ANY ($2) AND row <> ALL ($3)";
+        let without = [
+            run.clone(),
+            (changed, Type::INT4_ARRAY),
+            (&rows, Type::INT4_ARRAY),
+        ];
+        query(transaction, sql, &without).await?;
+        let sql = "INSERT INTO mailrun.delivery_state (run, row, state)
+             SELECT $1, s.row, s.state FROM unnest($2, $3) AS s(row, state)
+             ON CONFLICT (run, row) DO UPDATE SET state = excluded.state";
+        let values = [run, (&rows, Type::INT4_ARRAY), (&states, Type::TEXT_ARRAY)];
+        query(transaction, sql, &values).await?;
+        Ok(())
+    }
+
     fn between(&self, sql: &str, after: u32, last: u32) -> Result<Vec<Row>, EventsError> {
         let (after, last) = (number(after), number(last));
         self.query(sql, &[(&after, Type::INT4), (&last, Type::INT4)])
@@ -112,29 +150,33 @@ impl EventStore for PostgresEvents {
             let new = inserted.len() as u64;
             let changed: BTreeSet<i32> = inserted.iter().map(|row| row.get(0)).collect();
             let changed: Vec<i32> = changed.into_iter().collect();
-            let sql = "SELECT row, kind, at FROM mailrun.event WHERE run = $1 AND row = ANY ($2)";
-            let of_changed = [run.clone(), (&changed, Type::INT4_ARRAY)];
-            let known = query(&transaction, sql, &of_changed).await?;
-            let mut of_rows: HashMap<i32, Vec<(EventKind, i64)>> = HashMap::new();
-            for row in &known {
-                let kind = parse_kind(column(row, 1)?)?;
-                let of_row = of_rows.entry(column(row, 0)?).or_default();
-                of_row.push((kind, column(row, 2)?));
-            }
-            let (mut rows, mut states) = (Vec::new(), Vec::new());
-            for (row, of_row) in of_rows {
-                if let Some(state) = state_of(&of_row) {
-                    rows.push(row);
-                    states.push(state.as_str());
-                }
-            }
-            let sql = "INSERT INTO mailrun.delivery_state (run, row, state)
-                 SELECT $1, s.row, s.state FROM unnest($2, $3) AS s(row, state)
-                 ON CONFLICT (run, row) DO UPDATE SET state = excluded.state";
-            let values = [run, (&rows, Type::INT4_ARRAY), (&states, Type::TEXT_ARRAY)];
-            query(&transaction, sql, &values).await?;
+            self.update_states(&transaction, &changed).await?;
             transaction.commit().await.map_err(PostgresError::from)?;
             Ok::<_, EventsError>(new)
+        })
+    }
+
+    fn remove(&mut self, event: &RowEvent) -> Result<(), EventsError> {
+        let (row, kind) = (number(event.row), event.kind.as_str());
+        let at = event.at.map(Timestamp::as_millisecond);
+        wait(async {
+            let mut client = self.database.fresh().await?;
+            let transaction = client.transaction().await.map_err(PostgresError::from)?;
+            let run: Parameter<'_> = (&self.run, Type::INT8);
+            let lock = "SELECT FROM mailrun.follow WHERE run = $1 FOR UPDATE";
+            query(&transaction, lock, std::slice::from_ref(&run)).await?;
+            let sql =
+                "DELETE FROM mailrun.event WHERE run = $1 AND row = $2 AND kind = $3 AND at = $4";
+            let removed = [
+                run,
+                (&row, Type::INT4),
+                (&kind, Type::TEXT),
+                (&at, Type::INT8),
+            ];
+            query(&transaction, sql, &removed).await?;
+            self.update_states(&transaction, &vec![row]).await?;
+            transaction.commit().await.map_err(PostgresError::from)?;
+            Ok::<_, EventsError>(())
         })
     }
 

@@ -1,4 +1,4 @@
-//! The events of a run in a folder: `events.db`, which `mailrun follow` writes.
+//! The events of a run in a folder: `events.db`. `send` never writes it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -214,6 +214,31 @@ fn forget_rows(
     Ok(changed as u64)
 }
 
+/// Derives the states of these rows from their events.
+fn update_states(transaction: &Transaction<'_>, rows: BTreeSet<u32>) -> Result<(), EventsError> {
+    for row in rows {
+        let mut select = transaction.prepare_cached("SELECT kind, at FROM event WHERE row = ?")?;
+        let known = select.query_map([row], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let mut of_row = Vec::new();
+        for event in known {
+            let (kind, at) = event?;
+            of_row.push((parse_kind(&kind)?, at));
+        }
+        match state_of(&of_row) {
+            Some(state) => {
+                let sql = "INSERT OR REPLACE INTO delivery_state (row, state) VALUES (?, ?)";
+                let mut replace = transaction.prepare_cached(sql)?;
+                replace.execute(params![row, state.as_str()])?;
+            }
+            None => {
+                let sql = "DELETE FROM delivery_state WHERE row = ?";
+                transaction.prepare_cached(sql)?.execute([row])?;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl EventStore for SqliteEvents {
     fn reopen(&self) -> Result<Box<dyn EventStore>, EventsError> {
         let events = Self::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -245,24 +270,19 @@ impl EventStore for SqliteEvents {
                 rows.insert(event.row);
             }
         }
-        for row in rows {
-            let mut select =
-                transaction.prepare_cached("SELECT kind, at FROM event WHERE row = ?")?;
-            let known =
-                select.query_map([row], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-            let mut of_row = Vec::new();
-            for event in known {
-                let (kind, at) = event?;
-                of_row.push((parse_kind(&kind)?, at));
-            }
-            if let Some(state) = state_of(&of_row) {
-                let sql = "INSERT OR REPLACE INTO delivery_state (row, state) VALUES (?, ?)";
-                let mut replace = transaction.prepare_cached(sql)?;
-                replace.execute(params![row, state.as_str()])?;
-            }
-        }
+        update_states(&transaction, rows)?;
         transaction.commit()?;
         Ok(new)
+    }
+
+    fn remove(&mut self, event: &RowEvent) -> Result<(), EventsError> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let at = event.at.map(Timestamp::as_millisecond);
+        let sql = "DELETE FROM event WHERE row = ? AND kind = ? AND at = ?";
+        transaction.execute(sql, params![event.row, event.kind.as_str(), at])?;
+        update_states(&transaction, [event.row].into())?;
+        Ok(transaction.commit()?)
     }
 
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError> {
@@ -368,6 +388,31 @@ mod tests {
             .collect();
         assert_eq!(times, [1, 99]);
         assert_eq!(events.followed().expect("followed"), Followed::default());
+    }
+
+    #[test]
+    fn an_event_that_is_removed_leaves_the_state_that_was_there_before() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut events = SqliteEvents::open_for_writing(&path_in(dir.path())).expect("a file");
+        let now = Timestamp::from_second(99).expect("a time");
+        let unsubscribed = event(7, EventKind::Unsubscribed, Some(5));
+        let state = |events: &SqliteEvents| events.states(0, 9).expect("states").remove(&7);
+        for (first, before) in [
+            (None, None),
+            (Some(EventKind::Opened), Some(EventKind::Opened)),
+        ] {
+            let first = first.map(|kind| event(7, kind, Some(1)));
+            events.add(first.as_slice(), now).expect("added");
+            events
+                .add(std::slice::from_ref(&unsubscribed), now)
+                .expect("added");
+            assert_eq!(state(&events), Some(EventKind::Unsubscribed));
+            let other = event(7, EventKind::Unsubscribed, Some(6));
+            events.remove(&other).expect("nothing is removed");
+            assert_eq!(state(&events), Some(EventKind::Unsubscribed));
+            events.remove(&unsubscribed).expect("removed");
+            assert_eq!(state(&events), before);
+        }
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub(crate) trait EventStore: Send {
     /// them are durable when this returns.
     fn add(&mut self, events: &[RowEvent], now: Timestamp) -> Result<u64, EventsError>;
 
+    /// Removes the event with this row, kind and time, if it is there, and updates the state of its row.
+    fn remove(&mut self, event: &RowEvent) -> Result<(), EventsError>;
+
     /// The states of the rows after `after` up to `last`. A row without events has none.
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError>;
 

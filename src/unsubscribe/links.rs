@@ -41,6 +41,13 @@ impl UnsubscribeLinks {
 }
 
 /// The link that unsubscribes nobody.
-pub(crate) fn test_link(base: &str) -> String {
+fn test_link(base: &str) -> String {
     format!("{base}{PATH}/{TEST_TOKEN}")
+}
+
+/// Whether an address is that of a link: of a recipient, or for tests.
+pub(crate) fn is_link(base: &str, address: &str) -> bool {
+    let path = address.strip_prefix(base);
+    let token = path.and_then(|path| path.strip_prefix(PATH)?.strip_prefix('/'));
+    token.is_some_and(|token| !token.is_empty())
 }

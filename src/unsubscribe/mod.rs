@@ -8,7 +8,7 @@ mod links;
 mod token;
 
 pub use keys::{FeedbackKeys, KeyError};
-pub(crate) use links::{UnsubscribeLinks, test_link};
+pub(crate) use links::{UnsubscribeLinks, is_link};
 pub use token::UnsubscribeToken;
 
 pub(crate) const LIST_UNSUBSCRIBE: &str = "List-Unsubscribe";

@@ -57,7 +57,7 @@ pub(crate) enum LoginError {
 }
 
 impl LoginCheck {
-    pub(super) fn new(login: &Login) -> Self {
+    pub(crate) fn new(login: &Login) -> Self {
         let keys = format!("{}:{}", login.app_key, login.secret_key.expose_secret());
         Self {
             app_key: login.app_key.clone(),
@@ -71,7 +71,7 @@ impl LoginCheck {
     }
 
     /// HTTP Basic (RFC 7617), or the two headers of the API v2.1.
-    pub(super) async fn check(
+    pub(crate) async fn check(
         &self,
         headers: &HeaderMap,
         client: IpAddr,

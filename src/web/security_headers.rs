@@ -30,7 +30,7 @@ const PAGES: [(HeaderName, &str); 4] = [
 ];
 
 /// Adds the headers that the response does not set itself.
-pub(super) fn add_security_headers(headers: &mut HeaderMap, is_page: bool) {
+pub(crate) fn add_security_headers(headers: &mut HeaderMap, is_page: bool) {
     let pages = if is_page { &PAGES[..] } else { &[] };
     for (name, value) in ALL.iter().chain(pages) {
         headers

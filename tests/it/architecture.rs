@@ -158,6 +158,7 @@ fn only_the_transport_smtp_the_gateway_the_pages_and_postgres_open_sockets() {
     only_in(&sockets, |source| {
         ["transport", "smtp", "gateway", "web"].contains(&source.top())
             || source.path.starts_with("preview/web/")
+            || source.path.starts_with("feedback/server/")
             || source.path.starts_with("ledger/postgres")
             // It uses its connections.
             || ["feedback/postgres.rs", "suppression/postgres.rs"].contains(&source.path.as_str())

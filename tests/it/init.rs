@@ -91,3 +91,41 @@ fn on_a_terminal_it_asks_for_the_account() {
     let screen = Run::new("init").arg(&folder).arg("--smtp").on_terminal("");
     assert!(!screen.contains("Which account"), "{screen}");
 }
+
+#[test]
+fn with_feedback_the_campaign_has_links_a_list_and_a_private_key() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for way in [&[][..], &["--smtp"], &["--dialect", "v2"]] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("My News");
+        let init = Run::new("init").arg(&folder).args(way);
+        let ran = init.args(["--feedback", "https://news.acme.example"]).run();
+        ran.code(0).stdout_has("feedback.env");
+        check_folder(&folder).is_clean();
+        let toml = std::fs::read_to_string(folder.join("campaign.toml")).expect("a file");
+        assert!(toml.contains("suppress = [\"@my-news\"]"), "{toml}");
+        assert!(folder.join("lists/my-news.db").is_file());
+        let env = folder.join("feedback.env");
+        let mode = env.metadata().expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let ignored = std::fs::read_to_string(folder.join(".gitignore")).expect("a file");
+        assert!(ignored.lines().any(|line| line == "feedback.env"));
+        let ran = Run::new("send").arg(&folder).arg("--local").run();
+        let mails = outbox(ran.code(0).run_dir().join("outbox"));
+        assert_eq!(
+            mails[0].header("List-Unsubscribe"),
+            "<https://news.acme.example/u/test>"
+        );
+        let html = mails[0].html.as_deref().unwrap_or_default();
+        assert!(html.contains("https://news.acme.example/u/test"), "{html}");
+    }
+    for url in [
+        "http://news.acme.example",
+        "news",
+        "https://a@news.acme.example",
+    ] {
+        let ran = Run::new("init").args(["x", "--feedback", url]).run();
+        ran.code(2);
+    }
+}

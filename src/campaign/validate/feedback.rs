@@ -124,6 +124,7 @@ impl Validator<'_> {
 
     fn page(&mut self, page: file::PageTable) -> PageSettings {
         PageSettings {
+            lang: page.lang.and_then(|lang| self.language(&lang)),
             title: page.title,
             text: page.text,
             button: page.button,
@@ -136,6 +137,20 @@ impl Validator<'_> {
             foreground: self.page_colour(page.foreground),
             accent: self.page_colour(page.accent),
         }
+    }
+
+    /// A language tag (BCP 47), at least by its shape.
+    fn language(&mut self, text: &Text) -> Option<String> {
+        let tag = text.get_ref();
+        let is_part = |part: &str| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let is_tag = tag.split('-').all(is_part) && tag.len() <= 35;
+        if !is_tag {
+            let message = format!("“{tag}” is not a language");
+            self.bad_value(text.span(), message, "write for example “pl” or “pt-BR”");
+        }
+        is_tag.then(|| tag.clone())
     }
 
     fn page_colour(&mut self, text: Option<Text>) -> Option<PageColour> {

@@ -26,6 +26,19 @@ fn tokens(request: &Request) -> (String, String) {
     (in_html, in_header.expect("one address").to_owned())
 }
 
+/// The token of a request.
+pub(super) fn token_of(request: &Request) -> String {
+    let html = match request.is_v2() {
+        true => request.json()["content"]["html"]
+            .as_str()
+            .map(str::to_owned),
+        false => request.field("html"),
+    };
+    let html = html.expect("HTML");
+    let (_, rest) = html.split_once(&format!("href=\"{LINK}")).expect("a link");
+    rest.split('"').next().unwrap_or_default().to_owned()
+}
+
 #[test]
 fn each_row_has_a_link_of_its_own_that_shows_no_address() {
     let api = FakeApi::taking_all();

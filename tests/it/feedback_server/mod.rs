@@ -1,6 +1,10 @@
 //! Links to unsubscribe, and `mailrun feedback`.
 
 mod links;
+mod page;
+mod server;
+mod unsubscribe;
+mod webhooks;
 
 use crate::support::campaign::Campaign;
 use crate::support::run::Run;
@@ -14,8 +18,8 @@ const LINK: &str = "https://news.sender.example/u/";
 /// A campaign with a link to unsubscribe in its HTML.
 fn with_link(campaign: Campaign) -> Campaign {
     campaign
+        .kept_list("@acme")
         .set("feedback.url", "https://news.sender.example")
-        .set("recipients.suppress", vec!["@acme"])
         .template(
             "newsletter.html",
             "<p>Hello {{ first_name }}. <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>",

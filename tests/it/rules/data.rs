@@ -28,8 +28,8 @@ pub(super) const CASES: &[Case] = &[
         good.recipients("email,first_name,token,recipient\nann@one.example,Ann,a1,x\n")
     }),
     Case::new("variable-hidden", |good| {
-        good.set("feedback.url", "https://news.sender.example")
-            .set("recipients.suppress", vec!["@acme"])
+        good.kept_list("@acme")
+            .set("feedback.url", "https://news.sender.example")
             .set("vars.unsubscribe_url", "https://sender.example/")
     }),
     Case::new("column-unused", |good| {

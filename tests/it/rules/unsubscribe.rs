@@ -14,8 +14,8 @@ const HIDDEN: &str = "<a style=\"display:none\" href=\"https://sender.example/u/
 fn with_url(good: Campaign, url: &str) -> Campaign {
     good.unset(LIST)
         .unset(POST)
+        .kept_list("@acme")
         .set("feedback.url", url)
-        .set("recipients.suppress", vec!["@acme"])
         .html_with(
             "https://sender.example/u/{{ token }}",
             "{{ unsubscribe_url }}",

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::run::Run;
+
 /// A valid campaign of three rows, for tests to change.
 const CAMPAIGN: &str = r#"
 name = "test"
@@ -112,6 +114,14 @@ impl Campaign {
         let (table, name) = self.table(key);
         table.insert(name, value.into());
         self.write_toml()
+    }
+
+    /// Suppresses the addresses on a list that mailrun keeps, and creates the list.
+    pub fn kept_list(self, name: &str) -> Self {
+        let campaign = self.set("recipients.suppress", vec![name]);
+        let run = Run::new("suppress").args(["add", name, "--campaign"]);
+        run.arg(campaign.path()).run().code(0);
+        campaign
     }
 
     /// Removes a value from `campaign.toml` by its dotted path.

@@ -6,7 +6,7 @@ use crate::check::rule::Rule;
 use crate::check::rules::campaign_file::{at_text, in_file};
 use crate::check::sink::FindingSink;
 use crate::html::Colour;
-use crate::unsubscribe::test_link;
+use crate::unsubscribe::is_link;
 
 pub(super) const COPIES: Rule = Rule::warning("unsubscribe-copies")
     .finds("`cc` or `bcc` in a campaign with `[feedback] url`")
@@ -96,5 +96,5 @@ fn check_contrast(campaign: &Campaign, shared: &CampaignContext<'_>, sink: &mut 
 /// Whether an address is that of a link to unsubscribe that mailrun makes.
 pub(in crate::check::rules) fn is_made_by_mailrun(campaign: &Campaign, address: &str) -> bool {
     let url = campaign.feedback.url.as_ref();
-    url.is_some_and(|url| address == test_link(url.as_str()))
+    url.is_some_and(|url| is_link(url.as_str(), address))
 }
