@@ -3,6 +3,7 @@
 mod feedback;
 mod follow;
 mod forget;
+mod report;
 mod suppress;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::pace::Rate;
 pub(crate) use feedback::FeedbackArgs;
 pub(crate) use follow::{DeliveryFilter, FollowArgs};
 pub(crate) use forget::{ForgetArgs, PruneArgs};
+pub(crate) use report::{ReportArgs, ReportFormat};
 pub(crate) use suppress::{
     ListArgs, SuppressAddArgs, SuppressArgs, SuppressCheckArgs, SuppressCommand,
     SuppressExportArgs, SuppressImportArgs, SuppressRemoveArgs,
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Keep lists of people who get no messages: unsubscribes, bounces, complaints
     Suppress(SuppressArgs),
+    /// Write a page about one or several runs: what was sent, delivered, opened, and why messages came back
+    Report(ReportArgs),
     /// List the runs in a ledger that several machines share
     Runs(RunsArgs),
     /// Stop all machines that send a run

@@ -1,7 +1,7 @@
 //! `cargo bench --bench throughput [-- [PART…] [--scale X]]`: compares `mailrun send` with the ceiling, which
 //! is the same HTTP client posting one ready body over and over, without a ledger. Sender and server share
-//! this machine. The parts are newsletter, dialects, postfix, attachment, same, preflight, million, latency, pace,
-//! machines, machines-latency, machines-pace and start.
+//! this machine. The parts are newsletter, dialects, postfix, attachment, same, preflight, million, report, latency,
+//! pace, machines, machines-latency, machines-pace and start.
 //! Ratios are measured in alternating rounds and reported as medians.
 
 mod campaigns;
@@ -10,6 +10,7 @@ mod machines;
 mod postfix;
 mod preflight;
 mod process;
+mod report;
 mod sink;
 mod smtp_sink;
 #[path = "../../tests/it/support/mod.rs"]
@@ -39,7 +40,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let scale = args.iter().position(|arg| arg == "--scale");
     let scale = scale.map_or(1.0, |at| args[at + 1].parse().expect("a number"));
-    let parts: [(&str, Part); 13] = [
+    let parts: [(&str, Part); 14] = [
         ("newsletter", newsletter),
         ("dialects", dialects),
         ("postfix", postfix_part),
@@ -47,6 +48,7 @@ fn main() {
         ("same", same),
         ("preflight", preflight_part),
         ("million", million),
+        ("report", report::report),
         ("latency", latency),
         ("pace", pace),
         ("machines", machines::plan_and_send),

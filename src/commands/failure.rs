@@ -11,7 +11,7 @@ use crate::feedback::{EventsError, FeedError};
 use crate::finding::{Finding, Place};
 use crate::ledger::LedgerError;
 use crate::recipients::ReadError;
-use crate::report::ResultsError;
+use crate::report::{PageError, ResultsError};
 use crate::run::{FolderError, LockError, OtherRunError, PlanError};
 use crate::spill::SpillError;
 use crate::transport::SetupError;
@@ -225,6 +225,12 @@ impl From<FeedError> for Failure {
             FeedError::Events(error) => error.into(),
             FeedError::List(error) => error.into(),
         }
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        Self::from_error("report", &error, None)
     }
 }
 

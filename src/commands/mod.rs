@@ -33,6 +33,7 @@ mod preview_terminal;
 mod preview_web;
 mod prune;
 mod reconcile;
+mod report;
 mod resolve;
 mod results;
 mod resume;
@@ -91,6 +92,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Forget(args) => forget::run(&args, &console),
         Command::Prune(args) => prune::run(&args, &console),
         Command::Suppress(args) => suppress::run(&args, &console),
+        Command::Report(args) => report::run(&args, &console),
         Command::Runs(args) => runs::run(&args, &console),
         Command::Stop(args) => stop::run(&args, &console),
         Command::Ledger(args) => match args.command {

@@ -98,6 +98,14 @@ impl RunHome {
         }
     }
 
+    /// The file that has the report of this run alone.
+    pub(super) fn report(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.path().join("report.html")),
+            Self::Database(_) => None,
+        }
+    }
+
     /// What is known of the run's accepted messages; `None` if the run was never followed.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ mod store;
 mod tracking_api;
 
 pub(crate) use bounce::{BounceCounts, BounceReader};
-pub(crate) use event::StateCounts;
+pub(crate) use event::{StateCounts, StoredEvent};
 pub(crate) use follow::{EventSources, Follow, FollowReport, FollowSettings, Round};
 pub(crate) use list_feed::{FeedError, ListFeed};
 pub(crate) use postgres::PostgresEvents;

@@ -28,7 +28,7 @@ pub(crate) use forgotten::{
     FORGOTTEN, ForgetKey, ForgetKeys, Person, Whom, is_forgotten, key_name,
 };
 pub use postgres_error::PostgresError;
-pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow};
+pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow, RowOutcome};
 pub use status::{Status, StatusCounts};
 pub(crate) use stored::{StoredAttachment, StoredMinute, StoredRow};
 pub(crate) use variants::{VariantChoice, VariantRows};
@@ -147,6 +147,9 @@ pub(crate) trait Ledger: Send {
     fn unknown(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError>;
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError>;
+
+    /// The same rows, without their cells.
+    fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError>;
 
     /// The accepted rows that have a message ID. The address of a forgotten person is a hash.
     fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError>;

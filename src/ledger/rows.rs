@@ -65,6 +65,17 @@ pub(crate) struct AcceptedRow {
     pub(crate) at: i64,
 }
 
+/// What a report counts of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowOutcome {
+    pub(crate) row: u32,
+    /// Normalized; `None` if the cell is not an address.
+    pub(crate) address: Option<String>,
+    pub(crate) status: Status,
+    /// When it got this status, in milliseconds since 1970.
+    pub(crate) at: Option<i64>,
+}
+
 /// Why a row is not sent.
 pub(crate) struct LeftOut {
     pub(crate) row: u32,

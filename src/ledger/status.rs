@@ -79,6 +79,11 @@ impl StatusCounts {
         self.0.iter().sum()
     }
 
+    /// Counts one more row.
+    pub(crate) fn count(&mut self, status: Status) {
+        self.0[status as usize] += 1;
+    }
+
     /// The counts of a run that no process works on: rows in flight are unknown.
     #[must_use]
     pub(crate) fn without_holder(mut self) -> Self {

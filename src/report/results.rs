@@ -77,7 +77,7 @@ pub(crate) fn write_results(
 ///
 /// # Errors
 /// That of `write`, or the file can't be written.
-pub(super) fn write_atomically(
+pub(crate) fn write_atomically(
     path: &Path,
     prefix: &str,
     write: impl FnOnce(&mut dyn Write) -> Result<(), ResultsError>,

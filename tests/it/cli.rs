@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "follow",
     "results",
     "suppress",
+    "report",
     "ledger",
     "inbox",
     "completions",
@@ -51,6 +52,8 @@ fn invalid_arguments_are_usage_errors() {
     two(&["resume", ".", "--rate", "fast"]);
     two(&["follow", ".", "--for", "soon"]);
     two(&["results", ".", "--delivery", "lost"]);
+    two(&["report"]);
+    two(&["report", ".", "--format", "pdf"]);
     two(&["check", ".", "--format", "xml"]);
     two(&["ledger"]);
 }

@@ -43,6 +43,7 @@ mod recipients_run;
 mod reconcile;
 mod relay;
 mod render;
+mod report;
 mod resume;
 mod rules;
 mod send;

@@ -8,8 +8,8 @@ use super::database::{Parameter, wait};
 use super::forget::forget_keys;
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
-    StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
+    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, RowOutcome, Run,
+    Status, StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
 };
 
 /// Whether the delivery `d` is that of a forgotten person, to whom nothing can be sent.
@@ -123,6 +123,28 @@ impl Ledger for PostgresLedger {
         let parameters: [Parameter<'_>; 2] =
             [(&number(after), Type::INT4), (&number(last), Type::INT4)];
         wait(self.result_rows("d.row > $3 AND d.row <= $4", &parameters, u32::MAX))
+    }
+
+    fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
+        let sql = "SELECT d.row, r.address, d.status::text, d.at
+             FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
+             WHERE d.run = $1 AND d.row > $2 AND d.row <= $3 ORDER BY d.row";
+        let parameters: [Parameter<'_>; 3] = [
+            (&self.id, Type::INT8),
+            (&number(after), Type::INT4),
+            (&number(last), Type::INT4),
+        ];
+        wait(self.database.query(sql, &parameters))?
+            .iter()
+            .map(|row| {
+                Ok(RowOutcome {
+                    row: column::<i32>(row, 0)? as u32,
+                    address: column(row, 1)?,
+                    status: Status::parse(column(row, 2)?)?,
+                    at: column(row, 3)?,
+                })
+            })
+            .collect()
     }
 
     fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError> {

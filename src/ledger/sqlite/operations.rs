@@ -9,9 +9,9 @@ use super::forget::is_hash;
 use super::rows::PENDING;
 use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, Run, Status,
-    StatusCounts, StatusReason, Target, VariantChoice, VariantRows, from_millis, parse_cells,
-    to_millis,
+    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, RowOutcome, Run,
+    Status, StatusCounts, StatusReason, Target, VariantChoice, VariantRows, from_millis,
+    parse_cells, to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -123,6 +123,24 @@ impl Ledger for SqliteLedger {
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
         let filter = format!("WHERE row > {after} AND row <= {last}");
         self.result_rows(&filter, u32::MAX)
+    }
+
+    fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT row, address, status, at FROM recipient JOIN delivery USING (row)
+             WHERE row > ? AND row <= ? ORDER BY row",
+        )?;
+        let mut rows = select.query([after, last])?;
+        let mut outcomes = Vec::new();
+        while let Some(row) = rows.next()? {
+            outcomes.push(RowOutcome {
+                row: row.get(0)?,
+                address: row.get(1)?,
+                status: Status::parse(text(row, 2)?)?,
+                at: row.get(3)?,
+            });
+        }
+        Ok(outcomes)
     }
 
     fn accepted(&self, after: u32, most: u32) -> Result<Vec<AcceptedRow>, LedgerError> {

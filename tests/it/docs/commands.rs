@@ -218,7 +218,7 @@ fn commands_in_the_page_about_what_follows_run() {
     for key in ["EMAILLABS_APP_KEY", "EMAILLABS_SECRET_KEY"] {
         shell.variables.push((key.to_owned(), "key".to_owned()));
     }
-    assert_eq!(run_page_in(&mut shell, "docs/after-sending.md"), 18);
+    assert_eq!(run_page_in(&mut shell, "docs/after-sending.md"), 20);
     // Those of the second campaign that are in the sample, and then the others.
     assert_eq!(vendor.api.taken_addresses().len(), 3 + 60);
 }

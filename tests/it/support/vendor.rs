@@ -91,10 +91,21 @@ impl Vendor {
 
     /// Something happens to the message to an address, at a time such as `12:00:00` of today.
     pub fn event(&self, to: &str, status: &'static str, time: &str) -> &Self {
+        self.described(to, status, time, &format!("{status} of {to}"))
+    }
+
+    /// The same, in these words.
+    pub fn described(
+        &self,
+        to: &str,
+        status: &'static str,
+        time: &str,
+        description: &str,
+    ) -> &Self {
         let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
         for message in &mut lock(&self.state).messages {
             if message.to == to {
-                let event = (format!("{today} {time}"), format!("{status} of {to}"));
+                let event = (format!("{today} {time}"), description.to_owned());
                 message.statuses.insert(status, event);
             }
         }

@@ -1,0 +1,73 @@
+//! A report in a few lines, for a terminal.
+
+use std::fmt::Write as _;
+
+use super::figures::{RunFigures, Tracking};
+use super::format::grouped;
+use super::rates::{MEASURES, Rate};
+use crate::ledger::Status;
+use crate::terminal_text::printable_line;
+
+/// The most important numbers of a run.
+pub(crate) fn brief(figures: &RunFigures) -> String {
+    let run = &figures.run;
+    let mut text = format!(
+        "{} ({}), started {}\n",
+        printable_line(&run.name),
+        run.target.as_str(),
+        run.started.strftime("%Y-%m-%d %H:%M UTC")
+    );
+    let rows = figures.statuses.total();
+    let accepted = Rate {
+        count: figures.statuses.of(Status::Accepted),
+        of: rows,
+    };
+    let mut line = |count: u64, name: &str, share: &str| {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{}",
+            format!("{:>12}  {name:<12}  {share}", grouped(count)).trim_end()
+        );
+    };
+    line(rows, "rows", "");
+    line(
+        accepted.count,
+        "sent",
+        &format!("{} of rows", accepted.percent()),
+    );
+    match figures.known_delivery() {
+        Some(delivery) => {
+            for measure in &MEASURES {
+                let Some(rate) = measure.rate(&delivery.counts, figures.tracking) else {
+                    continue;
+                };
+                let of = match measure.of(figures.tracking) {
+                    "accepted" => "sent",
+                    of => of,
+                };
+                line(
+                    rate.count,
+                    measure.key,
+                    &format!("{} of {of}", rate.percent()),
+                );
+            }
+        }
+        None => {
+            let home = printable_line(&figures.home);
+            let (follow, whom) = match figures.tracking {
+                Tracking::Api => (format!("mailrun follow {home}"), "asks the API"),
+                Tracking::Mail => (
+                    format!("mailrun follow {home} --bounces MAILBOX"),
+                    "reads the bounces",
+                ),
+            };
+            let _ = writeln!(
+                text,
+                "What became of the messages is not known. `{follow}` {whom}."
+            );
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
