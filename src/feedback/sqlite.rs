@@ -416,6 +416,33 @@ mod tests {
     }
 
     #[test]
+    fn no_event_of_a_forgotten_row_is_added() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut events = SqliteEvents::open_for_writing(&path_in(dir.path())).expect("a file");
+        let now = Timestamp::from_second(99).expect("a time");
+        let (old, other) = (
+            event(7, EventKind::Delivered, Some(1)),
+            event(8, EventKind::Delivered, Some(1)),
+        );
+        assert_eq!(events.add(&[old], now).expect("added"), 1);
+        let person = Person::new(&"d@one.example".parse().expect("an address"));
+        let whom = Whom::Person {
+            person: &person,
+            rows: &[7],
+        };
+        assert_eq!(events.forget(whom).expect("forgotten"), 1);
+        let late = event(7, EventKind::Complaint, Some(2));
+        assert_eq!(events.add(&[late.clone(), other], now).expect("added"), 1);
+        assert_eq!(events.events(6, 7).expect("events").len(), 1);
+        let states = events.states(0, 9).expect("states");
+        assert_eq!(states[&7], EventKind::Delivered);
+        assert_eq!(events.forget(Whom::Everybody).expect("forgotten"), 1);
+        let none = event(9, EventKind::Opened, None);
+        assert_eq!(events.add(&[none, late], now).expect("added"), 0);
+        assert_eq!(events.counts().expect("counts").total(), 2);
+    }
+
+    #[test]
     fn an_empty_file_has_no_events_and_another_file_is_an_error() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = path_in(dir.path());
