@@ -101,8 +101,11 @@ fn in_folder(
             let rows = work.ledger.rows_of(&person, &keys)?;
             let unfinished = !work.ledger.is_cleaned()?;
             let is_tester = is_recipient_of(&person, &run, &keys);
-            if rows.is_empty() && !is_tester && !unfinished && !work.mentions(&person)? {
-                return Ok(None);
+            // Including a test that was sent to this person.
+            let is_left = work.ledger.has_clear(&rows)? || work.mentions(&person)?;
+            if !is_left && !unfinished {
+                let known = !rows.is_empty() || is_tester;
+                return Ok(known.then(Forgotten::default));
             }
             let whom = Whom::Person {
                 person: &person,

@@ -57,6 +57,17 @@ impl SqliteLedger {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// Whether one of these rows has an address and not a hash.
+    pub(crate) fn has_clear(&self, rows: &[u32]) -> Result<bool, LedgerError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM recipient
+               WHERE row IN (SELECT value FROM json_each(?)) AND NOT ifnull({}, 0))",
+            is_hash("address")
+        );
+        let rows = serde_json::to_string(rows).unwrap_or_default();
+        Ok(self.connection.query_row(&sql, [rows], |row| row.get(0))?)
+    }
+
     /// Whether a row has an address or cells.
     pub(crate) fn has_people(&self) -> Result<bool, LedgerError> {
         let cells = no_cells(self.run()?.header.len());
