@@ -23,6 +23,7 @@ mod faults;
 mod feedback_server;
 mod follow;
 mod forget;
+mod forget_files;
 mod gateway;
 mod harness;
 mod hostile;
