@@ -32,7 +32,7 @@ use crate::suppression::KeptList;
 use crate::web::Login;
 
 /// The file of the journal, in the folder of the first campaign.
-const JOURNAL: &str = "feedback.db";
+pub(super) const JOURNAL: &str = "feedback.db";
 const WEBHOOK_SECRET: &str = "MAILRUN_WEBHOOK_SECRET";
 const WEBHOOK_LOGIN: &str = "MAILRUN_WEBHOOK_LOGIN";
 
@@ -288,6 +288,9 @@ impl RunAccess for Home {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let help = match &error {
+            JournalError::NotApplied(_) => {
+                Some("start `mailrun feedback`, which applies them, stop it, and run this again")
+            }
             JournalError::InUse(_) => Some("stop it, or use another file with --store"),
             JournalError::NotAJournal(_) | JournalError::Version { .. } => {
                 Some("use another file with --store")

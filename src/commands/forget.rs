@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::console::Console;
 use super::failure::Failure;
+use super::feedback::JOURNAL;
 use super::forget_in_run::{People, forget_in};
 use super::kept_lists::ListHome;
 use super::output;
@@ -13,8 +14,10 @@ use crate::campaign::{Campaign, FILE_NAME};
 use crate::cli::{ForgetArgs, RunArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::feedback::forget_in_journal;
 use crate::ledger::Person;
 use crate::recipients::RecipientReader;
+use crate::report::counted;
 use crate::run::Folder;
 use crate::suppression::KeptList;
 
@@ -52,6 +55,9 @@ pub(super) fn run(args: &ForgetArgs, console: &Console) -> Result<ExitCode, Fail
     }
     // Nothing is changed if one of them is in use.
     homes.iter().try_for_each(RunHome::require_idle)?;
+    for campaign in &campaigns {
+        forget_in_feedback(campaign, &args.address, console)?;
+    }
     let people = People::One(&args.address);
     let mut found = false;
     for home in &homes {
@@ -89,6 +95,25 @@ pub(super) fn run(args: &ForgetArgs, console: &Console) -> Result<ExitCode, Fail
         ),
         "check the spelling, and name the runs or the campaign",
     ))
+}
+
+/// Takes the person out of what `mailrun feedback` keeps for the campaign.
+fn forget_in_feedback(
+    campaign: &Path,
+    address: &Address,
+    console: &Console,
+) -> Result<(), Failure> {
+    let dir = match campaign.ends_with(FILE_NAME) {
+        true => campaign.parent().unwrap_or(Path::new(".")),
+        false => campaign,
+    };
+    let journal = dir.join(JOURNAL);
+    let deleted = forget_in_journal(&journal, &Person::new(address))?;
+    if deleted > 0 {
+        let entries = counted(deleted, "event");
+        console.print(&format!("{}: {entries} deleted", journal.display()));
+    }
+    Ok(())
 }
 
 /// Keeps only a hash of the address on the campaign's lists. Returns whether it is on one.

@@ -23,7 +23,7 @@ pub(crate) use list_feed::{FeedError, ListFeed};
 pub(crate) use postgres::PostgresEvents;
 pub(crate) use server::{
     FeedbackSetup, JournalError, ListExport, RunAccess, RunCatalog, ServedList, ServedRun,
-    WebhookSecrets, open_journal, serve as serve_feedback,
+    WebhookSecrets, forget_in_journal, open_journal, serve as serve_feedback,
 };
 pub(crate) use sqlite::{SqliteEvents, path_in};
 pub(crate) use store::{EventStore, EventsError};

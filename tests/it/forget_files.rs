@@ -102,6 +102,55 @@ fn nothing_is_left_in_any_file() {
     assert_eq!(status(&local)["counts"]["accepted"], 3);
 }
 
+#[test]
+fn the_journal_of_the_server_loses_what_belongs_to_no_run() {
+    let api = rejects_ann();
+    let campaign = of_three(&api).set("recipients.suppress", vec!["@acme"]);
+    let serve = Run::new("feedback")
+        .arg(campaign.path())
+        .args(["--listen", "127.0.0.1:0"])
+        .env("MAILRUN_FEEDBACK_KEY", "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90");
+    let server = serve.spawn();
+    server.first_line();
+    let forget = || Run::new("forget").arg(ANN).arg(campaign.path()).run();
+    send(&campaign).run().code(3);
+    forget()
+        .code(1)
+        .stderr_has("another `mailrun feedback` uses");
+    server.signal(rustix::process::Signal::TERM);
+    server.wait().code(0);
+    let journal = campaign.path().join("feedback.db");
+    let database = rusqlite::Connection::open(&journal).expect("a journal");
+    database
+        .execute_batch(&format!(
+            "INSERT INTO event (message_id, address, kind, description, received, parked)
+             VALUES ('x', 'ANN@one.example', 'delivered', '', 1, 1), ('y', '{BOB}', 'delivered', '', 1, 1);
+             INSERT INTO unreadable VALUES (1, 1, 'no kind', '{{\"to\":\"{ANN}\"}}');
+             INSERT INTO click (list, address, run, row, at, is_undo) VALUES ('@acme', '{ANN}', 'r', 2, 1, 0);"
+        ))
+        .expect("written");
+    forget().code(1).stdout_is("").stderr_has("not applied yet");
+    database.execute("DELETE FROM click", []).expect("written");
+    drop(database);
+    forget()
+        .code(0)
+        .stdout_has("1 row")
+        .stderr_has("2 events deleted");
+    let of_journal = |name: &str| name.starts_with("feedback.db");
+    for (path, content) in files(campaign.path()) {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if of_journal(&name) {
+            let content = String::from_utf8_lossy(&content).to_lowercase();
+            assert!(!content.contains(ANN), "{name}");
+        }
+    }
+    let database = rusqlite::Connection::open(&journal).expect("a journal");
+    let left: i64 = database
+        .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(left, 1, "Bob's event stays");
+}
+
 /// The emails in the results of a run, without those that are the same in all.
 fn rows_of(run: &Path) -> Vec<String> {
     let results = Results::of(run);

@@ -12,6 +12,7 @@ mod applier;
 mod apply_error;
 mod entries;
 mod export;
+mod forget;
 mod journal;
 mod matcher;
 mod page;
@@ -38,6 +39,7 @@ use crate::list_name::ListName;
 use crate::unsubscribe::FeedbackKeys;
 use crate::web::{ConnectionLimits, LoginCheck, Server};
 
+pub(crate) use self::forget::forget_in_journal;
 pub(crate) use self::journal::{OpenJournal, open as open_journal};
 pub(crate) use self::schema::JournalError;
 pub(crate) use self::served::{ListExport, RunAccess, RunCatalog, ServedList, ServedRun};

@@ -64,6 +64,9 @@ pub(crate) enum JournalError {
     WriteAhead(String),
     #[error("the journal can't be written: {0}")]
     NotWritten(String),
+    /// It has something of a person who is to be forgotten.
+    #[error("{} has clicks or events of this person that were not applied yet", .0.display())]
+    NotApplied(PathBuf),
     #[error("the server stops")]
     Ended,
 }
