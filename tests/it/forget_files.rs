@@ -109,7 +109,10 @@ fn the_journal_of_the_server_loses_what_belongs_to_no_run() {
     let serve = Run::new("feedback")
         .arg(campaign.path())
         .args(["--listen", "127.0.0.1:0"])
-        .env("MAILRUN_FEEDBACK_KEY", "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90");
+        .env(
+            "MAILRUN_FEEDBACK_KEY",
+            "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90",
+        );
     let server = serve.spawn();
     server.first_line();
     let forget = || Run::new("forget").arg(ANN).arg(campaign.path()).run();
