@@ -74,13 +74,17 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bounces")
 }
 
-/// A campaign by SMTP to these addresses, with return paths of their own.
+/// A campaign by SMTP to these addresses, with signed return paths.
 fn campaign(server: &FakeSmtp, addresses: &[String]) -> Campaign {
+    unsigned_campaign(server, addresses)
+        .set("message.return_path", "bounces+{{ verp }}@sender.example")
+}
+
+fn unsigned_campaign(server: &FakeSmtp, addresses: &[String]) -> Campaign {
     Campaign::new()
         .unset("api")
         .set("smtp.url", server.url())
         .set("smtp.tls", "none")
-        .set("message.return_path", "bounces+{{ verp }}@sender.example")
         .recipients(format!("email,first_name\n{}", rows(addresses)))
 }
 
@@ -175,47 +179,70 @@ fn bounces_of_many_servers_are_read() {
     names.sort();
     assert_eq!(names, FIXTURES.map(|(name, _)| name));
 
+    // A bounce that names the message ID counts in a run without signed return paths; one to a signed return path counts
+    // in a run that has them.
+    let unsigned = found_in(unsigned_campaign, "{{id}}");
+    let signed = found_in(campaign, "{{return_path}}");
+    for (name, state) in FIXTURES {
+        let found = [&unsigned[name], &signed[name]];
+        let expected = found.iter().all(|it| it.is_empty() || *it == state);
+        assert!(expected, "{name}: {found:?}");
+        assert!(found.iter().any(|it| *it == state), "{name}: {found:?}");
+    }
+}
+
+/// The states that the fixtures lead to in a run; those with `proof` must lead to one.
+fn found_in(
+    campaign: fn(&FakeSmtp, &[String]) -> Campaign,
+    proof: &str,
+) -> BTreeMap<&'static str, String> {
     let addresses = FIXTURES.map(|(name, _)| format!("{name}@dest.example"));
     let server = FakeSmtp::start();
     let sent = sent(&server, campaign(&server, &addresses));
-    let mails: Vec<_> = FIXTURES
-        .iter()
-        .map(|(name, _)| {
-            let mail = fs::read(folder().join(format!("{name}.eml"))).expect("a fixture");
-            let (id, return_path) = &sent.messages[&format!("{name}@dest.example")];
-            let mail = replace(&mail, "{{id}}", id);
-            let mail = replace(&mail, "{{ID}}", &id.to_uppercase());
-            let mail = replace(&mail, "{{return_path}}", return_path);
-            replace(&mail, "{{RETURN_PATH}}", &return_path.to_uppercase())
-        })
-        .collect();
+    let (mut mails, mut expected) = (Vec::new(), Vec::new());
+    for (name, state) in FIXTURES {
+        let mail = fs::read(folder().join(format!("{name}.eml"))).expect("a fixture");
+        let has = |text: &str| memchr::memmem::find(&mail, text.as_bytes()).is_some();
+        let is_proven = has(proof) || has(&proof.to_uppercase());
+        expected.push((name, if is_proven { state } else { "" }));
+        let (id, return_path) = &sent.messages[&format!("{name}@dest.example")];
+        let mail = replace(&mail, "{{id}}", id);
+        let mail = replace(&mail, "{{ID}}", &id.to_uppercase());
+        let mail = replace(&mail, "{{return_path}}", return_path);
+        mails.push(replace(
+            &mail,
+            "{{RETURN_PATH}}",
+            &return_path.to_uppercase(),
+        ));
+    }
     let mailbox = maildir(&mails);
     let ran = sent.follow(mailbox.path());
     let results = Results::of(&sent.run);
-    let found: Vec<_> = FIXTURES
-        .iter()
-        .map(|(name, _)| {
-            let row = results.row(&format!("{name}@dest.example"));
-            (*name, row["delivery"].as_str())
-        })
-        .collect();
-    assert_eq!(found, FIXTURES);
-    let bounces = FIXTURES.iter().filter(|(_, state)| !state.is_empty());
-    let bounces = bounces.count();
+    let state_of = |name: &str| results.row(&format!("{name}@dest.example"))["delivery"].clone();
+    let found = FIXTURES.map(|(name, _)| (name, state_of(name)));
+    let found: BTreeMap<_, _> = found.into();
+    for (name, state) in &expected {
+        assert_eq!(found[name], *state, "{name}");
+    }
+    let count = |of: &[(&str, &str)]| of.iter().filter(|(_, state)| !state.is_empty()).count();
+    let (bounces, matched) = (count(&FIXTURES), count(&expected));
     ran.code(0).stderr_has(&format!(
-        "In the mailbox: {bounces} bounces matched, 0 for other messages, {} other mails ignored.",
+        "In the mailbox: {matched} bounces matched, {} for other messages, {} other mails ignored.",
+        bounces - matched,
         FIXTURES.len() - bounces
     ));
 
     // The description is the server's words.
     let events = fs::read_to_string(sent.run.join("events.csv")).expect("events");
-    for words in [
-        "550 5.1.1 <postfix-user-unknown@dest.example>: Recipient address rejected: User unknown in virtual mailbox table",
-        "Sorry, no mailbox here by that name. (#5.1.1)",
-        "abuse, reported by AOL SComp",
-        "Nie ma takiego użytkownika: żółć",
-    ] {
-        assert!(events.contains(words), "{words} in {events}");
+    if proof == "{{id}}" {
+        for words in [
+            "550 5.1.1 <postfix-user-unknown@dest.example>: Recipient address rejected: User unknown in virtual mailbox table",
+            "Sorry, no mailbox here by that name. (#5.1.1)",
+            "abuse, reported by AOL SComp",
+            "Nie ma takiego użytkownika: żółć",
+        ] {
+            assert!(events.contains(words), "{words} in {events}");
+        }
     }
 
     // Reading it again adds nothing, and the mailbox is as it was.
@@ -228,6 +255,7 @@ fn bounces_of_many_servers_are_read() {
             .count()
     };
     assert_eq!(files("new") + files("cur"), FIXTURES.len());
+    found
 }
 
 #[test]
@@ -240,7 +268,7 @@ fn an_mbox_and_a_folder_of_mails_are_read_too() {
     for _ in 0..2 {
         let sent = sent(&server, campaign(&server, &addresses).set("name", "again"));
         mbox.extend_from_slice(b"From MAILER-DAEMON Tue Oct 14 09:12:31 2025\n");
-        mbox.extend(sent.bounce("a@dest.example", "a@dest.example", None));
+        mbox.extend(sent.bounce("a@dest.example", "a@dest.example", Some("a@dest.example")));
         mbox.extend_from_slice(b"\n\n");
         fs::write(&path, &mbox).expect("a file");
         sent.follow(&path).code(0).stderr_has("1 bounce matched");
@@ -281,6 +309,8 @@ fn a_forged_bounce_changes_nothing() {
     let (named, mac) = token.rsplit_once('-').expect("a MAC");
     let (run, _) = named.rsplit_once('-').expect("a row");
     let forged = [
+        // The right address and the right ID, which can be guessed, but no token.
+        sent.bounce("a@dest.example", "a@dest.example", None),
         // The right address, and the wrong ID.
         bounce(
             "a@dest.example",
@@ -314,7 +344,7 @@ fn a_forged_bounce_changes_nothing() {
     let mailbox = maildir(&forged);
     let ran = sent.follow(mailbox.path());
     ran.code(0)
-        .stderr_has("0 bounces matched, 6 for other messages, 0 other mails ignored.");
+        .stderr_has("0 bounces matched, 7 for other messages, 0 other mails ignored.");
     for address in &addresses {
         assert_eq!(sent.state(address), "", "{address}");
     }
@@ -322,7 +352,7 @@ fn a_forged_bounce_changes_nothing() {
     let other = self::sent(&server, campaign(&server, &addresses).set("name", "other"));
     let theirs = [
         other.bounce("a@dest.example", "a@dest.example", Some("a@dest.example")),
-        other.bounce("b@dest.example", "b@dest.example", None),
+        other.bounce("b@dest.example", "b@dest.example", Some("b@dest.example")),
     ];
     let mailbox = maildir(&theirs);
     sent.follow(mailbox.path())
@@ -395,7 +425,7 @@ fn a_bounce_of_a_copy_is_not_one_of_the_recipient() {
 fn the_time_of_an_event_is_that_of_the_bounce() {
     let server = FakeSmtp::start();
     let addresses = ["a@dest.example", "b@dest.example"].map(str::to_owned);
-    let sent = sent(&server, campaign(&server, &addresses));
+    let sent = sent(&server, unsigned_campaign(&server, &addresses));
     let now = jiff::Timestamp::now();
     let at = now
         .saturating_add(jiff::SignedDuration::from_mins(90))
@@ -491,7 +521,7 @@ fn a_mailbox_is_read_again_if_that_is_asked_for() {
     following.wait_until("a round", |it| {
         it.stderr().contains("Reading the mailbox again in")
     });
-    let mail = sent.bounce("a@dest.example", "a@dest.example", None);
+    let mail = sent.bounce("a@dest.example", "a@dest.example", Some("a@dest.example"));
     fs::write(mailbox.path().join("new/1"), mail).expect("a mail");
     let events = sent.run.join("events.csv");
     following.wait_until("the bounce", |_| {

@@ -143,6 +143,10 @@ impl BounceReader {
             return Ok(recipients.iter().map(|it| event(row, it)).collect());
         }
         let mut events = Vec::new();
+        // With signed return paths, a report without one may be made up: the IDs of a run's messages can be guessed.
+        if self.verp.is_some() {
+            return Ok(events);
+        }
         for recipient in &report.recipients {
             if let Some(row) = row_of_message(report, recipient, run.index)? {
                 events.push(event(row, recipient));
