@@ -174,7 +174,7 @@ fn not_chosen(opened: &OpenRun, held_back: u64) -> Failure {
             is_or_are(held_back)
         ),
         format!(
-            "compare the variants (`mailrun status {name}`, `mailrun results {name}`), and choose one: \
+            "compare the variants (`mailrun follow {name}`, `mailrun report {name}`), and choose one: \
              `mailrun resume {name} --variant {variants}`; to continue with the rows of the sample only, add `--variant-sample`"
         ),
     )

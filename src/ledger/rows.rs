@@ -74,6 +74,8 @@ pub(crate) struct RowOutcome {
     pub(crate) status: Status,
     /// When it got this status, in milliseconds since 1970.
     pub(crate) at: Option<i64>,
+    /// The variant of its message, unless it was chosen after the run was planned.
+    pub(crate) variant: Option<String>,
 }
 
 /// Why a row is not sent.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{RunFigures, Tracking};
 use super::format::grouped;
-use super::rates::{MEASURES, Rate};
+use super::rates::{MEASURES, Rate, percent, variants, verdicts};
 use crate::ledger::Status;
 use crate::terminal_text::printable_line;
 
@@ -67,6 +67,28 @@ pub(crate) fn brief(figures: &RunFigures) -> String {
                 "What became of the messages is not known. `{follow}` {whom}."
             );
         }
+    }
+    let variants = variants(figures);
+    for group in &variants {
+        let rates = MEASURES.iter().filter_map(|measure| {
+            let rate = group.rate(measure)?;
+            let is_shown =
+                ["delivered", "opened", "clicked", "unsubscribed"].contains(&measure.key);
+            let interval = rate.interval();
+            let (low, high) = (percent(interval.low), percent(interval.high));
+            (is_shown && rate.of > 0)
+                .then(|| format!("{} {} ({low} to {high})", measure.key, rate.percent()))
+        });
+        let rates: Vec<String> = rates.collect();
+        let (sent, name) = (grouped(group.sent), printable_line(&group.name));
+        let _ = writeln!(
+            text,
+            "{sent:>12}  sent as variant {name}  {}",
+            rates.join(", ")
+        );
+    }
+    for verdict in verdicts(&variants) {
+        let _ = writeln!(text, "{verdict}");
     }
     text.truncate(text.trim_end().len());
     text

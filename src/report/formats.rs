@@ -7,25 +7,53 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::figures::{DeliveryCounts, DeliveryFigures, RunFigures, Sending, Top, Tracking};
-use super::rates::{Group, MEASURES, leaders};
+use super::rates::{Group, MEASURES, leaders, variants};
 use super::results::{ResultsError, escaped, writer};
 use crate::ledger::Status;
 
 /// The figures as a JSON object. The runs are in the order of their times.
 pub(crate) fn as_json(runs: &[RunFigures], groups: &[Group]) -> Value {
+    let names: Vec<&str> = runs.iter().map(|run| &*run.home).collect();
+    json!({
+        "runs": runs.iter().map(run).collect::<Vec<_>>(),
+        "comparison": comparison(groups, &names),
+    })
+}
+
+/// Which of the groups has the highest share of opens and clicks.
+fn comparison(groups: &[Group], names: &[&str]) -> Value {
     let measure = |key| MEASURES.iter().find(|measure| measure.key == key);
     let leaders = leaders(groups).into_iter().map(|leader| {
         json!({
             "measure": leader.measure,
             "of": measure(leader.measure).map(|measure| measure.of(Tracking::Api)),
-            "first": runs[leader.first].home,
-            "second": runs[leader.second].home,
+            "first": names[leader.first],
+            "second": names[leader.second],
             "may_be_chance": leader.may_be_chance,
         })
     });
+    leaders.collect()
+}
+
+/// Null if the message has no variants.
+fn variants_of(figures: &RunFigures) -> Value {
+    let groups = variants(figures);
+    if groups.is_empty() {
+        return Value::Null;
+    }
+    let names: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
+    let all = groups.iter().map(|group| {
+        let counts = group.counts.as_ref();
+        json!({
+            "variant": group.name,
+            "accepted": group.sent,
+            "counts": counts.map(with_bounced),
+            "rates": counts.map(|counts| rates(counts, group.tracking)),
+        })
+    });
     json!({
-        "runs": runs.iter().map(run).collect::<Vec<_>>(),
-        "comparison": leaders.collect::<Vec<_>>(),
+        "groups": all.collect::<Vec<_>>(),
+        "comparison": comparison(&groups, &names),
     })
 }
 
@@ -51,6 +79,7 @@ fn run(figures: &RunFigures) -> Value {
         "sending": figures.sending.as_ref().map(sending),
         "followed_at": figures.followed_at.map(|at| at.to_string()),
         "delivery": figures.known_delivery().map(|known| delivery(known, figures.tracking)),
+        "variants": variants_of(figures),
         "domains": top(&figures.delivery.domains, "domain", |counts| match figures.known_delivery() {
             Some(_) => with_bounced(counts),
             None => json!({ "accepted": counts.accepted }),
@@ -74,9 +103,10 @@ fn sending(sending: &Sending) -> Value {
     })
 }
 
-fn delivery(figures: &DeliveryFigures, tracking: Tracking) -> Value {
+/// The shares, each with its interval.
+fn rates(counts: &DeliveryCounts, tracking: Tracking) -> Value {
     let rates = MEASURES.iter().filter_map(|measure| {
-        let rate = measure.rate(&figures.counts, tracking)?;
+        let rate = measure.rate(counts, tracking)?;
         let interval = rate.interval();
         let value = json!({
             "of": measure.of(tracking),
@@ -86,11 +116,14 @@ fn delivery(figures: &DeliveryFigures, tracking: Tracking) -> Value {
         });
         Some((measure.key.to_owned(), value))
     });
-    let rates: Map<String, Value> = rates.collect();
+    Map::from_iter(rates).into()
+}
+
+fn delivery(figures: &DeliveryFigures, tracking: Tracking) -> Value {
     let rows = |rows: &u64| json!({ "messages": rows });
     json!({
         "counts": with_bounced(&figures.counts),
-        "rates": rates,
+        "rates": rates(&figures.counts, tracking),
         "bounce_reasons": top(&figures.reasons, "reason", rows),
         "opens_by_hour": figures.opens,
         "clicks_by_hour": figures.clicks,

@@ -1,7 +1,8 @@
 //! Shares of messages, each with its denominator, and the comparison of groups of messages.
 
-use super::figures::{DeliveryCounts, Tracking};
+use super::figures::{DeliveryCounts, RunFigures, Tracking};
 use super::statistics::{Interval, difference, wilson};
+use crate::terminal_text::printable_line;
 
 /// `count` of `of` messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,47 @@ impl Group {
     pub(crate) fn rate(&self, measure: &Measure) -> Option<Rate> {
         measure.rate(self.counts.as_ref()?, self.tracking)
     }
+}
+
+/// The variants of a run's message, in the order of the campaign. Rows that got theirs by choice after the test are not
+/// among them: they got it later.
+pub(super) fn variants(figures: &RunFigures) -> Vec<Group> {
+    let names = figures.run.variants.iter();
+    let groups = names.map(|name| {
+        let counts = figures.delivery.variants.get(name).copied();
+        let counts = counts.unwrap_or_default();
+        Group {
+            name: name.clone(),
+            sent: counts.accepted,
+            counts: figures.known_delivery().map(|_| counts),
+            tracking: figures.tracking,
+        }
+    });
+    groups.collect()
+}
+
+/// What the shares of groups say, in sentences.
+pub(super) fn verdicts(groups: &[Group]) -> Vec<String> {
+    let texts = leaders(groups).into_iter().map(|leader| {
+        let measure = MEASURES
+            .iter()
+            .find(|measure| measure.key == leader.measure);
+        let name = measure.map_or("", |measure| measure.name);
+        let text = |group: usize| {
+            let rate = measure.and_then(|measure| groups[group].rate(measure));
+            let rate = rate.map(Rate::percent);
+            let name = printable_line(&groups[group].name);
+            format!("{name} ({})", rate.unwrap_or_default())
+        };
+        let (first, second) = (text(leader.first), text(leader.second));
+        match leader.may_be_chance {
+            true => format!("{name}: the difference between {first} and {second} may be chance."),
+            false => format!(
+                "{name}: {first} is ahead of {second}, and that is unlikely to be chance (95% confidence)."
+            ),
+        }
+    });
+    texts.collect()
 }
 
 /// The two groups with the highest shares of opens or clicks.

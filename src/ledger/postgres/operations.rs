@@ -126,7 +126,7 @@ impl Ledger for PostgresLedger {
     }
 
     fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
-        let sql = "SELECT d.row, r.address, d.status::text, d.at
+        let sql = "SELECT d.row, r.address, d.status::text, d.at, CASE WHEN NOT d.chosen THEN d.variant END
              FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
              WHERE d.run = $1 AND d.row > $2 AND d.row <= $3 ORDER BY d.row";
         let parameters: [Parameter<'_>; 3] = [
@@ -142,6 +142,7 @@ impl Ledger for PostgresLedger {
                     address: column(row, 1)?,
                     status: Status::parse(column(row, 2)?)?,
                     at: column(row, 3)?,
+                    variant: column(row, 4)?,
                 })
             })
             .collect()

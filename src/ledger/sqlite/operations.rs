@@ -127,7 +127,7 @@ impl Ledger for SqliteLedger {
 
     fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT row, address, status, at FROM recipient JOIN delivery USING (row)
+            "SELECT row, address, status, at, CASE WHEN chosen = 0 THEN variant END FROM recipient JOIN delivery USING (row)
              WHERE row > ? AND row <= ? ORDER BY row",
         )?;
         let mut rows = select.query([after, last])?;
@@ -138,6 +138,7 @@ impl Ledger for SqliteLedger {
                 address: row.get(1)?,
                 status: Status::parse(text(row, 2)?)?,
                 at: row.get(3)?,
+                variant: row.get(4)?,
             });
         }
         Ok(outcomes)

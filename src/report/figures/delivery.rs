@@ -1,5 +1,7 @@
 //! What became of accepted messages.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -131,10 +133,13 @@ pub(super) struct DeliveryCounter {
     links: TopCounts<u64>,
     opens: ByHour,
     clicks: ByHour,
+    variants: HashMap<String, DeliveryCounts>,
 }
 
 pub(crate) struct DeliveryFigures {
     pub(crate) counts: DeliveryCounts,
+    /// By variant of the message, of the rows that had theirs when the run was planned.
+    pub(crate) variants: HashMap<String, DeliveryCounts>,
     pub(crate) domains: Top<DeliveryCounts>,
     /// Why messages came back or were dropped: `hard-bounce 550 No such user`.
     pub(crate) reasons: Top<u64>,
@@ -155,6 +160,7 @@ impl DeliveryCounter {
             links: TopCounts::new(TEXTS),
             opens: ByHour::default(),
             clicks: ByHour::default(),
+            variants: HashMap::new(),
         }
     }
 
@@ -171,6 +177,15 @@ impl DeliveryCounter {
         let has = |kind| events.iter().any(|event| event.kind == kind);
         self.counts.count(state, has);
         self.domains.of(domain).count(state, has);
+        if let Some(variant) = &row.variant {
+            if !self.variants.contains_key(variant) {
+                self.variants
+                    .insert(variant.clone(), DeliveryCounts::default());
+            }
+            if let Some(counts) = self.variants.get_mut(variant) {
+                counts.count(state, has);
+            }
+        }
         let Some(state) = state else {
             return;
         };
@@ -208,6 +223,7 @@ impl DeliveryCounter {
     pub(super) fn finish(self) -> DeliveryFigures {
         DeliveryFigures {
             counts: self.counts,
+            variants: self.variants,
             domains: self.domains.top(SHOWN),
             reasons: self.reasons.top(SHOWN),
             links: self.links.top(SHOWN),
@@ -236,6 +252,7 @@ mod tests {
             address: Some("ann@acme.example".to_owned()),
             status: Status::Accepted,
             at: Some(1_000_000),
+            variant: None,
         };
         let event = |&(kind, after, text): &(EventKind, i64, &str)| StoredEvent {
             row: 1,
@@ -256,6 +273,7 @@ mod tests {
                 address: Some(hash.to_owned()),
                 status: Status::Accepted,
                 at: None,
+                variant: None,
             };
             counter.count(&row, Some(Delivered), &[]);
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::format::grouped;
-use crate::report::rates::{Group, MEASURES, Measure, Rate, leaders, percent};
+use crate::report::rates::{Group, MEASURES, Measure, Rate, percent, verdicts};
 use crate::terminal_text::printable_line;
 
 /// Groups of messages beside each other.
@@ -94,27 +94,4 @@ impl Cell {
             kind: if measure.is_good { "good" } else { "bad" },
         }
     }
-}
-
-fn verdicts(groups: &[Group]) -> Vec<String> {
-    let texts = leaders(groups).into_iter().map(|leader| {
-        let measure = MEASURES
-            .iter()
-            .find(|measure| measure.key == leader.measure);
-        let name = measure.map_or("", |measure| measure.name);
-        let text = |group: usize| {
-            let rate = measure.and_then(|measure| groups[group].rate(measure));
-            let rate = rate.map(Rate::percent);
-            let name = printable_line(&groups[group].name);
-            format!("{name} ({})", rate.unwrap_or_default())
-        };
-        let (first, second) = (text(leader.first), text(leader.second));
-        match leader.may_be_chance {
-            true => format!("{name}: the difference between {first} and {second} may be chance."),
-            false => format!(
-                "{name}: {first} is ahead of {second}, and that is unlikely to be chance (95% confidence)."
-            ),
-        }
-    });
-    texts.collect()
 }

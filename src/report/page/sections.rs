@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::PageError;
+use super::comparison::ComparisonView;
 use super::timeline::{OpensView, SendingView};
 use super::times;
 use crate::ledger::{Status, Target};
 use crate::report::figures::{DeliveryCounts, DeliveryFigures, RunFigures, Tracking};
 use crate::report::format::{counted, grouped};
-use crate::report::rates::{MEASURES, Measure, Rate};
+use crate::report::rates::{MEASURES, Measure, Rate, variants};
 use crate::terminal_text::printable_line;
 
 /// A run.
@@ -36,6 +37,8 @@ pub(super) struct RunView {
     reasons: Vec<ReasonView>,
     opens: Option<OpensView>,
     links: Vec<LinkView>,
+    /// The variants of the message beside each other.
+    variants: Option<ComparisonView>,
 }
 
 #[derive(Serialize)]
@@ -150,6 +153,7 @@ impl RunView {
                 .transpose()?
                 .flatten(),
             links: known.map(links).unwrap_or_default(),
+            variants: ComparisonView::new(&variants(figures)),
         })
     }
 }

@@ -311,7 +311,7 @@ fn examples_exit_with_the_documented_code() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod assignment;
 mod campaign_file;
 mod checking;
+mod report;
 mod sample;
 mod sending;
 
