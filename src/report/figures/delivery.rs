@@ -10,7 +10,7 @@ use super::reasons::bounce_reason;
 use super::top::{Tally, Top, TopCounts};
 use crate::api::EventKind;
 use crate::feedback::StoredEvent;
-use crate::ledger::{FORGOTTEN, RowOutcome, is_forgotten};
+use crate::ledger::{FORGOTTEN, RowOutcome};
 
 /// How many names each table has.
 const SHOWN: usize = 15;
@@ -171,7 +171,7 @@ impl DeliveryCounter {
         state: Option<EventKind>,
         events: &[StoredEvent],
     ) {
-        let address = row.address.as_deref().filter(|it| !is_forgotten(it));
+        let address = row.address.as_deref();
         let parts = address.and_then(|address| address.rsplit_once('@'));
         let (local, domain) = parts.unwrap_or(("", FORGOTTEN));
         let has = |kind| events.iter().any(|event| event.kind == kind);
