@@ -34,7 +34,7 @@ pub(crate) fn report(scale: f64) {
     let sink = Sink::start(Duration::ZERO);
     let mut peaks = Vec::new();
     for rows in [10_000, scaled(1_000_000, scale)] {
-        let campaign = Campaign::newsletter(&sink.url, rows, 64).dialect("new_sendmail");
+        let campaign = Campaign::newsletter(&sink.url, rows, 64);
         show(&send(campaign.path()), rows);
         let run = run_of(campaign.path());
         add_events(&run);
