@@ -1,5 +1,6 @@
 //! Links to unsubscribe, and `mailrun feedback`.
 
+mod ledger;
 mod links;
 mod page;
 mod server;
