@@ -87,6 +87,7 @@ fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
     for minute in ledger.stored_minutes()? {
         planner.add_minute(minute)?;
     }
+    planner.add_latencies(&ledger.latencies()?)?;
     planner.finish(run.blank_rows, run.started)?;
     Ok(compare(&SqliteLedger::open(&folder.ledger())?, ledger)?)
 }
@@ -193,6 +194,11 @@ fn compare(sqlite: &SqliteLedger, postgres: &PostgresLedger) -> Result<u64, Ledg
     if sqlite.stored_minutes()? != postgres.stored_minutes()? {
         return Err(LedgerError::Damaged(
             "the numbers of posted recipients differ in the two copies".to_owned(),
+        ));
+    }
+    if sqlite.latencies()? != postgres.latencies()? {
+        return Err(LedgerError::Damaged(
+            "the latencies differ in the two copies".to_owned(),
         ));
     }
     Ok(rows)

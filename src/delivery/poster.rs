@@ -80,7 +80,18 @@ impl<T: Transport> Poster<T> {
             self.state.add_new(started + FIRST_WAIT, batch);
             return Ok(());
         }
-        match self.transport.post(&batch.request).await {
+        let outcome = self.transport.post(&batch.request).await;
+        let was_answered = !matches!(
+            &outcome,
+            PostOutcome::NotTaken {
+                blame: Blame::Network,
+                ..
+            }
+        );
+        if was_answered {
+            self.writer.record_latency(started.elapsed());
+        }
+        match outcome {
             PostOutcome::Settled(outcomes) => {
                 let settlements: Vec<_> = outcomes.into_iter().map(settlement).collect();
                 self.state.settled(&settlements);

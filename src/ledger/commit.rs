@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{LedgerError, Status};
+use super::{Latencies, LedgerError, Status};
 
 /// The rows of a request that is about to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,4 +115,10 @@ pub(crate) trait Commit: Send {
         settled: &[(u32, Settlement, Timestamp)],
         changes: &[&Change],
     ) -> Result<Committed, LedgerError>;
+
+    /// Adds how long requests took.
+    ///
+    /// # Errors
+    /// It can't be written.
+    fn add_latencies(&mut self, latencies: &Latencies) -> Result<(), LedgerError>;
 }

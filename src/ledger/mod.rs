@@ -7,6 +7,7 @@
 mod commit;
 mod error;
 mod forgotten;
+mod latency;
 pub mod postgres;
 mod postgres_error;
 mod rows;
@@ -27,6 +28,7 @@ pub use error::LedgerError;
 pub(crate) use forgotten::{
     FORGOTTEN, ForgetKey, ForgetKeys, Person, Whom, is_forgotten, key_name,
 };
+pub(crate) use latency::Latencies;
 pub use postgres_error::PostgresError;
 pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow, RowOutcome};
 pub use status::{Status, StatusCounts};
@@ -140,6 +142,9 @@ pub(crate) trait Ledger: Send {
         since: Timestamp,
         lane: Option<u32>,
     ) -> Result<Vec<(i64, u64)>, LedgerError>;
+
+    /// How long requests took, as far as it is recorded: a process that was killed has not recorded its last seconds.
+    fn latencies(&self) -> Result<Latencies, LedgerError>;
 
     fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError>;
 

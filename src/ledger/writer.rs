@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{Change, Claim, Commit, LedgerError, Settlement, Status, StatusCounts};
+use super::{Change, Claim, Commit, Latencies, LedgerError, Settlement, Status, StatusCounts};
 
 /// How many commands may wait; beyond that, callers block.
 const QUEUE: usize = 8192;
@@ -15,6 +15,8 @@ const QUEUE: usize = 8192;
 const GROUP: usize = 4096;
 /// How long settlements wait for a claim to be committed with.
 const SETTLE_DELAY: Duration = Duration::from_millis(5);
+/// How often latencies are written.
+const LATENCIES: Duration = Duration::from_secs(5);
 
 enum WriterCommand {
     /// `done` is told when it is durable.
@@ -44,6 +46,7 @@ impl LiveCounts {
 pub struct LedgerWriter {
     commands: SyncSender<WriterCommand>,
     settled: Arc<Uncommitted>,
+    latencies: Arc<Mutex<Latencies>>,
     counts: Arc<LiveCounts>,
     failure: Arc<WriteFailure>,
 }
@@ -95,10 +98,13 @@ impl LedgerWriter {
             reason: OnceLock::new(),
         });
         let settled = Arc::new(Uncommitted::default());
+        let latencies = Arc::new(Mutex::new(Latencies::default()));
         let thread = WriterThread {
             commit,
             commands: received,
             settled: Arc::clone(&settled),
+            latencies: Arc::clone(&latencies),
+            latencies_written: Instant::now(),
             counts: Arc::clone(&counts),
             failure: Arc::clone(&failure),
         };
@@ -109,6 +115,7 @@ impl LedgerWriter {
         Ok(Self {
             commands,
             settled,
+            latencies,
             counts,
             failure,
         })
@@ -152,6 +159,11 @@ impl LedgerWriter {
         }
     }
 
+    /// Records how long a request took. This is written within seconds, and by `flush`.
+    pub(crate) fn record_latency(&self, duration: Duration) {
+        lock(&self.latencies).record(duration);
+    }
+
     /// Gives a pending row a status in which it is not sent.
     pub(crate) fn leave_out(
         &self,
@@ -193,6 +205,8 @@ struct WriterThread {
     commit: Box<dyn Commit>,
     commands: Receiver<WriterCommand>,
     settled: Arc<Uncommitted>,
+    latencies: Arc<Mutex<Latencies>>,
+    latencies_written: Instant,
     counts: Arc<LiveCounts>,
     failure: Arc<WriteFailure>,
 }
@@ -203,7 +217,14 @@ impl WriterThread {
         while let Some(group) = self.next_group() {
             // Taken after the commands: a row is settled before its next claim.
             let settled = std::mem::take(&mut *lock(&self.settled));
-            let result = self.write(&settled, &group);
+            let mut result = self.write(&settled, &group);
+            let flushes = |command| matches!(command, &WriterCommand::Flush(_));
+            if result.is_ok()
+                && (group.iter().any(flushes) || self.latencies_written.elapsed() >= LATENCIES)
+                && let Err(error) = self.write_latencies()
+            {
+                result = Err(error);
+            }
             if let Err(error) = &result {
                 let reason = match error {
                     LedgerError::Sqlite(error) => error.to_string(),
@@ -230,6 +251,15 @@ impl WriterThread {
             if result.is_err() {
                 return;
             }
+        }
+    }
+
+    fn write_latencies(&mut self) -> Result<(), LedgerError> {
+        self.latencies_written = Instant::now();
+        let latencies = std::mem::take(&mut *lock(&self.latencies));
+        match latencies.is_empty() {
+            true => Ok(()),
+            false => self.commit.add_latencies(&latencies),
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::figures::{DeliveryCounts, DeliveryFigures, RunFigures, Sending, Top, Tracking};
 use super::rates::{Group, MEASURES, leaders, variants};
 use super::results::{ResultsError, escaped, writer};
-use crate::ledger::Status;
+use crate::ledger::{Latencies, Status};
 
 /// The figures as a JSON object. The runs are in the order of their times.
 pub(crate) fn as_json(runs: &[RunFigures], groups: &[Group]) -> Value {
@@ -77,6 +77,7 @@ fn run(figures: &RunFigures) -> Value {
         "blank_rows": figures.run.blank_rows,
         "counts": statuses,
         "sending": figures.sending.as_ref().map(sending),
+        "latency": latency(&figures.latencies),
         "followed_at": figures.followed_at.map(|at| at.to_string()),
         "delivery": figures.known_delivery().map(|known| delivery(known, figures.tracking)),
         "variants": variants_of(figures),
@@ -100,6 +101,21 @@ fn sending(sending: &Sending) -> Value {
         "bins": sending.bins,
         "gaps": gaps.collect::<Vec<_>>(),
         "all_gaps": sending.all_gaps,
+    })
+}
+
+/// Times are upper bounds, in milliseconds.
+fn latency(latencies: &Latencies) -> Option<Value> {
+    let classes = latencies.consecutive().into_iter();
+    let classes = classes.map(|(bound, requests)| json!({ "up_to": bound, "requests": requests }));
+    (!latencies.is_empty()).then(|| {
+        json!({
+            "requests": latencies.requests(),
+            "p50": latencies.quantile(0.5),
+            "p95": latencies.quantile(0.95),
+            "p99": latencies.quantile(0.99),
+            "classes": classes.collect::<Vec<_>>(),
+        })
     })
 }
 

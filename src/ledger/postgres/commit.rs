@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::columns::{column, number};
-use super::database::{Database, wait};
+use super::database::{Database, Parameter, wait};
 use super::worker::Worker;
 use crate::ledger::postgres_error::PostgresError;
 use crate::ledger::{
-    Change, Commit, Committed, Ledger as _, LedgerError, LedgerWriter, Settlement,
+    Change, Commit, Committed, Latencies, Ledger as _, LedgerError, LedgerWriter, Settlement,
 };
 
 /// How long a commit waits for a database that can't be reached.
@@ -37,6 +37,8 @@ struct Committer {
     commits: i64,
     /// In which commit the rows in flight were claimed.
     claims: HashMap<u32, i64>,
+    /// How long all requests of this worker took.
+    latencies: Latencies,
 }
 
 impl Committer {
@@ -46,6 +48,7 @@ impl Committer {
             worker,
             commits: 0,
             claims: HashMap::new(),
+            latencies: Latencies::default(),
         }
     }
 }
@@ -89,6 +92,26 @@ impl Commit for Committer {
         }
         // The heartbeat has the counts of all workers.
         Ok(Committed::default())
+    }
+
+    /// Writes the sums of this worker, so that a statement that is repeated changes nothing.
+    fn add_latencies(&mut self, latencies: &Latencies) -> Result<(), LedgerError> {
+        self.latencies.merge(latencies);
+        let (bounds, requests): (Vec<i32>, Vec<i64>) = (self.latencies.classes())
+            .map(|(bound, requests)| (number(bound), requests as i64))
+            .unzip();
+        let sql = "INSERT INTO mailrun.latency (run, worker, bound, requests) SELECT $1, $2, * FROM unnest($3, $4)
+             ON CONFLICT (run, worker, bound) DO UPDATE SET requests = excluded.requests";
+        let (run, worker) = (self.worker.ledger().id(), self.worker.id());
+        let parameters: [Parameter<'_>; 4] = [
+            (&run, Type::INT8),
+            (&worker, Type::INT8),
+            (&bounds, Type::INT4_ARRAY),
+            (&requests, Type::INT8_ARRAY),
+        ];
+        let give_up = Instant::now() + PATIENCE;
+        let written = self.database.query_until(give_up, sql, &parameters);
+        wait(written).map(drop).map_err(LedgerError::from)
     }
 }
 

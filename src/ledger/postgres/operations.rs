@@ -8,8 +8,8 @@ use super::database::{Parameter, wait};
 use super::forget::forget_keys;
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, RowOutcome, Run,
-    Status, StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
+    AcceptedRow, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow,
+    RowOutcome, Run, Status, StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
 };
 
 /// Whether the delivery `d` is that of a forgotten person, to whom nothing can be sent.
@@ -108,6 +108,16 @@ impl Ledger for PostgresLedger {
             .iter()
             .map(|row| Ok((column(row, 0)?, column::<i64>(row, 1)? as u64)))
             .collect()
+    }
+
+    fn latencies(&self) -> Result<Latencies, LedgerError> {
+        let sql = "SELECT bound, requests FROM mailrun.latency WHERE run = $1";
+        let mut latencies = Latencies::default();
+        for row in wait(self.database.query(sql, &[(&self.id, Type::INT8)]))? {
+            let requests: i64 = column(&row, 1)?;
+            latencies.add(column::<i32>(&row, 0)? as u32, requests as u64);
+        }
+        Ok(latencies)
     }
 
     fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {

@@ -13,7 +13,7 @@ use super::database::{Database, wait};
 use super::{PostgresLedger, runs};
 use crate::ledger::postgres_error::PostgresError;
 use crate::ledger::sqlite::SqliteLedger;
-use crate::ledger::{LedgerError, Run, Status, StoredRow, Target, to_millis};
+use crate::ledger::{Ledger as _, LedgerError, Run, Status, StoredRow, Target, to_millis};
 
 /// How many rows are read at once.
 const PAGE: u32 = 2000;
@@ -48,6 +48,7 @@ pub(crate) fn add_run(
         copy_rows(&transaction, id, new.planned).await?;
         copy_attachments(&transaction, id, new.planned).await?;
         copy_minutes(&transaction, id, new.planned).await?;
+        copy_latencies(&transaction, id, new.planned).await?;
         let run = [(&id as &(dyn ToSql + Sync), Type::INT8)];
         let pace = "INSERT INTO mailrun.pace (run, lane) SELECT $1, generate_series(0, max(greatest(lane, -1 - lane)))
              FROM mailrun.delivery WHERE run = $1";
@@ -308,6 +309,24 @@ async fn copy_minutes(
         (&minutes, Type::INT8_ARRAY),
         (&lanes, Type::INT4_ARRAY),
         (&recipients, Type::INT8_ARRAY),
+    ];
+    Ok(execute(transaction, sql, &parameters).await?)
+}
+
+async fn copy_latencies(
+    transaction: &Transaction<'_>,
+    id: i64,
+    planned: &SqliteLedger,
+) -> Result<(), LedgerError> {
+    let (bounds, requests): (Vec<i32>, Vec<i64>) = (planned.latencies()?.classes())
+        .map(|(bound, requests)| (number(bound), requests as i64))
+        .unzip();
+    let sql = "INSERT INTO mailrun.latency (run, worker, bound, requests)
+         SELECT $1, 0, * FROM unnest($2, $3)";
+    let parameters = [
+        (&id as &(dyn ToSql + Sync), Type::INT8),
+        (&bounds, Type::INT4_ARRAY),
+        (&requests, Type::INT8_ARRAY),
     ];
     Ok(execute(transaction, sql, &parameters).await?)
 }

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::posted::PostedFile;
-use crate::ledger::{Change, Claim, Commit, Committed, LedgerError, Settlement, Status, to_millis};
+use crate::ledger::{
+    Change, Claim, Commit, Committed, Latencies, LedgerError, Settlement, Status, to_millis,
+};
 
 /// Commits into the file.
 pub(super) struct Committer {
@@ -55,6 +57,10 @@ impl Commit for Committer {
             moved: effects.moved,
             refused: None,
         })
+    }
+
+    fn add_latencies(&mut self, latencies: &Latencies) -> Result<(), LedgerError> {
+        add_latencies(&self.connection, latencies)
     }
 }
 
@@ -140,6 +146,21 @@ impl CommitEffects {
         }
         Ok(())
     }
+}
+
+/// Adds how long requests took.
+pub(super) fn add_latencies(
+    connection: &Connection,
+    latencies: &Latencies,
+) -> Result<(), LedgerError> {
+    let transaction = connection.unchecked_transaction()?;
+    let sql = "INSERT INTO latency (bound, requests) VALUES (?, ?)
+         ON CONFLICT (bound) DO UPDATE SET requests = requests + excluded.requests";
+    for (bound, requests) in latencies.classes() {
+        let mut upsert = transaction.prepare_cached(sql)?;
+        upsert.execute(params![bound, requests as i64])?;
+    }
+    Ok(transaction.commit()?)
 }
 
 /// Gives a pending row a status in which it is not sent.

@@ -32,7 +32,7 @@ pub use read::SqliteLedger;
 pub(crate) use reopen::skip_sent_later;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// Marks a SQLite file as a ledger, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d61_696c;
 

@@ -9,9 +9,9 @@ use super::forget::is_hash;
 use super::rows::PENDING;
 use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow, RowOutcome, Run,
-    Status, StatusCounts, StatusReason, Target, VariantChoice, VariantRows, from_millis,
-    parse_cells, to_millis,
+    AcceptedRow, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow,
+    RowOutcome, Run, Status, StatusCounts, StatusReason, Target, VariantChoice, VariantRows,
+    from_millis, parse_cells, to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -106,6 +106,17 @@ impl Ledger for SqliteLedger {
             Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn latencies(&self) -> Result<Latencies, LedgerError> {
+        let sql = "SELECT bound, requests FROM latency";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let mut rows = select.query([])?;
+        let mut latencies = Latencies::default();
+        while let Some(row) = rows.next()? {
+            latencies.add(row.get(0)?, row.get::<_, i64>(1)? as u64);
+        }
+        Ok(latencies)
     }
 
     fn pending(&self, after: u32, most: u32) -> Result<Vec<PlannedRow>, LedgerError> {

@@ -12,7 +12,7 @@ use super::reopen::skip_sent_in;
 use crate::durable::sync_dir;
 use crate::ledger::variants::held_back_lane;
 use crate::ledger::{
-    ForgetKeys, LedgerError, Run, Status, StoredMinute, StoredRow, key_name, to_millis,
+    ForgetKeys, Latencies, LedgerError, Run, Status, StoredMinute, StoredRow, key_name, to_millis,
 };
 use crate::render::Recorded;
 
@@ -168,6 +168,16 @@ impl Planner {
         let mut insert = self.connection.prepare_cached(sql)?;
         let recipients = minute.recipients as i64;
         insert.execute(params![minute.minute, minute.lane, recipients])?;
+        Ok(())
+    }
+
+    /// Adds how long requests took in another ledger.
+    pub(crate) fn add_latencies(&mut self, latencies: &Latencies) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO latency (bound, requests) VALUES (?, ?)";
+        for (bound, requests) in latencies.classes() {
+            let mut insert = self.connection.prepare_cached(sql)?;
+            insert.execute(params![bound, requests as i64])?;
+        }
         Ok(())
     }
 

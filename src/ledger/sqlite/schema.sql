@@ -1,6 +1,6 @@
 -- The ledger of one run. The plan writes each row once; `delivery` has its status.
 PRAGMA application_id = 0x6d61696c;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE run (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -61,3 +61,9 @@ CREATE TABLE posted (
   recipients INTEGER NOT NULL,
   PRIMARY KEY (minute, lane)
 ) STRICT, WITHOUT ROWID;
+
+-- How many requests took up to so many milliseconds, and longer than the next smaller bound.
+CREATE TABLE latency (
+  bound    INTEGER PRIMARY KEY,
+  requests INTEGER NOT NULL
+) STRICT;

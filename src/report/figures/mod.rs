@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::results::ResultsError;
 use crate::feedback::{EventStore, StoredEvent};
-use crate::ledger::{Ledger, LedgerError, Run, Status, StatusCounts};
+use crate::ledger::{Latencies, Ledger, LedgerError, Run, Status, StatusCounts};
 
 pub(crate) use delivery::{ByHour, DeliveryCounts, DeliveryFigures};
 pub(crate) use sending::Sending;
@@ -43,6 +43,7 @@ pub(crate) struct RunFigures {
     pub(crate) statuses: StatusCounts,
     /// `None` if nothing was posted.
     pub(crate) sending: Option<Sending>,
+    pub(crate) latencies: Latencies,
     /// Where the accepted messages went, and what became of them if the run was followed.
     pub(crate) delivery: DeliveryFigures,
     pub(crate) tracking: Tracking,
@@ -101,6 +102,7 @@ impl RunFigures {
                 false => statuses.without_holder(),
             },
             sending: Sending::of(&ledger.posted_since(Timestamp::UNIX_EPOCH, None)?),
+            latencies: ledger.latencies()?,
             delivery: delivery.finish(),
             tracking,
             followed_at: followed.and_then(|followed| followed.at),

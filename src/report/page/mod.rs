@@ -2,6 +2,7 @@
 //! printed. It names domains, but no addresses.
 
 mod comparison;
+mod latency;
 mod plot;
 mod sections;
 mod timeline;

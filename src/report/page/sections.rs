@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::PageError;
 use super::comparison::ComparisonView;
+use super::latency::LatencyView;
 use super::timeline::{OpensView, SendingView};
 use super::times;
 use crate::ledger::{Status, Target};
@@ -33,6 +34,7 @@ pub(super) struct RunView {
     statuses: Vec<Line>,
     states: Vec<Line>,
     sending: Option<SendingView>,
+    latency: Option<LatencyView>,
     domains: Vec<DomainView>,
     reasons: Vec<ReasonView>,
     opens: Option<OpensView>,
@@ -146,6 +148,7 @@ impl RunView {
                 .as_ref()
                 .map(|sending| SendingView::new(number, sending))
                 .transpose()?,
+            latency: LatencyView::new(&figures.latencies),
             domains: domains(figures),
             reasons: known.map(reasons).unwrap_or_default(),
             opens: known
