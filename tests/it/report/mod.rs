@@ -197,6 +197,23 @@ fn the_numbers_are_those_of_the_results_and_the_events() {
     let bins = figures["sending"]["bins"].as_array().expect("bins");
     assert_eq!(bins.iter().filter_map(Value::as_u64).sum::<u64>(), 12);
     assert_eq!(report["comparison"], json!([]));
+
+    let requests = vendor.api.requests();
+    let requests = requests
+        .iter()
+        .filter(|it| it.endpoint().ends_with("sendmail"))
+        .count();
+    let latency = &figures["latency"];
+    assert_eq!(latency["requests"], requests, "{latency}");
+    let classes = latency["classes"].as_array().expect("classes");
+    let of_classes = classes
+        .iter()
+        .filter_map(|class| class["requests"].as_u64());
+    assert_eq!(of_classes.sum::<u64>() as usize, requests);
+    assert!(
+        latency["p50"].as_u64() <= latency["p99"].as_u64(),
+        "{latency}"
+    );
 }
 
 #[test]
