@@ -15,8 +15,7 @@ use crate::support::run::{APP_KEY, Ran, Run, SECRET_KEY};
 use crate::support::send::{addresses, campaign, newsletter, send, send_first};
 
 /// The columns before those of the input.
-const COLUMNS: &str =
-    "row,email,status,message_id,code,error,attempts,possible_duplicate,finished_at,delivery";
+const COLUMNS: &str = "row,email,status,message_id,code,error,attempts,possible_duplicate,finished_at,delivery,variant";
 
 fn check_accepted(dialect: &str) {
     let api = FakeApi::taking_all();
@@ -161,7 +160,7 @@ fn the_results_escape_formulas_and_have_the_input_columns() {
     let header = format!("{COLUMNS},input.status,input.email,first_name,input.row,'@x\r\n");
     assert!(text.starts_with(&header), "{text}");
     assert!(
-        text.ends_with("Z,,old,ann@one.example,'=1+1,9,\"'-2, \"\"q\"\"\"\r\n"),
+        text.ends_with("Z,,,old,ann@one.example,'=1+1,9,\"'-2, \"\"q\"\"\"\r\n"),
         "{text}"
     );
     assert_eq!(
