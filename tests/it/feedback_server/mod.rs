@@ -3,6 +3,7 @@
 mod ledger;
 mod links;
 mod page;
+mod rehearsal;
 mod server;
 mod unsubscribe;
 mod webhooks;

@@ -248,9 +248,6 @@ fn text_in_braces_stays_without_values() {
 fn templates_are_stored_listed_used_and_deleted() {
     let gateway = Gateway::start();
     assert_eq!(get(&gateway, "/template").0, 404);
-    post_to(&gateway, &["open@one.example"]);
-    let running = gateway.running();
-    running.wait_until("an open", |_| get(&gateway, "/open").0 == 200);
     let template = |id: &str, account: &str| {
         json!({"html": "<p>Hi {{ name }}</p>", "text": "Hi {{ name }}", "name": "Welcome", "externalId": id,
                "smtpAccount": account})
