@@ -1,6 +1,6 @@
 //! Lists of suppressed addresses that mailrun keeps: who unsubscribed, complained or can't be reached.
 //!
-//! A [`KeptList`] is a file, or is in the database of a ledger. An address has a [`History`](history::History) on it; all
+//! A `KeptList` is a file, or is in the database of a ledger. An address has a `History` on it; all
 //! changes go through that, so that both places follow the same rules.
 
 mod api_blacklist;
