@@ -126,7 +126,7 @@ fn push(campaign: &Path, messages: &[(String, String)], events: usize, kills: us
     assert_eq!(stored, expected as i64, "every event once");
 }
 
-/// Posts single events at a steady rate, and prints the response times.
+/// Posts batches of events at a steady rate, and prints the response times.
 fn measure(campaign: &Path, messages: &[(String, String)], seconds: usize) {
     let server = feedback(campaign);
     let times = Mutex::new(Vec::new());
@@ -176,9 +176,8 @@ fn body(messages: &[(String, String)], batch: usize) -> String {
 }
 
 fn request(id: &str, body: &str) -> Vec<u8> {
-    let date = "2026-12-01 10:00:00";
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let date = now.map_or(date.to_owned(), |now| now.as_secs().to_string());
+    let date = now.expect("a time after 1970").as_secs();
     let checksum = Sha1::digest(format!("{SECRET}|{date}|{id}"));
     let checksum: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
     format!(

@@ -49,9 +49,9 @@ pub(crate) fn webhook_item(item: &Value) -> WebhookItem {
             if let (true, Some(kind), Some(Value::String(to))) =
                 (events.is_empty(), kind, map.get("to"))
             {
-                let id = ["messageId", "message_id"]
-                    .map(|name| text(map, name))
-                    .concat();
+                let ids = ["messageId", "message_id"].map(|name| text(map, name));
+                let id = ids.into_iter().find(|id| !id.is_empty());
+                let id = id.unwrap_or_default();
                 let to = std::iter::once((to.as_str(), Some(id.as_str())));
                 events_of_v2_entry(item, to, Some(kind), &mut events);
             }
@@ -133,6 +133,10 @@ mod tests {
         let mixed =
             json!({"messageId": "a@x", "to": "b@y", "status": "track", "statusTime": "1795515630"});
         assert_eq!(events(&mixed), [one(EventKind::Clicked)]);
+        let none = json!({
+            "messageId": "a@x", "message_id": "0", "to": "b@y", "status": "track", "statusTime": "1795515630",
+        });
+        assert_eq!(events(&none), [one(EventKind::Clicked)]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Campaign {
     pub source: Source,
     pub name: String,
     pub transport: TransportSettings,
-    /// What all variants share, if there are variants.
+    /// If there are variants, each of them replaces some of its keys.
     pub message: MessageTemplate,
     /// The variants of an A/B test.
     pub variants: Vec<Variant>,
@@ -199,7 +199,6 @@ pub(crate) struct FeedbackSettings {
     /// The kept list that bounces, complaints and unsubscribes go to.
     pub(crate) list: Option<ListName>,
     /// After how many soft bounces in a row an address is suppressed.
-    #[allow(dead_code)]
     pub(crate) soft_bounces: NonZeroU32,
     /// The name of the panel, which the webhooks of the old panel sign.
     pub(crate) panel: Option<String>,

@@ -7,7 +7,7 @@ use crate::campaign::Campaign;
 use crate::finding::Finding;
 use crate::render::{Engine, Engines, Row};
 
-/// What the codes of rules about the plan begin with.
+/// The prefix of the codes of rules about the plan.
 const PLAN: &str = "plan-";
 
 /// Each finding says which variants have it.
@@ -118,7 +118,7 @@ impl<'a> Checkers<'a> {
                     continue;
                 }
                 finding.finding.variants = self.bit(place);
-                // What has no rows would be counted again.
+                // A finding without rows counts once, also if several variants have it.
                 let known = common.iter_mut().find(|known| {
                     known.rows.is_empty()
                         && finding.rows.is_empty()

@@ -24,9 +24,7 @@ use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, LedgerWriter};
 use crate::pace::RateLimit;
 use crate::report::{self, ResultsError, ResultsFormat};
-use crate::transport::{
-    AnyTransport, DkimKey, HttpSettings, HttpTransport, SmtpTransport, SmtpTransportSettings,
-};
+use crate::transport::{AnyTransport, DkimKey, SmtpTransport, SmtpTransportSettings};
 
 /// # Errors
 /// If nothing could be sent. An error after that, in the ledger or the results, has the exit code of a
@@ -157,16 +155,7 @@ fn transport(
     let secrets = secrets.or(planned.secrets.as_ref());
     Ok(match (settings, secrets) {
         (TransportSettings::Api(api), Some(Secrets::Api(keys))) => {
-            AnyTransport::Http(HttpTransport::new(&HttpSettings {
-                url: &api.url,
-                dialect: api.dialect,
-                smtp_account: &api.smtp_account,
-                app_key: &keys.app_key,
-                secret_key: &keys.secret_key,
-                timeout: api.timeout,
-                concurrency: planned.concurrency.get(),
-                clock: Clock::system(),
-            })?)
+            AnyTransport::Http(keys.transport(api, planned.concurrency.get())?)
         }
         (TransportSettings::Smtp(smtp), Some(Secrets::Smtp(secrets))) => {
             AnyTransport::Smtp(SmtpTransport::new(SmtpTransportSettings {

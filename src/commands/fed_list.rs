@@ -65,7 +65,7 @@ impl FedList {
         }
         let place = home.place(campaign, name);
         let list = KeptList::open(&place)?;
-        let list = list.ok_or_else(|| no_list(campaign, name, &place))?;
+        let list = list.ok_or_else(|| no_list(campaign, &run.campaign, name, &place))?;
         let soft_bounces = campaign.feedback.soft_bounces;
         Ok(Self {
             fed: Some((name.clone(), ListFeed { list, soft_bounces })),

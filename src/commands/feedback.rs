@@ -188,7 +188,7 @@ struct CampaignRuns {
 /// Finds the runs of the campaigns, in their folders and in their ledgers.
 struct Catalog {
     campaigns: Vec<CampaignRuns>,
-    /// The runs in folders that have been read. They don't change.
+    /// The runs in folders that have been read.
     known: HashMap<PathBuf, Option<ServedRun>>,
 }
 
@@ -222,7 +222,13 @@ impl RunCatalog for Catalog {
                 let path = entry.path();
                 let known = self.known.get(&path).cloned();
                 let run = match known {
-                    Some(run) if path.is_dir() => run,
+                    // It may have moved to a ledger since.
+                    Some(run)
+                        if path.is_dir()
+                            && (run.is_none() || Folder::at(&path).moved_to().is_none()) =>
+                    {
+                        run
+                    }
                     _ => match in_folder(&path, campaign.list.as_ref()) {
                         Ok(run) => {
                             self.known.insert(path, run.clone());

@@ -28,7 +28,6 @@ use crate::pace::{Rate, SpacedLimit};
 use crate::render::{KEY_LENGTH, Verp, has_token};
 use crate::report::{counted, duration, grouped, write_events};
 use crate::terminal_text::printable;
-use crate::transport::{HttpSettings, HttpTransport};
 use watch::View;
 
 /// Requests per second for lists,
@@ -138,16 +137,7 @@ fn tracking_api(
     args: &FollowArgs,
 ) -> Result<TrackingApi, Failure> {
     let keys = ApiKeys::load(api)?;
-    let transport = HttpTransport::new(&HttpSettings {
-        url: &api.url,
-        dialect: api.dialect,
-        smtp_account: &api.smtp_account,
-        app_key: &keys.app_key,
-        secret_key: &keys.secret_key,
-        timeout: api.timeout,
-        concurrency: CONNECTIONS,
-        clock: Clock::system(),
-    })?;
+    let transport = keys.transport(api, CONNECTIONS)?;
     let settings = TrackingApiSettings {
         dialect: api.dialect,
         smtp_account: api.smtp_account.clone(),

@@ -111,8 +111,8 @@ fn in_folder(
                 person: &person,
                 rows: &rows,
             };
-            let to = Some(*address).filter(|_| !rows.is_empty());
             let found = !rows.is_empty() || is_tester;
+            let to = found.then_some(*address);
             let forgotten = work.forget(whom, to, to.is_some())?;
             Ok((found || forgotten.describe().is_some()).then_some(forgotten))
         }

@@ -62,21 +62,25 @@ pub(super) fn campaign_lists(
     if campaign.recipients.kept_lists.is_empty() {
         return Ok(CampaignLists::default());
     }
-    lists_in(&ListHome::of(campaign, dir, option)?, campaign)
+    lists_in(&ListHome::of(campaign, dir, option)?, campaign, dir)
 }
 
-/// The same, from a place that is known.
+/// The same, from a place that is known. `dir` is the folder of the campaign itself, not of a copy.
 ///
 /// # Errors
 /// A list does not exist or can't be read.
-pub(super) fn lists_in(home: &ListHome<'_>, campaign: &Campaign) -> Result<CampaignLists, Failure> {
+pub(super) fn lists_in(
+    home: &ListHome<'_>,
+    campaign: &Campaign,
+    dir: &Path,
+) -> Result<CampaignLists, Failure> {
     let mut lists = CampaignLists::default();
     let mut missing = Vec::new();
     for name in &campaign.recipients.kept_lists {
         let place = home.place(campaign, name);
         match KeptList::read(&place)? {
             Some(list) => lists.add(name.clone(), list.suppressed()?),
-            None => missing.push(no_list(campaign, name, &place)),
+            None => missing.push(no_list(campaign, dir, name, &place)),
         }
     }
     match missing.is_empty() {
@@ -85,9 +89,15 @@ pub(super) fn lists_in(home: &ListHome<'_>, campaign: &Campaign) -> Result<Campa
     }
 }
 
-pub(super) fn no_list(campaign: &Campaign, name: &ListName, place: &ListPlace) -> Finding {
+/// The list does not exist. `dir` is the folder of the campaign itself: of a copy, nobody reads the lists.
+pub(super) fn no_list(
+    campaign: &Campaign,
+    dir: &Path,
+    name: &ListName,
+    place: &ListPlace,
+) -> Finding {
     let message = format!("the list {name} does not exist: there is no {place}");
-    let folder = campaign.dir.display();
+    let folder = dir.display();
     let help = format!(
         "create it with `mailrun suppress add {name} --campaign {folder}`, or correct the name in `suppress`"
     );

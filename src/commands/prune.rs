@@ -59,6 +59,11 @@ pub(super) fn run(args: &PruneArgs, console: &Console) -> Result<ExitCode, Failu
         confirm_prune(&old)?;
     }
     for run in &old {
+        // Another command may have changed it before the answer.
+        if !matches!(old_run(&run.home, before)?, Found::Old(_)) {
+            console.print(&format!("{} is left out: it has changed", run.home.name()));
+            continue;
+        }
         let forgotten = forget_in(&run.home, &People::All, Clock::system().now())?;
         let what = forgotten.and_then(|forgotten| forgotten.describe());
         let what = what.unwrap_or_else(|| "was pruned already".to_owned());

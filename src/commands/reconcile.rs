@@ -16,7 +16,6 @@ use crate::exit_code::ExitCode;
 use crate::ledger::{Status, Target};
 use crate::report::{counted, duration, grouped, is_or_are};
 use crate::terminal_text::printable;
-use crate::transport::{HttpSettings, HttpTransport};
 
 /// The most lookups in flight, whatever the campaign's concurrency: a list is more work for a server
 /// than a message.
@@ -59,16 +58,7 @@ pub(super) fn run(
     let keys = ApiKeys::load(api)?;
     let interrupt = Interrupt::watch()?;
     let concurrency = campaign.pace.concurrency.get().min(MAX_CONCURRENCY);
-    let transport = HttpTransport::new(&HttpSettings {
-        url: &api.url,
-        dialect: api.dialect,
-        smtp_account: &api.smtp_account,
-        app_key: &keys.app_key,
-        secret_key: &keys.secret_key,
-        timeout: api.timeout,
-        concurrency,
-        clock: Clock::system(),
-    })?;
+    let transport = keys.transport(api, concurrency)?;
     let reconcile = Reconcile {
         transport: Arc::new(transport),
         ledger: opened.ledger.reopen()?,

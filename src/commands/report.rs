@@ -1,6 +1,6 @@
 //! `mailrun report`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::Status;
 use crate::report::{
-    Group, RunFigures, Tracking, as_json, brief, page, write_atomically, write_csv,
+    Group, ResultsError, RunFigures, Tracking, as_json, brief, page, write_atomically, write_csv,
 };
 
 pub(super) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -42,8 +42,13 @@ pub(super) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
     runs.sort_by_key(|run| run.run.started);
     let content = content(args.format, &runs)?;
     match out {
-        // The reader may be gone.
-        None => drop(output::data().write_all(&content)),
+        None => match output::data().write_all(&content) {
+            // The reader has read enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            written => written
+                .map_err(csv::Error::from)
+                .map_err(ResultsError::from)?,
+        },
         Some(path) => {
             write_atomically(&path, ".report-", |file| {
                 Ok(file.write_all(&content).map_err(csv::Error::from)?)

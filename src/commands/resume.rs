@@ -103,7 +103,7 @@ pub(super) fn send_pending(
                 return Err(LedgerError::from(moved).into());
             }
             skip_sent_in_later_runs(shared, console)?;
-            skip_suppressed_in_ledger(&campaign, shared, &*ledger, console)?;
+            skip_suppressed_in_ledger(&campaign, &run, shared, &*ledger, console)?;
             output::line(shared.name());
         }
     }
@@ -135,6 +135,10 @@ pub(super) fn send_pending(
 /// The run has no such variant, or has rows that are held back and none was chosen.
 fn variant_choice(args: &ResumeArgs, opened: &OpenRun) -> Result<Option<String>, Failure> {
     let variants = &opened.run.variants;
+    if variants.is_empty() && (args.variant.is_some() || args.variant_sample) {
+        let error = "`--variant` and `--variant-sample` are for runs of campaigns with [[variants]]: this run has none";
+        return Err(Failure::with_help("usage", error, "leave it out").usage());
+    }
     let Some(name) = &args.variant else {
         let held_back = opened.ledger.held_back()?;
         return match held_back == 0 || args.variant_sample {
@@ -142,10 +146,6 @@ fn variant_choice(args: &ResumeArgs, opened: &OpenRun) -> Result<Option<String>,
             false => Err(not_chosen(opened, held_back)),
         };
     };
-    if variants.is_empty() {
-        let error = "`--variant` is for runs of campaigns with [[variants]]: this run has none";
-        return Err(Failure::with_help("usage", error, "leave it out").usage());
-    }
     if !variants.contains(name) {
         let error = format!("the run has no variant “{}”", printable_line(name));
         let help = format!("its variants are: {}", variants.join(", "));
@@ -277,6 +277,7 @@ fn skip_suppressed(
 /// that planned it.
 fn skip_suppressed_in_ledger(
     campaign: &Campaign,
+    run: &Run,
     shared: &PostgresLedger,
     ledger: &dyn Ledger,
     console: &Console,
@@ -287,6 +288,6 @@ fn skip_suppressed_in_ledger(
         return Ok(());
     }
     let database = Arc::new(shared.database().second());
-    let lists = lists_in(&ListHome::Ledger(database), campaign)?;
+    let lists = lists_in(&ListHome::Ledger(database), campaign, &run.campaign)?;
     skip_suppressed(&Exclusions::of_lists(lists), ledger, console)
 }

@@ -7,8 +7,10 @@ use secrecy::SecretString;
 use super::failure::Failure;
 use super::secret_command::secret_from_command;
 use crate::campaign::{ApiSettings, Campaign, SecretKey, SmtpSettings, TransportSettings};
+use crate::clock::Clock;
 use crate::ledger::Target;
 use crate::regular_file;
+use crate::transport::{HttpSettings, HttpTransport, SetupError};
 use crate::unsubscribe::FeedbackKeys;
 
 /// The environment variable with the key of new links to unsubscribe,
@@ -86,6 +88,25 @@ fn password(smtp: &SmtpSettings) -> Result<Option<SecretString>, Failure> {
 }
 
 impl ApiKeys {
+    /// # Errors
+    /// The settings are invalid.
+    pub(super) fn transport(
+        &self,
+        api: &ApiSettings,
+        concurrency: u32,
+    ) -> Result<HttpTransport, SetupError> {
+        HttpTransport::new(&HttpSettings {
+            url: &api.url,
+            dialect: api.dialect,
+            smtp_account: &api.smtp_account,
+            app_key: &self.app_key,
+            secret_key: &self.secret_key,
+            timeout: api.timeout,
+            concurrency,
+            clock: Clock::system(),
+        })
+    }
+
     /// # Errors
     /// Names the variables that are not set, or says why the command gave no key.
     pub(super) fn load(api: &ApiSettings) -> Result<Self, Failure> {

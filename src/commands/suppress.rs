@@ -19,12 +19,10 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::list_name::{ListName, ListNameError};
 use crate::recipients::{ReadSettings, read_addresses};
-use crate::report::{LIST_COLUMNS, counted, grouped, unescaped, write_list, write_list_file};
+use crate::report::{LIST_COLUMNS, grouped, unescaped, write_list, write_list_file};
 use crate::suppression::{Entry, KeptList, ListPlace, NewEntry, Reason};
 use crate::terminal_text::printable;
 
-/// How many addresses are added at once.
-const BATCH: usize = 2_000;
 /// The source of entries that a person adds.
 const SOURCE: &str = "command line";
 
@@ -64,14 +62,7 @@ impl NamedList {
         };
         if let Some(folder) = folder {
             let campaign = Campaign::load(&folder)?;
-            let home = match &args.ledger.url {
-                Some(_) => open_database(&args.ledger, None)?.map(ListHome::Ledger),
-                None => None,
-            };
-            let home = match home {
-                Some(home) => home,
-                None => ListHome::of(&campaign, &campaign.dir, &args.ledger)?,
-            };
+            let home = ListHome::of(&campaign, &campaign.dir, &args.ledger)?;
             let place = home.place(&campaign, &list);
             return Ok(Self {
                 place,
@@ -318,12 +309,10 @@ struct Adder {
 
 impl Adder {
     fn add(&mut self, list: &mut KeptList, entries: &[NewEntry]) -> Result<(), Failure> {
-        for batch in entries.chunks(BATCH) {
-            for (entry, is_new) in batch.iter().zip(list.add(batch)?) {
-                match is_new {
-                    true => *self.new.entry(entry.reason).or_default() += 1,
-                    false => self.known += 1,
-                }
+        for (entry, is_new) in entries.iter().zip(list.add(entries)?) {
+            match is_new {
+                true => *self.new.entry(entry.reason).or_default() += 1,
+                false => self.known += 1,
             }
         }
         Ok(())
@@ -368,9 +357,9 @@ fn export(args: &SuppressExportArgs, console: &Console) -> Result<ExitCode, Fail
     };
     console.print(&format!("{} written", entries(written.entries)));
     if written.forgotten > 0 {
-        let count = counted(written.forgotten, "forgotten entry").replace("entrys", "entries");
         console.print(&format!(
-            "{count} left out: only the hash of the address is known"
+            "{} left out: only the hash of the address is known",
+            entries(written.forgotten)
         ));
     }
     Ok(ExitCode::Done)

@@ -19,7 +19,6 @@ use crate::pace::SpacedLimit;
 use crate::report::grouped;
 use crate::suppression::{ApiBlacklist, BlacklistError, KeptList, NewEntry, Reason};
 use crate::terminal_text::printable;
-use crate::transport::{HttpSettings, HttpTransport};
 
 /// Requests per second.
 const RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -153,16 +152,7 @@ fn open(campaign: &Campaign) -> Result<ApiBlacklist, Failure> {
         .usage());
     };
     let keys = ApiKeys::load(api)?;
-    let transport = HttpTransport::new(&HttpSettings {
-        url: &api.url,
-        dialect: api.dialect,
-        smtp_account: &api.smtp_account,
-        app_key: &keys.app_key,
-        secret_key: &keys.secret_key,
-        timeout: api.timeout,
-        concurrency: 1,
-        clock: Clock::system(),
-    })?;
+    let transport = keys.transport(api, 1)?;
     Ok(ApiBlacklist {
         transport,
         dialect: api.dialect,

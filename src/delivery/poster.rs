@@ -81,14 +81,7 @@ impl<T: Transport> Poster<T> {
             return Ok(());
         }
         let outcome = self.transport.post(&batch.request).await;
-        let was_answered = !matches!(
-            &outcome,
-            PostOutcome::NotTaken {
-                blame: Blame::Network,
-                ..
-            }
-        );
-        if was_answered {
+        if is_answer(&outcome) {
             self.writer.record_latency(started.elapsed());
         }
         match outcome {
@@ -181,6 +174,18 @@ impl<T: Transport> Poster<T> {
     fn settle(&self, batch: &Batch, settlements: Vec<Settlement>) -> Result<(), LedgerError> {
         let rows = batch.row_numbers().into_iter().zip(settlements).collect();
         self.writer.settle(rows, self.clock.now())
+    }
+}
+
+/// Whether the server has said what became of the request.
+fn is_answer(outcome: &PostOutcome) -> bool {
+    match outcome {
+        PostOutcome::Settled(outcomes) => outcomes
+            .iter()
+            .any(|outcome| !matches!(outcome, RecipientOutcome::Unknown { .. })),
+        PostOutcome::NotTaken { blame, .. } => *blame != Blame::Network,
+        PostOutcome::TryAlone { .. } => true,
+        PostOutcome::Stop { not_taken, .. } => *not_taken,
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct FollowSettings {
     pub(crate) clock: Clock,
 }
 
-/// What says what became of the messages.
+/// Where events come from.
 pub(crate) struct EventSources {
     pub(crate) api: Option<TrackingApi>,
     pub(crate) bounces: Option<BounceReader>,
@@ -63,9 +63,9 @@ pub(crate) struct Follow {
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) accepted: u64,
-    /// Accepted rows of which it is not known what became of them,
+    /// Accepted rows whose outcome is not known,
     pub(crate) open: u64,
-    /// and those whose message ID identifies no message.
+    /// and those that have no message ID to ask about.
     pub(crate) without_id: u64,
     pub(crate) new_events: u64,
     /// The rows that may have new events.
@@ -122,7 +122,7 @@ impl Follow {
         let mut wait = self.settings.first_wait;
         let mut report = FollowReport::default();
         loop {
-            // Before the round, so that no row is accepted after it that nobody asks about.
+            // Before the round: a row that is accepted during it is asked about in the next one.
             let live = is_live()?;
             let mut round = Round::default();
             let flag = interrupt.clone();
@@ -196,7 +196,9 @@ impl Follow {
             }
         }
         let outcomes = self.store.counts()?.with_outcome();
-        round.open = rows.saturating_sub(outcomes - self.outcomes_of_forgotten()?);
+        // Another process may add events between the two counts.
+        let known = outcomes.saturating_sub(self.outcomes_of_forgotten()?);
+        round.open = rows.saturating_sub(known);
         Ok(())
     }
 
@@ -279,7 +281,7 @@ impl Follow {
         }
     }
 
-    /// Looks up every message of which it is not known what became of it.
+    /// Looks up every message whose outcome is not known.
     async fn look_up_all(
         &mut self,
         api: &Arc<TrackingApi>,

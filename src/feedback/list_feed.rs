@@ -21,7 +21,8 @@ pub(crate) enum FeedError {
 }
 
 /// Feeds a list with what became of messages. A process may die after events were stored and before the list has them, so
-/// whoever begins to store events of a run first calls [`ListFeed::all`]. Nothing is counted twice.
+/// whoever begins to store events of a run first calls [`ListFeed::all`], or applies the same events again. Nothing is
+/// counted twice.
 pub(crate) struct ListFeed {
     pub(crate) list: KeptList,
     pub(crate) soft_bounces: NonZeroU32,
@@ -42,10 +43,10 @@ impl ListFeed {
     ) -> Result<u64, FeedError> {
         let last = ledger.last_row().map_err(EventsError::from)?;
         let pages = (0..last.div_ceil(PAGE)).map(|page| page * PAGE);
-        self.pages(pages, run, ledger, events, source)
+        self.pages(pages, None, run, ledger, events, source)
     }
 
-    /// The same for some rows, and perhaps others near them.
+    /// The same for some rows.
     ///
     /// # Errors
     /// As [`ListFeed::all`].
@@ -59,13 +60,14 @@ impl ListFeed {
     ) -> Result<u64, FeedError> {
         let pages = rows.iter().map(|row| row.saturating_sub(1) / PAGE * PAGE);
         let pages: BTreeSet<u32> = pages.collect();
-        self.pages(pages.into_iter(), run, ledger, events, source)
+        self.pages(pages.into_iter(), Some(rows), run, ledger, events, source)
     }
 
-    /// Records the events of the pages that begin after these rows.
+    /// Records the events of the pages that begin after these rows: those of all their rows, or of `only` some.
     fn pages(
         &mut self,
         pages: impl Iterator<Item = u32>,
+        only: Option<&BTreeSet<u32>>,
         run: &Run,
         ledger: &dyn Ledger,
         events: &dyn EventStore,
@@ -77,8 +79,14 @@ impl ListFeed {
             return Ok(0);
         }
         for after in pages {
-            let last = after.saturating_add(PAGE);
-            let stored = events.events(after, last)?;
+            let (after, last) = match only {
+                Some(rows) => bounds(rows, after),
+                None => (after, after.saturating_add(PAGE)),
+            };
+            let mut stored = events.events(after, last)?;
+            if let Some(rows) = only {
+                stored.retain(|event| rows.contains(&event.row));
+            }
             if stored.is_empty() {
                 continue;
             }
@@ -88,6 +96,15 @@ impl ListFeed {
         }
         Ok(suppressed)
     }
+}
+
+/// Before the first of the rows in the page that begins after `after`, and the last of them.
+fn bounds(rows: &BTreeSet<u32>, after: u32) -> (u32, u32) {
+    let end = after.saturating_add(PAGE);
+    let mut of_page = rows.range(after.saturating_add(1)..=end);
+    let first = of_page.next().copied().unwrap_or(end);
+    let last = of_page.next_back().copied().unwrap_or(first);
+    (first.saturating_sub(1), last)
 }
 
 fn of_rows(
@@ -114,4 +131,16 @@ fn of_rows(
         }));
     }
     Ok(recorded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_part_of_a_page_that_has_the_rows_is_read() {
+        let rows = BTreeSet::from([5, 9, PAGE, PAGE + 3]);
+        assert_eq!(bounds(&rows, 0), (4, PAGE));
+        assert_eq!(bounds(&rows, PAGE), (PAGE + 2, PAGE + 3));
+    }
 }

@@ -15,7 +15,10 @@ const MAX_MAIL: usize = 1 << 20;
 pub(crate) enum MailboxError {
     #[error("can't read {}: {error}", path.display())]
     Unreadable { path: PathBuf, error: io::Error },
-    #[error("{} is no mailbox: it does not begin with “From ”", .0.display())]
+    #[error(
+        "{} is no mailbox: it does not begin with “From ”. Name a Maildir, an mbox file, or a folder of .eml files",
+        .0.display()
+    )]
     NotAMailbox(PathBuf),
 }
 
@@ -42,7 +45,7 @@ pub(crate) type RawMail = Result<Vec<u8>, MailboxError>;
 
 impl Mailbox {
     /// # Errors
-    /// It is none, or can't be read.
+    /// It is not a mailbox, or can't be read.
     pub(crate) fn open(path: &Path) -> Result<Self, MailboxError> {
         let unreadable = |error| MailboxError::Unreadable {
             path: path.to_owned(),
@@ -166,7 +169,7 @@ impl<R: BufRead> Mbox<R> {
                     break;
                 }
                 Err(error) => {
-                    self.is_over = true;
+                    (self.is_over, self.is_in_mail) = (true, false);
                     return Some(Err(error));
                 }
             }

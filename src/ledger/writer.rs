@@ -217,13 +217,10 @@ impl WriterThread {
         while let Some(group) = self.next_group() {
             // Taken after the commands: a row is settled before its next claim.
             let settled = std::mem::take(&mut *lock(&self.settled));
-            let mut result = self.write(&settled, &group);
+            let result = self.write(&settled, &group);
             let flushes = |command| matches!(command, &WriterCommand::Flush(_));
-            if result.is_ok()
-                && (group.iter().any(flushes) || self.latencies_written.elapsed() >= LATENCIES)
-                && let Err(error) = self.write_latencies()
-            {
-                result = Err(error);
+            if result.is_ok() && group.iter().any(flushes) {
+                self.write_latencies();
             }
             if let Err(error) = &result {
                 let reason = match error {
@@ -251,15 +248,22 @@ impl WriterThread {
             if result.is_err() {
                 return;
             }
+            // After the answers, so that no claim waits for it.
+            if self.latencies_written.elapsed() >= LATENCIES {
+                self.write_latencies();
+            }
         }
     }
 
-    fn write_latencies(&mut self) -> Result<(), LedgerError> {
+    /// A failure does not stop the run: the report then has fewer requests.
+    fn write_latencies(&mut self) {
         self.latencies_written = Instant::now();
         let latencies = std::mem::take(&mut *lock(&self.latencies));
-        match latencies.is_empty() {
-            true => Ok(()),
-            false => self.commit.add_latencies(&latencies),
+        if latencies.is_empty() {
+            return;
+        }
+        if let Err(error) = self.commit.add_latencies(&latencies) {
+            tracing::warn!(%error, "can't record how long requests took");
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::figures::{RunFigures, Tracking};
 use super::format::grouped;
 use super::rates::{MEASURES, Rate, percent, variants, verdicts};
-use crate::ledger::Status;
+use crate::ledger::{Status, Target};
 use crate::terminal_text::printable_line;
 
 /// The most important numbers of a run.
@@ -53,6 +53,8 @@ pub(crate) fn brief(figures: &RunFigures) -> String {
                 );
             }
         }
+        // There is nobody to ask.
+        None if run.target == Target::Local => {}
         None => {
             let home = printable_line(&figures.home);
             let (follow, whom) = match figures.tracking {

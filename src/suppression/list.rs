@@ -1,6 +1,6 @@
 //! A list, wherever it is kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,16 +109,13 @@ impl KeptList {
         for batch in events.chunks(BATCH) {
             let hashes: Vec<_> = batch.iter().map(|it| self.key.hash(&it.address)).collect();
             self.store.change(&hashes, &mut |histories| {
-                let count = |histories: &Histories| {
-                    let histories = histories.values();
-                    histories.filter(|it| !it.entries.is_empty()).count() as u64
-                };
-                let before = count(histories);
+                let before = suppressed_in(histories);
                 for (event, hash) in batch.iter().zip(&hashes) {
                     let history = histories.entry(*hash).or_default();
                     history.record(event, source, soft_limit);
                 }
-                suppressed += count(histories).saturating_sub(before);
+                let after = suppressed_in(histories);
+                suppressed += after.difference(&before).count() as u64;
             })?;
         }
         Ok(suppressed)
@@ -142,8 +139,6 @@ impl KeptList {
             .collect()
     }
 
-    // Undoing a click will use this.
-    #[allow(dead_code)]
     /// Removes exactly the entry of an address that has this reason and this time. Returns whether there was one.
     pub(crate) fn undo(
         &mut self,
@@ -209,4 +204,9 @@ impl KeptList {
             reasons,
         })
     }
+}
+
+fn suppressed_in(histories: &Histories) -> BTreeSet<AddressHash> {
+    let suppressed = histories.iter().filter(|(_, it)| !it.entries.is_empty());
+    suppressed.map(|(hash, _)| *hash).collect()
 }

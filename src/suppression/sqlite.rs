@@ -310,6 +310,9 @@ impl ListStore for SqliteList {
             .map_err(&failed)?;
         let mut before = Histories::new();
         for hash in hashes {
+            if before.contains_key(hash) {
+                continue;
+            }
             let history = load(&transaction, hash).map_err(&failed)?;
             before.insert(*hash, history.parse()?);
         }

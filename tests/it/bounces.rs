@@ -393,7 +393,7 @@ fn a_bounce_by_mail_suppresses_and_a_forged_one_does_not() {
 
 #[test]
 fn a_bounce_of_a_copy_is_not_one_of_the_recipient() {
-    let addresses = ["a@dest.example", "b@dest.example"].map(str::to_owned);
+    let addresses = ["a@dest.example", "b@dest.example", "c@dest.example"].map(str::to_owned);
     for has_copy in [false, true] {
         let server = FakeSmtp::start();
         let mut campaign = campaign(&server, &addresses);
@@ -401,6 +401,11 @@ fn a_bounce_of_a_copy_is_not_one_of_the_recipient() {
             campaign = campaign.set("message.cc", "boss@sender.example");
         }
         let sent = sent(&server, campaign);
+        let nameless = format!(
+            "From: MAILER-DAEMON@dest.example\nTo: {}\nSubject: Returned mail\n\n\
+             Your message could not be delivered.\n",
+            sent.messages["c@dest.example"].1
+        );
         // Forwarded, or a copy.
         let mails = [
             sent.bounce(
@@ -409,11 +414,14 @@ fn a_bounce_of_a_copy_is_not_one_of_the_recipient() {
                 Some("a@dest.example"),
             ),
             sent.bounce("b@dest.example", "b@dest.example", Some("b@dest.example")),
+            nameless.into_bytes(),
         ];
         sent.follow(maildir(&mails).path()).code(0);
         let expected = if has_copy { "" } else { "hard-bounce" };
         assert_eq!(sent.state("a@dest.example"), expected, "{has_copy}");
         assert_eq!(sent.state("b@dest.example"), "hard-bounce");
+        let expected = if has_copy { "" } else { "soft-bounce" };
+        assert_eq!(sent.state("c@dest.example"), expected, "{has_copy}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::forget_files::nothing_of;
+use crate::home::{Home, both};
 use crate::postgres;
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply, Verdict};
@@ -21,18 +22,7 @@ const LIST: &str = "email,first_name,last_name\n\
     Ann@One.example,Anneliese,Zlatopolsky\n\
     carl@one.example,Carl,Cook\n";
 
-/// Where the runs of a story are.
-struct Home(Option<String>);
-
 impl Home {
-    fn command(&self, command: &str) -> Run {
-        let run = Run::new(command).keys();
-        match &self.0 {
-            Some(url) => run.env("MAILRUN_LEDGER", url),
-            None => run,
-        }
-    }
-
     /// `mailrun send CAMPAIGN --yes OPTIONS`. Returns what commands call the run.
     fn send(&self, campaign: &Campaign, options: &[&str]) -> String {
         let ran = self.command("send").arg(campaign.path()).arg("--yes");
@@ -50,28 +40,6 @@ impl Home {
     fn prune(&self, campaign: &Campaign) -> Ran {
         let prune = self.command("prune").arg(campaign.path());
         prune.args(["--older-than", "1ms", "--yes"]).run()
-    }
-
-    fn results(&self, run: &str) -> Results {
-        let ran = self.command("results").arg(run).args(["--out", "-"]).run();
-        Results::parse(&ran.code(0).stdout)
-    }
-
-    fn status(&self, run: &str) -> serde_json::Value {
-        let ran = self.command("status").arg(run);
-        let ran = ran.args(["--format", "json"]).run();
-        serde_json::from_str(&ran.code(0).stdout).expect("JSON")
-    }
-}
-
-/// Plays a story with runs in folders, and with runs in PostgreSQL.
-fn both(play: impl Fn(&Home)) {
-    play(&Home(None));
-    if postgres::is_available() {
-        let cluster = Cluster::shared();
-        let url = cluster.url_of(USER, &cluster.database());
-        postgres::init(&url).run().code(0);
-        play(&Home(Some(url)));
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::forget::{ANN, BOB, SECRETS, kept, of_three, rejects_ann};
+use crate::support::fake_api::FakeApi;
 use crate::support::mail::{Mail, outbox};
 use crate::support::results::Results;
 use crate::support::run::Run;
@@ -100,6 +101,19 @@ fn nothing_is_left_in_any_file() {
     );
     assert_eq!(outbox(local.join("outbox")).len(), 0);
     assert_eq!(status(&local)["counts"]["accepted"], 3);
+}
+
+#[test]
+fn the_messages_of_a_local_test_are_deleted() {
+    let api = FakeApi::taking_all();
+    let campaign = of_three(&api);
+    let tester = "tester@acme.example";
+    let test = Run::new("send").arg(campaign.path());
+    let run = test.args(["--local", "--test-to", tester]).run().run_dir();
+    assert_eq!(outbox(run.join("outbox")).len(), 1);
+    let forget = Run::new("forget").arg(tester).arg(&run).run();
+    forget.code(0).stdout_has("1 message");
+    assert_eq!(outbox(run.join("outbox")).len(), 0);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod forget;
 mod forget_files;
 mod gateway;
 mod harness;
+mod home;
 mod hostile;
 mod init;
 mod inlining;

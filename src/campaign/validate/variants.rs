@@ -28,7 +28,7 @@ impl Validator<'_> {
         }
         if let Some(first_extra) = tables.get(MOST) {
             let message = format!("there are more than {MOST} variants");
-            self.bad_value(first_extra.name.span(), message, "");
+            self.bad_value(first_extra.name.span(), message, "remove the others");
         }
         if tables.is_empty() {
             self.check_message(message);

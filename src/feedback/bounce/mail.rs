@@ -26,6 +26,9 @@ const DELIVERED_TO: [&str; 9] = [
     "Received",
 ];
 
+/// More message IDs than this are left out.
+const MAX_IDS: usize = 100;
+
 /// A mail of the mailbox.
 #[derive(Debug)]
 pub(super) enum BounceMail {
@@ -116,6 +119,8 @@ fn parse_unguarded(raw: &[u8]) -> BounceMail {
         }
     }
     message_ids.dedup();
+    // Every ID is looked up with every address of the report.
+    message_ids.truncate(MAX_IDS);
     let at = message.date().map(mail_parser::DateTime::to_timestamp);
     BounceMail::Report(Report {
         return_paths,
@@ -165,13 +170,13 @@ fn content<'a>(part: &'a MessagePart<'a>, raw: &'a [u8]) -> Cow<'a, [u8]> {
     decoded.map_or(bytes.into(), Cow::from)
 }
 
-/// The message IDs in a field, without what is around and inside them.
+/// The message IDs in a field, without angle brackets and white space.
 fn ids_in(value: &str) -> Vec<String> {
     let inside = value.split('<').skip(1);
     let inside = inside.filter_map(|rest| rest.split_once('>'));
     inside
         .map(|(id, _)| id.split_whitespace().collect::<String>())
         .filter(|id| !id.is_empty())
-        .take(100)
+        .take(MAX_IDS)
         .collect()
 }

@@ -55,7 +55,7 @@ pub(super) struct BouncedRun<'a> {
 pub(crate) struct BounceCounts {
     /// Bounces and complaints of the run.
     pub(crate) matched: u64,
-    /// Those of other messages, and forged ones.
+    /// Bounces and complaints of other messages, and forged ones.
     pub(crate) foreign: u64,
     /// Answers, and other mails that are no bounces.
     pub(crate) others: u64,
@@ -161,8 +161,8 @@ impl BounceReader {
         (report.return_paths.iter()).find_map(|text| verp.row_in(text))
     }
 
-    /// The reports about the recipient of a row. A mail that names other addresses is about a forwarded message, unless
-    /// others got copies.
+    /// The reports about the recipient of a row. A mail that names other addresses, or none, is about this recipient too: the
+    /// message was forwarded. If others got copies, it may be about a copy, and does not count.
     fn reports_of_row<'a>(
         &self,
         report: &'a Report,
@@ -179,9 +179,8 @@ impl BounceReader {
             })
         };
         let of_row: Vec<_> = report.recipients.iter().filter(is_of_row).collect();
-        let names_others = report.recipients.iter().any(|it| !it.addresses.is_empty());
         Ok(match of_row.is_empty() {
-            true if self.has_copies && names_others => Vec::new(),
+            true if self.has_copies => Vec::new(),
             true => report.recipients.iter().take(1).collect(),
             false => of_row,
         })
@@ -210,8 +209,8 @@ fn address_of(row: u32, run: &BouncedRun<'_>) -> Result<Option<Address>, EventsE
     })
 }
 
-/// The row with the ID of the returned message and the address of the report. Some servers write IDs in lower case, as those
-/// are that mailrun chooses.
+/// The row with the ID of the returned message and the address of the report. Some servers change the case of IDs; those
+/// that mailrun chooses are in lower case.
 fn row_of_message(
     report: &Report,
     recipient: &RecipientReport,

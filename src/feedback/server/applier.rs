@@ -41,6 +41,10 @@ pub(super) struct Applier {
 impl Applier {
     /// Applies entries whenever `wake` says that there are new ones, until its other end is dropped, and once more then.
     pub(super) fn run(mut self, wake: &Receiver<()>) {
+        // A process that was killed may have changed a list and not written its file.
+        for served in &self.lists {
+            self.exports.changed(&served.name);
+        }
         loop {
             if let Err(error) = self.apply() {
                 tracing::warn!(%error, "entries of the journal wait");
@@ -59,7 +63,8 @@ impl Applier {
     }
 
     fn apply(&mut self) -> Result<(), ApplyError> {
-        self.apply_clicks()?;
+        // A list that can't be written does not keep the events of others waiting.
+        let clicks = self.apply_clicks();
         let runs = self.catalog.runs()?;
         let changed = self.matcher.apply(
             &self.journal,
@@ -71,7 +76,7 @@ impl Applier {
         for list in changed {
             self.exports.changed(&list);
         }
-        Ok(())
+        clicks
     }
 
     /// Applies all clicks in their order. A list or a run that can't be written keeps its own clicks waiting.
@@ -114,13 +119,14 @@ impl Applier {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// A list that the server does not serve any more gets nothing.
+    /// Adds the address to the list of the click. The click waits while the server does not serve this list.
     fn add_to_list(&mut self, click: &Click) -> Result<(), ApplyError> {
         let is_it = |list: &&mut ServedList| list.name.to_string() == click.list;
-        let (Some(served), Ok(address)) = (
-            self.lists.iter_mut().find(is_it),
-            Address::parse(&click.address),
-        ) else {
+        let Some(served) = self.lists.iter_mut().find(is_it) else {
+            return Err(ApplyError::NotServed(click.list.clone()));
+        };
+        // Only addresses are journaled.
+        let Ok(address) = Address::parse(&click.address) else {
             return Ok(());
         };
         let at = Timestamp::from_millisecond(click.at).unwrap_or_default();

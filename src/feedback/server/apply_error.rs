@@ -15,4 +15,8 @@ pub(super) enum ApplyError {
     List(#[from] ListError),
     #[error(transparent)]
     Feed(#[from] FeedError),
+    #[error(
+        "people unsubscribed from the list {0}, which no campaign of this server has any more: start `mailrun feedback` with its campaign"
+    )]
+    NotServed(String),
 }

@@ -14,9 +14,9 @@ use super::schema::{self, JournalError};
 use crate::clock::Clock;
 use crate::unsubscribe::UnsubscribeToken;
 
-/// The most jobs in one commit,
+/// The most jobs in one commit.
 const MAX_JOBS: usize = 256;
-/// and the most that wait.
+/// The most jobs that wait.
 const QUEUE: usize = 1024;
 const BUSY: Duration = Duration::from_secs(5);
 /// How long the IDs of requests are kept, in milliseconds: longer than an old request is accepted.
@@ -221,7 +221,7 @@ fn add_batch(
     for (why, item) in &batch.unreadable {
         count(transaction, why, 1)?;
         let sql = "INSERT INTO unreadable (received, why, item)
-                   SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM unreadable) < ?4";
+                   SELECT ?1, ?2, ?3 WHERE (SELECT ifnull(max(seq), 0) FROM unreadable) < ?4";
         let values = params![now, why, item, MAX_UNREADABLE];
         transaction.prepare_cached(sql)?.execute(values)?;
     }
@@ -247,9 +247,11 @@ fn mark_all(transaction: &Transaction<'_>, marks: &[AppliedMark]) -> rusqlite::R
             AppliedMark::Parked(seq) => ("UPDATE event SET parked = 1 WHERE seq = ?", seq),
         };
         transaction.prepare_cached(sql)?.execute([seq])?;
+        if let AppliedMark::Listed(seq) | AppliedMark::Recorded(seq) = mark {
+            let sql = "DELETE FROM click WHERE seq = ? AND listed AND recorded";
+            transaction.prepare_cached(sql)?.execute([seq])?;
+        }
     }
-    let sql = "DELETE FROM click WHERE listed AND recorded";
-    transaction.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
 
@@ -258,7 +260,7 @@ fn forget_old(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(sql)?
         .execute([now - REQUESTS_KEPT])?;
-    let sql = "DELETE FROM event WHERE parked AND received < ?";
+    let sql = "DELETE FROM event WHERE parked = 1 AND received < ?";
     let forgotten = transaction
         .prepare_cached(sql)?
         .execute([now - EVENTS_KEPT])?;

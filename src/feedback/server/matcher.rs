@@ -21,10 +21,12 @@ const PAGE: u32 = 1_000;
 const SOURCE: &str = "webhook";
 /// How many runs are kept open. Others are read again when an event comes that may be theirs.
 const MAX_OPEN: usize = 32;
-/// How often a run is asked whether more rows were accepted,
+/// The shortest time before a run is asked again whether more rows were accepted.
 const RECHECK: Duration = Duration::from_secs(2);
-/// and how often events of unknown messages are tried again.
+/// The shortest time before events of unknown messages are tried again.
 const RETRY: Duration = Duration::from_secs(10);
+/// After slow work, the pause is this many times as long as the work took: clicks wait for it.
+const PAUSE_FACTOR: u32 = 10;
 
 #[derive(Default)]
 pub(super) struct Matcher {
@@ -32,6 +34,15 @@ pub(super) struct Matcher {
     open: HashMap<String, OpenRun>,
     /// When the parked events were tried last.
     retried: Option<Instant>,
+    /// How long to wait before they are tried again.
+    pause: Duration,
+}
+
+/// Events of one run, and their numbers in the journal.
+#[derive(Default)]
+struct RunEvents {
+    seqs: Vec<i64>,
+    events: Vec<RowEvent>,
 }
 
 struct OpenRun {
@@ -40,6 +51,8 @@ struct OpenRun {
     /// The accepted rows when the index was built.
     accepted: u64,
     checked: Instant,
+    /// How long to wait before the run is asked again.
+    pause: Duration,
     used: Instant,
 }
 
@@ -54,9 +67,11 @@ impl Matcher {
         now: Timestamp,
     ) -> Result<BTreeSet<ListName>, ApplyError> {
         let mut changed = self.apply_all(journal, reader, runs, lists, now, false)?;
-        if self.retried.is_none_or(|at| at.elapsed() >= RETRY) {
+        if self.retried.is_none_or(|at| at.elapsed() >= self.pause) {
+            let started = Instant::now();
             changed.extend(self.apply_all(journal, reader, runs, lists, now, true)?);
             self.retried = Some(Instant::now());
+            self.pause = RETRY.max(started.elapsed() * PAUSE_FACTOR);
         }
         Ok(changed)
     }
@@ -79,24 +94,15 @@ impl Matcher {
             };
             after = last.seq;
             let mut marks = Vec::new();
-            let mut by_run: BTreeMap<usize, (Vec<i64>, Vec<RowEvent>)> = BTreeMap::new();
-            for entry in &page {
-                match self.find(runs, entry)? {
-                    Some((run, event)) => {
-                        let (seqs, events) = by_run.entry(run).or_default();
-                        seqs.push(entry.seq);
-                        events.push(event);
-                    }
-                    None if !parked => marks.push(AppliedMark::Parked(entry.seq)),
-                    None => {}
-                }
+            let (by_run, unknown) = self.find(runs, &page)?;
+            if !parked {
+                marks.extend(unknown.into_iter().map(AppliedMark::Parked));
             }
-            for (run, (seqs, events)) in by_run {
-                let run = &runs[run];
-                match add(run, &events, lists, now) {
+            for (run, found) in by_run {
+                match add(&runs[run], &found.events, lists, now) {
                     Ok(list) => {
                         changed.extend(list);
-                        marks.extend(seqs.into_iter().map(AppliedMark::Matched));
+                        marks.extend(found.seqs.into_iter().map(AppliedMark::Matched));
                     }
                     Err(error) => tracing::warn!(%error, "events wait for their run"),
                 }
@@ -107,46 +113,58 @@ impl Matcher {
         }
     }
 
-    /// The run and the row of an event. mailrun's own message IDs name the run; others may be of any.
+    /// The rows of events, by the place of their run, and the numbers of the events that are of no run. mailrun's own
+    /// message IDs name the run; others may be of any. Each run is opened once for all events, because more runs may be
+    /// served than are kept open.
     fn find(
         &mut self,
         runs: &[ServedRun],
-        entry: &EventEntry,
-    ) -> Result<Option<(usize, RowEvent)>, EventsError> {
-        let Some(kind) = EventKind::parse(&entry.kind) else {
-            return Ok(None);
-        };
-        let prefix = entry.message_id.split('.').next().unwrap_or_default();
-        let named = runs.iter().position(|run| run.run.id_prefix == prefix);
-        let candidates = named.map_or(0..runs.len(), |run| run..run + 1);
-        for run in candidates {
+        page: &[EventEntry],
+    ) -> Result<(BTreeMap<usize, RunEvents>, Vec<i64>), EventsError> {
+        let mut by_run: BTreeMap<usize, RunEvents> = BTreeMap::new();
+        let mut unknown: Vec<(&EventEntry, Option<usize>)> = page
+            .iter()
+            .map(|entry| (entry, named_run(runs, entry)))
+            .collect();
+        for (place, run) in runs.iter().enumerate() {
+            let may_have = |named: Option<usize>| named.is_none_or(|named| named == place);
+            if !unknown.iter().any(|(_, named)| may_have(*named)) {
+                continue;
+            }
             // Events of a run that can't be read wait, and those of others don't.
-            let index = match self.index(&runs[run]) {
+            let index = match self.index(run) {
                 Ok(index) => index,
                 Err(error) => {
                     tracing::warn!(%error, "a run can't be read");
                     continue;
                 }
             };
-            if let Some(row) = index.row_of(&entry.message_id, &entry.address)? {
-                let at = entry.at.and_then(|at| Timestamp::from_millisecond(at).ok());
-                let event = RowEvent {
-                    row,
-                    kind,
-                    at,
-                    description: entry.description.clone(),
+            let mut left = Vec::new();
+            for (entry, named) in unknown {
+                let event = match may_have(named) {
+                    true => event_in(index, entry)?,
+                    false => None,
                 };
-                return Ok(Some((run, event)));
+                match event {
+                    Some(event) => {
+                        let found = by_run.entry(place).or_default();
+                        found.seqs.push(entry.seq);
+                        found.events.push(event);
+                    }
+                    None => left.push((entry, named)),
+                }
             }
+            unknown = left;
         }
-        Ok(None)
+        let unknown = unknown.into_iter().map(|(entry, _)| entry.seq).collect();
+        Ok((by_run, unknown))
     }
 
     fn index(&mut self, run: &ServedRun) -> Result<&MessageIndex, EventsError> {
         let now = Instant::now();
         let stale = match self.open.get_mut(&run.run.id_prefix) {
             None => true,
-            Some(open) if now.duration_since(open.checked) < RECHECK => false,
+            Some(open) if now.duration_since(open.checked) < open.pause => false,
             Some(open) => {
                 open.checked = now;
                 open.ledger.counts()?.of(Status::Accepted) != open.accepted
@@ -166,6 +184,7 @@ impl Matcher {
                 index,
                 accepted,
                 checked: now,
+                pause: RECHECK.max(now.elapsed() * PAUSE_FACTOR),
                 used: now,
             };
             self.open.insert(run.run.id_prefix.clone(), open);
@@ -185,6 +204,26 @@ impl Matcher {
             self.open.remove(&oldest);
         }
     }
+}
+
+/// The place of the run that the message ID of an event names.
+fn named_run(runs: &[ServedRun], entry: &EventEntry) -> Option<usize> {
+    let prefix = entry.message_id.split('.').next().unwrap_or_default();
+    runs.iter().position(|run| run.run.id_prefix == prefix)
+}
+
+/// The event with its row; `None` if the run does not have its message.
+fn event_in(index: &MessageIndex, entry: &EventEntry) -> Result<Option<RowEvent>, EventsError> {
+    let Some(kind) = EventKind::parse(&entry.kind) else {
+        return Ok(None);
+    };
+    let row = index.row_of(&entry.message_id, &entry.address)?;
+    Ok(row.map(|row| RowEvent {
+        row,
+        kind,
+        at: entry.at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        description: entry.description.clone(),
+    }))
 }
 
 /// Adds events to their run, and then to its list.

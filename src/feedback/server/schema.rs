@@ -43,6 +43,7 @@ const SCHEMA: &str = "\
     ) STRICT;
     CREATE UNIQUE INDEX event_key ON event (message_id, address, kind, ifnull(at, 0));
     CREATE INDEX event_parked ON event (parked, seq);
+    CREATE INDEX event_expiry ON event (received) WHERE parked = 1;
     CREATE TABLE unreadable (
       seq INTEGER PRIMARY KEY, received INTEGER NOT NULL, why TEXT NOT NULL, item TEXT NOT NULL
     ) STRICT;
@@ -67,7 +68,7 @@ pub(crate) enum JournalError {
     /// It has something of a person who is to be forgotten.
     #[error("{} has clicks or events of this person that were not applied yet", .0.display())]
     NotApplied(PathBuf),
-    #[error("the server stops")]
+    #[error("the server is stopping")]
     Ended,
 }
 

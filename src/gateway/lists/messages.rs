@@ -120,21 +120,27 @@ pub(in crate::gateway) fn events(
         decode_time("from_time", &from)?;
         query.filters.push(("created_at.from".to_owned(), from));
     }
-    // Either the events of few messages, or all events of the kind in the order of an index.
-    let from = match greatest_selectivity(&fields, &query) {
-        1.. => "message CROSS JOIN event ON event.message = message.id WHERE +event.kind",
-        0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
-    };
+    let from = events_of_kind(kind, &fields, &query);
     let table = ListTable {
         columns: event_columns(),
         id: "event.id",
-        from: format!("{from} = '{}'", kind.as_str()),
+        from,
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
         fields,
         sort: (BY_EVENT_TIME, true),
         row: event,
     };
     ListStatement::new(&table, &query)
+}
+
+/// The tables and the condition for all events of a kind.
+pub(super) fn events_of_kind(kind: EventKind, fields: &[ListField], query: &ListQuery) -> String {
+    // Either the events of few messages, or all events of the kind in the order of an index.
+    let from = match greatest_selectivity(fields, query) {
+        1.. => "message CROSS JOIN event ON event.message = message.id WHERE +event.kind",
+        0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
+    };
+    format!("{from} = '{}'", kind.as_str())
 }
 
 /// A row of `emails`: a message, and for each status its last time and description.

@@ -3,10 +3,8 @@
 use rusqlite::{Connection, Row};
 use serde_json::{Value, json};
 
-use super::messages::{events_column, message_fields};
-use super::{
-    FieldKind, ListField, ListStatement, ListTable, greatest_selectivity, time_from_millis,
-};
+use super::messages::{events_column, events_of_kind, message_fields};
+use super::{FieldKind, ListField, ListStatement, ListTable, time_from_millis};
 use crate::api::{ListError, ListQuery, MAX_SIZE, after_second, decode_time};
 use crate::gateway::store::EventKind;
 
@@ -66,15 +64,11 @@ pub(in crate::gateway) fn events(
             field.column = "event.account";
         }
     }
-    // Either the events of one message, or all events of the kind in the order of an index.
-    let from = match greatest_selectivity(&fields, &query) {
-        1.. => "message CROSS JOIN event ON event.message = message.id WHERE +event.kind",
-        0 => "event CROSS JOIN message ON message.id = event.message WHERE event.kind",
-    };
+    let from = events_of_kind(kind, &fields, &query);
     let table = ListTable {
         columns: event_columns(),
         id: "event.id",
-        from: format!("{from} = '{}'{conditions}", kind.as_str()),
+        from: format!("{from}{conditions}"),
         read: "event ON event.id = chosen.id CROSS JOIN message ON message.id = event.message",
         fields,
         sort: (&["event.at", "event.id"], true),

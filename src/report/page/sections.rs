@@ -27,6 +27,7 @@ pub(super) struct RunView {
     started: String,
     followed: Option<String>,
     is_live: bool,
+    is_local: bool,
     is_known: bool,
     /// The API says what was delivered and opened.
     is_tracked: bool,
@@ -136,6 +137,7 @@ impl RunView {
             started: times::long(figures.run.started),
             followed: figures.followed_at.map(times::long),
             is_live: figures.is_live,
+            is_local: figures.run.target == Target::Local,
             is_known: known.is_some(),
             is_tracked: figures.tracking == Tracking::Api,
             cards: cards(figures, counts),

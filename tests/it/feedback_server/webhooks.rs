@@ -113,6 +113,9 @@ fn only_the_vendor_may_send_events() {
     server
         .webhook_with("r1", batch.as_bytes(), SECRET, &[])
         .code(401);
+    server
+        .webhook_with("r1", batch.as_bytes(), "wrong", &[])
+        .code(403);
     let login = |text: &str| format!("Authorization: Basic {}", STANDARD.encode(text));
     let wrong = login("vendor:no");
     server

@@ -4,10 +4,9 @@ mod endings;
 
 use std::path::{Path, PathBuf};
 
-use crate::postgres;
+use crate::home::both;
 use crate::support::campaign::Campaign;
 use crate::support::gateway::Gateway;
-use crate::support::postgres::{Cluster, USER};
 use crate::support::results::Results;
 use crate::support::run::{Run, SECRET_KEY};
 use crate::support::send::{campaign, newsletter, send};
@@ -107,41 +106,6 @@ const EVERY_STATE: [&str; 11] = [
     "deferred",
     "",
 ];
-
-/// Where the run of a story is.
-struct Home(Option<String>);
-
-impl Home {
-    fn command(&self, command: &str) -> Run {
-        let run = Run::new(command).keys();
-        match &self.0 {
-            Some(url) => run.env("MAILRUN_LEDGER", url),
-            None => run,
-        }
-    }
-
-    fn results(&self, run: &str) -> Results {
-        let ran = self.command("results").arg(run).args(["--out", "-"]).run();
-        Results::parse(&ran.code(0).stdout)
-    }
-
-    fn status(&self, run: &str) -> serde_json::Value {
-        let ran = self.command("status").arg(run);
-        let ran = ran.args(["--format", "json"]).run();
-        serde_json::from_str(&ran.code(0).stdout).expect("JSON")
-    }
-}
-
-/// Plays a story with a run in a folder and one in PostgreSQL.
-fn both(play: impl Fn(&Home)) {
-    play(&Home(None));
-    if postgres::is_available() {
-        let cluster = Cluster::shared();
-        let url = cluster.url_of(USER, &cluster.database());
-        postgres::init(&url).run().code(0);
-        play(&Home(Some(url)));
-    }
-}
 
 #[test]
 fn every_state_is_in_the_results_the_events_and_the_status() {

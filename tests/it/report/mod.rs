@@ -509,3 +509,20 @@ fn a_run_by_smtp_has_bounces_and_no_shares_that_nobody_knows() {
         "{page}"
     );
 }
+
+#[test]
+fn a_local_run_has_nobody_to_ask() {
+    let vendor = Vendor::start();
+    let campaign = of(&vendor);
+    let local = Run::new("send").arg(campaign.path()).arg("--local").run();
+    // Some rows are invalid.
+    let run = local.code(3).run_dir();
+    Run::on("report", &run)
+        .run()
+        .code(0)
+        .stderr_has("rows")
+        .stderr_lacks("mailrun follow");
+    let page = std::fs::read_to_string(run.join("report.html")).expect("a page");
+    assert!(page.contains("A local run"), "{page}");
+    assert!(!page.contains("nobody has asked"), "{page}");
+}

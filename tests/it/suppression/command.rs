@@ -81,6 +81,12 @@ fn a_list_is_named_by_the_campaign_the_ledger_or_its_file() {
     let path = campaign.path().join("lists/acme.db");
     let path = path.to_str().expect("UTF-8");
     here("check", path).arg("ann@one.example").run().code(0);
+    // The campaign has no table [ledger], so its list is in the folder, as for `send --ledger`.
+    let ledger = "postgres://news@localhost/none";
+    here("check", "@acme")
+        .args(["ann@one.example", "--campaign", ".", "--ledger", ledger])
+        .run()
+        .code(0);
     let elsewhere = |args: &[&str]| Run::new("suppress").args(args).run();
     elsewhere(&["check", "@acme", "ann@one.example"])
         .code(2)

@@ -168,7 +168,11 @@ fn a_list_that_was_deleted_stops_follow() {
     suppress(&campaign, "add").run().code(0);
     send(&campaign, &[]).code(0);
     std::fs::remove_dir_all(campaign.path().join("lists")).expect("the folder");
-    follow(&campaign).code(1).stderr_has("@acme does not exist");
+    // The help names the campaign, not the copy in the run folder.
+    follow(&campaign)
+        .code(1)
+        .stderr_has("@acme does not exist")
+        .stderr_lacks("frozen`");
 }
 
 #[test]

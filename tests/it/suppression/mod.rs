@@ -5,13 +5,9 @@ mod campaign;
 mod command;
 mod follow;
 
-use crate::postgres;
+use crate::home::{Home, both};
 use crate::support::campaign::Campaign;
-use crate::support::postgres::{Cluster, USER};
 use crate::support::run::Run;
-
-/// Where the lists of a story are.
-struct Home(Option<String>);
 
 impl Home {
     /// The campaign with its lists there.
@@ -20,17 +16,6 @@ impl Home {
             Some(url) => campaign.set("ledger.url", url.as_str()),
             None => campaign,
         }
-    }
-}
-
-/// Plays a story with lists in a folder and with lists in PostgreSQL.
-fn both(play: impl Fn(&Home)) {
-    play(&Home(None));
-    if postgres::is_available() {
-        let cluster = Cluster::shared();
-        let url = cluster.url_of(USER, &cluster.database());
-        postgres::init(&url).run().code(0);
-        play(&Home(Some(url)));
     }
 }
 

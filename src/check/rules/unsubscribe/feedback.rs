@@ -29,9 +29,9 @@ pub(super) const CONTRAST: Rule = Rule::warning("unsubscribe-page-contrast")
     .source("WCAG 2.2, 1.4.3 and 1.4.11")
     .example("`foreground = \"#999999\"` on white");
 
-/// The contrast that text needs,
+/// The contrast that text needs.
 const TEXT: f32 = 4.5;
-/// and that the shape of a button needs.
+/// The contrast that the shape of a button needs.
 const SHAPE: f32 = 3.0;
 
 pub(super) fn check(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
