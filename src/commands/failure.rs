@@ -111,7 +111,7 @@ impl From<LedgerError> for Failure {
             LedgerError::NoForgetKey(_) => (
                 "forget-key",
                 Some(
-                    "restore `forget.key` in the campaign's folder `runs`, or the table `mailrun.forget_key` of the database, from a backup; or add `--again` to send to everyone, including people who got the message",
+                    "restore `forget.key` in the campaign's folder `runs`, or the table `mailrun.forget_key` of the database, from a backup; or send to everyone, including people who got the message, with `mailrun send --again`",
                 ),
             ),
             LedgerError::BeingRead(_) => (

@@ -297,7 +297,9 @@ impl From<JournalError> for Failure {
             JournalError::NotApplied(_) => {
                 Some("start `mailrun feedback`, which applies them, stop it, and run this again")
             }
-            JournalError::InUse(_) => Some("stop it, or use another file with --store"),
+            JournalError::InUse(_) => Some(
+                "stop that server and run this again; a second `mailrun feedback` needs another `--store`",
+            ),
             JournalError::NotAJournal(_) | JournalError::Version { .. } => {
                 Some("use another file with --store")
             }

@@ -165,7 +165,7 @@ fn variant_choice(args: &ResumeArgs, opened: &OpenRun) -> Result<Option<String>,
 /// Rows are held back.
 fn not_chosen(opened: &OpenRun, held_back: u64) -> Failure {
     let name = opened.home.name();
-    let variants = opened.run.variants.join("|");
+    let variants = opened.run.variants.join(", ");
     Failure::with_help(
         "held-back",
         format!(
@@ -175,7 +175,8 @@ fn not_chosen(opened: &OpenRun, held_back: u64) -> Failure {
         ),
         format!(
             "compare the variants (`mailrun follow {name}`, `mailrun report {name}`), and choose one: \
-             `mailrun resume {name} --variant {variants}`; to continue with the rows of the sample only, add `--variant-sample`"
+             `mailrun resume {name} --variant NAME`, with one of these names: {variants}; to continue with the rows of the sample only, add \
+             `--variant-sample`"
         ),
     )
 }

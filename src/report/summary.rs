@@ -177,9 +177,9 @@ impl Summary<'_> {
             )),
         }
         if self.held_back > 0 {
-            let variants = self.inputs.run.variants.join("|");
+            let variants = self.inputs.run.variants.join(", ");
             add(format!(
-                "mailrun resume {folder} --variant {variants}   # sends one variant to the rows that are held back"
+                "mailrun resume {folder} --variant NAME   # sends one variant to the rows that are held back: {variants}"
             ));
         }
         if some(Status::Unknown) || some(Status::Sending) {

@@ -192,3 +192,27 @@ fn the_export_follows_the_list_and_the_journal_has_one_server() {
         .code(1)
         .stderr_has("MAILRUN_FEEDBACK_KEY is not set");
 }
+
+#[test]
+fn a_click_waits_for_a_list_that_is_not_served() {
+    let api = FakeApi::taking_all();
+    let (campaign, _, tokens) = sent(&api);
+    let lists = campaign.path().join("lists/acme.db");
+    let lists = rusqlite::Connection::open(lists).expect("a list");
+    lists.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let server = Server::start(&[&campaign]);
+    server.click(&tokens[0]).code(200);
+    server.kill();
+    lists.execute_batch("ROLLBACK").expect("unlocked");
+
+    let other = with_link(crate::support::send::campaign(&api)).kept_list("@other");
+    let store = campaign.path().join("feedback.db");
+    let server = Server::with(&[&other], |run| run.arg("--store").arg(&store));
+    server.stop().code(0).stderr_has("@acme, which no campaign");
+    assert_eq!(entries(&campaign), [""; 0]);
+
+    let server = Server::start(&[&campaign]);
+    server.wait_until_applied(&campaign);
+    assert_eq!(entries(&campaign), ["ann@one.example unsubscribe"]);
+    server.stop().code(0);
+}

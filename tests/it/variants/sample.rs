@@ -50,7 +50,8 @@ fn the_test_is_sent_and_then_the_others_get_the_one_that_is_chosen() {
     sent.stderr_has(&format!(
         "{held_back}  pending: {held_back} held back until a variant is chosen"
     ))
-    .stderr_has(&format!("mailrun resume {} --variant A|B ", run.display()))
+    .stderr_has(&format!("mailrun resume {} --variant NAME ", run.display()))
+    .stderr_has("held back: A, B")
     .stderr_lacks("sends the pending rows");
     let results = Results::of(&run);
     for row in results.with_status("pending") {
@@ -100,7 +101,7 @@ fn a_plain_resume_refuses_until_a_variant_is_chosen() {
             .stderr_has(&format!(
                 "{held_back} rows are held back until a variant is chosen"
             ))
-            .stderr_has("--variant A|B");
+            .stderr_has("--variant NAME`, with one of these names: A, B");
     }
     // With nothing to do for the sample, the others stay held back.
     Run::on("resume", &run)
