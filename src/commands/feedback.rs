@@ -1,7 +1,6 @@
 //! `mailrun feedback`.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,7 +116,17 @@ fn open_lists(
         let place = ListHome::of(campaign, &campaign.dir, &args.ledger)?.place(campaign, name);
         let shown = place.to_string();
         match places.get(name) {
-            Some(known) if *known == shown => continue,
+            Some(known) if *known == shown => {
+                let is_it = |served: &&ServedList| served.name == *name;
+                let known: Option<&ServedList> = lists.iter().find(is_it);
+                if known.is_some_and(|it| it.feed.soft_bounces != campaign.feedback.soft_bounces) {
+                    let help = "give all campaigns of a list the same `soft_bounces` in [feedback]";
+                    let message =
+                        format!("campaigns of the list {name} have different `soft_bounces`");
+                    return Err(Failure::with_help("list", message, help));
+                }
+                continue;
+            }
             Some(known) => {
                 let help = "give the lists different names, or start a server for each";
                 let message = format!("two campaigns have a list {name}: {known} and {shown}");
@@ -153,10 +162,16 @@ fn webhooks(campaigns: &[Campaign]) -> Result<Option<WebhookSecrets>, Failure> {
     let Some(secret) = variable(WEBHOOK_SECRET) else {
         return Ok(None);
     };
-    let panels = campaigns.iter().filter_map(|it| it.feedback.panel.clone());
+    let panels = campaigns.iter().filter_map(|it| it.feedback.panel.as_ref());
+    let panels: BTreeSet<&String> = panels.collect();
+    if panels.len() > 1 {
+        let help = "start a server for each panel";
+        let message = "the campaigns have different panels in [feedback], but one server takes the webhooks of one panel";
+        return Err(Failure::with_help("panel", message, help));
+    }
     Ok(Some(WebhookSecrets {
         secret: secret.into(),
-        panel: panels.into_iter().next(),
+        panel: panels.into_iter().next().cloned(),
     }))
 }
 

@@ -25,7 +25,7 @@ use crate::feedback::{
 };
 use crate::ledger::Target;
 use crate::pace::{Rate, SpacedLimit};
-use crate::render::{KEY_LENGTH, Verp, has_token};
+use crate::render::{Verp, has_token};
 use crate::report::{counted, duration, grouped, write_events};
 use crate::terminal_text::printable;
 use watch::View;
@@ -162,10 +162,7 @@ fn bounce_reader(
     };
     let reader = BounceReader {
         mailbox: mailbox.to_owned(),
-        // A run in a database without a key has one of zeros, which anybody could sign with.
-        verp: key
-            .filter(|key| *key != [0; KEY_LENGTH])
-            .map(|key| Verp::new(key, &opened.run.id_prefix)),
+        verp: key.map(|key| Verp::new(key, &opened.run.id_prefix)),
         has_copies: message.cc.is_some() || message.bcc.is_some(),
     };
     reader.check().map_err(EventsError::from)?;

@@ -197,7 +197,11 @@ impl RunHome {
                 .verp_key()
                 .map_err(|error| no_verp_key(folder, &error)),
             Self::Folder(_) => Ok([0; KEY_LENGTH]),
-            Self::Database(ledger) => Ok(ledger.verp_key().unwrap_or_default()),
+            Self::Database(ledger) if has_verp(campaign) => ledger.verp_key().ok_or_else(|| {
+                let message = "the ledger has no key for `{{ verp }}`, so return paths of this run can't be signed or verified";
+                Failure::new("ledger", message)
+            }),
+            Self::Database(_) => Ok([0; KEY_LENGTH]),
         }
     }
 }

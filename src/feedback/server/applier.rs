@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -64,19 +64,48 @@ impl Applier {
 
     fn apply(&mut self) -> Result<(), ApplyError> {
         // A list that can't be written does not keep the events of others waiting.
-        let clicks = self.apply_clicks();
+        let mut clicks = self.apply_clicks();
         let runs = self.catalog.runs()?;
-        let changed = self.matcher.apply(
-            &self.journal,
-            &self.reader,
-            &runs,
-            &mut self.lists,
-            self.clock.now(),
-        )?;
-        for list in changed {
-            self.exports.changed(&list);
+        self.apply_events(&runs, false, &mut clicks)?;
+        if self.matcher.is_retry_due() {
+            let started = Instant::now();
+            self.apply_events(&runs, true, &mut clicks)?;
+            self.matcher.retried(started);
         }
         clicks
+    }
+
+    /// Applies events page by page. New clicks do not wait for the last page, unless clicks can't be applied at the moment.
+    fn apply_events(
+        &mut self,
+        runs: &[ServedRun],
+        parked: bool,
+        clicks: &mut Result<(), ApplyError>,
+    ) -> Result<(), ApplyError> {
+        let mut after = 0;
+        loop {
+            let page = self.reader.events(parked, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.seq;
+            let now = self.clock.now();
+            let changed = self.matcher.apply_page(
+                &self.journal,
+                &page,
+                runs,
+                &mut self.lists,
+                now,
+                parked,
+            )?;
+            for list in changed {
+                self.exports.changed(&list);
+            }
+            if clicks.is_ok() {
+                *clicks = self.apply_clicks();
+            }
+            self.exports.write(&self.lists);
+        }
     }
 
     /// Applies all clicks in their order. A list or a run that can't be written keeps its own clicks waiting.

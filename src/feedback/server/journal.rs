@@ -260,6 +260,10 @@ fn forget_old(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(sql)?
         .execute([now - REQUESTS_KEPT])?;
+    let sql = "DELETE FROM unreadable WHERE received < ?";
+    transaction
+        .prepare_cached(sql)?
+        .execute([now - EVENTS_KEPT])?;
     let sql = "DELETE FROM event WHERE parked = 1 AND received < ?";
     let forgotten = transaction
         .prepare_cached(sql)?

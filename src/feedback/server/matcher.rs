@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::apply_error::ApplyError;
 use super::entries::{AppliedMark, EventEntry};
-use super::journal::{Journal, JournalReader};
+use super::journal::Journal;
 use super::served::{ServedList, ServedRun};
 use crate::api::EventKind;
 use crate::feedback::event::RowEvent;
@@ -16,7 +16,6 @@ use crate::feedback::store::EventsError;
 use crate::ledger::{Ledger, Status};
 use crate::list_name::ListName;
 
-const PAGE: u32 = 1_000;
 /// The source of entries in lists.
 const SOURCE: &str = "webhook";
 /// How many runs are kept open. Others are read again when an event comes that may be theirs.
@@ -25,7 +24,7 @@ const MAX_OPEN: usize = 32;
 const RECHECK: Duration = Duration::from_secs(2);
 /// The shortest time before events of unknown messages are tried again.
 const RETRY: Duration = Duration::from_secs(10);
-/// After slow work, the pause is this many times as long as the work took: clicks wait for it.
+/// After slow work, the pause is this many times as long as the work took.
 const PAUSE_FACTOR: u32 = 10;
 
 #[derive(Default)]
@@ -57,60 +56,46 @@ struct OpenRun {
 }
 
 impl Matcher {
-    /// Applies the events of the journal. Returns the lists that may have changed.
-    pub(super) fn apply(
-        &mut self,
-        journal: &Journal,
-        reader: &JournalReader,
-        runs: &[ServedRun],
-        lists: &mut [ServedList],
-        now: Timestamp,
-    ) -> Result<BTreeSet<ListName>, ApplyError> {
-        let mut changed = self.apply_all(journal, reader, runs, lists, now, false)?;
-        if self.retried.is_none_or(|at| at.elapsed() >= self.pause) {
-            let started = Instant::now();
-            changed.extend(self.apply_all(journal, reader, runs, lists, now, true)?);
-            self.retried = Some(Instant::now());
-            self.pause = RETRY.max(started.elapsed() * PAUSE_FACTOR);
-        }
-        Ok(changed)
+    /// Whether it is time to try the events of unknown messages again.
+    pub(super) fn is_retry_due(&self) -> bool {
+        self.retried.is_none_or(|at| at.elapsed() >= self.pause)
     }
 
-    fn apply_all(
+    /// Says that the events of unknown messages were tried again, beginning at `started`.
+    pub(super) fn retried(&mut self, started: Instant) {
+        self.retried = Some(Instant::now());
+        self.pause = RETRY.max(started.elapsed() * PAUSE_FACTOR);
+    }
+
+    /// Applies one page of the journal's events: new ones, or those of unknown messages.
+    pub(super) fn apply_page(
         &mut self,
         journal: &Journal,
-        reader: &JournalReader,
+        page: &[EventEntry],
         runs: &[ServedRun],
         lists: &mut [ServedList],
         now: Timestamp,
         parked: bool,
     ) -> Result<BTreeSet<ListName>, ApplyError> {
-        let mut after = 0;
         let mut changed = BTreeSet::new();
-        loop {
-            let page = reader.events(parked, after, PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(changed);
-            };
-            after = last.seq;
-            let mut marks = Vec::new();
-            let (by_run, unknown) = self.find(runs, &page)?;
-            if !parked {
-                marks.extend(unknown.into_iter().map(AppliedMark::Parked));
-            }
-            for (run, found) in by_run {
-                match add(&runs[run], &found.events, lists, now) {
-                    Ok(list) => {
-                        changed.extend(list);
-                        marks.extend(found.seqs.into_iter().map(AppliedMark::Matched));
-                    }
-                    Err(error) => tracing::warn!(%error, "events wait for their run"),
+        let mut marks = Vec::new();
+        let (by_run, unknown) = self.find(runs, page)?;
+        if !parked {
+            marks.extend(unknown.into_iter().map(AppliedMark::Parked));
+        }
+        for (run, found) in by_run {
+            match add(&runs[run], &found.events, lists, now) {
+                Ok(list) => {
+                    changed.extend(list);
+                    marks.extend(found.seqs.into_iter().map(AppliedMark::Matched));
                 }
-            }
-            if !marks.is_empty() {
-                journal.applied(marks)?;
+                Err(error) => tracing::warn!(%error, "events wait for their run"),
             }
         }
+        if !marks.is_empty() {
+            journal.applied(marks)?;
+        }
+        Ok(changed)
     }
 
     /// The rows of events, by the place of their run, and the numbers of the events that are of no run. mailrun's own

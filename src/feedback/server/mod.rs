@@ -23,11 +23,13 @@ mod served;
 mod webhook;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use self::applier::Applier;
 use self::journal::JournalReader;
@@ -64,7 +66,7 @@ pub(crate) struct FeedbackSetup {
 /// Serves until `shutdown` completes. What was answered before is applied then, as far as possible.
 ///
 /// # Errors
-/// The journal can't be read, or the system refuses a thread.
+/// The journal can't be read, the system refuses a thread, or the journal can't be applied because of a bug.
 pub(crate) async fn serve(
     listener: TcpListener,
     setup: FeedbackSetup,
@@ -86,7 +88,11 @@ pub(crate) async fn serve(
         exports: export::Exports::default(),
         clock: setup.clock.clone(),
     };
-    let applying = start(&path, "applier", move || applier.run(&woken))?;
+    let (alive, applier_ended) = oneshot::channel::<Infallible>();
+    let applying = start(&path, "applier", move || {
+        let _alive = alive;
+        applier.run(&woken);
+    })?;
     let pages = setup.pages.into_iter();
     let service = Service {
         keys: setup.keys,
@@ -104,15 +110,25 @@ pub(crate) async fn serve(
         observer: Arc::new(()),
         rejection: Box::new(|| b"{\"error\":\"too many connections\"}".to_vec()),
     };
+    // The applier ends before the server only by a panic. Answers that nothing applies would promise too much.
+    let shutdown = async {
+        tokio::select! {
+            () = shutdown => {}
+            _ = applier_ended => {}
+        }
+    };
     server.serve(listener, shutdown).await;
     // The service is gone with its router, so both threads end.
     let waited = tokio::task::spawn_blocking(move || {
-        // A thread that panicked has said so.
-        let _ = applying.join();
+        let applied = applying.join();
+        // The answers of a writer that panicked were errors.
         let _ = thread.join();
+        applied
     });
-    let _ = waited.await;
-    Ok(())
+    match waited.await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(JournalError::Applier),
+    }
 }
 
 fn start(
@@ -128,4 +144,39 @@ fn start(
 /// Whether a client is on this machine.
 fn is_local(client: SocketAddr) -> bool {
     client.ip().to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::store::EventsError;
+
+    struct BrokenCatalog;
+
+    impl RunCatalog for BrokenCatalog {
+        fn runs(&mut self) -> Result<Vec<ServedRun>, EventsError> {
+            panic!("a bug");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_ends_if_nothing_applies_its_answers() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clock = Clock::system();
+        let journal =
+            open_journal(&dir.path().join("feedback.db"), clock.clone()).expect("a journal");
+        let setup = FeedbackSetup {
+            keys: FeedbackKeys::parse(&"ab".repeat(32), "").expect("a key"),
+            pages: BTreeMap::new(),
+            default_page: PageSettings::default(),
+            lists: Vec::new(),
+            catalog: Box::new(BrokenCatalog),
+            webhooks: None,
+            login: None,
+            clock,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let served = serve(listener, setup, journal, std::future::pending()).await;
+        assert!(matches!(served, Err(JournalError::Applier)), "{served:?}");
+    }
 }

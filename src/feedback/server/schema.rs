@@ -70,6 +70,10 @@ pub(crate) enum JournalError {
     NotApplied(PathBuf),
     #[error("the server is stopping")]
     Ended,
+    #[error(
+        "the journal can't be applied because of a bug; what was answered is in the journal, and is applied at the next start"
+    )]
+    Applier,
 }
 
 /// Opens the file, and creates it if it is missing. The lock must be held as long as the connection.

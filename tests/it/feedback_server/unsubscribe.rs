@@ -216,3 +216,30 @@ fn a_click_waits_for_a_list_that_is_not_served() {
     assert_eq!(entries(&campaign), ["ann@one.example unsubscribe"]);
     server.stop().code(0);
 }
+
+#[test]
+fn campaigns_of_one_server_agree_on_what_it_has_once() {
+    let api = FakeApi::taking_all();
+    let folder = tempfile::tempdir().expect("a folder");
+    let lists = folder.path().display().to_string();
+    let of = |soft: i64, panel: &str| {
+        with_link(campaign(&api).set("recipients.lists", lists.as_str()))
+            .set("feedback.soft_bounces", soft)
+            .set("feedback.panel", panel)
+    };
+    let first = of(3, "one");
+    let start = |other: &Campaign| {
+        let run = Run::new("feedback").arg(of(3, "one").path());
+        let run = run
+            .arg(other.path())
+            .env("MAILRUN_FEEDBACK_KEY", super::KEY);
+        let run = run.env("MAILRUN_WEBHOOK_SECRET", super::server::SECRET);
+        run.args(["--listen", "127.0.0.1:0"]).run()
+    };
+    start(&of(4, "one"))
+        .code(1)
+        .stderr_has("campaigns of the list @acme have different `soft_bounces`");
+    start(&of(3, "two"))
+        .code(1)
+        .stderr_has("the campaigns have different panels");
+}
