@@ -229,7 +229,7 @@ fn campaigns_of_one_server_agree_on_what_it_has_once() {
     };
     let first = of(3, "one");
     let start = |other: &Campaign| {
-        let run = Run::new("feedback").arg(of(3, "one").path());
+        let run = Run::new("feedback").arg(first.path());
         let run = run
             .arg(other.path())
             .env("MAILRUN_FEEDBACK_KEY", super::KEY);
