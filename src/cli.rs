@@ -139,6 +139,9 @@ pub(crate) struct InitArgs {
     /// Dialect of EmailLabs' API: sendmail, new_sendmail or v2
     #[arg(long, value_name = "DIALECT", value_parser = dialect_name)]
     pub(crate) dialect: Option<&'static str>,
+    /// Write the letter in Markdown
+    #[arg(long)]
+    pub(crate) markdown: bool,
     /// Add links to unsubscribe, which lead to `mailrun feedback` at this public URL
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) feedback: Option<String>,

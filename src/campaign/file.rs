@@ -82,6 +82,10 @@ pub struct MessageTemplate {
     pub subject: Text,
     /// The HTML body, a file in `templates/`.
     pub html: Option<Text>,
+    /// The body as Markdown, a file in `templates/`, in place of `html`.
+    pub markdown: Option<Text>,
+    /// What surrounds the Markdown, a file in `templates/`. Without it, the layout is mailrun's own.
+    pub layout: Option<Text>,
     /// The text body, a file in `templates/`. Without it, the text is generated from the HTML.
     pub text: Option<Text>,
     #[serde(default = "enabled")]
@@ -115,6 +119,8 @@ pub(super) struct VariantTable {
     from_name: Option<Text>,
     subject: Option<Text>,
     html: Option<Text>,
+    markdown: Option<Text>,
+    layout: Option<Text>,
     text: Option<Text>,
     inline_css: Option<bool>,
     reply_to: Option<Text>,
@@ -130,9 +136,16 @@ pub(super) struct VariantTable {
 }
 
 impl VariantTable {
-    /// The campaign's message, with what the variant replaces. A header replaces only that of the same name.
+    /// The campaign's message, with what the variant replaces. A header replaces only that of the same name. `html` and
+    /// `markdown` replace each other.
     pub(super) fn message(self, campaign: &MessageTemplate) -> MessageTemplate {
-        let base = campaign.clone();
+        let mut base = campaign.clone();
+        if self.html.is_some() {
+            (base.markdown, base.layout) = (None, None);
+        }
+        if self.markdown.is_some() {
+            base.html = None;
+        }
         let is_replaced = |name: &Text| {
             let replaces = |own: &Text| own.get_ref().eq_ignore_ascii_case(name.get_ref());
             self.headers.keys().any(replaces)
@@ -145,6 +158,8 @@ impl VariantTable {
             from_name: self.from_name.or(base.from_name),
             subject: self.subject.unwrap_or(base.subject),
             html: self.html.or(base.html),
+            markdown: self.markdown.or(base.markdown),
+            layout: self.layout.or(base.layout),
             text: self.text.or(base.text),
             inline_css: self.inline_css.unwrap_or(base.inline_css),
             reply_to: self.reply_to.or(base.reply_to),

@@ -1,11 +1,13 @@
 //! Finds the place in the templates that something in a message comes from.
 
+mod markdown_tags;
 mod template_tags;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use self::markdown_tags::markdown_tags;
 use self::template_tags::{TemplateTag, template_tags, without_comments};
 use crate::campaign::TEMPLATES;
 use crate::finding::{Excerpt, Finding, Place};
@@ -34,12 +36,17 @@ struct Template {
 }
 
 impl Template {
-    fn new(path: PathBuf, text: &str) -> Self {
+    fn new(path: PathBuf, text: &str, is_markdown: bool) -> Self {
         let uncommented = without_comments(text);
+        let mut tags = template_tags(&uncommented);
+        if is_markdown {
+            tags.extend(markdown_tags(&uncommented));
+            tags.sort_by_key(|tag| tag.span.start);
+        }
         Self {
             whole: Excerpt::new(&path.display().to_string(), text, 0..0),
             lower: text.to_ascii_lowercase(),
-            tags: template_tags(&uncommented),
+            tags,
             uncommented: uncommented.to_ascii_lowercase(),
             path,
         }
@@ -52,8 +59,14 @@ impl Template {
 
 impl Locator {
     pub(super) fn new(engine: &Engine, dir: &Path) -> Self {
-        let files = engine.templates().into_iter();
-        let files = files.map(|(name, text)| Template::new(dir.join(TEMPLATES).join(name), text));
+        let is_markdown = |place: usize, name: &str| {
+            engine.has_markdown() && (place == 0 || name.to_ascii_lowercase().ends_with(".md"))
+        };
+        let files = engine.templates().into_iter().enumerate();
+        let files = files.map(|(place, (name, text))| {
+            let path = dir.join(TEMPLATES).join(name);
+            Template::new(path, text, is_markdown(place, name))
+        });
         Self::of(files.collect())
     }
 
@@ -227,7 +240,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn locator(text: &str) -> Locator {
-        Locator::of(vec![Template::new(PathBuf::from("a.html"), text)])
+        Locator::of(vec![Template::new(PathBuf::from("a.html"), text, false)])
     }
 
     #[test]

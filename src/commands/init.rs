@@ -12,18 +12,29 @@ use crate::cli::InitArgs;
 use crate::exit_code::ExitCode;
 
 macro_rules! starter_files {
-    ($($name:literal),*) => {
-        [$(($name, include_bytes!(concat!("../../templates/starter/", $name)).as_slice())),*]
+    ($folder:literal: $($name:literal),*) => {
+        [$(($name, include_str!(concat!("../../templates/", $folder, "/", $name)))),*]
     };
 }
 
-const STARTER: [(&str, &[u8]); 5] = starter_files![
-    "campaign.toml",
-    "recipients.csv",
-    "unsubscribed.csv",
-    "templates/base.html",
-    "templates/newsletter.html"
+/// What every starter has.
+const STARTER: [(&str, &str); 3] = starter_files![
+    "starter": "campaign.toml", "recipients.csv", "unsubscribed.csv"
 ];
+const HTML: [(&str, &str); 2] = starter_files![
+    "starter": "templates/base.html", "templates/newsletter.html"
+];
+const MARKDOWN: [(&str, &str); 2] = starter_files![
+    "starter-markdown": "templates/base.html", "templates/letter.md"
+];
+
+/// The lines of `campaign.toml` that name the letter in HTML.
+const HTML_KEYS: &str = "# A file in templates/.\nhtml = \"newsletter.html\"\n";
+const MARKDOWN_KEYS: &str = "# The letter in Markdown, and the layout around it: files in templates/.\n\
+                             markdown = \"letter.md\"\nlayout = \"base.html\"\n";
+/// The end of the layout that is built in, and that of a layout for the recipients of the starter.
+const LINK_IF_KNOWN: &str = "{% if unsubscribe_url is defined %}<tr><td class=\"foot\"><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></td></tr>{% endif %}";
+const LINK: &str = "<tr><td class=\"foot\">You receive this letter because you signed up with {{ email }}. <a href=\"{{ site }}/unsubscribe/{{ token }}\">Unsubscribe</a></td></tr>";
 
 /// The table that replaces `[api]` of the starter for `--smtp`.
 const SMTP: &str = include_str!("../../templates/starter-smtp.toml");
@@ -36,6 +47,39 @@ const QUESTION: &str = "Which account do you have?
   2  EmailLabs, new panel, or MessageFlow or Redlink
   3  another provider or mail server (SMTP)
 Number [1]: ";
+
+/// The language of the letter.
+#[derive(Clone, Copy)]
+enum Language {
+    Html,
+    Markdown,
+}
+
+impl Language {
+    fn of(args: &InitArgs) -> Self {
+        match args.markdown {
+            true => Self::Markdown,
+            false => Self::Html,
+        }
+    }
+
+    fn templates(self) -> [(&'static str, &'static str); 2] {
+        match self {
+            Self::Html => HTML,
+            Self::Markdown => MARKDOWN,
+        }
+    }
+
+    /// A file of the starter, for this language.
+    fn adapted(self, text: &str) -> String {
+        match self {
+            Self::Html => text.to_owned(),
+            Self::Markdown => text
+                .replace(HTML_KEYS, MARKDOWN_KEYS)
+                .replace(LINK_IF_KNOWN, LINK),
+        }
+    }
+}
 
 /// How the new campaign sends.
 #[derive(Clone, Copy)]
@@ -98,11 +142,12 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
         ));
     }
     let way = Way::choose(args)?;
-    for (name, content) in STARTER {
-        let text = String::from_utf8_lossy(content);
+    let language = Language::of(args);
+    for (name, text) in STARTER.into_iter().chain(language.templates()) {
+        let text = language.adapted(text);
         let text = match name {
             "campaign.toml" => way.campaign_toml(&text),
-            _ => text.into_owned(),
+            _ => text,
         };
         let text = match &args.feedback {
             Some(_) if name == init_feedback::REPLACED => continue,

@@ -6,6 +6,7 @@ mod computed_style;
 mod css;
 pub(crate) mod css_influence;
 mod css_nesting;
+mod data_tables;
 mod dynamic_attributes;
 mod guard;
 mod image_sources;
@@ -24,6 +25,7 @@ pub(crate) use css::{
     Component, Elements, Style, components, leading_number, parse_document, parse_stylesheet,
     top_level_components,
 };
+pub(crate) use data_tables::rows_as_lines;
 pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use guard::{Unprocessed, catch_panic, guarded, is_guarded_panic};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};

@@ -144,8 +144,9 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `None` if templates may use names in ways that their text does not show.
-    pub(super) fn new(sources: &Sources, header: &[String]) -> Option<Self> {
+    /// `made` are variables that differ from row to row, besides the columns. `None` if templates may use names in ways
+    /// that their text does not show.
+    pub(super) fn new(sources: &Sources, header: &[String], made: &[&str]) -> Option<Self> {
         let is_ours = |name: &String| name.starts_with(PREFIX);
         if header.iter().any(is_ours) {
             return None;
@@ -159,11 +160,11 @@ impl Names {
             locals.extend(local_names(text, tags));
             bindings.extend(tags.iter().flat_map(|tag| bindings_in(text, &tag.tokens)));
         }
-        let columns =
-            header
-                .iter()
-                .map(String::as_str)
-                .chain([ROW, RECIPIENT, UNSUBSCRIBE_URL, "super"]);
+        let columns = header
+            .iter()
+            .map(String::as_str)
+            .chain([ROW, RECIPIENT, UNSUBSCRIBE_URL, "super"])
+            .chain(made.iter().copied());
         let columns: BTreeSet<String> = columns.map(str::to_owned).collect();
         Some(Self {
             dependent: dependent(&columns, &bindings),

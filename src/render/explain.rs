@@ -116,6 +116,11 @@ impl Sources {
         }
     }
 
+    /// A finding about a whole file in `templates/`.
+    pub(super) fn at_file(&self, code: &'static str, template: &str, message: &str) -> Finding {
+        Finding::error(code, Place::file(self.path(template)), message)
+    }
+
     /// Explains an error from compiling the template `name`. Tera reports all unknown filters, tests and
     /// functions in one text, as `error: MESSAGE` and ` --> TEMPLATE:LINE:COLUMN`.
     pub(super) fn explain_all(&self, name: &str, error: &Error) -> Vec<Finding> {

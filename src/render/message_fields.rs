@@ -6,10 +6,11 @@ use tera::{Context, Tera};
 
 use super::constants::Names;
 use super::explain::Sources;
+use super::layout::{BUILT_IN, CONTENT};
 use super::limited_output;
 use super::verp::with_placeholder;
 use crate::address::Address;
-use crate::campaign::{Campaign, Text, is_template};
+use crate::campaign::{Campaign, MessageTemplate, Text, is_template};
 use crate::file_name::composed;
 use crate::finding::Finding;
 
@@ -27,6 +28,7 @@ pub(super) struct MessageFields {
     pub(super) from_name: Option<MessageField>,
     pub(super) subject: MessageField,
     pub(super) html: Option<MessageField>,
+    pub(super) markdown: Option<MarkdownFields>,
     pub(super) text: Option<MessageField>,
     pub(super) reply_to: Option<MessageField>,
     pub(super) return_path: Option<MessageField>,
@@ -37,6 +39,12 @@ pub(super) struct MessageFields {
     pub(super) tags: Vec<MessageField>,
     pub(super) headers: Vec<(String, MessageField)>,
     pub(super) attachments: Vec<AttachmentField>,
+}
+
+/// `markdown` and `layout`
+pub(super) struct MarkdownFields {
+    pub(super) letter: MessageField,
+    pub(super) layout: MessageField,
 }
 
 /// `[[message.attachments]]`
@@ -92,6 +100,27 @@ impl FieldCompiler<'_> {
         Some(field)
     }
 
+    fn markdown(&mut self, message: &MessageTemplate) -> Option<MarkdownFields> {
+        let text = message.markdown.as_ref()?;
+        let letter = self.file("markdown", Some(text))?;
+        let layout = self.file("layout", message.layout.as_ref());
+        let layout = layout.unwrap_or_else(|| {
+            let built_in = Text::new(text.span(), BUILT_IN.to_owned());
+            let MessageField { name, .. } = self.field("layout", &built_in);
+            MessageField::constant(name.clone(), name)
+        });
+        if let Some(file) = &layout.constant
+            && let Ok(used) = self.tera.get_template_variables(file)
+            && !used.contains(CONTENT)
+        {
+            let message = "the layout never prints the letter".to_owned();
+            let finding = self.sources.at_file("template-error", file, &message);
+            let help = "write {{ content }} where the letter belongs";
+            self.findings.push(finding.help(help));
+        }
+        Some(MarkdownFields { letter, layout })
+    }
+
     pub(super) fn compile(mut self, campaign: &Campaign) -> MessageFields {
         let message = &campaign.message;
         MessageFields {
@@ -99,6 +128,7 @@ impl FieldCompiler<'_> {
             from_name: self.optional("from_name", message.from_name.as_ref()),
             subject: self.field("subject", &message.subject),
             html: self.file("html", message.html.as_ref()),
+            markdown: self.markdown(message),
             text: self.file("text", message.text.as_ref()),
             reply_to: self.optional("reply_to", message.reply_to.as_ref()),
             return_path: message
@@ -186,9 +216,10 @@ impl MessageFields {
             .chain(&self.tags)
             .chain(self.headers.iter().map(|(_, field)| field));
         let lines = lines.chain(self.attachments.iter().map(|field| &field.path));
-        let bodies = [self.html.as_ref(), self.text.as_ref()]
-            .into_iter()
-            .flatten();
+        let bodies = [self.html.as_ref(), self.text.as_ref()].into_iter();
+        let markdown = self.markdown.iter();
+        let markdown = markdown.flat_map(|it| [Some(&it.letter), Some(&it.layout)]);
+        let bodies = bodies.chain(markdown).flatten();
         let mut roots: Vec<&str> = lines
             .chain(bodies.clone())
             .filter(|field| field.constant.is_none())
@@ -223,6 +254,8 @@ impl MessageFields {
         ];
         let fields = [&mut self.from, &mut self.subject].into_iter();
         let fields = fields.chain(optional.into_iter().flatten());
+        let markdown = self.markdown.iter_mut();
+        let fields = fields.chain(markdown.flat_map(|it| [&mut it.letter, &mut it.layout]));
         let fields = fields.chain(&mut self.tags);
         let fields = fields.chain(self.headers.iter_mut().map(|(_, field)| field));
         fields.for_each(|field| field.fold(tera, names));

@@ -12,8 +12,10 @@ mod explain;
 mod filters;
 mod hints;
 mod inspection;
+mod layout;
 mod limited_output;
 mod limits;
+mod markdown;
 mod message_fields;
 mod plain_text;
 mod renderer;
@@ -33,6 +35,7 @@ pub use engines::{Engines, VariantEngine};
 pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
+pub(crate) use markdown::options as markdown_options;
 pub use row::{Prepared, Row};
 pub(crate) use verp::{KEY_LENGTH, Verp, has_token};
 

@@ -1,6 +1,6 @@
 //! Makes a text part from HTML.
 
-use crate::html::fit_spans;
+use crate::html::{fit_spans, rows_as_lines};
 
 /// The width of a line, in columns. RFC 5322 2.1.1 allows 78.
 const WIDTH: usize = 76;
@@ -13,6 +13,7 @@ pub(super) fn plain_text(html: &str) -> Result<String, html2text::Error> {
         .no_link_wrapping()
         .link_footnotes(true);
     let document = config.parse_html(html.as_bytes())?;
+    rows_as_lines(&document);
     fit_spans(&document);
     let text = config.render_to_string(config.dom_to_render_tree(&document)?, WIDTH)?;
     let mut tidy = String::with_capacity(text.len());

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use tera::{Tera, TeraResult};
+use tera::{Context, Tera, TeraResult};
 
 use super::constants::{Names, fold_constants};
 use super::context::RowVariables;
 use super::explain::Sources;
+use super::layout::Letter;
 use super::limited_output;
+use super::markdown::{RenderedMarkdown, escaping_tera};
 use super::value_spans::{RenderedHtml, ValueSpans};
 
 pub(super) struct Renderer {
@@ -16,6 +18,8 @@ pub(super) struct Renderer {
     text: Templates,
     /// For HTML, in which all values are escaped.
     html: Templates,
+    /// For Markdown, if the message has some.
+    markdown: Option<Tera>,
     constant_texts: Constants<Arc<String>>,
 }
 
@@ -31,7 +35,12 @@ pub(super) struct Constants<T>(HashMap<String, OnceLock<T>>);
 
 impl Renderer {
     /// `tera` has all templates of `sources` and escapes nothing.
-    pub(super) fn new(tera: &Tera, sources: &Sources, names: Option<&Names>) -> Self {
+    pub(super) fn new(
+        tera: &Tera,
+        sources: &Sources,
+        names: Option<&Names>,
+        has_markdown: bool,
+    ) -> Self {
         // Whether values are escaped depends on the part of the message, not on the name of the file.
         let mut html = tera.clone();
         html.autoescape_on([""]);
@@ -48,6 +57,7 @@ impl Renderer {
                 folded: fold(&html, true),
                 written: html,
             },
+            markdown: has_markdown.then(|| escaping_tera(tera)),
             constant_texts: Constants::new(tera, sources, names),
         }
     }
@@ -70,12 +80,39 @@ impl Renderer {
         name: &str,
         variables: &RowVariables<'_>,
     ) -> TeraResult<RenderedHtml> {
+        self.html_with(name, variables.context())
+    }
+
+    fn html_with(&self, name: &str, context: &Context) -> TeraResult<RenderedHtml> {
         let render = |tera: &Tera| {
             let mut spans = ValueSpans::default();
-            tera.render_to(name, variables.context(), &mut spans)?;
+            tera.render_to(name, context, &mut spans)?;
             Ok(spans.finish()?)
         };
         render(&self.html.folded).or_else(|_: tera::Error| render(&self.html.written))
+    }
+
+    /// Renders a template that prints Markdown.
+    pub(super) fn markdown(
+        &self,
+        name: &str,
+        variables: &RowVariables<'_>,
+    ) -> TeraResult<RenderedMarkdown> {
+        // Constants are not folded, because they would not count as values.
+        let tera = self.markdown.as_ref().unwrap_or(&self.html.written);
+        RenderedMarkdown::new(tera, name, variables.context())
+    }
+
+    /// Renders the template around a letter.
+    pub(super) fn layout(
+        &self,
+        name: &str,
+        letter: &Letter<'_>,
+        variables: &RowVariables<'_>,
+    ) -> TeraResult<RenderedHtml> {
+        let context = letter.context(variables.context());
+        let rendered = self.html_with(name, &context)?;
+        Ok(rendered.with_content(letter.content))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::string::FromUtf8Error;
 
 use super::limited_output;
 
@@ -14,6 +15,34 @@ pub(super) struct RenderedHtml {
 }
 
 impl RenderedHtml {
+    /// `spans` are those of the values, in order.
+    pub(super) fn new(html: String, mut spans: Vec<Range<usize>>) -> Self {
+        spans.retain(|span| !html[span.clone()].trim().is_empty());
+        Self { html, spans }
+    }
+
+    /// The same HTML, in which the values in `content` are values wherever the HTML has `content`.
+    pub(super) fn with_content(self, content: &Self) -> Self {
+        if content.spans.is_empty() {
+            return self;
+        }
+        let mut spans = Vec::with_capacity(self.spans.len() + content.spans.len());
+        let mut values = self.spans.iter();
+        let mut at = 0;
+        for fixed in self.fixed() {
+            for (found, _) in fixed.match_indices(&content.html) {
+                let start = at + found;
+                let inner = content.spans.iter();
+                spans.extend(inner.map(|span| start + span.start..start + span.end));
+            }
+            if let Some(value) = values.next() {
+                spans.push(value.clone());
+                at = value.end;
+            }
+        }
+        Self { spans, ..self }
+    }
+
     pub(super) fn html(&self) -> &str {
         &self.html
     }
@@ -58,11 +87,17 @@ pub(super) struct ValueSpans {
 impl ValueSpans {
     /// # Errors
     /// If the output is not UTF-8, which Tera never writes.
-    pub(super) fn finish(self) -> Result<RenderedHtml, std::string::FromUtf8Error> {
-        let html = String::from_utf8(self.bytes)?;
-        let mut spans = self.spans;
-        spans.retain(|span| !html[span.clone()].trim().is_empty());
-        Ok(RenderedHtml { html, spans })
+    pub(super) fn finish(self) -> Result<RenderedHtml, FromUtf8Error> {
+        let (html, spans) = self.into_parts()?;
+        Ok(RenderedHtml::new(html, spans))
+    }
+
+    /// What was written, and the spans of all values in it.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn into_parts(self) -> Result<(String, Vec<Range<usize>>), FromUtf8Error> {
+        Ok((String::from_utf8(self.bytes)?, self.spans))
     }
 }
 

@@ -7,6 +7,7 @@ use tera::Tera;
 
 use super::context::{RECIPIENT, ROW, UNSUBSCRIBE_URL};
 use super::explain::Sources;
+use super::layout::LAYOUT_VARIABLES;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
 
@@ -58,6 +59,7 @@ pub(super) fn unknown(
             || vars.contains(&name)
             || [ROW, RECIPIENT].contains(&name)
             || name == UNSUBSCRIBE_URL && campaign.feedback.url.is_some()
+            || campaign.message.markdown.is_some() && LAYOUT_VARIABLES.contains(&name)
     };
     let mut findings: Vec<Finding> = used
         .iter()

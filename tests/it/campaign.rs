@@ -305,7 +305,7 @@ fn a_missing_template_is_reported_with_the_existing_ones() {
         .helps("newsletter.html, welcome.html");
     check(&Campaign::new().unset("message.html"))
         .only()
-        .is("bad-value", "neither `html` nor `text`");
+        .is("bad-value", "none of `html`, `markdown` and `text`");
 }
 
 #[test]

@@ -28,6 +28,31 @@ fn the_new_campaign_is_clean_and_can_be_sent() {
 }
 
 #[test]
+fn the_letter_of_a_new_campaign_can_be_in_markdown() {
+    for way in [
+        &[][..],
+        &["--feedback", "https://news.acme.example"],
+        &["--smtp"],
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("first");
+        let init = Run::new("init").arg(&folder).arg("--markdown").args(way);
+        init.run().code(0);
+        check_folder(&folder).is_clean();
+        let strict = Run::new("check").arg(&folder).arg("--strict");
+        strict.run().code(0);
+        let ran = Run::new("send").arg(&folder).arg("--local").run();
+        let mails = outbox(ran.code(0).run_dir().join("outbox"));
+        let html = mails[0].html.as_deref().unwrap_or_default();
+        assert!(html.contains("Hello Ada,</h1>"), "{html}");
+        assert_eq!(html.matches(">Unsubscribe</a>").count(), 1, "{html}");
+        let text = mails[0].text.as_deref().unwrap_or_default();
+        assert!(text.contains("Monday | We write the letter."), "{text}");
+        assert!(!folder.join("templates/newsletter.html").exists());
+    }
+}
+
+#[test]
 fn a_folder_that_is_not_empty_is_left_alone() {
     let campaign = Campaign::new();
     let before = std::fs::read(campaign.path().join("campaign.toml")).expect("a file");

@@ -32,6 +32,7 @@ mod init;
 mod inlining;
 mod kills;
 mod ledgers;
+mod letters;
 mod many_machines;
 mod matrix;
 mod net;

@@ -18,14 +18,29 @@ impl Validator<'_> {
 
     /// `place` is reported if the message has no body.
     pub(super) fn check_message_of(&mut self, message: &MessageTemplate, place: Range<usize>) {
-        if message.html.is_none() && message.text.is_none() {
+        let bodies = [&message.html, &message.markdown, &message.text];
+        if bodies.iter().all(|body| body.is_none()) {
             self.bad_value(
                 place,
-                "the message has neither `html` nor `text`",
+                "the message has none of `html`, `markdown` and `text`",
                 "name a file in templates/ under [message], for example html = \"newsletter.html\"",
             );
         }
-        for body in [&message.html, &message.text].into_iter().flatten() {
+        if let (Some(_), Some(markdown)) = (&message.html, &message.markdown) {
+            self.bad_value(
+                markdown.span(),
+                "the message has both `html` and `markdown`",
+                "delete one of them: the HTML is made from the Markdown",
+            );
+        }
+        if let (Some(layout), None) = (&message.layout, &message.markdown) {
+            self.bad_value(
+                layout.span(),
+                "`layout` is what surrounds the Markdown, but the message has no `markdown`",
+                "add markdown = \"letter.md\", or delete `layout`: an HTML template names its layout itself, with {% extends %}",
+            );
+        }
+        for body in bodies.into_iter().chain([&message.layout]).flatten() {
             self.check_template_exists(body);
         }
         self.check_address(&message.from);

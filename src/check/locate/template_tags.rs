@@ -6,7 +6,7 @@ use crate::html::marks::{self, before_marks};
 use crate::html::{NodeKind, Page, Token, tokenize};
 
 /// Replaces a Tera tag inside an HTML tag, so that [`before_marks`] ends there.
-const PLACEHOLDER: char = marks::BEGIN;
+pub(super) const PLACEHOLDER: char = marks::BEGIN;
 /// How many characters of the text after a tag are compared.
 const COMPARED: usize = 24;
 /// How often a template is read to find the ends of its tags. Tags that are never closed overlap.
@@ -17,9 +17,11 @@ const MAX_READ: usize = 8;
 pub(super) struct TemplateTag {
     pub(super) name: String,
     pub(super) span: Range<usize>,
-    attributes: Vec<(String, String)>,
+    /// Where the element's content begins.
+    pub(super) content: usize,
+    pub(super) attributes: Vec<(String, String)>,
     /// Whether Tera tags between the attributes may add some or leave some out.
-    is_open: bool,
+    pub(super) is_open: bool,
 }
 
 /// How well a tag fits an element, the most significant criterion first.
@@ -66,6 +68,7 @@ pub(super) fn template_tags(text: &str) -> Vec<TemplateTag> {
         attributes.retain(|(name, _)| !name.contains(PLACEHOLDER));
         TemplateTag {
             name,
+            content: span.end,
             span,
             is_open: attributes.len() < all,
             attributes,
@@ -107,7 +110,7 @@ impl TemplateTag {
             attributes: has_all && has_no_others,
             attribute: attribute.is_some_and(fits),
             text: text_after(page, index).is_some_and(|text| {
-                let rest = template[self.span.end..].trim_start();
+                let rest = template[self.content..].trim_start();
                 rest.starts_with(text) && (!text.is_empty() || rest.starts_with("{{"))
             }),
             style: fits("style"),
@@ -197,7 +200,7 @@ fn with_placeholders(tag: &str) -> String {
 }
 
 /// Where the first of two openers is, and what closes it.
-fn first_of<'a>(text: &str, pairs: [(&str, &'a str); 2]) -> Option<(usize, &'a str)> {
+pub(super) fn first_of<'a>(text: &str, pairs: [(&str, &'a str); 2]) -> Option<(usize, &'a str)> {
     // One search for both: a search for each would read to the end of the text for one that is missing.
     let [first, second] = pairs.map(|(open, _)| open.as_bytes()[0]);
     memchr::memchr2_iter(first, second, text.as_bytes()).find_map(|at| {

@@ -102,10 +102,10 @@ fn fixture(template: &str) -> Fixture {
     for (name, text) in all {
         sources.add_file(name, text);
     }
-    let names = Names::new(&sources, &header);
+    let names = Names::new(&sources, &header, &[]);
     let used = HEADER.iter().chain(&["row"]).map(|it| (*it).to_owned());
     Fixture {
-        renderer: Renderer::new(&text, &sources, names.as_ref()),
+        renderer: Renderer::new(&text, &sources, names.as_ref(), false),
         columns: Columns::new(&header, &ReadSettings::default(), &used.collect(), None),
         text,
         html,
@@ -188,7 +188,7 @@ fn folded(template: &str) -> (String, Vec<String>) {
     sources.add_file(NAME, template);
     let mut fold = Fold {
         tera: &fixture.html,
-        names: &Names::new(&sources, &header).expect("names"),
+        names: &Names::new(&sources, &header, &[]).expect("names"),
         escape: true,
         constants: Vec::new(),
         numbers: HashMap::new(),
@@ -251,7 +251,7 @@ fn templates_that_hide_names_are_left_as_they_are() {
         };
         let mut sources = Sources::new(&campaign, &header, &[]);
         sources.add_file(NAME, template);
-        assert!(Names::new(&sources, &header).is_none(), "{template}");
+        assert!(Names::new(&sources, &header, &[]).is_none(), "{template}");
     }
 }
 

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::super::HtmlError;
 use super::super::attachments::AttachmentPath;
 use super::super::body_cache::RowBodies;
 use super::super::context::RowVariables;
-use super::super::message_fields::MessageField;
+use super::super::layout::Letter;
+use super::super::message_fields::{MarkdownFields, MessageField};
+use super::super::value_spans::RenderedHtml;
 use super::{Engine, Row};
 use crate::address::{Address, Mailbox};
 use crate::api::MAX_NAME;
@@ -96,6 +99,9 @@ impl Engine {
         variables: &RowVariables<'_>,
         wanted: bool,
     ) -> Result<Option<RowBodies>, Box<Finding>> {
+        if let Some(fields) = &self.fields.markdown {
+            return self.html_of_markdown(fields, variables, wanted).map(Some);
+        }
         let Some(field) = &self.fields.html else {
             return Ok(None);
         };
@@ -105,12 +111,40 @@ impl Engine {
         let bodies = self.constant_bodies.get_or_make(template, || {
             let rendered = self.renderer.html(template, variables);
             let rendered = rendered.map_err(|error| self.explain(template, &error))?;
-            self.bodies.bodies(rendered, wanted).map_err(|error| {
-                let place = Place::file(&self.sources.campaign().path);
-                Box::new(Finding::error("html", place, error.to_string()))
-            })
+            self.bodies(rendered, wanted)
         });
         bodies.map(Some)
+    }
+
+    fn html_of_markdown(
+        &self,
+        fields: &MarkdownFields,
+        variables: &RowVariables<'_>,
+        wanted: bool,
+    ) -> Result<RowBodies, Box<Finding>> {
+        let template = self.line(&fields.letter, variables)?;
+        let template = &*composed(&template);
+        let markdown = self.renderer.markdown(template, variables);
+        let markdown = markdown.map_err(|error| self.explain(template, &error))?;
+        let content = &markdown.to_html().map_err(|error| self.bad_html(&error))?;
+        let subject = &self.line(&self.fields.subject, variables)?;
+        let layout = self.line(&fields.layout, variables)?;
+        let layout = &*composed(&layout);
+        let rendered = self
+            .renderer
+            .layout(layout, &Letter { content, subject }, variables);
+        let rendered = rendered.map_err(|error| self.explain(layout, &error))?;
+        self.bodies(rendered, wanted)
+    }
+
+    fn bodies(&self, rendered: RenderedHtml, wanted: bool) -> Result<RowBodies, Box<Finding>> {
+        let bodies = self.bodies.bodies(rendered, wanted);
+        bodies.map_err(|error| self.bad_html(&error))
+    }
+
+    fn bad_html(&self, error: &HtmlError) -> Box<Finding> {
+        let place = Place::file(&self.sources.campaign().path);
+        Box::new(Finding::error("html", place, error.to_string()))
     }
 
     fn explain(&self, template: &str, error: &tera::Error) -> Box<Finding> {

@@ -15,6 +15,7 @@ use super::context::{self, Columns};
 use super::explain::Sources;
 use super::filters::new_tera;
 use super::inspection::{InspectedHtml, InspectedMessage};
+use super::layout::LAYOUT_VARIABLES;
 use super::limits::over_limit;
 use super::message_fields::{FieldCompiler, MessageFields};
 use super::renderer::{Constants, Renderer};
@@ -99,12 +100,14 @@ impl Engine {
         }
         // A variable in `[vars]` comes first.
         used.retain(|name| !campaign.vars.iter().any(|(var, _)| var.get_ref() == name));
-        let names = Names::new(&sources, inputs.header);
+        let has_markdown = fields.markdown.is_some();
+        let made: &[&str] = if has_markdown { &LAYOUT_VARIABLES } else { &[] };
+        let names = Names::new(&sources, inputs.header, made);
         if let Some(names) = &names {
             fields.fold_constants(&tera, names);
         }
         Ok(Self {
-            renderer: Renderer::new(&tera, &sources, names.as_ref()),
+            renderer: Renderer::new(&tera, &sources, names.as_ref(), has_markdown),
             constant_bodies: Constants::new(&tera, &sources, names.as_ref()),
             columns: Columns::new(
                 inputs.header,
@@ -120,7 +123,7 @@ impl Engine {
             ),
             bodies: BodyCache::new(Processing {
                 inline_css: campaign.message.inline_css,
-                text: fields.html.is_some() && fields.text.is_none(),
+                text: fields.text.is_none(),
             }),
             format: campaign.format(),
             smtp_account: campaign.smtp_account().into(),
@@ -170,13 +173,19 @@ impl Engine {
         Ok(Prepared { message, recipient })
     }
 
-    /// The name and the text of the files in `templates/`. The one for the HTML comes first.
+    /// The name and the text of the files in `templates/`. The one for the HTML or with the Markdown comes first.
     pub fn templates(&self) -> Vec<(&str, &str)> {
-        let html = self.fields.html.as_ref();
+        let letter = self.fields.markdown.as_ref().map(|it| &it.letter);
+        let html = self.fields.html.as_ref().or(letter);
         let first = html.and_then(|field| field.constant.as_deref());
         let mut files: Vec<_> = self.sources.files().collect();
         files.sort_by_key(|(name, _)| Some(*name) != first);
         files
+    }
+
+    /// Whether the letter is written in Markdown.
+    pub(crate) fn has_markdown(&self) -> bool {
+        self.fields.markdown.is_some()
     }
 
     /// The index and the name of each column that the templates use. If a template looks a column up by a

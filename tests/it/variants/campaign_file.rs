@@ -114,7 +114,7 @@ fn a_message_without_a_body_is_fine_if_each_variant_has_one() {
     let message = MESSAGE.replace("html = \"newsletter.html\"\n", "");
     let report = check_without_style_rules(&Campaign::new().toml(&format!("{message}{both}")));
     report
-        .about("neither `html` nor `text`")
+        .about("none of `html`, `markdown` and `text`")
         .at_line("campaign.toml", 14);
     let both = format!("{both}html = \"newsletter.html\"\n");
     check_without_style_rules(&Campaign::new().toml(&format!("{message}{both}"))).is_clean();

@@ -1,0 +1,32 @@
+//! What surrounds a letter in Markdown: a template of the campaign, or mailrun's own.
+
+use tera::{Context, Value};
+
+use super::value_spans::RenderedHtml;
+
+/// The variable of a layout that holds the letter.
+pub(super) const CONTENT: &str = "content";
+/// The variable of a layout that holds the message's subject.
+const SUBJECT: &str = "subject";
+/// The variables of a layout. Columns and variables in `[vars]` with these names are hidden there.
+pub(super) const LAYOUT_VARIABLES: [&str; 2] = [CONTENT, SUBJECT];
+
+/// The layout of letters without one.
+pub(super) const BUILT_IN: &str =
+    include_str!("../../templates/starter-markdown/templates/base.html");
+
+/// A letter for its layout.
+pub(super) struct Letter<'a> {
+    pub(super) content: &'a RenderedHtml,
+    pub(super) subject: &'a str,
+}
+
+impl Letter<'_> {
+    /// What the layout sees: the variables of its row, and the letter.
+    pub(super) fn context(&self, row: &Context) -> Context {
+        let mut context = row.clone();
+        context.insert_value(CONTENT, Value::safe_string(self.content.html()));
+        context.insert_value(SUBJECT, Value::from(self.subject));
+        context
+    }
+}

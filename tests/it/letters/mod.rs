@@ -1,0 +1,14 @@
+//! Letters that are not written in HTML.
+
+mod markdown;
+
+use crate::support::campaign::Campaign;
+use crate::support::mail::{Mail, outbox};
+use crate::support::run::Run;
+
+/// The messages of all rows, sent to a local outbox.
+#[track_caller]
+fn sent(campaign: &Campaign) -> Vec<Mail> {
+    let ran = Run::new("send").arg(campaign.path()).arg("--local").run();
+    outbox(ran.code(0).run_dir().join("outbox"))
+}
