@@ -127,6 +127,8 @@ pub(crate) enum Command {
     Inbox(InboxArgs),
     /// Write shell completions to standard output
     Completions(CompletionsArgs),
+    /// Write man pages into a folder
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -438,4 +440,10 @@ pub(crate) struct InboxArgs {
 pub(crate) struct CompletionsArgs {
     /// Shell to write completions for
     pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Folder for the pages; it is created if it is missing
+    pub(crate) dir: PathBuf,
 }

@@ -24,6 +24,7 @@ mod ledger;
 mod ledger_access;
 mod ledger_copy;
 mod local_gateway;
+mod man;
 mod open_run;
 mod output;
 mod pace_text;
@@ -68,7 +69,10 @@ fn make_files_private() {
 
 /// Runs a command, and prints its error if it fails.
 pub fn run(cli: Cli) -> ExitCode {
-    if !matches!(cli.command, Command::Init(_) | Command::Completions(_)) {
+    if !matches!(
+        cli.command,
+        Command::Init(_) | Command::Completions(_) | Command::Man(_)
+    ) {
         make_files_private();
     }
     let console = Console::new(&cli.global);
@@ -102,6 +106,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Gateway(args) => gateway::run(&args, &console),
         Command::Inbox(args) => inbox::run(&args, &console),
         Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Man(args) => man::run(&args),
     };
     result.unwrap_or_else(|failure| {
         console.print_failure(&failure);

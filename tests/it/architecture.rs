@@ -114,7 +114,7 @@ fn nothing_below_the_commands_knows_them() {
 #[test]
 fn only_the_commands_see_the_command_line_and_print() {
     let above = |source: &Source| ["commands", "cli", "main"].contains(&source.top());
-    only_in(&["clap::", "clap_complete::"], above);
+    only_in(&["clap::", "clap_complete::", "clap_mangen::"], above);
 }
 
 #[test]

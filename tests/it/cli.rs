@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "ledger",
     "inbox",
     "completions",
+    "man",
 ];
 
 #[test]
@@ -73,4 +74,31 @@ fn completions_include_every_command() {
             ran.stdout_has(command);
         }
     }
+}
+
+#[test]
+fn man_pages_are_of_every_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("new/man1");
+    Run::new("man").arg(&dir).run().code(0).stdout_is("");
+    let page = |name: &str| {
+        let page = std::fs::read_to_string(dir.join(name));
+        page.unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    for command in COMMANDS {
+        let page = page(&format!("mailrun-{command}.1"));
+        assert!(page.contains(&format!("mailrun\\-{command}")), "{page}");
+    }
+    let send = page("mailrun-send.1");
+    assert!(send.contains("\\-\\-dry\\-run"), "{send}");
+    page("mailrun.1");
+    page("mailrun-suppress-add.1");
+    assert!(!dir.join("mailrun-help.1").exists());
+}
+
+#[test]
+fn man_pages_that_can_not_be_written_are_an_error() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let ran = Run::new("man").arg(file.path()).run();
+    ran.code(1).stderr_has("can't write man pages");
 }

@@ -141,7 +141,7 @@ fn the_systemd_unit_is_valid() {
     }
     let start = values[&("Service", "ExecStart")];
     let mut words = start.split(' ');
-    assert_eq!(words.next(), Some("/usr/local/bin/mailrun"));
+    assert_eq!(words.next(), Some("/usr/bin/mailrun"));
     assert_eq!(words.next(), Some("gateway"));
     let known = options(&help(&["gateway"]));
     for option in words.filter(|word| word.starts_with("--")) {
@@ -153,7 +153,7 @@ fn the_systemd_unit_is_valid() {
     if has_program("systemd-analyze") {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("mailrun-gateway.service");
-        let unit = unit.replace("/usr/local/bin/mailrun", &run::program());
+        let unit = unit.replace("/usr/bin/mailrun", &run::program());
         fs::write(&file, unit).expect("a file");
         let verified = Command::new("systemd-analyze")
             .arg("verify")

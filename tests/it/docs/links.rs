@@ -5,9 +5,10 @@ use std::fs;
 
 use super::{blocks, command_names, help, options, page, prose, quoted, root};
 
-const PAGES: [&str; 19] = [
+const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
+    "docs/install.md",
     "docs/guide.md",
     "docs/sending.md",
     "docs/many-machines.md",
@@ -18,6 +19,8 @@ const PAGES: [&str; 19] = [
     "docs/performance.md",
     "docs/results.md",
     "docs/after-sending.md",
+    "docs/feedback.md",
+    "docs/privacy.md",
     "docs/gateway.md",
     "docs/inbox.md",
     "docs/preview-web.md",
@@ -113,8 +116,18 @@ fn options_exist() {
             .iter()
             .flat_map(|command| options(&help(&["suppress", command]))),
     );
-    // Options of cargo and of the soak test.
-    known.extend(["--profile", "--path", "--test", "--bench", "--kills"].map(str::to_owned));
+    // Options of cargo, of the soak test and of containers.
+    let others = [
+        "--profile",
+        "--path",
+        "--test",
+        "--bench",
+        "--kills",
+        "--user",
+        "--userns",
+        "--env",
+    ];
+    known.extend(others.map(str::to_owned));
     for name in PAGES {
         let text = page(name);
         let mut texts = blocks(&text, "sh");

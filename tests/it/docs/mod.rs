@@ -2,6 +2,7 @@
 
 mod commands;
 mod gateway;
+mod install;
 mod links;
 mod many_machines;
 mod openapi;
