@@ -126,6 +126,7 @@ fn options_exist() {
         "--user",
         "--userns",
         "--env",
+        "--now",
     ];
     known.extend(others.map(str::to_owned));
     for name in PAGES {
