@@ -152,7 +152,7 @@ fn claim_and_settle(criterion: &mut Criterion) {
         b.iter(|| {
             let claims = rows.iter().map(|row| Claim {
                 rows: vec![*row],
-                lane: 0,
+                domain: 0,
             });
             let claimed = runtime.block_on(writer.claim(claims.collect(), now));
             claimed.expect("a claim");

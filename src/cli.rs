@@ -19,6 +19,7 @@ use crate::api;
 use crate::campaign::{Sample, is_loopback};
 use crate::gateway::chaos::Spec;
 use crate::pace::Rate;
+use crate::schedule::Moment;
 
 pub(crate) use feedback::FeedbackArgs;
 pub(crate) use follow::{DeliveryFilter, FollowArgs};
@@ -245,6 +246,9 @@ pub(crate) struct SendArgs {
     /// Send the campaign's variants to this share of the rows only, such as 10%; hold back the others until `resume --variant`
     #[arg(long, value_name = "SHARE", conflicts_with = "test_to")]
     pub(crate) variant_sample: Option<Sample>,
+    /// Begin at this time, instead of `start` in [schedule]: "tomorrow 9:00", "Mon 9:00", "2026-12-01 09:00", "09:00", +2h
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, conflicts_with_all = ["local", "test_to"])]
+    pub(crate) at: Option<Moment>,
     /// Start sending without rendering every row first
     #[arg(long)]
     pub(crate) no_preflight: bool,
@@ -292,6 +296,9 @@ pub(crate) struct ResumeArgs {
     /// Replace the number of requests in flight
     #[arg(long, value_name = "N")]
     pub(crate) concurrency: Option<NonZeroU32>,
+    /// Send now, also outside of the window in [schedule], before its start and after its end
+    #[arg(long)]
+    pub(crate) ignore_schedule: bool,
     /// Accepted because `send` has it: `resume` never asks for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -27,7 +27,7 @@ impl ExitCode {
         let has = |statuses: &[Status]| statuses.iter().any(|status| counts.of(*status) > 0);
         match ending {
             Ending::Interrupted => Self::Interrupted,
-            Ending::Stopped(_) => Self::Stopped,
+            Ending::Stopped(_) | Ending::Closed => Self::Stopped,
             Ending::Done if has(&[Status::Pending]) => Self::Stopped,
             Ending::Done if has(&[Status::Unknown, Status::Sending]) => Self::SomeUnknown,
             Ending::Done if has(&[Status::Rejected, Status::Failed, Status::Invalid]) => {

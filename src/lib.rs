@@ -40,6 +40,7 @@ mod regular_file;
 pub mod render;
 pub mod report;
 pub mod run;
+mod schedule;
 mod smtp;
 pub mod source;
 pub mod spill;

@@ -27,6 +27,7 @@ pub(super) struct CampaignFile {
     pub(super) recipients: RecipientsTable,
     #[serde(default)]
     pub(super) pace: PaceTable,
+    pub(super) schedule: Option<Spanned<ScheduleTable>>,
     #[serde(default)]
     pub(super) retry: RetryTable,
     #[serde(default)]
@@ -275,6 +276,25 @@ pub(super) struct PaceTable {
     #[serde(default)]
     pub(super) per_domain: BTreeMap<Text, Text>,
     pub(super) batch: Option<Spanned<u32>>,
+}
+
+/// `[schedule]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScheduleTable {
+    pub(super) start: Option<Text>,
+    pub(super) until: Option<Text>,
+    pub(super) window: Option<Spanned<Windows>>,
+    pub(super) timezone: Option<Text>,
+    pub(super) timezone_column: Option<Text>,
+}
+
+/// A window, or a list of windows.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a window such as \"Mon-Fri 09:00-17:00\", or a list of windows")]
+pub(super) enum Windows {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Debug, Default, Deserialize)]

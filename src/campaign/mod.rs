@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use toml::Spanned;
 use url::Url;
 
@@ -23,6 +24,7 @@ use crate::list_name::ListName;
 use crate::message::MimeFormat;
 use crate::pace::Rate;
 use crate::regular_file;
+use crate::schedule::{Schedule, WeeklyWindow, Zone};
 use crate::smtp::ServerConfig;
 use crate::source::Source;
 
@@ -59,6 +61,8 @@ pub struct Campaign {
     pub variants: Vec<Variant>,
     pub recipients: Recipients,
     pub pace: PaceSettings,
+    /// `None` in a frozen copy: a run keeps its own schedule.
+    pub(crate) schedule: Option<ScheduleSettings>,
     pub retry: RetrySettings,
     pub breaker: BreakerSettings,
     pub check: CheckSettings,
@@ -154,6 +158,17 @@ pub struct PaceSettings {
     pub per_domain: Vec<DomainRate>,
 }
 
+/// `[schedule]`
+#[derive(Debug, Clone)]
+pub(crate) struct ScheduleSettings {
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) window: Option<WeeklyWindow>,
+    pub(crate) zone: Zone,
+    /// The column with the time zone of each row.
+    pub(crate) timezone_column: Option<Text>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainRate {
     /// A-labels in lower case.
@@ -237,6 +252,39 @@ pub struct RetrySettings {
     pub attempts: u32,
     /// The longest pause between two attempts.
     pub max_delay: Duration,
+}
+
+impl ScheduleSettings {
+    /// Why it does not open any more.
+    pub(crate) fn why_over(&self) -> String {
+        match self.until {
+            Some(until) if self.window.is_some() => format!(
+                "the window does not open before the end of the schedule, {}",
+                self.zone.show(until)
+            ),
+            Some(until) => format!("the schedule ends at {}", self.zone.show(until)),
+            None => "the window never opens".to_owned(),
+        }
+    }
+
+    /// That of a run. `zones` are those of rows that have another one.
+    pub(crate) fn for_run(&self, zones: Vec<Zone>) -> Schedule {
+        let mut all = vec![self.zone.clone()];
+        all.extend(zones);
+        Schedule {
+            start: self.start,
+            until: self.until,
+            window: self.window.clone(),
+            zones: all,
+        }
+    }
+
+    /// The index of the column with the time zones.
+    pub(crate) fn column_in(&self, header: &[String]) -> Option<usize> {
+        let name = self.timezone_column.as_ref()?.get_ref().trim();
+        let exact = header.iter().position(|column| column == name);
+        exact.or_else(|| header.iter().position(|column| column.eq_ignore_ascii_case(name)))
+    }
 }
 
 impl Campaign {

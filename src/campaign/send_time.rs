@@ -7,10 +7,10 @@ use super::{DomainRate, PaceSettings};
 impl PaceSettings {
     /// The shortest time for `messages`; `None` without a limit.
     ///
-    /// `by_lane` has the number of messages in each lane. Lane 0 is for all domains without a limit of
-    /// their own; lane 1 is the first domain of `per_domain`, and so on.
-    pub(crate) fn min_send_time(&self, messages: u64, by_lane: &[(u32, u64)]) -> Option<Duration> {
-        let domains = self.domain_times(messages, by_lane);
+    /// `by_domain` has the number of messages by the place of the limit of their domain: 1 is the first of
+    /// `per_domain`, and 0 is for all domains without a limit of their own.
+    pub(crate) fn min_send_time(&self, messages: u64, by_domain: &[(u32, u64)]) -> Option<Duration> {
+        let domains = self.domain_times(messages, by_domain);
         self.total_time(messages)
             .into_iter()
             .chain(domains.map(|(_, _, time)| time))
@@ -26,10 +26,10 @@ impl PaceSettings {
     pub(crate) fn domain_times<'a>(
         &'a self,
         messages: u64,
-        by_lane: &'a [(u32, u64)],
+        by_domain: &'a [(u32, u64)],
     ) -> impl Iterator<Item = (&'a DomainRate, u64, Duration)> + 'a {
-        by_lane.iter().filter_map(move |(lane, rows)| {
-            let limit = self.per_domain.get(lane.checked_sub(1)? as usize)?;
+        by_domain.iter().filter_map(move |(place, rows)| {
+            let limit = self.per_domain.get(place.checked_sub(1)? as usize)?;
             let rows = messages.min(*rows);
             Some((limit, rows, limit.rate.least_time(rows)))
         })

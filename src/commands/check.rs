@@ -122,6 +122,7 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<CheckRes
         ledger: &LedgerOption::default(),
         folder: &folder,
         freeze: false,
+        schedule: None,
         run: new_run(
             campaign,
             Target::Local,

@@ -1,6 +1,5 @@
 //! Sends the pending rows of a planned run, writes the results and prints the summary.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
@@ -13,16 +12,16 @@ use super::local_gateway::LocalGateway;
 use super::run_home::RunHome;
 use super::secrets::{Secrets, SmtpSecrets};
 use super::session::{Lane, PlannedRun, Session};
+use super::waiting::wait_for_opening;
 use crate::campaign::{SmtpSettings, TransportSettings};
 use crate::clock::Clock;
 use crate::delivery::{
-    BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, Queue, WaitReason,
+    BatchReceiver, Delivery, DeliverySettings, Ending, Feeder, LaneKey, Queue, WaitReason,
 };
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::reserve_permits;
 use crate::ledger::sqlite::SqliteLedger;
-use crate::ledger::{Ledger, LedgerError, LedgerWriter};
-use crate::pace::RateLimit;
+use crate::ledger::{Ledger, LedgerError, LedgerWriter, Status};
 use crate::report::{self, ResultsError, ResultsFormat};
 use crate::transport::{AnyTransport, DkimKey, SmtpTransport, SmtpTransportSettings};
 
@@ -30,21 +29,33 @@ use crate::transport::{AnyTransport, DkimKey, SmtpTransport, SmtpTransportSettin
 /// If nothing could be sent. An error after that, in the ledger or the results, has the exit code of a
 /// stopped run.
 pub(super) fn deliver(
-    planned: PlannedRun<'_>,
+    mut planned: PlannedRun<'_>,
     interrupt: &Interrupt,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
     let clock = Clock::system();
-    let session = Session::open(&planned, &clock)?;
-    let worker = session.worker.clone();
-    let interrupted = interrupt.interrupted.clone();
-    let sending = send(&planned, session, &clock, interrupted, console);
-    let ending = interrupt.runtime.block_on(sending);
     let stopped = |error: LedgerError| Failure::from(error).stopped();
-    // Also if nothing could be sent: the others get its rows at once.
-    let left = worker.map_or(Ok(()), |worker| worker.leave());
-    let ending = ending?;
-    left.map_err(stopped)?;
+    let ending = loop {
+        if let Some(ending) = wait_for_opening(&planned, &clock, interrupt, console)? {
+            break ending;
+        }
+        let session = Session::open(&planned, &clock)?;
+        let worker = session.worker.clone();
+        let counts = Arc::clone(session.writer.counts());
+        let pending = counts.get().of(Status::Pending);
+        let interrupted = interrupt.interrupted.clone();
+        let sending = send(&planned, session, &clock, interrupted, console);
+        let ending = interrupt.runtime.block_on(sending);
+        // Also if nothing could be sent: the others get its rows at once.
+        let left = worker.map_or(Ok(()), |worker| worker.leave());
+        let ending = ending?;
+        left.map_err(stopped)?;
+        if ending != Ending::Closed {
+            break ending;
+        }
+        let sent = pending.saturating_sub(counts.get().of(Status::Pending));
+        planned.limit = planned.limit.map(|limit| limit.saturating_sub(sent));
+    };
     let ledger: Box<dyn Ledger> = match planned.home {
         RunHome::Folder(folder) => Box::new(SqliteLedger::open(&folder.ledger()).map_err(stopped)?),
         RunHome::Database(ledger) => ledger.clone(),
@@ -108,18 +119,15 @@ async fn send(
         session.held_back,
         current_wait,
     );
-    let batch_size = session
-        .lanes
-        .first()
-        .map_or(NonZeroU32::MIN, |lane| lane.batch_size);
     let feeders = start_feeders(planned, session.lanes, &writer, clock)?;
     if let Some((worker, requests)) = session.worker.clone().zip(session.permit_requests) {
         tokio::spawn(reserve_permits(worker, requests));
     }
     let settings = DeliverySettings {
         limit: session.limit,
-        batch_size,
-        lanes: feeders.limits,
+        batch_size: session.batch_size,
+        domains: session.domains,
+        schedule: planned.schedule.clone(),
         concurrency: planned.concurrency,
         retry: planned.campaign.retry,
         breaker: planned.campaign.breaker,
@@ -183,12 +191,10 @@ fn dkim(smtp: &SmtpSettings, secrets: &SmtpSecrets) -> Result<Option<DkimKey>, F
     key.map(Some)
 }
 
-/// The feeder threads of a delivery, with the receiving end and the limit of each lane.
+/// The feeder threads of a delivery, with the receiving end of each lane.
 #[derive(Default)]
 struct Feeders {
-    feeds: Vec<BatchReceiver>,
-    /// Those of the lanes after the first.
-    limits: Vec<Box<dyn RateLimit>>,
+    feeds: Vec<(LaneKey, BatchReceiver)>,
     threads: Vec<std::thread::JoinHandle<Result<(), LedgerError>>>,
 }
 
@@ -200,6 +206,7 @@ fn start_feeders(
     clock: &Clock,
 ) -> Result<Feeders, Failure> {
     let mut feeders = Feeders::default();
+    let queues = lanes.len();
     for (lane, number) in lanes.into_iter().zip(0..) {
         let feeder = Feeder {
             rows: lane.rows,
@@ -210,14 +217,13 @@ fn start_feeders(
             lane: number,
             clock: clock.clone(),
         };
-        let (queue, feed) = Queue::new(planned.concurrency, lane.batch_size);
+        let (queue, feed) = Queue::new(planned.concurrency, lane.batch_size, queues);
         let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
             .spawn(move || feeder.run(queue));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
-        feeders.feeds.push(feed);
-        feeders.limits.extend(lane.limit);
+        feeders.feeds.push((lane.key, feed));
         feeders.threads.push(thread);
     }
     Ok(feeders)

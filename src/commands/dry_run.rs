@@ -7,8 +7,10 @@ use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
 use super::send::{earlier_runs, ledger_of, require_variants, run_options};
+use super::when::{estimate, lines, schedule_settings};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
+use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::sqlite::SqliteLedger;
@@ -24,8 +26,11 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let folder = Folder::at(scratch.path());
     let database = ledger_of(args, &campaign)?;
     let earlier = earlier_runs(args, &campaign, database.as_ref())?;
+    let now = Clock::system().now();
+    let schedule = schedule_settings(args, &campaign, now)?;
     let options = RunOptions {
         freeze: false,
+        schedule: schedule.as_ref(),
         least: Severity::Warning,
         ..run_options(args, &campaign, &folder, &earlier)
     };
@@ -103,6 +108,13 @@ fn print(
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")
     ));
+    if let Some(schedule) = &prepared.schedule {
+        let now = prepared.run.started;
+        let estimate = estimate(schedule, &pace, &prepared.by_lane, Vec::new(), now);
+        for line in lines(schedule, &estimate, now, false, 12) {
+            output::line(line);
+        }
+    }
     let Some(first) = first_to_send(ledger, prepared.held_back > 0)? else {
         output::line(format_args!("There is nobody to send to."));
         return Ok(());

@@ -62,7 +62,7 @@ impl Failure {
     pub(super) fn after(mut self, ending: &Ending) -> Self {
         self.exit = match ending {
             Ending::Interrupted => ExitCode::Interrupted,
-            Ending::Done | Ending::Stopped(_) => ExitCode::Stopped,
+            Ending::Done | Ending::Closed | Ending::Stopped(_) => ExitCode::Stopped,
         };
         self
     }

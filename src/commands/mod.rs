@@ -51,7 +51,10 @@ mod status;
 mod stop;
 mod suppress;
 mod suppress_api;
+mod suppressed_since;
 mod upload;
+mod waiting;
+mod when;
 
 use rustix::fs::Mode;
 use rustix::process::umask;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::campaign::PaceSettings;
+use crate::pace::LaneNumbers;
 use crate::report::duration;
 
-/// The limits and, if there are any, how long they make sending take. `by_lane` as in
-/// [`PaceSettings::min_send_time`].
+/// The limits and, if there are any, how long they make sending take. `by_lane` has the
+/// number of messages in each lane.
 pub(super) fn pace_with_time(pace: &PaceSettings, messages: u64, by_lane: &[(u32, u64)]) -> String {
     let limits = limits(pace);
-    match pace.min_send_time(messages, by_lane) {
+    let by_domain = LaneNumbers::new(pace.per_domain.len()).by_domain(by_lane);
+    match pace.min_send_time(messages, &by_domain) {
         Some(time) if time < Duration::from_millis(500) => format!("{limits}, in under a second"),
         Some(time) => format!("{limits}, in about {}", duration(time)),
         None => limits,

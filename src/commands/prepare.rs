@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::kept_lists::campaign_lists;
 use super::run_home::{has_verp, no_verp_key};
 use crate::address::Address;
-use crate::campaign::{Campaign, Sample};
+use crate::campaign::{Campaign, Sample, ScheduleSettings};
 use crate::check::{self, Checkers, Findings, Network, RowFinding, RowPass, of_row, of_warning};
 use crate::cli::LedgerOption;
 use crate::clock::Clock;
@@ -25,6 +25,7 @@ use crate::recipients::{ReadError, RecipientReader, RowFault};
 use crate::render::{Engines, Inputs, KEY_LENGTH};
 use crate::report;
 use crate::run::{self, Folder, Plan, PlanError, PlanInputs, PlanProgress};
+use crate::schedule::Schedule;
 use crate::unsubscribe::FeedbackKeys;
 
 /// How many invalid addresses with the same mistake are shown.
@@ -38,6 +39,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) folder: &'a Folder,
     /// Copy the campaign into the run folder.
     pub(super) freeze: bool,
+    /// `None` if the run may send at any time.
+    pub(super) schedule: Option<&'a ScheduleSettings>,
     /// The run; `prepare` fills in its header.
     pub(super) run: Run,
     pub(super) test_to: Option<&'a Address>,
@@ -67,8 +70,9 @@ pub(super) struct PreparedRun {
     pub(super) by_variant: Vec<VariantRows>,
     /// How many of the pending rows are held back.
     pub(super) held_back: u64,
-    /// The number of pending rows in each lane.
+    /// The number of pending rows in each lane, without those that are held back.
     pub(super) by_lane: Vec<(u32, u64)>,
+    pub(super) schedule: Option<Schedule>,
     pub(super) findings: Findings,
     planner: Planner,
     blank_rows: u64,
@@ -149,6 +153,11 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         PlanError::Read(error) => PlanError::Read(through_folder(error, campaign)),
         error => error,
     })?;
+    let zones = std::mem::take(&mut planned.zones);
+    let schedule = options.schedule.map(|settings| settings.for_run(zones));
+    if let Some(schedule) = schedule.as_ref().filter(|_| options.freeze) {
+        run::freeze_schedule(schedule, &frozen)?;
+    }
     if let Some(earlier) = options.except_sent {
         earlier.skip_sent(&mut planned.planner, &campaign.dir)?;
     }
@@ -208,6 +217,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         by_variant: variants,
         held_back,
         by_lane: ledger.pending_by_lane()?,
+        schedule,
         findings: preflight.findings,
         planner: planned.planner,
         blank_rows: planned.blank.count,

@@ -6,23 +6,22 @@ use super::console::Console;
 use super::deliver::deliver;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::kept_lists::{ListHome, campaign_lists, lists_in};
 use super::open_run::{OpenRun, engines_of, open_locked};
 use super::output;
 use super::run_home::{RunHome, key_folder};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
-use crate::campaign::Campaign;
+use super::suppressed_since::{skip_suppressed_in_folder, skip_suppressed_in_ledger};
 use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::PostgresLedger;
 use crate::ledger::{
-    Ledger, LedgerError, LeftOut, PostgresError, Run, Target, VariantChoice, sqlite,
+    Ledger, LedgerError, PostgresError, Run, Target, VariantChoice, sqlite,
 };
 use crate::pace::Rate;
 use crate::report::{counted, is_or_are};
-use crate::run::{Exclusions, Folder, Lock, forget_keys, later_runs};
+use crate::run::{Folder, Lock, forget_keys, later_runs};
 use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -44,6 +43,7 @@ pub(super) fn run(args: &ResumeArgs, console: &Console) -> Result<ExitCode, Fail
         rate: args.rate.clone(),
         concurrency: args.concurrency,
         limit: args.limit,
+        ignore_schedule: args.ignore_schedule,
     };
     send_pending(opened, lock, overrides, &args.run.ledger, console)
 }
@@ -54,6 +54,8 @@ pub(super) struct Overrides {
     pub(super) rate: Vec<Rate>,
     pub(super) concurrency: Option<std::num::NonZeroU32>,
     pub(super) limit: Option<u64>,
+    /// Send at any time.
+    pub(super) ignore_schedule: bool,
     /// The variant for the rows that are held back.
     pub(super) choice: Option<String>,
 }
@@ -77,21 +79,7 @@ pub(super) fn send_pending(
     let engines = engines_of(&campaign, &files, &home, &run, feedback_keys)?;
     match &home {
         RunHome::Folder(folder) => {
-            // A copy may be on another machine than the lists.
-            let has_lists = !folder.is_copy() || run.campaign.is_dir();
-            if has_lists {
-                let lists = campaign_lists(&campaign, &run.campaign, option)?;
-                let exclusions = Exclusions::new(&campaign, &run.campaign, lists)?;
-                skip_suppressed(&exclusions, &*ledger, console)?;
-            }
-            let recipients = &campaign.recipients;
-            let names_lists = !recipients.suppress.is_empty() || !recipients.kept_lists.is_empty();
-            if !has_lists && names_lists {
-                console.print(&format!(
-                    "The suppression lists are not read again: {} is not on this machine",
-                    run.campaign.display()
-                ));
-            }
+            skip_suppressed_in_folder(&campaign, &run, folder, &*ledger, option, console)?;
             skip_sent_later(folder, &run, console)?;
             output::path_line(folder.path());
         }
@@ -115,6 +103,11 @@ pub(super) fn send_pending(
     } else {
         overrides.rate
     };
+    let schedule = home.schedule(run.target)?;
+    let schedule = schedule.map(|schedule| match overrides.ignore_schedule {
+        true => schedule.always(),
+        false => schedule,
+    });
     let planned = PlannedRun {
         home: &home,
         lock,
@@ -122,6 +115,8 @@ pub(super) fn send_pending(
         run: &run,
         engines: Arc::new(engines),
         secrets,
+        schedule: schedule.map(Arc::new),
+        ledger: option,
         rate,
         concurrency: overrides.concurrency.unwrap_or(campaign.pace.concurrency),
         limit: overrides.limit,
@@ -238,57 +233,4 @@ fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Skips rows that are on a suppression list now. A run reads the lists again, because they can only
-/// make it skip more rows.
-fn skip_suppressed(
-    exclusions: &Exclusions,
-    ledger: &dyn Ledger,
-    console: &Console,
-) -> Result<(), Failure> {
-    if exclusions.suppresses_nobody() {
-        return Ok(());
-    }
-    let (mut after, mut skipped) = (0, 0);
-    loop {
-        let page = ledger.pending(after, 1000)?;
-        let Some(last) = page.last() else { break };
-        after = last.row.number;
-        let suppressed = page.iter().filter_map(|row| {
-            let reason = exclusions.suppressed(&row.row.mailbox.address)?;
-            Some(LeftOut {
-                row: row.row.number,
-                code: reason.code(),
-                reason: reason.to_string(),
-            })
-        });
-        let suppressed: Vec<_> = suppressed.collect();
-        ledger.skip(&suppressed, Clock::system().now())?;
-        skipped += suppressed.len() as u64;
-    }
-    if skipped > 0 {
-        let rows = counted(skipped, "row");
-        console.print(&format!("{rows} skipped: on a suppression list now"));
-    }
-    Ok(())
-}
-
-/// The same for a run in a ledger and the kept lists there, unless workers send the run. Other lists are on the machine
-/// that planned it.
-fn skip_suppressed_in_ledger(
-    campaign: &Campaign,
-    run: &Run,
-    shared: &PostgresLedger,
-    ledger: &dyn Ledger,
-    console: &Console,
-) -> Result<(), Failure> {
-    let recipients = &campaign.recipients;
-    let has_lists = !recipients.kept_lists.is_empty() && recipients.lists.is_none();
-    if !has_lists || !shared.workers()?.is_empty() {
-        return Ok(());
-    }
-    let database = Arc::new(shared.database().second());
-    let lists = lists_in(&ListHome::Ledger(database), campaign, &run.campaign)?;
-    skip_suppressed(&Exclusions::of_lists(lists), ledger, console)
 }

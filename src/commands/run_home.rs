@@ -1,6 +1,7 @@
 //! Where a run is kept: in a folder, or in a ledger that several machines share.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ use crate::cli::{LedgerOption, RunArgs};
 use crate::feedback::{self, EventStore, EventsError, PostgresEvents, SqliteEvents};
 use crate::ledger::postgres::{self, Database, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
-use crate::ledger::{Ledger as _, LedgerError};
+use crate::ledger::{Ledger as _, LedgerError, Target};
 use crate::render::{KEY_LENGTH, has_token};
-use crate::run::{Folder, FolderError, Lock};
+use crate::run::{Folder, FolderError, Lock, SCHEDULE};
+use crate::schedule::Schedule;
 
 pub(super) enum RunHome {
     Folder(Folder),
@@ -184,6 +186,42 @@ impl RunHome {
             frozen: copy.path().to_owned(),
             own_dir: copy.path().to_owned(),
             _copy: Some(copy),
+        })
+    }
+
+    /// When the run may send; `None` if it has no schedule. Only a real run has one.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(super) fn schedule(&self, target: Target) -> Result<Option<Schedule>, Failure> {
+        if target != Target::Real {
+            return Ok(None);
+        }
+        let (file, text) = match self {
+            Self::Folder(folder) => {
+                let file = folder.frozen().join(SCHEDULE);
+                match fs::read(&file) {
+                    Ok(text) => (file, text),
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err((file, error).into()),
+                }
+            }
+            Self::Database(ledger) => {
+                let is_schedule = |(path, _): &(PathBuf, Vec<u8>)| path == Path::new(SCHEDULE);
+                match ledger.files()?.into_iter().find(is_schedule) {
+                    Some(file) => file,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let schedule = Schedule::from_toml(&String::from_utf8_lossy(&text));
+        schedule.map(Some).map_err(|error| {
+            let message = format!("can't read the schedule of the run, {}: {error}", file.display());
+            Failure::with_help(
+                "schedule",
+                message,
+                "it was written by another version of mailrun, or has changed since",
+            )
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::confirm::{Confirmation, can_ask, confirm};
 use super::console::Console;
 use super::deliver::{deliver, rng};
@@ -15,6 +17,7 @@ use super::run_home::{RunHome, open_database};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::upload::{self, Upload};
+use super::when::{estimate, lines, schedule_settings};
 use crate::campaign::Campaign;
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
@@ -26,6 +29,7 @@ use crate::ledger::{Run, Status, Target};
 use crate::render::Engines;
 use crate::report::{counted, grouped, pending_by_variant, plural_s};
 use crate::run::{self, Folder, Lock};
+use crate::schedule::{Opening, Schedule};
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
     let campaign = Campaign::load(&args.campaign)?;
@@ -60,6 +64,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     refuse_second_send(args, &earlier)?;
     let interrupt = Interrupt::watch()?;
     let now = Clock::system().now();
+    let schedule = schedule_settings(args, &campaign, now)?;
     // A run in a database is planned in a temporary folder.
     let scratch = match &database {
         Some(_) => {
@@ -77,10 +82,11 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
     let must_confirm = secrets.is_some() && !args.yes;
     let options = RunOptions {
         feedback_keys,
+        schedule: schedule.as_ref(),
         ..run_options(args, &campaign, &folder, &earlier)
     };
     let planned = plan(args, options, must_confirm, console);
-    let planned = planned.and_then(|(lock, engines, run)| {
+    let planned = planned.and_then(|(lock, engines, run, schedule)| {
         let home = match &database {
             Some(database) => {
                 let name = Folder::new_name(&campaign.name, now, &mut rng());
@@ -96,10 +102,10 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
             }
             None => RunHome::Folder(folder.clone()),
         };
-        Ok((lock, engines, run, home))
+        Ok((lock, engines, run, home, schedule))
     });
     interrupt.keep_folder();
-    let (lock, engines, run, home) = planned.inspect_err(|_| folder.remove())?;
+    let (lock, engines, run, home, schedule) = planned.inspect_err(|_| folder.remove())?;
     if let Some(lock) = plan_lock {
         lock.release();
     }
@@ -117,6 +123,8 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         rate: campaign.pace.rate.clone(),
         concurrency: campaign.pace.concurrency,
         limit: args.limit,
+        schedule: schedule.map(Arc::new),
+        ledger: &args.ledger,
     };
     deliver(planned, &interrupt, console)
 }
@@ -201,6 +209,7 @@ pub(super) fn run_options<'a>(
         ledger: &args.ledger,
         folder,
         freeze: true,
+        schedule: None,
         run: new_run(campaign, target(args), test_to, now, &mut rng()),
         test_to,
         max_rows: test_to.map(|_| args.limit.unwrap_or(1)),
@@ -214,14 +223,25 @@ pub(super) fn run_options<'a>(
     }
 }
 
+/// When the run begins, pauses and ends.
+fn when(schedule: &Schedule, prepared: &PreparedRun, campaign: &Campaign, now: Timestamp) -> Vec<String> {
+    let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, Vec::new(), now);
+    let mut lines = lines(schedule, &estimate, now, false, 8);
+    if let Some(start) = schedule.start.filter(|start| *start < now) {
+        lines.push(format!("The start in [schedule], {}, is past", schedule.show(start)));
+    }
+    lines
+}
+
 /// Plans the run, and asks for confirmation.
 fn plan(
     args: &SendArgs,
     options: RunOptions<'_>,
     must_confirm: bool,
     console: &Console,
-) -> Result<(Lock, Arc<Engines>, Run), Failure> {
+) -> Result<(Lock, Arc<Engines>, Run, Option<Schedule>), Failure> {
     let campaign = options.campaign;
+    let now = options.run.started;
     let lock = Lock::run(options.folder)?;
     let prepared = prepare(options, console)?;
     console.print_findings(&prepared.findings);
@@ -231,8 +251,14 @@ fn plan(
     } else if must_confirm {
         confirm_send(args, campaign, &prepared)?;
     }
+    let schedule = prepared.schedule.clone();
+    if let Some(schedule) = &schedule {
+        for line in when(schedule, &prepared, campaign, now) {
+            console.print(&line);
+        }
+    }
     let (engines, run) = prepared.finish()?;
-    Ok((lock, engines, run))
+    Ok((lock, engines, run, schedule))
 }
 
 fn refuse_second_send(args: &SendArgs, earlier: &EarlierRuns) -> Result<(), Failure> {
@@ -267,6 +293,19 @@ fn no_terminal() -> Failure {
     )
 }
 
+/// When a run begins that does not begin now.
+fn begins(prepared: &PreparedRun) -> String {
+    let now = prepared.run.started;
+    let Some(schedule) = &prepared.schedule else {
+        return String::new();
+    };
+    let zones = 0..schedule.zones.len();
+    match schedule.first_opening(zones, now) {
+        Opening::Closed(until) => format!(", beginning {}", schedule.show(until)),
+        Opening::Open(_) | Opening::Over => String::new(),
+    }
+}
+
 fn confirm_send(
     args: &SendArgs,
     campaign: &Campaign,
@@ -286,12 +325,14 @@ fn confirm_send(
         (None, _) => recipients,
     };
     let question = format!(
-        "Send {} {recipients}, from {}, through {}, {}?",
+        "Send {} {recipients}, from {}, through {}, {}{}?",
         counted(messages, "message"),
         campaign.message.from.get_ref(),
         campaign.server(),
         pace_with_time(&campaign.pace, messages, &prepared.by_lane),
+        begins(prepared),
     );
+
     let confirmation = Confirmation {
         question,
         input_is_data: campaign.recipients.file.is_none(),

@@ -10,13 +10,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::run_home::RunHome;
 use super::secrets::Secrets;
 use crate::campaign::{Campaign, TransportSettings};
+use crate::cli::LedgerOption;
 use crate::clock::Clock;
+use crate::delivery::LaneKey;
 use crate::ledger::postgres::{PostgresLedger, Worker, open_writer};
 use crate::ledger::sqlite::{self, PendingRows, SqliteLedger};
-use crate::ledger::{Ledger as _, LedgerError, LedgerWriter, RowSource, Run, Target};
-use crate::pace::{self, PermitRequest, Rate, RateLimit, RateLimits, SharedLimit};
+use crate::ledger::{Ledger, LedgerError, LedgerWriter, RowSource, Run, Target};
+use crate::pace::{self, LaneNumbers, PermitRequest, Rate, RateLimit, RateLimits, SharedLimit};
 use crate::render::Engines;
 use crate::run::{Folder, Lock};
+use crate::schedule::Schedule;
 
 /// How far limits per day look back.
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -36,9 +39,18 @@ pub(super) struct PlannedRun<'a> {
     pub(super) rate: Vec<Rate>,
     pub(super) concurrency: NonZeroU32,
     pub(super) limit: Option<u64>,
+    /// `None` if requests may begin at any time.
+    pub(super) schedule: Option<Arc<Schedule>>,
+    /// Names the ledger with the kept lists, instead of the campaign.
+    pub(super) ledger: &'a LedgerOption,
 }
 
 impl PlannedRun<'_> {
+    /// How many time zones the plan has lanes for.
+    fn zones(&self) -> usize {
+        self.schedule.as_ref().map_or(1, |it| it.zones.len())
+    }
+
     /// The messages of a local run.
     pub(super) fn outbox(&self) -> Option<PathBuf> {
         match (self.home, self.run.target) {
@@ -52,6 +64,10 @@ pub(super) struct Session {
     pub(super) writer: LedgerWriter,
     /// The limit of all lanes together.
     pub(super) limit: Box<dyn RateLimit>,
+    /// The most recipients of a request in lanes without their own limit.
+    pub(super) batch_size: NonZeroU32,
+    /// The limits of the domains that have their own.
+    pub(super) domains: Vec<Box<dyn RateLimit>>,
     pub(super) lanes: Vec<Lane>,
     /// How many pending rows are not sent, because no variant was chosen for them.
     pub(super) held_back: u64,
@@ -62,11 +78,10 @@ pub(super) struct Session {
 }
 
 pub(super) struct Lane {
+    pub(super) key: LaneKey,
     pub(super) rows: Box<dyn RowSource>,
     /// The most recipients of a request.
     pub(super) batch_size: NonZeroU32,
-    /// `None` for the first lane.
-    pub(super) limit: Option<Box<dyn RateLimit>>,
 }
 
 impl Session {
@@ -96,27 +111,27 @@ impl Session {
             None => u32::MAX,
         };
         let limits = Limits::of(planned);
+        let mut domains = Vec::new();
+        for (domain, rate) in (1..).zip(limits.domains()) {
+            let posted = ledger.posted_since(yesterday, Some(domain))?;
+            let limit = RateLimits::new(&[rate], limits.batch_size(domain), posted);
+            domains.push(Box::new(limit) as Box<dyn RateLimit>);
+        }
         let mut lanes = Vec::new();
-        for (lane, batch_size, rates) in limits.lanes() {
-            let limit = match rates {
-                Some(rate) => {
-                    let posted = ledger.posted_since(yesterday, Some(lane))?;
-                    let limits = RateLimits::new(&[rate], batch_size, posted);
-                    Some(Box::new(limits) as Box<dyn RateLimit>)
-                }
-                None => None,
-            };
+        for (lane, key) in limits.lanes(&ledger)? {
             lanes.push(Lane {
+                key,
                 rows: Box::new(PendingRows::open(&path, lane, last)?),
-                batch_size,
-                limit,
+                batch_size: limits.batch_size(key.domain),
             });
         }
         let posted = ledger.posted_since(yesterday, None)?;
-        let limit = RateLimits::new(&limits.rates, limits.batch_size(), posted);
+        let limit = RateLimits::new(&limits.rates, limits.batch_size(0), posted);
         Ok(Self {
             writer,
             limit: Box::new(limit),
+            batch_size: limits.batch_size(0),
+            domains,
             lanes,
             held_back: ledger.held_back()?,
             worker: None,
@@ -136,21 +151,23 @@ impl Session {
         let (requests, permit_requests) = unbounded_channel();
         let limits = Limits::of(planned);
         let most_rows = Arc::new(Mutex::new(planned.limit.unwrap_or(u64::MAX)));
-        let shared = |lane, rates: &[Rate], batch_size| -> Box<dyn RateLimit> {
-            Box::new(SharedLimit::new(lane, rates, batch_size, requests.clone()))
+        let shared = |domain, rates: &[Rate]| -> Box<dyn RateLimit> {
+            let batch_size = limits.batch_size(domain);
+            Box::new(SharedLimit::new(domain, rates, batch_size, requests.clone()))
         };
-        let lanes = limits
-            .lanes()
-            .map(|(lane, batch_size, rate)| Lane {
-                rows: Box::new(worker.rows(lane, &most_rows)),
-                batch_size,
-                limit: rate.map(|rate| shared(lane, &[rate], batch_size)),
-            })
-            .collect();
+        let domains = (1..).zip(limits.domains());
+        let domains = domains.map(|(domain, rate)| shared(domain, &[rate])).collect();
+        let lanes = limits.lanes(ledger)?.into_iter().map(|(lane, key)| Lane {
+            key,
+            rows: Box::new(worker.rows(lane, &most_rows)),
+            batch_size: limits.batch_size(key.domain),
+        });
         Ok(Self {
             writer: open_writer(&worker)?,
-            limit: shared(0, &limits.rates, limits.batch_size()),
-            lanes,
+            limit: shared(0, &limits.rates),
+            batch_size: limits.batch_size(0),
+            domains,
+            lanes: lanes.collect(),
             held_back: ledger.held_back()?,
             worker: Some(worker),
             permit_requests: Some(permit_requests),
@@ -174,34 +191,45 @@ impl<'a> Limits<'a> {
         Self { planned, rates }
     }
 
-    /// Each lane with the most recipients of a request, and its own limit. Only the plan of a real run has
-    /// lanes for single domains.
-    fn lanes(&self) -> impl Iterator<Item = (u32, NonZeroU32, Option<Rate>)> {
+    /// The limits of the domains that have their own. Only the plan of a real run has lanes for them.
+    fn domains(&self) -> impl Iterator<Item = Rate> {
         let per_domain = match self.planned.run.target {
             Target::Real => self.planned.campaign.pace.per_domain.as_slice(),
             Target::Local | Target::Test => &[],
         };
-        let domains = per_domain.iter().map(|domain| Some(domain.rate));
-        let rates = std::iter::once(None).chain(domains);
-        (0..).zip(rates).map(|(lane, rate)| {
-            let batch_size = match rate {
-                Some(rate) => self.batch_size_with(&[self.rates.as_slice(), &[rate]].concat()),
-                None => self.batch_size(),
+        per_domain.iter().map(|domain| domain.rate)
+    }
+
+    /// The numbers of the lanes. With several time zones, only those of lanes that have pending rows.
+    fn lanes(&self, ledger: &dyn Ledger) -> Result<Vec<(u32, LaneKey)>, LedgerError> {
+        let numbers = LaneNumbers::new(self.domains().count());
+        let zones = self.planned.zones();
+        let lanes: Vec<u32> = match zones {
+            1 => (0..numbers.count(1)).collect(),
+            _ => {
+                let pending = ledger.pending_by_lane()?.into_iter();
+                let lanes = pending.map(|(lane, _)| lane);
+                lanes.filter(|lane| *lane < numbers.count(zones)).collect()
+            }
+        };
+        let with_key = lanes.into_iter().map(|lane| {
+            let key = LaneKey {
+                zone: numbers.zone(lane),
+                domain: numbers.domain(lane),
             };
-            (lane, batch_size, rate)
-        })
+            (lane, key)
+        });
+        Ok(with_key.collect())
     }
 
-    fn batch_size(&self) -> NonZeroU32 {
-        self.batch_size_with(&self.rates)
-    }
-
-    /// The most recipients of a request under these limits.
-    fn batch_size_with(&self, rates: &[Rate]) -> NonZeroU32 {
-        match self.planned.run.test_to {
+    /// The most recipients of a request to a domain with its own limit, or 0 to the others.
+    fn batch_size(&self, domain: u32) -> NonZeroU32 {
+        if self.planned.run.test_to.is_some() {
             // All messages of a test go to one address, so an answer could not say which row it means.
-            Some(_) => NonZeroU32::MIN,
-            None => pace::batch_size(self.planned.campaign.pace.batch, rates),
+            return NonZeroU32::MIN;
         }
+        let own = domain.checked_sub(1).and_then(|index| self.domains().nth(index as usize));
+        let rates: Vec<Rate> = self.rates.iter().copied().chain(own).collect();
+        pace::batch_size(self.planned.campaign.pace.batch, &rates)
     }
 }

@@ -1,5 +1,5 @@
-//! Requests that wait, in lanes: one for each domain with its own limit, and one for all others, so
-//! that a slow domain does not delay the rest.
+//! Requests that wait, in lanes: one for each domain with its own limit in each time zone, so that a slow domain or a
+//! closed zone does not delay the rest.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,19 +10,34 @@ use jiff::Timestamp;
 use super::batch::Batch;
 use super::queue::BatchReceiver;
 use crate::pace::{RateLimit, Turn};
+use crate::schedule::{Gate, Opening};
 
 /// All lanes; [`Batch::lane`] is an index into them.
-pub(super) struct Lanes(Vec<Lane>);
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    /// The limits of the domains that have their own.
+    limits: Vec<Box<dyn RateLimit>>,
+    /// By zone.
+    gates: Vec<Gate>,
+}
+
+/// What the rows of a lane have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneKey {
+    /// The place of their time zone in the schedule.
+    pub(crate) zone: usize,
+    /// From 1, the place of the limit of their domain; 0 if it has none of its own.
+    pub(crate) domain: u32,
+}
 
 struct Lane {
+    key: LaneKey,
     /// New requests, in the order of the input.
     new: BatchReceiver,
     /// Whether more of them may come.
     open: bool,
     /// Requests that wait for their turn: retries that are due, and the rest of a handover.
     waiting: VecDeque<Batch>,
-    /// `None` for the first lane.
-    limit: Option<Box<dyn RateLimit>>,
 }
 
 /// The next request of all lanes.
@@ -35,69 +50,102 @@ pub(super) enum Pick {
 }
 
 impl Lanes {
-    /// The first lane has no limit of its own; the others have `limits`.
-    pub(super) fn new(new: Vec<BatchReceiver>, limits: Vec<Box<dyn RateLimit>>) -> Self {
-        let lane = |(new, limit)| Lane {
+    /// `limits` are those of the domains with their own, and `gates` those of the zones.
+    pub(super) fn new(
+        new: Vec<(LaneKey, BatchReceiver)>,
+        limits: Vec<Box<dyn RateLimit>>,
+        gates: Vec<Gate>,
+    ) -> Self {
+        let lanes = new.into_iter().map(|(key, new)| Lane {
+            key,
             new,
             open: true,
             waiting: VecDeque::new(),
-            limit,
-        };
-        let limits = std::iter::once(None).chain(limits.into_iter().map(Some));
-        Self(new.into_iter().zip(limits).map(lane).collect())
+        });
+        Self {
+            lanes: lanes.collect(),
+            limits,
+            gates,
+        }
     }
 
     /// A request whose lane lets it through. Domains with their own limit come first, because their
     /// turns are rare.
     pub(super) fn pick(&mut self, now: Timestamp) -> Pick {
         let mut first = None;
-        for lane in self.0.iter_mut().rev() {
+        for lane in self.lanes.iter_mut().rev() {
             let Some(batch) = lane.waiting.front() else {
                 continue;
             };
-            let turn = match &mut lane.limit {
-                Some(limit) => limit.turn(batch.recipients(), now),
-                None => Turn::Now,
+            let turn = match self.gates[lane.key.zone].opening(now) {
+                Opening::Over => continue,
+                Opening::Closed(until) => Turn::Opening(until),
+                Opening::Open(_) => match own_limit(&mut self.limits, lane.key) {
+                    Some(limit) => limit.turn(batch.recipients(), now),
+                    None => Turn::Now,
+                },
             };
             if turn == Turn::Now
                 && let Some(batch) = lane.waiting.pop_front()
             {
                 return Pick::Batch(batch);
             }
-            first = Some(first.map_or(turn, |first: Turn| first.min(turn)));
+            first = Some(first.map_or(turn, |first: Turn| first.sooner(turn)));
         }
         first.map_or(Pick::Nothing, Pick::Later)
     }
 
     /// Counts a request that goes now.
     pub(super) fn take(&mut self, batch: &Batch, now: Timestamp) {
-        let lane = &mut self.0[batch.lane as usize];
-        if let Some(limit) = &mut lane.limit {
+        let key = self.lanes[batch.lane as usize].key;
+        if let Some(limit) = own_limit(&mut self.limits, key) {
             limit.take(batch.recipients(), now);
         }
     }
 
+    /// Whether the request may begin, by the schedule.
+    pub(super) fn opening(&mut self, batch: &Batch, now: Timestamp) -> Opening {
+        let zone = self.lanes[batch.lane as usize].key.zone;
+        self.gates[zone].opening(now)
+    }
+
+    /// The place of the limit of the request's domain.
+    pub(super) fn domain(&self, batch: &Batch) -> u32 {
+        self.lanes[batch.lane as usize].key.domain
+    }
+
+    /// Adds a request that was picked, but may not go any more.
+    pub(super) fn put_back(&mut self, batch: Batch) {
+        self.lanes[batch.lane as usize].waiting.push_front(batch);
+    }
+
     /// Adds a retry that is due.
     pub(super) fn add_retry(&mut self, batch: Batch) {
-        self.0[batch.lane as usize].waiting.push_back(batch);
+        self.lanes[batch.lane as usize].waiting.push_back(batch);
     }
 
     /// Whether a lane is empty and may still get new requests.
     pub(super) fn wants_new(&self) -> bool {
-        self.0.iter().any(Lane::wants_new)
+        self.lanes.iter().any(Lane::wants_new)
     }
 
     /// Whether all lanes are empty and get no new requests.
     pub(super) fn are_done(&self) -> bool {
-        let is_done = |lane: &Lane| !lane.open && lane.waiting.is_empty();
-        self.0.iter().all(is_done)
+        self.lanes.iter().all(Lane::is_done)
+    }
+
+    /// Whether the schedule allows no request of the lanes that are not done.
+    pub(super) fn are_closed(&mut self, now: Timestamp) -> bool {
+        let mut left = self.lanes.iter().filter(|lane| !lane.is_done());
+        let gates = &mut self.gates;
+        left.all(|lane| !matches!(gates[lane.key.zone].opening(now), Opening::Open(_)))
     }
 
     /// Waits until an empty lane gets a new request, or its end.
     pub(super) async fn new_request(&mut self) {
         poll_fn(|context| {
             let mut news = Poll::Pending;
-            for lane in self.0.iter_mut().filter(|lane| lane.wants_new()) {
+            for lane in self.lanes.iter_mut().filter(|lane| lane.wants_new()) {
                 match lane.new.poll_recv(context) {
                     Poll::Pending => continue,
                     Poll::Ready(Some(handover)) => lane.waiting.extend(handover.batches),
@@ -112,13 +160,24 @@ impl Lanes {
 
     /// Takes no more new requests, so that the feeders end.
     pub(super) fn close(&mut self) {
-        for lane in &mut self.0 {
+        for lane in &mut self.lanes {
             lane.new.close();
         }
     }
 }
 
+fn own_limit(
+    limits: &mut [Box<dyn RateLimit>],
+    key: LaneKey,
+) -> Option<&mut Box<dyn RateLimit>> {
+    limits.get_mut(key.domain.checked_sub(1)? as usize)
+}
+
 impl Lane {
+    fn is_done(&self) -> bool {
+        !self.open && self.waiting.is_empty()
+    }
+
     fn wants_new(&self) -> bool {
         self.open && self.waiting.is_empty()
     }

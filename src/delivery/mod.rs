@@ -30,11 +30,13 @@ use crate::clock::Clock;
 use crate::ledger::postgres::Worker;
 use crate::ledger::{LedgerError, LedgerWriter};
 use crate::pace::{RateLimit, Turn};
+use crate::schedule::{Gate, Opening, Schedule};
 use crate::transport::Transport;
 
 use batch::Batch;
 use breaker::CircuitBreaker;
 pub(crate) use feeder::Feeder;
+pub(crate) use lanes::LaneKey;
 use lanes::{Lanes, Pick};
 use poster::{Poster, ReadyBatch};
 pub(crate) use queue::{BatchReceiver, Queue};
@@ -54,8 +56,9 @@ pub(crate) struct DeliverySettings {
     pub(crate) limit: Box<dyn RateLimit>,
     /// The most recipients of a request.
     pub(crate) batch_size: NonZeroU32,
-    /// The limits of the lanes after the first.
-    pub(crate) lanes: Vec<Box<dyn RateLimit>>,
+    /// The limits of the domains that have their own.
+    pub(crate) domains: Vec<Box<dyn RateLimit>>,
+    pub(crate) schedule: Option<Arc<Schedule>>,
     /// The most requests in flight.
     pub(crate) concurrency: NonZeroU32,
     pub(crate) retry: RetrySettings,
@@ -70,6 +73,8 @@ pub(crate) struct DeliverySettings {
 pub(crate) enum Ending {
     /// No row is left that it could send.
     Done,
+    /// The schedule allows no request now for the rows that are left.
+    Closed,
     Interrupted,
     /// It could not continue, for this reason.
     Stopped(String),
@@ -78,7 +83,8 @@ pub(crate) enum Ending {
 pub(crate) struct Delivery<T> {
     poster: Arc<Poster<T>>,
     limit: Box<dyn RateLimit>,
-    lanes: Vec<Box<dyn RateLimit>>,
+    domains: Vec<Box<dyn RateLimit>>,
+    schedule: Option<Arc<Schedule>>,
     worker: Option<Arc<Worker>>,
     concurrency: u32,
     state: Arc<DeliveryState>,
@@ -111,7 +117,8 @@ impl<T: Transport> Delivery<T> {
             poster: Arc::new(poster),
             limit: settings.limit,
             worker: settings.worker,
-            lanes: settings.lanes,
+            domains: settings.domains,
+            schedule: settings.schedule,
             concurrency,
             state,
             free: Arc::new(Semaphore::new(concurrency as usize)),
@@ -119,19 +126,21 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// Sends what the feeders build, one feeder for each lane, until they are done, `interrupt` is
-    /// true, or it can't continue. Requests in flight then end normally, and everything is durable
+    /// Sends what the feeders build, one feeder for each lane, until they are done, the schedule allows no more for now,
+    /// `interrupt` is true, or it can't continue. Requests in flight then end normally, and everything is durable
     /// when this returns.
     ///
     /// # Errors
     /// The ledger can't be written: nothing is posted after that.
     pub(crate) async fn run(
         mut self,
-        feeds: Vec<BatchReceiver>,
+        feeds: Vec<(LaneKey, BatchReceiver)>,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ending, LedgerError> {
         let state = Arc::clone(&self.state);
-        let mut lanes = Lanes::new(feeds, std::mem::take(&mut self.lanes));
+        let zones = self.schedule.as_ref().map_or(1, |it| it.zones.len());
+        let gates = (0..zones).map(|zone| Gate::new(self.schedule.clone(), zone));
+        let mut lanes = Lanes::new(feeds, std::mem::take(&mut self.domains), gates.collect());
         let exchange = self.worker.take().map(|worker| {
             let counts = Arc::clone(self.poster.writer.counts());
             tokio::spawn(exchange::run(worker, Arc::clone(&state), counts))
@@ -140,7 +149,10 @@ impl<T: Transport> Delivery<T> {
             biased;
             _ = interrupt.wait_for(|interrupted| *interrupted) => Ending::Interrupted,
             () = state.stopped() => Ending::Done,
-            () = self.dispatch(&mut lanes) => Ending::Done,
+            () = self.dispatch(&mut lanes) => match lanes.are_done() {
+                true => Ending::Done,
+                false => Ending::Closed,
+            },
         };
         lanes.close();
         // Until nothing is in flight.
@@ -151,7 +163,7 @@ impl<T: Transport> Delivery<T> {
         }
         flushed?;
         Ok(match state.stop_reason() {
-            Some(reason) if ending == Ending::Done => Ending::Stopped(reason),
+            Some(reason) if ending != Ending::Interrupted => Ending::Stopped(reason),
             _ => ending,
         })
     }
@@ -179,19 +191,26 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// Waits until a request may go; `None` when there are no more.
+    /// Waits until a request may go; `None` when there are no more, or the schedule allows none.
     async fn next_ready(&mut self, lanes: &mut Lanes) -> Option<ReadyBatch> {
         let permit = self.free_connection().await;
-        self.state.no_pause().await;
-        let batch = self.next_batch(lanes, &permit).await?;
-        let now = self.turn(&batch).await;
-        lanes.take(&batch, now);
-        self.state.posted(&batch);
-        Some(ReadyBatch {
-            batch,
-            chance: self.rng.random(),
-            permit,
-        })
+        loop {
+            self.state.no_pause().await;
+            let batch = self.next_batch(lanes, &permit).await?;
+            let Some((now, closes)) = self.turn(lanes, &batch).await else {
+                lanes.put_back(batch);
+                continue;
+            };
+            lanes.take(&batch, now);
+            self.state.posted(&batch);
+            return Some(ReadyBatch {
+                domain: lanes.domain(&batch),
+                batch,
+                closes,
+                chance: self.rng.random(),
+                permit,
+            });
+        }
     }
 
     /// Waits for a free connection. Until the API is known to answer, a request takes them all.
@@ -220,12 +239,13 @@ impl<T: Transport> Delivery<T> {
             let free = self.free.available_permits() + held.num_permits();
             let idle = free == self.concurrency as usize;
             let retry = self.add_due_retries(lanes);
-            let turn = match lanes.pick(self.poster.clock.now()) {
+            let now = self.poster.clock.now();
+            let turn = match lanes.pick(now) {
                 Pick::Batch(batch) => return Some(batch),
                 Pick::Later(turn) => Some(turn),
                 Pick::Nothing => None,
             };
-            if idle && retry.is_none() && lanes.are_done() {
+            if idle && retry.is_none() && lanes.are_closed(now) {
                 return None;
             }
             let turn = turn.map(|turn| self.wake(turn));
@@ -251,13 +271,20 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// Waits until there is no pause and the limits let the request through. Nothing may wait
-    /// between this and the post.
-    async fn turn(&mut self, batch: &Batch) -> Timestamp {
+    /// Waits until there is no pause and the limits let the request through; `None` if the schedule does not allow it any
+    /// more. Nothing may wait between this and the post. Returns the time, and when the schedule closes.
+    async fn turn(
+        &mut self,
+        lanes: &mut Lanes,
+        batch: &Batch,
+    ) -> Option<(Timestamp, Option<Timestamp>)> {
         let recipients = batch.recipients();
         loop {
             self.state.no_pause().await;
             let now = self.poster.clock.now();
+            let Opening::Open(closes) = lanes.opening(batch, now) else {
+                return None;
+            };
             match (
                 self.limit.turn(recipients, now),
                 self.state.throttled(recipients),
@@ -265,25 +292,40 @@ impl<T: Transport> Delivery<T> {
                 (Turn::Now, None) => {
                     self.state.waits_for(WaitReason::Pace);
                     self.limit.take(recipients, now);
-                    return now;
+                    return Some((now, closes));
                 }
                 (Turn::Now, Some(ready)) => tokio::time::sleep_until(ready).await,
-                (turn, _) => tokio::time::sleep_until(self.wake(turn)).await,
+                (turn, _) => {
+                    let closing = closes.map(|closes| self.instant(closes));
+                    let wake = closing.into_iter().chain([self.wake(turn)]).min();
+                    tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)).await;
+                }
             }
         }
     }
 
-    /// When to ask again about a turn that has not come. Shows the user the wait for a daily limit.
+    /// When to ask again about a turn that has not come. Shows the user the wait for a time of day.
     fn wake(&self, turn: Turn) -> Instant {
         match turn {
             Turn::Now => Instant::now(),
             Turn::At(ready) => ready,
             Turn::Day(until) => {
                 self.state.waits_for(WaitReason::DailyLimit(until));
-                let left = until.duration_since(self.poster.clock.now());
-                Instant::now() + Duration::try_from(left).unwrap_or_default().min(MAX_SLEEP)
+                self.instant(until)
+            }
+            Turn::Opening(until) => {
+                let zone = self.schedule.as_ref().map(|it| it.zone().clone());
+                let shown = zone.map_or_else(|| until.to_string(), |zone| zone.show(until));
+                self.state.waits_for(WaitReason::Opening(shown));
+                self.instant(until)
             }
         }
+    }
+
+    /// When to look whether it is this time of day.
+    fn instant(&self, time: Timestamp) -> Instant {
+        let left = time.duration_since(self.poster.clock.now());
+        Instant::now() + Duration::try_from(left).unwrap_or_default().min(MAX_SLEEP)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,6 +21,10 @@ use crate::transport::Transport;
 /// A request that may go now.
 pub(super) struct ReadyBatch {
     pub(super) batch: Batch,
+    /// The place of the limit of its domain.
+    pub(super) domain: u32,
+    /// When the schedule closes for it.
+    pub(super) closes: Option<Timestamp>,
     /// A random number from 0 to 1, for the wait before a retry.
     pub(super) chance: f64,
     /// Its connection.
@@ -47,7 +52,7 @@ impl<T: Transport> Poster<T> {
         tokio::spawn(async move {
             let claims = group.iter().map(|ready| Claim {
                 rows: ready.batch.row_numbers(),
-                lane: ready.batch.lane,
+                domain: ready.domain,
             });
             let claimed = poster.writer.claim(claims.collect(), poster.clock.now());
             if let Err(error) = claimed.await {
@@ -57,7 +62,7 @@ impl<T: Transport> Poster<T> {
             for ready in group {
                 let poster = Arc::clone(&poster);
                 tokio::spawn(async move {
-                    let result = poster.post(ready.batch, ready.chance).await;
+                    let result = poster.post(ready.batch, ready.closes, ready.chance).await;
                     drop(ready.permit);
                     poster.ended(result);
                 });
@@ -72,8 +77,19 @@ impl<T: Transport> Poster<T> {
         self.state.ended.notify_one();
     }
 
-    async fn post(&self, batch: Batch, chance: f64) -> Result<(), LedgerError> {
+    async fn post(
+        &self,
+        batch: Batch,
+        closes: Option<Timestamp>,
+        chance: f64,
+    ) -> Result<(), LedgerError> {
         let started = Instant::now();
+        if closes.is_some_and(|closes| self.clock.now() >= closes) {
+            let late = "it was claimed, but the schedule closed before it was posted";
+            self.settle_all(&batch, &again(false, late))?;
+            self.state.add_new(started, batch);
+            return Ok(());
+        }
         if self.posting_time.as_ref().is_some_and(PostingTime::is_over) {
             let late = "it was claimed, but the ledger can't be reached any more";
             self.settle_all(&batch, &again(false, late))?;

@@ -11,9 +11,9 @@ use super::batch::Batch;
 
 /// How many rows are handed over at once; a request with more goes alone.
 const ROWS_AT_ONCE: usize = 32;
-/// About how many bytes of bodies are handed over at once.
+/// About how many bytes of bodies are handed over at once, at most.
 const BYTES_AT_ONCE: usize = 512 << 10;
-/// The most bytes of bodies in the queue; a larger handover waits there alone.
+/// The most bytes of bodies in the queues of a delivery together. A larger handover waits alone in its queue.
 const MAX_BYTES: usize = 16 << 20;
 
 /// Requests that are handed over together, because waking a thread costs as much as rendering a row.
@@ -30,6 +30,8 @@ pub(crate) type BatchReceiver = mpsc::Receiver<Handover>;
 pub(crate) struct Queue {
     sender: mpsc::Sender<Handover>,
     room: Arc<Semaphore>,
+    /// The most bytes of bodies in this queue.
+    max_bytes: usize,
     runtime: Handle,
     next: NextHandover,
 }
@@ -46,17 +48,23 @@ struct NextHandover {
 pub(super) struct Closed;
 
 impl Queue {
-    /// A queue of about two requests for each connection, of `batch_size` rows each.
+    /// A queue of about two requests for each connection, of `batch_size` rows each, which is one of so many `queues`.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub(crate) fn new(connections: NonZeroU32, batch_size: NonZeroU32) -> (Self, BatchReceiver) {
+    pub(crate) fn new(
+        connections: NonZeroU32,
+        batch_size: NonZeroU32,
+        queues: usize,
+    ) -> (Self, BatchReceiver) {
         let at_once = ROWS_AT_ONCE.div_ceil(batch_size.get() as usize);
         let handovers = (2 * connections.get() as usize / at_once).max(2);
         let (sender, receiver) = mpsc::channel(handovers);
+        let max_bytes = MAX_BYTES / queues.max(1);
         let queue = Self {
             sender,
-            room: Arc::new(Semaphore::new(MAX_BYTES)),
+            room: Arc::new(Semaphore::new(max_bytes)),
+            max_bytes,
             runtime: Handle::current(),
             next: NextHandover::default(),
         };
@@ -69,7 +77,7 @@ impl Queue {
         next.rows += batch.rows.len();
         next.bytes += batch.request.body.len();
         next.batches.push(batch);
-        if next.rows >= ROWS_AT_ONCE || next.bytes >= BYTES_AT_ONCE {
+        if next.rows >= ROWS_AT_ONCE || next.bytes >= BYTES_AT_ONCE.min(self.max_bytes / 2) {
             return self.hand_over();
         }
         Ok(())
@@ -86,7 +94,7 @@ impl Queue {
         if batches.is_empty() {
             return Ok(());
         }
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(MAX_BYTES) as u32);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(self.max_bytes) as u32);
         let _room = self.runtime.block_on(room).map_err(|_| Closed)?;
         let sent = self.sender.blocking_send(Handover { batches, _room });
         sent.map_err(|_| Closed)
@@ -122,7 +130,7 @@ mod tests {
     /// How many of these requests a feeder hands over before any is taken, and how many in all.
     async fn ahead(batches: Vec<Batch>, connections: u32) -> (usize, usize) {
         let connections = NonZeroU32::new(connections).expect("some");
-        let (mut queue, mut taken) = Queue::new(connections, NonZeroU32::new(32).expect("some"));
+        let (mut queue, mut taken) = Queue::new(connections, NonZeroU32::new(32).expect("some"), 1);
         let done = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&done);
         let feeder = std::thread::spawn(move || {
@@ -164,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_feeder_that_waits_for_room_ends_when_the_queue_is_closed() {
-        let (mut queue, taken) = Queue::new(NonZeroU32::MIN, NonZeroU32::MIN);
+        let (mut queue, taken) = Queue::new(NonZeroU32::MIN, NonZeroU32::MIN, 1);
         let feeder = std::thread::spawn(move || {
             let mut put = || queue.put(batch(MAX_BYTES));
             (put(), put())

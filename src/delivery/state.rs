@@ -29,6 +29,8 @@ pub(crate) enum WaitReason {
     Server { until: Instant, reason: String },
     /// The daily limit is reached until then.
     DailyLimit(jiff::Timestamp),
+    /// The schedule allows no request until then.
+    Opening(String),
 }
 
 pub(super) struct DeliveryState {

@@ -8,7 +8,8 @@ use super::{Latencies, LedgerError, Status};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     pub rows: Vec<u32>,
-    pub lane: u32,
+    /// From 1, the place of the limit of their domain; 0 if it has none of its own.
+    pub domain: u32,
 }
 
 /// The result of an attempt for one row.

@@ -135,12 +135,15 @@ pub(crate) trait Ledger: Send {
     /// The number of the last row; 0 if there are no rows.
     fn last_row(&self) -> Result<u32, LedgerError>;
 
-    /// The recipients posted in each minute since `since`, in all lanes or in one, oldest first: the
-    /// minute since 1970, and the number.
+    /// The lanes that have pending rows, each with their number, without those that are held back.
+    fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError>;
+
+    /// The recipients posted in each minute since `since`, to all domains or to one with its own limit, oldest first:
+    /// the minute since 1970, and the number. Domain 0 is all those without their own limit.
     fn posted_since(
         &self,
         since: Timestamp,
-        lane: Option<u32>,
+        domain: Option<u32>,
     ) -> Result<Vec<(i64, u64)>, LedgerError>;
 
     /// How long requests took, as far as it is recorded: a process that was killed has not recorded its last seconds.

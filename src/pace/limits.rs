@@ -26,14 +26,40 @@ pub(crate) struct RateLimits {
     daily: Option<DailyLimit>,
 }
 
-/// When a request may go, the earliest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// When a request may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     Now,
     /// Then, by the spaced limit.
     At(Instant),
     /// The daily limit is reached until then.
     Day(Timestamp),
+    /// The schedule allows none until then.
+    Opening(Timestamp),
+}
+
+impl Turn {
+    /// The one that comes first. Times of day come after instants, which are seconds away.
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At(a), Self::At(b)) if b < a => other,
+            (
+                Self::Day(a) | Self::Opening(a),
+                Self::Day(b) | Self::Opening(b),
+            ) if b < a => other,
+            (Self::Now, _) | (Self::At(_), Self::At(_) | Self::Day(_) | Self::Opening(_)) => self,
+            (_, Self::Now | Self::At(_)) => other,
+            _ => self,
+        }
+    }
+
+    /// The one that comes last.
+    pub(crate) fn later(self, other: Self) -> Self {
+        match self.sooner(other) == self {
+            true => other,
+            false => self,
+        }
+    }
 }
 
 impl RateLimits {

@@ -3,12 +3,14 @@
 
 mod backoff;
 mod daily;
+mod lane_numbers;
 mod limits;
 mod rate;
 mod shared;
 mod spaced;
 
 pub(crate) use backoff::backoff;
+pub(crate) use lane_numbers::LaneNumbers;
 pub(crate) use limits::{RateLimit, RateLimits, Turn, batch_size};
 pub use rate::{Period, Rate, RateError};
 pub(crate) use shared::{Grant, PermitRequest, Reservation, SharedLimit};

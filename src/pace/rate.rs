@@ -31,6 +31,16 @@ impl Rate {
         }
     }
 
+    /// Recipients per second; `None` for a rate per day.
+    pub(crate) fn per_second(self) -> Option<f64> {
+        let recipients = f64::from(self.recipients.get());
+        match self.per {
+            Period::Second => Some(recipients),
+            Period::Minute => Some(recipients / 60.0),
+            Period::Day => None,
+        }
+    }
+
     /// The shortest time in which this many recipients can go. A rate per day lets a day's worth go
     /// at once, and the next one a day later.
     pub(crate) fn least_time(self, recipients: u64) -> Duration {

@@ -14,6 +14,7 @@ mod results;
 mod statistics;
 mod summary;
 mod variants;
+mod when;
 
 pub(crate) use brief::brief;
 pub(crate) use events::{write_events, write_recipients, write_recipients_file};
@@ -22,10 +23,11 @@ pub(crate) use format::{counted, duration, grouped, is_or_are, plural_s};
 pub(crate) use formats::{as_json, write_csv};
 pub(crate) use list_export::{LIST_COLUMNS, unescaped, write_list, write_list_file};
 pub(crate) use page::{PageError, page};
-pub(crate) use progress::{ProgressStyle, planning, sending};
+pub(crate) use progress::{ProgressStyle, planning, sending, waiting};
 pub(crate) use rates::Group;
 pub(crate) use results::{
     ResultsError, ResultsFormat, write_atomically, write_results, write_results_to,
 };
 pub(crate) use summary::{SummaryInputs, reasons, summary};
 pub(crate) use variants::{held_back, pending_by_variant, variant_line};
+pub(crate) use when::when;

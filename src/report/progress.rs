@@ -119,6 +119,27 @@ pub(crate) fn sending(
     })
 }
 
+/// Counts down the time that is left until sending begins. Only a bar shows it.
+pub(crate) fn waiting(style: ProgressStyle, until: String, left: Duration) -> Progress {
+    if style != ProgressStyle::Bars {
+        return Progress(None);
+    }
+    let started = Instant::now();
+    let (stop, stopped) = channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let bar = ProgressBar::new_spinner();
+        loop {
+            let left = left.saturating_sub(started.elapsed());
+            bar.set_message(format!("{} left until {until}", duration(left)));
+            bar.tick();
+            if stopped.recv_timeout(DRAW_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                return bar.finish_and_clear();
+            }
+        }
+    });
+    Progress(Some((stop, thread)))
+}
+
 fn settled(counts: &StatusCounts) -> u64 {
     [
         Status::Accepted,
@@ -143,6 +164,7 @@ fn waits(reason: &WaitReason) -> Option<String> {
             "the day's limit is reached: waiting until {}",
             until.strftime("%Y-%m-%d %H:%M UTC")
         )),
+        WaitReason::Opening(until) => Some(format!("outside of the window: waiting until {until}")),
     }
 }
 

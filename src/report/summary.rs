@@ -101,7 +101,7 @@ impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         match self.inputs.ending {
-            Ending::Done => {}
+            Ending::Done | Ending::Closed => {}
             Ending::Interrupted => writeln!(text, "Interrupted. Nothing is lost.")?,
             Ending::Stopped(reason) => writeln!(text, "Stopped: {}", printable(reason))?,
         }

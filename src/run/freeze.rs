@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template, template_files};
 use crate::durable::sync_tree;
 use crate::message::inside;
+use crate::schedule::Schedule;
+
+/// The file with the schedule of a run, in which times and time zones are resolved. No attachment has such a name.
+pub(crate) const SCHEDULE: &str = ".schedule.toml";
 
 /// Copies the campaign's file, its templates and the attachments that rows share into `frozen`. The copy
 /// is durable when this returns.
@@ -37,6 +41,21 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
         copy(&from, &to)?;
     }
     sync_tree(frozen).map_err(|error| (frozen.to_owned(), error))
+}
+
+/// Writes the schedule of the run beside them. It is durable when this returns.
+///
+/// # Errors
+/// The file that can't be written, and why.
+pub(crate) fn freeze_schedule(
+    schedule: &Schedule,
+    frozen: &Path,
+) -> Result<(), (PathBuf, io::Error)> {
+    let file = frozen.join(SCHEDULE);
+    let text = schedule.to_toml().map_err(io::Error::other);
+    let written = text.and_then(|text| fs::write(&file, text));
+    let synced = written.and_then(|()| sync_tree(frozen));
+    synced.map_err(|error| (file, error))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), (PathBuf, io::Error)> {

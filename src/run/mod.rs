@@ -5,6 +5,7 @@ mod exclusions;
 mod folder;
 mod forget_key;
 mod freeze;
+mod lanes;
 mod lock;
 mod other_runs;
 mod plan;
@@ -12,7 +13,7 @@ mod plan;
 pub(crate) use exclusions::{ExclusionReason, Exclusions};
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use forget_key::{forget_keys, key_for_forgetting, write_forget_keys};
-pub(crate) use freeze::freeze;
+pub(crate) use freeze::{SCHEDULE, freeze, freeze_schedule};
 pub(crate) use lock::{Lock, LockError};
 pub(crate) use other_runs::{
     OtherRun, OtherRunError, earlier_runs, later_runs, remove_unplanned_runs,

@@ -1,17 +1,17 @@
 //! The plan: reads the recipients once, strictly, and writes every row into the ledger.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::PlanProgress;
 use super::exclusions::Exclusions;
-use crate::address::Mailbox;
+use super::lanes::Lanes;
 use crate::campaign::{Campaign, STANDARD_INPUT, Sample};
 use crate::ledger::sqlite::{NewRow, Planner};
-use crate::ledger::{LedgerError, Run, Status, Target};
+use crate::ledger::{LedgerError, Run, Status};
 use crate::recipients::{LineNumbers, ReadError, RecipientReader, Warning};
+use crate::schedule::Zone;
 use crate::spill::SpillError;
 use crate::suppression::CampaignLists;
 
@@ -45,6 +45,8 @@ pub struct Plan {
     pub pending: u64,
     /// The number of the last row.
     pub last: u32,
+    /// The time zones of rows, besides the campaign's own.
+    pub(crate) zones: Vec<Zone>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         Exclusions::new(inputs.campaign, &inputs.campaign.dir, inputs.lists.clone())?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
-    let lanes = lanes(inputs);
+    let mut lanes = Lanes::new(inputs);
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut duplicates = LineNumbers::default();
     while inputs.only.is_none_or(|most| pending < most) {
@@ -117,7 +119,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
             email: row.cells.get(email).unwrap_or_default(),
             address: address.as_deref(),
             cells: &cells,
-            lane: lane_of(&row.recipient, &lanes),
+            lane: lanes.of(&row),
             variant: variant.map(|variant| variant.name.as_str()),
             held_back,
             left_out: left_out
@@ -139,27 +141,8 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         rows,
         pending,
         last,
+        zones: lanes.into_zones(),
     })
-}
-
-/// The domains with their own limit, each with its lane. Only a real run has such lanes.
-fn lanes<'a>(inputs: &PlanInputs<'a>) -> HashMap<&'a str, u32> {
-    let domains = match inputs.run.target {
-        Target::Real => inputs.campaign.pace.per_domain.as_slice(),
-        Target::Local | Target::Test => &[],
-    };
-    let domains = domains.iter().map(|limit| limit.domain.as_str());
-    domains.zip(1..).collect()
-}
-
-fn lane_of<E>(recipient: &Result<Mailbox, E>, lanes: &HashMap<&str, u32>) -> u32 {
-    match recipient {
-        Ok(mailbox) if !lanes.is_empty() => {
-            let domain = mailbox.address.ascii_domain();
-            lanes.get(domain).copied().unwrap_or(0)
-        }
-        _ => 0,
-    }
 }
 
 /// A campaign's recipients: a path to read, and its name in messages. Standard input is copied into a

@@ -6,6 +6,7 @@ mod ledger;
 mod message;
 mod pace;
 mod recipients;
+mod schedule;
 mod smtp;
 mod variants;
 
@@ -57,6 +58,9 @@ pub(super) fn validate(
     let (recipients, kept_lists) = validator.recipients(file.recipients, file.ledger.is_some());
     let feedback = validator.feedback(file.feedback, &kept_lists);
     let pace = validator.pace(&file.pace, max_batch);
+    // A run keeps its own schedule, in which the system's time zone and relative times are resolved.
+    let schedule = file.schedule.filter(|_| !frozen);
+    let schedule = schedule.and_then(|table| validator.schedule(table));
     let retry = validator.retry(&file.retry);
     let breaker = validator.breaker(&file.breaker);
     let vars = validator.vars(file.vars);
@@ -74,6 +78,7 @@ pub(super) fn validate(
         variants,
         recipients,
         pace,
+        schedule,
         retry,
         breaker,
         check: CheckSettings {

@@ -200,7 +200,7 @@ impl<'a> Arrays<'a> {
                 for claim in claims {
                     let rows = claim.rows.iter().map(|row| number(*row));
                     self.claimed.rows.extend(rows);
-                    let lanes = claim.rows.iter().map(|_| number(claim.lane));
+                    let lanes = claim.rows.iter().map(|_| number(claim.domain));
                     self.claimed.lanes.extend(lanes);
                 }
             }

@@ -95,18 +95,27 @@ impl Ledger for PostgresLedger {
     fn posted_since(
         &self,
         since: Timestamp,
-        lane: Option<u32>,
+        domain: Option<u32>,
     ) -> Result<Vec<(i64, u64)>, LedgerError> {
         let sql = "SELECT minute, sum(recipients)::bigint FROM mailrun.posted
              WHERE run = $1 AND minute >= $2 AND ($3 IS NULL OR lane = $3) GROUP BY minute ORDER BY minute";
         let parameters: [Parameter<'_>; 3] = [
             (&self.id, Type::INT8),
             (&(to_millis(since) / 60_000), Type::INT8),
-            (&lane.map(number), Type::INT4),
+            (&domain.map(number), Type::INT4),
         ];
         wait(self.database.query(sql, &parameters))?
             .iter()
             .map(|row| Ok((column(row, 0)?, column::<i64>(row, 1)? as u64)))
+            .collect()
+    }
+
+    fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
+        let sql = "SELECT lane, count(*) FROM mailrun.delivery WHERE run = $1 AND status = 'pending' AND lane >= 0
+             GROUP BY lane ORDER BY lane";
+        wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?
+            .iter()
+            .map(|row| Ok((column::<i32>(row, 0)? as u32, column::<i64>(row, 1)? as u64)))
             .collect()
     }
 

@@ -68,7 +68,7 @@ impl Commit for Committer {
 #[derive(Default)]
 struct CommitEffects {
     moved: Vec<(Status, Status, u64)>,
-    /// The recipients posted, by minute since 1970 and lane.
+    /// The recipients posted, by minute since 1970 and the place of the limit of their domain.
     posted: BTreeMap<(i64, u32), u64>,
 }
 
@@ -103,8 +103,8 @@ impl CommitEffects {
         let moved = (Status::Pending, Status::Sending, rows.len() as u64);
         self.moved.push(moved);
         let minute = to_millis(at).div_euclid(60_000);
-        for Claim { rows, lane } in claims {
-            *self.posted.entry((minute, *lane)).or_default() += rows.len() as u64;
+        for Claim { rows, domain } in claims {
+            *self.posted.entry((minute, *domain)).or_default() += rows.len() as u64;
         }
         Ok(())
     }
@@ -141,8 +141,8 @@ impl CommitEffects {
             "INSERT INTO posted (minute, lane, recipients) VALUES (?, ?, ?)
              ON CONFLICT (minute, lane) DO UPDATE SET recipients = recipients + excluded.recipients",
         )?;
-        for ((minute, lane), recipients) in &self.posted {
-            upsert.execute(params![minute, lane, *recipients as i64])?;
+        for ((minute, domain), recipients) in &self.posted {
+            upsert.execute(params![minute, domain, *recipients as i64])?;
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ pub(crate) mod tests {
 
     async fn claim(writer: &LedgerWriter, rows: &[u32]) -> Result<(), LedgerError> {
         let rows = rows.to_vec();
-        writer.claim(vec![Claim { rows, lane: 0 }], NOW).await
+        writer.claim(vec![Claim { rows, domain: 0 }], NOW).await
     }
 
     #[tokio::test]

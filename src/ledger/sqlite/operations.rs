@@ -96,16 +96,24 @@ impl Ledger for SqliteLedger {
     fn posted_since(
         &self,
         since: Timestamp,
-        lane: Option<u32>,
+        domain: Option<u32>,
     ) -> Result<Vec<(i64, u64)>, LedgerError> {
         let mut select = self.connection.prepare(
             "SELECT minute, sum(recipients) FROM posted
              WHERE minute >= ?1 AND ifnull(lane = ?2, 1) GROUP BY minute ORDER BY minute",
         )?;
-        let rows = select.query_map(params![to_millis(since) / 60_000, lane], |row| {
+        let rows = select.query_map(params![to_millis(since) / 60_000, domain], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
+        let mut select = self.connection.prepare(
+            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' AND lane >= 0 GROUP BY lane ORDER BY lane",
+        )?;
+        let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        Ok(lanes.collect::<Result<_, _>>()?)
     }
 
     fn latencies(&self) -> Result<Latencies, LedgerError> {

@@ -61,15 +61,6 @@ impl SqliteLedger {
         Ok(reasons.collect::<Result<_, _>>()?)
     }
 
-    /// The lanes that have pending rows, each with their number, without those that are held back.
-    pub(crate) fn pending_by_lane(&self) -> Result<Vec<(u32, u64)>, LedgerError> {
-        let mut select = self.connection.prepare(
-            "SELECT lane, count(*) FROM delivery WHERE status = 'pending' AND lane >= 0 GROUP BY lane",
-        )?;
-        let lanes = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
-        Ok(lanes.collect::<Result<_, _>>()?)
-    }
-
     /// Makes rows in flight unknown. The caller holds the run's lock, so they were left by a process that
     /// died.
     ///

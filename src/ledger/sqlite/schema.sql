@@ -54,7 +54,8 @@ CREATE TABLE attachment (
   PRIMARY KEY (row, position)
 ) STRICT, WITHOUT ROWID;
 
--- How many recipients of a lane were posted in each minute since 1970, for the limits per day.
+-- How many recipients were posted in each minute since 1970, for the limits per day. `lane` is n for the nth domain
+-- with its own limit, and 0 for all others.
 CREATE TABLE posted (
   minute     INTEGER NOT NULL,
   lane       INTEGER NOT NULL,
