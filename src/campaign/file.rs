@@ -291,7 +291,10 @@ pub(super) struct ScheduleTable {
 
 /// A window, or a list of windows.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a window such as \"Mon-Fri 09:00-17:00\", or a list of windows")]
+#[serde(
+    untagged,
+    expecting = "a window such as \"Mon-Fri 09:00-17:00\", or a list of windows"
+)]
 pub(super) enum Windows {
     One(String),
     Several(Vec<String>),

@@ -283,7 +283,11 @@ impl ScheduleSettings {
     pub(crate) fn column_in(&self, header: &[String]) -> Option<usize> {
         let name = self.timezone_column.as_ref()?.get_ref().trim();
         let exact = header.iter().position(|column| column == name);
-        exact.or_else(|| header.iter().position(|column| column.eq_ignore_ascii_case(name)))
+        exact.or_else(|| {
+            header
+                .iter()
+                .position(|column| column.eq_ignore_ascii_case(name))
+        })
     }
 }
 

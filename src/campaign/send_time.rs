@@ -9,7 +9,11 @@ impl PaceSettings {
     ///
     /// `by_domain` has the number of messages by the place of the limit of their domain: 1 is the first of
     /// `per_domain`, and 0 is for all domains without a limit of their own.
-    pub(crate) fn min_send_time(&self, messages: u64, by_domain: &[(u32, u64)]) -> Option<Duration> {
+    pub(crate) fn min_send_time(
+        &self,
+        messages: u64,
+        by_domain: &[(u32, u64)],
+    ) -> Option<Duration> {
         let domains = self.domain_times(messages, by_domain);
         self.total_time(messages)
             .into_iter()

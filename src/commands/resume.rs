@@ -16,9 +16,7 @@ use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::ledger::postgres::PostgresLedger;
-use crate::ledger::{
-    Ledger, LedgerError, PostgresError, Run, Target, VariantChoice, sqlite,
-};
+use crate::ledger::{Ledger, LedgerError, PostgresError, Run, Target, VariantChoice, sqlite};
 use crate::pace::Rate;
 use crate::report::{counted, is_or_are};
 use crate::run::{Folder, Lock, forget_keys, later_runs};

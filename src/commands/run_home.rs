@@ -216,7 +216,10 @@ impl RunHome {
         };
         let schedule = Schedule::from_toml(&String::from_utf8_lossy(&text));
         schedule.map(Some).map_err(|error| {
-            let message = format!("can't read the schedule of the run, {}: {error}", file.display());
+            let message = format!(
+                "can't read the schedule of the run, {}: {error}",
+                file.display()
+            );
             Failure::with_help(
                 "schedule",
                 message,

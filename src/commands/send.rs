@@ -224,11 +224,19 @@ pub(super) fn run_options<'a>(
 }
 
 /// When the run begins, pauses and ends.
-fn when(schedule: &Schedule, prepared: &PreparedRun, campaign: &Campaign, now: Timestamp) -> Vec<String> {
+fn when(
+    schedule: &Schedule,
+    prepared: &PreparedRun,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Vec<String> {
     let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, Vec::new(), now);
     let mut lines = lines(schedule, &estimate, now, false, 8);
     if let Some(start) = schedule.start.filter(|start| *start < now) {
-        lines.push(format!("The start in [schedule], {}, is past", schedule.show(start)));
+        lines.push(format!(
+            "The start in [schedule], {}, is past",
+            schedule.show(start)
+        ));
     }
     lines
 }

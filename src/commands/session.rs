@@ -153,10 +153,17 @@ impl Session {
         let most_rows = Arc::new(Mutex::new(planned.limit.unwrap_or(u64::MAX)));
         let shared = |domain, rates: &[Rate]| -> Box<dyn RateLimit> {
             let batch_size = limits.batch_size(domain);
-            Box::new(SharedLimit::new(domain, rates, batch_size, requests.clone()))
+            Box::new(SharedLimit::new(
+                domain,
+                rates,
+                batch_size,
+                requests.clone(),
+            ))
         };
         let domains = (1..).zip(limits.domains());
-        let domains = domains.map(|(domain, rate)| shared(domain, &[rate])).collect();
+        let domains = domains
+            .map(|(domain, rate)| shared(domain, &[rate]))
+            .collect();
         let lanes = limits.lanes(ledger)?.into_iter().map(|(lane, key)| Lane {
             key,
             rows: Box::new(worker.rows(lane, &most_rows)),
@@ -228,7 +235,9 @@ impl<'a> Limits<'a> {
             // All messages of a test go to one address, so an answer could not say which row it means.
             return NonZeroU32::MIN;
         }
-        let own = domain.checked_sub(1).and_then(|index| self.domains().nth(index as usize));
+        let own = domain
+            .checked_sub(1)
+            .and_then(|index| self.domains().nth(index as usize));
         let rates: Vec<Rate> = self.rates.iter().copied().chain(own).collect();
         pace::batch_size(self.planned.campaign.pace.batch, &rates)
     }

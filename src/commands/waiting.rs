@@ -19,7 +19,7 @@ use crate::report;
 use crate::schedule::{Opening, Schedule};
 
 /// The longest sleep, since the clock may be set meanwhile, or the machine may sleep.
-const MAX_SLEEP: Duration = Duration::from_secs(30);
+const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// Returns when requests may begin, or how the run ended. After a wait, it skips those who are on a suppression list now.
 ///
@@ -37,7 +37,11 @@ pub(super) fn wait_for_opening(
     let ledger = open(planned.home)?;
     let by_lane = ledger.pending_by_lane()?;
     let numbers = LaneNumbers::new(planned.campaign.pace.per_domain.len());
-    let zones: Vec<usize> = numbers.by_zone(&by_lane).iter().map(|(zone, _)| *zone).collect();
+    let zones: Vec<usize> = numbers
+        .by_zone(&by_lane)
+        .iter()
+        .map(|(zone, _)| *zone)
+        .collect();
     if zones.is_empty() {
         return Ok(None);
     }

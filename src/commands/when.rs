@@ -6,7 +6,7 @@ use super::failure::Failure;
 use crate::campaign::{Campaign, PaceSettings, ScheduleSettings};
 use crate::cli::SendArgs;
 use crate::ledger::{Ledger, LedgerError};
-use crate::pace::{LaneNumbers, Period, Rate};
+use crate::pace::{LaneNumbers, Period};
 use crate::report;
 use crate::schedule::{Forecast, ForecastInputs, Opening, Schedule, Zone, forecast};
 
@@ -27,7 +27,9 @@ pub(super) fn schedule_settings(
     }
     let Some(at) = &args.at else {
         let settings = campaign.schedule.clone();
-        settings.as_ref().map_or(Ok(()), |it| require_opening(it, now))?;
+        settings
+            .as_ref()
+            .map_or(Ok(()), |it| require_opening(it, now))?;
         return Ok(settings);
     };
     let mut settings = match &campaign.schedule {
@@ -68,10 +70,7 @@ fn require_opening(settings: &ScheduleSettings, now: Timestamp) -> Result<(), Fa
     }
     Err(Failure::with_help(
         "schedule",
-        format!(
-            "nothing can be sent: {}",
-            settings.why_over()
-        ),
+        format!("nothing can be sent: {}", settings.why_over()),
         "change [schedule] in campaign.toml",
     ))
 }
@@ -128,12 +127,4 @@ pub(super) fn lines(
         format!("{heading:<width$}{text}")
     });
     lines.collect()
-}
-
-/// With the rates that the command line replaces.
-pub(super) fn pace_with_rate(pace: &PaceSettings, rate: &[Rate]) -> PaceSettings {
-    PaceSettings {
-        rate: rate.to_vec(),
-        ..pace.clone()
-    }
 }

@@ -166,10 +166,7 @@ impl Lanes {
     }
 }
 
-fn own_limit(
-    limits: &mut [Box<dyn RateLimit>],
-    key: LaneKey,
-) -> Option<&mut Box<dyn RateLimit>> {
+fn own_limit(limits: &mut [Box<dyn RateLimit>], key: LaneKey) -> Option<&mut Box<dyn RateLimit>> {
     limits.get_mut(key.domain.checked_sub(1)? as usize)
 }
 

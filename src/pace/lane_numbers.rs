@@ -17,7 +17,8 @@ impl LaneNumbers {
     /// `zone` is the place in the zones of the schedule; `domain` is 0 or, from 1, that in the limits for domains.
     pub(crate) fn lane(self, zone: usize, domain: u32) -> u32 {
         let zone = u32::try_from(zone).unwrap_or(u32::MAX);
-        zone.saturating_mul(self.domains.saturating_add(1)).saturating_add(domain)
+        zone.saturating_mul(self.domains.saturating_add(1))
+            .saturating_add(domain)
     }
 
     pub(crate) fn zone(self, lane: u32) -> usize {
@@ -35,7 +36,11 @@ impl LaneNumbers {
 
     /// From rows by lane to rows by domain.
     pub(crate) fn by_domain(self, by_lane: &[(u32, u64)]) -> Vec<(u32, u64)> {
-        sums(by_lane.iter().map(|(lane, rows)| (self.domain(*lane), *rows)))
+        sums(
+            by_lane
+                .iter()
+                .map(|(lane, rows)| (self.domain(*lane), *rows)),
+        )
     }
 
     /// From rows by lane to rows by zone.
@@ -59,7 +64,10 @@ mod tests {
     #[test]
     fn a_lane_is_a_zone_and_a_domain() {
         let lanes = LaneNumbers::new(2);
-        assert_eq!([lanes.lane(0, 0), lanes.lane(0, 2), lanes.lane(3, 1)], [0, 2, 10]);
+        assert_eq!(
+            [lanes.lane(0, 0), lanes.lane(0, 2), lanes.lane(3, 1)],
+            [0, 2, 10]
+        );
         for lane in 0..lanes.count(4) {
             assert_eq!(lanes.lane(lanes.zone(lane), lanes.domain(lane)), lane);
         }

@@ -43,10 +43,7 @@ impl Turn {
     pub(crate) fn sooner(self, other: Self) -> Self {
         match (self, other) {
             (Self::At(a), Self::At(b)) if b < a => other,
-            (
-                Self::Day(a) | Self::Opening(a),
-                Self::Day(b) | Self::Opening(b),
-            ) if b < a => other,
+            (Self::Day(a) | Self::Opening(a), Self::Day(b) | Self::Opening(b)) if b < a => other,
             (Self::Now, _) | (Self::At(_), Self::At(_) | Self::Day(_) | Self::Opening(_)) => self,
             (_, Self::Now | Self::At(_)) => other,
             _ => self,

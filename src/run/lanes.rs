@@ -34,7 +34,11 @@ impl<'a> Lanes<'a> {
         let schedule = campaign.schedule.as_ref().filter(|_| is_real);
         Self {
             numbers: LaneNumbers::new(domains.len()),
-            domains: domains.iter().map(|limit| limit.domain.as_str()).zip(1..).collect(),
+            domains: domains
+                .iter()
+                .map(|limit| limit.domain.as_str())
+                .zip(1..)
+                .collect(),
             column: schedule.and_then(|it| it.column_in(&inputs.run.header)),
             places: HashMap::new(),
             zones: Vec::new(),

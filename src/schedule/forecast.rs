@@ -108,7 +108,11 @@ pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
             now = wake;
             continue;
         }
-        let end = next.into_iter().chain([now + STEP]).min().unwrap_or(now + STEP);
+        let end = next
+            .into_iter()
+            .chain([now + STEP])
+            .min()
+            .unwrap_or(now + STEP);
         let most = match inputs.per_second {
             Some(rate) => ((end.duration_since(now).as_secs_f64() * rate) as u64).max(1),
             None => u64::MAX,
@@ -159,7 +163,12 @@ mod tests {
         }
     }
 
-    fn of(schedule: &Schedule, rows: &[(usize, u64)], per_second: Option<f64>, per_day: Option<u64>) -> Forecast {
+    fn of(
+        schedule: &Schedule,
+        rows: &[(usize, u64)],
+        per_second: Option<f64>,
+        per_day: Option<u64>,
+    ) -> Forecast {
         forecast(ForecastInputs {
             schedule,
             rows: rows.to_vec(),
@@ -175,13 +184,19 @@ mod tests {
         let window = schedule(None, Some("Mon-Fri 09:00-17:00"));
         // 8 hours at 1/s are 28,800 rows.
         let estimate = of(&window, &[(0, 36_000)], Some(1.0), None);
-        assert_eq!(estimate, Forecast {
-            begins: Some(at("2026-12-01T08:00:00Z")),
-            pause: Some((at("2026-12-01T16:00:00Z"), at("2026-12-02T08:00:00Z"))),
-            ends: Some(at("2026-12-02T10:00:00Z")),
-            left: 0,
-        });
-        assert_eq!(of(&window, &[(0, 100)], None, None).ends, Some(at("2026-12-01T08:00:00Z")));
+        assert_eq!(
+            estimate,
+            Forecast {
+                begins: Some(at("2026-12-01T08:00:00Z")),
+                pause: Some((at("2026-12-01T16:00:00Z"), at("2026-12-02T08:00:00Z"))),
+                ends: Some(at("2026-12-02T10:00:00Z")),
+                left: 0,
+            }
+        );
+        assert_eq!(
+            of(&window, &[(0, 100)], None, None).ends,
+            Some(at("2026-12-01T08:00:00Z"))
+        );
     }
 
     #[test]
@@ -189,7 +204,10 @@ mod tests {
         let window = schedule(None, Some("09:00-10:00"));
         let estimate = of(&window, &[(0, 3600), (1, 1800)], Some(1.0), None);
         assert_eq!(estimate.begins, Some(at("2026-12-01T08:00:00Z")));
-        assert_eq!(estimate.pause, Some((at("2026-12-01T09:00:00Z"), at("2026-12-01T14:00:00Z"))));
+        assert_eq!(
+            estimate.pause,
+            Some((at("2026-12-01T09:00:00Z"), at("2026-12-01T14:00:00Z")))
+        );
         assert_eq!(estimate.ends, Some(at("2026-12-01T14:30:00Z")));
     }
 
@@ -197,7 +215,10 @@ mod tests {
     fn a_limit_a_day_pauses_for_a_day() {
         let open = schedule(None, None);
         let estimate = of(&open, &[(0, 250)], None, Some(100));
-        assert_eq!(estimate.pause, Some((at("2026-12-01T08:00:00Z"), at("2026-12-02T08:00:00Z"))));
+        assert_eq!(
+            estimate.pause,
+            Some((at("2026-12-01T08:00:00Z"), at("2026-12-02T08:00:00Z")))
+        );
         assert_eq!(estimate.ends, Some(at("2026-12-03T08:00:00Z")));
     }
 
@@ -205,7 +226,10 @@ mod tests {
     fn what_is_left_at_the_end() {
         let ends = schedule(Some("2026-12-01T09:00:00Z"), None);
         let estimate = of(&ends, &[(0, 5000)], Some(1.0), None);
-        assert_eq!((estimate.ends, estimate.left), (Some(at("2026-12-01T09:00:00Z")), 1400));
+        assert_eq!(
+            (estimate.ends, estimate.left),
+            (Some(at("2026-12-01T09:00:00Z")), 1400)
+        );
         let never = schedule(Some("2026-12-01T08:00:00Z"), None);
         assert_eq!(of(&never, &[(0, 1)], None, None).begins, None);
         assert_eq!(of(&never, &[], None, None).left, 0);

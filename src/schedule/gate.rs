@@ -61,12 +61,18 @@ mod tests {
         let mut gate = Gate::new(Some(Arc::new(schedule)), 0);
         let (nine, five) = (at("2026-12-01T09:00:00Z"), at("2026-12-01T17:00:00Z"));
         for _ in 0..2 {
-            assert_eq!(gate.opening(at("2026-12-01T08:59:59Z")), Opening::Closed(nine));
+            assert_eq!(
+                gate.opening(at("2026-12-01T08:59:59Z")),
+                Opening::Closed(nine)
+            );
         }
         for _ in 0..2 {
             assert_eq!(gate.opening(nine), Opening::Open(Some(five)));
         }
-        assert_eq!(gate.opening(five), Opening::Closed(at("2026-12-02T09:00:00Z")));
+        assert_eq!(
+            gate.opening(five),
+            Opening::Closed(at("2026-12-02T09:00:00Z"))
+        );
         // The clock was set back.
         assert_eq!(gate.opening(nine), Opening::Open(Some(five)));
         assert_eq!(Gate::new(None, 0).opening(nine), Opening::Open(None));

@@ -101,7 +101,9 @@ impl Schedule {
         let mut first = Opening::Over;
         for zone in zones {
             first = match (first, self.opening(zone, now)) {
-                (Opening::Open(a), Opening::Open(b)) => Opening::Open(a.zip(b).map(|(a, b)| a.max(b))),
+                (Opening::Open(a), Opening::Open(b)) => {
+                    Opening::Open(a.zip(b).map(|(a, b)| a.max(b)))
+                }
                 (open @ Opening::Open(_), _) | (_, open @ Opening::Open(_)) => open,
                 (Opening::Closed(a), Opening::Closed(b)) => Opening::Closed(a.min(b)),
                 (closed @ Opening::Closed(_), _) | (_, closed) => closed,
@@ -131,14 +133,18 @@ impl Schedule {
         let stored: Stored = toml::from_str(text).map_err(|error| error.to_string())?;
         let window = stored.window.map(|window| window.parse());
         let zones = stored.zones.iter().map(|name| Zone::named(name));
-        let zones: Vec<Zone> = zones.collect::<Result<_, _>>().map_err(|it| it.to_string())?;
+        let zones: Vec<Zone> = zones
+            .collect::<Result<_, _>>()
+            .map_err(|it| it.to_string())?;
         if zones.is_empty() {
             return Err("it has no time zone".to_owned());
         }
         Ok(Self {
             start: stored.start,
             until: stored.until,
-            window: window.transpose().map_err(|error: window::WindowError| error.to_string())?,
+            window: window
+                .transpose()
+                .map_err(|error: window::WindowError| error.to_string())?,
             zones,
         })
     }
@@ -152,12 +158,20 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    fn schedule(start: Option<&str>, until: Option<&str>, window: Option<&str>, zones: &[&str]) -> Schedule {
+    fn schedule(
+        start: Option<&str>,
+        until: Option<&str>,
+        window: Option<&str>,
+        zones: &[&str],
+    ) -> Schedule {
         Schedule {
             start: start.map(at),
             until: until.map(at),
             window: window.map(|window| window.parse().expect("a window")),
-            zones: zones.iter().map(|name| Zone::named(name).expect("a zone")).collect(),
+            zones: zones
+                .iter()
+                .map(|name| Zone::named(name).expect("a zone"))
+                .collect(),
         }
     }
 
@@ -170,10 +184,22 @@ mod tests {
             &["Europe/Warsaw"],
         );
         let opening = |now| all.opening(0, at(now));
-        assert_eq!(opening("2026-11-30T10:00:00Z"), Opening::Closed(at("2026-12-01T10:30:00Z")));
-        assert_eq!(opening("2026-12-01T10:30:00Z"), Opening::Open(Some(at("2026-12-01T16:00:00Z"))));
-        assert_eq!(opening("2026-12-01T16:00:00Z"), Opening::Closed(at("2026-12-02T08:00:00Z")));
-        assert_eq!(opening("2026-12-02T08:00:00Z"), Opening::Open(Some(at("2026-12-02T15:00:00Z"))));
+        assert_eq!(
+            opening("2026-11-30T10:00:00Z"),
+            Opening::Closed(at("2026-12-01T10:30:00Z"))
+        );
+        assert_eq!(
+            opening("2026-12-01T10:30:00Z"),
+            Opening::Open(Some(at("2026-12-01T16:00:00Z")))
+        );
+        assert_eq!(
+            opening("2026-12-01T16:00:00Z"),
+            Opening::Closed(at("2026-12-02T08:00:00Z"))
+        );
+        assert_eq!(
+            opening("2026-12-02T08:00:00Z"),
+            Opening::Open(Some(at("2026-12-02T15:00:00Z")))
+        );
         assert_eq!(opening("2026-12-02T15:00:00Z"), Opening::Over);
     }
 
@@ -183,7 +209,10 @@ mod tests {
         let open = schedule(None, None, None, &["UTC"]);
         assert_eq!(open.opening(0, now), Opening::Open(None));
         let later = schedule(Some("2026-12-02T00:00:00Z"), None, None, &["UTC"]);
-        assert_eq!(later.opening(0, now), Opening::Closed(at("2026-12-02T00:00:00Z")));
+        assert_eq!(
+            later.opening(0, now),
+            Opening::Closed(at("2026-12-02T00:00:00Z"))
+        );
         let over = schedule(None, Some("2026-12-01T00:00:00Z"), None, &["UTC"]);
         assert_eq!(over.opening(0, now), Opening::Over);
     }
@@ -194,10 +223,22 @@ mod tests {
         let two = schedule(None, None, Some("09:00-17:00"), &zones);
         let first = |now| two.first_opening([0, 1], at(now));
         // 9:00 in Warsaw, 15:00 there and 9:00 in New York, 17:00 in New York.
-        assert_eq!(first("2026-12-01T07:00:00Z"), Opening::Closed(at("2026-12-01T08:00:00Z")));
-        assert_eq!(first("2026-12-01T14:30:00Z"), Opening::Open(Some(at("2026-12-01T22:00:00Z"))));
-        assert_eq!(first("2026-12-01T22:00:00Z"), Opening::Closed(at("2026-12-02T08:00:00Z")));
-        assert_eq!(two.first_opening([], at("2026-12-01T14:30:00Z")), Opening::Over);
+        assert_eq!(
+            first("2026-12-01T07:00:00Z"),
+            Opening::Closed(at("2026-12-01T08:00:00Z"))
+        );
+        assert_eq!(
+            first("2026-12-01T14:30:00Z"),
+            Opening::Open(Some(at("2026-12-01T22:00:00Z")))
+        );
+        assert_eq!(
+            first("2026-12-01T22:00:00Z"),
+            Opening::Closed(at("2026-12-02T08:00:00Z"))
+        );
+        assert_eq!(
+            two.first_opening([], at("2026-12-01T14:30:00Z")),
+            Opening::Over
+        );
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(crate) struct SpanText(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MomentError {
-    #[error("“{0}” is not a time: write for example “tomorrow 9:00”, “Mon 9:00”, “2026-12-01 09:00”, “09:00” or “+2h”")]
+    #[error(
+        "“{0}” is not a time: write for example “tomorrow 9:00”, “Mon 9:00”, “2026-12-01 09:00”, “09:00” or “+2h”"
+    )]
     Unknown(String),
     #[error("“{0}” is not a time: write for example “2026-12-01 09:00”")]
     NotCivil(String),
@@ -47,7 +49,9 @@ impl Moment {
         if lower == "now" {
             return Ok(Self::Now);
         }
-        let after = lower.strip_prefix('+').or_else(|| lower.strip_prefix("in "));
+        let after = lower
+            .strip_prefix('+')
+            .or_else(|| lower.strip_prefix("in "));
         if let Some(after) = after {
             let span: Span = after.trim().parse().map_err(|_| unknown())?;
             return match span.is_negative() {
@@ -202,8 +206,25 @@ mod tests {
     #[test]
     fn other_words_are_not_moments() {
         for text in [
-            "", "soon", "9", "9am", "25:00", "12:60", "tomorrow", "tomorrow 9", "+", "+2", "-2h", "+-2h", "in",
-            "2026-13-01 09:00", "2026-12-01", "someday 9:00", "9:00:00:00", "1:2:3:4", "+99999999999999y",
+            "",
+            "soon",
+            "9",
+            "9am",
+            "25:00",
+            "12:60",
+            "tomorrow",
+            "tomorrow 9",
+            "+",
+            "+2",
+            "-2h",
+            "+-2h",
+            "in",
+            "2026-13-01 09:00",
+            "2026-12-01",
+            "someday 9:00",
+            "9:00:00:00",
+            "1:2:3:4",
+            "+99999999999999y",
         ] {
             assert!(Moment::parse(text).is_err(), "{text}");
         }
@@ -218,17 +239,36 @@ mod tests {
             "2026-03-29T02:30:00 does not exist in Europe/Warsaw: the clocks are set forward over it"
         );
         let first = at("2026-10-25 02:30").expect("a time");
-        assert_eq!(warsaw().show(first), "Sun 2026-10-25 02:30 +02:00 (Europe/Warsaw)");
+        assert_eq!(
+            warsaw().show(first),
+            "Sun 2026-10-25 02:30 +02:00 (Europe/Warsaw)"
+        );
         assert!(at("tomorrow 9:00").is_err() && at("+2h").is_err() && at("09:00").is_err());
     }
 
     #[test]
     fn a_day_is_a_day_when_clocks_change() {
         let now = "2026-03-28T09:00:00Z".parse().expect("a time");
-        let tomorrow = |text| warsaw().show(Moment::parse(text).expect(text).resolve(now, &warsaw()).expect(text));
-        assert_eq!(tomorrow("tomorrow 10:00"), "Sun 2026-03-29 10:00 +02:00 (Europe/Warsaw)");
-        assert_eq!(tomorrow("in 1 day"), "Sun 2026-03-29 10:00 +02:00 (Europe/Warsaw)");
-        assert_eq!(tomorrow("+24h"), "Sun 2026-03-29 11:00 +02:00 (Europe/Warsaw)");
+        let tomorrow = |text| {
+            warsaw().show(
+                Moment::parse(text)
+                    .expect(text)
+                    .resolve(now, &warsaw())
+                    .expect(text),
+            )
+        };
+        assert_eq!(
+            tomorrow("tomorrow 10:00"),
+            "Sun 2026-03-29 10:00 +02:00 (Europe/Warsaw)"
+        );
+        assert_eq!(
+            tomorrow("in 1 day"),
+            "Sun 2026-03-29 10:00 +02:00 (Europe/Warsaw)"
+        );
+        assert_eq!(
+            tomorrow("+24h"),
+            "Sun 2026-03-29 11:00 +02:00 (Europe/Warsaw)"
+        );
     }
 
     proptest! {

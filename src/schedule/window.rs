@@ -14,7 +14,13 @@ const DAY: i32 = 24 * 60;
 /// How far ahead a change is looked for. Hours of one day a week may fall into the night in which clocks go forward.
 const AHEAD_DAYS: i64 = 16;
 const DAY_NAMES: [&str; 7] = [
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
 ];
 
 /// Hours that repeat every week, by the clocks of a time zone.
@@ -60,7 +66,9 @@ impl WeeklyWindow {
     pub(crate) fn is_open(&self, time: Timestamp, zone: &TimeZone) -> bool {
         let local = zone.to_datetime(time);
         let day = from_monday(local.weekday());
-        let second = i32::from(local.hour()) * 3600 + i32::from(local.minute()) * 60 + i32::from(local.second());
+        let second = i32::from(local.hour()) * 3600
+            + i32::from(local.minute()) * 60
+            + i32::from(local.second());
         self.hours.iter().any(|hours| hours.contain(day, second))
     }
 
@@ -90,7 +98,9 @@ impl WeeklyWindow {
         }
         let end = time.saturating_add(SignedDuration::from_hours(24 * AHEAD_DAYS));
         let end = end.unwrap_or(Timestamp::MAX);
-        let transitions = zone.following(time).map(|transition| transition.timestamp());
+        let transitions = zone
+            .following(time)
+            .map(|transition| transition.timestamp());
         changes.extend(transitions.take_while(|transition| *transition <= end));
         changes.sort_unstable();
         changes.dedup();
@@ -244,17 +254,29 @@ mod tests {
     #[test]
     fn a_week() {
         assert_eq!(
-            changes("Mon-Fri 09:00-17:00, Sat 10:00-12:00", "UTC", "2026-12-03T18:00:00Z", 6),
+            changes(
+                "Mon-Fri 09:00-17:00, Sat 10:00-12:00",
+                "UTC",
+                "2026-12-03T18:00:00Z",
+                6
+            ),
             [
-                "opens Fri 09:00 +00:00", "closes Fri 17:00 +00:00", "opens Sat 10:00 +00:00",
-                "closes Sat 12:00 +00:00", "opens Mon 09:00 +00:00", "closes Mon 17:00 +00:00",
+                "opens Fri 09:00 +00:00",
+                "closes Fri 17:00 +00:00",
+                "opens Sat 10:00 +00:00",
+                "closes Sat 12:00 +00:00",
+                "opens Mon 09:00 +00:00",
+                "closes Mon 17:00 +00:00",
             ]
         );
     }
 
     #[test]
     fn hours_without_days_have_the_days_before_or_all() {
-        assert_eq!(window("9:00-17:00").hours, window("Mon-Sun 09:00-17:00").hours);
+        assert_eq!(
+            window("9:00-17:00").hours,
+            window("Mon-Sun 09:00-17:00").hours
+        );
         assert_eq!(
             window("Mon, Wed 9:00-12:00, 13:00-17:00").hours,
             [(540, 720), (780, 1020)].map(|(from, to)| Hours {
@@ -263,24 +285,50 @@ mod tests {
                 to,
             })
         );
-        assert_eq!(window("fri-mon 00:00-24:00").hours[0].days, [true, false, false, false, true, true, true]);
-        assert_eq!(window("Tuesday 00:00-24:00").hours, window("tu 0:00-24:00").hours);
-        assert_eq!(window(" Mon-Fri   09:00-17:00 ").to_string(), "Mon-Fri 09:00-17:00");
+        assert_eq!(
+            window("fri-mon 00:00-24:00").hours[0].days,
+            [true, false, false, false, true, true, true]
+        );
+        assert_eq!(
+            window("Tuesday 00:00-24:00").hours,
+            window("tu 0:00-24:00").hours
+        );
+        assert_eq!(
+            window(" Mon-Fri   09:00-17:00 ").to_string(),
+            "Mon-Fri 09:00-17:00"
+        );
     }
 
     #[test]
     fn hours_may_cross_midnight() {
         assert_eq!(
-            changes("Fri 22:00-02:00", "Europe/Warsaw", "2026-12-02T00:00:00Z", 3),
-            ["opens Fri 22:00 +01:00", "closes Sat 02:00 +01:00", "opens Fri 22:00 +01:00"]
+            changes(
+                "Fri 22:00-02:00",
+                "Europe/Warsaw",
+                "2026-12-02T00:00:00Z",
+                3
+            ),
+            [
+                "opens Fri 22:00 +01:00",
+                "closes Sat 02:00 +01:00",
+                "opens Fri 22:00 +01:00"
+            ]
         );
     }
 
     #[test]
     fn all_of_the_time_never_closes() {
-        for always in ["00:00-24:00", "00:00-12:00, 12:00-24:00", "Mon-Sun 12:00-00:00, 00:00-12:00"] {
+        for always in [
+            "00:00-24:00",
+            "00:00-12:00, 12:00-24:00",
+            "Mon-Sun 12:00-00:00, 00:00-12:00",
+        ] {
             for zone in ["UTC", "Europe/Warsaw"] {
-                assert_eq!(changes(always, zone, "2026-03-28T12:00:00Z", 3), [""; 0], "{always}");
+                assert_eq!(
+                    changes(always, zone, "2026-03-28T12:00:00Z", 3),
+                    [""; 0],
+                    "{always}"
+                );
             }
         }
     }
@@ -290,13 +338,32 @@ mod tests {
     fn the_night_in_which_clocks_go_forward() {
         let night = "2026-03-28T12:00:00Z";
         for (hours, expected) in [
-            ("Sun 01:30-02:30", ["opens Sun 01:30 +01:00", "closes Sun 03:00 +02:00"]),
-            ("Sun 02:30-04:00", ["opens Sun 03:00 +02:00", "closes Sun 04:00 +02:00"]),
-            ("Sun 02:00-03:00", ["opens Sun 02:00 +02:00", "closes Sun 03:00 +02:00"]),
-            ("Sat 22:00-04:00", ["opens Sat 22:00 +01:00", "closes Sun 04:00 +02:00"]),
-            ("Sun 09:00-17:00", ["opens Sun 09:00 +02:00", "closes Sun 17:00 +02:00"]),
+            (
+                "Sun 01:30-02:30",
+                ["opens Sun 01:30 +01:00", "closes Sun 03:00 +02:00"],
+            ),
+            (
+                "Sun 02:30-04:00",
+                ["opens Sun 03:00 +02:00", "closes Sun 04:00 +02:00"],
+            ),
+            (
+                "Sun 02:00-03:00",
+                ["opens Sun 02:00 +02:00", "closes Sun 03:00 +02:00"],
+            ),
+            (
+                "Sat 22:00-04:00",
+                ["opens Sat 22:00 +01:00", "closes Sun 04:00 +02:00"],
+            ),
+            (
+                "Sun 09:00-17:00",
+                ["opens Sun 09:00 +02:00", "closes Sun 17:00 +02:00"],
+            ),
         ] {
-            assert_eq!(changes(hours, "Europe/Warsaw", night, 2), expected, "{hours}");
+            assert_eq!(
+                changes(hours, "Europe/Warsaw", night, 2),
+                expected,
+                "{hours}"
+            );
         }
         // The hour does not exist on the 29th: the next one is a week later.
         let zone = zone("Europe/Warsaw");
@@ -310,16 +377,32 @@ mod tests {
     fn the_night_in_which_clocks_go_back() {
         let night = "2026-10-24T12:00:00Z";
         for (hours, expected) in [
-            ("Sun 01:30-02:30", vec![
-                "opens Sun 01:30 +02:00", "closes Sun 02:30 +02:00",
-                "opens Sun 02:00 +01:00", "closes Sun 02:30 +01:00",
-            ]),
-            ("Sun 02:30-04:00", vec![
-                "opens Sun 02:30 +02:00", "closes Sun 02:00 +01:00",
-                "opens Sun 02:30 +01:00", "closes Sun 04:00 +01:00",
-            ]),
-            ("Sun 02:00-03:00", vec!["opens Sun 02:00 +02:00", "closes Sun 03:00 +01:00"]),
-            ("Sun 09:00-17:00", vec!["opens Sun 09:00 +01:00", "closes Sun 17:00 +01:00"]),
+            (
+                "Sun 01:30-02:30",
+                vec![
+                    "opens Sun 01:30 +02:00",
+                    "closes Sun 02:30 +02:00",
+                    "opens Sun 02:00 +01:00",
+                    "closes Sun 02:30 +01:00",
+                ],
+            ),
+            (
+                "Sun 02:30-04:00",
+                vec![
+                    "opens Sun 02:30 +02:00",
+                    "closes Sun 02:00 +01:00",
+                    "opens Sun 02:30 +01:00",
+                    "closes Sun 04:00 +01:00",
+                ],
+            ),
+            (
+                "Sun 02:00-03:00",
+                vec!["opens Sun 02:00 +02:00", "closes Sun 03:00 +01:00"],
+            ),
+            (
+                "Sun 09:00-17:00",
+                vec!["opens Sun 09:00 +01:00", "closes Sun 17:00 +01:00"],
+            ),
         ] {
             let found = changes(hours, "Europe/Warsaw", night, expected.len());
             assert_eq!(found, expected, "{hours}");
@@ -329,12 +412,17 @@ mod tests {
     #[test]
     fn both_nights_in_new_york() {
         let all = |from, most| changes("Sun 01:30-03:30", "America/New_York", from, most);
-        assert_eq!(all("2026-03-07T12:00:00Z", 2), ["opens Sun 01:30 -05:00", "closes Sun 03:30 -04:00"]);
+        assert_eq!(
+            all("2026-03-07T12:00:00Z", 2),
+            ["opens Sun 01:30 -05:00", "closes Sun 03:30 -04:00"]
+        );
         assert_eq!(
             all("2026-10-31T12:00:00Z", 4),
             [
-                "opens Sun 01:30 -04:00", "closes Sun 01:00 -05:00",
-                "opens Sun 01:30 -05:00", "closes Sun 03:30 -05:00",
+                "opens Sun 01:30 -04:00",
+                "closes Sun 01:00 -05:00",
+                "opens Sun 01:30 -05:00",
+                "closes Sun 03:30 -05:00",
             ]
         );
     }
@@ -342,20 +430,41 @@ mod tests {
     #[test]
     fn what_is_not_a_window() {
         for text in [
-            "", "Mon-Fri", "Mon-Fri 9-17", "Mon 09:00", "Mon 25:00-26:00", "Mon 09:60-10:00",
-            "Mon 09:00-09:00", "Mon 24:00-02:00", "Noday 09:00-17:00", "M 09:00-17:00",
-            "Mon 09:00-17:00,", "Mon, 09:00-17:00", "09:00-17:00 Mon", "Mon +9:00-17:00", "Mon 9:0-17:00",
+            "",
+            "Mon-Fri",
+            "Mon-Fri 9-17",
+            "Mon 09:00",
+            "Mon 25:00-26:00",
+            "Mon 09:60-10:00",
+            "Mon 09:00-09:00",
+            "Mon 24:00-02:00",
+            "Noday 09:00-17:00",
+            "M 09:00-17:00",
+            "Mon 09:00-17:00,",
+            "Mon, 09:00-17:00",
+            "09:00-17:00 Mon",
+            "Mon +9:00-17:00",
+            "Mon 9:0-17:00",
         ] {
             assert!(text.parse::<WeeklyWindow>().is_err(), "{text}");
         }
     }
 
     const ZONES: [&str; 6] = [
-        "Europe/Warsaw", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca", "Pacific/Apia",
+        "Europe/Warsaw",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+        "Africa/Casablanca",
+        "Pacific/Apia",
     ];
     const WINDOWS: [&str; 6] = [
-        "Mon-Fri 09:00-17:00", "Fri 22:00-02:00", "Sun 02:15-02:45", "Sat-Sun 23:30-03:10, Mon 00:00-24:00",
-        "00:00-02:30, 03:30-24:00", "Mon, Wed 09:00-12:00, 13:00-17:00",
+        "Mon-Fri 09:00-17:00",
+        "Fri 22:00-02:00",
+        "Sun 02:15-02:45",
+        "Sat-Sun 23:30-03:10, Mon 00:00-24:00",
+        "00:00-02:30, 03:30-24:00",
+        "Mon, Wed 09:00-12:00, 13:00-17:00",
     ];
 
     proptest! {

@@ -14,9 +14,13 @@ pub(crate) struct Zone {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ZoneError {
-    #[error("“{0}” is not a time zone: write a name such as “Europe/Warsaw”, or an offset such as “+02:00”")]
+    #[error(
+        "“{0}” is not a time zone: write a name such as “Europe/Warsaw”, or an offset such as “+02:00”"
+    )]
     Unknown(String),
-    #[error("the time zone of this system is not known: set `timezone` in [schedule], such as “Europe/Warsaw”")]
+    #[error(
+        "the time zone of this system is not known: set `timezone` in [schedule], such as “Europe/Warsaw”"
+    )]
     NoSystem,
 }
 
@@ -59,7 +63,9 @@ impl Zone {
             0 => "",
             _ => ":%S",
         };
-        let text = time.strftime(&format!("%a %Y-%m-%d %H:%M{seconds} %:z")).to_string();
+        let text = time
+            .strftime(&format!("%a %Y-%m-%d %H:%M{seconds} %:z"))
+            .to_string();
         match self.name.starts_with(['+', '-']) {
             true => text,
             false => format!("{text} ({})", self.name),
@@ -74,10 +80,22 @@ mod tests {
     #[test]
     fn names_and_offsets_are_zones() {
         for (name, shown) in [
-            ("Europe/Warsaw", "Tue 2026-12-01 09:00 +01:00 (Europe/Warsaw)"),
-            ("europe/warsaw", "Tue 2026-12-01 09:00 +01:00 (Europe/Warsaw)"),
-            (" America/New_York ", "Tue 2026-12-01 03:00 -05:00 (America/New_York)"),
-            ("Asia/Kathmandu", "Tue 2026-12-01 13:45 +05:45 (Asia/Kathmandu)"),
+            (
+                "Europe/Warsaw",
+                "Tue 2026-12-01 09:00 +01:00 (Europe/Warsaw)",
+            ),
+            (
+                "europe/warsaw",
+                "Tue 2026-12-01 09:00 +01:00 (Europe/Warsaw)",
+            ),
+            (
+                " America/New_York ",
+                "Tue 2026-12-01 03:00 -05:00 (America/New_York)",
+            ),
+            (
+                "Asia/Kathmandu",
+                "Tue 2026-12-01 13:45 +05:45 (Asia/Kathmandu)",
+            ),
             ("UTC", "Tue 2026-12-01 08:00 +00:00 (UTC)"),
             ("+02:00", "Tue 2026-12-01 10:00 +02:00"),
             ("-0330", "Tue 2026-12-01 04:30 -03:30"),
@@ -91,7 +109,15 @@ mod tests {
 
     #[test]
     fn other_words_are_not_zones() {
-        for name in ["", "Warsaw", "Mars/Olympus", "+99:00", "Etc/Unknown", "../../etc/passwd", "-"] {
+        for name in [
+            "",
+            "Warsaw",
+            "Mars/Olympus",
+            "+99:00",
+            "Etc/Unknown",
+            "../../etc/passwd",
+            "-",
+        ] {
             assert_eq!(Zone::named(name), Err(ZoneError::Unknown(name.to_owned())));
         }
     }

@@ -49,6 +49,7 @@ mod render;
 mod report;
 mod resume;
 mod rules;
+mod schedule;
 mod send;
 mod signals;
 mod smtp;

@@ -15,6 +15,7 @@ pub(super) mod json;
 pub(super) mod links;
 pub(super) mod list_headers;
 pub(super) mod plan;
+pub(super) mod schedule;
 pub(super) mod sender_headers;
 pub(super) mod sender_name;
 mod sites;

@@ -12,7 +12,9 @@ use super::failure::Failure;
 use super::open_run::{OpenRun, open};
 use super::output;
 use super::run_home::RunHome;
+use super::when::estimate_of_run;
 use crate::api::EventKind;
+use crate::campaign::PaceSettings;
 use crate::cli;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -21,6 +23,7 @@ use crate::ledger::postgres::{FullDay, SharedPause, WorkerStatus};
 use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts, VariantRows};
 use crate::report::{held_back, reasons};
 use crate::run::Lock;
+use crate::schedule::{Forecast, Schedule};
 use text::as_text;
 
 /// How many unknown rows are listed in JSON.
@@ -36,6 +39,8 @@ struct RunStatus<'a> {
     /// The processes that send a run in a database.
     workers: Vec<WorkerStatus>,
     pause: Option<SharedPause>,
+    /// When it begins, pauses and ends, if it has a schedule and pending rows.
+    schedule: Option<(&'a Schedule, Forecast)>,
     /// If the limit per day of a run in a database is reached.
     full_day: Option<FullDay>,
     /// Where the run continues, if this copy of it is not sent any more.
@@ -72,10 +77,11 @@ pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
         watch::require_terminal()?;
     }
     let opened = open(&args.run)?;
+    let planned = PlannedTimes::of(&opened)?;
     if args.watch {
-        return watch::run(&opened);
+        return watch::run(&opened, planned.as_ref());
     }
-    let status = RunStatus::read(&opened)?;
+    let status = RunStatus::read(&opened, planned.as_ref())?;
     match args.format {
         cli::OutputFormat::Json => output::json_line(format_args!("{:#}", as_json(&status)?)),
         cli::OutputFormat::Text => output::line(as_text(&status)?.trim_end_matches('\n')),
@@ -86,7 +92,7 @@ pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
 impl<'a> RunStatus<'a> {
     /// # Errors
     /// The ledger or the events can't be read.
-    fn read(opened: &'a OpenRun) -> Result<Self, EventsError> {
+    fn read(opened: &'a OpenRun, planned: Option<&'a PlannedTimes>) -> Result<Self, EventsError> {
         let (mut holder, mut workers) = (None, Vec::new());
         let (mut pause, mut full_day) = (None, None);
         let moved_to;
@@ -120,6 +126,15 @@ impl<'a> RunStatus<'a> {
         let eta = rate
             .filter(|_| left > 0)
             .map(|rate| Duration::from_secs_f64(left as f64 / rate));
+        let schedule = match planned.filter(|_| counts.of(Status::Pending) > 0) {
+            Some(planned) => {
+                let now = Clock::system().now();
+                let (schedule, pace) = (&planned.schedule, &planned.pace);
+                let estimate = estimate_of_run(&*opened.ledger, schedule, pace, now)?;
+                Some((schedule, estimate))
+            }
+            None => None,
+        };
         let unknown = opened.ledger.first_unknown(LISTED_AS_JSON, live)?;
         Ok(Self {
             opened,
@@ -128,6 +143,7 @@ impl<'a> RunStatus<'a> {
             holder,
             workers,
             pause,
+            schedule,
             full_day,
             moved_to,
             rate,
@@ -140,6 +156,29 @@ impl<'a> RunStatus<'a> {
     /// Whether a process works on the run.
     fn is_live(&self) -> bool {
         self.holder.is_some() || !self.workers.is_empty()
+    }
+}
+
+/// What the times of a run depend on. It never changes.
+struct PlannedTimes {
+    schedule: Schedule,
+    pace: PaceSettings,
+}
+
+impl PlannedTimes {
+    /// `None` if the run has no schedule.
+    ///
+    /// # Errors
+    /// The run's files can't be read.
+    fn of(opened: &OpenRun) -> Result<Option<Self>, Failure> {
+        let Some(schedule) = opened.home.schedule(opened.run.target)? else {
+            return Ok(None);
+        };
+        let (campaign, _files) = opened.campaign()?;
+        Ok(Some(Self {
+            schedule,
+            pace: campaign.pace,
+        }))
     }
 }
 
@@ -198,6 +237,20 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
             json!({"followed_at": delivery.followed.map(|at| at.to_string()), "counts": counts})
         }),
     });
+    if let (Some((schedule, estimate)), Some(fields)) = (&status.schedule, json.as_object_mut()) {
+        let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let pause = estimate
+            .pause
+            .map(|(from, until)| json!({"from": from.to_string(), "until": until.to_string()}));
+        let schedule = json!({
+            "timezone": schedule.zone().name,
+            "begins_at": time(estimate.begins),
+            "pause": pause,
+            "ends_at": time(estimate.ends),
+            "left": estimate.left,
+        });
+        fields.insert("schedule".to_owned(), schedule);
+    }
     if let (RunHome::Database(_), Some(fields)) = (&status.opened.home, json.as_object_mut()) {
         let pause = status.pause.as_ref();
         let pause = pause.map(|pause| json!({"seconds": pause.left, "reason": pause.reason}));

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::RunStatus;
 use crate::api::EventKind;
+use crate::clock::Clock;
+use crate::commands::when::lines;
 use crate::ledger::postgres::WorkerStatus;
 use crate::ledger::{LedgerError, ResultRow, Status};
 use crate::report::{counted, duration, grouped, plural_s, reasons, variant_line};
@@ -61,6 +63,13 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
             .map(|eta| format!(", {} left", duration(eta)))
             .unwrap_or_default();
         line(format!("{rate:>12.1}  per second{eta}"));
+    }
+    if let Some((schedule, estimate)) = &status.schedule {
+        let now = Clock::system().now();
+        let begun = status.counts.of(Status::Accepted) > 0;
+        for line in lines(schedule, estimate, now, begun, 14) {
+            let _ = writeln!(text, "{line}");
+        }
     }
     for worker in &status.workers {
         text.push_str(&worker_line(worker));

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::RunStatus;
 use super::text::as_text;
+use super::{PlannedTimes, RunStatus};
 use crate::commands::failure::Failure;
 use crate::commands::open_run::OpenRun;
 use crate::commands::output;
@@ -34,14 +34,14 @@ pub(super) fn require_terminal() -> Result<(), Failure> {
 ///
 /// # Errors
 /// The ledger can't be read, or the terminal is gone.
-pub(super) fn run(opened: &OpenRun) -> Result<ExitCode, Failure> {
-    let mut current = text(opened)?;
+pub(super) fn run(opened: &OpenRun, planned: Option<&PlannedTimes>) -> Result<ExitCode, Failure> {
+    let mut current = text(opened, planned)?;
     if current.live {
         let shown = Screen::enter(Keys::Ignored).map_err(|error| failed(&error))?;
         while current.live {
             draw(&current.text).map_err(|error| failed(&error))?;
             std::thread::sleep(INTERVAL);
-            current = match text(opened) {
+            current = match text(opened, planned) {
                 Err(EventsError::Ledger(LedgerError::Postgres(error))) if error.is_transient() => {
                     Current {
                         text: format!("{error}\n\n{}", last_known(&current.text)),
@@ -63,8 +63,8 @@ struct Current {
     live: bool,
 }
 
-fn text(opened: &OpenRun) -> Result<Current, EventsError> {
-    let status = RunStatus::read(opened)?;
+fn text(opened: &OpenRun, planned: Option<&PlannedTimes>) -> Result<Current, EventsError> {
+    let status = RunStatus::read(opened, planned)?;
     Ok(Current {
         text: as_text(&status)?,
         live: status.is_live(),

@@ -176,7 +176,9 @@ impl AccountRelay {
         match limits.turn(1, now) {
             Turn::Now => {}
             Turn::At(ready) => return Ok(Some(Wait::until(ready))),
-            Turn::Day(until) | Turn::Opening(until) => return Ok(Some(Wait::until(self.instant(until)))),
+            Turn::Day(until) | Turn::Opening(until) => {
+                return Ok(Some(Wait::until(self.instant(until))));
+            }
         }
         let name = self.name.clone();
         let next_due = move |store: &_| queue::next_due(store, &name);

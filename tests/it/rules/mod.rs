@@ -14,6 +14,7 @@ mod json;
 mod links;
 mod list_headers;
 mod plan;
+mod schedule;
 mod sender_headers;
 mod sender_name;
 mod size;
@@ -96,6 +97,7 @@ const FAMILIES: &[Family] = &[
     (links::CASES, links::SILENT),
     (list_headers::CASES, list_headers::SILENT),
     (plan::CASES, plan::SILENT),
+    (schedule::CASES, schedule::SILENT),
     (sender_headers::CASES, sender_headers::SILENT),
     (sender_name::CASES, sender_name::SILENT),
     (size::CASES, size::SILENT),
