@@ -49,14 +49,6 @@ impl Turn {
             _ => self,
         }
     }
-
-    /// The one that comes last.
-    pub(crate) fn later(self, other: Self) -> Self {
-        match self.sooner(other) == self {
-            true => other,
-            false => self,
-        }
-    }
 }
 
 impl RateLimits {

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::plan::PlanInputs;
 use crate::campaign::Campaign;
-use crate::ledger::Target;
+use crate::ledger::{Run, Target};
 use crate::pace::LaneNumbers;
 use crate::recipients::RecipientRow;
 use crate::schedule::Zone;
@@ -24,9 +23,8 @@ pub(super) struct Lanes<'a> {
 
 impl<'a> Lanes<'a> {
     /// Only a real run has lanes besides the first.
-    pub(super) fn new(inputs: &PlanInputs<'a>) -> Self {
-        let campaign = inputs.campaign;
-        let is_real = inputs.run.target == Target::Real;
+    pub(super) fn new(campaign: &'a Campaign, run: &Run) -> Self {
+        let is_real = run.target == Target::Real;
         let domains = match is_real {
             true => campaign.pace.per_domain.as_slice(),
             false => &[],
@@ -39,7 +37,7 @@ impl<'a> Lanes<'a> {
                 .map(|limit| limit.domain.as_str())
                 .zip(1..)
                 .collect(),
-            column: schedule.and_then(|it| it.column_in(&inputs.run.header)),
+            column: schedule.and_then(|it| it.column_in(&run.header)),
             places: HashMap::new(),
             zones: Vec::new(),
             campaign,

@@ -71,7 +71,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         Exclusions::new(inputs.campaign, &inputs.campaign.dir, inputs.lists.clone())?;
     let mut planner = Planner::create(inputs.ledger, inputs.run)?;
     let email = reader.header().email();
-    let mut lanes = Lanes::new(inputs);
+    let mut lanes = Lanes::new(inputs.campaign, inputs.run);
     let (mut rows, mut pending, mut last) = (0, 0, 0);
     let mut duplicates = LineNumbers::default();
     while inputs.only.is_none_or(|most| pending < most) {

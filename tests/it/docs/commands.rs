@@ -206,9 +206,10 @@ fn commands_in_other_pages_run() {
         "docs/preview.md",
         "docs/feedback.md",
         "docs/install.md",
+        "docs/scheduled.md",
     ];
     let lines = pages.map(|name| run_page(name, &api));
-    assert_eq!(lines, [0, 1, 3, 4, 6, 2, 3]);
+    assert_eq!(lines, [0, 1, 3, 4, 6, 2, 3, 5]);
     assert_eq!(api.taken_addresses(), [""; 0], "all of them are local");
 }
 

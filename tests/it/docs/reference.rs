@@ -54,6 +54,7 @@ fn every_key_of_a_campaign_is_documented() {
         ("AttachmentTemplate", "### `[[message.attachments]]`"),
         ("RecipientsTable", "### `[recipients]`"),
         ("PaceTable", "### `[pace]`"),
+        ("ScheduleTable", "### `[schedule]`"),
         ("RetryTable", "### `[retry]`"),
         ("BreakerTable", "### `[breaker]`"),
         ("CheckTable", "### `[check]`"),
