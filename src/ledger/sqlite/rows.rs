@@ -156,6 +156,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::ledger::Ledger as _;
     use crate::ledger::sqlite::{NewRow, Planner, path_in};
 
     #[test]
