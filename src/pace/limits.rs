@@ -145,7 +145,7 @@ mod tests {
                     sent += 1;
                 }
                 Turn::At(ready) => tokio::time::advance(ready - Instant::now()).await,
-                Turn::Day(until) => break until,
+                Turn::Day(until) | Turn::Opening(until) => break until,
             }
         };
         // 100 a second, of which a burst of three goes at once.
