@@ -1,6 +1,7 @@
 //! An estimate of when a run begins, pauses and ends.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -40,24 +41,28 @@ pub(crate) struct Forecast {
 }
 
 pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
-    let schedule = std::sync::Arc::new(inputs.schedule.clone());
-    let mut zones: Vec<(Gate, u64)> = inputs
-        .rows
-        .iter()
-        .map(|(zone, rows)| (Gate::new(Some(schedule.clone()), *zone), *rows))
-        .collect();
-    let mut day: VecDeque<(Timestamp, u64)> = inputs
-        .posted
-        .iter()
-        .filter_map(|(minute, rows)| Some((Timestamp::from_second(minute * 60).ok()?, *rows)))
-        .collect();
+    let ForecastInputs {
+        schedule,
+        rows,
+        per_second,
+        per_day,
+        posted,
+        mut now,
+    } = inputs;
+    let schedule = Arc::new(schedule.clone());
+    let zones = rows.into_iter();
+    let zones = zones.map(|(zone, rows)| (Gate::new(Some(Arc::clone(&schedule)), zone), rows));
+    let mut zones: Vec<(Gate, u64)> = zones.collect();
+    let day = posted.into_iter();
+    let day =
+        day.filter_map(|(minute, rows)| Some((Timestamp::from_second(minute * 60).ok()?, rows)));
+    let mut day: VecDeque<(Timestamp, u64)> = day.collect();
     let mut forecast = Forecast {
         begins: None,
         pause: None,
         ends: None,
         left: 0,
     };
-    let mut now = inputs.now;
     for _ in 0..MAX_STEPS {
         zones.retain(|(_, rows)| *rows > 0);
         forecast.left = zones.iter().map(|(_, rows)| rows).sum();
@@ -92,7 +97,7 @@ pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
             day.pop_front();
         }
         let used: u64 = day.iter().map(|(_, rows)| rows).sum();
-        let allowed = match (inputs.per_day)(now) {
+        let allowed = match per_day(now) {
             Some(limit) => limit.saturating_sub(used),
             None => u64::MAX,
         };
@@ -113,12 +118,12 @@ pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
             .chain([now + STEP])
             .min()
             .unwrap_or(now + STEP);
-        let most = match inputs.per_second {
+        let most = match per_second {
             Some(rate) => ((end.duration_since(now).as_secs_f64() * rate) as u64).max(1),
             None => u64::MAX,
         };
         let sent = open.min(allowed).min(most);
-        let seconds = inputs.per_second.map_or(0.0, |rate| sent as f64 / rate);
+        let seconds = per_second.map_or(0.0, |rate| sent as f64 / rate);
         forecast.begins.get_or_insert(now);
         let mut rest = sent;
         for (gate, rows) in &mut zones {
