@@ -48,6 +48,7 @@ fn row(number: u32) -> Row {
         number,
         mailbox: Mailbox::parse(&email).expect("an address"),
         cells: cells.map(str::to_owned).to_vec(),
+        json: Vec::new(),
         variant: None,
         resends: 0,
         recorded: Vec::new(),

@@ -200,6 +200,9 @@ pub(super) struct RecipientsTable {
     pub(super) encoding: Option<Text>,
     pub(super) delimiter: Option<Text>,
     pub(super) trim: bool,
+    pub(super) sheet: Option<String>,
+    pub(super) header_row: Option<Spanned<i64>>,
+    pub(super) hidden: Option<Spanned<String>>,
 }
 
 impl Default for RecipientsTable {
@@ -213,6 +216,9 @@ impl Default for RecipientsTable {
             encoding: None,
             delimiter: None,
             trim: true,
+            sheet: None,
+            header_row: None,
+            hidden: None,
         }
     }
 }
@@ -232,6 +238,8 @@ pub(super) struct SuppressFile {
     pub(super) email: Option<Text>,
     pub(super) encoding: Option<Text>,
     pub(super) delimiter: Option<Text>,
+    pub(super) sheet: Option<String>,
+    pub(super) header_row: Option<Spanned<i64>>,
 }
 
 // Not an untagged enum, because that would lose the places of the values.
@@ -259,6 +267,8 @@ impl<'de> Visitor<'de> for SuppressEntryVisitor {
             email: None,
             encoding: None,
             delimiter: None,
+            sheet: None,
+            header_row: None,
         }))
     }
 

@@ -31,8 +31,11 @@ attachment invalid an attachment is missing or not inside the campaign's folder
 attachment-changed invalid an attachment has changed since the run was planned
 bad-address invalid an address is missing or invalid, or there is more than one
 field-count invalid the row has more or fewer fields than the header
+bad-json invalid the line of a JSON Lines file is not an object, or an object has a key twice
+cell-error invalid a cell of a spreadsheet has an error, such as `#N/A`, or a formula that was never calculated
 text-after-quote invalid there is text between a closing quote and the delimiter
 nul invalid a cell contains a NUL character
+hidden skipped the row is hidden in the sheet, by hand or by a filter
 duplicate skipped an earlier row has the same address
 suppressed skipped the address is on a suppression list
 already-sent skipped another run sent the message to this address, or may have sent it

@@ -88,6 +88,12 @@ pub(crate) struct SuppressImportArgs {
     /// Character between the cells [default: detected]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter, requires = "file")]
     pub(crate) delimiter: Option<u8>,
+    /// Name of the sheet in a spreadsheet [default: the first visible one]
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub(crate) sheet: Option<String>,
+    /// Line with the names of the columns [default: detected]
+    #[arg(long, value_name = "LINE", value_parser = clap::value_parser!(u64).range(1..), requires = "file")]
+    pub(crate) header_row: Option<u64>,
     /// Read the blacklist of the campaign's account instead
     #[arg(long)]
     pub(crate) from_api: bool,

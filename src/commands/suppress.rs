@@ -257,6 +257,9 @@ fn entries_of_file(
         encoding: args.encoding,
         delimiter: args.delimiter,
         keep_padding: false,
+        sheet: args.sheet.clone(),
+        header_row: args.header_row,
+        hidden: None,
     };
     let warnings = read_addresses(file, &name, &settings, |address, row, columns| {
         let cell = |index| row.cells.get(index).unwrap_or_default();

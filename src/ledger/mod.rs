@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 pub(crate) use commit::{Change, Commit, Committed};
 pub use commit::{Claim, Settlement};
@@ -221,6 +222,27 @@ fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
     Timestamp::from_millisecond(millis).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
-fn parse_cells(json: &str) -> Result<Vec<String>, LedgerError> {
+fn parse_strings(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
+}
+
+/// The cells of a row as text, and the indexes of those that are JSON.
+fn parse_cells(json: &str) -> Result<(Vec<String>, Vec<usize>), LedgerError> {
+    if let Ok(cells) = serde_json::from_str(json) {
+        return Ok((cells, Vec::new()));
+    }
+    let damaged = |error: serde_json::Error| LedgerError::Damaged(error.to_string());
+    let values: Vec<&RawValue> = serde_json::from_str(json).map_err(damaged)?;
+    let mut cells = Vec::with_capacity(values.len());
+    let mut json = Vec::new();
+    for (index, value) in values.into_iter().enumerate() {
+        let value = value.get();
+        if value.starts_with('"') {
+            cells.push(serde_json::from_str(value).map_err(damaged)?);
+        } else {
+            cells.push(value.to_owned());
+            json.push(index);
+        }
+    }
+    Ok((cells, json))
 }

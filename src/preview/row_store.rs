@@ -23,6 +23,9 @@ pub(crate) struct StoredRow {
     /// The first line of the row in the file.
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
+    /// The indexes of cells that are JSON and not text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) json: Vec<usize>,
     pub(crate) no_message: Option<NoMessage>,
 }
 
@@ -53,6 +56,11 @@ impl From<&ExclusionReason> for NoMessage {
 }
 
 impl NoMessage {
+    /// Whether the row is skipped whatever its cells are.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.code == ExclusionReason::Hidden.code()
+    }
+
     /// A finding without a place: an error if the row is invalid, a note if it is skipped.
     pub(crate) fn finding(&self) -> Finding {
         let skipped = ExclusionReason::CODES
@@ -93,6 +101,7 @@ impl StoredRow {
             mailbox: mailbox.map_err(|error| NoMessage::from(&RowFault::Address(error)))?,
             variant: None,
             cells: self.cells.clone(),
+            json: self.json.clone(),
             resends: 0,
             recorded: Vec::new(),
         })
@@ -127,6 +136,7 @@ impl RowStore {
     pub(super) fn push(&mut self, row: &RecipientRow) -> io::Result<()> {
         let no_message = match &row.recipient {
             Err(fault) => Some(NoMessage::from(fault)),
+            Ok(_) if row.is_hidden => Some(NoMessage::from(&ExclusionReason::Hidden)),
             Ok(mailbox) => {
                 let (file, email) = (&self.file, self.email);
                 let address_of = |row| file.address(row, email);
@@ -140,6 +150,7 @@ impl RowStore {
             number: row.number,
             line: row.line,
             cells: row.cells.iter().map(str::to_owned).collect(),
+            json: row.json.clone(),
             no_message,
         })
     }

@@ -5,8 +5,10 @@ use std::io::{self, Seek, SeekFrom};
 
 use encoding_rs::Encoding;
 
+use super::ReadSettings;
 use super::decode::TextDecoder;
-use super::header::{address_columns, names};
+use super::header::{HEADER_LINES, HeaderPlace, find_header, has_address_column};
+use super::record::Record;
 use super::records::Records;
 
 /// The likeliest first.
@@ -42,18 +44,18 @@ pub(super) fn sep_line(mut file: &File, encoding: &'static Encoding) -> io::Resu
 }
 
 /// The delimiter that fits best: the header should have the address column, and the first records should
-/// have as many cells as the header.
+/// have as many cells as the header. A title may be above the header.
 pub(super) fn find(
     mut file: &File,
     encoding: &'static Encoding,
-    address_column: Option<&str>,
+    settings: &ReadSettings,
 ) -> io::Result<u8> {
     let mut best = (CANDIDATES[0], DelimiterFit::default());
     for delimiter in CANDIDATES {
         file.seek(SeekFrom::Start(0))?;
         let fit = fit(
             Records::new(TextDecoder::new(file, encoding), delimiter),
-            address_column,
+            settings,
         );
         if fit > best.1 {
             best = (delimiter, fit);
@@ -72,24 +74,28 @@ struct DelimiterFit {
     columns: usize,
 }
 
-fn fit(mut records: Records<&File>, address_column: Option<&str>) -> DelimiterFit {
+fn fit(mut records: Records<&File>, settings: &ReadSettings) -> DelimiterFit {
+    let first_line = settings.header_row.unwrap_or(0);
     // Errors are reported when the records are read again.
-    let mut rows = std::iter::from_fn(|| records.next().ok().flatten())
-        .filter(|record| !record.is_blank())
-        .take(SAMPLE);
-    let Some(header) = rows.next() else {
+    let rows = std::iter::from_fn(|| records.next().ok().flatten());
+    let rows: Vec<Record> = rows
+        .filter(|record| record.line >= first_line && !record.is_blank())
+        .take(SAMPLE)
+        .collect();
+    let email = settings.email.as_deref();
+    let header = match find_header(&rows[..rows.len().min(HEADER_LINES)], email) {
+        HeaderPlace::BelowTitle(index) if settings.header_row.is_none() => index,
+        _ => 0,
+    };
+    let Some((header, rows)) = rows.get(header..).and_then(<[Record]>::split_first) else {
         return DelimiterFit::default();
     };
     let columns = header.cells.len();
-    let (mut same_length, mut all) = (1, 1);
-    for row in rows {
-        same_length += usize::from(row.fault.is_none() && row.cells.len() == columns);
-        all += 1;
-    }
+    let is_same = |row: &&Record| row.fault.is_none() && row.cells.len() == columns;
     DelimiterFit {
-        has_address: !address_columns(&names(&header.cells), address_column).is_empty(),
+        has_address: has_address_column(&header.cells, email),
         has_several_columns: columns > 1,
-        same_length: same_length * 1000 / all,
+        same_length: (rows.iter().filter(is_same).count() + 1) * 1000 / (rows.len() + 1),
         columns,
     }
 }

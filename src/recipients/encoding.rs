@@ -44,14 +44,10 @@ pub(super) fn detect(
 
 /// A kind of file that people mistake for CSV, by its first bytes.
 fn not_text(head: &[u8]) -> Option<&'static str> {
-    const KINDS: [(&[u8], &str); 5] = [
-        (
-            b"PK\x03\x04",
-            "a spreadsheet (.xlsx, .ods) or another zip archive",
-        ),
-        (b"\xd0\xcf\x11\xe0", "an old Excel spreadsheet (.xls)"),
+    const KINDS: [(&[u8], &str); 4] = [
         (b"\x1f\x8b", "a gzip archive"),
         (b"%PDF", "a PDF document"),
+        (b"<?xml", "an XML file"),
         (b"\xff\xfe\0\0", "text in UTF-32"),
     ];
     KINDS

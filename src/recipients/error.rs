@@ -52,8 +52,31 @@ pub enum Problem {
     #[error("the file is empty")]
     Empty,
     /// Not text; the kind of file.
-    #[error("this is {0}, not a CSV file")]
+    #[error("this is {0}, not a CSV file, a spreadsheet or JSON")]
     NotText(&'static str),
+    /// A workbook that can't be read, and why.
+    #[error("the workbook can't be read: {0}")]
+    Workbook(String),
+    #[error("the workbook is protected with a password")]
+    Encrypted,
+    #[error("there is no sheet “{name}”; the sheets are {}", quoted(sheets))]
+    NoSheet { name: String, sheets: Vec<String> },
+    /// `sheet` is set.
+    #[error("this file has no sheets, but `sheet` is “{0}”")]
+    NoSheets(String),
+    /// `header_row` is set for a JSON file.
+    #[error("a JSON file has no header, but `header_row` is set")]
+    NoHeaderRow,
+    /// `header_row` is set to this line.
+    #[error("`header_row` is {line}, but no row starts on this line, or all its cells are blank")]
+    BlankHeaderRow { line: u64 },
+    #[error("{reason}")]
+    Json {
+        line: u64,
+        /// In characters, from 1.
+        column: usize,
+        reason: String,
+    },
     #[error("the bytes at offset {offset} are not valid {}", encoding.name())]
     Undecodable {
         encoding: &'static Encoding,
@@ -100,8 +123,8 @@ pub enum Problem {
         expected: String,
         /// The columns of the file.
         columns: Vec<String>,
-        /// A line further down that has this column.
-        below: Option<u64>,
+        /// Where the column may be.
+        hint: Option<Box<ColumnHint>>,
     },
     #[error("several columns may have the addresses: {}", list(columns))]
     AmbiguousAddressColumn { line: u64, columns: Vec<String> },
@@ -116,11 +139,28 @@ pub enum Problem {
     TooManyRows { line: u64 },
 }
 
+/// Where the address column may be, if not in the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnHint {
+    /// On a line further down.
+    Line(u64),
+    /// In other sheets.
+    Sheets(Vec<String>),
+}
+
 impl Problem {
     /// The physical line, from 1, if there is one.
     pub fn line(&self) -> Option<u64> {
         match self {
-            Self::Io(_) | Self::Empty | Self::NotText(_) | Self::Delimiter(_) => None,
+            Self::Io(_)
+            | Self::Empty
+            | Self::NotText(_)
+            | Self::Workbook(_)
+            | Self::Encrypted
+            | Self::NoSheet { .. }
+            | Self::NoSheets(_)
+            | Self::NoHeaderRow
+            | Self::Delimiter(_) => None,
             Self::Undecodable { line, .. }
             | Self::UnclosedQuote { line }
             | Self::QuoteClosedInText { line, .. }
@@ -131,6 +171,8 @@ impl Problem {
             | Self::NoAddressColumn { line, .. }
             | Self::AmbiguousAddressColumn { line, .. }
             | Self::TooManyColumns { line, .. }
+            | Self::BlankHeaderRow { line }
+            | Self::Json { line, .. }
             | Self::TooManyRows { line } => Some(*line),
             Self::InvalidEntries { lines, .. } => lines.first.first().copied(),
         }
@@ -140,7 +182,31 @@ impl Problem {
         let help = match self {
             Self::Io(_) => "check that the file exists and that you may read it",
             Self::Empty => "the first line must name the columns, one of them `email`",
-            Self::NotText(_) => "save or export it as “CSV UTF-8”",
+            Self::NotText(_) => "save or export it as .xlsx or “CSV UTF-8”",
+            Self::Workbook(_) => {
+                "open it in a spreadsheet program, and save it as .xlsx or “CSV UTF-8”"
+            }
+            Self::Encrypted => {
+                "remove the password in the spreadsheet program, and save the workbook"
+            }
+            Self::NoSheet { sheets, .. } => {
+                let sheet = sheets.first().map_or("…", String::as_str);
+                return format!(
+                    "choose one of them, such as {}",
+                    settings.setting("sheet", sheet)
+                );
+            }
+            Self::NoSheets(_) => return format!("remove `sheet` from {}", settings.of_key()),
+            Self::NoHeaderRow => return format!("remove `header_row` from {}", settings.of_key()),
+            Self::BlankHeaderRow { .. } => {
+                return format!(
+                    "set `header_row` in {} to the line with the names",
+                    settings.of_key()
+                );
+            }
+            Self::Json { column, .. } => {
+                return format!("fix the file at column {column} of this line");
+            }
             Self::Undecodable { maybe, .. } => return undecodable_help(*maybe, settings),
             Self::InvalidEntries { .. } => {
                 "fix or delete these lines: they may be people who must get no message. To send \
@@ -158,13 +224,11 @@ impl Problem {
             Self::Header { .. } => "fix the line that names the columns",
             Self::DuplicateColumn { .. } => "give each column a different name",
             Self::NoAddressColumn {
-                below: Some(line), ..
-            } => {
-                return format!("the header seems to be on line {line}: delete the lines above it");
-            }
-            Self::NoAddressColumn {
-                expected, columns, ..
-            } => return no_address_help(expected, columns, settings),
+                expected,
+                columns,
+                hint,
+                ..
+            } => return no_address_help(expected, columns, hint.as_deref(), settings),
             Self::AmbiguousAddressColumn { columns, .. } => {
                 let column = columns.first().map_or("…", String::as_str);
                 return format!(
@@ -194,7 +258,32 @@ fn undecodable_help(maybe: Option<&'static Encoding>, settings: &SettingPlace) -
     )
 }
 
-fn no_address_help(expected: &str, columns: &[String], settings: &SettingPlace) -> String {
+fn no_address_help(
+    expected: &str,
+    columns: &[String],
+    hint: Option<&ColumnHint>,
+    settings: &SettingPlace,
+) -> String {
+    match hint {
+        Some(ColumnHint::Line(line)) => {
+            let setting = settings.number("header_row", *line);
+            return format!(
+                "the header seems to be on line {line}: set {setting}, or delete the lines above it"
+            );
+        }
+        Some(ColumnHint::Sheets(sheets)) => {
+            let sheet = sheets.first().map_or("…", String::as_str);
+            let setting = settings.setting("sheet", sheet);
+            let (s, have) = if sheets.len() == 1 {
+                ("", "has")
+            } else {
+                ("s", "have")
+            };
+            let sheets = quoted(sheets);
+            return format!("the sheet{s} {sheets} {have} such a column: set {setting}");
+        }
+        None => {}
+    }
     if columns.iter().any(|c| c.contains('@')) {
         return "the first line must name the columns, but it looks like a recipient: add a line \
                 such as `email,name` above it"
@@ -218,6 +307,11 @@ fn no_address_help(expected: &str, columns: &[String], settings: &SettingPlace) 
     } else {
         set
     }
+}
+
+pub(super) fn quoted(names: &[String]) -> String {
+    let quoted = names.iter().map(|name| format!("“{name}”"));
+    quoted.collect::<Vec<_>>().join(", ")
 }
 
 fn list(columns: &[String]) -> String {

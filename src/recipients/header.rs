@@ -7,7 +7,12 @@ use csv::StringRecord;
 use super::error::Problem;
 use super::notice::Notice;
 use super::padding::trimmed;
+use super::record::Record;
 use super::{ADDRESS_COLUMN, MAX_COLUMNS, ReadSettings};
+use crate::address::Mailbox;
+
+/// How many records are looked at to find the header.
+pub(super) const HEADER_LINES: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvHeader {
@@ -23,11 +28,18 @@ impl CsvHeader {
         line: u64,
         address_column: Option<&str>,
     ) -> Result<Self, Problem> {
-        if record.len() > MAX_COLUMNS {
-            let columns = record.len();
+        Self::of_columns(names(record), line, address_column)
+    }
+
+    pub(super) fn of_columns(
+        columns: Vec<String>,
+        line: u64,
+        address_column: Option<&str>,
+    ) -> Result<Self, Problem> {
+        if columns.len() > MAX_COLUMNS {
+            let columns = columns.len();
             return Err(Problem::TooManyColumns { line, columns });
         }
-        let columns = names(record);
         if let Some((first, second)) = duplicate(&columns) {
             return Err(Problem::DuplicateColumn {
                 line,
@@ -46,7 +58,7 @@ impl CsvHeader {
                 line,
                 expected: address_column.unwrap_or(ADDRESS_COLUMN).to_owned(),
                 columns,
-                below: None,
+                hint: None,
             }),
             ref several => {
                 let columns = several.iter().map(|&i| columns[i].clone()).collect();
@@ -88,6 +100,45 @@ impl CsvHeader {
             column,
         })
     }
+}
+
+/// Where the header is among the first records that are not blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeaderPlace {
+    /// It is the first record, or there is none with an address column.
+    First,
+    /// At this index, below a title.
+    BelowTitle(usize),
+    /// Perhaps at this index, but the records above it may be rows.
+    Unclear(usize),
+}
+
+/// Looks for a record with an address column and several cells.
+pub(super) fn find_header(records: &[Record], name: Option<&str>) -> HeaderPlace {
+    let has_address = |record: &Record| has_address_column(&record.cells, name);
+    if records.first().is_none_or(has_address) {
+        return HeaderPlace::First;
+    }
+    let is_header = |record: &Record| record.cells.len() > 1 && has_address(record);
+    let Some(index) = records.iter().position(is_header) else {
+        return HeaderPlace::First;
+    };
+    let (above, header) = (&records[..index], &records[index]);
+    let cells = |record: &Record| record.cells.len() - record.blank_cells();
+    let is_shorter = above.iter().all(|record| cells(record) < cells(header));
+    let breaks = |record: &Record| record.cells.as_slice().matches('\n').count() as u64;
+    let is_apart = |last: &Record| last.line + breaks(last) + 1 < header.line;
+    let is_apart = above.last().is_some_and(is_apart);
+    let mut cells = above.iter().flat_map(|record| &record.cells);
+    let has_recipient = cells.any(|cell| Mailbox::parse(cell).is_ok());
+    match (is_shorter || is_apart) && !has_recipient {
+        true => HeaderPlace::BelowTitle(index),
+        false => HeaderPlace::Unclear(index),
+    }
+}
+
+pub(super) fn has_address_column(cells: &StringRecord, name: Option<&str>) -> bool {
+    !address_columns(&names(cells), name).is_empty()
 }
 
 /// The trimmed names in a header.

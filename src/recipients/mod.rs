@@ -1,7 +1,10 @@
-//! Recipients, read from CSV files as people really have them; and suppression lists.
+//! Recipients, read from CSV files, spreadsheets and JSON files as people really have them; and suppression
+//! lists.
 //!
 //! ```text
-//! file ─► encoding ─► decode ─► record_scanner ─► records ─► header ─► reader ─► rows
+//! file ─► source ┬► csv_records (encoding ─► decode ─► record_scanner ─► records) ┬► header ─► reader ─► rows
+//!                ├► spreadsheet ──────────────────────────────────────────────────┤
+//!                └► json ─────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Reading is strict. A fault in one row ([`RowFault`]) is returned with the row, and the next rows are
@@ -10,20 +13,25 @@
 //! rows are dropped, and counted. Cells are returned as they are in the file; templates get them
 //! [`trimmed`].
 
+mod csv_records;
 mod decode;
 mod delimiter;
 mod encoding;
 mod error;
 mod header;
+mod json;
 mod legacy_encoding;
 mod line_numbers;
 mod notice;
 mod padding;
 mod reader;
+mod record;
 mod record_scanner;
 mod records;
 mod row_fault;
 mod setting_place;
+mod source;
+mod spreadsheet;
 mod suppression_list;
 
 use std::io::{self, Read};
@@ -31,13 +39,14 @@ use std::io::{self, Read};
 use encoding_rs::Encoding;
 use tempfile::NamedTempFile;
 
-pub use error::{Problem, ReadError};
+pub use csv_records::FileFormat;
+pub use error::{ColumnHint, Problem, ReadError};
 pub use header::CsvHeader;
 pub(crate) use header::address_column;
 pub use line_numbers::LineNumbers;
-pub use notice::{Notice, Warning};
+pub use notice::{Notice, SheetNames, Warning};
 pub use padding::trimmed;
-pub use reader::{FileFormat, RecipientReader, RecipientRow};
+pub use reader::{RecipientReader, RecipientRow};
 pub use row_fault::RowFault;
 pub use suppression_list::{SuppressionList, read_addresses};
 
@@ -61,6 +70,19 @@ pub struct ReadSettings {
     pub delimiter: Option<u8>,
     /// Templates get cells with the white space around them.
     pub keep_padding: bool,
+    /// The name of the sheet. By default the first visible one.
+    pub sheet: Option<String>,
+    /// The line of the header, from 1. By default the first one that is not blank, or one below a title.
+    pub header_row: Option<u64>,
+    pub hidden: Option<HiddenRows>,
+}
+
+/// What becomes of rows that are hidden in their sheet, by hand or by a filter. By default they are skipped,
+/// with a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenRows {
+    Skip,
+    Send,
 }
 
 /// Copies a source that can be read only once, such as standard input, to a temporary file.

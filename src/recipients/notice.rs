@@ -1,8 +1,10 @@
 //! What looks wrong in a file that can be read.
 
+use std::fmt;
+
 use encoding_rs::Encoding;
 
-use super::error::place;
+use super::error::{place, quoted};
 use super::line_numbers::LineNumbers;
 use super::row_fault::RowFault;
 use super::setting_place::SettingPlace;
@@ -30,6 +32,36 @@ impl Warning {
     /// What to do about it.
     pub fn help(&self) -> String {
         self.notice.help(&self.settings)
+    }
+}
+
+/// The sheet that is read, and other visible ones that could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetNames {
+    pub sheet: String,
+    pub others: Vec<String>,
+}
+
+impl fmt::Display for SheetNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (others, s) = (
+            quoted(&self.others),
+            if self.others.len() == 1 {
+                "has"
+            } else {
+                "have"
+            },
+        );
+        let sheets = if self.others.len() == 1 {
+            "sheet"
+        } else {
+            "sheets"
+        };
+        write!(
+            f,
+            "the sheet “{}” is read; the {sheets} {others} {s} an address column too",
+            self.sheet
+        )
     }
 }
 
@@ -65,6 +97,26 @@ pub enum Notice {
     PaddedQuotes(LineNumbers),
     #[error("white space around cells is removed: {0}")]
     TrimmedCells(LineNumbers),
+    /// The header was found below other lines.
+    #[error("the header is on line {line}; what is above it is not read: “{title}”")]
+    HeaderBelowTitle {
+        /// From 1.
+        line: u64,
+        /// The first cell of the file.
+        title: String,
+    },
+    #[error("cells that are not below a name in the header are ignored: {0}")]
+    CellsOutsideHeader(LineNumbers),
+    #[error("rows that are hidden in the sheet are skipped: {0}")]
+    HiddenRows(LineNumbers),
+    #[error("{0}")]
+    OtherSheets(SheetNames),
+    /// An .xls or .xlsb file.
+    #[error(
+        "formats of numbers and hidden rows are not read from .xls and .xlsb files: 00950 may become 950, and rows \
+         that a filter hides are sent"
+    )]
+    LegacyWorkbook,
     /// In a suppression list; `first` is the fault of the first of these lines.
     #[error("no valid address in {lines}: {first}")]
     NoAddress { lines: LineNumbers, first: RowFault },
@@ -75,7 +127,7 @@ pub enum Notice {
 impl Notice {
     pub fn severity(&self) -> Severity {
         match self {
-            Self::TrimmedCells(_) => Severity::Note,
+            Self::TrimmedCells(_) | Self::HeaderBelowTitle { .. } => Severity::Note,
             _ => Severity::Warning,
         }
     }
@@ -83,7 +135,7 @@ impl Notice {
     /// The physical line, from 1, if there is exactly one.
     pub fn line(&self) -> Option<u64> {
         match self {
-            Self::UnnamedColumn { line, .. } => Some(*line),
+            Self::UnnamedColumn { line, .. } | Self::HeaderBelowTitle { line, .. } => Some(*line),
             _ => None,
         }
     }
@@ -101,6 +153,25 @@ impl Notice {
                 return format!("remove `encoding` from {}", settings.of_key());
             }
             Self::UnnamedColumn { .. } => "name the column or delete it",
+            Self::HeaderBelowTitle { line, .. } => {
+                let setting = settings.number("header_row", *line);
+                return format!("if this is right, confirm it with {setting}");
+            }
+            Self::CellsOutsideHeader(_) => "name their columns in the header, or delete the cells",
+            Self::HiddenRows(_) => {
+                return format!(
+                    "confirm it with {}; to send to them too, set {} or show the rows",
+                    settings.setting("hidden", "skip"),
+                    settings.setting("hidden", "send")
+                );
+            }
+            Self::LegacyWorkbook => "save the workbook as .xlsx",
+            Self::OtherSheets(names) => {
+                let setting = settings.setting("sheet", &names.sheet);
+                return format!(
+                    "if this is right, confirm it with {setting}; if not, name the other sheet"
+                );
+            }
             Self::ControlCharacters(_) => {
                 return format!(
                     "the encoding may be wrong: set `encoding` in {}",

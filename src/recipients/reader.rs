@@ -1,67 +1,89 @@
 //! Reads rows one by one, each with its recipient or its fault.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use csv::StringRecord;
-use encoding_rs::Encoding;
 
-use super::decode::TextDecoder;
-use super::error::{Problem, ReadError};
-use super::header::{CsvHeader, address_columns, names};
+use super::csv_records::{FileFormat, row_in_cell};
+use super::error::{ColumnHint, Problem, ReadError};
+use super::header::{CsvHeader, HEADER_LINES, HeaderPlace, find_header, has_address_column};
 use super::line_numbers::LineNumbers;
 use super::notice::{Notice, Warning};
 use super::padding::trimmed;
-use super::records::{Record, Records};
+use super::record::Record;
 use super::row_fault::RowFault;
-use super::{ReadSettings, delimiter, encoding, spool};
+use super::source::RecordSource;
+use super::{HiddenRows, ReadSettings, spool};
 use crate::address::Mailbox;
 
-/// How many records may be above the header.
-const HEADER_LINES: usize = 20;
+/// How much of a title is shown, in characters.
+const MAX_TITLE: usize = 60;
 
 /// A row that is not blank.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecipientRow {
     /// From 1, without the header and blank rows, but with faulty rows.
     pub number: u32,
-    /// The physical line where it starts, from 1.
+    /// The physical line where it starts, or the row of the sheet; from 1.
     pub line: u64,
     /// The cells exactly as typed, but with `␀` (U+2400) for NUL. A faulty row may have more or fewer
     /// cells than the header.
     pub cells: StringRecord,
+    /// The indexes of cells that are JSON and not text: the numbers, booleans, lists and objects of a JSON file.
+    pub json: Vec<usize>,
+    /// The row is hidden in its sheet, and must be skipped.
+    pub is_hidden: bool,
     /// The recipient, or why the row can't be sent.
     pub recipient: Result<Mailbox, RowFault>,
 }
 
-/// As set or detected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileFormat {
-    pub encoding: &'static Encoding,
-    pub delimiter: u8,
+impl RecipientRow {
+    /// A JSON array of the cells: of strings, and of the values of a JSON file.
+    pub fn cells_as_json(&self) -> String {
+        let text = |cell: &str| serde_json::to_string(cell).unwrap_or_default();
+        if self.json.is_empty() {
+            // Strings always have a JSON form.
+            let all: Vec<&str> = self.cells.iter().collect();
+            return serde_json::to_string(&all).unwrap_or_default();
+        }
+        let cells = self.cells.iter().enumerate();
+        let cells = cells.map(|(index, cell)| match self.json.contains(&index) {
+            true => cell.to_owned(),
+            false => text(cell),
+        });
+        format!("[{}]", cells.collect::<Vec<_>>().join(","))
+    }
 }
 
 /// Reads a file as a stream, so that memory does not grow with the number of rows.
 pub struct RecipientReader {
     name: String,
-    format: FileFormat,
     header: CsvHeader,
     notices: Vec<Notice>,
-    records: Records<File>,
+    source: RecordSource,
+    /// Records that were read to find the header.
+    ahead: VecDeque<Record>,
+    /// Of a sheet: the index of the first column with a name.
+    first_column: usize,
     rows: u32,
     blank: LineNumbers,
     control: LineNumbers,
     replacement: LineNumbers,
     padded: LineNumbers,
     padded_quotes: LineNumbers,
+    outside_header: LineNumbers,
+    hidden_rows: LineNumbers,
     keep_padding: bool,
+    hidden: Option<HiddenRows>,
     done: bool,
 }
 
 impl RecipientReader {
-    /// Opens a file, detects its encoding and delimiter, and reads its header. `name` is the file's name
+    /// Opens a file, detects what kind it is, and reads its header. `name` is the file's name
     /// in messages. A pipe or another special file is spooled first.
     ///
     /// # Errors
@@ -69,20 +91,8 @@ impl RecipientReader {
     pub fn open(path: &Path, name: &str, settings: &ReadSettings) -> Result<Self, ReadError> {
         let open = || {
             let mut reader = Self::start(path, name, settings)?;
-            match reader.read_header(settings.email.as_deref()) {
-                Err(Problem::NoAddressColumn {
-                    line,
-                    expected,
-                    columns,
-                    ..
-                }) => Err(Problem::NoAddressColumn {
-                    below: header_below(path, reader.format.encoding, settings),
-                    line,
-                    expected,
-                    columns,
-                }),
-                result => result.map(|()| reader),
-            }
+            reader.read_header(settings)?;
+            Ok(reader)
         };
         open().map_err(|problem| ReadError::new(name, problem))
     }
@@ -96,55 +106,134 @@ impl RecipientReader {
         Self::start(path, name, settings).map_err(|problem| ReadError::new(name, problem))
     }
 
-    /// Detects the format. The reader is then after a `sep=` line, before the header.
+    /// The reader is then before the header.
     fn start(path: &Path, name: &str, settings: &ReadSettings) -> Result<Self, Problem> {
-        let mut file = open_seekable(path)?;
-        let (format, sep, notice) = detect(&file, settings)?;
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = Self {
+        let (source, notices) = RecordSource::open(open_seekable(path)?, name, settings)?;
+        Ok(Self {
             name: name.to_owned(),
-            format,
             header: CsvHeader::of_list(),
-            notices: notice.into_iter().collect(),
-            records: Records::new(TextDecoder::new(file, format.encoding), format.delimiter),
+            notices,
+            source,
+            ahead: VecDeque::new(),
+            first_column: 0,
             rows: 0,
             blank: LineNumbers::default(),
             control: LineNumbers::default(),
             replacement: LineNumbers::default(),
             padded: LineNumbers::default(),
             padded_quotes: LineNumbers::default(),
+            outside_header: LineNumbers::default(),
+            hidden_rows: LineNumbers::default(),
             keep_padding: settings.keep_padding,
+            hidden: settings.hidden,
             done: false,
-        };
-        if sep {
-            reader.records.next()?;
-        }
-        Ok(reader)
+        })
     }
 
-    fn read_header(&mut self, address_column: Option<&str>) -> Result<(), Problem> {
-        let record = loop {
-            match self.records.next()? {
-                None => return Err(Problem::Empty),
-                Some(record) if record.is_blank() => {}
-                Some(record) => break record,
-            }
+    fn read_header(&mut self, settings: &ReadSettings) -> Result<(), Problem> {
+        let email = settings.email.as_deref();
+        if let RecordSource::Json(records) = &self.source {
+            let columns = records.columns();
+            self.header = CsvHeader::of_columns(columns, 1, email)?;
+            self.notices.extend(self.header.notices());
+            return Ok(());
+        }
+        let mut record = match settings.header_row {
+            Some(line) => self.record_at(line)?,
+            None => self.find_header(email)?,
         };
         self.count_suspicious(&record);
         let line = record.line;
         if record.has_padded_quote {
             self.padded_quotes.add(line);
         }
+        if matches!(self.source, RecordSource::Sheet(_)) {
+            self.first_column = first_column(&record.cells);
+            record.cells = cells_between(&record.cells, self.first_column, usize::MAX);
+        }
         let nul = nul(&record.cells).map(|i| RowFault::Nul {
             column: i + 1,
             name: String::new(),
         });
-        if let Some(fault) = record.fault.or(nul) {
+        let of_cell = std::mem::take(&mut record.cell_faults).into_iter().next();
+        let of_cell = of_cell.map(|(_, fault)| fault);
+        if let Some(fault) = record.fault.or(nul).or(of_cell) {
             return Err(Problem::Header { line, fault });
         }
-        self.header = CsvHeader::new(&record.cells, line, address_column)?;
+        self.header = CsvHeader::new(&record.cells, line, email)
+            .map_err(|problem| self.with_suggestion(problem, email))?;
         self.notices.extend(self.header.notices());
         Ok(())
+    }
+
+    /// The first record that is not blank, or the header below a title. The records after it are kept.
+    fn find_header(&mut self, email: Option<&str>) -> Result<Record, Problem> {
+        self.read_ahead(1)?;
+        let first = self.ahead.make_contiguous();
+        let first = first.first().ok_or(Problem::Empty)?;
+        if !has_address_column(&first.cells, email) {
+            // Errors further down are reported when their rows are read.
+            self.read_ahead(HEADER_LINES)?;
+        }
+        let title = self.ahead.front().and_then(|record| title(&record.cells));
+        if let HeaderPlace::BelowTitle(index) = find_header(self.ahead.make_contiguous(), email) {
+            self.ahead.drain(..index);
+            let line = self.ahead.front().map_or(0, |record| record.line);
+            let title = title.unwrap_or_default();
+            self.notices.push(Notice::HeaderBelowTitle { line, title });
+        }
+        self.ahead.pop_front().ok_or(Problem::Empty)
+    }
+
+    /// The header on the line that is set.
+    fn record_at(&mut self, line: u64) -> Result<Record, Problem> {
+        loop {
+            match self.source.next()? {
+                Some(record) if record.line < line => {}
+                Some(record) if record.line == line && !record.is_blank() => return Ok(record),
+                _ => return Err(Problem::BlankHeaderRow { line }),
+            }
+        }
+    }
+
+    /// Reads records that are not blank until there are `count`.
+    fn read_ahead(&mut self, count: usize) -> Result<(), Problem> {
+        while self.ahead.len() < count {
+            match self.source.next()? {
+                None => break,
+                Some(record) if record.is_blank() => {}
+                Some(record) => self.ahead.push_back(record),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds where the address column may be.
+    fn with_suggestion(&mut self, problem: Problem, email: Option<&str>) -> Problem {
+        let Problem::NoAddressColumn {
+            line,
+            expected,
+            columns,
+            ..
+        } = problem
+        else {
+            return problem;
+        };
+        let below = self
+            .ahead
+            .iter()
+            .find(|record| record.cells.len() > 1 && has_address_column(&record.cells, email));
+        let others = self.notices.iter().find_map(|notice| match notice {
+            Notice::OtherSheets(names) => Some(ColumnHint::Sheets(names.others.clone())),
+            _ => None,
+        });
+        let below = below.map(|record| ColumnHint::Line(record.line));
+        Problem::NoAddressColumn {
+            line,
+            expected,
+            columns,
+            hint: below.or(others).map(Box::new),
+        }
     }
 
     /// Whether this is a list without a header.
@@ -156,8 +245,12 @@ impl RecipientReader {
         &self.header
     }
 
-    pub fn format(&self) -> FileFormat {
-        self.format
+    /// `None` if it is not a CSV file.
+    pub fn format(&self) -> Option<FileFormat> {
+        match &self.source {
+            RecordSource::Csv(_, format) => Some(*format),
+            _ => None,
+        }
     }
 
     /// The blank rows so far, after the header: empty lines, and rows with blank cells only.
@@ -168,47 +261,64 @@ impl RecipientReader {
     /// Warnings about what was read so far; complete after the last row.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut notices = self.notices.clone();
-        if self.control.count > 0 {
-            notices.push(Notice::ControlCharacters(self.control.clone()));
+        let mut add = |lines: &LineNumbers, notice: fn(LineNumbers) -> Notice| {
+            if lines.count > 0 {
+                notices.push(notice(lines.clone()));
+            }
+        };
+        add(&self.control, Notice::ControlCharacters);
+        add(&self.replacement, Notice::ReplacementCharacters);
+        add(&self.padded_quotes, Notice::PaddedQuotes);
+        add(&self.outside_header, Notice::CellsOutsideHeader);
+        if self.hidden.is_none() {
+            add(&self.hidden_rows, Notice::HiddenRows);
         }
-        if self.replacement.count > 0 {
-            notices.push(Notice::ReplacementCharacters(self.replacement.clone()));
-        }
-        if self.padded_quotes.count > 0 {
-            notices.push(Notice::PaddedQuotes(self.padded_quotes.clone()));
-        }
-        if self.padded.count > 0 {
-            notices.push(Notice::TrimmedCells(self.padded.clone()));
-        }
+        add(&self.padded, Notice::TrimmedCells);
         let warning = |notice| Warning::new(&self.name, notice);
         notices.into_iter().map(warning).collect()
     }
 
     fn next_row(&mut self) -> Result<Option<RecipientRow>, Problem> {
         loop {
-            match self.records.next()? {
+            let record = match self.ahead.pop_front() {
+                Some(record) => Some(record),
+                None => self.source.next()?,
+            };
+            match record {
                 None => return Ok(None),
-                Some(record) if record.is_blank() => self.blank.add(record.line),
+                Some(record) if record.is_blank() && record.cell_faults.is_empty() => {
+                    self.blank.add(record.line);
+                }
                 Some(record) => return self.row(record).map(Some),
             }
         }
     }
 
-    fn row(&mut self, record: Record) -> Result<RecipientRow, Problem> {
+    fn row(&mut self, mut record: Record) -> Result<RecipientRow, Problem> {
         let line = record.line;
         self.rows = self
             .rows
             .checked_add(1)
             .ok_or(Problem::TooManyRows { line })?;
+        match &self.source {
+            RecordSource::Csv(_, format) => {
+                let row = row_in_cell(&record, &self.header, format.delimiter);
+                if let Some((row_line, address)) = row {
+                    return Err(Problem::RowInCell {
+                        line,
+                        row_line,
+                        address,
+                    });
+                }
+            }
+            RecordSource::Sheet(_) if !self.is_headerless() => self.fit_to_header(&mut record),
+            _ => {}
+        }
         self.count_suspicious(&record);
         self.count_padded(&record);
-        if let Some((row_line, address)) = row_in_cell(&record, &self.header, self.format.delimiter)
-        {
-            return Err(Problem::RowInCell {
-                line,
-                row_line,
-                address,
-            });
+        let is_hidden = record.is_hidden && self.hidden != Some(HiddenRows::Send);
+        if is_hidden {
+            self.hidden_rows.add(line);
         }
         let recipient = self.recipient(&record);
         let cells = match nul(&record.cells) {
@@ -219,8 +329,28 @@ impl RecipientReader {
             number: self.rows,
             line,
             cells,
+            json: record.json,
+            is_hidden,
             recipient,
         })
+    }
+
+    /// Gives the row of a sheet as many cells as the header has. A sheet has no empty cells at the end of
+    /// a row, and may have notes beside the table.
+    fn fit_to_header(&mut self, record: &mut Record) {
+        let (first, columns) = (self.first_column, self.header.columns().len());
+        let is_outside = |index: usize| !(first..first + columns).contains(&index);
+        let mut cells = record.cells.iter().enumerate();
+        if cells.any(|(index, cell)| is_outside(index) && !trimmed(cell).is_empty()) {
+            self.outside_header.add(record.line);
+        }
+        if first > 0 || record.cells.len() != columns {
+            record.cells = cells_between(&record.cells, first, columns);
+        }
+        let name = |index: usize| self.header.columns().get(index.checked_sub(first)?);
+        record
+            .cell_faults
+            .retain(|(index, _)| name(*index).is_some_and(|name| !name.is_empty()));
     }
 
     /// Counts rows with characters that are a sign of lost or wrongly decoded text.
@@ -250,6 +380,9 @@ impl RecipientReader {
 
     fn recipient(&self, record: &Record) -> Result<Mailbox, RowFault> {
         if let Some(fault) = &record.fault {
+            return Err(fault.clone());
+        }
+        if let Some((_, fault)) = record.cell_faults.first() {
             return Err(fault.clone());
         }
         if let Some(i) = nul(&record.cells) {
@@ -295,81 +428,33 @@ fn open_seekable(path: &Path) -> io::Result<File> {
     Ok(spool(file)?.into_file())
 }
 
-/// The format, whether the first line is `sep=`, and a notice about the encoding.
-fn detect(
-    file: &File,
-    settings: &ReadSettings,
-) -> Result<(FileFormat, bool, Option<Notice>), Problem> {
-    if let Some(set) = settings
-        .delimiter
-        .filter(|set| !delimiter::is_possible(*set))
-    {
-        return Err(Problem::Delimiter(set));
-    }
-    let (encoding, notice) = encoding::detect(file, settings.encoding)?;
-    let sep = delimiter::sep_line(file, encoding)?;
-    let delimiter = match settings.delimiter.or(sep) {
-        Some(delimiter) => delimiter,
-        None => delimiter::find(file, encoding, settings.email.as_deref())?,
-    };
-    Ok((
-        FileFormat {
-            encoding,
-            delimiter,
-        },
-        sep.is_some(),
-        notice,
-    ))
+/// The first cell with text, shortened.
+fn title(cells: &StringRecord) -> Option<String> {
+    let mut cells = cells.iter().map(trimmed);
+    let title = cells.find(|cell| !cell.is_empty())?;
+    let line = title.lines().next().unwrap_or_default();
+    Some(line.chars().take(MAX_TITLE).collect())
 }
 
-/// The line of a header that is not the first line, with any delimiter.
-fn header_below(path: &Path, encoding: &'static Encoding, settings: &ReadSettings) -> Option<u64> {
-    let is_header = |record: &Record| {
-        record.cells.len() > 1
-            && !address_columns(&names(&record.cells), settings.email.as_deref()).is_empty()
-    };
-    let delimiters = settings.delimiter.into_iter().chain(delimiter::CANDIDATES);
-    delimiters
-        .filter_map(|delimiter| {
-            // Not a pipe: that can't be read twice.
-            let file = File::open(path).ok().filter(|_| path.is_file())?;
-            let mut records = Records::new(TextDecoder::new(file, encoding), delimiter);
-            let records = std::iter::from_fn(|| records.next().ok().flatten());
-            let header = records.take(HEADER_LINES).find(is_header)?;
-            Some(header.line)
-        })
-        .min()
+/// The index of the first cell that is not blank.
+fn first_column(cells: &StringRecord) -> usize {
+    let mut cells = cells.iter();
+    let first = cells.position(|cell| !trimmed(cell).is_empty());
+    first.unwrap_or_default()
 }
 
-/// The line and the address of a row that is inside a quoted cell: its line has as many fields as the
-/// header, with an address in the right place. A quote that is not closed makes such cells.
-fn row_in_cell(record: &Record, header: &CsvHeader, delimiter: u8) -> Option<(u64, String)> {
-    let (columns, email) = (header.columns().len(), header.email());
-    let is_break = ['\r', '\n'];
-    if columns < 2 || !record.cells.as_slice().contains(is_break) {
-        return None;
-    }
-    let mut line_before = record.line;
-    for (index, cell) in record.cells.iter().enumerate() {
-        let cell = cell.replace("\r\n", "\n");
-        let lines: Vec<&str> = cell.split(is_break).collect();
-        let last = lines.len() - 1;
-        for (line, number) in lines.into_iter().zip(line_before..).skip(1) {
-            let is_last = number - line_before == last as u64;
-            // The other fields of the last line are the cells after this one.
-            let expected = if is_last { index + 1 } else { columns };
-            let fields: Vec<&str> = line.split(char::from(delimiter)).collect();
-            let is_row = fields.len() == expected && !(is_last && index == email);
-            if is_row
-                && let Some(field) = fields.get(email)
-                && let Ok(mailbox) = Mailbox::parse(trimmed(field).trim_matches('"'))
-            {
-                return Some((number, mailbox.address.to_string()));
-            }
-        }
-        line_before += last as u64;
-    }
-    None
+/// `count` cells from an index on; missing ones are empty. With `usize::MAX`, all of them without blank ones at
+/// the end.
+fn cells_between(cells: &StringRecord, first: usize, count: usize) -> StringRecord {
+    let length = cells.len();
+    let used = || {
+        let cells = cells.iter().rev();
+        let blank = cells.take_while(|cell| trimmed(cell).is_empty()).count();
+        length.saturating_sub(blank + first)
+    };
+    let count = if count == usize::MAX { used() } else { count };
+    let cells = cells.iter().skip(first).chain(std::iter::repeat(""));
+    cells.take(count).collect()
 }
 
 /// The index of the first cell with a NUL.

@@ -7,32 +7,13 @@ use csv_core::ReadRecordResult;
 
 use super::decode::{TextDecoder, TextError};
 use super::error::Problem;
-use super::padding::trimmed;
+use super::record::Record;
 use super::record_scanner::{QuoteFault, RecordScanner, RecordSpan};
 use super::row_fault::RowFault;
 
 /// The longest record, in bytes of UTF-8, so that an unclosed quote can't fill the memory. A message may
 /// have 15 MB.
 const MAX_RECORD: usize = 16 * 1024 * 1024;
-
-#[derive(Debug)]
-pub(super) struct Record {
-    /// The physical line where it starts, from 1.
-    pub(super) line: u64,
-    /// The unquoted cells; an empty line has none.
-    pub(super) cells: StringRecord,
-    /// A mistake in the quotes.
-    pub(super) fault: Option<RowFault>,
-    /// White space is in front of a quote, which is therefore part of the cell.
-    pub(super) has_padded_quote: bool,
-}
-
-impl Record {
-    /// Whether all cells are blank.
-    pub(super) fn is_blank(&self) -> bool {
-        self.cells.iter().all(|cell| trimmed(cell).is_empty())
-    }
-}
 
 /// Holds at most one chunk of text and one record.
 pub(super) struct Records<R> {
@@ -127,6 +108,7 @@ impl<R: Read> Records<R> {
             cells,
             fault,
             has_padded_quote: span.has_padded_quote,
+            ..Record::default()
         })
     }
 }

@@ -25,6 +25,31 @@ pub enum RowFault {
     },
     #[error("{found} field{}, but the header has {expected}", if *found == 1 { "" } else { "s" })]
     FieldCount { found: usize, expected: usize },
+    /// The value of a cell of a sheet is an error, such as `#N/A`.
+    #[error("cell {cell} of the sheet “{sheet}” has the error {error}")]
+    CellError {
+        sheet: Box<str>,
+        /// Such as `C17`.
+        cell: Box<str>,
+        error: Box<str>,
+    },
+    /// A program wrote a formula of a sheet without its value.
+    #[error(
+        "cell {cell} of the sheet “{sheet}” has a formula without a value: open the workbook in a spreadsheet \
+         program and save it"
+    )]
+    NotCalculated { sheet: Box<str>, cell: Box<str> },
+    /// A line of a JSON Lines file is not an object.
+    #[error("line {line}, column {column}: {reason}")]
+    Json {
+        line: u64,
+        /// In characters, from 1.
+        column: usize,
+        reason: String,
+    },
+    /// An object has two values for a key. `path` has the keys around it.
+    #[error("the key “{path}” is there twice")]
+    DuplicateKey { path: String },
     #[error("{}{}", .0, own_row(.0))]
     Address(#[from] AddressError),
 }
@@ -32,10 +57,16 @@ pub enum RowFault {
 impl RowFault {
     /// The static form of a code from a ledger; `bad-row` for a code of another version.
     pub(crate) fn known_code(code: &str) -> &'static str {
-        ["bad-address", "field-count", "nul", "text-after-quote"]
-            .into_iter()
-            .find(|known| *known == code)
-            .unwrap_or("bad-row")
+        const CODES: [&str; 6] = [
+            "bad-address",
+            "bad-json",
+            "cell-error",
+            "field-count",
+            "nul",
+            "text-after-quote",
+        ];
+        let mut codes = CODES.into_iter();
+        codes.find(|known| *known == code).unwrap_or("bad-row")
     }
 
     /// A stable name for scripts.
@@ -44,6 +75,8 @@ impl RowFault {
             Self::TextAfterQuote { .. } => "text-after-quote",
             Self::Nul { .. } => "nul",
             Self::FieldCount { .. } => "field-count",
+            Self::CellError { .. } | Self::NotCalculated { .. } => "cell-error",
+            Self::Json { .. } | Self::DuplicateKey { .. } => "bad-json",
             Self::Address(_) => "bad-address",
         }
     }

@@ -23,6 +23,17 @@ impl SettingPlace {
         }
     }
 
+    /// How to write a key whose value is a number.
+    pub(super) fn number(&self, key: &str, value: u64) -> String {
+        match self {
+            Self::Recipients => format!("`{key} = {value}` in [recipients]"),
+            Self::Options => format!("`--{} {value}`", key.replace('_', "-")),
+            Self::Suppress(file) => {
+                format!("`{{ file = {file:?}, {key} = {value} }}` in `suppress`, in [recipients]")
+            }
+        }
+    }
+
     /// Where a key is.
     pub(super) fn of_key(&self) -> &'static str {
         match self {

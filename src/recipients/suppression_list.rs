@@ -219,7 +219,8 @@ fn entry(row: &RecipientRow, reader: &RecipientReader) -> Result<Mailbox, (Strin
             return Err((cell.to_owned(), error));
         }
         // The delimiter may be part of a name: `Baker, Bob <bob@example.com>`.
-        let delimiter = char::from(reader.format().delimiter).to_string();
+        let delimiter = reader.format().map_or(b',', |format| format.delimiter);
+        let delimiter = char::from(delimiter).to_string();
         let line = row.cells.iter().collect::<Vec<_>>().join(&delimiter);
         parse(&line).map_err(|_| (line, error))
     })

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use tera::value::Key;
 use tera::{Context, Tera, Value};
 
+use super::json_value::json_value;
 use super::row::Row;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
@@ -117,16 +118,15 @@ impl Columns {
         }
     }
 
-    /// A cell is always a string, never a number and never a template. That of the address column is the
-    /// address alone, as it is sent to.
+    /// A cell is a string, never a number and never a template, unless it comes from a JSON file. That of the
+    /// address column is the address alone, as it is sent to.
     fn context(&self, row: &Row, link: Option<&str>) -> Context {
         let raw = |index: usize| row.cells.get(index).map_or("", String::as_str);
-        let cell = |index: usize| {
-            Value::from(match raw(index) {
-                _ if self.email == Some(index) => row.mailbox.address.as_str(),
-                cell if self.keep_padding => cell,
-                cell => trimmed(cell),
-            })
+        let cell = |index: usize| match raw(index) {
+            _ if self.email == Some(index) => Value::from(row.mailbox.address.as_str()),
+            cell if row.json.contains(&index) => json_value(cell),
+            cell if self.keep_padding => Value::from(cell),
+            cell => Value::from(trimmed(cell)),
         };
         let mut context = Context::new();
         if self.recipient {

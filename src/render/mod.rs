@@ -12,6 +12,7 @@ mod explain;
 mod filters;
 mod hints;
 mod inspection;
+mod json_value;
 mod layout;
 mod limited_output;
 mod limits;

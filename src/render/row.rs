@@ -14,6 +14,8 @@ pub struct Row {
     pub variant: Option<String>,
     /// In the order of the header.
     pub cells: Vec<String>,
+    /// The indexes of cells that are JSON and not text.
+    pub json: Vec<usize>,
     /// How often the user had the row sent again.
     pub resends: u32,
     /// The row's own attachments as they were when the run was planned.

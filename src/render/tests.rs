@@ -73,6 +73,7 @@ fn row(from: &str, subject: &str, html: &str, tag: &str) -> Row {
         number: 1,
         mailbox: Mailbox::parse(cells[0]).expect("an address"),
         cells: cells.map(str::to_owned).to_vec(),
+        json: Vec::new(),
         variant: None,
         resends: 0,
         recorded: Vec::new(),
@@ -189,6 +190,7 @@ const LETTERS: [&str; 8] = [
 fn newsletter_row(cells: Vec<String>) -> Row {
     Row {
         cells,
+        json: Vec::new(),
         ..row("", "", "", "")
     }
 }

@@ -13,6 +13,8 @@ use crate::suppression::{CampaignLists, Reason};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExclusionReason {
+    /// The row is hidden in its sheet.
+    Hidden,
     /// The address is on this kept list.
     OnList(ListName, Reason),
     /// The address is in this suppression file.
@@ -22,13 +24,14 @@ pub(crate) enum ExclusionReason {
 }
 
 impl ExclusionReason {
-    pub(crate) const CODES: [&'static str; 2] = ["suppressed", "duplicate"];
+    pub(crate) const CODES: [&'static str; 3] = ["suppressed", "duplicate", "hidden"];
 
     /// A stable name for scripts.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::OnList(..) | Self::Suppressed(_) => Self::CODES[0],
             Self::Duplicate(_) => Self::CODES[1],
+            Self::Hidden => Self::CODES[2],
         }
     }
 }
@@ -40,6 +43,7 @@ impl fmt::Display for ExclusionReason {
                 write!(f, "on the list {list}: {}", reason.description())
             }
             Self::Suppressed(file) => write!(f, "on the suppression list {file}"),
+            Self::Hidden => f.write_str("the row is hidden in the sheet"),
             Self::Duplicate(earlier) => write!(f, "duplicate of row {earlier}"),
         }
     }

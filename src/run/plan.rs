@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::PlanProgress;
-use super::exclusions::Exclusions;
+use super::exclusions::{ExclusionReason, Exclusions};
 use super::lanes::Lanes;
 use crate::campaign::{Campaign, STANDARD_INPUT, Sample};
 use crate::ledger::sqlite::{NewRow, Planner};
@@ -85,6 +85,10 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
             .map(|mailbox| mailbox.address.normalized());
         let left_out = match &row.recipient {
             Err(fault) => Some((Status::Invalid, fault.code(), fault.to_string())),
+            Ok(_) if row.is_hidden => {
+                let reason = ExclusionReason::Hidden;
+                Some((Status::Skipped, reason.code(), reason.to_string()))
+            }
             Ok(mailbox) => exclusions
                 .next(&mailbox.address, row.number, |row| {
                     planner.address(row).map_err(PlanError::from)
@@ -110,9 +114,7 @@ pub fn plan(reader: &mut RecipientReader, inputs: &PlanInputs<'_>) -> Result<Pla
         let variant = sent_to
             .filter(|_| !held_back)
             .and_then(|address| inputs.campaign.variant_for(address));
-        // Strings always have a JSON form.
-        let all: Vec<&str> = row.cells.iter().collect();
-        let cells = serde_json::to_string(&all).unwrap_or_default();
+        let cells = row.cells_as_json();
         planner.add(&NewRow {
             number: row.number,
             line: row.line,

@@ -41,6 +41,7 @@ mod postgres;
 mod power;
 mod preflight;
 mod preview;
+mod recipient_files;
 mod recipients;
 mod recipients_run;
 mod reconcile;

@@ -10,7 +10,7 @@ use super::Validator;
 use crate::campaign::file::{self, Text};
 use crate::campaign::{LISTS, Recipients, SuppressionFile};
 use crate::list_name::{ListName, ListNameError};
-use crate::recipients::ReadSettings;
+use crate::recipients::{HiddenRows, ReadSettings};
 
 const DEFAULT_FILE: &str = "recipients.csv";
 
@@ -61,6 +61,15 @@ impl Validator<'_> {
                     .and_then(|text| self.delimiter(text)),
                 email: recipients.email.map(Spanned::into_inner),
                 keep_padding: !recipients.trim,
+                sheet: recipients.sheet,
+                header_row: recipients
+                    .header_row
+                    .as_ref()
+                    .and_then(|row| self.header_row(row)),
+                hidden: recipients
+                    .hidden
+                    .as_ref()
+                    .and_then(|hidden| self.hidden(hidden)),
             },
             suppress,
             suppress_skip_invalid: recipients.suppress_skip_invalid,
@@ -86,7 +95,34 @@ impl Validator<'_> {
                     .and_then(|text| self.delimiter(text)),
                 email: entry.email.map(Spanned::into_inner),
                 keep_padding: false,
+                sheet: entry.sheet,
+                header_row: entry
+                    .header_row
+                    .as_ref()
+                    .and_then(|row| self.header_row(row)),
+                hidden: None,
             },
+        }
+    }
+
+    fn header_row(&mut self, row: &Spanned<i64>) -> Option<u64> {
+        let line = u64::try_from(*row.get_ref()).ok().filter(|line| *line > 0);
+        if line.is_none() {
+            let help = "write the line of the file, or the row of the sheet, that has the names of the columns";
+            self.bad_value(row.span(), "`header_row` must be a number from 1", help);
+        }
+        line
+    }
+
+    fn hidden(&mut self, hidden: &Spanned<String>) -> Option<HiddenRows> {
+        match hidden.get_ref().as_str() {
+            "skip" => Some(HiddenRows::Skip),
+            "send" => Some(HiddenRows::Send),
+            other => {
+                let message = format!("“{other}” is not a way to treat hidden rows");
+                self.bad_value(hidden.span(), message, "write “skip” or “send”");
+                None
+            }
         }
     }
 

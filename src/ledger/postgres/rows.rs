@@ -107,12 +107,14 @@ impl PostgresLedger {
 fn planned_row(row: &Row, recorded: Vec<Recorded>) -> Result<PlannedRow, LedgerError> {
     let number = column::<i32>(row, 0)? as u32;
     let address: Option<&str> = column(row, 3)?;
+    let (cells, json) = parse_cells(column(row, 4)?)?;
     Ok(PlannedRow {
         row: render::Row {
             number,
             mailbox: stored_mailbox(number, column(row, 2)?, address.unwrap_or_default())?,
             variant: column(row, 8)?,
-            cells: parse_cells(column(row, 4)?)?,
+            cells,
+            json,
             resends: column::<i32>(row, 6)? as u32,
             recorded,
         },
@@ -127,7 +129,7 @@ fn result_row(row: &Row) -> Result<ResultRow, LedgerError> {
         number: column::<i32>(row, 0)? as u32,
         line: column::<i64>(row, 1)? as u64,
         email: column(row, 2)?,
-        cells: parse_cells(column(row, 3)?)?,
+        cells: parse_cells(column(row, 3)?)?.0,
         variant: column(row, 11)?,
         status: Status::parse(column(row, 4)?)?,
         message_id: column(row, 5)?,

@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use super::columns::{column, sha256};
 use super::database::{Database, Parameter, wait};
 use crate::ledger::postgres_error::{Cluster, PostgresError};
-use crate::ledger::{LedgerError, Run, StatusCounts, Target, from_millis, parse_cells};
+use crate::ledger::{LedgerError, Run, StatusCounts, Target, from_millis, parse_strings};
 
 /// The ledger of a run.
 #[derive(Clone)]
@@ -74,9 +74,9 @@ fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerE
             campaign: PathBuf::from(column::<String>(row, 5)?),
             started: from_millis(column(row, 6)?)?,
             id_prefix: column(row, 7)?,
-            header: parse_cells(column(row, 8)?)?,
+            header: parse_strings(column(row, 8)?)?,
             blank_rows: column::<i64>(row, 9)? as u64,
-            variants: parse_cells(column(row, 12)?)?,
+            variants: parse_strings(column(row, 12)?)?,
             chosen: column(row, 13)?,
         },
         rows: column::<i64>(row, 10)? as u64,

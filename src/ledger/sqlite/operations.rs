@@ -11,7 +11,7 @@ use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
     AcceptedRow, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow,
     RowOutcome, Run, Status, StatusCounts, StatusReason, Target, VariantChoice, VariantRows,
-    from_millis, parse_cells, to_millis,
+    from_millis, parse_strings, to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -32,9 +32,9 @@ impl Ledger for SqliteLedger {
             campaign: PathBuf::from(row.get::<_, String>(3)?),
             started: from_millis(row.get(4)?)?,
             id_prefix: row.get(5)?,
-            header: parse_cells(text(row, 6)?)?,
+            header: parse_strings(text(row, 6)?)?,
             blank_rows: row.get::<_, i64>(7)? as u64,
-            variants: parse_cells(text(row, 8)?)?,
+            variants: parse_strings(text(row, 8)?)?,
             chosen: row.get(9)?,
         })
     }

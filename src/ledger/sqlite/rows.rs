@@ -119,12 +119,14 @@ fn planned_row(
 ) -> Result<PlannedRow, LedgerError> {
     let number = row.get(0)?;
     let mailbox = stored_mailbox(number, text(row, 2)?, text(row, 8)?)?;
+    let (cells, json) = parse_cells(text(row, 3)?)?;
     Ok(PlannedRow {
         row: Row {
             number,
             mailbox,
             variant: row.get(9)?,
-            cells: parse_cells(text(row, 3)?)?,
+            cells,
+            json,
             resends: row.get(5)?,
             recorded,
         },
@@ -139,7 +141,7 @@ fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
         number: row.get(0)?,
         line: row.get::<_, i64>(10)? as u64,
         email: row.get(1)?,
-        cells: parse_cells(text(row, 2)?)?,
+        cells: parse_cells(text(row, 2)?)?.0,
         variant: row.get(11)?,
         status: Status::parse(text(row, 3)?)?,
         message_id: row.get(4)?,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
-use super::super::row_store::StoredRow;
+use super::super::row_store::{NoMessage, StoredRow};
 use super::ListReader;
 use super::common_warnings::CommonWarnings;
 use super::query::Query;
@@ -144,7 +144,9 @@ impl LoadedCampaign {
                     *cell = value.replace('\0', "\u{2400}");
                 }
             }
+            let hidden = stored.no_message.take().filter(NoMessage::is_hidden);
             stored.no_message = match Mailbox::parse(stored.cell(self.rows.email)) {
+                _ if hidden.is_some() => hidden,
                 Ok(mailbox) => self.rows.left_out(&mailbox.address, number)?,
                 // `to_row` reports an invalid address.
                 Err(_) => None,

@@ -117,6 +117,7 @@ fn row(cells: impl IntoIterator<Item = impl Into<String>>) -> Row {
         number: 1,
         mailbox: Mailbox::parse("a@b.example").expect("an address"),
         cells: cells.into_iter().map(Into::into).collect(),
+        json: Vec::new(),
         variant: None,
         resends: 0,
         recorded: Vec::new(),

@@ -327,10 +327,12 @@ fn an_incomplete_character_at_the_end_is_refused() {
 }
 
 #[test]
-fn a_spreadsheet_is_refused_by_its_kind() {
-    let error = refused_bytes(b"PK\x03\x04\x14\0\x06\0");
-    assert!(error.to_string().contains("spreadsheet (.xlsx"), "{error}");
+fn a_file_of_another_kind_is_refused() {
+    let error = refused_bytes(b"%PDF-1.7\n");
+    assert!(error.to_string().contains("a PDF document"), "{error}");
     assert!(error.help().contains("CSV UTF-8"));
+    let error = refused_bytes(b"PK\x03\x04\x14\0\x06\0");
+    assert!(error.to_string().contains("workbook"), "{error}");
 }
 
 #[test]

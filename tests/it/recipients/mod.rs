@@ -5,9 +5,11 @@ mod addresses;
 mod anything;
 mod delimiters;
 mod encodings;
+mod json;
 mod manifest;
 mod rows;
 mod sources;
+mod spreadsheets;
 mod suppression;
 
 use std::fs;
@@ -79,7 +81,7 @@ fn read_path(path: &Path, name: &str, settings: &ReadSettings) -> Result<Content
         rows,
         blank: reader.blank().clone(),
         warnings: reader.warnings(),
-        format: reader.format(),
+        format: reader.format().expect("CSV"),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mailrun::finding::Severity;
 use mailrun::recipients::{LineNumbers, Notice, Problem, ReadSettings, RowFault};
 
 use super::{bytes, file, fixtures, refused, refused_bytes, try_bytes};
@@ -190,19 +191,67 @@ fn the_address_column_is_found_in_any_spelling_and_an_unnamed_column_is_reported
 }
 
 #[test]
-fn a_header_further_down_is_pointed_out() {
+fn a_header_below_a_title_is_found() {
     for text in [
         "\"Contacts report\"\n\"Exported:\",\"2026-03-01\"\n\n\"Name\",\"Email\"\n\"Ann\",\"ann@example.com\"\n",
         "Contacts report\nExported: 2026-03-01, 10:00\n\nName;E-Mail;City\nAnn;ann@example.com;Oslo\n",
     ] {
+        let contents = bytes(text.as_bytes());
+        assert_eq!(contents.header.line(), 4);
+        assert_eq!(contents.addresses(), ["ann@example.com"]);
+        assert_eq!((contents.rows[0].number, contents.rows[0].line), (1, 5));
+        let [warning] = &contents.warnings[..] else {
+            panic!("{:?}", contents.warnings);
+        };
+        assert_eq!(warning.notice.severity(), Severity::Note);
+        assert_eq!(
+            warning.to_string(),
+            "list.csv, line 4: the header is on line 4; what is above it is not read: “Contacts report”"
+        );
+        assert!(warning.help().contains("`header_row = 4` in [recipients]"));
+    }
+}
+
+#[test]
+fn a_header_below_what_may_be_rows_is_pointed_out() {
+    for text in [
+        "Ann,ann@example.com\n\nname,email\nBob,bob@example.com\n",
+        "who,mail address\n\"Ann\n\",Oslo\nname,email\nBob,bob@example.com\n",
+    ] {
         let error = refused_bytes(text.as_bytes());
+        let line = 1 + text[..text.find("name,").expect("a header")]
+            .matches('\n')
+            .count();
         assert_eq!(
             error.help(),
-            "the header seems to be on line 4: delete the lines above it"
+            format!(
+                "the header seems to be on line {line}: set `header_row = {line}` in [recipients], or delete the \
+                 lines above it"
+            )
         );
     }
     let error = refused_bytes(b"name,city\nAnn,Oslo\n");
     assert!(!error.help().contains("line"), "{}", error.help());
+}
+
+#[test]
+fn the_line_of_the_header_can_be_set() {
+    let with = |line| ReadSettings {
+        header_row: Some(line),
+        ..ReadSettings::default()
+    };
+    let text = b"Ann;ann@example.com\n\nemail;name\nbob@example.com;Bob\n";
+    let contents = try_bytes(text, &with(3)).expect("a header");
+    assert_eq!(contents.header.columns(), ["email", "name"]);
+    assert_eq!(contents.addresses(), ["bob@example.com"]);
+    assert!(contents.warnings.is_empty(), "{:?}", contents.warnings);
+    for line in [2, 9] {
+        let error = try_bytes(text, &with(line)).expect_err("no header");
+        assert!(
+            matches!(error.problem, Problem::BlankHeaderRow { line: l } if l == line),
+            "{error}"
+        );
+    }
 }
 
 #[test]
