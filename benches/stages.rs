@@ -51,6 +51,7 @@ fn row(number: u32) -> Row {
         json: Vec::new(),
         variant: None,
         resends: 0,
+        others: Vec::new(),
         recorded: Vec::new(),
     }
 }

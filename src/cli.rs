@@ -225,6 +225,9 @@ pub(crate) struct SendArgs {
     /// Send at most this many rows; the others stay pending
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Send only to rows for which this is true, such as "city == 'Gdańsk'", in addition to the campaign's `where`
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub(crate) selection: Option<String>,
     /// Send the messages of real rows to this address only; one row unless --limit is given
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) test_to: Option<Address>,

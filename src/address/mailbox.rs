@@ -40,12 +40,60 @@ impl Mailbox {
         })
     }
 
+    /// Parses a list of mailboxes, separated by semicolons, commas or line breaks. It may be empty. Where the parts are
+    /// separated by semicolons or line breaks, a comma belongs to a name: `Last, First <a@example.com>; b@example.com`.
+    ///
+    /// # Errors
+    /// The first part that is not a mailbox.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, ListError> {
+        let text = text.trim_matches(is_padding);
+        if let Ok(only) = Self::parse(text) {
+            return Ok(vec![only]);
+        }
+        let mut parts = parts(text, &[';', '\r', '\n']);
+        if parts.len() == 1 {
+            parts = self::parts(text, &[',']);
+        }
+        let parts = parts.into_iter().map(|part| part.trim_matches(is_padding));
+        let parts = parts.filter(|part| !part.is_empty());
+        let parse = |part: &str| {
+            Self::parse(part).map_err(|error| ListError {
+                error,
+                part: part.to_owned(),
+            })
+        };
+        parts.map(parse).collect()
+    }
+
     fn bare(address: Address) -> Self {
         Self {
             name: None,
             address,
         }
     }
+}
+
+/// Why a text is not a list of mailboxes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}: “{part}”")]
+pub struct ListError {
+    error: AddressError,
+    part: String,
+}
+
+/// The parts of a text between separators that are not inside quotes.
+fn parts<'a>(text: &'a str, separators: &[char]) -> Vec<&'a str> {
+    let (mut parts, mut start, mut is_quoted) = (Vec::new(), 0, false);
+    for (at, c) in text.char_indices() {
+        if c == '"' {
+            is_quoted = !is_quoted;
+        } else if !is_quoted && separators.contains(&c) {
+            parts.push(&text[start..at]);
+            start = at + c.len_utf8();
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// A text without a pair of quotes around it.
@@ -132,6 +180,40 @@ mod tests {
         assert_eq!(name("<jan@example.com>"), None);
         assert_eq!(name(r#""" <jan@example.com>"#), None);
         assert_eq!(name("jan@example.com"), None);
+    }
+
+    #[test]
+    fn a_list_is_separated_by_semicolons_commas_or_line_breaks() {
+        let list = |text: &str| -> Vec<String> {
+            let list = Mailbox::parse_list(text).expect(text).into_iter();
+            list.map(|it| format!("{}|{}", it.name.unwrap_or_default(), it.address))
+                .collect()
+        };
+        for text in [
+            "a@example.com;b@example.com",
+            "a@example.com, b@example.com",
+            " a@example.com\r\nb@example.com; ",
+            "<a@example.com>,'b@example.com'",
+        ] {
+            assert_eq!(list(text), ["|a@example.com", "|b@example.com"], "{text}");
+        }
+        assert_eq!(
+            list("Kowalski, Jan <a@example.com>; \"Bo; B\" <b@example.com>"),
+            ["Kowalski, Jan|a@example.com", "Bo; B|b@example.com"]
+        );
+        assert_eq!(
+            list("Jan <a@example.com>, \"Bo, B\" <b@example.com>"),
+            ["Jan|a@example.com", "Bo, B|b@example.com"]
+        );
+        assert_eq!(
+            list("Kowalski, Jan <a@example.com>"),
+            ["Kowalski, Jan|a@example.com"]
+        );
+        assert!(list(" ; ").is_empty() && list("").is_empty());
+        let error = Mailbox::parse_list("a@example.com; b at example").expect_err("no address");
+        assert!(error.to_string().ends_with("“b at example”"), "{error}");
+        let error = Mailbox::parse_list("a@example.com b@example.com").expect_err("no separator");
+        assert_eq!(error.error, AddressError::List);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-pub use mailbox::Mailbox;
+pub use mailbox::{ListError, Mailbox};
 
 /// In bytes (RFC 5321 4.5.3.1.1).
 const MAX_LOCAL: usize = 64;

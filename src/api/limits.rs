@@ -82,7 +82,22 @@ impl Request<'_> {
         if dialect == FormDialect::Sendmail && self.return_path.is_some() {
             violations.push(Violation::Unsupported("return_path"));
         }
+        self.check_reply_to(&mut violations);
         violations
+    }
+
+    /// Whether there is one reply address at most. Nobody knows what the API does with several.
+    pub(super) fn check_reply_to(&self, violations: &mut Vec<Violation>) {
+        let count = self
+            .reply_to
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .count();
+        if count > 1 {
+            let field = "reply_to";
+            violations.push(Violation::TooManyCopies { field, count });
+        }
     }
 
     /// Everything for which the API rejects a whole received request. It accepts one with an invalid or a

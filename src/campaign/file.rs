@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
@@ -91,12 +91,16 @@ pub struct MessageTemplate {
     pub text: Option<Text>,
     #[serde(default = "enabled")]
     pub inline_css: bool,
-    pub reply_to: Option<Text>,
+    /// In `campaign.toml`, this is a list or a single text. Each of them may render to several addresses.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub reply_to: Vec<Text>,
     /// The envelope sender.
     pub return_path: Option<Text>,
-    pub cc: Option<Text>,
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub cc: Vec<Text>,
     pub cc_name: Option<Text>,
-    pub bcc: Option<Text>,
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub bcc: Vec<Text>,
     pub bcc_name: Option<Text>,
     #[serde(default)]
     pub tags: Vec<Text>,
@@ -124,11 +128,14 @@ pub(super) struct VariantTable {
     layout: Option<Text>,
     text: Option<Text>,
     inline_css: Option<bool>,
-    reply_to: Option<Text>,
+    #[serde(default, deserialize_with = "some_or_more")]
+    reply_to: Option<Vec<Text>>,
     return_path: Option<Text>,
-    cc: Option<Text>,
+    #[serde(default, deserialize_with = "some_or_more")]
+    cc: Option<Vec<Text>>,
     cc_name: Option<Text>,
-    bcc: Option<Text>,
+    #[serde(default, deserialize_with = "some_or_more")]
+    bcc: Option<Vec<Text>>,
     bcc_name: Option<Text>,
     tags: Option<Vec<Text>>,
     #[serde(default)]
@@ -163,17 +170,65 @@ impl VariantTable {
             layout: self.layout.or(base.layout),
             text: self.text.or(base.text),
             inline_css: self.inline_css.unwrap_or(base.inline_css),
-            reply_to: self.reply_to.or(base.reply_to),
+            reply_to: self.reply_to.unwrap_or(base.reply_to),
             return_path: self.return_path.or(base.return_path),
-            cc: self.cc.or(base.cc),
+            cc: self.cc.unwrap_or(base.cc),
             cc_name: self.cc_name.or(base.cc_name),
-            bcc: self.bcc.or(base.bcc),
+            bcc: self.bcc.unwrap_or(base.bcc),
             bcc_name: self.bcc_name.or(base.bcc_name),
             tags: self.tags.unwrap_or(base.tags),
             headers,
             attachments: self.attachments.unwrap_or(base.attachments),
         }
     }
+}
+
+/// A text, or a list of texts.
+enum OneOrMore {
+    One(String),
+    More(Vec<Text>),
+}
+
+// Not an untagged enum, because that would lose the places of the values.
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMoreVisitor)
+    }
+}
+
+struct OneOrMoreVisitor;
+
+impl<'de> Visitor<'de> for OneOrMoreVisitor {
+    type Value = OneOrMore;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address or a list of addresses")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMore, E> {
+        Ok(OneOrMore::One(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element()? {
+            texts.push(text);
+        }
+        Ok(OneOrMore::More(texts))
+    }
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    let list = Spanned::<OneOrMore>::deserialize(deserializer)?;
+    let span = list.span();
+    Ok(match list.into_inner() {
+        OneOrMore::One(text) => vec![Spanned::new(span, text)],
+        OneOrMore::More(texts) => texts,
+    })
+}
+
+fn some_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Text>>, D::Error> {
+    one_or_more(deserializer).map(Some)
 }
 
 /// `[[message.attachments]]`
@@ -194,6 +249,9 @@ pub struct AttachmentTemplate {
 pub(super) struct RecipientsTable {
     pub(super) file: Option<Spanned<PathBuf>>,
     pub(super) email: Option<Text>,
+    pub(super) r#where: Option<Text>,
+    pub(super) same_address: SameAddress,
+    pub(super) row_key: Option<Text>,
     pub(super) suppress: Vec<Spanned<SuppressEntry>>,
     pub(super) suppress_skip_invalid: bool,
     pub(super) lists: Option<PathBuf>,
@@ -210,6 +268,9 @@ impl Default for RecipientsTable {
         Self {
             file: None,
             email: None,
+            r#where: None,
+            same_address: SameAddress::Skip,
+            row_key: None,
             suppress: Vec::new(),
             suppress_skip_invalid: false,
             lists: None,
@@ -221,6 +282,19 @@ impl Default for RecipientsTable {
             hidden: None,
         }
     }
+}
+
+/// What becomes of the rows whose address an earlier row has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SameAddress {
+    /// They get no message.
+    #[default]
+    Skip,
+    /// Each gets a message.
+    Send,
+    /// All rows of an address are in one message.
+    Group,
 }
 
 /// A suppression list: the name of a kept list or of a file, or a table.

@@ -28,10 +28,10 @@ use crate::schedule::{Schedule, WeeklyWindow, Zone};
 use crate::smtp::ServerConfig;
 use crate::source::Source;
 
-pub use file::{AttachmentTemplate, MessageTemplate, Text};
+pub use file::{AttachmentTemplate, MessageTemplate, SameAddress, Text};
 pub(crate) use template_files::template_files;
 pub(crate) use template_syntax::{expression, is_identifier, is_template};
-pub(crate) use validate::is_loopback;
+pub(crate) use validate::{is_loopback, not_an_expression};
 pub use variants::{Sample, Variant};
 
 /// The largest `campaign.toml`, in bytes.
@@ -129,6 +129,13 @@ pub struct Recipients {
     /// The CSV file; `None` is standard input.
     pub file: Option<PathBuf>,
     pub settings: crate::recipients::ReadSettings,
+    /// The expression of `where`: only rows for which it is true are sent.
+    pub selection: Option<Text>,
+    pub same_address: SameAddress,
+    /// The column that tells the rows of an address apart. Only with [`SameAddress::Send`].
+    pub row_key: Option<Text>,
+    /// The expression of `send --where`, for which a row must be true as well.
+    pub(crate) further_selection: Option<String>,
     pub suppress: Vec<SuppressionFile>,
     /// Entries of the suppression lists without a valid address are skipped, instead of stopping `send`.
     pub suppress_skip_invalid: bool,

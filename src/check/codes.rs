@@ -36,7 +36,10 @@ cell-error invalid a cell of a spreadsheet has an error, such as `#N/A`, or a fo
 text-after-quote invalid there is text between a closing quote and the delimiter
 nul invalid a cell contains a NUL character
 hidden skipped the row is hidden in the sheet, by hand or by a filter
+no-row-key invalid the row has no key, which `row_key` needs
+grouped - the row is in the message of an earlier row of its address
 duplicate skipped an earlier row has the same address
+not-selected skipped `where` does not select the row
 suppressed skipped the address is on a suppression list
 already-sent skipped another run sent the message to this address, or may have sent it
 forgotten skipped the person was forgotten before the message was sent";

@@ -16,6 +16,7 @@ use crate::html::{Elements, Page, parse_document};
 use crate::message::Message;
 use crate::recipients::LineNumbers;
 use crate::render::{Engine, InspectedHtml, InspectedMessage, Row};
+use crate::run::DifferingDuplicates;
 
 /// What a [`Checker`](super::Checker) is made from.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct CheckerInputs<'a> {
     pub rows: u64,
     /// The rows left out because an earlier row has their address.
     pub duplicates: LineNumbers,
+    /// Those among them that differ from the row that is sent.
+    pub(crate) differing: DifferingDuplicates,
     /// The lowest severity to report.
     pub least: Severity,
     /// Whether links and domains are looked up later.

@@ -79,17 +79,25 @@ fn work(
         if first >= pass.last {
             return Ok(totals);
         }
-        for planned in ledger.pending_between(first, first.saturating_add(PAGE))? {
-            pass.stages.rendered.fetch_add(1, Ordering::Relaxed);
-            let (row, line) = (planned.row.number, planned.line);
-            let take = |finding| {
-                let finding = RowFinding { row, line, finding };
-                sender.send(finding).map_err(|_| Disconnected)
-            };
-            let checked = pass.checkers.row(&planned.row, line, &mut totals, take);
-            if let Err(Disconnected) = checked {
-                return Ok(totals);
+        let last = first.saturating_add(PAGE);
+        // Rows with large groups come in several pages.
+        let mut after = first;
+        let mut page = ledger.pending_between(after, last)?;
+        while let Some(end) = page.last().map(|row| row.row.number) {
+            for planned in page {
+                pass.stages.rendered.fetch_add(1, Ordering::Relaxed);
+                let (row, line) = (planned.row.number, planned.line);
+                let take = |finding| {
+                    let finding = RowFinding { row, line, finding };
+                    sender.send(finding).map_err(|_| Disconnected)
+                };
+                let checked = pass.checkers.row(&planned.row, line, &mut totals, take);
+                if let Err(Disconnected) = checked {
+                    return Ok(totals);
+                }
             }
+            after = end;
+            page = ledger.pending_between(after, last)?;
         }
     }
 }

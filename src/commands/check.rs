@@ -16,7 +16,7 @@ use crate::finding::Severity;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, Target};
 use crate::report::counted;
-use crate::run::Folder;
+use crate::run::{ExclusionReason, Folder};
 use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -27,6 +27,7 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<ExitCode, Failu
         rows: result.rows,
         off: &result.off,
         suppressed: &result.suppressed,
+        not_selected: &result.not_selected,
         campaign: &Campaign::file(&args.campaign),
         base: &base,
     };
@@ -60,7 +61,7 @@ fn print_text(report: &Report<'_>, console: &Console) {
     for (code, reason) in report.off {
         output::line(format_args!("off: {code}: {}", printable_line(reason)));
     }
-    for (reason, rows) in report.suppressed {
+    for (reason, rows) in report.not_selected.iter().chain(report.suppressed) {
         let rows = counted(*rows, "row");
         output::line(format_args!("left out: {rows}: {}", printable_line(reason)));
     }
@@ -91,6 +92,8 @@ struct CheckResult {
     off: Off,
     /// Why rows are suppressed, and how many.
     suppressed: Vec<(String, u64)>,
+    /// Which expressions do not select rows, and how many.
+    not_selected: Vec<(String, u64)>,
 }
 
 fn check_campaign(args: &CheckArgs, console: &Console) -> CheckResult {
@@ -141,7 +144,10 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<CheckRes
         feedback_keys: None,
     };
     let (mut findings, total) = match prepare(options, console) {
-        Ok(prepared) => (prepared.findings, Some(prepared.counts.total())),
+        Ok(prepared) => {
+            let rows = prepared.counts.total() + prepared.members.total();
+            (prepared.findings, Some(rows))
+        }
         Err(failure) => (failure.findings, None),
     };
     let planned = folder.ledger();
@@ -154,9 +160,10 @@ fn inspect(campaign: &Campaign, net: bool, console: &Console) -> Result<CheckRes
         findings,
         rows: Some(match total {
             Some(total) => total,
-            None => ledger.counts()?.total(),
+            None => ledger.counts()?.total() + ledger.members()?.total(),
         }),
-        suppressed: ledger.suppressed()?,
+        suppressed: ledger.skipped(ExclusionReason::SUPPRESSED)?,
+        not_selected: ledger.skipped(ExclusionReason::NOT_SELECTED)?,
         off: Off::default(),
     })
 }

@@ -6,7 +6,7 @@ use super::output;
 use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
-use super::send::{earlier_runs, ledger_of, require_variants, run_options};
+use super::send::{earlier_runs, ledger_of, require_row_key, require_variants, run_options};
 use super::when::{estimate, lines, schedule_settings};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
@@ -20,8 +20,13 @@ use crate::report::{counted, grouped, pending_by_variant, reasons};
 use crate::run::Folder;
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
-    let campaign = Campaign::load(&args.campaign)?;
+    let mut campaign = Campaign::load(&args.campaign)?;
+    campaign
+        .recipients
+        .further_selection
+        .clone_from(&args.selection);
     require_variants(args, &campaign)?;
+    require_row_key(args, &campaign)?;
     let scratch = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
     let folder = Folder::at(scratch.path());
     let database = ledger_of(args, &campaign)?;
@@ -62,8 +67,12 @@ fn print(
         Some(address) => format!(", all to {address}"),
         None => String::new(),
     };
+    let rows = match (args.limit, prepared.members.of(Status::Pending)) {
+        (_, 0) | (Some(_), _) => String::new(),
+        (None, members) => format!(", with {}", counted(messages + members, "row")),
+    };
     output::line(format_args!(
-        "would send: {}{test}",
+        "would send: {}{rows}{test}",
         counted(messages, "message")
     ));
     if !prepared.by_variant.is_empty() {
@@ -79,7 +88,7 @@ fn print(
         ));
     }
     for status in [Status::Invalid, Status::Skipped] {
-        let rows = prepared.counts.of(status);
+        let rows = prepared.counts.of(status) + prepared.members.of(status);
         if rows > 0 {
             output::line(format_args!("left out:   {} {status}", grouped(rows)));
         }

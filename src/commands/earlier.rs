@@ -1,14 +1,13 @@
 //! The earlier runs of a campaign, in its folder and in its ledger.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, SameAddress};
 use crate::ledger::postgres::{self, Database, PostgresLedger, real_runs};
-use crate::ledger::sqlite::Planner;
+use crate::ledger::sqlite::{Planner, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, Status};
 use crate::run::{self, OtherRun, forget_keys};
 
@@ -96,14 +95,22 @@ impl EarlierRuns {
     /// Skips the planned rows whose address got the message in one of them, or may have got it.
     ///
     /// # Errors
-    /// A ledger can't be read or written, or the key of forgotten people is lost.
-    pub(super) fn skip_sent(&self, planner: &mut Planner, campaign: &Path) -> Result<(), Failure> {
+    /// A ledger can't be read or written, the key of forgotten people is lost, or it is not known which rows of an address
+    /// were sent.
+    pub(super) fn skip_sent(
+        &self,
+        planner: &mut Planner,
+        campaign: &Campaign,
+    ) -> Result<(), Failure> {
+        if campaign.recipients.same_address == SameAddress::Send {
+            self.require_keys()?;
+        }
         for earlier in &self.in_folder {
             let reason = format!(
                 "already sent in the run {}",
                 earlier.folder.path().display()
             );
-            let keys = forget_keys(&earlier.folder, campaign)?;
+            let keys = forget_keys(&earlier.folder, &campaign.dir)?;
             planner.skip_sent_in(&earlier.folder.ledger(), &keys, &reason)?;
         }
         for earlier in &self.in_ledger {
@@ -116,6 +123,33 @@ impl EarlierRuns {
         }
         Ok(())
     }
+}
+
+impl EarlierRuns {
+    /// Refuses runs that sent rows without a key.
+    fn require_keys(&self) -> Result<(), Failure> {
+        for earlier in &self.in_folder {
+            if SqliteLedger::open(&earlier.folder.ledger())?.sent_without_key()? {
+                return Err(no_keys(&earlier.folder.path().display().to_string()));
+            }
+        }
+        for earlier in &self.in_ledger {
+            if earlier.ledger.sent_without_key()? {
+                return Err(no_keys(&earlier.run.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_keys(run: &str) -> Failure {
+    Failure::with_help(
+        "row-key",
+        format!(
+            "the run {run} does not know which rows of an address it sent: it was planned without `row_key`"
+        ),
+        "send the rows that are left as a campaign with another `name`, or to everyone with `--again`",
+    )
 }
 
 /// `None` if nobody got the message in it, and nobody will.

@@ -149,11 +149,20 @@ impl From<PlanError> for Failure {
         let help = match error {
             PlanError::Read(error) => return error.into(),
             PlanError::Ledger(error) => return error.into(),
+            PlanError::Selection(findings) => return findings.into(),
+            PlanError::Row(row, line, finding) => return not_computed(row, line, *finding).into(),
             PlanError::Input(_) => None,
             PlanError::Compare(_) => Some(SpillError::HELP),
         };
         Self::from_error("recipients", &error, help)
     }
+}
+
+/// A finding about the expression of `where`, which can't be computed for a row.
+fn not_computed(row: u32, line: u64, mut finding: Finding) -> Finding {
+    finding.place.row = Some(row);
+    finding.message = format!("{} (line {line} of the recipients)", finding.message);
+    finding
 }
 
 impl From<FolderError> for Failure {

@@ -163,7 +163,7 @@ fn bounce_reader(
     let reader = BounceReader {
         mailbox: mailbox.to_owned(),
         verp: key.map(|key| Verp::new(key, &opened.run.id_prefix)),
-        has_copies: message.cc.is_some() || message.bcc.is_some(),
+        has_copies: !message.cc.is_empty() || !message.bcc.is_empty(),
     };
     reader.check().map_err(EventsError::from)?;
     Ok(reader)

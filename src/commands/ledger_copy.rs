@@ -84,6 +84,15 @@ fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
         }
         after = end;
     }
+    let mut after = 0;
+    loop {
+        let members = ledger.stored_members(after, PAGE)?;
+        let Some(last) = members.last() else { break };
+        after = last.row;
+        members
+            .iter()
+            .try_for_each(|member| planner.add_member(member))?;
+    }
     for minute in ledger.stored_minutes()? {
         planner.add_minute(minute)?;
     }
@@ -190,6 +199,18 @@ fn compare(sqlite: &SqliteLedger, postgres: &PostgresLedger) -> Result<u64, Ledg
         }
         rows += one.len() as u64;
         after = end;
+    }
+    after = 0;
+    loop {
+        let members = sqlite.stored_members(after, PAGE)?;
+        if members != postgres.stored_members(after, PAGE)? {
+            return Err(LedgerError::Damaged(
+                "the rows in groups differ in the two copies".to_owned(),
+            ));
+        }
+        let Some(last) = members.last() else { break };
+        rows += members.len() as u64;
+        after = last.row;
     }
     if sqlite.stored_minutes()? != postgres.stored_minutes()? {
         return Err(LedgerError::Damaged(

@@ -66,7 +66,10 @@ pub(super) struct RunOptions<'a> {
 pub(super) struct PreparedRun {
     pub(super) engines: Arc<Engines>,
     pub(super) run: Run,
+    /// The rows by status, without those in the messages of others.
     pub(super) counts: StatusCounts,
+    /// The rows in the messages of others.
+    pub(super) members: StatusCounts,
     pub(super) by_variant: Vec<VariantRows>,
     /// How many of the pending rows are held back.
     pub(super) held_back: u64,
@@ -139,6 +142,9 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         feedback_keys: options.feedback_keys,
     })?;
     let ledger = options.folder.ledger();
+    let email = reader.header().email();
+    let used = engines.used_columns().into_iter().map(|(index, _)| index);
+    let used: Vec<usize> = used.filter(|index| *index != email).collect();
     let inputs = PlanInputs {
         campaign,
         run: &run,
@@ -146,6 +152,11 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         ledger: &ledger,
         only: options.max_rows,
         sample: options.sample,
+        // `send` reports no warnings about rows.
+        used: match options.least {
+            Severity::Error => &[],
+            Severity::Note | Severity::Warning => &used,
+        },
         progress: &stages,
     };
     let planned = run::plan(&mut reader, &inputs);
@@ -159,7 +170,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         run::freeze_schedule(schedule, &frozen)?;
     }
     if let Some(earlier) = options.except_sent {
-        earlier.skip_sent(&mut planned.planner, &campaign.dir)?;
+        earlier.skip_sent(&mut planned.planner, campaign)?;
     }
     planned.planner.publish()?;
     let warnings = planned.warnings.iter().map(|warning| {
@@ -180,11 +191,12 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         campaign,
         engine,
         header: &run.header,
-        email: reader.header().email(),
+        email,
         recipients: &recipients,
         used_by_variants: Vec::new(),
         rows: planned.pending,
         duplicates: planned.duplicates.clone(),
+        differing: planned.differing.clone(),
         least: options.least,
         net: options.net,
         clock: Clock::system(),
@@ -214,6 +226,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         engines: Arc::new(engines),
         run,
         counts: ledger.counts()?,
+        members: ledger.members()?,
         by_variant: variants,
         held_back,
         by_lane: ledger.pending_by_lane()?,

@@ -25,7 +25,7 @@ use crate::preview::{
 use crate::recipients::{LineNumbers, RecipientReader};
 use crate::render::{self, Engines, Inputs, Prepared};
 use crate::report::grouped;
-use crate::run::{Exclusions, recipients_file};
+use crate::run::{DifferingDuplicates, Exclusions, recipients_file};
 use crate::terminal_text::printable_line;
 
 pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Failure> {
@@ -60,6 +60,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
         // Each message is checked on its own.
         rows: 1,
         duplicates: LineNumbers::default(),
+        differing: DifferingDuplicates::default(),
         least: Severity::Note,
         net: false,
         clock: clock.clone(),
@@ -74,6 +75,8 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
     };
     let lists = campaign_lists(&campaign, &campaign.dir, &LedgerOption::default())?;
     let left_out = Exclusions::new(&campaign, &campaign.dir, lists)?;
+    let email = reader.header().email();
+    let left_out = left_out.of_rows(&campaign, &run.header, email, run.started)?;
     let rows = LazyRows::new(reader, left_out).map_err(cannot_spool)?;
     if terminal::can_browse(args) {
         let email = rows.email();
@@ -326,7 +329,8 @@ impl Selection {
             && let Some(row) = rows.get(index).map_err(cannot_spool)?
         {
             index += 1;
-            if !self.contains(&row, email) {
+            let is_other = self.is_many() && row.is_passed_over();
+            if is_other || !self.contains(&row, email) {
                 continue;
             }
             if row.no_message.is_none() || self.is_many() {
@@ -340,7 +344,7 @@ impl Selection {
         if let Some(error) = rows.into_error() {
             return Err(error.into());
         }
-        match without_message.filter(|_| self.names_one()) {
+        match without_message.filter(|row| self.names_one() || row.is_undecided()) {
             _ if any => Ok(()),
             Some(row) => show(&row, email),
             None => Err(self.no_recipient(recipients)),

@@ -18,7 +18,7 @@ use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::upload::{self, Upload};
 use super::when::{estimate, lines, schedule_settings};
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, SameAddress};
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
 use crate::clock::Clock;
@@ -32,8 +32,13 @@ use crate::run::{self, Folder, Lock};
 use crate::schedule::{Opening, Schedule};
 
 pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failure> {
-    let campaign = Campaign::load(&args.campaign)?;
+    let mut campaign = Campaign::load(&args.campaign)?;
+    campaign
+        .recipients
+        .further_selection
+        .clone_from(&args.selection);
     require_variants(args, &campaign)?;
+    require_row_key(args, &campaign)?;
     let target = target(args);
     let database = ledger_of(args, &campaign)?;
     if database.is_some() && args.run_dir.is_some() {
@@ -139,6 +144,22 @@ pub(super) fn require_variants(args: &SendArgs, campaign: &Campaign) -> Result<(
         "usage",
         "`--variant-sample` is for campaigns with [[variants]], and this campaign has none",
         "add two [[variants]] to campaign.toml, or send to some of the rows with `--limit`",
+    )
+    .usage())
+}
+
+/// # Errors
+/// Rows that an earlier run has sent are to be left out, but rows of an address can't be told apart.
+pub(super) fn require_row_key(args: &SendArgs, campaign: &Campaign) -> Result<(), Failure> {
+    let recipients = &campaign.recipients;
+    let sends_each = recipients.same_address == SameAddress::Send;
+    if !args.except_sent || !sends_each || recipients.row_key.is_some() {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        "row-key",
+        "`--except-sent` can't tell which rows of an address were sent before, because an address may have several messages",
+        "set row_key = \"COLUMN\" in [recipients]: a column that names each row, such as the number of the invoice",
     )
     .usage())
 }

@@ -146,13 +146,24 @@ struct OpenBatch {
 }
 
 impl OpenBatch {
+    /// Whether it has the address already: the answer could not tell the two messages apart.
+    fn has(&self, recipient: &Recipient) -> bool {
+        let address = &recipient.mailbox.address;
+        let same = |other: &Recipient| {
+            let other = &other.mailbox.address;
+            other.ascii_domain() == address.ascii_domain()
+                && other.local().eq_ignore_ascii_case(address.local())
+        };
+        self.to.iter().any(same)
+    }
+
     fn takes(&self, prepared: &Prepared, row: &BatchRow, most: NonZeroU32) -> bool {
         // All rows of a batch are alike in this.
         let alike = |first: &BatchRow| !first.alone && !row.alone && first.attempts == row.attempts;
-        let copies = self.message.cc.is_some() || self.message.bcc.is_some();
         self.rows.len() < most.get() as usize
             && self.rows.first().is_some_and(alike)
-            && !copies
+            && !self.message.has_copies()
+            && !self.has(&prepared.recipient)
             && self.message == prepared.message
     }
 }

@@ -183,9 +183,14 @@ impl EventStore for PostgresEvents {
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError> {
         let sql = "SELECT row, state FROM mailrun.delivery_state WHERE run = $1 AND row > $2 AND row <= $3";
         let rows = self.between(sql, after, last)?;
-        rows.iter()
-            .map(|row| Ok((column::<i32>(row, 0)? as u32, parse_kind(column(row, 1)?)?)))
-            .collect()
+        rows.iter().map(state_in).collect()
+    }
+
+    fn states_of(&self, rows: &[u32]) -> Result<HashMap<u32, EventKind>, EventsError> {
+        let sql = "SELECT row, state FROM mailrun.delivery_state WHERE run = $1 AND row = ANY ($2)";
+        let rows: Vec<i32> = rows.iter().map(|row| number(*row)).collect();
+        let rows = self.query(sql, &[(&rows, Type::INT4_ARRAY)])?;
+        rows.iter().map(state_in).collect()
     }
 
     fn counts(&self) -> Result<StateCounts, EventsError> {
@@ -246,4 +251,8 @@ async fn query(
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, PostgresError> {
     Ok(transaction.query_typed(sql, parameters).await?)
+}
+
+fn state_in(row: &tokio_postgres::Row) -> Result<(u32, EventKind), EventsError> {
+    Ok((column::<i32>(row, 0)? as u32, parse_kind(column(row, 1)?)?))
 }

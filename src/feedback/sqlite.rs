@@ -288,12 +288,15 @@ impl EventStore for SqliteEvents {
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError> {
         let sql = "SELECT row, state FROM delivery_state WHERE row > ? AND row <= ?";
         let mut select = self.connection.prepare_cached(sql)?;
-        let mut rows = select.query([after, last])?;
-        let mut states = HashMap::new();
-        while let Some(row) = rows.next()? {
-            states.insert(row.get(0)?, parse_kind(&row.get::<_, String>(1)?)?);
-        }
-        Ok(states)
+        states_in(select.query([after, last])?)
+    }
+
+    fn states_of(&self, rows: &[u32]) -> Result<HashMap<u32, EventKind>, EventsError> {
+        let sql =
+            "SELECT row, state FROM delivery_state WHERE row IN (SELECT value FROM json_each(?))";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let rows = serde_json::to_string(rows).unwrap_or_default();
+        states_in(select.query([rows])?)
     }
 
     fn counts(&self) -> Result<StateCounts, EventsError> {
@@ -344,6 +347,14 @@ impl EventStore for SqliteEvents {
         )?;
         Ok(())
     }
+}
+
+fn states_in(mut rows: rusqlite::Rows<'_>) -> Result<HashMap<u32, EventKind>, EventsError> {
+    let mut states = HashMap::new();
+    while let Some(row) = rows.next()? {
+        states.insert(row.get(0)?, parse_kind(&row.get::<_, String>(1)?)?);
+    }
+    Ok(states)
 }
 
 #[cfg(test)]

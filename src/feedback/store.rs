@@ -65,6 +65,9 @@ pub(crate) trait EventStore: Send {
     /// The states of the rows after `after` up to `last`. A row without events has none.
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError>;
 
+    /// The states of these rows.
+    fn states_of(&self, rows: &[u32]) -> Result<HashMap<u32, EventKind>, EventsError>;
+
     fn counts(&self) -> Result<StateCounts, EventsError>;
 
     /// The events of the rows after `after` up to `last`, by row and time.

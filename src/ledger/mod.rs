@@ -33,13 +33,16 @@ pub(crate) use latency::Latencies;
 pub use postgres_error::PostgresError;
 pub(crate) use rows::{AcceptedRow, LeftOut, PlannedRow, ResultRow, RowOutcome};
 pub use status::{Status, StatusCounts};
-pub(crate) use stored::{StoredAttachment, StoredMinute, StoredRow};
+pub(crate) use stored::{StoredAttachment, StoredMember, StoredMinute, StoredRow};
 pub(crate) use variants::{VariantChoice, VariantRows};
 pub use writer::LedgerWriter;
 pub(crate) use writer::LiveCounts;
 
 /// The error of a row whose request was in flight when its process ended.
 const LEFT_IN_FLIGHT: &str = "mailrun ended while the request was in flight";
+
+/// The reason of all rows whose address an earlier row has. The errors of these rows name that row.
+const DUPLICATE: &str = "duplicate of an earlier row";
 
 /// Where a run sends its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,9 +126,14 @@ pub(crate) trait Ledger: Send {
     /// The plan is not complete.
     fn run(&self) -> Result<Run, LedgerError>;
 
+    /// The rows by status. Those that are in the message of an earlier row are not counted.
+    ///
     /// # Errors
     /// Rows are missing.
     fn counts(&self) -> Result<StatusCounts, LedgerError>;
+
+    /// The rows that are in the message of an earlier row, by the status of that row.
+    fn members(&self) -> Result<StatusCounts, LedgerError>;
 
     /// The most frequent reasons first.
     fn reasons(&self, most: u32) -> Result<Vec<StatusReason>, LedgerError>;
@@ -221,6 +229,9 @@ fn to_millis(time: Timestamp) -> i64 {
 fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
     Timestamp::from_millisecond(millis).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
+
+/// How many rows in the messages of others are read with a page. A group that has more is on a page of its own.
+const MEMBERS_PAGE: usize = 5_000;
 
 fn parse_strings(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{LEFT_IN_FLIGHT, LedgerError, Status};
+use super::{LEFT_IN_FLIGHT, LedgerError, Status, parse_cells};
 use crate::address::Mailbox;
-use crate::render::Row;
+use crate::render::{OtherRow, Row};
 
 /// A row to be sent.
 pub(crate) struct PlannedRow {
@@ -21,6 +21,8 @@ pub(crate) struct PlannedRow {
 pub(crate) struct ResultRow {
     /// From 1.
     pub(crate) number: u32,
+    /// The row whose message it is in: the first of its group, or itself.
+    pub(crate) message_row: u32,
     /// Its line in the recipients' file.
     pub(crate) line: u64,
     /// The address cell as written.
@@ -83,6 +85,15 @@ pub(crate) struct LeftOut {
     pub(crate) row: u32,
     pub(crate) code: &'static str,
     pub(crate) reason: String,
+}
+
+/// A row in the message of another one.
+///
+/// # Errors
+/// Its cells are not JSON.
+pub(super) fn other_row(cells: &str) -> Result<OtherRow, LedgerError> {
+    let (cells, json) = parse_cells(cells)?;
+    Ok(OtherRow { cells, json })
 }
 
 /// Parses the address of a row, which is stored twice: as it was written, and `normalized`.

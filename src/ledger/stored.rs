@@ -10,6 +10,8 @@ pub(crate) struct StoredRow {
     pub(crate) line: u64,
     pub(crate) email: String,
     pub(crate) address: Option<String>,
+    /// What tells it apart from other rows of its address.
+    pub(crate) key: Option<String>,
     /// A JSON array.
     pub(crate) cells: String,
     pub(crate) status: Status,
@@ -25,6 +27,18 @@ pub(crate) struct StoredRow {
     pub(crate) code: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) at: Option<i64>,
+}
+
+/// A row in the message of an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredMember {
+    pub(crate) row: u32,
+    /// The row whose message it is in.
+    pub(crate) first: u32,
+    pub(crate) line: u64,
+    pub(crate) email: String,
+    /// A JSON array.
+    pub(crate) cells: String,
 }
 
 /// An own attachment of a row.

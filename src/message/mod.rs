@@ -29,11 +29,11 @@ pub struct Message {
     pub subject: String,
     pub html: Option<Arc<String>>,
     pub text: Option<Arc<String>>,
-    pub reply_to: Option<Address>,
+    pub reply_to: Vec<Address>,
     /// The envelope sender, if it is not `from`.
     pub return_path: Option<Address>,
-    pub cc: Option<Mailbox>,
-    pub bcc: Option<Mailbox>,
+    pub cc: Vec<Mailbox>,
+    pub bcc: Vec<Mailbox>,
     /// Names and values of extra headers.
     pub headers: Vec<(String, String)>,
     pub tags: Vec<String>,
@@ -85,10 +85,7 @@ impl Message {
                 .collect(),
             cc: self.cc.iter().map(as_copy).collect(),
             bcc: self.bcc.iter().map(as_copy).collect(),
-            reply_to: self
-                .reply_to
-                .as_ref()
-                .map(|address| address.as_str().into()),
+            reply_to: self.reply_addresses(),
             tags: self.tags.iter().map(|tag| tag.as_str().into()).collect(),
             files: Vec::new(),
             return_path: self
@@ -96,6 +93,23 @@ impl Message {
                 .as_ref()
                 .map(|address| address.as_str().into()),
         }
+    }
+
+    /// As in the header `Reply-To`.
+    fn reply_addresses(&self) -> Option<Cow<'_, str>> {
+        match self.reply_to.as_slice() {
+            [] => None,
+            [address] => Some(address.as_str().into()),
+            several => {
+                let addresses: Vec<&str> = several.iter().map(Address::as_str).collect();
+                Some(addresses.join(", ").into())
+            }
+        }
+    }
+
+    /// Whether others get a copy of it.
+    pub(crate) fn has_copies(&self) -> bool {
+        !self.cc.is_empty() || !self.bcc.is_empty()
     }
 
     /// The request with the attachments in it.

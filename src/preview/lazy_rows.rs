@@ -65,6 +65,10 @@ impl LazyRows {
 
     /// The row at an index from 0.
     pub(crate) fn get(&mut self, index: usize) -> io::Result<Option<StoredRow>> {
+        // Any later row may be in the same message.
+        while self.store.has_groups() && !self.done {
+            self.read_more(1 << 16)?;
+        }
         while index >= self.known() && !self.done {
             self.read_more(index + 1 - self.known())?;
         }

@@ -44,6 +44,8 @@ pub(crate) struct MessageBrowser<'a> {
     notice: String,
     /// The lines on the screen, with their row, view and width.
     drawn: Option<((usize, View, usize), ViewLines)>,
+    /// Whether it was drawn once.
+    is_drawn: bool,
 }
 
 impl<'a> MessageBrowser<'a> {
@@ -69,6 +71,7 @@ impl<'a> MessageBrowser<'a> {
             searching: None,
             notice: String::new(),
             drawn: None,
+            is_drawn: false,
         }
     }
 
@@ -108,7 +111,7 @@ impl<'a> MessageBrowser<'a> {
             KeyCode::Esc if self.view == View::Help => self.show(View::Html),
             KeyCode::Esc => return Ok(KeyAction::Quit),
             KeyCode::Char('n') | KeyCode::Right => self.next_message()?,
-            KeyCode::Char('p') | KeyCode::Left => self.previous_message(),
+            KeyCode::Char('p') | KeyCode::Left => self.previous_message()?,
             KeyCode::Char('j') | KeyCode::Down | KeyCode::Enter => self.scroll += 1,
             KeyCode::Char('k') | KeyCode::Up => self.scroll = self.scroll.saturating_sub(1),
             KeyCode::Char(' ') | KeyCode::PageDown => self.scroll += page,
@@ -154,19 +157,37 @@ impl<'a> MessageBrowser<'a> {
     }
 
     fn next_message(&mut self) -> io::Result<()> {
-        if self.rows.get(self.at + 1)?.is_some() {
-            self.go_to(self.at + 1);
-        } else {
-            self.notice = "this is the last message".to_owned();
+        match self.first_from(self.at + 1)? {
+            Some(next) => self.go_to(next),
+            None => self.notice = "this is the last message".to_owned(),
         }
         Ok(())
     }
 
-    fn previous_message(&mut self) {
-        match self.at.checked_sub(1) {
-            Some(previous) => self.go_to(previous),
-            None => self.notice = "this is the first message".to_owned(),
+    fn previous_message(&mut self) -> io::Result<()> {
+        for previous in (0..self.at).rev() {
+            if self
+                .rows
+                .get(previous)?
+                .is_some_and(|row| !row.is_passed_over())
+            {
+                self.go_to(previous);
+                return Ok(());
+            }
         }
+        self.notice = "this is the first message".to_owned();
+        Ok(())
+    }
+
+    /// The first row from an index on that is not passed over.
+    fn first_from(&mut self, mut index: usize) -> io::Result<Option<usize>> {
+        while let Some(row) = self.rows.get(index)? {
+            if !row.is_passed_over() {
+                return Ok(Some(index));
+            }
+            index += 1;
+        }
+        Ok(None)
     }
 
     fn go_to(&mut self, at: usize) {
@@ -221,6 +242,9 @@ impl<'a> MessageBrowser<'a> {
     pub(crate) fn draw(&mut self, width: usize, height: usize) -> io::Result<Vec<String>> {
         self.height = height;
         self.output.width = width;
+        if !std::mem::replace(&mut self.is_drawn, true) {
+            self.at = self.first_from(0)?.unwrap_or(0);
+        }
         let key = (self.at, self.view, width);
         let drawn = match self.drawn.take() {
             Some((drawn_key, drawn)) if drawn_key == key => drawn,

@@ -130,10 +130,13 @@ fn help() -> Vec<String> {
 fn data(row: &StoredRow, header: &[String], output: &OutputStyle) -> Vec<String> {
     let mut lines = labelled("row", &row.number.to_string(), output);
     lines.extend(labelled("line", &row.line.to_string(), output));
-    lines.push(String::new());
-    for (index, cell) in row.cells.iter().enumerate() {
-        let name = header.get(index).map_or("(no column)", String::as_str);
-        lines.extend(labelled(name, cell, output));
+    let others = row.others.iter().map(|other| &other.cells);
+    for cells in std::iter::once(&row.cells).chain(others) {
+        lines.push(String::new());
+        for (index, cell) in cells.iter().enumerate() {
+            let name = header.get(index).map_or("(no column)", String::as_str);
+            lines.extend(labelled(name, cell, output));
+        }
     }
     lines
 }

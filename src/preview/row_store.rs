@@ -1,5 +1,6 @@
 //! Rows in a temporary file, with random access. Uses eight bytes of memory a row: its end in the file.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
@@ -9,10 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Mailbox};
 use crate::finding::{Finding, Place, Severity};
-use crate::recipients::{RecipientRow, RowFault, Warning};
+use crate::recipients::{RecipientRow, RowFault, Warning, trimmed};
 use crate::render;
-use crate::run::{ExclusionReason, Exclusions};
+use crate::run::{Decision, ExclusionReason, Exclusions, LeftOutRow, identity};
 
+/// The codes of rows for which the expression of `where` can't be computed.
+const UNDECIDED: [&str; 2] = ["template-error", "undefined-variable"];
+/// All codes that rows without a message may have besides.
+const OTHER_CODES: [&str; 3] = [LeftOutRow::NO_KEY, UNDECIDED[0], UNDECIDED[1]];
 /// Bytes a write.
 const BUFFER: usize = 1 << 18;
 
@@ -27,12 +32,15 @@ pub(crate) struct StoredRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) json: Vec<usize>,
     pub(crate) no_message: Option<NoMessage>,
+    /// The other rows of its group.
+    #[serde(skip)]
+    pub(crate) others: Vec<render::OtherRow>,
 }
 
 /// Why a row gets no message: it is invalid, or it is skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NoMessage {
-    /// A finding code: [`RowFault::code`] or [`ExclusionReason::code`].
+    /// A finding code: [`RowFault::code`], [`ExclusionReason::code`], or one of [`OTHER_CODES`].
     pub(super) code: String,
     pub(super) text: String,
 }
@@ -42,6 +50,15 @@ impl From<&RowFault> for NoMessage {
         Self {
             code: fault.code().to_owned(),
             text: fault.to_string(),
+        }
+    }
+}
+
+impl From<LeftOutRow> for NoMessage {
+    fn from(row: LeftOutRow) -> Self {
+        Self {
+            code: row.code.to_owned(),
+            text: row.reason,
         }
     }
 }
@@ -66,7 +83,9 @@ impl NoMessage {
         let skipped = ExclusionReason::CODES
             .into_iter()
             .find(|code| *code == self.code);
-        let code = skipped.unwrap_or_else(|| RowFault::known_code(&self.code));
+        let other = || OTHER_CODES.into_iter().find(|code| *code == self.code);
+        let code = skipped.or_else(other);
+        let code = code.unwrap_or_else(|| RowFault::known_code(&self.code));
         let finding = Finding::error(code, Place::default(), &self.text);
         match skipped {
             Some(_) => Finding {
@@ -79,6 +98,19 @@ impl NoMessage {
 }
 
 impl StoredRow {
+    /// Whether the expression of `where` can't be computed for it.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let reason = self.no_message.as_ref();
+        reason.is_some_and(|reason| UNDECIDED.contains(&&*reason.code))
+    }
+
+    /// Whether it is passed over: the user selected other rows, or it is in the message of an earlier one.
+    pub(crate) fn is_passed_over(&self) -> bool {
+        let codes = [ExclusionReason::NOT_SELECTED, ExclusionReason::GROUPED];
+        let reason = self.no_message.as_ref();
+        reason.is_some_and(|reason| codes.contains(&&*reason.code))
+    }
+
     /// The cell of a column; empty if the row is too short.
     pub(crate) fn cell(&self, column: usize) -> &str {
         self.cells.get(column).map_or("", String::as_str)
@@ -102,6 +134,7 @@ impl StoredRow {
             variant: None,
             cells: self.cells.clone(),
             json: self.json.clone(),
+            others: self.others.clone(),
             resends: 0,
             recorded: Vec::new(),
         })
@@ -114,6 +147,32 @@ pub(super) struct RowStore {
     email: usize,
     left_out: Exclusions,
     file: RowFile,
+    groups: Groups,
+}
+
+/// The rows of each group, as a chain.
+#[derive(Default)]
+struct Groups {
+    /// For each row, the number of the next one in its group; 0 if there is none.
+    next: Vec<u32>,
+    /// For the first row of a group, the number of the last one so far.
+    last: HashMap<u32, u32>,
+    /// The first rows of groups with an invalid row, and why their message is invalid.
+    spoilt: HashMap<u32, NoMessage>,
+}
+
+impl Groups {
+    fn add(&mut self, first: u32, row: u32) {
+        let before = self.last.insert(first, row).unwrap_or(first);
+        let rows = self.next.len().max(before.max(row) as usize + 1);
+        self.next.resize(rows, 0);
+        self.next[before as usize] = row;
+    }
+
+    fn after(&self, row: u32) -> Option<u32> {
+        let next = self.next.get(row as usize).copied();
+        next.filter(|next| *next > 0)
+    }
 }
 
 impl RowStore {
@@ -122,6 +181,7 @@ impl RowStore {
             email,
             left_out,
             file: RowFile::new()?,
+            groups: Groups::default(),
         })
     }
 
@@ -133,18 +193,36 @@ impl RowStore {
         self.file.ends.len()
     }
 
+    /// Whether a row's message depends on later rows.
+    pub(super) fn has_groups(&self) -> bool {
+        self.left_out.groups()
+    }
+
     pub(super) fn push(&mut self, row: &RecipientRow) -> io::Result<()> {
-        let no_message = match &row.recipient {
-            Err(fault) => Some(NoMessage::from(fault)),
-            Ok(_) if row.is_hidden => Some(NoMessage::from(&ExclusionReason::Hidden)),
-            Ok(mailbox) => {
-                let (file, email) = (&self.file, self.email);
-                let address_of = |row| file.address(row, email);
-                let reason = self
-                    .left_out
-                    .next(&mailbox.address, row.number, address_of)?;
-                reason.as_ref().map(NoMessage::from)
+        let (file, email, key) = (&self.file, self.email, self.left_out.key_column());
+        let decision = self
+            .left_out
+            .next(row, |row| file.identity(row, email, key))?;
+        let no_message = match decision {
+            Decision::Send => None,
+            Decision::LeaveOut(left_out) => Some(left_out.into()),
+            Decision::Join(first) => {
+                self.groups.add(first, row.number);
+                Some(NoMessage::from(&ExclusionReason::Grouped(first)))
             }
+            Decision::Spoil(first, fault) => {
+                self.groups.add(first, row.number);
+                let reason = NoMessage {
+                    code: fault.code.to_owned(),
+                    text: format!("row {}: {}", row.number, fault.reason),
+                };
+                self.groups.spoilt.entry(first).or_insert(reason);
+                Some(fault.into())
+            }
+            Decision::Fail(finding) => Some(NoMessage {
+                code: finding.code.to_owned(),
+                text: finding.message,
+            }),
         };
         self.file.push(&StoredRow {
             number: row.number,
@@ -152,18 +230,42 @@ impl RowStore {
             cells: row.cells.iter().map(str::to_owned).collect(),
             json: row.json.clone(),
             no_message,
+            others: Vec::new(),
         })
     }
 
     /// The row at an index from 0.
     pub(super) fn get(&self, index: usize) -> io::Result<Option<StoredRow>> {
-        self.file.get(index)
+        let Some(mut row) = self.file.get(index)? else {
+            return Ok(None);
+        };
+        if row.no_message.is_none() {
+            row.no_message = self.groups.spoilt.get(&row.number).cloned();
+            let mut at = row.number;
+            while let Some(next) = self.groups.after(at) {
+                let other = self.file.get(next as usize - 1)?;
+                row.others.extend(other.map(|other| render::OtherRow {
+                    cells: other.cells,
+                    json: other.json,
+                }));
+                at = next;
+            }
+        }
+        Ok(Some(row))
     }
 
     /// Why a row would be skipped if it had this address.
-    pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<NoMessage>> {
-        let address_of = |row| self.file.address(row, self.email);
-        let reason = self.left_out.reason_for(address, row, address_of)?;
+    pub(super) fn left_out(
+        &self,
+        address: &Address,
+        row: &StoredRow,
+    ) -> io::Result<Option<NoMessage>> {
+        let key = self.left_out.key_column();
+        let identity_of = |row| self.file.identity(row, self.email, key);
+        let (cells, number) = (&row.cells, row.number);
+        let reason = self
+            .left_out
+            .reason_for(address, cells, number, identity_of)?;
         Ok(reason.as_ref().map(NoMessage::from))
     }
 
@@ -215,13 +317,22 @@ impl RowFile {
         self.ends.last().copied().unwrap_or_default() - self.unwritten.len() as u64
     }
 
-    /// The normalized address of a row; `number` counts from 1.
-    fn address(&self, number: u32, email: usize) -> io::Result<Option<String>> {
+    /// The [`identity`] of a row; `number` counts from 1, and `key` is the index of its key.
+    fn identity(
+        &self,
+        number: u32,
+        email: usize,
+        key: Option<usize>,
+    ) -> io::Result<Option<String>> {
         let row = match (number as usize).checked_sub(1) {
             Some(index) => self.get(index)?,
             None => None,
         };
-        Ok(row.and_then(|row| row.address(email)))
+        Ok(row.and_then(|row| {
+            let address = row.address(email)?;
+            let key = key.map(|key| trimmed(row.cell(key)));
+            Some(identity(&address, key).into_owned())
+        }))
     }
 
     fn get(&self, index: usize) -> io::Result<Option<StoredRow>> {

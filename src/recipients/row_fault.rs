@@ -57,16 +57,23 @@ pub enum RowFault {
 impl RowFault {
     /// The static form of a code from a ledger; `bad-row` for a code of another version.
     pub(crate) fn known_code(code: &str) -> &'static str {
-        const CODES: [&str; 6] = [
+        const CODES: [&str; 7] = [
             "bad-address",
             "bad-json",
             "cell-error",
             "field-count",
+            // That of `run::LeftOutRow`.
+            "no-row-key",
             "nul",
             "text-after-quote",
         ];
         let mut codes = CODES.into_iter();
         codes.find(|known| *known == code).unwrap_or("bad-row")
+    }
+
+    /// Whether the row can be read, and only its address is invalid.
+    pub(crate) fn is_about_address(&self) -> bool {
+        matches!(self, Self::Address(_))
     }
 
     /// A stable name for scripts.

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
-use super::context::{RECIPIENT, ROW, UNSUBSCRIBE_URL};
+use super::context::{RECIPIENT, ROW, ROWS, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use super::limited_output;
 use super::tags::{Tag, TagKind, Token, TokenKind, local_names};
@@ -163,7 +163,7 @@ impl Names {
         let columns = header
             .iter()
             .map(String::as_str)
-            .chain([ROW, RECIPIENT, UNSUBSCRIBE_URL, "super"])
+            .chain([ROW, ROWS, RECIPIENT, UNSUBSCRIBE_URL, "super"])
             .chain(made.iter().copied());
         let columns: BTreeSet<String> = columns.map(str::to_owned).collect();
         Some(Self {

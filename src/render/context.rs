@@ -8,7 +8,8 @@ use tera::value::Key;
 use tera::{Context, Tera, Value};
 
 use super::json_value::json_value;
-use super::row::Row;
+use super::row::{OtherRow, Row};
+use crate::address::Mailbox;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
 use crate::recipients::{ReadSettings, address_column, trimmed};
@@ -19,6 +20,9 @@ pub(super) const ROW: &str = "row";
 /// The variable that holds the address, the display name and the address cell, unless a column or a
 /// variable in `[vars]` has this name.
 pub(crate) const RECIPIENT: &str = "recipient";
+/// The variable with all rows of the group, if the campaign groups rows, and unless a column or a variable in `[vars]` has
+/// this name.
+pub(crate) const ROWS: &str = "rows";
 /// The variable with the row's link to unsubscribe, if the campaign has `[feedback] url`, and unless a column or a variable
 /// in `[vars]` has this name.
 pub(crate) const UNSUBSCRIBE_URL: &str = "unsubscribe_url";
@@ -61,12 +65,28 @@ fn to_value(value: &toml::Value) -> Value {
     }
 }
 
+/// Whether templates use the rows of a group. A column of this name comes first.
+pub(super) fn uses_rows(used: &BTreeSet<String>, header: &[String]) -> bool {
+    used.contains(ROWS) && !header.iter().any(|column| column == ROWS)
+}
+
+/// The cells of a row, and the indexes of those that are JSON.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    pub(super) cells: &'a [String],
+    pub(super) json: &'a [usize],
+}
+
 /// The columns that the templates use.
 pub(super) struct Columns {
     /// The index and the name of each column that is used as a variable.
     variables: Vec<(usize, String)>,
-    /// If templates use `row`: the key of each column, `None` for columns without a name.
-    row: Option<Vec<Option<Key<'static>>>>,
+    /// If templates use `row` or `rows`: the key of each column, `None` for columns without a name.
+    keys: Vec<Option<Key<'static>>>,
+    /// Whether templates use `row`.
+    row: bool,
+    /// Whether templates use `rows`.
+    rows: bool,
     /// Whether templates use `recipient`.
     recipient: bool,
     /// `None` if the campaign has no `[feedback] url`.
@@ -90,6 +110,7 @@ impl Columns {
             .iter()
             .enumerate()
             .filter(|(_, name)| is_identifier(name) && used.contains(*name));
+        let rows = uses_rows(used, header);
         let keys = || {
             header
                 .iter()
@@ -100,13 +121,23 @@ impl Columns {
             variables: variables
                 .map(|(index, name)| (index, name.clone()))
                 .collect(),
-            row: used.contains(ROW).then(keys),
+            keys: match used.contains(ROW) || rows {
+                true => keys(),
+                false => Vec::new(),
+            },
+            row: used.contains(ROW),
+            rows,
             recipient: used.contains(RECIPIENT),
             unsubscribe_url: used.contains(UNSUBSCRIBE_URL),
             links,
             email: address_column(header, settings),
             keep_padding: settings.keep_padding,
         }
+    }
+
+    /// The variables of a row whose address may be invalid.
+    pub(super) fn of_cells(&self, cells: Cells<'_>, mailbox: Option<&Mailbox>) -> Context {
+        self.context(cells, &[], mailbox, None)
     }
 
     pub(super) fn of_row<'a>(&'a self, row: &'a Row) -> RowVariables<'a> {
@@ -120,19 +151,37 @@ impl Columns {
 
     /// A cell is a string, never a number and never a template, unless it comes from a JSON file. That of the
     /// address column is the address alone, as it is sent to.
-    fn context(&self, row: &Row, link: Option<&str>) -> Context {
-        let raw = |index: usize| row.cells.get(index).map_or("", String::as_str);
-        let cell = |index: usize| match raw(index) {
-            _ if self.email == Some(index) => Value::from(row.mailbox.address.as_str()),
-            cell if row.json.contains(&index) => json_value(cell),
-            cell if self.keep_padding => Value::from(cell),
-            cell => Value::from(trimmed(cell)),
+    fn context(
+        &self,
+        first: Cells<'_>,
+        others: &[OtherRow],
+        mailbox: Option<&Mailbox>,
+        link: Option<&str>,
+    ) -> Context {
+        let raw = |index: usize| first.cells.get(index).map_or("", String::as_str);
+        let address = mailbox.map(|mailbox| mailbox.address.as_str());
+        let cell_of = |row: Cells<'_>, index: usize| {
+            let cell = row.cells.get(index).map_or("", String::as_str);
+            match address {
+                Some(address) if self.email == Some(index) => Value::from(address),
+                _ if row.json.contains(&index) => json_value(cell),
+                _ if self.keep_padding => Value::from(cell),
+                _ => Value::from(trimmed(cell)),
+            }
+        };
+        let cell = |index: usize| cell_of(first, index);
+        let row = |cells: Cells<'_>| {
+            let keys = self.keys.iter().enumerate();
+            let entries =
+                keys.filter_map(|(index, key)| Some((key.clone()?, cell_of(cells, index))));
+            Value::from(entries.collect::<tera::Map>())
         };
         let mut context = Context::new();
         if self.recipient {
+            let name = mailbox.and_then(|mailbox| mailbox.name.as_deref());
             let entries = [
-                ("address", row.mailbox.address.as_str()),
-                ("name", row.mailbox.name.as_deref().unwrap_or_default()),
+                ("address", address.unwrap_or_default()),
+                ("name", name.unwrap_or_default()),
                 ("cell", self.email.map_or("", raw)),
             ];
             let entries = entries.map(|(key, value)| (Key::from(key), Value::from(value)));
@@ -144,15 +193,18 @@ impl Columns {
         if let Some(link) = link {
             context.insert_value(UNSUBSCRIBE_URL, Value::from(link));
         }
+        if self.rows {
+            let others = others
+                .iter()
+                .map(|OtherRow { cells, json }| Cells { cells, json });
+            let all = std::iter::once(first).chain(others).map(row);
+            context.insert_value(ROWS, Value::from(all.collect::<Vec<_>>()));
+        }
         for (index, name) in &self.variables {
             context.insert_value(Cow::Owned(name.clone()), cell(*index));
         }
-        if let Some(keys) = &self.row {
-            let entries = keys
-                .iter()
-                .enumerate()
-                .filter_map(|(index, key)| Some((key.clone()?, cell(index))));
-            context.insert_value(ROW, Value::from(entries.collect::<tera::Map>()));
+        if self.row {
+            context.insert_value(ROW, row(first));
         }
         context
     }
@@ -171,7 +223,15 @@ impl RowVariables<'_> {
         self.context.get_or_init(|| {
             let used = self.columns.unsubscribe_url;
             let link = used.then(|| self.unsubscribe_url()).flatten();
-            self.columns.context(self.row, link)
+            let Row {
+                cells,
+                json,
+                others,
+                mailbox,
+                ..
+            } = self.row;
+            let first = Cells { cells, json };
+            self.columns.context(first, others, Some(mailbox), link)
         })
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tera::{Error, ErrorKind};
 
-use super::context::UNSUBSCRIBE_URL;
+use super::context::{ROWS, UNSUBSCRIBE_URL};
 use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
 use super::limited_output::MAX_OUTPUT;
 use super::tags::{Tag, elif_beyond, tags};
@@ -36,6 +36,8 @@ struct Template {
     has_other_row: bool,
     /// The place in `campaign.toml` of a field of `[message]`.
     string: Option<Range<usize>>,
+    /// The part of `text` that the user wrote there; all of it unless it is an expression.
+    written: Range<usize>,
 }
 
 impl Sources {
@@ -74,7 +76,7 @@ impl Sources {
     }
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
-        self.add(name, text, None);
+        self.add(name, text, None, 0..text.len());
     }
 
     pub(super) fn add_binary(&mut self, names: Vec<String>) {
@@ -82,16 +84,29 @@ impl Sources {
     }
 
     pub(super) fn add_string(&mut self, name: &str, text: &Text) {
-        self.add(name, text.get_ref(), Some(text.span()));
+        let written = 0..text.get_ref().len();
+        self.add(name, text.get_ref(), Some(text.span()), written);
     }
 
-    fn add(&mut self, name: &str, text: &str, string: Option<Range<usize>>) {
+    /// Adds an expression, which is the part `written` of `template`. Its own place is `string`.
+    pub(super) fn add_expression(
+        &mut self,
+        name: &str,
+        template: &str,
+        written: Range<usize>,
+        string: Range<usize>,
+    ) {
+        self.add(name, template, Some(string), written);
+    }
+
+    fn add(&mut self, name: &str, text: &str, string: Option<Range<usize>>, written: Range<usize>) {
         let tags = tags(text).unwrap_or_default();
         let template = Template {
             text: text.to_owned(),
             has_other_row: uses::has_other_row(text, &tags),
             tags,
             string,
+            written,
         };
         self.templates.insert(name.to_owned(), template);
     }
@@ -264,6 +279,10 @@ impl Sources {
             _ if variable == UNSUBSCRIBE_URL => {
                 "set [feedback] url, the public address of `mailrun feedback`".to_owned()
             }
+            _ if variable == ROWS => {
+                "set same_address = \"group\" in [recipients], to have all rows of an address in one message"
+                    .to_owned()
+            }
             (None, Some(near)) if !is_identifier(near) => {
                 format!("did you mean row[{near:?}]? {}", self.names())
             }
@@ -299,11 +318,10 @@ impl Sources {
             return Finding::error(code, Place::file(self.path(template)), message);
         };
         match &source.string {
-            Some(string) => self.campaign.error(
-                code,
-                self.inside_string(string, &source.text, &span),
-                message,
-            ),
+            Some(string) => {
+                self.campaign
+                    .error(code, self.inside_string(string, source, &span), message)
+            }
             None => {
                 let file = self.path(template);
                 let excerpt = Excerpt::new(&file.display().to_string(), &source.text, span);
@@ -316,13 +334,17 @@ impl Sources {
     fn inside_string(
         &self,
         string: &Range<usize>,
-        value: &str,
+        template: &Template,
         part: &Range<usize>,
     ) -> Range<usize> {
+        let written = &template.written;
+        let value = &template.text[written.clone()];
         match self.campaign.text[string.clone()].find(value) {
             Some(offset) => {
                 let start = string.start + offset;
-                start + part.start..start + part.end
+                let inside =
+                    |at: usize| start + at.clamp(written.start, written.end) - written.start;
+                inside(part.start)..inside(part.end)
             }
             None => string.clone(),
         }

@@ -53,6 +53,9 @@ pub(super) fn hint(
         return Some("write {% elif … %}".to_owned());
     }
     let next = text.get(span.start..).unwrap_or_default();
+    if next.starts_with('=') && !next.starts_with("==") {
+        return Some("write `==` to compare".to_owned());
+    }
     for (sign, word) in [("&&", "and"), ("||", "or"), ("!", "not")] {
         if next.starts_with(sign) {
             return Some(format!("write `{word}` instead of `{sign}`"));
@@ -133,7 +136,7 @@ fn named_argument(text: &str, span: &Range<usize>, message: &str) -> Option<Stri
         "date" => "format",
         "join" => "sep",
         "truncate" => "length",
-        "split" => "pat",
+        "split" | "starting_with" | "ending_with" | "containing" => "pat",
         _ => "name",
     };
     Some(format!("arguments need names: {filter}({name}={argument})"))

@@ -11,6 +11,9 @@ pub(super) fn over_limit(violations: &[Violation], row: &Row, used: &[(usize, St
     let finding = Finding::error("over-limit", Place::default(), messages.join("; "));
     let kinds: Vec<String> = violations.iter().map(kind).collect();
     let finding = finding.kind(kinds.join("; "));
+    if let Some(help) = violations.iter().find_map(more_copies) {
+        return finding.help(help);
+    }
     let is_line_break = |violation: &Violation| matches!(violation, Violation::Character { .. });
     if !violations.iter().any(is_line_break) {
         return finding;
@@ -29,6 +32,21 @@ pub(super) fn over_limit(violations: &[Violation], row: &Row, used: &[(usize, St
             columns.join(", ")
         ),
     })
+}
+
+/// Which ways of sending can carry several addresses.
+fn more_copies(violation: &Violation) -> Option<&'static str> {
+    match violation {
+        Violation::TooManyCopies {
+            field: "reply_to", ..
+        } => Some(
+            "the API takes one reply address; write one, or send by [smtp], which takes several",
+        ),
+        Violation::TooManyCopies { .. } => Some(
+            "the dialect \"sendmail\" takes one; write one, or use the dialect \"new_sendmail\" or \"v2\", or [smtp]",
+        ),
+        _ => None,
+    }
 }
 
 /// What a violation says without the numbers and the address of the row.

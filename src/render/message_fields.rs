@@ -30,11 +30,11 @@ pub(super) struct MessageFields {
     pub(super) html: Option<MessageField>,
     pub(super) markdown: Option<MarkdownFields>,
     pub(super) text: Option<MessageField>,
-    pub(super) reply_to: Option<MessageField>,
+    pub(super) reply_to: Vec<MessageField>,
     pub(super) return_path: Option<MessageField>,
-    pub(super) cc: Option<MessageField>,
+    pub(super) cc: Vec<MessageField>,
     pub(super) cc_name: Option<MessageField>,
-    pub(super) bcc: Option<MessageField>,
+    pub(super) bcc: Vec<MessageField>,
     pub(super) bcc_name: Option<MessageField>,
     pub(super) tags: Vec<MessageField>,
     pub(super) headers: Vec<(String, MessageField)>,
@@ -93,6 +93,13 @@ impl FieldCompiler<'_> {
         text.map(|text| self.field(key, text))
     }
 
+    fn list(&mut self, key: &str, texts: &[Text]) -> Vec<MessageField> {
+        let texts = texts.iter().enumerate();
+        texts
+            .map(|(i, text)| self.field(&format!("{key}[{i}]"), text))
+            .collect()
+    }
+
     /// The name of a file in `templates/`.
     fn file(&mut self, key: &str, text: Option<&Text>) -> Option<MessageField> {
         let mut field = self.optional(key, text)?;
@@ -130,21 +137,16 @@ impl FieldCompiler<'_> {
             html: self.file("html", message.html.as_ref()),
             markdown: self.markdown(message),
             text: self.file("text", message.text.as_ref()),
-            reply_to: self.optional("reply_to", message.reply_to.as_ref()),
+            reply_to: self.list("reply_to", &message.reply_to),
             return_path: message
                 .return_path
                 .as_ref()
                 .map(|text| self.return_path(text)),
-            cc: self.optional("cc", message.cc.as_ref()),
+            cc: self.list("cc", &message.cc),
             cc_name: self.optional("cc_name", message.cc_name.as_ref()),
-            bcc: self.optional("bcc", message.bcc.as_ref()),
+            bcc: self.list("bcc", &message.bcc),
             bcc_name: self.optional("bcc_name", message.bcc_name.as_ref()),
-            tags: message
-                .tags
-                .iter()
-                .enumerate()
-                .map(|(i, tag)| self.field(&format!("tags[{i}]"), tag))
-                .collect(),
+            tags: self.list("tags", &message.tags),
             headers: message
                 .headers
                 .iter()
@@ -207,13 +209,14 @@ impl MessageFields {
             Some(&self.from),
             Some(&self.subject),
             self.from_name.as_ref(),
-            self.reply_to.as_ref(),
             self.return_path.as_ref(),
+            self.cc_name.as_ref(),
+            self.bcc_name.as_ref(),
         ];
-        let copies = [&self.cc, &self.cc_name, &self.bcc, &self.bcc_name].map(Option::as_ref);
-        let lines = lines.into_iter().chain(copies).flatten();
+        let lists = [&self.reply_to, &self.cc, &self.bcc, &self.tags];
+        let lines = lines.into_iter().flatten();
         let lines = lines
-            .chain(&self.tags)
+            .chain(lists.into_iter().flatten())
             .chain(self.headers.iter().map(|(_, field)| field));
         let lines = lines.chain(self.attachments.iter().map(|field| &field.path));
         let bodies = [self.html.as_ref(), self.text.as_ref()].into_iter();
@@ -245,18 +248,21 @@ impl MessageFields {
             &mut self.from_name,
             &mut self.html,
             &mut self.text,
-            &mut self.reply_to,
             &mut self.return_path,
-            &mut self.cc,
             &mut self.cc_name,
-            &mut self.bcc,
             &mut self.bcc_name,
         ];
         let fields = [&mut self.from, &mut self.subject].into_iter();
         let fields = fields.chain(optional.into_iter().flatten());
         let markdown = self.markdown.iter_mut();
         let fields = fields.chain(markdown.flat_map(|it| [&mut it.letter, &mut it.layout]));
-        let fields = fields.chain(&mut self.tags);
+        let lists = [
+            &mut self.reply_to,
+            &mut self.cc,
+            &mut self.bcc,
+            &mut self.tags,
+        ];
+        let fields = fields.chain(lists.into_iter().flatten());
         let fields = fields.chain(self.headers.iter_mut().map(|(_, field)| field));
         fields.for_each(|field| field.fold(tera, names));
     }

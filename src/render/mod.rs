@@ -21,6 +21,7 @@ mod message_fields;
 mod plain_text;
 mod renderer;
 mod row;
+mod selection;
 mod tags;
 mod templates;
 #[cfg(test)]
@@ -30,14 +31,15 @@ mod variables;
 mod verp;
 
 pub use attachments::Recorded;
-pub(crate) use context::{RECIPIENT, UNSUBSCRIBE_URL};
+pub(crate) use context::{RECIPIENT, ROWS, UNSUBSCRIBE_URL};
 pub use engine::{Engine, Inputs};
 pub use engines::{Engines, VariantEngine};
 pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
 pub(crate) use markdown::options as markdown_options;
-pub use row::{Prepared, Row};
+pub use row::{OtherRow, Prepared, Row};
+pub(crate) use selection::RowSelection;
 pub(crate) use verp::{KEY_LENGTH, Verp, has_token};
 
 /// HTML that can't be processed.

@@ -16,10 +16,21 @@ pub struct Row {
     pub cells: Vec<String>,
     /// The indexes of cells that are JSON and not text.
     pub json: Vec<usize>,
+    /// The other rows of its group.
+    pub others: Vec<OtherRow>,
     /// How often the user had the row sent again.
     pub resends: u32,
     /// The row's own attachments as they were when the run was planned.
     pub recorded: Vec<Recorded>,
+}
+
+/// A row in the message of an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtherRow {
+    /// In the order of the header.
+    pub cells: Vec<String>,
+    /// The indexes of cells that are JSON and not text.
+    pub json: Vec<usize>,
 }
 
 /// A row's message and recipient, within all limits of the API.

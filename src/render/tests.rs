@@ -76,6 +76,7 @@ fn row(from: &str, subject: &str, html: &str, tag: &str) -> Row {
         json: Vec::new(),
         variant: None,
         resends: 0,
+        others: Vec::new(),
         recorded: Vec::new(),
     }
 }

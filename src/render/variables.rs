@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use tera::Tera;
 
-use super::context::{RECIPIENT, ROW, UNSUBSCRIBE_URL};
+use super::context::uses_rows;
 use super::explain::Sources;
-use super::layout::LAYOUT_VARIABLES;
 use crate::campaign::{Campaign, is_identifier};
 use crate::finding::Finding;
 
@@ -32,7 +31,8 @@ pub(super) fn used_columns(
         .into_iter()
         .map(|(_, _, name)| name)
         .collect();
-    let all = sources.looks_up_any();
+    // Which columns of `rows` a template uses is not known.
+    let all = sources.looks_up_any() || uses_rows(used, header);
     let is_used =
         |name: &str| all || in_row.contains(name) || (is_identifier(name) && used.contains(name));
     let columns = header.iter().enumerate();
@@ -41,12 +41,14 @@ pub(super) fn used_columns(
 }
 
 /// A finding for each variable that is neither a column nor in `[vars]`, and for each missing column that is
-/// looked up in `row`. Names are skipped if the templates handle that they are undefined.
+/// looked up in `row`. Names are skipped if the templates handle that they are undefined. `own` are the variables that
+/// mailrun defines.
 pub(super) fn unknown(
     sources: &Sources,
     used: &BTreeSet<String>,
     header: &[String],
     campaign: &Campaign,
+    own: &[&str],
 ) -> Vec<Finding> {
     let vars: Vec<&str> = campaign
         .vars
@@ -55,11 +57,7 @@ pub(super) fn unknown(
         .collect();
     let is_column = |name: &str| header.iter().any(|column| column == name);
     let is_defined = |name: &str| {
-        (is_identifier(name) && is_column(name))
-            || vars.contains(&name)
-            || [ROW, RECIPIENT].contains(&name)
-            || name == UNSUBSCRIBE_URL && campaign.feedback.url.is_some()
-            || campaign.message.markdown.is_some() && LAYOUT_VARIABLES.contains(&name)
+        (is_identifier(name) && is_column(name)) || vars.contains(&name) || own.contains(&name)
     };
     let mut findings: Vec<Finding> = used
         .iter()

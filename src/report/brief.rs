@@ -30,7 +30,11 @@ pub(crate) fn brief(figures: &RunFigures) -> String {
             format!("{:>12}  {name:<12}  {share}", grouped(count)).trim_end()
         );
     };
-    line(rows, "rows", "");
+    let name = match figures.members {
+        0 => "rows".to_owned(),
+        _ => format!("messages, with {} rows", grouped(figures.rows())),
+    };
+    line(rows, &name, "");
     line(
         accepted.count,
         "sent",

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
-use super::results::{ResultsError, escaped, write_atomically, writer};
+use super::results::{ResultsError, add_states_of_groups, escaped, write_atomically, writer};
 use crate::api::EventKind;
 use crate::feedback::EventStore;
 use crate::ledger::{FORGOTTEN, Ledger, ResultRow};
@@ -71,14 +71,18 @@ pub(crate) fn write_recipients(
     let mut csv = writer(to);
     csv.write_record(ledger.run()?.header)?;
     let mut written = 0;
+    let has_groups = ledger.members()?.total() > 0;
     for (after, last) in pages(ledger)? {
         let mut states = events.states(after, last)?;
-        states.retain(|_, state| is_wanted(*state));
-        if states.is_empty() {
+        if !has_groups && !states.values().any(|state| is_wanted(*state)) {
             continue;
         }
         let rows = ledger.rows(after, last)?;
-        let wanted = rows.iter().filter(|row| states.contains_key(&row.number));
+        add_states_of_groups(events, &rows, after, &mut states)?;
+        states.retain(|_, state| is_wanted(*state));
+        let wanted = rows
+            .iter()
+            .filter(|row| states.contains_key(&row.message_row));
         for row in wanted.filter(|row| row.email != FORGOTTEN) {
             csv.write_record(&row.cells)?;
             written += 1;

@@ -73,7 +73,7 @@ fn run(figures: &RunFigures) -> Value {
         "target": figures.run.target.as_str(),
         "started_at": figures.run.started.to_string(),
         "is_live": figures.is_live,
-        "rows": figures.statuses.total(),
+        "rows": figures.rows(),
         "blank_rows": figures.run.blank_rows,
         "counts": statuses,
         "sending": figures.sending.as_ref().map(sending),
@@ -198,7 +198,7 @@ pub(crate) fn write_csv(runs: &[RunFigures], to: &mut dyn Write) -> Result<(), R
                 .map(|at| at.to_string())
                 .unwrap_or_default()
                 .into(),
-            figures.statuses.total().to_string().into(),
+            figures.rows().to_string().into(),
         ];
         cells.extend(Status::ALL.map(|status| figures.statuses.of(status).to_string().into()));
         let delivery = figures.known_delivery();

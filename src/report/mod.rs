@@ -28,6 +28,6 @@ pub(crate) use rates::Group;
 pub(crate) use results::{
     ResultsError, ResultsFormat, write_atomically, write_results, write_results_to,
 };
-pub(crate) use summary::{SummaryInputs, reasons, summary};
+pub(crate) use summary::{SummaryInputs, reasons, rows_of_messages, summary};
 pub(crate) use variants::{held_back, pending_by_variant, variant_line};
 pub(crate) use when::when;

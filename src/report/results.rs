@@ -1,7 +1,7 @@
 //! `results.csv`: one line per row, in the order of the input.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -138,7 +138,7 @@ pub(crate) fn write_results_to(
         escape,
     };
     let rows = lines.write(ledger, events, to)?;
-    match ledger.counts()?.total() {
+    match ledger.counts()?.total() + ledger.members()?.total() {
         total if total == rows => Ok(()),
         total => Err(
             LedgerError::Damaged(format!("{total} rows were planned, but it has {rows}")).into(),
@@ -222,11 +222,15 @@ impl LineFormatter {
         let states = events
             .map(|events| events.states(after, last))
             .transpose()?;
-        let states = states.unwrap_or_default();
-        for row in ledger.rows(after, last)? {
+        let mut states = states.unwrap_or_default();
+        let of_page = ledger.rows(after, last)?;
+        if let Some(events) = events {
+            add_states_of_groups(events, &of_page, after, &mut states)?;
+        }
+        for row in of_page {
             rows += 1;
             let row = row.into_reported(self.format.live);
-            let state = states.get(&row.number).copied();
+            let state = states.get(&row.message_row).copied();
             write_row(&mut csv, &row, state, self.width(&row), self.escape)?;
         }
         let lines = csv.into_inner();
@@ -244,6 +248,23 @@ impl LineFormatter {
             self.columns
         }
     }
+}
+
+/// Adds the states of messages that began before a page.
+pub(super) fn add_states_of_groups(
+    events: &dyn EventStore,
+    rows: &[ResultRow],
+    after: u32,
+    states: &mut HashMap<u32, EventKind>,
+) -> Result<(), EventsError> {
+    let mut firsts: Vec<u32> = rows.iter().map(|row| row.message_row).collect();
+    firsts.retain(|first| *first <= after);
+    firsts.sort_unstable();
+    firsts.dedup();
+    if !firsts.is_empty() {
+        states.extend(events.states_of(&firsts)?);
+    }
+    Ok(())
 }
 
 pub(super) fn writer<W: Write>(to: W) -> csv::Writer<W> {

@@ -11,7 +11,7 @@ use crate::ledger::{
 use crate::terminal_text::{printable, printable_line};
 
 /// How many reasons are shown.
-const MAX_REASONS: usize = 12;
+const MAX_REASONS: u32 = 12;
 /// How many rows of each code are named.
 const MAX_NUMBERS: usize = 5;
 
@@ -32,6 +32,8 @@ pub(crate) struct SummaryInputs<'a> {
 pub(crate) struct Summary<'a> {
     inputs: &'a SummaryInputs<'a>,
     pub(crate) counts: StatusCounts,
+    /// The rows in the messages of others.
+    members: StatusCounts,
     reasons: Vec<StatusReason>,
     invalid: Vec<InvalidRows>,
     /// How many of the pending rows are held back.
@@ -51,6 +53,10 @@ pub(crate) fn summary<'a>(
             0 => counts.without_holder(),
             _ => counts,
         },
+        members: match inputs.others {
+            0 => ledger.members()?.without_holder(),
+            _ => ledger.members()?,
+        },
         reasons: reasons(ledger)?,
         invalid: ledger.invalid_by_code(MAX_NUMBERS)?,
         held_back: ledger.held_back()?,
@@ -62,22 +68,7 @@ pub(crate) fn summary<'a>(
 /// # Errors
 /// The ledger can't be read.
 pub(crate) fn reasons(ledger: &dyn Ledger) -> Result<Vec<StatusReason>, LedgerError> {
-    let mut groups: Vec<StatusReason> = Vec::new();
-    for mut reason in ledger.reasons(1000)? {
-        // These differ in the number of the earlier row.
-        if reason.code == "duplicate" {
-            reason.error = "duplicate of an earlier row".to_owned();
-        }
-        let key =
-            |reason: &StatusReason| (reason.status, reason.code.clone(), reason.error.clone());
-        match groups.iter_mut().find(|group| key(group) == key(&reason)) {
-            Some(group) => group.rows += reason.rows,
-            None => groups.push(reason),
-        }
-    }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
-    groups.truncate(MAX_REASONS);
-    Ok(groups)
+    ledger.reasons(MAX_REASONS)
 }
 
 /// The rows of a code: `2 link-empty (rows 4, 9)`.
@@ -97,6 +88,14 @@ fn by_code(invalid: &InvalidRows) -> String {
     )
 }
 
+/// How many rows are in these messages, if these are more: ` (5 rows)`.
+pub(crate) fn rows_of_messages(messages: u64, members: u64) -> String {
+    match members {
+        0 => String::new(),
+        members => format!(" ({})", counted(messages + members, "row")),
+    }
+}
+
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -110,6 +109,10 @@ impl fmt::Display for Summary<'_> {
             .filter(|status| self.counts.of(*status) > 0)
         {
             write!(text, "{:>12}  {status}", grouped(self.counts.of(status)))?;
+            text.push_str(&rows_of_messages(
+                self.counts.of(status),
+                self.members.of(status),
+            ));
             if status == Status::Invalid && !self.invalid.is_empty() {
                 let codes: Vec<_> = self.invalid.iter().map(by_code).collect();
                 write!(text, ": {}", codes.join(", "))?;
@@ -127,7 +130,7 @@ impl fmt::Display for Summary<'_> {
                 }
             }
         }
-        let rows = self.counts.total();
+        let rows = self.counts.total() + self.members.total();
         let (total, s) = (grouped(rows), plural_s(rows));
         writeln!(text, "{total:>12}  row{s} in all")?;
         if self.inputs.run.blank_rows > 0 {

@@ -1,13 +1,20 @@
-//! Valid rows that are left out: their address is on a suppression list, or an earlier row has it.
+//! Which rows get a message. The others are invalid, not selected, on a suppression list, or an earlier row has their
+//! address.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::duplicates::AddressIndex;
-use crate::address::Address;
-use crate::campaign::Campaign;
+use crate::address::{Address, Mailbox};
+use crate::campaign::{Campaign, SameAddress};
+use crate::finding::{Finding, nearest};
+use crate::ledger::Status;
 use crate::list_name::ListName;
-use crate::recipients::{ReadError, SuppressionList, Warning};
+use crate::recipients::{ReadError, RecipientRow, RowFault, SuppressionList, Warning, trimmed};
+use crate::render::RowSelection;
 use crate::spill::SpillError;
 use crate::suppression::{CampaignLists, Reason};
 
@@ -15,23 +22,40 @@ use crate::suppression::{CampaignLists, Reason};
 pub(crate) enum ExclusionReason {
     /// The row is hidden in its sheet.
     Hidden,
+    /// This expression does not select the row.
+    NotSelected(&'static str),
     /// The address is on this kept list.
     OnList(ListName, Reason),
     /// The address is in this suppression file.
     Suppressed(String),
-    /// This earlier row has the same address.
+    /// This earlier row has the same address, and the same key if rows have one.
     Duplicate(u32),
+    /// It is in the message of this earlier row.
+    Grouped(u32),
 }
 
 impl ExclusionReason {
-    pub(crate) const CODES: [&'static str; 3] = ["suppressed", "duplicate", "hidden"];
+    pub(crate) const SUPPRESSED: &str = "suppressed";
+    pub(crate) const NOT_SELECTED: &str = "not-selected";
+    pub(crate) const DUPLICATE: &str = "duplicate";
+    pub(crate) const GROUPED: &str = "grouped";
+    pub(crate) const HIDDEN: &str = "hidden";
+    pub(crate) const CODES: [&str; 5] = [
+        Self::SUPPRESSED,
+        Self::NOT_SELECTED,
+        Self::DUPLICATE,
+        Self::GROUPED,
+        Self::HIDDEN,
+    ];
 
     /// A stable name for scripts.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::OnList(..) | Self::Suppressed(_) => Self::CODES[0],
-            Self::Duplicate(_) => Self::CODES[1],
-            Self::Hidden => Self::CODES[2],
+            Self::OnList(..) | Self::Suppressed(_) => Self::SUPPRESSED,
+            Self::Duplicate(_) => Self::DUPLICATE,
+            Self::Grouped(_) => Self::GROUPED,
+            Self::NotSelected(_) => Self::NOT_SELECTED,
+            Self::Hidden => Self::HIDDEN,
         }
     }
 }
@@ -39,23 +63,103 @@ impl ExclusionReason {
 impl fmt::Display for ExclusionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotSelected(expression) => write!(f, "not selected by `{expression}`"),
             Self::OnList(list, reason) => {
                 write!(f, "on the list {list}: {}", reason.description())
             }
             Self::Suppressed(file) => write!(f, "on the suppression list {file}"),
             Self::Hidden => f.write_str("the row is hidden in the sheet"),
             Self::Duplicate(earlier) => write!(f, "duplicate of row {earlier}"),
+            Self::Grouped(first) => write!(f, "in the message of row {first}"),
         }
     }
 }
 
-/// Decides row by row which ones are left out. `address_of` returns the normalized address of an
-/// earlier row.
+/// A row that gets no message.
+pub(crate) struct LeftOutRow {
+    /// `invalid` or `skipped`.
+    pub(crate) status: Status,
+    /// A stable name for scripts.
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
+    /// The earlier row that has its address.
+    pub(crate) duplicate_of: Option<u32>,
+}
+
+impl LeftOutRow {
+    /// The code of a row whose key is empty.
+    pub(crate) const NO_KEY: &str = "no-row-key";
+}
+
+impl From<&RowFault> for LeftOutRow {
+    fn from(fault: &RowFault) -> Self {
+        Self {
+            status: Status::Invalid,
+            code: fault.code(),
+            reason: fault.to_string(),
+            duplicate_of: None,
+        }
+    }
+}
+
+impl From<ExclusionReason> for LeftOutRow {
+    fn from(reason: ExclusionReason) -> Self {
+        Self {
+            status: Status::Skipped,
+            code: reason.code(),
+            reason: reason.to_string(),
+            duplicate_of: match reason {
+                ExclusionReason::Duplicate(earlier) => Some(earlier),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What becomes of a row.
+pub(crate) enum Decision {
+    Send,
+    LeaveOut(LeftOutRow),
+    /// It is in the message of this earlier row.
+    Join(u32),
+    /// It should be in the message of this earlier row, but it is invalid, and so is the message.
+    Spoil(u32, LeftOutRow),
+    /// An expression can't be computed for it.
+    Fail(Box<Finding>),
+}
+
+impl From<ExclusionReason> for Decision {
+    fn from(reason: ExclusionReason) -> Self {
+        Self::LeaveOut(reason.into())
+    }
+}
+
+/// Decides row by row which ones are left out. `identity_of` returns the [`identity`] of an earlier row.
 #[derive(Default)]
 pub(crate) struct Exclusions {
+    selection: RowSelection,
+    same_address: SameAddress,
+    key: Option<KeyColumn>,
+    /// The index of the address column.
+    email: usize,
     lists: CampaignLists,
     suppressed: SuppressionList,
     addresses: AddressIndex,
+}
+
+/// The column that tells the rows of an address apart.
+struct KeyColumn {
+    index: usize,
+    name: String,
+}
+
+/// What no two rows that are sent have in common: the normalized address, and the row's key if it has one.
+pub(crate) fn identity<'a>(address: &'a str, key: Option<&str>) -> Cow<'a, str> {
+    match key {
+        // No address has a line break.
+        Some(key) => Cow::Owned(format!("{address}\n{key}")),
+        None => Cow::Borrowed(address),
+    }
 }
 
 impl Exclusions {
@@ -71,7 +175,7 @@ impl Exclusions {
         Ok(Self {
             lists,
             suppressed: suppression_list(campaign, dir)?,
-            addresses: AddressIndex::default(),
+            ..Self::default()
         })
     }
 
@@ -83,42 +187,174 @@ impl Exclusions {
         }
     }
 
-    /// Why the next row is left out. If it is not, later rows with its address are.
+    /// Decides about rows with the columns `header` as the campaign says; `email` is the index of the address column. Until
+    /// then, all rows are selected, and an address gets one message. `started` is what `now()` returns.
     ///
     /// # Errors
-    /// Those of `address_of`, or the temporary file can't be written.
+    /// A mistake in the expression of `where`, or there is no column for the key.
+    pub(crate) fn of_rows(
+        self,
+        campaign: &Campaign,
+        header: &[String],
+        email: usize,
+        started: Timestamp,
+    ) -> Result<Self, Vec<Finding>> {
+        let key = KeyColumn::find(campaign, header).map_err(|finding| vec![*finding])?;
+        Ok(Self {
+            selection: RowSelection::new(campaign, header, started)?,
+            same_address: campaign.recipients.same_address,
+            key,
+            email,
+            ..self
+        })
+    }
+
+    /// Whether all rows of an address are in one message.
+    pub(crate) fn groups(&self) -> bool {
+        self.same_address == SameAddress::Group
+    }
+
+    /// What becomes of the next row. If it gets a message, that decides about later rows with its address.
+    ///
+    /// # Errors
+    /// Those of `identity_of`, or the temporary file can't be written.
     pub(crate) fn next<E: From<SpillError>>(
         &mut self,
-        address: &Address,
-        row: u32,
-        address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
-    ) -> Result<Option<ExclusionReason>, E> {
+        row: &RecipientRow,
+        identity_of: impl FnOnce(u32) -> Result<Option<String>, E>,
+    ) -> Result<Decision, E> {
+        if let Err(fault) = &row.recipient
+            && !fault.is_about_address()
+        {
+            return self.unreadable(row, fault, identity_of);
+        }
+        if row.is_hidden {
+            return Ok(ExclusionReason::Hidden.into());
+        }
+        let mailbox = row.recipient.as_ref();
+        // A row that is not selected is not invalid, whatever its address.
+        match self
+            .selection
+            .excludes(row.cells.iter(), &row.json, mailbox.ok())
+        {
+            Ok(None) => {}
+            Ok(Some(expression)) => return Ok(ExclusionReason::NotSelected(expression).into()),
+            Err(finding) => return Ok(Decision::Fail(finding)),
+        }
+        let address = match mailbox {
+            Ok(mailbox) => &mailbox.address,
+            Err(fault) => return Ok(Decision::LeaveOut(fault.into())),
+        };
         if let Some(reason) = self.suppressed(address) {
-            return Ok(Some(reason));
+            return Ok(reason.into());
+        }
+        let key = self.key_of(row);
+        match (self.same_address, key) {
+            (SameAddress::Send, None) => return Ok(Decision::Send),
+            (SameAddress::Send, Some("")) => return Ok(Decision::LeaveOut(self.without_key())),
+            _ => {}
         }
         let normalized = address.normalized();
+        let identity = identity(&normalized, key);
         let earlier = self
             .addresses
-            .find_or_insert(&normalized, row, address_of)?;
-        Ok(earlier.map(ExclusionReason::Duplicate))
+            .find_or_insert(&identity, row.number, identity_of)?;
+        Ok(match earlier {
+            Some(first) if self.groups() => Decision::Join(first),
+            Some(earlier) => ExclusionReason::Duplicate(earlier).into(),
+            None => Decision::Send,
+        })
+    }
+
+    /// A row that can't be read makes the message of its group invalid.
+    fn unreadable<E: From<SpillError>>(
+        &mut self,
+        row: &RecipientRow,
+        fault: &RowFault,
+        identity_of: impl FnOnce(u32) -> Result<Option<String>, E>,
+    ) -> Result<Decision, E> {
+        let left_out = LeftOutRow::from(fault);
+        let address = self.address_of(row).filter(|_| self.groups());
+        let address = address.filter(|address| self.suppressed(address).is_none());
+        let Some(address) = address else {
+            return Ok(Decision::LeaveOut(left_out));
+        };
+        let normalized = address.normalized();
+        let first = self
+            .addresses
+            .find_or_insert(&normalized, row.number, identity_of)?;
+        Ok(match first {
+            Some(first) => Decision::Spoil(first, left_out),
+            None => Decision::LeaveOut(left_out),
+        })
+    }
+
+    /// The address of a row. In groups, also that of a row that can't be read, if its cell has one.
+    pub(crate) fn address_of(&self, row: &RecipientRow) -> Option<Address> {
+        match &row.recipient {
+            Ok(mailbox) => Some(mailbox.address.clone()),
+            Err(_) if self.groups() => {
+                let cell = row.cells.get(self.email)?;
+                Some(Mailbox::parse(cell).ok()?.address)
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// What the row's own column names it.
+    pub(crate) fn key_of<'a>(&self, row: &'a RecipientRow) -> Option<&'a str> {
+        let key = self.key.as_ref()?;
+        Some(trimmed(row.cells.get(key.index).unwrap_or_default()))
+    }
+
+    /// The index of the column that names a row.
+    pub(crate) fn key_column(&self) -> Option<usize> {
+        self.key.as_ref().map(|key| key.index)
+    }
+
+    /// The key among the cells of a row.
+    fn key_in<'a>(&self, cells: &'a [String]) -> Option<&'a str> {
+        let key = self.key.as_ref()?;
+        Some(trimmed(cells.get(key.index).map_or("", String::as_str)))
+    }
+
+    fn without_key(&self) -> LeftOutRow {
+        let column = self.key.as_ref().map_or("", |key| &key.name);
+        LeftOutRow {
+            status: Status::Invalid,
+            code: LeftOutRow::NO_KEY,
+            reason: format!("the column “{column}”, which names the row, is empty"),
+            duplicate_of: None,
+        }
     }
 
     /// Why a row with this address would be left out, once all rows have been added.
     ///
     /// # Errors
-    /// Those of `address_of`, or the temporary file can't be read.
+    /// Those of `identity_of`, or the temporary file can't be read.
     pub(crate) fn reason_for<E: From<SpillError>>(
         &self,
         address: &Address,
+        cells: &[String],
         row: u32,
-        address_of: impl FnOnce(u32) -> Result<Option<String>, E>,
+        identity_of: impl FnOnce(u32) -> Result<Option<String>, E>,
     ) -> Result<Option<ExclusionReason>, E> {
         if let Some(reason) = self.suppressed(address) {
             return Ok(Some(reason));
         }
-        let first = self.addresses.find(&address.normalized(), address_of)?;
+        let key = self.key_in(cells);
+        if self.same_address == SameAddress::Send && key.is_none() {
+            return Ok(None);
+        }
+        let normalized = address.normalized();
+        let first = self
+            .addresses
+            .find(&identity(&normalized, key), identity_of)?;
         let earlier = first.filter(|first| *first < row);
-        Ok(earlier.map(ExclusionReason::Duplicate))
+        Ok(earlier.map(match self.groups() {
+            true => ExclusionReason::Grouped,
+            false => ExclusionReason::Duplicate,
+        }))
     }
 
     /// Whether nobody is suppressed.
@@ -138,6 +374,29 @@ impl Exclusions {
     /// Warnings about the suppression lists.
     pub(crate) fn warnings(&self) -> &[Warning] {
         self.suppressed.warnings()
+    }
+}
+
+impl KeyColumn {
+    fn find(campaign: &Campaign, header: &[String]) -> Result<Option<Self>, Box<Finding>> {
+        let Some(column) = &campaign.recipients.row_key else {
+            return Ok(None);
+        };
+        let name = trimmed(column.get_ref());
+        if let Some(index) = header.iter().position(|column| column == name) {
+            return Ok(Some(Self {
+                index,
+                name: name.to_owned(),
+            }));
+        }
+        let message = format!("the recipients have no column “{name}” to tell rows apart");
+        let finding = campaign.source.error("bad-value", column.span(), message);
+        let columns = header.iter().map(String::as_str);
+        let help = match nearest(name, columns) {
+            Some(near) => format!("did you mean “{near}”?"),
+            None => format!("the columns are: {}", header.join(", ")),
+        };
+        Err(Box::new(finding.help(help)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A run: its folder, its plan, and the frozen copy of its campaign.
 
+mod differing;
 mod duplicates;
 mod exclusions;
 mod folder;
@@ -10,7 +11,8 @@ mod lock;
 mod other_runs;
 mod plan;
 
-pub(crate) use exclusions::{ExclusionReason, Exclusions};
+pub(crate) use differing::DifferingDuplicates;
+pub(crate) use exclusions::{Decision, ExclusionReason, Exclusions, LeftOutRow, identity};
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use forget_key::{forget_keys, key_for_forgetting, write_forget_keys};
 pub(crate) use freeze::{SCHEDULE, freeze, freeze_schedule};

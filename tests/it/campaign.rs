@@ -217,10 +217,11 @@ fn bad_values_are_reported_with_a_fix() {
     refused("message.from", "news", "“news”", "the address alone");
     refused(
         "message.reply_to",
-        "A <a@b.example>",
-        "",
-        "the address alone",
+        "A <a@b.example>; b at example",
+        "“b at example”",
+        "write an address",
     );
+    refused("message.from", "A <a@b.example>", "", "the address alone");
     refused(
         "vars.first-name",
         1,

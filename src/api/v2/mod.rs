@@ -33,7 +33,9 @@ pub struct V2;
 
 impl WireFormat for V2 {
     fn violations(&self, request: &Request<'_>) -> Vec<Violation> {
-        request::violations(request)
+        let mut violations = request::violations(request);
+        request.check_reply_to(&mut violations);
+        violations
     }
 
     fn chooses_message_ids(&self) -> bool {

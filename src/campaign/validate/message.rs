@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::Validator;
-use crate::address::Address;
+use crate::address::{Address, Mailbox};
 use crate::api;
 use crate::campaign::template_syntax::is_template;
 use crate::campaign::{MessageTemplate, TEMPLATES, Text};
@@ -44,16 +44,28 @@ impl Validator<'_> {
             self.check_template_exists(body);
         }
         self.check_address(&message.from);
-        let addresses = [
-            &message.reply_to,
-            &message.return_path,
-            &message.cc,
-            &message.bcc,
+        message
+            .return_path
+            .iter()
+            .for_each(|path| self.check_address(path));
+        for list in [&message.reply_to, &message.cc, &message.bcc] {
+            list.iter().for_each(|text| self.check_mailboxes(text));
+        }
+        let names = [
+            (&message.cc, &message.cc_name, "cc"),
+            (&message.bcc, &message.bcc_name, "bcc"),
         ];
-        for address in addresses {
-            address
-                .iter()
-                .for_each(|address| self.check_address(address));
+        for (list, name, key) in names {
+            if let (Some(name), [_, _, ..]) = (name, list.as_slice()) {
+                self.bad_value(
+                    name.span(),
+                    format!(
+                        "`{key}_name` is for a single address, and `{key}` has {}",
+                        list.len()
+                    ),
+                    "write the names in the list, such as \"Mo <mo@example.com>\"",
+                );
+            }
         }
         for name in message.headers.keys() {
             if let Err(error) = api::check_header_name(name.get_ref()) {
@@ -76,7 +88,20 @@ impl Validator<'_> {
             self.bad_value(
                 text.span(),
                 format!("{error}: “{}”", text.get_ref()),
-                "write the address alone; the display name goes into `from_name`, `cc_name` or `bcc_name`",
+                "write the address alone; the display name goes into `from_name`",
+            );
+        }
+    }
+
+    fn check_mailboxes(&mut self, text: &Text) {
+        if is_template(text.get_ref()) {
+            return;
+        }
+        if let Err(error) = Mailbox::parse_list(text.get_ref()) {
+            self.bad_value(
+                text.span(),
+                error.to_string(),
+                "write an address, such as \"mo@example.com\" or \"Mo <mo@example.com>\"",
             );
         }
     }

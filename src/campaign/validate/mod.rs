@@ -27,6 +27,7 @@ use crate::message::MimeFormat;
 use crate::source::{Source, parse_duration};
 
 pub(crate) use api::is_loopback;
+pub(crate) use recipients::not_an_expression;
 
 /// In bytes.
 const NAME_MAX: usize = 64;

@@ -8,9 +8,18 @@ use toml::Spanned;
 
 use super::Validator;
 use crate::campaign::file::{self, Text};
-use crate::campaign::{LISTS, Recipients, SuppressionFile};
+use crate::campaign::is_template;
+use crate::campaign::{LISTS, Recipients, SameAddress, SuppressionFile};
 use crate::list_name::{ListName, ListNameError};
 use crate::recipients::{HiddenRows, ReadSettings};
+
+/// Why a text can't be the expression of `where`: what to write instead.
+pub(crate) fn not_an_expression(text: &str) -> Option<&'static str> {
+    if text.trim().is_empty() {
+        return Some("write a condition, such as \"city == 'Gdańsk'\", or leave `where` out");
+    }
+    is_template(text).then_some("write it without {{ }} and {% %}, such as \"city == 'Gdańsk'\"")
+}
 
 const DEFAULT_FILE: &str = "recipients.csv";
 
@@ -71,12 +80,36 @@ impl Validator<'_> {
                     .as_ref()
                     .and_then(|hidden| self.hidden(hidden)),
             },
+            selection: self.selection(recipients.r#where),
+            further_selection: None,
+            same_address: recipients.same_address,
+            row_key: self.row_key(recipients.row_key, recipients.same_address),
             suppress,
             suppress_skip_invalid: recipients.suppress_skip_invalid,
             kept_lists: names,
             lists: recipients.lists.or(default),
         };
         (recipients, kept_lists)
+    }
+
+    fn selection(&mut self, text: Option<Text>) -> Option<Text> {
+        let text = text?;
+        if let Some(help) = not_an_expression(text.get_ref()) {
+            self.bad_value(text.span(), "`where` must be an expression", help);
+        }
+        Some(text)
+    }
+
+    fn row_key(&mut self, column: Option<Text>, same_address: SameAddress) -> Option<Text> {
+        let column = column?;
+        if same_address != SameAddress::Send {
+            self.bad_value(
+                column.span(),
+                "`row_key` tells the messages to one address apart, and there is only one",
+                "set same_address = \"send\", or remove `row_key`",
+            );
+        }
+        Some(column)
     }
 
     fn suppression_file(

@@ -12,17 +12,20 @@ pub(crate) fn json(report: &Report<'_>) -> String {
     let off: Vec<_> = off
         .map(|(code, reason)| json!({"code": code, "reason": reason}))
         .collect();
-    let suppressed = report.suppressed.iter();
-    let suppressed: Vec<_> = suppressed
-        .map(|(reason, rows)| json!({"reason": reason, "rows": rows}))
-        .collect();
+    let reasons = |reasons: &[(String, u64)]| -> Vec<Value> {
+        let reasons = reasons.iter();
+        reasons
+            .map(|(reason, rows)| json!({"reason": reason, "rows": rows}))
+            .collect()
+    };
     let report = json!({
         "rows": report.rows,
         "errors": report.findings.count(Severity::Error),
         "warnings": report.findings.count(Severity::Warning),
         "notes": report.findings.count(Severity::Note),
         "off": off,
-        "suppressed": suppressed,
+        "suppressed": reasons(report.suppressed),
+        "not_selected": reasons(report.not_selected),
         "findings": findings,
     });
     format!("{report:#}")

@@ -21,6 +21,8 @@ pub(crate) struct Report<'a> {
     pub(crate) off: &'a Off,
     /// Why rows are suppressed, and how many.
     pub(crate) suppressed: &'a [(String, u64)],
+    /// Which expressions do not select rows, and how many.
+    pub(crate) not_selected: &'a [(String, u64)],
     /// The campaign's file. Findings without a place of their own are there.
     pub(crate) campaign: &'a Path,
     /// The working directory. Paths are relative to it.
@@ -94,6 +96,7 @@ mod tests {
             rows: None,
             off: &Off::new(),
             suppressed: &[],
+            not_selected: &[],
             campaign: Path::new("campaign.toml"),
             base: Path::new("/home/here"),
         };

@@ -2,7 +2,7 @@
 //! message it is.
 
 use super::campaign_file::{at_text, varies};
-use crate::address::Address;
+use crate::address::{Address, Mailbox};
 use crate::check::context::{CampaignContext, RowContext};
 use crate::check::family::Family;
 use crate::check::rule::Rule;
@@ -62,9 +62,14 @@ impl Family for SenderHeaders {
         let Ok(from) = Address::parse(message.from.get_ref()) else {
             return;
         };
-        let reply = message.reply_to.as_ref();
-        let reply_to = reply.and_then(|reply| Address::parse(reply.get_ref()).ok());
-        if let Some(finding) = addresses(&from, reply_to.as_ref()) {
+        let reply = message.reply_to.first();
+        let reply_to = reply.and_then(|reply| Mailbox::parse_list(reply.get_ref()).ok());
+        let reply_to: Vec<Address> = reply_to
+            .into_iter()
+            .flatten()
+            .map(|mailbox| mailbox.address)
+            .collect();
+        if let Some(finding) = addresses(&from, &reply_to) {
             let place = match reply {
                 Some(reply) if finding.code == FREE_REPLY.code => reply,
                 _ => &message.from,
@@ -93,10 +98,7 @@ impl Family for SenderHeaders {
             }
         }
         if has_row_addresses(shared) {
-            let found = addresses(
-                &context.message.from.address,
-                context.message.reply_to.as_ref(),
-            );
+            let found = addresses(&context.message.from.address, &context.message.reply_to);
             found.into_iter().for_each(|finding| sink.add(finding));
         }
     }
@@ -111,10 +113,10 @@ const KINDS: [&str; 3] = ["Feedback-ID", "Auto-Submitted", "Precedence"];
 /// Whether the sender or the reply address depends on the row.
 fn has_row_addresses(shared: &CampaignContext<'_>) -> bool {
     let message = &shared.campaign.message;
-    varies(&message.from) || message.reply_to.as_ref().is_some_and(varies)
+    varies(&message.from) || message.reply_to.iter().any(varies)
 }
 
-fn addresses(from: &Address, reply_to: Option<&Address>) -> Option<Finding> {
+fn addresses(from: &Address, reply_to: &[Address]) -> Option<Finding> {
     if is_free(from.ascii_domain()) {
         let message = format!(
             "the sender's address is at {}, and only that provider's servers may send for it: receivers refuse the message or file it as spam",
@@ -126,7 +128,8 @@ fn addresses(from: &Address, reply_to: Option<&Address>) -> Option<Finding> {
                 .help("send from a domain of your own; replies can go anywhere: set reply_to"),
         );
     }
-    let reply_to = reply_to.filter(|reply_to| is_free(reply_to.ascii_domain()))?;
+    let mut reply_to = reply_to.iter();
+    let reply_to = reply_to.find(|reply_to| is_free(reply_to.ascii_domain()))?;
     let message = format!(
         "replies go to {}, but the sender is at another domain: SpamAssassin adds 2.1 of 5 points (FREEMAIL_FORGED_REPLYTO)",
         reply_to.ascii_domain()

@@ -31,7 +31,10 @@ const LISTED_AS_JSON: u32 = 1000;
 
 struct RunStatus<'a> {
     opened: &'a OpenRun,
+    /// The rows by status, without those in the messages of others.
     counts: StatusCounts,
+    /// The rows in the messages of others.
+    members: StatusCounts,
     /// The process that works on the run.
     holder: Option<i32>,
     /// The rows by variant, if the run has variants.
@@ -111,6 +114,7 @@ impl<'a> RunStatus<'a> {
         }
         let live = holder.is_some() || !workers.is_empty();
         let mut counts = opened.ledger.counts()?;
+        let mut members = opened.ledger.members()?;
         let mut rate = None;
         if !workers.is_empty() {
             let all: f64 = workers.iter().map(|worker| worker.rate).sum();
@@ -119,6 +123,7 @@ impl<'a> RunStatus<'a> {
             rate = current_rate(opened)?;
         } else {
             counts = counts.without_holder();
+            members = members.without_holder();
         }
         let variants = opened.ledger.by_variant()?;
         let left = counts.of(Status::Pending) + counts.of(Status::Sending);
@@ -139,6 +144,7 @@ impl<'a> RunStatus<'a> {
         Ok(Self {
             opened,
             counts,
+            members,
             variants,
             holder,
             workers,
@@ -221,7 +227,7 @@ fn as_json(status: &RunStatus) -> Result<serde_json::Value, LedgerError> {
         "name": run.name,
         "target": run.target.as_str(),
         "started_at": run.started.to_string(),
-        "rows": status.counts.total(),
+        "rows": status.counts.total() + status.members.total(),
         "blank_rows": run.blank_rows,
         "counts": counts,
         "reasons": reasons,

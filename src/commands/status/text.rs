@@ -11,7 +11,9 @@ use crate::clock::Clock;
 use crate::commands::when::lines;
 use crate::ledger::postgres::WorkerStatus;
 use crate::ledger::{LedgerError, ResultRow, Status};
-use crate::report::{counted, duration, grouped, plural_s, reasons, variant_line};
+use crate::report::{
+    counted, duration, grouped, plural_s, reasons, rows_of_messages, variant_line,
+};
 use crate::terminal_text::printable_line;
 
 /// How many unknown rows are listed.
@@ -36,10 +38,11 @@ pub(super) fn as_text(status: &RunStatus) -> Result<String, LedgerError> {
     for name in Status::ALL {
         let rows = status.counts.of(name);
         if rows > 0 {
-            line(format!("{:>12}  {name}", grouped(rows)));
+            let with = rows_of_messages(rows, status.members.of(name));
+            line(format!("{:>12}  {name}{with}", grouped(rows)));
         }
     }
-    let total = status.counts.total();
+    let total = status.counts.total() + status.members.total();
     line(format!(
         "{:>12}  row{} in all",
         grouped(total),

@@ -134,6 +134,11 @@ impl PostgresLedger {
             (&FORGOTTEN, Type::TEXT),
             (&cells, Type::TEXT),
         ];
+        if !wait(self.database.query(sql, &parameters))?.is_empty() {
+            return Ok(true);
+        }
+        let sql =
+            "SELECT FROM mailrun.member WHERE run = $1 AND (email <> $2 OR cells <> $3) LIMIT 1";
         Ok(!wait(self.database.query(sql, &parameters))?.is_empty())
     }
 
@@ -216,7 +221,7 @@ impl Work<'_> {
         let of_rows: Parameter<'_> = (&numbers, Type::INT4_ARRAY);
         let hash = self.key.hash(person.normalized());
         let mut taken_out = TakenOut::default();
-        let sql = "UPDATE mailrun.recipient SET email = $3, cells = $4,
+        let sql = "UPDATE mailrun.recipient SET email = $3, cells = $4, key = NULL,
                address = CASE WHEN starts_with(address, 'forgotten:') THEN address ELSE $5 END
              WHERE run = $1 AND row = ANY ($2) AND (email <> $3 OR cells <> $4)";
         let values = [
@@ -226,6 +231,9 @@ impl Work<'_> {
             (&hash, Type::TEXT),
         ];
         taken_out.rows = self.run(sql, &values).await?;
+        let sql = "UPDATE mailrun.member SET email = $3, cells = $4
+             WHERE run = $1 AND first = ANY ($2) AND (email <> $3 OR cells <> $4)";
+        taken_out.rows += self.run(sql, &values[..3]).await?;
         let sql = "UPDATE mailrun.delivery SET error = NULL
              WHERE run = $1 AND row = ANY ($2) AND code IS DISTINCT FROM $3";
         let values = [of_rows.clone(), (&FORGOTTEN_CODE, Type::TEXT)];
@@ -308,7 +316,7 @@ impl Work<'_> {
 
     async fn forget_all(&self, shared: &[String]) -> Result<TakenOut, PostgresError> {
         let key: Parameter<'_> = (&self.key.name(), Type::TEXT);
-        let sql = "UPDATE mailrun.recipient AS r SET email = $3, cells = $4,
+        let sql = "UPDATE mailrun.recipient AS r SET email = $3, cells = $4, key = NULL,
                address = CASE WHEN starts_with(r.address, 'forgotten:') THEN r.address
                               ELSE mailrun.forgotten(k, r.address) END
              FROM mailrun.forget_key AS k
@@ -318,7 +326,10 @@ impl Work<'_> {
             (&FORGOTTEN, Type::TEXT),
             (&self.cells, Type::TEXT),
         ];
-        let rows = self.run(sql, &values).await?;
+        let mut rows = self.run(sql, &values).await?;
+        let sql = "UPDATE mailrun.member SET email = $2, cells = $3
+             WHERE run = $1 AND (email <> $2 OR cells <> $3)";
+        rows += self.run(sql, &values[1..]).await?;
         let sql = "UPDATE mailrun.event SET description = '' WHERE run = $1 AND description <> ''";
         let events = self.run(sql, &[]).await?;
         let sql = "DELETE FROM mailrun.file WHERE run = $1 AND path <> ALL ($2)

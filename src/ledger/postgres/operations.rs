@@ -8,8 +8,9 @@ use super::database::{Parameter, wait};
 use super::forget::forget_keys;
 use super::runs::{PostgresLedger, real_runs};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow,
-    RowOutcome, Run, Status, StatusCounts, StatusReason, VariantChoice, VariantRows, to_millis,
+    AcceptedRow, DUPLICATE, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow,
+    ResultRow, RowOutcome, Run, Status, StatusCounts, StatusReason, VariantChoice, VariantRows,
+    to_millis,
 };
 
 /// Whether the delivery `d` is that of a forgotten person, to whom nothing can be sent.
@@ -48,12 +49,30 @@ impl Ledger for PostgresLedger {
         Ok(counts)
     }
 
+    fn members(&self) -> Result<StatusCounts, LedgerError> {
+        let mut counts = StatusCounts::default();
+        if !self.has_members {
+            return Ok(counts);
+        }
+        let sql = "SELECT d.status::text, count(*) FROM mailrun.member AS m
+             JOIN mailrun.delivery AS d ON d.run = m.run AND d.row = m.first WHERE m.run = $1 GROUP BY 1";
+        for row in &wait(self.database.query(sql, &[(&self.id, Type::INT8)]))? {
+            let rows: i64 = column(row, 1)?;
+            counts.set(Status::parse(column(row, 0)?)?, rows as u64);
+        }
+        Ok(counts)
+    }
+
     fn reasons(&self, most: u32) -> Result<Vec<StatusReason>, LedgerError> {
-        let sql = "SELECT status::text, coalesce(code, ''), coalesce(error, ''), count(*) FROM mailrun.delivery
+        let sql = "SELECT status::text, coalesce(code, ''),
+                    CASE WHEN code = 'duplicate' THEN $3 ELSE coalesce(error, '') END, count(*) FROM mailrun.delivery
              WHERE run = $1 AND status IN ('rejected', 'failed', 'unknown', 'invalid', 'skipped')
              GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT $2";
-        let parameters: [Parameter<'_>; 2] =
-            [(&self.id, Type::INT8), (&i64::from(most), Type::INT8)];
+        let parameters: [Parameter<'_>; 3] = [
+            (&self.id, Type::INT8),
+            (&i64::from(most), Type::INT8),
+            (&DUPLICATE, Type::TEXT),
+        ];
         wait(self.database.query(sql, &parameters))?
             .iter()
             .map(|row| {
@@ -86,7 +105,9 @@ impl Ledger for PostgresLedger {
     }
 
     fn last_row(&self) -> Result<u32, LedgerError> {
-        let sql = "SELECT coalesce(max(row), 0) FROM mailrun.recipient WHERE run = $1";
+        let sql = "SELECT greatest(
+               (SELECT coalesce(max(row), 0) FROM mailrun.recipient WHERE run = $1),
+               (SELECT coalesce(max(row), 0) FROM mailrun.member WHERE run = $1))";
         let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
         rows.first()
             .map_or(Ok(0), |row| Ok(column::<i32>(row, 0)? as u32))
@@ -141,7 +162,12 @@ impl Ledger for PostgresLedger {
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
         let parameters: [Parameter<'_>; 2] =
             [(&number(after), Type::INT4), (&number(last), Type::INT4)];
-        wait(self.result_rows("d.row > $3 AND d.row <= $4", &parameters, u32::MAX))
+        let mut rows = wait(self.result_rows("d.row > $3 AND d.row <= $4", &parameters, u32::MAX))?;
+        if self.has_members {
+            rows.extend(wait(self.result_members(after, last))?);
+            rows.sort_unstable_by_key(|row| row.number);
+        }
+        Ok(rows)
     }
 
     fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
@@ -305,6 +331,7 @@ impl PostgresLedger {
                  JOIN mailrun.recipient AS theirs ON theirs.run = later.id
                  JOIN mailrun.delivery AS sent ON sent.run = theirs.run AND sent.row = theirs.row
                  JOIN mailrun.recipient AS mine ON mine.run = this.id AND mine.address = theirs.address
+                   AND coalesce(mine.key = theirs.key, true)
                WHERE this.id = $1 AND later.target = 'real' AND later.started_at > this.started_at
                  AND sent.status IN ('accepted', 'unknown', 'sending')
                GROUP BY mine.row

@@ -46,6 +46,7 @@ pub(crate) fn add_run(
         let transaction = client.transaction().await.map_err(PostgresError::from)?;
         let id = insert_run(&transaction, database, new).await?;
         copy_rows(&transaction, id, new.planned).await?;
+        copy_members(&transaction, id, new.planned).await?;
         copy_attachments(&transaction, id, new.planned).await?;
         copy_minutes(&transaction, id, new.planned).await?;
         copy_latencies(&transaction, id, new.planned).await?;
@@ -151,12 +152,12 @@ async fn copy_rows(
     id: i64,
     planned: &SqliteLedger,
 ) -> Result<(), LedgerError> {
-    let recipients =
-        "COPY mailrun.recipient (run, row, line, email, address, cells) FROM STDIN (FORMAT binary)";
+    let recipients = "COPY mailrun.recipient (run, row, line, email, address, key, cells) FROM STDIN (FORMAT binary)";
     let recipient_types = [
         Type::INT8,
         Type::INT4,
         Type::INT8,
+        Type::TEXT,
         Type::TEXT,
         Type::TEXT,
         Type::TEXT,
@@ -168,6 +169,7 @@ async fn copy_rows(
             Box::new(row.line as i64),
             Box::new(row.email),
             Box::new(row.address),
+            Box::new(row.key),
             Box::new(row.cells),
         ]
     })
@@ -249,6 +251,38 @@ async fn copy(
     }
     writer.finish().await.map_err(PostgresError::from)?;
     Ok(rows)
+}
+
+/// Copies the rows that are in the messages of others.
+async fn copy_members(
+    transaction: &Transaction<'_>,
+    id: i64,
+    planned: &SqliteLedger,
+) -> Result<(), LedgerError> {
+    let mut after = 0;
+    loop {
+        let page = planned.stored_members(after, PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.row;
+        let rows: Vec<i32> = page.iter().map(|one| number(one.row)).collect();
+        let firsts: Vec<i32> = page.iter().map(|one| number(one.first)).collect();
+        let lines: Vec<i64> = page.iter().map(|one| one.line as i64).collect();
+        let emails: Vec<&str> = page.iter().map(|one| one.email.as_str()).collect();
+        let cells: Vec<&str> = page.iter().map(|one| one.cells.as_str()).collect();
+        let sql = "INSERT INTO mailrun.member (run, row, first, line, email, cells)
+             SELECT $1, * FROM unnest($2, $3, $4, $5, $6)";
+        let parameters = [
+            (&id as &(dyn ToSql + Sync), Type::INT8),
+            (&rows, Type::INT4_ARRAY),
+            (&firsts, Type::INT4_ARRAY),
+            (&lines, Type::INT8_ARRAY),
+            (&emails, Type::TEXT_ARRAY),
+            (&cells, Type::TEXT_ARRAY),
+        ];
+        execute(transaction, sql, &parameters).await?;
+    }
 }
 
 async fn copy_attachments(

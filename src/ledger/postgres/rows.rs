@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::PostgresLedger;
 use super::columns::{column, number};
-use crate::ledger::rows::stored_mailbox;
+use crate::ledger::rows::{other_row, stored_mailbox};
 use crate::ledger::{LedgerError, PlannedRow, ResultRow, Status, from_millis, parse_cells};
 use crate::render::{self, Recorded};
 
@@ -41,12 +41,64 @@ impl PostgresLedger {
             .await?;
         let numbers: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
         let mut attachments = self.attachments_of(&numbers).await?;
-        rows.iter()
-            .map(|row| {
-                let recorded = attachments.remove(&column(row, 0)?).unwrap_or_default();
-                planned_row(row, recorded)
+        let planned = rows.iter().map(|row| {
+            let recorded = attachments.remove(&column(row, 0)?).unwrap_or_default();
+            planned_row(row, recorded)
+        });
+        let mut planned: Vec<PlannedRow> = planned.collect::<Result<_, _>>()?;
+        if self.has_members {
+            self.add_members(&mut planned, &numbers).await?;
+        }
+        Ok(planned)
+    }
+
+    /// Adds the other rows of their groups to rows.
+    async fn add_members(
+        &self,
+        planned: &mut [PlannedRow],
+        numbers: &[i32],
+    ) -> Result<(), LedgerError> {
+        let sql = "SELECT first, cells FROM mailrun.member WHERE run = $1 AND first = ANY ($2) ORDER BY first, row";
+        let parameters = [
+            (&self.id as &(dyn ToSql + Sync), Type::INT8),
+            (&numbers, Type::INT4_ARRAY),
+        ];
+        let members = self.database.query(sql, &parameters).await?;
+        let mut members = members.iter().peekable();
+        for planned in planned {
+            while let Some(member) = members.peek()
+                && column::<i32>(member, 0)? == number(planned.row.number)
+            {
+                planned.row.others.push(other_row(column(member, 1)?)?);
+                members.next();
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows in the messages of others, as they are in the results.
+    pub(super) async fn result_members(
+        &self,
+        after: u32,
+        last: u32,
+    ) -> Result<Vec<ResultRow>, LedgerError> {
+        let sql = "SELECT m.row, m.line, m.email, m.cells, d.status::text, d.message_id, d.code, d.error, d.attempts,
+                    d.resends, d.at, d.variant, m.first
+             FROM mailrun.member AS m JOIN mailrun.delivery AS d ON d.run = m.run AND d.row = m.first
+             WHERE m.run = $1 AND m.row > $2 AND m.row <= $3 ORDER BY m.row";
+        let parameters = [
+            (&self.id as &(dyn ToSql + Sync), Type::INT8),
+            (&number(after), Type::INT4),
+            (&number(last), Type::INT4),
+        ];
+        let rows = self.database.query(sql, &parameters).await?;
+        let rows = rows.iter().map(|row| {
+            Ok(ResultRow {
+                message_row: column::<i32>(row, 12)? as u32,
+                ..result_row(row)?
             })
-            .collect()
+        });
+        rows.collect()
     }
 
     /// The own attachments of rows, as they were when the run was planned.
@@ -115,6 +167,7 @@ fn planned_row(row: &Row, recorded: Vec<Recorded>) -> Result<PlannedRow, LedgerE
             variant: column(row, 8)?,
             cells,
             json,
+            others: Vec::new(),
             resends: column::<i32>(row, 6)? as u32,
             recorded,
         },
@@ -127,6 +180,7 @@ fn planned_row(row: &Row, recorded: Vec<Recorded>) -> Result<PlannedRow, LedgerE
 fn result_row(row: &Row) -> Result<ResultRow, LedgerError> {
     Ok(ResultRow {
         number: column::<i32>(row, 0)? as u32,
+        message_row: column::<i32>(row, 0)? as u32,
         line: column::<i64>(row, 1)? as u64,
         email: column(row, 2)?,
         cells: parse_cells(column(row, 3)?)?.0,

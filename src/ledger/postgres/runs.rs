@@ -21,6 +21,8 @@ pub(crate) struct PostgresLedger {
     pub(super) rows: u64,
     /// Whether rows have attachments of their own.
     pub(super) has_attachments: bool,
+    /// Whether rows are in the messages of others.
+    pub(super) has_members: bool,
     pub(super) name: String,
     pub(super) verp_key: Option<Vec<u8>>,
 }
@@ -60,7 +62,8 @@ pub(crate) struct SharedPause {
 const COLUMNS: &str =
     "id, name, campaign, target, test_to, folder, started_at, id_prefix, header, blank_rows, rows,
      verp_key, variants, chosen,
-     EXISTS (SELECT FROM mailrun.attachment WHERE attachment.run = run.id)";
+     EXISTS (SELECT FROM mailrun.attachment WHERE attachment.run = run.id),
+     EXISTS (SELECT FROM mailrun.member WHERE member.run = run.id)";
 
 fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerError> {
     Ok(PostgresLedger {
@@ -82,6 +85,7 @@ fn of_row(database: &Arc<Database>, row: &Row) -> Result<PostgresLedger, LedgerE
         rows: column::<i64>(row, 10)? as u64,
         verp_key: column(row, 11)?,
         has_attachments: column(row, 14)?,
+        has_members: column(row, 15)?,
     })
 }
 
@@ -371,17 +375,29 @@ impl PostgresLedger {
             .collect()
     }
 
-    /// Calls `take` with the normalized addresses that got the message, or may have got it.
+    /// Whether a row without a key was sent, or may have been.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) fn sent_without_key(&self) -> Result<bool, LedgerError> {
+        let sql = "SELECT FROM mailrun.recipient AS r JOIN mailrun.delivery AS d USING (run, row)
+             WHERE r.run = $1 AND d.status IN ('accepted', 'unknown', 'sending') AND r.key IS NULL
+               AND NOT starts_with(r.address, 'forgotten:') LIMIT 1";
+        let rows = wait(self.database.query(sql, &[(&self.id, Type::INT8)]))?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Calls `take` with the normalized addresses and the keys of the rows that got the message, or may have got it.
     ///
     /// # Errors
     /// The ledger can't be read, and those of `take`.
     pub(crate) fn sent_addresses(
         &self,
-        mut take: impl FnMut(&str) -> Result<(), LedgerError>,
+        mut take: impl FnMut(&str, Option<&str>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let mut after = 0;
         loop {
-            let sql = "SELECT r.row, r.address FROM mailrun.recipient AS r JOIN mailrun.delivery AS d USING (run, row)
+            let sql = "SELECT r.row, r.address, r.key FROM mailrun.recipient AS r JOIN mailrun.delivery AS d USING (run, row)
                  WHERE r.run = $1 AND r.row > $2 AND d.status IN ('accepted', 'unknown', 'sending')
                    AND r.address IS NOT NULL
                  ORDER BY r.row LIMIT 5000";
@@ -392,7 +408,7 @@ impl PostgresLedger {
             };
             after = column(last, 0)?;
             for row in &page {
-                take(column(row, 1)?)?;
+                take(column(row, 1)?, column(row, 2)?)?;
             }
         }
     }

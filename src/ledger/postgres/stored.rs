@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::PostgresLedger;
 use super::columns::{column, number};
 use super::database::{Parameter, wait};
-use crate::ledger::{LedgerError, Status, StoredAttachment, StoredMinute, StoredRow};
+use crate::ledger::{LedgerError, Status, StoredAttachment, StoredMember, StoredMinute, StoredRow};
 use crate::render::Recorded;
 
 impl PostgresLedger {
@@ -17,7 +17,7 @@ impl PostgresLedger {
     /// The ledger can't be read.
     pub(crate) fn stored_rows(&self, after: u32, most: u32) -> Result<Vec<StoredRow>, LedgerError> {
         let sql = "SELECT d.row, r.line, r.email, r.address, r.cells, d.status::text, d.attempts, d.resends, d.alone,
-                    d.lane, d.message_id, d.code, d.error, d.at, d.variant, d.chosen
+                    d.lane, d.message_id, d.code, d.error, d.at, d.variant, d.chosen, r.key
              FROM mailrun.delivery AS d JOIN mailrun.recipient AS r USING (run, row)
              WHERE d.run = $1 AND d.row > $2 ORDER BY d.row LIMIT $3";
         let parameters: [Parameter<'_>; 3] = [
@@ -45,6 +45,37 @@ impl PostgresLedger {
                     at: column(row, 13)?,
                     variant: column(row, 14)?,
                     chosen: column(row, 15)?,
+                    key: column(row, 16)?,
+                })
+            })
+            .collect()
+    }
+
+    /// At most `most` rows after a row that are in the messages of others.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) fn stored_members(
+        &self,
+        after: u32,
+        most: u32,
+    ) -> Result<Vec<StoredMember>, LedgerError> {
+        let sql = "SELECT row, first, line, email, cells FROM mailrun.member
+             WHERE run = $1 AND row > $2 ORDER BY row LIMIT $3";
+        let parameters: [Parameter<'_>; 3] = [
+            (&self.id, Type::INT8),
+            (&number(after), Type::INT4),
+            (&i64::from(most), Type::INT8),
+        ];
+        wait(self.database.query(sql, &parameters))?
+            .iter()
+            .map(|row| {
+                Ok(StoredMember {
+                    row: column::<i32>(row, 0)? as u32,
+                    first: column::<i32>(row, 1)? as u32,
+                    line: column::<i64>(row, 2)? as u64,
+                    email: column(row, 3)?,
+                    cells: column(row, 4)?,
                 })
             })
             .collect()

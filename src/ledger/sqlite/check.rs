@@ -44,7 +44,18 @@ impl SqliteLedger {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         self.check_row_count(recipients as u64)?;
-        self.check_row_count(deliveries as u64)
+        self.check_row_count(deliveries as u64)?;
+        let (planned, members): (i64, i64) = self.connection.query_row(
+            "SELECT (SELECT members FROM run), (SELECT count(*) FROM member JOIN delivery ON delivery.row = member.first)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        match planned == members {
+            true => Ok(()),
+            false => Err(LedgerError::Damaged(format!(
+                "{planned} rows were planned in groups, but it has {members}"
+            ))),
+        }
     }
 
     /// Checks that `rows` is the number of rows in a complete plan.

@@ -71,7 +71,8 @@ impl SqliteLedger {
     /// Whether a row has an address or cells.
     pub(crate) fn has_people(&self) -> Result<bool, LedgerError> {
         let cells = no_cells(self.run()?.header.len());
-        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE email <> ? OR cells <> ?)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE email <> ?1 OR cells <> ?2)
+                       OR EXISTS (SELECT 1 FROM member WHERE email <> ?1 OR cells <> ?2)";
         let parameters = params![FORGOTTEN, cells];
         Ok(self
             .connection
@@ -171,14 +172,18 @@ fn forget_rows(
     for row in rows {
         let changed = transaction.execute(
             &format!(
-                "UPDATE recipient SET email = ?1, cells = ?2,
+                "UPDATE recipient SET email = ?1, cells = ?2, key = NULL,
                    address = CASE WHEN {} THEN address ELSE ?3 END
                  WHERE row = ?4 AND (email <> ?1 OR cells <> ?2)",
                 is_hash("address")
             ),
             params![FORGOTTEN, cells, hash, row],
         )?;
-        taken_out.rows += changed as u64;
+        let members = transaction.execute(
+            "UPDATE member SET email = ?1, cells = ?2 WHERE first = ?3 AND (email <> ?1 OR cells <> ?2)",
+            params![FORGOTTEN, cells, row],
+        )?;
+        taken_out.rows += (changed + members) as u64;
         transaction.execute(
             "UPDATE delivery SET error = NULL, code = CASE WHEN has_person(code) THEN NULL ELSE code END
              WHERE row = ? AND code IS NOT ?",
@@ -206,10 +211,14 @@ fn forget_all(transaction: &Transaction<'_>, cells: &str) -> Result<TakenOut, Le
     let is_hashed = is_hash("address");
     let rows = transaction.execute(
         &format!(
-            "UPDATE recipient SET email = ?1, cells = ?2,
+            "UPDATE recipient SET email = ?1, cells = ?2, key = NULL,
                address = CASE WHEN {is_hashed} THEN address ELSE forgotten(address) END
              WHERE email <> ?1 OR cells <> ?2"
         ),
+        [FORGOTTEN, cells],
+    )?;
+    let members = transaction.execute(
+        "UPDATE member SET email = ?1, cells = ?2 WHERE email <> ?1 OR cells <> ?2",
         [FORGOTTEN, cells],
     )?;
     transaction.execute_batch(&format!(
@@ -220,7 +229,7 @@ fn forget_all(transaction: &Transaction<'_>, cells: &str) -> Result<TakenOut, Le
         is_hash("test_to")
     ))?;
     Ok(TakenOut {
-        rows: rows as u64,
+        rows: (rows + members) as u64,
         ..TakenOut::default()
     })
 }

@@ -32,7 +32,7 @@ pub use read::SqliteLedger;
 pub(crate) use reopen::skip_sent_later;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 /// Marks a SQLite file as a ledger, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x6d61_696c;
 
@@ -118,6 +118,7 @@ pub(crate) mod tests {
                 line: u64::from(number) + 1,
                 email: &email,
                 address: Some(&email),
+                key: None,
                 cells: &cells,
                 lane: 0,
                 variant: None,
@@ -184,6 +185,7 @@ pub(crate) mod tests {
                 line: 1,
                 email: "a@b.example",
                 address: Some("a@b.example"),
+                key: None,
                 cells: "[]",
                 lane: number % 2,
                 variant: (number > 2).then_some("A"),

@@ -9,9 +9,9 @@ use super::forget::is_hash;
 use super::rows::PENDING;
 use super::{SqliteLedger, reopen, text, variants};
 use crate::ledger::{
-    AcceptedRow, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow, ResultRow,
-    RowOutcome, Run, Status, StatusCounts, StatusReason, Target, VariantChoice, VariantRows,
-    from_millis, parse_strings, to_millis,
+    AcceptedRow, DUPLICATE, InvalidRows, Latencies, Ledger, LedgerError, LeftOut, PlannedRow,
+    ResultRow, RowOutcome, Run, Status, StatusCounts, StatusReason, Target, VariantChoice,
+    VariantRows, from_millis, parse_strings, to_millis,
 };
 
 impl Ledger for SqliteLedger {
@@ -43,13 +43,28 @@ impl Ledger for SqliteLedger {
         self.checked_counts()
     }
 
+    fn members(&self) -> Result<StatusCounts, LedgerError> {
+        let mut counts = StatusCounts::default();
+        if !self.has_members()? {
+            return Ok(counts);
+        }
+        let sql = "SELECT status, count(*) FROM member JOIN delivery ON delivery.row = member.first GROUP BY status";
+        let mut select = self.connection.prepare(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            counts.set(Status::parse(text(row, 0)?)?, row.get::<_, i64>(1)? as u64);
+        }
+        Ok(counts)
+    }
+
     fn reasons(&self, most: u32) -> Result<Vec<StatusReason>, LedgerError> {
         let mut select = self.connection.prepare(
-            "SELECT status, ifnull(code, ''), ifnull(error, ''), count(*) AS rows FROM delivery
+            "SELECT status, ifnull(code, ''),
+                    CASE WHEN code = 'duplicate' THEN ?2 ELSE ifnull(error, '') END, count(*) AS rows FROM delivery
              WHERE status IN ('rejected', 'failed', 'unknown', 'sending', 'invalid', 'skipped')
-             GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3 LIMIT ?",
+             GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3 LIMIT ?1",
         )?;
-        let mut rows = select.query([most])?;
+        let mut rows = select.query(params![most, DUPLICATE])?;
         let mut reasons = Vec::new();
         while let Some(row) = rows.next()? {
             reasons.push(StatusReason {
@@ -89,7 +104,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn last_row(&self) -> Result<u32, LedgerError> {
-        let sql = "SELECT ifnull(max(row), 0) FROM recipient";
+        let sql = "SELECT max(ifnull((SELECT max(row) FROM recipient), 0), ifnull((SELECT max(row) FROM member), 0))";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
@@ -141,7 +156,12 @@ impl Ledger for SqliteLedger {
 
     fn rows(&self, after: u32, last: u32) -> Result<Vec<ResultRow>, LedgerError> {
         let filter = format!("WHERE row > {after} AND row <= {last}");
-        self.result_rows(&filter, u32::MAX)
+        let mut rows = self.result_rows(&filter, u32::MAX)?;
+        if self.has_members()? {
+            rows.extend(self.result_members(after, last)?);
+            rows.sort_unstable_by_key(|row| row.number);
+        }
+        Ok(rows)
     }
 
     fn outcomes(&self, after: u32, last: u32) -> Result<Vec<RowOutcome>, LedgerError> {
@@ -218,5 +238,17 @@ impl Ledger for SqliteLedger {
 
     fn accept(&self, rows: &[(u32, String)], now: Timestamp) -> Result<(), LedgerError> {
         reopen::accept(&self.path, rows, now)
+    }
+}
+
+impl SqliteLedger {
+    /// Whether a row without a key was sent, or may have been.
+    pub(crate) fn sent_without_key(&self) -> Result<bool, LedgerError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM delivery JOIN recipient USING (row)
+             WHERE status IN ('accepted', 'unknown', 'sending') AND key IS NULL AND NOT ifnull({}, 0))",
+            is_hash("address")
+        );
+        Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 }

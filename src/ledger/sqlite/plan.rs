@@ -8,11 +8,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::{sync_commits, write_ahead};
 use super::forget::{add_key_names, skip_forgotten_sent};
-use super::reopen::skip_sent_in;
+use super::reopen::{same_key, skip_sent_in};
 use crate::durable::sync_dir;
 use crate::ledger::variants::held_back_lane;
 use crate::ledger::{
-    ForgetKeys, Latencies, LedgerError, Run, Status, StoredMinute, StoredRow, key_name, to_millis,
+    ForgetKeys, Latencies, LedgerError, Run, Status, StoredMember, StoredMinute, StoredRow,
+    key_name, parse_cells, to_millis,
 };
 use crate::render::Recorded;
 
@@ -26,6 +27,8 @@ pub struct NewRow<'a> {
     pub email: &'a str,
     /// The normalized address, if the cell holds one.
     pub address: Option<&'a str>,
+    /// What tells it apart from other rows of its address.
+    pub key: Option<&'a str>,
     /// All cells, a JSON array.
     pub cells: &'a str,
     /// 0 is the lane of all domains without their own limit.
@@ -44,6 +47,7 @@ pub struct Planner {
     connection: Connection,
     now: i64,
     has_lanes: bool,
+    has_members: bool,
     /// The keys of the hashes in a copy.
     forget_keys: BTreeSet<String>,
 }
@@ -86,6 +90,7 @@ impl Planner {
             connection,
             now: to_millis(run.started),
             has_lanes: false,
+            has_members: false,
             forget_keys: BTreeSet::new(),
         })
     }
@@ -94,13 +99,14 @@ impl Planner {
     /// The ledger can't be written.
     pub fn add(&mut self, row: &NewRow<'_>) -> Result<(), LedgerError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO recipient (row, line, email, address, key, cells) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
         insert.execute(params![
             row.number,
             row.line as i64,
             row.email,
             row.address,
+            row.key,
             row.cells
         ])?;
         let mut insert = self.connection.prepare_cached(
@@ -127,13 +133,74 @@ impl Planner {
         Ok(())
     }
 
+    /// Adds a row to the message of an earlier one.
+    pub(crate) fn add_member(&mut self, member: &StoredMember) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO member (row, first, line, email, cells) VALUES (?, ?, ?, ?, ?)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        let StoredMember {
+            row,
+            first,
+            line,
+            email,
+            cells,
+        } = member;
+        insert.execute(params![row, first, *line as i64, email, cells])?;
+        self.has_members = true;
+        Ok(())
+    }
+
+    /// Makes the rows of each group easy to find, after the last row. The error of an invalid group names its row.
+    pub(crate) fn end_groups(&mut self) -> Result<(), LedgerError> {
+        if self.has_members {
+            self.index_groups()?;
+            let sql = "UPDATE delivery SET error = 'row ' || row || ': ' || error
+                 WHERE status = 'invalid' AND error NOT GLOB 'row [0-9]*'
+                   AND EXISTS (SELECT 1 FROM member WHERE member.first = delivery.row)";
+            self.connection.execute_batch(sql)?;
+        }
+        Ok(())
+    }
+
+    /// Not before the last row: the groups are spread over the whole list.
+    fn index_groups(&self) -> Result<(), LedgerError> {
+        let sql = "CREATE INDEX IF NOT EXISTS member_first ON member (first)";
+        Ok(self.connection.execute_batch(sql)?)
+    }
+
+    /// Keeps the first rows that are sent, with their groups, and deletes all others. Returns how many rows there are,
+    /// and how many of them are sent.
+    pub(crate) fn keep_first(&mut self, most: u64) -> Result<(u64, u64), LedgerError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.connection.execute(
+            "DELETE FROM delivery WHERE row NOT IN (
+               SELECT row FROM delivery WHERE status = 'pending' ORDER BY row LIMIT ?)",
+            [most],
+        )?;
+        self.connection.execute_batch(
+            "DELETE FROM recipient WHERE row NOT IN (SELECT row FROM delivery);
+             DELETE FROM member WHERE first NOT IN (SELECT row FROM delivery)",
+        )?;
+        let sql = "SELECT (SELECT count(*) FROM delivery), (SELECT count(*) FROM member)";
+        let (pending, members): (i64, i64) = self
+            .connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(((pending + members) as u64, pending as u64))
+    }
+
     /// Adds a row of another ledger, with its status.
     pub(crate) fn add_stored(&mut self, row: &StoredRow) -> Result<(), LedgerError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO recipient (row, line, email, address, cells) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO recipient (row, line, email, address, key, cells) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
         let line = row.line as i64;
-        insert.execute(params![row.row, line, row.email, row.address, row.cells])?;
+        let StoredRow {
+            email,
+            address,
+            key,
+            cells,
+            ..
+        } = row;
+        insert.execute(params![row.row, line, email, address, key, cells])?;
         if let Some(name) = row.address.as_deref().and_then(key_name)
             && !self.forget_keys.contains(name)
         {
@@ -181,30 +248,40 @@ impl Planner {
         Ok(())
     }
 
-    /// The normalized address of a row that was added.
-    pub(crate) fn address(&self, row: u32) -> Result<Option<String>, LedgerError> {
+    /// The normalized address and the key of a row that was added.
+    pub(crate) fn address_and_key(
+        &self,
+        row: u32,
+    ) -> Result<(Option<String>, Option<String>), LedgerError> {
         let mut select = self
             .connection
-            .prepare_cached("SELECT address FROM recipient WHERE row = ?")?;
-        Ok(select
-            .query_row([row], |row| row.get(0))
-            .optional()?
-            .flatten())
+            .prepare_cached("SELECT address, key FROM recipient WHERE row = ?")?;
+        let found = select.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)));
+        Ok(found.optional()?.unwrap_or_default())
     }
 
-    /// Gives a pending row a status in which it is not sent.
+    /// The cells of a row that was added.
+    pub(crate) fn cells(&self, row: u32) -> Result<Vec<String>, LedgerError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT cells FROM recipient WHERE row = ?")?;
+        let cells: Option<String> = select.query_row([row], |row| row.get(0)).optional()?;
+        cells.map_or(Ok(Vec::new()), |cells| Ok(parse_cells(&cells)?.0))
+    }
+
+    /// Gives a pending row a status in which it is not sent. Returns whether it was pending.
     pub(crate) fn leave_out(
         &mut self,
         row: u32,
         status: Status,
         code: &str,
         error: &str,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE delivery SET status = ?, code = ?, error = ?, at = ? WHERE row = ? AND status = 'pending'",
         )?;
-        update.execute(params![status.as_str(), code, error, self.now, row])?;
-        Ok(())
+        let changed = update.execute(params![status.as_str(), code, error, self.now, row])?;
+        Ok(changed > 0)
     }
 
     /// Writes the size and the SHA-256 of a row's own attachment.
@@ -243,21 +320,26 @@ impl Planner {
         reason: &str,
         keys: impl FnOnce() -> Result<ForgetKeys, LedgerError>,
         addresses: impl FnOnce(
-            &mut dyn FnMut(&str) -> Result<(), LedgerError>,
+            &mut dyn FnMut(&str, Option<&str>) -> Result<(), LedgerError>,
         ) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         self.connection.execute_batch(
-            "CREATE TEMP TABLE sent (address TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+            "CREATE TEMP TABLE sent (address TEXT, key TEXT) STRICT;
+             CREATE INDEX sent_address ON sent (address)",
         )?;
-        addresses(&mut |address| {
-            let sql = "INSERT OR IGNORE INTO sent (address) VALUES (?)";
-            self.connection.prepare_cached(sql)?.execute([address])?;
+        addresses(&mut |address, key| {
+            let sql = "INSERT INTO sent (address, key) VALUES (?, ?)";
+            let mut insert = self.connection.prepare_cached(sql)?;
+            insert.execute([Some(address), key])?;
             Ok(())
         })?;
         self.connection.execute(
-            "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
+            &("UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
              WHERE status = 'pending' AND row IN (
-               SELECT row FROM recipient WHERE address IN (SELECT address FROM sent))",
+               SELECT row FROM recipient AS mine JOIN sent ON sent.address = mine.address AND "
+                .to_owned()
+                + &same_key("mine", "sent")
+                + ")"),
             params![reason, self.now],
         )?;
         // Read after the addresses: none of them was made with a newer key.
@@ -281,11 +363,15 @@ impl Planner {
             self.connection
                 .execute_batch("CREATE INDEX delivery_lane ON delivery (lane)")?;
         }
+        if self.has_members {
+            self.index_groups()?;
+        }
         add_key_names(&self.connection, &self.forget_keys)?;
         self.connection.execute_batch("COMMIT")?;
         sync_commits(&self.connection)?;
         self.connection.execute(
-            "UPDATE run SET planned = 1, rows = (SELECT count(*) FROM delivery), blank_rows = ?, started_at = ?",
+            "UPDATE run SET planned = 1, rows = (SELECT count(*) FROM delivery),
+               members = (SELECT count(*) FROM member), blank_rows = ?, started_at = ?",
             params![blank_rows as i64, to_millis(started)],
         )?;
         self.connection

@@ -1,5 +1,6 @@
 //! Reading a ledger: what it says about its run, and numbers of rows.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::ledger::{LedgerError, Status, StatusCounts};
 pub struct SqliteLedger {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    has_members: OnceCell<bool>,
 }
 
 impl SqliteLedger {
@@ -25,7 +27,18 @@ impl SqliteLedger {
         Ok(Self {
             connection: open_for_reading(path)?,
             path: path.to_owned(),
+            has_members: OnceCell::new(),
         })
+    }
+
+    /// Whether rows are in the messages of others.
+    pub(super) fn has_members(&self) -> Result<bool, LedgerError> {
+        if let Some(has_members) = self.has_members.get() {
+            return Ok(*has_members);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM member)";
+        let has_members = self.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(*self.has_members.get_or_init(|| has_members))
     }
 
     pub(super) fn statuses(&self) -> Result<StatusCounts, LedgerError> {
@@ -50,14 +63,15 @@ impl SqliteLedger {
         Ok(last.unwrap_or(0))
     }
 
-    /// Why rows are suppressed, each with their number, the most frequent reason first.
-    pub(crate) fn suppressed(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+    /// Why rows are skipped with this code, each reason with their number, the most frequent one first.
+    pub(crate) fn skipped(&self, code: &str) -> Result<Vec<(String, u64)>, LedgerError> {
         let mut select = self.connection.prepare(
             "SELECT ifnull(error, ''), count(*) AS rows FROM delivery
-             WHERE status = 'skipped' AND code = 'suppressed' GROUP BY 1 ORDER BY rows DESC, 1",
+             WHERE status = 'skipped' AND code = ? GROUP BY 1 ORDER BY rows DESC, 1",
         )?;
-        let reasons =
-            select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        let reasons = select.query_map([code], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })?;
         Ok(reasons.collect::<Result<_, _>>()?)
     }
 

@@ -36,6 +36,11 @@ pub(crate) fn skip_sent_later(
     skip_sent_in(&connection, other, keys, reason, to_millis(now))
 }
 
+/// Whether two rows of an address may be the same: they are, unless both have keys that differ.
+pub(super) fn same_key(one: &str, other: &str) -> String {
+    format!("ifnull({one}.key = {other}.key, 1)")
+}
+
 /// Whether a delivery is that of a forgotten person, to whom nothing can be sent.
 fn of_forgotten() -> String {
     format!(
@@ -52,15 +57,16 @@ pub(super) fn skip_sent_in(
     now: i64,
 ) -> Result<usize, LedgerError> {
     connection.execute("ATTACH ? AS other", [other.to_string_lossy()])?;
-    let skipped = connection.execute(
+    let skip = format!(
         "UPDATE delivery SET status = 'skipped', code = 'already-sent', error = ?1, at = ?2
          WHERE status = 'pending' AND resends = 0 AND row IN (
            SELECT mine.row FROM recipient AS mine
-           JOIN other.recipient AS theirs ON theirs.address = mine.address
+           JOIN other.recipient AS theirs ON theirs.address = mine.address AND {}
            JOIN other.delivery AS sent ON sent.row = theirs.row
            WHERE sent.status IN ('accepted', 'unknown', 'sending'))",
-        params![reason, now],
+        same_key("mine", "theirs")
     );
+    let skipped = connection.execute(&skip, params![reason, now]);
     let forgotten = skip_forgotten_in(connection, keys, reason, now);
     connection.execute_batch("DETACH other")?;
     Ok(skipped? + forgotten?)

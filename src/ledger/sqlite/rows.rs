@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use rusqlite::params;
 
 use super::{SqliteLedger, text};
-use crate::ledger::rows::stored_mailbox;
-use crate::ledger::{LedgerError, PlannedRow, ResultRow, Status, from_millis, parse_cells};
+use crate::ledger::rows::{other_row, stored_mailbox};
+use crate::ledger::{
+    LedgerError, MEMBERS_PAGE, PlannedRow, ResultRow, Status, from_millis, parse_cells,
+};
 use crate::render::{Recorded, Row};
 
 impl SqliteLedger {
@@ -48,7 +50,52 @@ impl SqliteLedger {
             };
             planned.push(planned_row(row, attachments)?);
         }
+        if self.has_members()? {
+            self.add_members(&mut planned)?;
+        }
         Ok(planned)
+    }
+
+    /// Adds the other rows of their groups to the rows of a page, and shortens it if these are too many.
+    fn add_members(&self, planned: &mut Vec<PlannedRow>) -> Result<(), LedgerError> {
+        let sql = "SELECT cells FROM member WHERE first = ? ORDER BY row";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let (mut members, mut read) = (0, 0);
+        for planned in planned.iter_mut() {
+            if members >= MEMBERS_PAGE {
+                break;
+            }
+            let mut rows = select.query([planned.row.number])?;
+            while let Some(row) = rows.next()? {
+                planned.row.others.push(other_row(text(row, 0)?)?);
+            }
+            members += planned.row.others.len();
+            read += 1;
+        }
+        planned.truncate(read);
+        Ok(())
+    }
+
+    /// The rows in the messages of others, as they are in the results.
+    pub(super) fn result_members(
+        &self,
+        after: u32,
+        last: u32,
+    ) -> Result<Vec<ResultRow>, LedgerError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT member.row, email, cells, status, message_id, code, error, attempts, resends, at, line, variant, first
+             FROM member JOIN delivery ON delivery.row = member.first
+             WHERE member.row > ? AND member.row <= ? ORDER BY member.row",
+        )?;
+        let mut rows = select.query([after, last])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(ResultRow {
+                message_row: row.get(12)?,
+                ..result_row(row)?
+            });
+        }
+        Ok(found)
     }
 
     /// A row's own attachments, as they were when the run was planned.
@@ -127,6 +174,7 @@ fn planned_row(
             variant: row.get(9)?,
             cells,
             json,
+            others: Vec::new(),
             resends: row.get(5)?,
             recorded,
         },
@@ -139,6 +187,7 @@ fn planned_row(
 fn result_row(row: &rusqlite::Row<'_>) -> Result<ResultRow, LedgerError> {
     Ok(ResultRow {
         number: row.get(0)?,
+        message_row: row.get(0)?,
         line: row.get::<_, i64>(10)? as u64,
         email: row.get(1)?,
         cells: parse_cells(text(row, 2)?)?.0,
@@ -174,6 +223,7 @@ mod tests {
                     line: 1,
                     email: "a@b.example",
                     address: Some("a@b.example"),
+                    key: None,
                     cells: "[]",
                     lane: u32::from(number <= 99),
                     variant: None,

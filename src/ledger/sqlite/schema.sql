@@ -1,6 +1,6 @@
 -- The ledger of one run. The plan writes each row once; `delivery` has its status.
 PRAGMA application_id = 0x6d61696c;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE run (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -13,6 +13,7 @@ CREATE TABLE run (
   header     TEXT NOT NULL,             -- the columns' names, a JSON array
   blank_rows INTEGER NOT NULL DEFAULT 0,
   rows       INTEGER NOT NULL DEFAULT 0, -- their number, once the plan is complete
+  members    INTEGER NOT NULL DEFAULT 0, -- the number of rows in the messages of earlier ones
   planned    INTEGER NOT NULL DEFAULT 0, -- 1 once the plan is complete
   variants   TEXT NOT NULL,             -- the names of the message's variants, a JSON array
   chosen     TEXT                       -- the variant that was chosen for the rows that were held back
@@ -23,7 +24,17 @@ CREATE TABLE recipient (
   line    INTEGER NOT NULL,             -- where the row begins in the file, from 1
   email   TEXT NOT NULL,                -- the address as written
   address TEXT,                         -- normalized; NULL if `email` is not an address
+  key     TEXT,                         -- what tells the row apart from others of its address
   cells   TEXT NOT NULL                 -- a JSON array
+) STRICT;
+
+-- Rows in the message of an earlier row of their address, whose status they share.
+CREATE TABLE member (
+  row   INTEGER PRIMARY KEY,
+  first INTEGER NOT NULL REFERENCES recipient,
+  line  INTEGER NOT NULL,
+  email TEXT NOT NULL,
+  cells TEXT NOT NULL                   -- a JSON array
 ) STRICT;
 
 CREATE TABLE delivery (

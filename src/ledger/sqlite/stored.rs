@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use rusqlite::params;
 
 use super::{SqliteLedger, text};
-use crate::ledger::{LedgerError, Status, StoredAttachment, StoredMinute, StoredRow};
+use crate::ledger::{LedgerError, Status, StoredAttachment, StoredMember, StoredMinute, StoredRow};
 use crate::render::Recorded;
 
 impl SqliteLedger {
     pub(crate) fn stored_rows(&self, after: u32, most: u32) -> Result<Vec<StoredRow>, LedgerError> {
         let mut select = self.connection.prepare_cached(
             "SELECT row, line, email, address, cells, status, attempts, resends, alone, lane, message_id, code,
-                    error, at, variant, chosen
+                    error, at, variant, chosen, key
              FROM delivery JOIN recipient USING (row) WHERE row > ? ORDER BY row LIMIT ?",
         )?;
         let mut rows = select.query(params![after, most])?;
@@ -35,9 +35,31 @@ impl SqliteLedger {
                 at: row.get(13)?,
                 variant: row.get(14)?,
                 chosen: row.get(15)?,
+                key: row.get(16)?,
             });
         }
         Ok(stored)
+    }
+
+    /// At most `most` rows after a row that are in the messages of others.
+    pub(crate) fn stored_members(
+        &self,
+        after: u32,
+        most: u32,
+    ) -> Result<Vec<StoredMember>, LedgerError> {
+        let sql =
+            "SELECT row, first, line, email, cells FROM member WHERE row > ? ORDER BY row LIMIT ?";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let members = select.query_map([after, most], |row| {
+            Ok(StoredMember {
+                row: row.get(0)?,
+                first: row.get(1)?,
+                line: row.get::<_, i64>(2)? as u64,
+                email: row.get(3)?,
+                cells: row.get(4)?,
+            })
+        })?;
+        Ok(members.collect::<Result<_, _>>()?)
     }
 
     /// The own attachments of the rows after a row.

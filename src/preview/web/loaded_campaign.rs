@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::finding::{Finding, Severity, name_variants};
 use crate::recipients::LineNumbers;
 use crate::render::{Engines, Inputs, Row};
+use crate::run::DifferingDuplicates;
 
 /// The prefix of message IDs; no run has it.
 const ID_PREFIX: &str = "00000000000000000000";
@@ -56,8 +57,9 @@ impl LoadedCampaign {
         clock: &Clock,
     ) -> Result<Self, Vec<Finding>> {
         let campaign = Campaign::load(path)?;
-        let rows = SearchableRows::of(&campaign, previous.map(|previous| &previous.rows), lists)?;
         let started = clock.now();
+        let previous = previous.map(|previous| &previous.rows);
+        let rows = SearchableRows::of(&campaign, previous, lists, started)?;
         let engines = Engines::new(&Inputs {
             campaign: &campaign,
             dir: &campaign.dir,
@@ -98,6 +100,7 @@ impl LoadedCampaign {
             recipients: &self.recipients,
             rows: u64::from(self.rows.count()),
             duplicates: LineNumbers::default(),
+            differing: DifferingDuplicates::default(),
             least: Severity::Note,
             net: false,
             clock: self.clock.clone(),
@@ -147,7 +150,7 @@ impl LoadedCampaign {
             let hidden = stored.no_message.take().filter(NoMessage::is_hidden);
             stored.no_message = match Mailbox::parse(stored.cell(self.rows.email)) {
                 _ if hidden.is_some() => hidden,
-                Ok(mailbox) => self.rows.left_out(&mailbox.address, number)?,
+                Ok(mailbox) => self.rows.left_out(&mailbox.address, &stored)?,
                 // `to_row` reports an invalid address.
                 Err(_) => None,
             };

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::super::row_store::{NoMessage, RowStore, StoredRow};
 use super::ListReader;
 use crate::address::Address;
-use crate::campaign::{Campaign, Recipients, STANDARD_INPUT};
+use crate::campaign::{Campaign, Recipients, STANDARD_INPUT, Text};
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
 use crate::recipients::{RecipientReader, RecipientRow};
@@ -42,6 +43,8 @@ struct SourceStamp {
     path: PathBuf,
     file: FileStamp,
     recipients: Recipients,
+    /// `[vars]`, if rows are selected.
+    vars: Vec<(Text, toml::Value)>,
     suppression_lists: Vec<(PathBuf, FileStamp)>,
 }
 
@@ -70,6 +73,7 @@ impl SearchableRows {
         campaign: &Campaign,
         previous: Option<&Arc<Self>>,
         kept_lists: &ListReader,
+        started: Timestamp,
     ) -> Result<Arc<Self>, Vec<Finding>> {
         let input = previous.and_then(|previous| previous.input.clone());
         let (path, name, input) = match input {
@@ -91,6 +95,10 @@ impl SearchableRows {
         let stamp = SourceStamp {
             file: file_stamp(&path),
             recipients: campaign.recipients.clone(),
+            vars: match campaign.recipients.selection {
+                Some(_) => campaign.vars.clone(),
+                None => Vec::new(),
+            },
             path,
             suppression_lists: lists
                 .map(|list| (list.clone(), file_stamp(&list)))
@@ -104,7 +112,10 @@ impl SearchableRows {
             _ => {
                 let left_out = Exclusions::new(campaign, &campaign.dir, kept_lists(campaign)?)
                     .map_err(|error| vec![of_read_error(&error)])?;
-                Self::read(stamp, name, input, left_out).map(Arc::new)
+                Self::read(stamp, name, input, |header, email| {
+                    left_out.of_rows(campaign, header, email, started)
+                })
+                .map(Arc::new)
             }
         }
     }
@@ -113,7 +124,7 @@ impl SearchableRows {
         stamp: SourceStamp,
         name: String,
         input: Option<Arc<NamedTempFile>>,
-        left_out: Exclusions,
+        left_out: impl FnOnce(&[String], usize) -> Result<Exclusions, Vec<Finding>>,
     ) -> Result<Self, Vec<Finding>> {
         let reader = RecipientReader::open(&stamp.path, &name, &stamp.recipients.settings);
         let mut reader = reader.map_err(|error| vec![of_read_error(&error)])?;
@@ -122,6 +133,7 @@ impl SearchableRows {
             vec![Finding::error("io", place, error.to_string())]
         };
         let email = reader.header().email();
+        let left_out = left_out(reader.header().columns(), email)?;
         let mut writer = RowsWriter::new(email, left_out).map_err(unwritable)?;
         for row in reader.by_ref() {
             let row = row.map_err(|error| vec![of_read_error(&error)])?;
@@ -161,7 +173,11 @@ impl SearchableRows {
     }
 
     /// Why a row would be skipped if it had this address.
-    pub(super) fn left_out(&self, address: &Address, row: u32) -> io::Result<Option<NoMessage>> {
+    pub(super) fn left_out(
+        &self,
+        address: &Address,
+        row: &StoredRow,
+    ) -> io::Result<Option<NoMessage>> {
         self.rows.left_out(address, row)
     }
 
@@ -254,6 +270,7 @@ impl RowsWriter {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::campaign::SameAddress;
 
     pub(in crate::preview::web) fn searchable_rows(csv: &str) -> SearchableRows {
         let mut file = NamedTempFile::new().expect("a file");
@@ -264,14 +281,20 @@ pub(super) mod tests {
             recipients: Recipients {
                 file: None,
                 settings: crate::recipients::ReadSettings::default(),
+                selection: None,
+                further_selection: None,
+                same_address: SameAddress::Skip,
+                row_key: None,
                 suppress: Vec::new(),
                 suppress_skip_invalid: false,
                 kept_lists: Vec::new(),
                 lists: None,
             },
+            vars: Vec::new(),
             suppression_lists: Vec::new(),
         };
-        SearchableRows::read(stamp, "a.csv".to_owned(), None, Exclusions::default()).expect("rows")
+        let left_out = |_: &[String], _| Ok(Exclusions::default());
+        SearchableRows::read(stamp, "a.csv".to_owned(), None, left_out).expect("rows")
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn row(cells: impl IntoIterator<Item = impl Into<String>>) -> Row {
         json: Vec::new(),
         variant: None,
         resends: 0,
+        others: Vec::new(),
         recorded: Vec::new(),
     }
 }

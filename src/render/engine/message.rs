@@ -42,9 +42,17 @@ impl Engine {
             (None, None) => None,
         };
         let testing = self.test_to.is_some();
-        let copy = |address: &Option<MessageField>, name: &Option<MessageField>| match address {
-            Some(field) if !testing => self.mailbox(field, optional(name)?, &variables),
-            _ => Ok(None),
+        let copies = |fields: &[MessageField], name: &Option<MessageField>| {
+            if testing || fields.is_empty() {
+                return Ok::<_, Box<Finding>>(Vec::new());
+            }
+            let mut copies = self.mailboxes(fields, &variables)?;
+            if let [copy] = copies.as_mut_slice()
+                && copy.name.is_none()
+            {
+                copy.name = optional(name)?;
+            }
+            Ok(copies)
         };
         let address = |field: &Option<MessageField>| match field {
             Some(field) => {
@@ -58,11 +66,11 @@ impl Engine {
             subject: self.subject(line(&self.fields.subject)?),
             html: bodies.as_ref().map(|made| Arc::clone(&made.bodies.html)),
             text,
-            reply_to: address(&self.fields.reply_to)?,
+            reply_to: self.reply_to(&variables)?,
             return_path: address(&self.fields.return_path)?
                 .map(|address| self.verp.address(address, row)),
-            cc: copy(&self.fields.cc, &self.fields.cc_name)?,
-            bcc: copy(&self.fields.bcc, &self.fields.bcc_name)?,
+            cc: copies(&self.fields.cc, &self.fields.cc_name)?,
+            bcc: copies(&self.fields.bcc, &self.fields.bcc_name)?,
             headers: self.headers(&variables)?,
             tags: self.tags(&variables)?,
             attachments: self.attachments(row, &variables)?,
@@ -181,6 +189,38 @@ impl Engine {
             Box::new(finding.kind("not an address"))
         })?;
         Ok(Some(Mailbox { name, address }))
+    }
+
+    /// The mailboxes of a list, each address once.
+    fn mailboxes(
+        &self,
+        fields: &[MessageField],
+        variables: &RowVariables<'_>,
+    ) -> Result<Vec<Mailbox>, Box<Finding>> {
+        let mut all: Vec<Mailbox> = Vec::new();
+        for field in fields {
+            let value = self.line(field, variables)?;
+            let mailboxes = Mailbox::parse_list(&value).map_err(|error| {
+                let message = format!("{}: {error}", field.name);
+                let finding = self.sources.finding(&field.name, "bad-address", message);
+                Box::new(finding.kind("not an address"))
+            })?;
+            for mailbox in mailboxes {
+                let normalized = mailbox.address.normalized();
+                if all
+                    .iter()
+                    .all(|it| !it.address.is_normalized_as(&normalized))
+                {
+                    all.push(mailbox);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn reply_to(&self, variables: &RowVariables<'_>) -> Result<Vec<Address>, Box<Finding>> {
+        let mailboxes = self.mailboxes(&self.fields.reply_to, variables)?;
+        Ok(mailboxes.into_iter().map(|it| it.address).collect())
     }
 
     pub(super) fn sender(

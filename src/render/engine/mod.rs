@@ -11,7 +11,7 @@ use super::attachments::{AttachmentCache, OwnFiles, Recorded};
 use super::body_cache::{BodyCache, RowBodies};
 use super::body_template::Processing;
 use super::constants::Names;
-use super::context::{self, Columns};
+use super::context::{self, Columns, RECIPIENT, ROW, ROWS, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use super::filters::new_tera;
 use super::inspection::{InspectedHtml, InspectedMessage};
@@ -25,7 +25,7 @@ use super::variables;
 use super::verp::Verp;
 use crate::address::{Address, Mailbox};
 use crate::api::WireFormat;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, SameAddress};
 use crate::finding::Finding;
 use crate::message::{Envelope, Message, Recipient};
 use crate::unsubscribe::{FeedbackKeys, UnsubscribeLinks};
@@ -94,7 +94,15 @@ impl Engine {
             return Err(findings);
         }
         let mut used = variables::used(&tera, &fields.roots(&tera));
-        findings.extend(variables::unknown(&sources, &used, inputs.header, campaign));
+        let mut own = vec![ROW, RECIPIENT];
+        if campaign.message.markdown.is_some() {
+            own.extend(LAYOUT_VARIABLES);
+        }
+        let groups = campaign.recipients.same_address == SameAddress::Group;
+        own.extend(groups.then_some(ROWS));
+        own.extend(campaign.feedback.url.is_some().then_some(UNSUBSCRIBE_URL));
+        let unknown = variables::unknown(&sources, &used, inputs.header, campaign, &own);
+        findings.extend(unknown);
         if !findings.is_empty() {
             return Err(findings);
         }

@@ -40,7 +40,10 @@ pub(crate) struct RunFigures {
     pub(crate) run: Run,
     /// A process works on the run.
     pub(crate) is_live: bool,
+    /// The rows by status, without those in the messages of others.
     pub(crate) statuses: StatusCounts,
+    /// How many rows are in the messages of others.
+    pub(crate) members: u64,
     /// `None` if nothing was posted.
     pub(crate) sending: Option<Sending>,
     pub(crate) latencies: Latencies,
@@ -52,6 +55,11 @@ pub(crate) struct RunFigures {
 }
 
 impl RunFigures {
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> u64 {
+        self.statuses.total() + self.members
+    }
+
     /// Counts a run.
     ///
     /// # Errors
@@ -101,6 +109,7 @@ impl RunFigures {
                 true => statuses,
                 false => statuses.without_holder(),
             },
+            members: ledger.members()?.total(),
             sending: Sending::of(&ledger.posted_since(Timestamp::UNIX_EPOCH, None)?),
             latencies: ledger.latencies()?,
             delivery: delivery.finish(),

@@ -172,14 +172,20 @@ fn cards(figures: &RunFigures, counts: Option<&DeliveryCounts>) -> Vec<Card> {
     let mut cards = vec![
         Card {
             name: "Rows",
-            number: grouped(rows),
-            rate: "in the list of recipients".to_owned(),
+            number: grouped(figures.rows()),
+            rate: match figures.members {
+                0 => "in the list of recipients".to_owned(),
+                _ => format!("in {} messages", grouped(rows)),
+            },
             kind: "",
         },
         Card {
             name: "Sent",
             number: grouped(accepted.count),
-            rate: format!("{} of rows", accepted.percent()),
+            rate: match figures.members {
+                0 => format!("{} of rows", accepted.percent()),
+                _ => format!("{} of messages", accepted.percent()),
+            },
             kind: "",
         },
     ];

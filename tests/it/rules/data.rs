@@ -24,6 +24,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("address-duplicate", |good| {
         with_row(good, "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5")
     }),
+    Case::new("duplicate-differs", |good| {
+        with_row(good, "Ann@ONE.example,Anna,a1\nbob@two.example,Bob,e5")
+    }),
     Case::new("variable-hidden", |good| {
         good.recipients("email,first_name,token,recipient\nann@one.example,Ann,a1,x\n")
     }),
@@ -190,7 +193,7 @@ fn typing_errors_of_one_kind_are_reported_once() {
 fn duplicate_rows_are_counted() {
     let report = check(&with_row(
         Campaign::good(),
-        "Ann@ONE.example,Anna,d4\nbob@two.example,Bob,e5",
+        "Ann@ONE.example,Ann,a1\nbob@two.example,Bob,b2",
     ));
     report.only().is(
         "address-duplicate",

@@ -17,6 +17,7 @@ pub struct Report {
     pub notes: u64,
     pub off: Vec<Off>,
     pub suppressed: Vec<Suppressed>,
+    pub not_selected: Vec<Suppressed>,
     pub findings: Vec<Finding>,
 }
 

@@ -17,6 +17,13 @@ pub(super) const DUPLICATE: Rule = Rule::note("address-duplicate")
     .source("the whole address, in upper or lower case")
     .example("`ann@one.example` and, further down, `Ann@one.example`");
 
+pub(super) const DIFFERS: Rule = Rule::warning("duplicate-differs")
+    .finds("rows that are left out because an earlier row has their address, with other values in columns that the message uses")
+    .why("What is in these rows reaches nobody: the second invoice of a customer, or the second machine of an owner.")
+    .fix("Set `same_address = \"send\"` for a message each, or `\"group\"` for one message with all rows. Or remove the rows.")
+    .source("the columns that the message uses")
+    .example("the rows `ann@mail.example,1001` and `ann@mail.example,1003`, and the subject `Invoice {{ number }}`");
+
 pub(super) const SLIP: Rule = Rule::warning("address-slip")
     .finds("a typing error in the domain of a large mailbox provider")
     .why("The message bounces, or goes to somebody else: many such domains belong to strangers.")
@@ -59,6 +66,34 @@ pub(super) fn duplicates(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_
     let finding = DUPLICATE.at(Place::file(shared.recipients), message);
     sink.add(finding.help(
         "nobody gets two messages; if the rows differ, make sure that the right one comes first",
+    ));
+}
+
+/// Reports those among them that differ from the row that is sent.
+pub(super) fn differing(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
+    let differing = &shared.differing;
+    let columns = differing.columns.iter();
+    let names = columns.filter_map(|index| shared.header.get(*index));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let mut rows: Vec<String> = differing.rows.iter().map(ToString::to_string).collect();
+    if differing.count > rows.len() as u64 {
+        rows.push("…".to_owned());
+    }
+    let (names, rows) = (names.join(", "), rows.join(", "));
+    let message = match differing.count {
+        0 => return,
+        1 => format!(
+            "row {rows} is left out as a duplicate, but differs from the row that is sent in {names}"
+        ),
+        count => format!(
+            "{} rows are left out as duplicates, but differ from the rows that are sent in {names} (rows {rows})",
+            grouped(count)
+        ),
+    };
+    let finding = DIFFERS.at(Place::file(shared.recipients), message);
+    sink.add(finding.help(
+        "set same_address = \"send\" in [recipients] for a message each, or \"group\" for one message with all rows of an \
+         address; or remove these rows",
     ));
 }
 

@@ -1,14 +1,15 @@
 //! Columns and variables with the name of a variable that mailrun makes.
 
+use crate::campaign::SameAddress;
 use crate::check::context::CampaignContext;
 use crate::check::rule::Rule;
 use crate::check::rules::campaign_file::at_text;
 use crate::check::sink::FindingSink;
 use crate::finding::Place;
-use crate::render::{RECIPIENT, UNSUBSCRIBE_URL};
+use crate::render::{RECIPIENT, ROWS, UNSUBSCRIBE_URL};
 
 pub(super) const HIDDEN: Rule = Rule::note("variable-hidden")
-    .finds("a column or a variable in `[vars]` with the name of a variable that mailrun makes: `recipient`, or `unsubscribe_url` with `[feedback] url`")
+    .finds("a column or a variable in `[vars]` with the name of a variable that mailrun makes: `recipient`, `unsubscribe_url` with `[feedback] url`, or `rows` with `same_address = \"group\"`")
     .why("Templates get the value of the column or of `[vars]`. With `unsubscribe_url`, that link may lead elsewhere than the one in `List-Unsubscribe`.")
     .fix("Rename the column or the variable if you want mailrun's.")
     .source("docs/campaign.md")
@@ -19,6 +20,7 @@ pub(super) fn check(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let made = [
         Some(RECIPIENT),
         campaign.feedback.url.is_some().then_some(UNSUBSCRIBE_URL),
+        (campaign.recipients.same_address == SameAddress::Group).then_some(ROWS),
     ];
     for name in made.into_iter().flatten() {
         let message = |what| {

@@ -14,6 +14,7 @@ use crate::check::sink::FindingSink;
 
 const RULES: &[Rule] = &[
     addresses::DUPLICATE,
+    addresses::DIFFERS,
     columns::UNUSED,
     columns::GAPS,
     columns::SPARSE,
@@ -37,6 +38,7 @@ impl Family for RecipientData {
         columns::unused(shared, sink);
         hidden_variables::check(shared, sink);
         addresses::duplicates(shared, sink);
+        addresses::differing(shared, sink);
         mojibake::campaign(shared, sink);
     }
 

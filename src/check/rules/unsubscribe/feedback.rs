@@ -41,7 +41,7 @@ pub(super) fn check(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     };
     let message = &campaign.message;
     for (name, copy) in [("cc", &message.cc), ("bcc", &message.bcc)] {
-        if let Some(copy) = copy {
+        if let Some(copy) = copy.first() {
             let text = format!("who reads the copy in `{name}` can unsubscribe the recipient");
             let finding = COPIES.found(text);
             let help = format!("remove `{name}`");

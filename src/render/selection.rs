@@ -1,0 +1,153 @@
+//! Which rows are sent: the expressions of `where` and of `send --where`.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use tera::{Kwargs, State, Tera, TeraResult, Value};
+
+use super::context::{self, Cells, Columns, RECIPIENT, ROW};
+use super::explain::Sources;
+use super::filters::new_tera;
+use super::limited_output;
+use super::variables;
+use crate::address::Mailbox;
+use crate::campaign::{Campaign, Text, not_an_expression};
+use crate::finding::Finding;
+use crate::source::Source;
+
+/// The name of the option in errors.
+const OPTION: &str = "--where";
+/// The expression stands between these.
+const BEFORE: &str = "{{ (";
+const AFTER: &str = ") | mailrun_condition }}";
+/// What it prints if it is true.
+const TRUE: &str = "1";
+
+/// Selects rows. By default, all of them.
+#[derive(Default)]
+pub(crate) struct RowSelection(Vec<Condition>);
+
+struct Condition {
+    /// What the user wrote it as: `where`, or `--where`.
+    name: &'static str,
+    tera: Tera,
+    sources: Sources,
+    columns: Columns,
+}
+
+impl RowSelection {
+    /// Compiles the expressions for rows with the columns `header`. `started` is what `now()` returns.
+    ///
+    /// # Errors
+    /// Syntax errors and unknown names.
+    pub(crate) fn new(
+        campaign: &Campaign,
+        header: &[String],
+        started: Timestamp,
+    ) -> Result<Self, Vec<Finding>> {
+        let mut conditions = Vec::new();
+        let compile = |name, source: &Source, text: &Text| {
+            Condition::new(name, source, text, campaign, header, started)
+        };
+        if let Some(text) = &campaign.recipients.selection {
+            conditions.push(compile("where", &campaign.source, text)?);
+        }
+        if let Some(text) = &campaign.recipients.further_selection {
+            let source = Source {
+                path: PathBuf::from(OPTION),
+                text: text.clone(),
+            };
+            if let Some(help) = not_an_expression(text) {
+                let message = "`--where` must be an expression";
+                let finding = source.error("bad-value", 0..text.len(), message);
+                return Err(vec![finding.help(help)]);
+            }
+            let text = Text::new(0..text.len(), text.clone());
+            conditions.push(compile(OPTION, &source, &text)?);
+        }
+        Ok(Self(conditions))
+    }
+
+    /// The name of the first expression that does not select the row. `json` are the indexes of cells that are JSON. `mailbox` is `None` if its address is
+    /// invalid.
+    ///
+    /// # Errors
+    /// An expression can't be computed for this row, or is neither true nor false.
+    pub(crate) fn excludes<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a str>,
+        json: &[usize],
+        mailbox: Option<&Mailbox>,
+    ) -> Result<Option<&'static str>, Box<Finding>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let cells: Vec<String> = cells.map(str::to_owned).collect();
+        for condition in &self.0 {
+            let cells = Cells {
+                cells: &cells,
+                json,
+            };
+            if !condition.is_true(cells, mailbox)? {
+                return Ok(Some(condition.name));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Condition {
+    fn new(
+        name: &'static str,
+        source: &Source,
+        text: &Text,
+        campaign: &Campaign,
+        header: &[String],
+        started: Timestamp,
+    ) -> Result<Self, Vec<Finding>> {
+        let mut sources = Sources::new(source, header, &campaign.vars);
+        let mut tera = new_tera(started);
+        tera.autoescape_on(Vec::<&str>::new());
+        tera.register_filter("mailrun_condition", condition);
+        // The engine of the message reports names that are also columns.
+        context::insert_vars(&mut tera, campaign, header);
+        let template = format!("{BEFORE}{}{AFTER}", text.get_ref());
+        let written = BEFORE.len()..template.len() - AFTER.len();
+        sources.add_expression(name, &template, written, text.span());
+        tera.add_raw_template(name, &template)
+            .map_err(|error| sources.explain_all(name, &error))?;
+        let mut used = variables::used(&tera, &[name]);
+        let own = [ROW, RECIPIENT];
+        let unknown = variables::unknown(&sources, &used, header, campaign, &own);
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        used.retain(|name| !campaign.vars.iter().any(|(var, _)| var.get_ref() == name));
+        Ok(Self {
+            name,
+            columns: Columns::new(header, &campaign.recipients.settings, &used, None),
+            tera,
+            sources,
+        })
+    }
+
+    fn is_true(&self, cells: Cells<'_>, mailbox: Option<&Mailbox>) -> Result<bool, Box<Finding>> {
+        let context = self.columns.of_cells(cells, mailbox);
+        let output = limited_output::render(&self.tera, self.name, &context);
+        output
+            .map(|output| output == TRUE)
+            .map_err(|error| Box::new(self.sources.explain(self.name, &error)))
+    }
+}
+
+/// Prints [`TRUE`] for `true` and nothing for `false`. Anything else is a mistake: as a condition, the text `no` would be
+/// true.
+fn condition(value: &Value, _: Kwargs, _: &State) -> TeraResult<&'static str> {
+    match value.as_bool() {
+        Some(true) => Ok(TRUE),
+        Some(false) => Ok(""),
+        None => Err(tera::Error::message(format!(
+            "`where` must be true or false, but here it is “{value}”: compare it, as in city == 'Gdańsk'"
+        ))),
+    }
+}
