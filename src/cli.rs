@@ -143,8 +143,11 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "DIALECT", value_parser = dialect_name)]
     pub(crate) dialect: Option<&'static str>,
     /// Write the letter in Markdown
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mjml")]
     pub(crate) markdown: bool,
+    /// Write the letter in MJML
+    #[arg(long)]
+    pub(crate) mjml: bool,
     /// Add links to unsubscribe, which lead to `mailrun feedback` at this public URL
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) feedback: Option<String>,

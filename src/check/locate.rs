@@ -12,7 +12,7 @@ use self::template_tags::{TemplateTag, template_tags, without_comments};
 use crate::campaign::TEMPLATES;
 use crate::finding::{Excerpt, Finding, Place};
 use crate::html::{ImageSource, Page};
-use crate::render::Engine;
+use crate::render::{CompiledMjml, Engine};
 
 /// Finds places in the templates that a message is rendered from.
 #[derive(Debug)]
@@ -33,13 +33,21 @@ struct Template {
     /// The same without comments.
     uncommented: String,
     tags: Vec<TemplateTag>,
+    /// What the tags are in, unless that is the text: the HTML that MJML became, and the place that each tag comes from.
+    compiled: Option<(String, Vec<Option<SourceSpan>>)>,
 }
 
+/// The index of a file, and a part of it.
+type SourceSpan = (usize, Range<usize>);
+
 impl Template {
-    fn new(path: PathBuf, text: &str, is_markdown: bool) -> Self {
+    fn new(path: PathBuf, text: &str, language: Language) -> Self {
         let uncommented = without_comments(text);
-        let mut tags = template_tags(&uncommented);
-        if is_markdown {
+        let mut tags = match language {
+            Language::Html | Language::Markdown => template_tags(&uncommented),
+            Language::Mjml => Vec::new(),
+        };
+        if language == Language::Markdown {
             tags.extend(markdown_tags(&uncommented));
             tags.sort_by_key(|tag| tag.span.start);
         }
@@ -47,6 +55,7 @@ impl Template {
             whole: Excerpt::new(&path.display().to_string(), text, 0..0),
             lower: text.to_ascii_lowercase(),
             tags,
+            compiled: None,
             uncommented: uncommented.to_ascii_lowercase(),
             path,
         }
@@ -55,17 +64,52 @@ impl Template {
     fn text(&self) -> &str {
         self.whole.text()
     }
+
+    /// The text that the tags are in.
+    fn html(&self) -> &str {
+        self.compiled.as_ref().map_or(self.text(), |(html, _)| html)
+    }
+
+    /// Takes the tags from what the file became. `files` are the names of all files.
+    fn take_tags_of(&mut self, compiled: &CompiledMjml, files: &[&str]) {
+        let html = compiled.html().to_owned();
+        self.tags = template_tags(&without_comments(&html));
+        let places = self.tags.iter().map(|tag| {
+            let place = compiled.place(&tag.span)?;
+            let file = files.iter().position(|name| **name == place.file)?;
+            Some((file, place.span))
+        });
+        let places = places.collect();
+        self.compiled = Some((html, places));
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Html,
+    Markdown,
+    Mjml,
 }
 
 impl Locator {
     pub(super) fn new(engine: &Engine, dir: &Path) -> Self {
-        let is_markdown = |place: usize, name: &str| {
-            engine.has_markdown() && (place == 0 || name.to_ascii_lowercase().ends_with(".md"))
+        let language = |place: usize, name: &str| match name.to_ascii_lowercase() {
+            name if name.ends_with(".mjml") => Language::Mjml,
+            name if engine.has_markdown() && (place == 0 || name.ends_with(".md")) => {
+                Language::Markdown
+            }
+            _ => Language::Html,
         };
-        let files = engine.templates().into_iter().enumerate();
+        let templates = engine.templates();
+        let names: Vec<&str> = templates.iter().map(|(name, _)| *name).collect();
+        let files = templates.iter().enumerate();
         let files = files.map(|(place, (name, text))| {
             let path = dir.join(TEMPLATES).join(name);
-            Template::new(path, text, is_markdown(place, name))
+            let mut template = Template::new(path, text, language(place, name));
+            if let Some(compiled) = engine.compiled(name) {
+                template.take_tags_of(compiled, &names);
+            }
+            template
         });
         Self::of(files.collect())
     }
@@ -162,7 +206,7 @@ impl Locator {
     }
 
     /// `span` is the index of a file and a part of it.
-    fn place(&self, mut finding: Finding, span: Option<(usize, Range<usize>)>) -> Finding {
+    fn place(&self, mut finding: Finding, span: Option<SourceSpan>) -> Finding {
         match span {
             Some((file, span)) => {
                 let file = &self.files[file];
@@ -180,18 +224,13 @@ impl Locator {
 
     /// The tag that fits an element best. If several do, counts the elements before it that they fit as
     /// well.
-    fn tag(
-        &self,
-        page: &Page,
-        index: usize,
-        attribute: Option<&str>,
-    ) -> Option<(usize, Range<usize>)> {
+    fn tag(&self, page: &Page, index: usize, attribute: Option<&str>) -> Option<SourceSpan> {
         let element = page.element(index)?;
-        let fit = |(file, tag): &(usize, &TemplateTag), index: usize| {
-            tag.fit(page, index, attribute, self.files[*file].text())
+        let fit = |(file, tag): &(usize, usize), index: usize| {
+            let file = &self.files[*file];
+            file.tags[*tag].fit(page, index, attribute, file.html())
         };
-        let same_name = self.named.get(&element.name)?.iter();
-        let same_name = same_name.map(|(file, tag)| (*file, &self.files[*file].tags[*tag]));
+        let same_name = self.named.get(&element.name)?.iter().copied();
         let elements = page.indexes_of(&element.name);
         let before = &elements[..elements.partition_point(|at| *at < index)];
         // Usually each tag made one element. To compare all of them for each finding would take quadratic time.
@@ -199,7 +238,7 @@ impl Locator {
             && let Some(tag) = same_name.clone().nth(before.len())
             && fit(&tag, index).is_certain(attribute)
         {
-            return Some((tag.0, tag.1.span.clone()));
+            return self.source(tag);
         }
         let fits: Vec<_> = same_name.map(|tag| (fit(&tag, index), tag)).collect();
         let best = fits.iter().map(|(fit, _)| fit).max()?;
@@ -208,8 +247,16 @@ impl Locator {
         let before = before.iter().filter(|at| fit(&tags[0], **at) == *best);
         // No more are counted than can be chosen from.
         let nth = before.take(tags.len() - 1).count();
-        let (file, tag) = tags.swap_remove(nth);
-        Some((file, tag.span.clone()))
+        self.source(tags.swap_remove(nth))
+    }
+
+    /// Where a tag is written.
+    fn source(&self, (file, tag): (usize, usize)) -> Option<SourceSpan> {
+        let template = &self.files[file];
+        match &template.compiled {
+            Some((_, places)) => places[tag].clone(),
+            None => Some((file, template.tags[tag].span.clone())),
+        }
     }
 }
 
@@ -240,7 +287,11 @@ mod tests {
     use crate::clock::Clock;
 
     fn locator(text: &str) -> Locator {
-        Locator::of(vec![Template::new(PathBuf::from("a.html"), text, false)])
+        Locator::of(vec![Template::new(
+            PathBuf::from("a.html"),
+            text,
+            Language::Html,
+        )])
     }
 
     #[test]

@@ -27,6 +27,9 @@ const HTML: [(&str, &str); 2] = starter_files![
 const MARKDOWN: [(&str, &str); 2] = starter_files![
     "starter-markdown": "templates/base.html", "templates/letter.md"
 ];
+const MJML: [(&str, &str); 1] = starter_files![
+    "starter-mjml": "templates/letter.mjml"
+];
 
 /// The lines of `campaign.toml` that name the letter in HTML.
 const HTML_KEYS: &str = "# A file in templates/.\nhtml = \"newsletter.html\"\n";
@@ -53,20 +56,23 @@ Number [1]: ";
 enum Language {
     Html,
     Markdown,
+    Mjml,
 }
 
 impl Language {
     fn of(args: &InitArgs) -> Self {
-        match args.markdown {
-            true => Self::Markdown,
-            false => Self::Html,
+        match (args.markdown, args.mjml) {
+            (true, _) => Self::Markdown,
+            (_, true) => Self::Mjml,
+            (false, false) => Self::Html,
         }
     }
 
-    fn templates(self) -> [(&'static str, &'static str); 2] {
+    fn templates(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Html => HTML,
-            Self::Markdown => MARKDOWN,
+            Self::Html => &HTML,
+            Self::Markdown => &MARKDOWN,
+            Self::Mjml => &MJML,
         }
     }
 
@@ -77,6 +83,7 @@ impl Language {
             Self::Markdown => text
                 .replace(HTML_KEYS, MARKDOWN_KEYS)
                 .replace(LINK_IF_KNOWN, LINK),
+            Self::Mjml => text.replace("\"newsletter.html\"", "\"letter.mjml\""),
         }
     }
 }
@@ -143,7 +150,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     }
     let way = Way::choose(args)?;
     let language = Language::of(args);
-    for (name, text) in STARTER.into_iter().chain(language.templates()) {
+    for &(name, text) in STARTER.iter().chain(language.templates()) {
         let text = language.adapted(text);
         let text = match name {
             "campaign.toml" => way.campaign_toml(&text),

@@ -11,6 +11,7 @@ use tera::{Error, ErrorKind};
 use super::context::{ROWS, UNSUBSCRIBE_URL};
 use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
 use super::limited_output::MAX_OUTPUT;
+use super::mjml::{self, CompiledMjml, SourcePlace};
 use super::tags::{Tag, elif_beyond, tags};
 use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
@@ -31,6 +32,8 @@ pub(super) struct Sources {
 
 struct Template {
     text: String,
+    /// What the text was compiled from, if that is MJML.
+    mjml: Option<Mjml>,
     tags: Vec<Tag>,
     /// Whether `row` is a name of its own here, for example in a loop.
     has_other_row: bool,
@@ -38,6 +41,19 @@ struct Template {
     string: Option<Range<usize>>,
     /// The part of `text` that the user wrote there; all of it unless it is an expression.
     written: Range<usize>,
+}
+
+struct Mjml {
+    /// As the user wrote it.
+    source: String,
+    compiled: CompiledMjml,
+}
+
+impl Template {
+    /// The text, as the user wrote it.
+    fn source(&self) -> &str {
+        self.mjml.as_ref().map_or(&self.text, |it| &it.source)
+    }
 }
 
 impl Sources {
@@ -66,7 +82,13 @@ impl Sources {
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         let templates = self.templates.iter();
         let files = templates.filter(|(_, template)| template.string.is_none());
-        files.map(|(name, template)| (name.as_str(), template.text.as_str()))
+        files.map(|(name, template)| (name.as_str(), template.source()))
+    }
+
+    /// What a file with MJML became.
+    pub(super) fn compiled(&self, name: &str) -> Option<&CompiledMjml> {
+        let mjml = self.templates.get(name)?.mjml.as_ref()?;
+        Some(&mjml.compiled)
     }
 
     /// The name, the text and the tags of all templates: files and fields of `[message]`.
@@ -77,6 +99,37 @@ impl Sources {
 
     pub(super) fn add_file(&mut self, name: &str, text: &str) {
         self.add(name, text, None, 0..text.len());
+    }
+
+    /// Compiles a file with MJML, which was added as it is written.
+    pub(super) fn compile_mjml(&mut self, name: &str) -> Vec<Finding> {
+        let read = |name: &str| self.templates.get(name).map(Template::source);
+        let compiled = match mjml::compile(name, &read) {
+            Ok(compiled) => compiled,
+            Err(errors) => {
+                let errors = errors.into_iter().map(|error| {
+                    let SourcePlace { file, span } = error.place;
+                    let finding = self.at("mjml", &file, span, &error.message);
+                    match error.help {
+                        Some(help) => finding.help(help),
+                        None => finding,
+                    }
+                });
+                return errors.collect();
+            }
+        };
+        let html = compiled.html().to_owned();
+        let source = read(name).unwrap_or_default().to_owned();
+        self.add_file(name, &html);
+        if let Some(template) = self.templates.get_mut(name) {
+            template.mjml = Some(Mjml { source, compiled });
+        }
+        Vec::new()
+    }
+
+    /// The text of a template, compiled if it is MJML.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.templates.get(name).map(|it| it.text.as_str())
     }
 
     pub(super) fn add_binary(&mut self, names: Vec<String>) {
@@ -103,6 +156,7 @@ impl Sources {
         let tags = tags(text).unwrap_or_default();
         let template = Template {
             text: text.to_owned(),
+            mjml: None,
             has_other_row: uses::has_other_row(text, &tags),
             tags,
             string,
@@ -323,8 +377,16 @@ impl Sources {
                     .error(code, self.inside_string(string, source, &span), message)
             }
             None => {
+                let mjml = source.mjml.as_ref();
+                let place = mjml.and_then(|mjml| mjml.compiled.place(&span));
+                let (template, span) = match &place {
+                    Some(place) => (place.file.as_str(), place.span.clone()),
+                    None if mjml.is_some() => (template, 0..0),
+                    None => (template, span),
+                };
+                let text = self.templates.get(template).map_or("", Template::source);
                 let file = self.path(template);
-                let excerpt = Excerpt::new(&file.display().to_string(), &source.text, span);
+                let excerpt = Excerpt::new(&file.display().to_string(), text, span);
                 Finding::error(code, Place::file(file), message).excerpt(excerpt)
             }
         }

@@ -20,11 +20,13 @@ use crate::text_encoding::likely;
 /// The largest template, in bytes. A message may have 15,000,000.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// Reads and compiles the templates of a campaign. Errors are added to `findings`.
+/// Reads and compiles the templates of a campaign. `is_mjml` says whether a name and a text are those of a letter in
+/// MJML. Errors are added to `findings`.
 pub(super) fn load_templates(
     tera: &mut Tera,
     sources: &mut Sources,
     dir: &Path,
+    is_mjml: &dyn Fn(&str, &str) -> bool,
     findings: &mut Vec<Finding>,
 ) {
     let mut files = TemplateFiles::default();
@@ -60,11 +62,24 @@ pub(super) fn load_templates(
             findings.push(sources.explain(name, &error));
         }
     }
-    if findings.is_empty()
-        && let Err(error) =
-            tera.add_raw_templates(templates.iter().map(|(name, content)| (name, content)))
-    {
-        findings.extend(sources.explain_all("", &error));
+    if !findings.is_empty() {
+        return;
+    }
+    let letters = templates.iter();
+    let letters = letters.filter(|(name, content)| is_mjml(name, content));
+    findings.extend(letters.flat_map(|(name, _)| sources.compile_mjml(name)));
+    if !findings.is_empty() {
+        return;
+    }
+    let names = templates.iter().map(|(name, _)| name);
+    let compiled = names.filter_map(|name| Some((name, sources.text(name)?)));
+    if let Err(error) = tera.add_raw_templates(compiled) {
+        for finding in sources.explain_all("", &error) {
+            // A file that a letter in MJML includes is compiled with it, and by itself.
+            if !findings.iter().any(|known| known.is_like(&finding)) {
+                findings.push(finding);
+            }
+        }
     }
 }
 

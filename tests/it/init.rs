@@ -28,6 +28,26 @@ fn the_new_campaign_is_clean_and_can_be_sent() {
 }
 
 #[test]
+fn the_letter_of_a_new_campaign_can_be_in_mjml() {
+    for way in [&[][..], &["--feedback", "https://news.acme.example"]] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("first");
+        let init = Run::new("init").arg(&folder).arg("--mjml").args(way);
+        init.run().code(0);
+        check_folder(&folder).is_clean();
+        let ran = Run::new("send").arg(&folder).arg("--local").run();
+        let mails = outbox(ran.code(0).run_dir().join("outbox"));
+        let mut mails = mails.iter().filter_map(|it| it.html.as_deref());
+        let html = mails.find(|html| html.contains("Hello Ada,</h1>"));
+        let html = html.expect("the message of Ada");
+        assert!(html.contains("Greetings to London!"), "{html}");
+        assert_eq!(html.matches(">Unsubscribe</a>").count(), 1, "{html}");
+    }
+    let ran = Run::new("init").args(["x", "--mjml", "--markdown"]).run();
+    ran.code(2);
+}
+
+#[test]
 fn the_letter_of_a_new_campaign_can_be_in_markdown() {
     for way in [
         &[][..],
@@ -43,10 +63,12 @@ fn the_letter_of_a_new_campaign_can_be_in_markdown() {
         strict.run().code(0);
         let ran = Run::new("send").arg(&folder).arg("--local").run();
         let mails = outbox(ran.code(0).run_dir().join("outbox"));
-        let html = mails[0].html.as_deref().unwrap_or_default();
+        let mail = mails.iter().find(|it| it.to == ["ada@mail.example"]);
+        let mail = mail.expect("the message of Ada");
+        let html = mail.html.as_deref().unwrap_or_default();
         assert!(html.contains("Hello Ada,</h1>"), "{html}");
         assert_eq!(html.matches(">Unsubscribe</a>").count(), 1, "{html}");
-        let text = mails[0].text.as_deref().unwrap_or_default();
+        let text = mail.text.as_deref().unwrap_or_default();
         assert!(text.contains("Monday | We write the letter."), "{text}");
         assert!(!folder.join("templates/newsletter.html").exists());
     }

@@ -18,6 +18,7 @@ use super::inspection::{InspectedHtml, InspectedMessage};
 use super::layout::LAYOUT_VARIABLES;
 use super::limits::over_limit;
 use super::message_fields::{FieldCompiler, MessageFields};
+use super::mjml::CompiledMjml;
 use super::renderer::{Constants, Renderer};
 use super::row::{Prepared, Row};
 use super::templates::load_templates;
@@ -25,7 +26,8 @@ use super::variables;
 use super::verp::Verp;
 use crate::address::{Address, Mailbox};
 use crate::api::WireFormat;
-use crate::campaign::{Campaign, SameAddress};
+use crate::campaign::{Campaign, SameAddress, Text, is_template};
+use crate::file_name::composed;
 use crate::finding::Finding;
 use crate::message::{Envelope, Message, Recipient};
 use crate::unsubscribe::{FeedbackKeys, UnsubscribeLinks};
@@ -80,7 +82,8 @@ impl Engine {
         let mut tera = new_tera(inputs.started);
         tera.autoescape_on(Vec::<&str>::new());
         findings.extend(context::insert_vars(&mut tera, campaign, inputs.header));
-        load_templates(&mut tera, &mut sources, inputs.dir, &mut findings);
+        let is_mjml = |name: &str, text: &str| is_mjml_letter(campaign, name, text);
+        load_templates(&mut tera, &mut sources, inputs.dir, &is_mjml, &mut findings);
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -191,6 +194,11 @@ impl Engine {
         files
     }
 
+    /// What a file with MJML became.
+    pub(crate) fn compiled(&self, template: &str) -> Option<&CompiledMjml> {
+        self.sources.compiled(template)
+    }
+
     /// Whether the letter is written in Markdown.
     pub(crate) fn has_markdown(&self) -> bool {
         self.fields.markdown.is_some()
@@ -267,6 +275,16 @@ impl Engine {
             message_id,
         }
     }
+}
+
+/// Whether a file in `templates/` is a letter in MJML. If the file depends on the row, it may be any whole MJML.
+fn is_mjml_letter(campaign: &Campaign, name: &str, text: &str) -> bool {
+    let html = campaign.message.html.as_ref().map(Text::get_ref);
+    let is_letter = |html: &String| match is_template(html) {
+        true => text.contains("<mjml"),
+        false => composed(html) == name,
+    };
+    name.to_ascii_lowercase().ends_with(".mjml") && html.is_some_and(is_letter)
 }
 
 fn unsubscribe_links(inputs: &Inputs<'_>) -> Option<UnsubscribeLinks> {

@@ -43,7 +43,7 @@ Hello {{ a }}, *{{ a }}*, **{{ a }}**, ~~{{ a }}~~ and `{{ a }}`.
 {{ a }}
 </div>
 
-{{ a | upper | lower | replace(from="qzx9", to="Qzx9") }}
+{{ a ~ "" }}
 
 [ref]: https://x.example/{{ a }}
 "#;

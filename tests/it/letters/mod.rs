@@ -1,6 +1,7 @@
 //! Letters that are not written in HTML.
 
 mod markdown;
+mod mjml;
 
 use crate::support::campaign::Campaign;
 use crate::support::mail::{Mail, outbox};

@@ -1,0 +1,285 @@
+//! MJML becomes HTML whose parts have a place.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const LETTER: &str = "<mjml>
+  <mj-head>
+    <mj-title>Hi {{ a }}</mj-title>
+    <mj-style inline=\"inline\">.x { color: red }</mj-style>
+  </mj-head>
+  <mj-body>
+    {# no comment #}
+    <!-- nor {{ this }} -->
+    <mj-section css-class=\"top\">
+      <mj-column>
+        <mj-text>Hello {{ a }},<p>unclosed &nbsp; <a href='https://x.example/?a={{ a | f(x=\"y\") }}'>1</a></mj-text>
+        <mj-raw>{% if a %}</mj-raw>
+        <mj-image src=\"{{ a | f(x=\"y\") }}.png\" alt='An {{ a }} \"e\u{301}\\\"'
+           href=\"https://y.example/?a=1&amp;b=2\" />
+        <mj-raw>{% endif %}</mj-raw>
+        <mj-button href=\"https://z.example\" href=\"https://no.example\">Go</mj-button>
+      </mj-column>
+    </mj-section>
+    <mj-include path=\"./parts/foot.mjml\" />
+  </mj-body>
+</mjml>
+";
+const FOOT: &str = "<mj-section>
+  <mj-column><mj-text>Bye <a href=\"{{ a }}\">leave</a></mj-text></mj-column>
+</mj-section>
+<mj-include path=\"../more.html\" type=\"html\"/>
+";
+
+fn compiled(files: &[(&str, &str)]) -> Result<CompiledMjml, Vec<MjmlError>> {
+    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
+    compile("letter.mjml", &|name| files.get(name).copied())
+}
+
+#[test]
+fn html_and_tags_of_the_template_stay_as_they_are() {
+    let files = [
+        ("letter.mjml", LETTER),
+        ("parts/foot.mjml", FOOT),
+        ("more.html", "<p>"),
+    ];
+    let compiled = compiled(&files).expect("HTML");
+    let html = compiled.html();
+    for part in [
+        "<title>Hi {{ a }}</title>",
+        ".x { color: red }",
+        ">Hello {{ a }},<p>unclosed &nbsp; <a href='https://x.example/?a={{ a | f(x=\"y\") }}'>1</a></div>",
+        "{% if a %}",
+        "src=\"{{ a | f(x=\"y\") }}.png\"",
+        "alt=\"An {{ a }} &quot;e\u{301}\\&quot;\"",
+        "href=\"https://y.example/?a=1&amp;b=2\"",
+        "Bye <a href=\"{{ a }}\">leave</a>",
+        "{% include \"more.html\" %}",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    for part in ["mailrun", "no.example", "comment", "this", "inline="] {
+        assert!(!html.contains(part), "{part}: {html}");
+    }
+    let place = |part: &str, file: &str| {
+        let at = html.find(part).expect("the part");
+        let place = compiled.place(&(at..at + part.len())).expect("a place");
+        assert_eq!(place.file, file, "{part}");
+        let text = files
+            .iter()
+            .find(|(name, _)| *name == file)
+            .expect("a file")
+            .1;
+        text[place.span].to_owned()
+    };
+    assert_eq!(
+        place("<a href='https://x", "letter.mjml"),
+        "<a href='https://x"
+    );
+    assert!(place("<img alt", "letter.mjml").starts_with("<mj-image src"));
+    assert!(place("<a href=\"https://z", "letter.mjml").starts_with("<mj-button"));
+    assert!(place("<title", "letter.mjml").starts_with("<mj-head"));
+    assert_eq!(
+        place("{{ a }}\">leave", "parts/foot.mjml"),
+        "{{ a }}\">leave"
+    );
+}
+
+#[test]
+fn mistakes_have_a_place_and_a_help() {
+    let body = |inner: &str| format!("<mjml><mj-body>{inner}</mj-body></mjml>");
+    for (mjml, at, message, help) in [
+        (
+            body("{% if a %}<mj-section/>{% endif %}"),
+            "{% if a %}",
+            "between elements",
+            "<mj-raw>{% if a %}</mj-raw>",
+        ),
+        (
+            body("<mj-section>{{ a }}</mj-section>"),
+            "{{ a }}",
+            "between elements",
+            "<mj-text>{{ a }}</mj-text>",
+        ),
+        (
+            body("<mj-section {% if a %}x=\"1\"{% endif %}/>"),
+            "{% if a %}",
+            "between attributes",
+            "in the value",
+        ),
+        (
+            body("<mj-section>Hello</mj-section>"),
+            "Hello",
+            "not in an element that shows text",
+            "<mj-text>",
+        ),
+        (
+            body("<mj-sectoin/>"),
+            "<mj-sectoin/>",
+            "not an element of MJML",
+            "<mj-section>",
+        ),
+        (
+            body("<p>x</p>"),
+            "<p>",
+            "not an element of MJML",
+            "<mj-raw>",
+        ),
+        (
+            body("<mj-section><mj-column></mj-section>"),
+            "</mj-section>",
+            "</mj-column> is expected",
+            "close <mj-column> in line 1",
+        ),
+        (
+            body("<mj-section><mj-text>x</mj-section>"),
+            "<mj-text>",
+            "never closed",
+            "</mj-text>",
+        ),
+        (
+            body("<mj-section>"),
+            "</mj-body>",
+            "</mj-section> is expected",
+            "",
+        ),
+        (
+            "<mjml><mj-body>".to_owned(),
+            "<mjml>",
+            "never closed",
+            "</mjml>",
+        ),
+        (
+            body("<mj-section a=b />"),
+            "a",
+            "not an attribute",
+            "name=\"value\"",
+        ),
+        (body("<mj-section a=\"b"), "<", "never closed", ">"),
+        (
+            body("<mj-section><mj-section/></mj-section>"),
+            "<mj-section/>",
+            "",
+            "",
+        ),
+        (
+            body("<mj-include path=\"../x.mjml\" />"),
+            "../x.mjml",
+            "out of templates/",
+            "relative",
+        ),
+        (
+            body("<mj-include path=\"/etc/passwd\" />"),
+            "/etc/passwd",
+            "out of templates/",
+            "relative",
+        ),
+        (
+            body("<mj-include path=\"x.mjml\" />"),
+            "x.mjml",
+            "no file templates/x.mjml",
+            "relative",
+        ),
+        (
+            body("<mj-include path=\"letter.mjml\" />"),
+            "letter.mjml",
+            "includes itself",
+            "remove",
+        ),
+        (
+            body("<mj-include />"),
+            "<mj-include />",
+            "no attribute `path`",
+            "path=",
+        ),
+        (
+            body(&"<mj-wrapper>".repeat(200)),
+            "<mj-wrapper>",
+            "nested more than",
+            "close",
+        ),
+    ] {
+        let errors = compiled(&[("letter.mjml", &mjml)]).err();
+        let Some(errors) = errors else {
+            assert!(message.is_empty(), "no error for {mjml}");
+            continue;
+        };
+        let error = &errors[0];
+        assert!(error.message.contains(message), "{mjml}: {error:?}");
+        assert_eq!(&mjml[error.place.span.clone()], at, "{mjml}: {error:?}");
+        assert!(
+            error.help.as_deref().unwrap_or_default().contains(help),
+            "{mjml}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn no_mjml_makes_it_panic() {
+    use proptest::prelude::*;
+
+    let parts = proptest::sample::select(vec![
+        "<mjml>",
+        "</mjml>",
+        "<mj-body>",
+        "</mj-body>",
+        "<mj-section>",
+        "</mj-section>",
+        "<mj-column>",
+        "</mj-column>",
+        "<mj-text>",
+        "</mj-text>",
+        "<mj-raw>",
+        "</mj-raw>",
+        "<mj-image src=\"",
+        "\"",
+        "'",
+        ">",
+        "/>",
+        "<",
+        "{{ a }}",
+        "{% if a %}",
+        "{{",
+        "{#",
+        "#}",
+        "<!--",
+        "-->",
+        "<mj-head>",
+        "</mj-head>",
+        "<mj-style>",
+        "</mj-style>",
+        "<mj-attributes>",
+        "</mj-attributes>",
+        "<mj-all a=\"b\"/>",
+        "<mj-include path=\"",
+        "é",
+        " ",
+        "\n",
+        "x",
+        "<mj-group>",
+        "</mj-group>",
+        "<mj-hero width=\"1px\">",
+        "</mj-hero>",
+        "<mj-column width=\"-5%\"/>",
+        "mailrun-kept-0-",
+        "<mj-carousel>",
+        "</mj-carousel>",
+        "<mj-social mode=\"x\"/>",
+        "<mj-navbar hamburger=\"hamburger\"/>",
+        "<mj-wrapper>",
+        "</mj-wrapper>",
+    ]);
+    let mjml = proptest::collection::vec(parts, 0..30).prop_map(|parts| parts.concat());
+    let whole = mjml
+        .clone()
+        .prop_map(|inner| format!("<mjml><mj-body>{inner}</mj-body></mjml>"));
+    proptest!(|(mjml in prop_oneof![mjml, whole])| {
+        if let Err(errors) = compiled(&[("letter.mjml", &mjml)]) {
+            for error in errors {
+                prop_assert!(!error.message.contains("because of a bug"), "{mjml}: {error:?}");
+                prop_assert!(mjml.get(error.place.span.clone()).is_some(), "{mjml}: {error:?}");
+            }
+        }
+    });
+}
