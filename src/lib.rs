@@ -34,6 +34,7 @@ pub mod list_name;
 pub mod message;
 pub mod outcome;
 pub mod pace;
+mod pace_group;
 mod preview;
 pub mod recipients;
 mod regular_file;

@@ -360,6 +360,8 @@ pub(super) struct PaceTable {
     #[serde(default)]
     pub(super) per_domain: BTreeMap<Text, Text>,
     pub(super) batch: Option<Spanned<u32>>,
+    pub(super) ramp: Option<Spanned<Vec<Text>>>,
+    pub(super) pace_group: Option<Text>,
 }
 
 /// `[schedule]`

@@ -163,6 +163,11 @@ pub struct PaceSettings {
     pub batch: NonZeroU32,
     /// Additional limits for single domains.
     pub per_domain: Vec<DomainRate>,
+    /// The limits of the first, the second and each later day on which something is posted. The last one stays.
+    pub ramp: Vec<Rate>,
+    /// The runs that share this name keep the limits per day together, on this machine or in the ledger. Without it, those
+    /// of the campaign do.
+    pub pace_group: Option<String>,
 }
 
 /// `[schedule]`

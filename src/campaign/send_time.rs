@@ -62,6 +62,8 @@ mod tests {
             concurrency: NonZeroU32::MIN,
             batch: NonZeroU32::MIN,
             per_domain: vec![domain("a.example", "1/s"), domain("b.example", "60/min")],
+            ramp: Vec::new(),
+            pace_group: None,
         };
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(pace.total_time(1000), seconds(100));

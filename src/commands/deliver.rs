@@ -120,6 +120,7 @@ async fn send(
         current_wait,
     );
     let feeders = start_feeders(planned, session.lanes, &writer, clock)?;
+    let pace_group = session.pace_group;
     if let Some((worker, requests)) = session.worker.clone().zip(session.permit_requests) {
         tokio::spawn(reserve_permits(worker, requests));
     }
@@ -140,6 +141,10 @@ async fn send(
     let ending = tokio::spawn(delivery.run(feeders.feeds, interrupted)).await;
     let ending = ending.unwrap_or_else(|panic| Err(LedgerError::Stopped(panic.to_string())));
     drop(progress);
+    // The delivery has dropped its limits: the thread gives back what was not used, and ends.
+    if let Some(thread) = pace_group {
+        let _ = thread.join();
+    }
     if let Some(local) = local {
         local.stop().await;
     }

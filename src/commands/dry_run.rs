@@ -7,7 +7,7 @@ use super::pace_text::pace_with_time;
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
 use super::send::{earlier_runs, ledger_of, require_row_key, require_variants, run_options};
-use super::when::{estimate, lines, schedule_settings};
+use super::when::{Posted, estimate, lines, schedule_settings};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::clock::Clock;
@@ -119,7 +119,8 @@ fn print(
     ));
     if let Some(schedule) = &prepared.schedule {
         let now = prepared.run.started;
-        let estimate = estimate(schedule, &pace, &prepared.by_lane, Vec::new(), now);
+        let posted = Posted::by_group(&pace, &campaign.dir, schedule, now)?;
+        let estimate = estimate(schedule, &pace, &prepared.by_lane, posted, now);
         for line in lines(schedule, &estimate, now, false, 12) {
             output::line(line);
         }

@@ -15,6 +15,7 @@ mod follow;
 mod forget;
 mod forget_in_run;
 mod gateway;
+mod group_pace;
 mod inbox;
 mod init;
 mod init_feedback;

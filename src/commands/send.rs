@@ -17,7 +17,7 @@ use super::run_home::{RunHome, open_database};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::upload::{self, Upload};
-use super::when::{estimate, lines, schedule_settings};
+use super::when::{Posted, estimate, lines, schedule_settings};
 use crate::campaign::{Campaign, SameAddress};
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
@@ -250,8 +250,9 @@ fn when(
     prepared: &PreparedRun,
     campaign: &Campaign,
     now: Timestamp,
-) -> Vec<String> {
-    let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, Vec::new(), now);
+) -> Result<Vec<String>, Failure> {
+    let posted = Posted::by_group(&campaign.pace, &campaign.dir, schedule, now)?;
+    let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, posted, now);
     let mut lines = lines(schedule, &estimate, now, false, 8);
     if let Some(start) = schedule.start.filter(|start| *start < now) {
         lines.push(format!(
@@ -259,7 +260,7 @@ fn when(
             schedule.show(start)
         ));
     }
-    lines
+    Ok(lines)
 }
 
 /// Plans the run, and asks for confirmation.
@@ -282,7 +283,7 @@ fn plan(
     }
     let schedule = prepared.schedule.clone();
     if let Some(schedule) = &schedule {
-        for line in when(schedule, &prepared, campaign, now) {
+        for line in when(schedule, &prepared, campaign, now)? {
             console.print(&line);
         }
     }

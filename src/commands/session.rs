@@ -3,10 +3,13 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::failure::Failure;
+use super::group_pace::open_store;
 use super::run_home::RunHome;
 use super::secrets::Secrets;
 use crate::campaign::{Campaign, TransportSettings};
@@ -16,7 +19,11 @@ use crate::delivery::LaneKey;
 use crate::ledger::postgres::{PostgresLedger, Worker, open_writer};
 use crate::ledger::sqlite::{self, PendingRows, SqliteLedger};
 use crate::ledger::{Ledger, LedgerError, LedgerWriter, RowSource, Run, Target};
-use crate::pace::{self, LaneNumbers, PermitRequest, Rate, RateLimit, RateLimits, SharedLimit};
+use crate::pace::{
+    self, BothLimits, GroupLimit, LaneNumbers, PermitRequest, Rate, RateLimit, RateLimits,
+    SharedLimit,
+};
+use crate::pace_group;
 use crate::render::Engines;
 use crate::run::{Folder, Lock};
 use crate::schedule::Schedule;
@@ -75,6 +82,8 @@ pub(super) struct Session {
     pub(super) worker: Option<Arc<Worker>>,
     /// What the limits ask the others for.
     pub(super) permit_requests: Option<UnboundedReceiver<PermitRequest>>,
+    /// Reserves permits that the runs of a group share, until nothing is sent any more.
+    pub(super) pace_group: Option<JoinHandle<()>>,
 }
 
 pub(super) struct Lane {
@@ -89,7 +98,7 @@ impl Session {
     ///
     /// # Errors
     /// It can't be opened, or other workers refuse this one.
-    pub(super) fn open(planned: &PlannedRun<'_>, clock: &Clock) -> Result<Self, LedgerError> {
+    pub(super) fn open(planned: &PlannedRun<'_>, clock: &Clock) -> Result<Self, Failure> {
         match planned.home {
             RunHome::Folder(folder) => Self::in_folder(planned, folder, clock),
             RunHome::Database(ledger) => Self::in_database(planned, ledger),
@@ -100,7 +109,7 @@ impl Session {
         planned: &PlannedRun<'_>,
         folder: &Folder,
         clock: &Clock,
-    ) -> Result<Self, LedgerError> {
+    ) -> Result<Self, Failure> {
         let path = folder.ledger();
         let writer = sqlite::open_writer(&path, clock.now())?;
         let ledger = SqliteLedger::open(&path)?;
@@ -127,19 +136,21 @@ impl Session {
         }
         let posted = ledger.posted_since(yesterday, None)?;
         let limit = RateLimits::new(&limits.rates, limits.batch_size(0), posted);
+        let (limit, pace_group) = limits.with_group(Box::new(limit))?;
         Ok(Self {
             writer,
-            limit: Box::new(limit),
+            limit,
             batch_size: limits.batch_size(0),
             domains,
             lanes,
             held_back: ledger.held_back()?,
             worker: None,
             permit_requests: None,
+            pace_group,
         })
     }
 
-    fn in_database(planned: &PlannedRun<'_>, ledger: &PostgresLedger) -> Result<Self, LedgerError> {
+    fn in_database(planned: &PlannedRun<'_>, ledger: &PostgresLedger) -> Result<Self, Failure> {
         let timeout = match &planned.campaign.transport {
             TransportSettings::Api(api) => api.timeout,
             TransportSettings::Smtp(smtp) => smtp.server.timeout,
@@ -169,15 +180,17 @@ impl Session {
             rows: Box::new(worker.rows(lane, &most_rows)),
             batch_size: limits.batch_size(key.domain),
         });
+        let (limit, pace_group) = limits.with_group(shared(0, &limits.rates))?;
         Ok(Self {
             writer: open_writer(&worker)?,
-            limit: shared(0, &limits.rates),
+            limit,
             batch_size: limits.batch_size(0),
             domains,
             lanes: lanes.collect(),
             held_back: ledger.held_back()?,
             worker: Some(worker),
             permit_requests: Some(permit_requests),
+            pace_group,
         })
     }
 }
@@ -238,7 +251,38 @@ impl<'a> Limits<'a> {
         let own = domain
             .checked_sub(1)
             .and_then(|index| self.domains().nth(index as usize));
-        let rates: Vec<Rate> = self.rates.iter().copied().chain(own).collect();
+        let ramp = match self.planned.run.target {
+            Target::Real => self.planned.campaign.pace.ramp.as_slice(),
+            Target::Local | Target::Test => &[],
+        };
+        let rates: Vec<Rate> = self.rates.iter().chain(ramp).copied().chain(own).collect();
         pace::batch_size(self.planned.campaign.pace.batch, &rates)
     }
+
+    /// The limit, and the limit per day that the runs of the group share, with the thread that reserves its permits.
+    fn with_group(&self, limit: Box<dyn RateLimit>) -> Result<LimitWithThread, Failure> {
+        let planned = self.planned;
+        let store = open_store(
+            planned.home,
+            planned.run,
+            &planned.campaign.pace,
+            planned.schedule.as_deref(),
+            &self.rates,
+        )?;
+        let Some(store) = store else {
+            return Ok((limit, None));
+        };
+        let (requests, receiver) = unbounded_channel();
+        let day = &store.day;
+        let group = GroupLimit::new(day, &self.rates, self.batch_size(0), requests);
+        let store = store.store;
+        let thread = std::thread::Builder::new()
+            .name("pace".to_owned())
+            .spawn(move || pace_group::serve(store, receiver));
+        let thread =
+            thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
+        Ok((Box::new(BothLimits(limit, Box::new(group))), Some(thread)))
+    }
 }
+
+type LimitWithThread = (Box<dyn RateLimit>, Option<JoinHandle<()>>);

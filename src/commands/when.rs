@@ -1,17 +1,16 @@
 //! When a run sends: its schedule, and an estimate of when it begins, pauses and ends.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::failure::Failure;
+use super::group_pace::{posted_by_group, zone_of_days};
 use crate::campaign::{Campaign, PaceSettings, ScheduleSettings};
 use crate::cli::SendArgs;
-use crate::ledger::{Ledger, LedgerError};
-use crate::pace::{LaneNumbers, Period};
+use crate::pace::{GroupDay, LaneNumbers};
 use crate::report;
 use crate::schedule::{Forecast, ForecastInputs, Opening, Schedule, Zone, forecast};
-
-/// How far limits per day look back.
-const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// `[schedule]` with what the command line replaces. Only a real run has a schedule.
 ///
@@ -75,42 +74,63 @@ fn require_opening(settings: &ScheduleSettings, now: Timestamp) -> Result<(), Fa
     ))
 }
 
+/// What was posted before, by the runs that share the limits per day.
+#[derive(Default)]
+pub(super) struct Posted {
+    /// On so many days before today.
+    pub(super) days_before: usize,
+    /// In the last 24 hours, by minute since 1970.
+    pub(super) minutes: Vec<(i64, u64)>,
+}
+
+impl Posted {
+    /// # Errors
+    /// The file that counts them can't be read.
+    pub(super) fn by_group(
+        pace: &PaceSettings,
+        campaign: &Path,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let zone = zone_of_days(Some(schedule));
+        let Some(day) = GroupDay::new(&pace.rate, &pace.ramp, zone) else {
+            return Ok(Self::default());
+        };
+        let (days_before, minutes) = posted_by_group(pace, campaign, &day, now)?;
+        Ok(Self {
+            days_before,
+            minutes,
+        })
+    }
+}
+
 /// The estimate for rows by lane, of a run with this pace.
 pub(super) fn estimate(
     schedule: &Schedule,
     pace: &PaceSettings,
     by_lane: &[(u32, u64)],
-    posted: Vec<(i64, u64)>,
+    posted: Posted,
     now: Timestamp,
 ) -> Forecast {
     let numbers = LaneNumbers::new(pace.per_domain.len());
     let per_second = pace.rate.iter().filter_map(|rate| rate.per_second());
-    let days = pace.rate.iter().filter(|rate| rate.per == Period::Day);
-    let per_day = days.map(|rate| u64::from(rate.recipients.get())).min();
+    let day = GroupDay::new(&pace.rate, &pace.ramp, zone_of_days(Some(schedule)));
+    let (mut days, mut last) = (posted.days_before, None);
+    let mut per_day = |now| {
+        let day = day.as_ref()?;
+        let today = day.date(now);
+        days += usize::from(last.is_some_and(|last| last < today));
+        last = Some(today);
+        Some(day.limit(days))
+    };
     forecast(ForecastInputs {
         schedule,
         rows: numbers.by_zone(by_lane),
         per_second: per_second.min_by(f64::total_cmp),
-        per_day: &mut |_| per_day,
-        posted,
+        per_day: &mut per_day,
+        posted: posted.minutes,
         now,
     })
-}
-
-/// The estimate for the pending rows of a run.
-///
-/// # Errors
-/// The ledger can't be read.
-pub(super) fn estimate_of_run(
-    ledger: &dyn Ledger,
-    schedule: &Schedule,
-    pace: &PaceSettings,
-    now: Timestamp,
-) -> Result<Forecast, LedgerError> {
-    let yesterday = now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
-    let posted = ledger.posted_since(yesterday, None)?;
-    let by_lane = ledger.pending_by_lane()?;
-    Ok(estimate(schedule, pace, &by_lane, posted, now))
 }
 
 /// The lines of an estimate, with their headings in a column of this width.

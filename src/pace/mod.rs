@@ -3,6 +3,7 @@
 
 mod backoff;
 mod daily;
+mod group;
 mod lane_numbers;
 mod limits;
 mod rate;
@@ -10,6 +11,9 @@ mod shared;
 mod spaced;
 
 pub(crate) use backoff::backoff;
+#[cfg(test)]
+pub(crate) use group::GroupPermits;
+pub(crate) use group::{BothLimits, GroupAnswer, GroupDay, GroupLimit, GroupRequest};
 pub(crate) use lane_numbers::LaneNumbers;
 pub(crate) use limits::{RateLimit, RateLimits, Turn, batch_size};
 pub use rate::{Period, Rate, RateError};

@@ -38,6 +38,7 @@ mod many_machines;
 mod matrix;
 mod net;
 mod pace;
+mod pace_group;
 mod postgres;
 mod power;
 mod preflight;

@@ -10,7 +10,7 @@ use super::Validator;
 use crate::address::Address;
 use crate::campaign::file::{self, Text};
 use crate::campaign::{BreakerSettings, DomainRate, PaceSettings, RetrySettings};
-use crate::pace::Rate;
+use crate::pace::{Period, Rate};
 
 const DEFAULT_RATE: &str = "10/s";
 const DEFAULT_CONCURRENCY: u32 = 8;
@@ -19,6 +19,8 @@ const DEFAULT_ATTEMPTS: u32 = 5;
 const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(300);
 const DEFAULT_MESSAGES: u32 = 100;
 const MAX_MESSAGES: u32 = 100_000;
+/// In bytes.
+const MAX_GROUP: usize = 64;
 const DEFAULT_SHARE: f64 = 0.5;
 
 impl Validator<'_> {
@@ -37,7 +39,40 @@ impl Validator<'_> {
             ),
             batch: self.number(pace.batch.as_ref(), 1, max_batch as u32),
             per_domain: self.per_domain(&pace.per_domain),
+            ramp: self.ramp(pace.ramp.as_ref()),
+            pace_group: pace.pace_group.as_ref().map(|group| self.pace_group(group)),
         }
+    }
+
+    fn ramp(&mut self, ramp: Option<&Spanned<Vec<Text>>>) -> Vec<Rate> {
+        let Some(ramp) = ramp else { return Vec::new() };
+        let help = "write a limit for each of the first days, such as [\"500/day\", \"1000/day\", \"2000/day\"]";
+        if ramp.get_ref().is_empty() {
+            self.bad_value(ramp.span(), "`ramp` is empty", help);
+        }
+        let mut days = Vec::new();
+        for text in ramp.get_ref() {
+            let rate = self.rate(text);
+            if rate.per != Period::Day && text.get_ref().parse::<Rate>().is_ok() {
+                let message = format!("“{}” is not a limit per day", text.get_ref());
+                self.bad_value(text.span(), message, help);
+            }
+            days.push(rate);
+        }
+        days
+    }
+
+    fn pace_group(&mut self, group: &Text) -> String {
+        let name = group.get_ref();
+        if name.trim().is_empty() || name.len() > MAX_GROUP || name.chars().any(char::is_control) {
+            let message = format!("the name must be one line of 1 to {MAX_GROUP} bytes");
+            self.bad_value(
+                group.span(),
+                message,
+                "for example the name of the account: \"acme\"",
+            );
+        }
+        name.clone()
     }
 
     fn rate(&mut self, rate: &Text) -> Rate {

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::open_run::{OpenRun, open};
 use super::output;
 use super::run_home::RunHome;
-use super::when::estimate_of_run;
+use super::when::{Posted, estimate};
 use crate::api::EventKind;
 use crate::campaign::PaceSettings;
 use crate::cli;
@@ -135,7 +135,12 @@ impl<'a> RunStatus<'a> {
             Some(planned) => {
                 let now = Clock::system().now();
                 let (schedule, pace) = (&planned.schedule, &planned.pace);
-                let estimate = estimate_of_run(&*opened.ledger, schedule, pace, now)?;
+                let by_lane = opened.ledger.pending_by_lane()?;
+                let posted = Posted {
+                    days_before: planned.days_before,
+                    minutes: opened.ledger.posted_since(yesterday(now), None)?,
+                };
+                let estimate = estimate(schedule, pace, &by_lane, posted, now);
                 Some((schedule, estimate))
             }
             None => None,
@@ -165,10 +170,17 @@ impl<'a> RunStatus<'a> {
     }
 }
 
-/// What the times of a run depend on. It never changes.
+fn yesterday(now: Timestamp) -> Timestamp {
+    let day = jiff::SignedDuration::from_hours(24);
+    now.saturating_sub(day).unwrap_or(Timestamp::MIN)
+}
+
+/// What the times of a run depend on.
 struct PlannedTimes {
     schedule: Schedule,
     pace: PaceSettings,
+    /// On how many days before today the pace group had posted.
+    days_before: usize,
 }
 
 impl PlannedTimes {
@@ -181,9 +193,15 @@ impl PlannedTimes {
             return Ok(None);
         };
         let (campaign, _files) = opened.campaign()?;
+        let (pace, now) = (campaign.pace, Clock::system().now());
+        let posted = match &opened.home {
+            RunHome::Folder(_) => Posted::by_group(&pace, &opened.run.campaign, &schedule, now)?,
+            RunHome::Database(_) => Posted::default(),
+        };
         Ok(Some(Self {
             schedule,
-            pace: campaign.pace,
+            pace,
+            days_before: posted.days_before,
         }))
     }
 }

@@ -11,6 +11,7 @@ mod database;
 mod forget;
 mod operations;
 mod pace;
+mod pace_group;
 mod publish;
 mod rows;
 mod run_state;

@@ -7,13 +7,14 @@ use crate::ledger::PostgresError;
 
 /// The files that lead from version 0, without a schema, to the newest version. They run in a transaction:
 /// none may begin or end one.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/001.sql"),
     include_str!("migrations/002.sql"),
     include_str!("migrations/003.sql"),
     include_str!("migrations/004.sql"),
     include_str!("migrations/005.sql"),
     include_str!("migrations/006.sql"),
+    include_str!("migrations/007.sql"),
 ];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The advisory lock of those that migrate.

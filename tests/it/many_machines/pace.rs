@@ -88,6 +88,38 @@ fn a_daily_limit_is_exact_and_fully_used() {
 }
 
 #[test]
+fn campaigns_of_a_group_share_a_ramp_in_the_ledger() {
+    if !is_available() {
+        return;
+    }
+    let ledger = Ledger::new();
+    let api = FakeApi::taking_all();
+    let campaign = |name: &str, zone: &str| {
+        ledger
+            .campaign(&api, 6)
+            .set("name", name)
+            .set("pace.ramp", vec!["8/day", "20/day"])
+            .set("pace.pace_group", "acme")
+            .set("schedule.timezone", zone)
+    };
+    let first = campaign("one", "Europe/Warsaw");
+    Run::send(first.path()).run().code(0);
+    let second = campaign("two", "+05:45");
+    let worker = Run::send(second.path()).spawn();
+    worker.wait_until("the day is full", |it| it.stderr().contains("day's limit"));
+    worker.signal(Signal::TERM);
+    worker.wait().code(130);
+    assert_eq!(api.seen(), 8);
+    // Yesterday was the first day: today has the second limit.
+    let yesterday = "UPDATE mailrun.pace_group SET minute = minute - 1500";
+    ledger.cluster.psql_in(&ledger.database, yesterday);
+    let third = campaign("three", "America/New_York");
+    Run::send(third.path()).run().code(0);
+    let posted = "SELECT sum(recipients) FROM mailrun.pace_group WHERE name = 'group acme'";
+    assert_eq!(ledger.cluster.psql_in(&ledger.database, posted), "14");
+}
+
+#[test]
 fn all_workers_obey_a_pause() {
     if !is_available() {
         return;

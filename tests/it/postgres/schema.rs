@@ -33,13 +33,13 @@ fn init_creates_a_ledger_once() {
     assert!(help.contains("mailrun ledger init"), "{help}");
     let ran = init(&url).run();
     ran.code(0)
-        .stdout_is(&format!("Created the ledger {url}, version 6.\n"));
+        .stdout_is(&format!("Created the ledger {url}, version 7.\n"));
     assert!(check(&url).is_ok());
     let ran = init(&url).run();
     ran.code(0)
-        .stdout_is(&format!("The ledger {url} is up to date, version 6.\n"));
+        .stdout_is(&format!("The ledger {url} is up to date, version 7.\n"));
     let versions = "SELECT count(*), max(version) FROM mailrun.schema_version";
-    assert_eq!(cluster.psql_in(&database, versions), "6|6");
+    assert_eq!(cluster.psql_in(&database, versions), "7|7");
 }
 
 #[test]

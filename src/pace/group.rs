@@ -1,0 +1,420 @@
+//! Limits per day that several runs share. Permits are reserved elsewhere, durably, before a request goes.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::daily::DailyLimit;
+use super::limits::{RateLimit, Turn};
+use super::{Period, Rate};
+
+/// How long a permit may be used. A minute counts until a day after the last of its permits.
+const LIFETIME: Duration = Duration::from_secs(50);
+/// The wait before permits are asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it looks whether permits have been granted.
+const POLL: Duration = Duration::from_millis(5);
+/// Of a day.
+const MINUTES: i64 = 24 * 60;
+/// How much of a day's limit is reserved at once, at most: as much is lost if the process is killed.
+const PART: u64 = 100;
+
+/// The limits of a group of runs.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupDay {
+    /// The most recipients in 24 hours.
+    pub(crate) per_day: Option<u64>,
+    /// The same, for the first, the second and each later day on which something is posted. The last one stays.
+    pub(crate) ramp: Vec<u64>,
+    /// The days of the ramp are those of this zone.
+    pub(crate) zone: TimeZone,
+}
+
+impl GroupDay {
+    /// `None` if neither the rates nor the ramp limit a day.
+    pub(crate) fn new(rates: &[Rate], ramp: &[Rate], zone: TimeZone) -> Option<Self> {
+        let count = |rate: &Rate| u64::from(rate.recipients.get());
+        let days = rates.iter().filter(|rate| rate.per == Period::Day);
+        let day = Self {
+            per_day: days.map(count).min(),
+            ramp: ramp.iter().map(count).collect(),
+            zone,
+        };
+        (day.per_day.is_some() || !day.ramp.is_empty()).then_some(day)
+    }
+
+    /// The most recipients in 24 hours, after so many days on which something was posted.
+    pub(crate) fn limit(&self, days_before: usize) -> u64 {
+        let step = days_before.min(self.ramp.len().saturating_sub(1));
+        let ramp = self.ramp.get(step).copied();
+        ramp.into_iter()
+            .chain(self.per_day)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// On how many days before today something was posted.
+    pub(crate) fn days_before(
+        &self,
+        minutes: impl IntoIterator<Item = i64>,
+        now: Timestamp,
+    ) -> usize {
+        let today = self.date(now);
+        let times = minutes
+            .into_iter()
+            .filter_map(|minute| Timestamp::from_second(minute * 60).ok());
+        let days: BTreeSet<Date> = times
+            .map(|time| self.date(time))
+            .filter(|date| *date < today)
+            .collect();
+        days.len()
+    }
+
+    /// A name of the IANA database, or an offset.
+    pub(crate) fn zone_name(&self) -> String {
+        let offset = || self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string();
+        self.zone.iana_name().map_or_else(offset, str::to_owned)
+    }
+
+    pub(crate) fn date(&self, time: Timestamp) -> Date {
+        self.zone.to_datetime(time).date()
+    }
+
+    /// How many permits there are for `wanted` recipients, at least `needed`, or until when there are none.
+    /// `posted` is how many recipients were posted in each minute since 1970 of the last day, oldest first.
+    pub(crate) fn grant(
+        &self,
+        wanted: u64,
+        needed: u64,
+        days_before: usize,
+        posted: &[(i64, u64)],
+        now: Timestamp,
+    ) -> Result<u64, Timestamp> {
+        let limit = self.limit(days_before);
+        // A permit may be used in the minute after that in which it was granted.
+        let used_by = posted.iter().map(|(minute, count)| (minute + 1, *count));
+        let yesterday = now.as_second().div_euclid(60) - MINUTES;
+        let posted: Vec<_> = used_by.filter(|(minute, _)| *minute >= yesterday).collect();
+        let used: u64 = posted.iter().map(|(_, count)| count).sum();
+        let full = DailyLimit::new(limit, posted).full_until(needed, now);
+        let Some(until) = full else {
+            return Ok(wanted.min(limit.saturating_sub(used)).max(needed));
+        };
+        let is_growing = days_before + 1 < self.ramp.len();
+        let tomorrow = self.date(now).checked_add(1.day()).ok();
+        let tomorrow = tomorrow.and_then(|date| self.zone.to_zoned(date.at(0, 0, 0, 0)).ok());
+        match tomorrow {
+            Some(tomorrow) if is_growing => Err(until.min(tomorrow.timestamp())),
+            _ => Err(until),
+        }
+    }
+}
+
+pub(crate) struct GroupRequest {
+    pub(crate) wanted: u64,
+    pub(crate) needed: u64,
+    /// Earlier permits that will not be used, by the minute in which they were granted.
+    pub(crate) unused: Vec<(i64, u64)>,
+    pub(crate) now: Timestamp,
+    pub(crate) asked: Instant,
+    pub(crate) permits: GroupPermits,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupAnswer {
+    /// So many, granted in this minute since 1970.
+    Granted(i64, u64),
+    FullUntil(Timestamp),
+    /// It is not known.
+    Later,
+}
+
+/// Permits that are reserved and not used yet.
+#[derive(Clone, Default)]
+pub(crate) struct GroupPermits(Arc<Mutex<Permits>>);
+
+#[derive(Default)]
+struct Permits {
+    grants: VecDeque<Grant>,
+    /// A request is under way.
+    asked: bool,
+    ask_again: Option<Instant>,
+    full_until: Option<Timestamp>,
+}
+
+struct Grant {
+    minute: i64,
+    /// When it was asked for.
+    since: Instant,
+    recipients: u64,
+}
+
+impl GroupPermits {
+    fn lock(&self) -> MutexGuard<'_, Permits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn answer(&self, answer: GroupAnswer, asked: Instant) {
+        let mut permits = self.lock();
+        permits.asked = false;
+        permits.full_until = None;
+        permits.ask_again = None;
+        match answer {
+            GroupAnswer::Granted(minute, recipients) => permits.grants.push_back(Grant {
+                minute,
+                since: asked,
+                recipients,
+            }),
+            GroupAnswer::FullUntil(until) => {
+                permits.full_until = Some(until);
+                permits.ask_again = Some(asked + ASK_AGAIN);
+            }
+            GroupAnswer::Later => permits.ask_again = Some(asked + ASK_AGAIN),
+        }
+    }
+}
+
+pub(crate) struct GroupLimit {
+    /// How many are reserved at once, at least.
+    at_once: u64,
+    permits: GroupPermits,
+    requests: UnboundedSender<GroupRequest>,
+}
+
+impl GroupLimit {
+    /// `rates` are those of the run, and `batch` is the most recipients of a request. Reserves what it needs through
+    /// `requests`, and gives back what is left when it is dropped.
+    pub(crate) fn new(
+        day: &GroupDay,
+        rates: &[Rate],
+        batch: NonZeroU32,
+        requests: UnboundedSender<GroupRequest>,
+    ) -> Self {
+        let per_second = rates.iter().filter_map(|rate| rate.per_second());
+        let second = per_second.min_by(f64::total_cmp).unwrap_or(f64::MAX) as u64;
+        let part = day.limit(usize::MAX) / PART;
+        Self {
+            at_once: second.min(part).max(u64::from(batch.get())),
+            permits: GroupPermits::default(),
+            requests,
+        }
+    }
+
+    fn ask(&self, permits: &mut Permits, needed: u64, now: Timestamp) {
+        if permits.asked || permits.ask_again.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        let request = GroupRequest {
+            wanted: needed.max(self.at_once),
+            needed,
+            unused: Vec::new(),
+            now,
+            asked: Instant::now(),
+            permits: self.permits.clone(),
+        };
+        // If nobody answers any more, the delivery has ended.
+        permits.asked = self.requests.send(request).is_ok();
+    }
+
+    fn give_back(&self, unused: Vec<(i64, u64)>, now: Timestamp) {
+        let request = GroupRequest {
+            wanted: 0,
+            needed: 0,
+            unused,
+            now,
+            asked: Instant::now(),
+            permits: GroupPermits::default(),
+        };
+        // Otherwise they stay counted, and the limit is kept all the same.
+        let _ = self.requests.send(request);
+    }
+}
+
+impl RateLimit for GroupLimit {
+    fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
+        let mut permits = self.permits.lock();
+        let mut unused = Vec::new();
+        while permits
+            .grants
+            .front()
+            .is_some_and(|it| it.since + LIFETIME <= Instant::now())
+        {
+            unused.extend(
+                permits
+                    .grants
+                    .pop_front()
+                    .map(|it| (it.minute, it.recipients)),
+            );
+        }
+        if !unused.is_empty() {
+            self.give_back(unused, now);
+        }
+        let recipients = u64::from(recipients);
+        let available: u64 = permits.grants.iter().map(|it| it.recipients).sum();
+        if available >= recipients {
+            if available < recipients + self.at_once / 2 {
+                self.ask(&mut permits, 1, now);
+            }
+            return Turn::Now;
+        }
+        self.ask(&mut permits, recipients - available, now);
+        match permits.full_until {
+            Some(until) => Turn::Day(until),
+            None => {
+                let poll = Instant::now() + POLL;
+                Turn::At(permits.ask_again.map_or(poll, |at| at.max(poll)))
+            }
+        }
+    }
+
+    fn take(&mut self, recipients: u32, _: Timestamp) {
+        let mut permits = self.permits.lock();
+        let mut left = u64::from(recipients);
+        while let Some(first) = permits.grants.front_mut()
+            && left > 0
+        {
+            let taken = first.recipients.min(left);
+            first.recipients -= taken;
+            left -= taken;
+            if first.recipients == 0 {
+                permits.grants.pop_front();
+            }
+        }
+    }
+}
+
+impl Drop for GroupLimit {
+    fn drop(&mut self) {
+        let grants = std::mem::take(&mut self.permits.lock().grants);
+        let unused: Vec<_> = grants
+            .into_iter()
+            .map(|it| (it.minute, it.recipients))
+            .collect();
+        if !unused.is_empty() {
+            self.give_back(unused, Timestamp::UNIX_EPOCH);
+        }
+    }
+}
+
+/// Two limits that both hold.
+pub(crate) struct BothLimits(pub(crate) Box<dyn RateLimit>, pub(crate) Box<dyn RateLimit>);
+
+impl RateLimit for BothLimits {
+    fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
+        match self.0.turn(recipients, now) {
+            // The second one reserves permits: not before they can be used.
+            Turn::Now => self.1.turn(recipients, now),
+            turn => turn,
+        }
+    }
+
+    fn take(&mut self, recipients: u32, now: Timestamp) {
+        self.0.take(recipients, now);
+        self.1.take(recipients, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn minute(text: &str) -> i64 {
+        at(text).as_second() / 60
+    }
+
+    fn day(per_day: Option<u64>, ramp: &[u64]) -> GroupDay {
+        GroupDay {
+            per_day,
+            ramp: ramp.to_vec(),
+            zone: TimeZone::get("Europe/Warsaw").expect("a zone"),
+        }
+    }
+
+    #[test]
+    fn the_ramp_grows_with_the_days_on_which_something_was_posted() {
+        let ramp = day(Some(4000), &[500, 1000, 5000]);
+        let limits: Vec<u64> = (0..5).map(|days| ramp.limit(days)).collect();
+        assert_eq!(limits, [500, 1000, 4000, 4000, 4000]);
+        // 23:30 and 00:30 in Warsaw are two days; a day without posts does not count.
+        let posted = [
+            "2026-12-01T22:30:00Z",
+            "2026-12-01T23:30:00Z",
+            "2026-12-04T08:00:00Z",
+        ]
+        .map(minute);
+        assert_eq!(ramp.days_before(posted, at("2026-12-04T09:00:00Z")), 2);
+        assert_eq!(ramp.days_before(posted, at("2026-12-04T23:30:00Z")), 3);
+        assert_eq!(ramp.days_before([], at("2026-12-04T23:30:00Z")), 0);
+    }
+
+    #[test]
+    fn what_was_posted_in_the_last_day_counts() {
+        let ramp = day(None, &[500, 1000]);
+        let now = at("2026-12-02T08:00:00Z");
+        let posted = [(minute("2026-12-01T08:30:00Z"), 400)];
+        assert_eq!(ramp.grant(200, 1, 1, &posted, now), Ok(200));
+        assert_eq!(ramp.grant(2000, 1, 1, &posted, now), Ok(600));
+        // The next limit is higher: it asks again at midnight in Warsaw, before the 24 hours are over.
+        let posted = [(minute("2026-12-01T09:00:00Z"), 500)];
+        let evening = at("2026-12-01T20:00:00Z");
+        assert_eq!(
+            ramp.grant(10, 1, 0, &posted, evening),
+            Err(at("2026-12-01T23:00:00Z"))
+        );
+        // The last one stays: a minute is over when it is 24 hours old to its end.
+        let full = [(minute("2026-12-01T09:00:00Z"), 1000)];
+        assert_eq!(
+            ramp.grant(10, 1, 1, &full, evening),
+            Err(at("2026-12-02T09:02:00Z"))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn permits_are_reserved_used_and_given_back() {
+        let (requests, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let mut limit = GroupLimit::new(&day(Some(1000), &[]), &[], NonZeroU32::MIN, requests);
+        let now = at("2026-12-01T08:00:00Z");
+        assert!(matches!(limit.turn(1, now), Turn::At(_)));
+        let request = asked.try_recv().expect("a request");
+        assert_eq!((request.wanted, request.needed), (10, 1));
+        assert!(matches!(limit.turn(1, now), Turn::At(_)) && asked.try_recv().is_err());
+        request
+            .permits
+            .answer(GroupAnswer::Granted(7, 10), Instant::now());
+        for _ in 0..4 {
+            assert_eq!(limit.turn(1, now), Turn::Now);
+            limit.take(1, now);
+        }
+        assert!(asked.try_recv().is_err());
+        tokio::time::advance(LIFETIME).await;
+        assert!(matches!(limit.turn(1, now), Turn::At(_)));
+        assert_eq!(asked.try_recv().expect("they are old").unused, [(7, 6)]);
+        let request = asked.try_recv().expect("a request");
+        request.permits.answer(
+            GroupAnswer::FullUntil(at("2026-12-02T08:00:00Z")),
+            Instant::now(),
+        );
+        assert_eq!(limit.turn(1, now), Turn::Day(at("2026-12-02T08:00:00Z")));
+        assert!(asked.try_recv().is_err());
+        tokio::time::advance(ASK_AGAIN).await;
+        assert_eq!(limit.turn(1, now), Turn::Day(at("2026-12-02T08:00:00Z")));
+        let request = asked.try_recv().expect("a request");
+        request
+            .permits
+            .answer(GroupAnswer::Granted(8, 3), Instant::now());
+        drop(limit);
+        assert_eq!(asked.try_recv().expect("the rest").unused, [(8, 3)]);
+    }
+}
