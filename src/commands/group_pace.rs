@@ -52,7 +52,7 @@ pub(super) fn open_store(
     let Some((path, group)) = file(pace, &run.campaign)? else {
         return Ok(None);
     };
-    let store = PaceFile::open(&path, &group, day.clone()).map_err(failed)?;
+    let store = PaceFile::open(&path, &group, day.clone()).map_err(|error| failed(&error))?;
     let store: Box<dyn PaceStore> = Box::new(store);
     Ok(Some(OpenStore { store, day }))
 }
@@ -70,8 +70,9 @@ pub(super) fn posted_by_group(
 ) -> Result<(usize, Vec<(i64, u64)>), Failure> {
     match file(pace, campaign)? {
         Some((path, group)) if path.is_file() => {
-            let file = PaceFile::open(&path, &group, day.clone()).map_err(failed)?;
-            file.posted(now).map_err(failed)
+            let file =
+                PaceFile::open(&path, &group, day.clone()).map_err(|error| failed(&error))?;
+            file.posted(now).map_err(|error| failed(&error))
         }
         _ => Ok((0, Vec::new())),
     }
@@ -113,7 +114,7 @@ fn state_folder() -> Result<PathBuf, Failure> {
     })
 }
 
-fn failed(error: PaceGroupError) -> Failure {
+fn failed(error: &PaceGroupError) -> Failure {
     Failure::with_help(
         "io",
         error.to_string(),
