@@ -240,11 +240,17 @@ fn line_and_column(text: &str, offset: usize) -> (u64, u64) {
 
 /// The name that is most like `name`, if it is similar enough to be a typing error.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    near(name, names).first().copied()
+}
+
+/// The names that are so similar to `name` that it may be a typing error, the most similar first.
+pub(crate) fn near<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_lowercase();
-    names
+    let mut near: Vec<(f64, &str)> = names
         .into_iter()
         .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
         .filter(|(similarity, _)| *similarity >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    near.into_iter().map(|(_, known)| known).collect()
 }

@@ -28,6 +28,7 @@ pub mod finding;
 pub mod frame;
 pub mod gateway;
 mod html;
+mod language;
 pub mod ledger;
 pub mod ledger_url;
 pub mod list_name;

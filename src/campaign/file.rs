@@ -91,6 +91,8 @@ pub struct MessageTemplate {
     pub text: Option<Text>,
     #[serde(default = "enabled")]
     pub inline_css: bool,
+    /// The language of numbers and dates.
+    pub locale: Option<Text>,
     /// In `campaign.toml`, this is a list or a single text. Each of them may render to several addresses.
     #[serde(default, deserialize_with = "one_or_more")]
     pub reply_to: Vec<Text>,
@@ -128,6 +130,7 @@ pub(super) struct VariantTable {
     layout: Option<Text>,
     text: Option<Text>,
     inline_css: Option<bool>,
+    locale: Option<Text>,
     #[serde(default, deserialize_with = "some_or_more")]
     reply_to: Option<Vec<Text>>,
     return_path: Option<Text>,
@@ -170,6 +173,7 @@ impl VariantTable {
             layout: self.layout.or(base.layout),
             text: self.text.or(base.text),
             inline_css: self.inline_css.unwrap_or(base.inline_css),
+            locale: self.locale.or(base.locale),
             reply_to: self.reply_to.unwrap_or(base.reply_to),
             return_path: self.return_path.or(base.return_path),
             cc: self.cc.unwrap_or(base.cc),

@@ -1,5 +1,6 @@
 //! Turns Tera's errors into findings with a place in the user's files.
 
+mod arguments;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tera::{Error, ErrorKind};
 
 use super::context::{ROWS, UNSUBSCRIBE_URL};
+use super::filters::{help_for_unknown, split_help};
 use super::hints::{hint, never_closed, row_lookup, unclosed_comment};
 use super::limited_output::MAX_OUTPUT;
 use super::mjml::{self, CompiledMjml, SourcePlace};
@@ -17,10 +19,10 @@ use crate::campaign::{TEMPLATES, Text, is_identifier};
 use crate::finding::{Excerpt, Finding, Place, nearest};
 use crate::source::Source;
 
-/// The texts of all templates, as the user wrote them.
 /// The most `elif` in one condition.
 const MAX_BRANCHES: usize = 200;
 
+/// The texts of all templates, as the user wrote them.
 pub(super) struct Sources {
     campaign: Source,
     columns: Vec<String>,
@@ -207,7 +209,11 @@ impl Sources {
                 .strip_prefix("--> ")
                 .and_then(|place| self.span_of(place))
             {
-                findings.push(self.at("template-error", template, span, message));
+                let finding = self.at("template-error", template, span, message);
+                findings.push(match help_for_unknown(message) {
+                    Some(help) => finding.help(help),
+                    None => finding,
+                });
             }
         }
         if findings.is_empty() {
@@ -257,10 +263,7 @@ impl Sources {
                     _ if message.contains("undefined") => self
                         .at("undefined-variable", report.filename(), span, message)
                         .help(self.names()),
-                    // The message may contain a value of the row.
-                    _ => self
-                        .at("template-error", report.filename(), span, message)
-                        .kind("an error at this tag"),
+                    _ => self.in_row(report.filename(), span, message),
                 }
             }
             ErrorKind::TemplateNotFound(missing) if self.binary.contains(missing) => self
@@ -298,6 +301,22 @@ impl Sources {
                 Finding::error("template-error", place, other.to_string())
             }
         }
+    }
+
+    /// A finding for an error of a filter or function, whose message may contain a value of the row.
+    fn in_row(&self, template: &str, span: Range<usize>, message: &str) -> Finding {
+        const KIND: &str = "an error at this tag";
+        let (message, Some(help)) = split_help(message) else {
+            return self
+                .at("template-error", template, span, message)
+                .kind(KIND);
+        };
+        let message = match self.filtered(template, span.start) {
+            Some(value) => format!("`{value}`: {message}"),
+            None => message.to_owned(),
+        };
+        let finding = self.at("template-error", template, span, &message);
+        finding.kind(KIND).help(help)
     }
 
     /// A finding for a syntax error, with a hint at what was probably meant.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::filters::first_argument;
 use crate::campaign::is_identifier;
 
 /// The tag around an error.
@@ -130,15 +131,10 @@ fn named_argument(text: &str, span: &Range<usize>, message: &str) -> Option<Stri
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let filter = &before[before.trim_end_matches(is_part).len()..];
     let argument = text.get(span.clone())?;
-    let name = match filter {
-        "" => return None,
-        "default" => "value",
-        "date" => "format",
-        "join" => "sep",
-        "truncate" => "length",
-        "split" | "starting_with" | "ending_with" | "containing" => "pat",
-        _ => "name",
-    };
+    if filter.is_empty() {
+        return None;
+    }
+    let name = first_argument(filter).unwrap_or("name");
     Some(format!("arguments need names: {filter}({name}={argument})"))
 }
 

@@ -106,7 +106,7 @@ impl Condition {
         started: Timestamp,
     ) -> Result<Self, Vec<Finding>> {
         let mut sources = Sources::new(source, header, &campaign.vars);
-        let mut tera = new_tera(started);
+        let mut tera = new_tera(started, None);
         tera.autoescape_on(Vec::<&str>::new());
         tera.register_filter("mailrun_condition", condition);
         // The engine of the message reports names that are also columns.
@@ -118,7 +118,8 @@ impl Condition {
             .map_err(|error| sources.explain_all(name, &error))?;
         let mut used = variables::used(&tera, &[name]);
         let own = [ROW, RECIPIENT];
-        let unknown = variables::unknown(&sources, &used, header, campaign, &own);
+        let mut unknown = sources.unknown_arguments();
+        unknown.extend(variables::unknown(&sources, &used, header, campaign, &own));
         if !unknown.is_empty() {
             return Err(unknown);
         }

@@ -56,7 +56,7 @@ pub(super) fn load_templates(
     }
     // Each file is compiled alone first, so that all syntax errors are reported and not only the first.
     for (name, content) in &templates {
-        if let Err(error) = new_tera(Timestamp::UNIX_EPOCH).add_raw_template(name, content)
+        if let Err(error) = new_tera(Timestamp::UNIX_EPOCH, None).add_raw_template(name, content)
             && matches!(error.kind(), tera::ErrorKind::SyntaxError(_))
         {
             findings.push(sources.explain(name, &error));

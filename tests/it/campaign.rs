@@ -23,6 +23,7 @@ subject = "{{ first_name }}, autumn is here"
 html = "newsletter.html"
 text = "newsletter.txt"
 inline_css = true
+locale = "pl"
 reply_to = "hello@acme.example"
 cc = "cc@acme.example"
 cc_name = "Copy"

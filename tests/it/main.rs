@@ -22,6 +22,7 @@ mod examples;
 mod fake_api;
 mod faults;
 mod feedback_server;
+mod filters;
 mod follow;
 mod forget;
 mod forget_files;

@@ -9,6 +9,7 @@ use crate::api;
 use crate::campaign::template_syntax::is_template;
 use crate::campaign::{MessageTemplate, TEMPLATES, Text};
 use crate::file_name::on_disk;
+use crate::language::{Language, LanguageError};
 use crate::message::mime::is_media_type_of_file;
 
 impl Validator<'_> {
@@ -42,6 +43,9 @@ impl Validator<'_> {
         }
         for body in bodies.into_iter().chain([&message.layout]).flatten() {
             self.check_template_exists(body);
+        }
+        if let Some(locale) = &message.locale {
+            self.check_locale(locale);
         }
         self.check_address(&message.from);
         message
@@ -103,6 +107,18 @@ impl Validator<'_> {
                 error.to_string(),
                 "write an address, such as \"mo@example.com\" or \"Mo <mo@example.com>\"",
             );
+        }
+    }
+
+    fn check_locale(&mut self, text: &Text) {
+        if is_template(text.get_ref()) {
+            self.bad_value(
+                text.span(),
+                "`locale` can't be a template",
+                "for the language of a row, write the column in the filters: number(locale=lang)",
+            );
+        } else if let Err(error) = Language::parse(text.get_ref()) {
+            self.bad_value(text.span(), error.to_string(), LanguageError::HELP);
         }
     }
 

@@ -81,7 +81,7 @@ struct Fixture {
 }
 
 fn fixture(template: &str) -> Fixture {
-    let mut text = new_tera(Timestamp::UNIX_EPOCH);
+    let mut text = new_tera(Timestamp::UNIX_EPOCH, None);
     text.autoescape_on(Vec::<&str>::new());
     let context = text.global_context();
     context.insert("v", "<v>");

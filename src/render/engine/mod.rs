@@ -29,6 +29,7 @@ use crate::api::WireFormat;
 use crate::campaign::{Campaign, SameAddress, Text, is_template};
 use crate::file_name::composed;
 use crate::finding::Finding;
+use crate::language::Language;
 use crate::message::{Envelope, Message, Recipient};
 use crate::unsubscribe::{FeedbackKeys, UnsubscribeLinks};
 
@@ -79,7 +80,10 @@ impl Engine {
         let campaign = inputs.campaign;
         let mut findings = Vec::new();
         let mut sources = Sources::new(&campaign.source, inputs.header, &campaign.vars);
-        let mut tera = new_tera(inputs.started);
+        let locale = campaign.message.locale.as_ref();
+        // Validated with the campaign.
+        let language = locale.and_then(|tag| Language::parse(tag.get_ref()).ok());
+        let mut tera = new_tera(inputs.started, language.as_ref());
         tera.autoescape_on(Vec::<&str>::new());
         findings.extend(context::insert_vars(&mut tera, campaign, inputs.header));
         let is_mjml = |name: &str, text: &str| is_mjml_letter(campaign, name, text);
@@ -96,6 +100,7 @@ impl Engine {
         if !findings.is_empty() {
             return Err(findings);
         }
+        findings.extend(sources.unknown_arguments());
         let mut used = variables::used(&tera, &fields.roots(&tera));
         let mut own = vec![ROW, RECIPIENT];
         if campaign.message.markdown.is_some() {

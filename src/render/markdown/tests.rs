@@ -64,7 +64,7 @@ Hello {{ b }}, [{{ b }}](https://x.example/{{ b }}), {{ a | escape_html }}, <b t
 "#;
 
 fn html(template: &str, value: &str) -> RenderedHtml {
-    let mut tera = escaping_tera(&new_tera(Timestamp::UNIX_EPOCH));
+    let mut tera = escaping_tera(&new_tera(Timestamp::UNIX_EPOCH, None));
     tera.add_raw_template("letter.md", template)
         .expect("a template");
     let mut context = Context::new();

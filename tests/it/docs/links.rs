@@ -14,6 +14,7 @@ const PAGES: &[&str] = &[
     "docs/many-machines.md",
     "docs/preview.md",
     "docs/campaign.md",
+    "docs/filters.md",
     "docs/check.md",
     "docs/guarantees.md",
     "docs/performance.md",

@@ -1,6 +1,7 @@
 //! Tests that the documentation matches the program.
 
 mod commands;
+mod filters;
 mod gateway;
 mod install;
 mod links;

@@ -1,5 +1,14 @@
 //! The filters, tests and functions that templates can use besides Tera's own.
 
+mod arguments;
+mod catalogue;
+mod date;
+mod date_input;
+mod decimal;
+mod money;
+mod number;
+mod plural;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;
@@ -8,12 +17,32 @@ use tera::{Kwargs, State, StringInput, Tera, TeraResult, Value};
 
 use super::escape::escaped;
 use super::value_spans::write_value;
+use crate::language::Language;
 
-/// An engine without templates. `started` is what templates get from `now`.
-pub(super) fn new_tera(started: Timestamp) -> Tera {
+pub(super) use arguments::split_help;
+pub(super) use catalogue::{
+    CallKind, arguments, first_argument, help_for_argument, help_for_unknown,
+};
+
+/// A filter that writes a value in a language; the last argument is the campaign's.
+type Localized = fn(&Value, &Kwargs, Option<&Language>) -> TeraResult<String>;
+
+/// An engine without templates. `started` is what templates get from `now`, `language` is that of filters without `locale`.
+pub(super) fn new_tera(started: Timestamp, language: Option<&Language>) -> Tera {
     let mut tera = Tera::new();
     tera.set_escape_fn(write_value);
-    tera.register_filter("date", tera_contrib::dates::date);
+    let localized: [(&str, Localized); 4] = [
+        ("date", date::date),
+        ("money", money::money),
+        ("number", number::number),
+        ("plural", plural::plural),
+    ];
+    for (name, filter) in localized {
+        let language = language.cloned();
+        tera.register_filter(name, move |value: &Value, kwargs: Kwargs, _: &State| {
+            filter(value, &kwargs, language.as_ref())
+        });
+    }
     tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
     tera.register_filter(
         "urlencode_strict",
@@ -22,8 +51,12 @@ pub(super) fn new_tera(started: Timestamp) -> Tera {
     tera.register_filter("escape_json", escape_json);
     tera.register_filter("escape_html", escape_html);
     tera.register_filter("newlines_to_br", newlines_to_br);
-    tera.register_test("before", tera_contrib::dates::is_before);
-    tera.register_test("after", tera_contrib::dates::is_after);
+    tera.register_test("before", |value: &Value, kwargs: Kwargs, _: &State| {
+        date::is_before(value, &kwargs)
+    });
+    tera.register_test("after", |value: &Value, kwargs: Kwargs, _: &State| {
+        date::is_after(value, &kwargs)
+    });
     tera.register_function("now", move |kwargs: Kwargs, _: &State| {
         now(started, &kwargs)
     });

@@ -1,0 +1,364 @@
+//! `date`, and the tests `before` and `after`.
+
+use icu_calendar::{Gregorian, Iso};
+use icu_datetime::FixedCalendarDateTimeFormatter;
+use icu_datetime::fieldsets::enums::CompositeFieldSet;
+use icu_datetime::fieldsets::{YMD, YMDE};
+use icu_datetime::pattern::{DateTimePattern, FixedCalendarDateTimeNames};
+use icu_time::zone::models::AtTime;
+use icu_time::{TimeZoneInfo, ZonedDateTime};
+use jiff::fmt::temporal::{DateTimeParser, Pieces};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use jiff_icu::ConvertFrom;
+use tera::value::ValueKind;
+use tera::{Kwargs, TeraResult, Value};
+use writeable::TryWriteable;
+
+use super::arguments::{empty_cell, fault, language};
+use super::date_input::{by_input, unambiguous};
+use crate::language::Language;
+
+pub(super) fn date(
+    value: &Value,
+    kwargs: &Kwargs,
+    campaign: Option<&Language>,
+) -> TeraResult<String> {
+    let zone = time_zone(kwargs)?;
+    let mut zoned = zoned(value, kwargs, zone.as_ref())?;
+    if let Some(zone) = zone {
+        zoned = zoned.with_time_zone(zone);
+    }
+    let language = language(kwargs, campaign)?;
+    let in_language = || language.clone().unwrap_or_else(Language::english);
+    match (kwargs.get::<&str>("format")?, &language) {
+        (None, None) => strftime("%Y-%m-%d", &zoned),
+        (None, Some(language)) => styled("long", &zoned, language),
+        (Some(style @ ("full" | "long" | "medium" | "short")), _) => {
+            styled(style, &zoned, &in_language())
+        }
+        (Some(format), None) if format.contains('%') => strftime(format, &zoned),
+        (Some(format), Some(language)) if format.contains('%') => {
+            strftime(&with_names(format, &zoned, language)?, &zoned)
+        }
+        (Some(pattern), _) => by_pattern(pattern, &zoned, &in_language()),
+    }
+}
+
+/// Whether a date is before the argument `other`.
+pub(super) fn is_before(value: &Value, kwargs: &Kwargs) -> TeraResult<bool> {
+    let (zoned, other, inclusive) = compared(value, kwargs)?;
+    Ok(zoned < other || inclusive && zoned == other)
+}
+
+/// Whether a date is after the argument `other`.
+pub(super) fn is_after(value: &Value, kwargs: &Kwargs) -> TeraResult<bool> {
+    let (zoned, other, inclusive) = compared(value, kwargs)?;
+    Ok(zoned > other || inclusive && zoned == other)
+}
+
+fn compared(value: &Value, kwargs: &Kwargs) -> TeraResult<(Zoned, Zoned, bool)> {
+    let other = kwargs.must_get::<&Value>("other")?;
+    let inclusive = kwargs.get::<bool>("inclusive")?.unwrap_or(false);
+    // `input` is about the cell, not about what it is compared with.
+    let other = zoned(other, &Kwargs::default(), None)?;
+    Ok((zoned(value, kwargs, None)?, other, inclusive))
+}
+
+fn time_zone(kwargs: &Kwargs) -> TeraResult<Option<TimeZone>> {
+    let name = kwargs.get::<&str>("timezone")?;
+    let zone = name.map(|name| {
+        TimeZone::get(name).map_err(|_| tera::Error::message(format!("Unknown timezone: {name}")))
+    });
+    zone.transpose()
+}
+
+/// The date and time in a value: a text, or the seconds since 1970.
+fn zoned(value: &Value, kwargs: &Kwargs, zone: Option<&TimeZone>) -> TeraResult<Zoned> {
+    let zone = zone.cloned().unwrap_or(TimeZone::UTC);
+    if let Some(text) = value.as_str() {
+        let civil = match kwargs.get::<&str>("input")? {
+            Some(input) => by_input(text, input),
+            None => match machine_readable(text, &zone) {
+                Some(zoned) => return Ok(zoned),
+                None => unambiguous(text),
+            },
+        };
+        let civil = civil.map_err(|unread| unread.error(text))?;
+        return civil.to_zoned(zone).map_err(tera::Error::message);
+    }
+    if matches!(value.kind(), ValueKind::Undefined | ValueKind::None) {
+        return Err(empty_cell());
+    }
+    let Some(seconds) = value.as_i64() else {
+        return Err(fault(
+            format!("this is no date but of the type {}", value.name()),
+            "use it for a text, or for a whole number of seconds since 1970",
+        ));
+    };
+    let time = Timestamp::new(seconds, 0)
+        .map_err(|error| tera::Error::message(format!("Invalid timestamp: {error}")))?;
+    Ok(time.to_zoned(zone))
+}
+
+/// RFC 3339, RFC 9557 and ISO 8601.
+fn machine_readable(text: &str, zone: &TimeZone) -> Option<Zoned> {
+    const PARSER: DateTimeParser = DateTimeParser::new();
+    let text = text.trim();
+    let timestamp = || {
+        let time = PARSER.parse_timestamp(text).ok()?;
+        let offset = Pieces::parse(text).ok()?.to_numeric_offset();
+        Some(time.to_zoned(offset.map_or_else(|| zone.clone(), TimeZone::fixed)))
+    };
+    let civil = || {
+        PARSER
+            .parse_datetime(text)
+            .ok()?
+            .to_zoned(zone.clone())
+            .ok()
+    };
+    let day = || PARSER.parse_date(text).ok()?.to_zoned(zone.clone()).ok();
+    PARSER
+        .parse_zoned(text)
+        .ok()
+        .or_else(timestamp)
+        .or_else(civil)
+        .or_else(day)
+}
+
+fn strftime(format: &str, zoned: &Zoned) -> TeraResult<String> {
+    jiff::fmt::strtime::format(format, zoned)
+        .map_err(|error| tera::Error::message(format!("Invalid date format `{format}`: {error}")))
+}
+
+/// A date as is usual in a language, without the time.
+fn styled(style: &str, zoned: &Zoned, language: &Language) -> TeraResult<String> {
+    let date = icu_date(zoned).date;
+    let formatted = match style {
+        "full" => FixedCalendarDateTimeFormatter::<Gregorian, _>::try_new(
+            language.locale().into(),
+            YMDE::long(),
+        )
+        .map(|formatter| formatter.format(&date).to_string()),
+        _ => {
+            let fields = match style {
+                "long" => YMD::long(),
+                "medium" => YMD::medium(),
+                _ => YMD::short(),
+            };
+            FixedCalendarDateTimeFormatter::<Gregorian, _>::try_new(
+                language.locale().into(),
+                fields,
+            )
+            .map(|formatter| formatter.format(&date).to_string())
+        }
+    };
+    formatted.map_err(tera::Error::message)
+}
+
+/// A format of `strftime` in which the names of months and weekdays, and AM and PM, are replaced by those of a language.
+fn with_names(format: &str, zoned: &Zoned, language: &Language) -> TeraResult<String> {
+    let directives = directives(format);
+    // "5 stycznia 2026", but "styczeń 2026".
+    let has_day = directives.iter().any(|it| matches!(it.kind, 'd' | 'e'));
+    let mut localized = String::new();
+    let mut copied = 0;
+    for directive in directives {
+        let pattern = match (directive.kind, has_day) {
+            ('B', true) => "MMMM",
+            ('B', false) => "LLLL",
+            ('b' | 'h', true) => "MMM",
+            ('b' | 'h', false) => "LLL",
+            ('A', _) => "EEEE",
+            ('a', _) => "EEE",
+            ('p' | 'P', _) => "a",
+            _ => continue,
+        };
+        let name = by_pattern(pattern, zoned, language)?;
+        let name = match directive.kind {
+            'P' => name.to_lowercase(),
+            _ if directive.text(format).contains(['^', '#']) => name.to_uppercase(),
+            _ => name,
+        };
+        localized.push_str(&format[copied..directive.start]);
+        localized.push_str(&name.replace('%', "%%"));
+        copied = directive.end;
+    }
+    localized.push_str(&format[copied..]);
+    Ok(localized)
+}
+
+/// A conversion in a format of `strftime`, such as `%-d`.
+struct Directive {
+    kind: char,
+    start: usize,
+    end: usize,
+}
+
+impl Directive {
+    fn text<'a>(&self, format: &'a str) -> &'a str {
+        &format[self.start..self.end]
+    }
+}
+
+fn directives(format: &str) -> Vec<Directive> {
+    let mut directives = Vec::new();
+    let mut characters = format.char_indices();
+    while let Some((start, c)) = characters.next() {
+        if c != '%' {
+            continue;
+        }
+        let is_flag = |c: char| matches!(c, '-' | '_' | '0'..='9' | '^' | '#' | ':' | '.');
+        if let Some((at, kind)) = characters.find(|(_, c)| !is_flag(*c)) {
+            directives.push(Directive {
+                kind,
+                start,
+                end: at + kind.len_utf8(),
+            });
+        }
+    }
+    directives
+}
+
+/// A date by a pattern of UTS 35, such as `d MMMM y`.
+fn by_pattern(format: &str, zoned: &Zoned, language: &Language) -> TeraResult<String> {
+    let pattern = DateTimePattern::try_from_pattern_str(format).map_err(|error| {
+        fault(
+            format!("Invalid date format `{format}`: {error}"),
+            "write \"long\", a pattern such as \"d MMMM y\", or one of strftime such as \"%d.%m.%Y\"",
+        )
+    })?;
+    let invalid = |error: &dyn std::fmt::Display| {
+        tera::Error::message(format!("Invalid date format `{format}`: {error}"))
+    };
+    let mut names = FixedCalendarDateTimeNames::<Gregorian, CompositeFieldSet>::try_new(
+        language.locale().into(),
+    )
+    .map_err(tera::Error::message)?;
+    let formatter = names
+        .include_for_pattern(&pattern)
+        .map_err(|error| invalid(&error))?;
+    let date = icu_date(zoned);
+    let formatted = formatter.format(&date);
+    match formatted.try_write_to_string() {
+        Ok(text) => Ok(text.into_owned()),
+        Err((error, _)) => Err(invalid(&error)),
+    }
+}
+
+fn icu_date(zoned: &Zoned) -> ZonedDateTime<Gregorian, TimeZoneInfo<AtTime>> {
+    let iso = ZonedDateTime::<Iso, TimeZoneInfo<AtTime>>::convert_from(zoned);
+    ZonedDateTime {
+        date: iso.date.to_calendar(Gregorian),
+        time: iso.time,
+        zone: iso.zone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(day: &str, arguments: &[(&'static str, &'static str)]) -> String {
+        let mut map = tera::Map::new();
+        for (name, value) in arguments {
+            map.insert((*name).into(), (*value).into());
+        }
+        let kwargs = Kwargs::new(std::sync::Arc::new(map));
+        date(&Value::from(day), &kwargs, None).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn formats_mean_what_they_always_meant() {
+        for (day, arguments, expected) in [
+            ("2026-05-01", &[][..], "2026-05-01"),
+            (
+                "2026-05-01",
+                &[("format", "%A, %-d %B %Y")],
+                "Friday, 1 May 2026",
+            ),
+            ("1985-04-12T23:20:50.52Z", &[], "1985-04-12"),
+            (
+                "1996-12-19T16:39:57[-08:00]",
+                &[("format", "%Y-%m-%d %z")],
+                "1996-12-19 -0800",
+            ),
+            (
+                "1996-12-19T16:39:57-08:00",
+                &[("format", "%H:%M %z")],
+                "16:39 -0800",
+            ),
+            (
+                "2019-09-19T01:48:44.581Z",
+                &[("timezone", "America/New_York")],
+                "2019-09-18",
+            ),
+            (
+                "2026-08-24",
+                &[("format", "d MMMM y"), ("locale", "fr_FR")],
+                "24 août 2026",
+            ),
+            (
+                "2026-08-24",
+                &[("format", "y年M月d日"), ("locale", "ja")],
+                "2026年8月24日",
+            ),
+            (
+                "2026-08-24T14:35:00",
+                &[
+                    ("format", "MMMM d y [zzz]"),
+                    ("locale", "it"),
+                    ("timezone", "America/New_York"),
+                ],
+                "agosto 24 2026 [GMT-4]",
+            ),
+        ] {
+            assert_eq!(written(day, arguments), expected);
+        }
+    }
+
+    #[test]
+    fn months_have_the_case_that_a_day_needs() {
+        for (locale, with_day, alone) in [
+            ("pl", "5 stycznia 2026", "styczeń 2026"),
+            ("cs", "5 ledna 2026", "leden 2026"),
+            ("uk", "5 січня 2026", "січень 2026"),
+            ("ru", "5 января 2026", "январь 2026"),
+            ("de", "5 Januar 2026", "Januar 2026"),
+        ] {
+            let day = |format| written("2026-01-05", &[("format", format), ("locale", locale)]);
+            assert_eq!(day("%-d %B %Y"), with_day);
+            assert_eq!(day("%B %Y"), alone);
+        }
+    }
+
+    #[test]
+    fn names_and_styles_are_those_of_the_language() {
+        for (format, locale, expected) in [
+            ("full", "en-US", "Friday, May 1, 2026"),
+            ("full", "en-GB", "Friday, 1 May 2026"),
+            ("full", "pl", "piątek, 1 maja 2026"),
+            ("long", "pl", "1 maja 2026"),
+            ("long", "de", "1. Mai 2026"),
+            ("medium", "en", "May 1, 2026"),
+            ("short", "de", "01.05.26"),
+            ("%^a %d/%m, 100%%", "pl", "PT. 01/05, 100%"),
+            ("%I:%M %p", "en", "12:00 AM"),
+            ("%Y-%m-%d", "pl", "2026-05-01"),
+        ] {
+            assert_eq!(
+                written("2026-05-01", &[("format", format), ("locale", locale)]),
+                expected
+            );
+        }
+        assert_eq!(written("2026-05-01", &[("locale", "pl")]), "1 maja 2026");
+        assert_eq!(
+            written("2026-05-01", &[("format", "full")]),
+            "Friday, May 1, 2026"
+        );
+        assert_eq!(
+            written("2026-05-01", &[("format", "d MMM y")]),
+            "1 May 2026"
+        );
+    }
+}
