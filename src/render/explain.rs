@@ -305,18 +305,16 @@ impl Sources {
 
     /// A finding for an error of a filter or function, whose message may contain a value of the row.
     fn in_row(&self, template: &str, span: Range<usize>, message: &str) -> Finding {
-        const KIND: &str = "an error at this tag";
         let (message, Some(help)) = split_help(message) else {
-            return self
-                .at("template-error", template, span, message)
-                .kind(KIND);
+            let finding = self.at("template-error", template, span, message);
+            return finding.kind("an error at this tag");
         };
         let message = match self.filtered(template, span.start) {
             Some(value) => format!("`{value}`: {message}"),
             None => message.to_owned(),
         };
         let finding = self.at("template-error", template, span, &message);
-        finding.kind(KIND).help(help)
+        finding.kind(without_cell(&message)).help(help)
     }
 
     /// A finding for a syntax error, with a hint at what was probably meant.
@@ -429,5 +427,18 @@ impl Sources {
             }
             None => string.clone(),
         }
+    }
+}
+
+/// The message of a filter without what differs from row to row.
+fn without_cell(message: &str) -> String {
+    let mut kind = match (message.split_once('“'), message.rsplit_once('”')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}a cell{after}"),
+        _ => message.to_owned(),
+    };
+    kind.retain(|c| !c.is_ascii_digit());
+    match kind.split_once(" may be ") {
+        Some((cell, _)) => format!("{cell} is ambiguous"),
+        None => kind,
     }
 }

@@ -41,6 +41,7 @@ fn a_fee_and_a_day_are_written_for_people() {
             "newsletter.html",
             "<p>Hello {{ name }} in {{ zip }}, your plot fee is {{ fee | money(currency=\"USD\") }} and the meeting is on {{ day | date(format=\"%A, %-d %B %Y\") }}.</p>",
         )
+        .set("message.subject", "Your plot")
         .set("message.inline_css", false);
     let mails = messages(&campaign);
     for (mail, expected) in std::iter::zip(
@@ -143,7 +144,7 @@ fn what_can_be_read_in_two_ways_is_an_error_of_its_row() {
         let finding = report.about(message);
         finding
             .is("template-error", message)
-            .at("templates/letter.txt", 2, 16)
+            .at("templates/letter.txt", 2, 18)
             .helps(help);
         assert_eq!(finding.rows, [row]);
     }
