@@ -695,3 +695,34 @@ fn keys_are_compared_in_a_database() {
             .stderr_has("planned without `row_key`");
     });
 }
+
+#[test]
+fn rows_of_a_json_file_keep_their_values() {
+    let orders = r#"{"email":"a@one.example","vip":true,"order":{"items":[{"name":"Tea"}],"sum":12.5}}
+{"email":"b@one.example","vip":false,"order":{"items":[{"name":"Oil"}],"sum":1}}
+{"email":"a@one.example","vip":true,"order":{"items":[{"name":"Jam"}],"sum":7}}
+{"email":"a@one.example","vip":true,"order":{"items":[{"name":"Bun"}],"sum":3}}
+"#;
+    let campaign = Campaign::new()
+        .set("recipients.file", "orders.jsonl")
+        .file("orders.jsonl", orders)
+        .set("recipients.same_address", "group")
+        .set("recipients.where", "not vip or order.sum > 5")
+        .set(
+            "message.subject",
+            "{% for it in rows %}{{ it.order.items[0].name }} {{ it.order.sum }};{% endfor %}",
+        )
+        .template("newsletter.html", "<p>News</p>");
+    let run = local(&campaign).code(0).run_dir();
+    let mails = outbox(run.join("outbox"));
+    let mut subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["Oil 1;", "Tea 12.5;Jam 7;"]);
+    let codes = column(&run, "code");
+    assert_eq!(codes, ["200", "200", "200", "not-selected"]);
+    let ran = Run::new("preview")
+        .arg(campaign.path())
+        .args(["--row", "1"])
+        .run();
+    ran.code(0).stdout_has("Tea 12.5;Jam 7;");
+}

@@ -63,6 +63,13 @@ fn rows_that_are_not_selected_are_skipped_before_anything_else_is_looked_at() {
     assert_eq!(statuses(&ran), pairs(&expected));
     let report = check(&campaign);
     assert_eq!((report.rows, report.errors), (Some(7), 0));
+    let [not_selected] = report.not_selected.as_slice() else {
+        panic!("{report:#?}");
+    };
+    assert_eq!(
+        (not_selected.reason.as_str(), not_selected.rows),
+        ("not selected by `where`", 3)
+    );
     let codes: Vec<_> = report.findings.iter().map(|it| it.code.as_str()).collect();
     assert_eq!(codes, ["bad-address", "field-count"]);
     let text = Run::new("check").arg(campaign.path()).run();

@@ -74,6 +74,7 @@ mod tests {
             rows: Some(1),
             off: &Off::new(),
             suppressed: &[],
+            not_selected: &[],
             campaign: Path::new("news/campaign.toml"),
             base: Path::new("/w"),
         };
