@@ -66,7 +66,7 @@ fn a_report_above_the_header_and_a_total_below_the_rows() {
         let report = check(&set);
         let about = |it: &&str| it.contains("the header is");
         let messages = report.findings.iter().map(|it| it.message.as_str());
-        assert_eq!(messages.filter(|it| about(&it)).count(), 0, "{file}");
+        assert_eq!(messages.filter(|it| about(it)).count(), 0, "{file}");
     }
 }
 
