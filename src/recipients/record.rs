@@ -26,7 +26,7 @@ pub(super) struct Record {
 impl Record {
     /// Whether all cells are blank. A fault is not blank.
     pub(super) fn is_blank(&self) -> bool {
-        self.fault.is_none() && self.blank_cells() == self.cells.len()
+        self.fault.is_none() && self.cells.iter().all(|cell| trimmed(cell).is_empty())
     }
 
     pub(super) fn blank_cells(&self) -> usize {

@@ -250,12 +250,16 @@ impl OdsRows {
         let row = self.row.take(self.line, self.is_hidden)?;
         let more = self.row_repeats - 1;
         match row {
+            Some(_) if self.line.saturating_add(more) > MAX_ROWS => {
+                let reason = format!("it has more than {MAX_ROWS} rows");
+                Err(Problem::Workbook(reason))
+            }
             Some(row) if more > 0 => {
                 self.repeated = Some((more, copy(&row, self.line)));
                 Ok(Some(row))
             }
             row => {
-                self.line += more;
+                self.line = self.line.saturating_add(more);
                 Ok(row)
             }
         }
@@ -266,10 +270,6 @@ impl SheetRows for OdsRows {
     fn next(&mut self) -> Result<Option<Record>, Problem> {
         if let Some((left, row)) = self.repeated.take() {
             self.line += 1;
-            if self.line > MAX_ROWS {
-                let reason = format!("it has more than {MAX_ROWS} rows");
-                return Err(Problem::Workbook(reason));
-            }
             let next = copy(&row, self.line);
             if left > 1 {
                 self.repeated = Some((left - 1, row));
