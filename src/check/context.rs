@@ -36,7 +36,7 @@ pub struct CheckerInputs<'a> {
     /// The rows left out because an earlier row has their address.
     pub duplicates: LineNumbers,
     /// Those among them that differ from the row that is sent.
-    pub(crate) differing: DifferingDuplicates,
+    pub differing: DifferingDuplicates,
     /// The lowest severity to report.
     pub least: Severity,
     /// Whether links and domains are looked up later.

@@ -10,7 +10,7 @@ const MAX_ROWS: usize = 10;
 /// The rows that are left out as duplicates, and differ from the first row of their address in a column that the message
 /// uses.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct DifferingDuplicates {
+pub struct DifferingDuplicates {
     pub(crate) count: u64,
     /// The first of them.
     pub(crate) rows: Vec<u32>,

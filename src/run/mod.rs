@@ -11,7 +11,7 @@ mod lock;
 mod other_runs;
 mod plan;
 
-pub(crate) use differing::DifferingDuplicates;
+pub use differing::DifferingDuplicates;
 pub(crate) use exclusions::{Decision, ExclusionReason, Exclusions, LeftOutRow, identity};
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use forget_key::{forget_keys, key_for_forgetting, write_forget_keys};

@@ -42,7 +42,7 @@ pub struct Plan {
     /// The rows whose address an earlier row has.
     pub duplicates: LineNumbers,
     /// Those among them that differ from the row that is sent.
-    pub(crate) differing: DifferingDuplicates,
+    pub differing: DifferingDuplicates,
     /// Warnings about the recipients and the suppression lists.
     pub warnings: Vec<Warning>,
     /// How many rows were planned.
