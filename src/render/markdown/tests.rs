@@ -177,7 +177,8 @@ fn value() -> impl Strategy<Value = String> {
     ]);
     let parts = proptest::collection::vec(parts, 1..8).prop_map(|parts| parts.concat());
     let any = proptest::string::string_regex("[^\u{fdd0}\u{fdd1}]{1,20}").expect("a pattern");
-    prop_oneof![3 => parts, 1 => any].prop_filter("blank", |value| !value.trim().is_empty())
+    prop_oneof![3 => parts, 1 => any]
+        .prop_filter("blank", |value| !normalized(value).trim().is_empty())
 }
 
 proptest! {
