@@ -104,7 +104,7 @@ fn percent_decoded(text: &str) -> String {
 /// As parsers of HTML and Markdown read some characters.
 fn normalized(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.replace(['\0', '\u{fffd}'], "")
+    text.replace(['\0', '\u{fffd}', '\u{feff}'], "")
 }
 
 /// Values full of what Markdown and HTML give a meaning to.
