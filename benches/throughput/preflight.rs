@@ -15,7 +15,7 @@ use mailrun::ledger::sqlite::path_in;
 use mailrun::ledger::{Run, Target};
 use mailrun::recipients::{LineNumbers, RecipientReader};
 use mailrun::render::{Engines, Inputs};
-use mailrun::run::{PlanInputs, PlanProgress, plan};
+use mailrun::run::{DifferingDuplicates, PlanInputs, PlanProgress, plan};
 use mailrun::suppression::CampaignLists;
 use tera::{Context, Tera, Value};
 
@@ -57,6 +57,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
         ledger: &ledger,
         only: None,
         sample: None,
+        used: &[],
         progress: &PlanProgress::default(),
     };
     let planned = plan(&mut reader, &inputs).expect("a plan");
@@ -86,6 +87,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
             rows,
             email: 0,
             duplicates: LineNumbers::default(),
+            differing: DifferingDuplicates::default(),
             least,
             net: false,
             clock: Clock::system(),
