@@ -191,6 +191,7 @@ fn planning(criterion: &mut Criterion) {
                 ledger: &path_in(dir.path()),
                 only: None,
                 sample: None,
+                used: &[],
                 progress: &PlanProgress::default(),
             };
             let planned = plan(&mut reader, &inputs).expect("a plan");
