@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::failure::Failure;
+use super::run_home::write_files;
 use crate::campaign::{Campaign, SameAddress};
 use crate::ledger::postgres::{self, Database, PostgresLedger, real_runs};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, Status};
+use crate::recipients::trimmed;
 use crate::run::{self, OtherRun, forget_keys};
 
 /// The real runs with accepted, unknown or pending rows.
@@ -103,7 +105,7 @@ impl EarlierRuns {
         campaign: &Campaign,
     ) -> Result<(), Failure> {
         if campaign.recipients.same_address == SameAddress::Send {
-            self.require_keys()?;
+            self.require_keys(campaign)?;
         }
         for earlier in &self.in_folder {
             let reason = format!(
@@ -126,20 +128,49 @@ impl EarlierRuns {
 }
 
 impl EarlierRuns {
-    /// Refuses runs that sent rows without a key.
-    fn require_keys(&self) -> Result<(), Failure> {
+    /// Refuses runs that sent rows without a key, or with keys from another column.
+    fn require_keys(&self, campaign: &Campaign) -> Result<(), Failure> {
         for earlier in &self.in_folder {
+            let name = earlier.folder.path().display().to_string();
             if SqliteLedger::open(&earlier.folder.ledger())?.sent_without_key()? {
-                return Err(no_keys(&earlier.folder.path().display().to_string()));
+                return Err(no_keys(&name));
             }
+            let frozen = Campaign::load_frozen(&earlier.folder.frozen())?;
+            require_same_column(campaign, &frozen, &name)?;
         }
         for earlier in &self.in_ledger {
             if earlier.ledger.sent_without_key()? {
                 return Err(no_keys(&earlier.run.name));
             }
+            let frozen = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
+            write_files(&earlier.ledger, frozen.path())?;
+            let frozen = Campaign::load_frozen(frozen.path())?;
+            require_same_column(campaign, &frozen, &earlier.run.name)?;
         }
         Ok(())
     }
+}
+
+/// Keys from two columns differ although the rows are the same.
+fn require_same_column(campaign: &Campaign, frozen: &Campaign, run: &str) -> Result<(), Failure> {
+    let column = |of: &Campaign| {
+        let column = of.recipients.row_key.as_ref();
+        column.map(|column| trimmed(column.get_ref()).to_owned())
+    };
+    // Without a column, no row that it sent has a key.
+    let Some(earlier) = column(frozen) else {
+        return Ok(());
+    };
+    if column(campaign).as_ref() == Some(&earlier) {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        "row-key",
+        format!(
+            "the run {run} knows the rows of an address by another column: its `row_key` was \"{earlier}\""
+        ),
+        "set the same `row_key`, and name the column as before; or send to everyone with `--again`",
+    ))
 }
 
 fn no_keys(run: &str) -> Failure {

@@ -223,13 +223,14 @@ impl Exclusions {
         row: &RecipientRow,
         identity_of: impl FnOnce(u32) -> Result<Option<String>, E>,
     ) -> Result<Decision, E> {
+        // A row that is hidden is not invalid, whatever its cells, and is in no group.
+        if row.is_hidden {
+            return Ok(ExclusionReason::Hidden.into());
+        }
         if let Err(fault) = &row.recipient
             && !fault.is_about_address()
         {
             return self.unreadable(row, fault, identity_of);
-        }
-        if row.is_hidden {
-            return Ok(ExclusionReason::Hidden.into());
         }
         let mailbox = row.recipient.as_ref();
         // A row that is not selected is not invalid, whatever its address.
@@ -410,4 +411,42 @@ fn suppression_list(campaign: &Campaign, dir: &Path) -> Result<SuppressionList, 
         list.add(&dir.join(&file.path), &name, &file.settings)?;
     }
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use csv::StringRecord;
+
+    use super::*;
+
+    #[test]
+    fn a_hidden_row_that_cannot_be_read_is_skipped_and_spoils_no_group() {
+        let mut exclusions = Exclusions {
+            same_address: SameAddress::Group,
+            ..Exclusions::default()
+        };
+        let mut decide = |number, recipient, is_hidden| {
+            let row = RecipientRow {
+                number,
+                line: u64::from(number) + 1,
+                cells: StringRecord::from(vec!["ann@one.example", "#N/A"]),
+                json: Vec::new(),
+                is_hidden,
+                recipient,
+            };
+            let identity_of = |_| Ok::<_, SpillError>(Some("ann@one.example".to_owned()));
+            exclusions.next(&row, identity_of).expect("a decision")
+        };
+        let ann = || Ok(Mailbox::parse("ann@one.example").expect("an address"));
+        let fault = || {
+            Err(RowFault::FieldCount {
+                found: 2,
+                expected: 3,
+            })
+        };
+        assert!(matches!(decide(1, ann(), false), Decision::Send));
+        let hidden = decide(2, fault(), true);
+        assert!(matches!(hidden, Decision::LeaveOut(row) if row.code == ExclusionReason::HIDDEN));
+        assert!(matches!(decide(3, fault(), false), Decision::Spoil(1, _)));
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
-use crate::support::findings::check_without_style_rules as check;
+use crate::support::findings::{check as check_all, check_without_style_rules as check};
 use crate::support::mail::outbox;
 use crate::support::results::Results;
 use crate::support::run::Run;
@@ -110,6 +110,20 @@ fn smtp_carries_everything() {
     let cc = taken[1].header("Cc");
     assert!(cc.contains("\"Doe, Mia\" <mia@one.example>"), "{cc}");
     assert_eq!(taken[2].header("Reply-To"), "<a@sender.example>");
+}
+
+#[test]
+fn check_reads_all_reply_addresses() {
+    let campaign = Campaign::new()
+        .unset("api")
+        .set("smtp.url", "smtp://127.0.0.1:2525")
+        .set("smtp.tls", "none")
+        .set(
+            "message.reply_to",
+            vec!["a@sender.example", "Mo <mo@gmail.com>"],
+        );
+    let report = check_all(&campaign);
+    assert!(report.findings.iter().any(|it| it.code == "reply-freemail"));
 }
 
 #[test]

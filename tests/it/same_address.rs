@@ -144,6 +144,12 @@ fn except_sent_compares_the_key() {
     let run = send(&campaign).arg("--except-sent").run().code(0).run_dir();
     let expected = ["already-sent", "already-sent", "200", "200", "duplicate"];
     assert_eq!(column(&run, "code"), expected);
+    // The keys of two columns can't be compared.
+    let other = campaign.set("recipients.row_key", "name");
+    let ran = send(&other).arg("--except-sent").run();
+    ran.code(1).stderr_has("its `row_key` was \"number\"");
+    assert_eq!(api.taken().len(), 4);
+    let campaign = other.set("recipients.row_key", "number");
     // The first run leaves out what the second one sent.
     let first = campaign.runs()[0].clone();
     Run::on("resume", &first).run().code(0);

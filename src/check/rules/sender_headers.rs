@@ -62,17 +62,17 @@ impl Family for SenderHeaders {
         let Ok(from) = Address::parse(message.from.get_ref()) else {
             return;
         };
-        let reply = message.reply_to.first();
-        let reply_to = reply.and_then(|reply| Mailbox::parse_list(reply.get_ref()).ok());
-        let reply_to: Vec<Address> = reply_to
-            .into_iter()
-            .flatten()
-            .map(|mailbox| mailbox.address)
-            .collect();
-        if let Some(finding) = addresses(&from, &reply_to) {
-            let place = match reply {
-                Some(reply) if finding.code == FREE_REPLY.code => reply,
-                _ => &message.from,
+        let mut found = None;
+        for text in &message.reply_to {
+            let reply_to = Mailbox::parse_list(text.get_ref()).unwrap_or_default();
+            let reply_to: Vec<Address> = reply_to.into_iter().map(|it| it.address).collect();
+            found = found.or_else(|| Some((addresses(&from, &reply_to)?, text)));
+        }
+        let found = found.or_else(|| Some((addresses(&from, &[])?, &message.from)));
+        if let Some((finding, text)) = found {
+            let place = match finding.code == FREE_REPLY.code {
+                true => text,
+                false => &message.from,
             };
             sink.add(at_text(shared, finding, place));
         }
