@@ -30,15 +30,18 @@ pub(crate) fn brief(figures: &RunFigures) -> String {
             format!("{:>12}  {name:<12}  {share}", grouped(count)).trim_end()
         );
     };
-    let name = match figures.members {
-        0 => "rows".to_owned(),
-        _ => format!("messages, with {} rows", grouped(figures.rows())),
+    let (name, whole) = match figures.members {
+        0 => ("rows".to_owned(), "rows"),
+        _ => (
+            format!("messages, with {} rows", grouped(figures.rows())),
+            "messages",
+        ),
     };
     line(rows, &name, "");
     line(
         accepted.count,
         "sent",
-        &format!("{} of rows", accepted.percent()),
+        &format!("{} of {whole}", accepted.percent()),
     );
     match figures.known_delivery() {
         Some(delivery) => {
