@@ -42,6 +42,12 @@ fn lines(document: &RcDom, table: &Handle) -> Handle {
     let lines = new_div();
     let mut nodes: Vec<Handle> = table.children.borrow().iter().rev().cloned().collect();
     while let Some(node) = nodes.pop() {
+        if is(&node, "caption") {
+            let line = new_div();
+            document.reparent_children(&node, &line);
+            document.append(&lines, NodeOrText::AppendNode(line));
+            continue;
+        }
         if !is(&node, "tr") {
             nodes.extend(node.children.borrow().iter().rev().cloned());
             continue;

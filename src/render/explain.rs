@@ -384,7 +384,13 @@ impl Sources {
         names
     }
 
-    fn at(&self, code: &'static str, template: &str, span: Range<usize>, message: &str) -> Finding {
+    pub(super) fn at(
+        &self,
+        code: &'static str,
+        template: &str,
+        span: Range<usize>,
+        message: &str,
+    ) -> Finding {
         let Some(source) = self.templates.get(template) else {
             return Finding::error(code, Place::file(self.path(template)), message);
         };

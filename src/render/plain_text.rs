@@ -111,6 +111,14 @@ mod tests {
         proptest::collection::vec(parts, 0..50).prop_map(|parts| parts.concat())
     }
 
+    #[test]
+    fn a_data_table_has_a_line_for_its_caption_and_for_each_row() {
+        let html = "<table><caption>Prices</caption><thead><tr><th>A</th><th>B</th></tr></thead>\
+                    <tbody><tr><td>1</td><td>2</td></tr></tbody></table>";
+        let text = plain_text(html).expect("text");
+        assert_eq!(text, "Prices\nA | B\n1 | 2\n");
+    }
+
     proptest! {
         #[test]
         fn no_html_makes_a_library_panic(html in html()) {

@@ -11,6 +11,7 @@ use tera::Tera;
 
 use super::explain::Sources;
 use super::filters::new_tera;
+use super::tags::{TagKind, literal};
 use crate::campaign::{TEMPLATES, template_files};
 use crate::file_name::composed;
 use crate::finding::{Finding, Place};
@@ -81,6 +82,30 @@ pub(super) fn load_templates(
             }
         }
     }
+    findings.extend(included_mjml(sources));
+}
+
+/// A finding for each tag that includes MJML, which would get into the message as it is written.
+fn included_mjml(sources: &Sources) -> Vec<Finding> {
+    let is_mjml = |name: &str| name.to_ascii_lowercase().ends_with(".mjml");
+    let mut findings = Vec::new();
+    for (name, text, tags) in sources.all() {
+        if is_mjml(name) && sources.compiled(name).is_none() {
+            continue;
+        }
+        for tag in tags.iter().filter(|tag| tag.kind == TagKind::Statement) {
+            let words = tag.words(text);
+            let includes = matches!(words.first(), Some(&("include" | "extends")));
+            let mut names = words.iter().filter_map(|word| literal(word));
+            if includes && names.any(is_mjml) {
+                let message = "a template can't include MJML";
+                let finding = sources.at("mjml", name, tag.span.clone(), message);
+                let help = "name the letter in `html`; in MJML, include a part with <mj-include>";
+                findings.push(finding.help(help));
+            }
+        }
+    }
+    findings
 }
 
 /// What is in `templates/`.

@@ -41,6 +41,16 @@ impl Validator<'_> {
                 "add markdown = \"letter.md\", or delete `layout`: an HTML template names its layout itself, with {% extends %}",
             );
         }
+        let others = [&message.markdown, &message.layout, &message.text];
+        for text in others.into_iter().flatten() {
+            if text.get_ref().to_ascii_lowercase().ends_with(".mjml") {
+                self.bad_value(
+                    text.span(),
+                    "only `html` can be MJML",
+                    "write html = \"letter.mjml\", or name a file here that is not MJML",
+                );
+            }
+        }
         for body in bodies.into_iter().chain([&message.layout]).flatten() {
             self.check_template_exists(body);
         }

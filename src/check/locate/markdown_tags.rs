@@ -59,7 +59,7 @@ fn tag_of(event: Event<'_>, range: &Range<usize>, text: &str) -> Option<Template
     let attributes = attributes
         .by_ref()
         .filter(|(name, value)| *name != "title" || !value.is_empty());
-    let line = text[range.clone()].find('\n');
+    let line = text.get(range.clone()).unwrap_or_default().find('\n');
     Some(TemplateTag {
         span: range.start..line.map_or(range.end, |length| range.start + length),
         content: range.end,

@@ -110,7 +110,8 @@ impl TemplateTag {
             attributes: has_all && has_no_others,
             attribute: attribute.is_some_and(fits),
             text: text_after(page, index).is_some_and(|text| {
-                let rest = template[self.content..].trim_start();
+                let rest = template.get(self.content..).unwrap_or_default();
+                let rest = rest.trim_start();
                 rest.starts_with(text) && (!text.is_empty() || rest.starts_with("{{"))
             }),
             style: fits("style"),

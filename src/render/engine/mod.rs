@@ -282,14 +282,17 @@ impl Engine {
     }
 }
 
-/// Whether a file in `templates/` is a letter in MJML. If the file depends on the row, it may be any whole MJML.
+/// Whether a file in `templates/` is a letter in MJML, by its name or its beginning. If the file depends on the row, it
+/// may be any whole MJML.
 fn is_mjml_letter(campaign: &Campaign, name: &str, text: &str) -> bool {
     let html = campaign.message.html.as_ref().map(Text::get_ref);
     let is_letter = |html: &String| match is_template(html) {
         true => text.contains("<mjml"),
         false => composed(html) == name,
     };
-    name.to_ascii_lowercase().ends_with(".mjml") && html.is_some_and(is_letter)
+    let is_mjml =
+        name.to_ascii_lowercase().ends_with(".mjml") || text.trim_start().starts_with("<mjml");
+    is_mjml && html.is_some_and(is_letter)
 }
 
 fn unsubscribe_links(inputs: &Inputs<'_>) -> Option<UnsubscribeLinks> {

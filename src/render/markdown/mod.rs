@@ -144,7 +144,7 @@ fn is_blank(marked: &str, values: &[String]) -> bool {
 struct Footnotes<'a> {
     /// The names in the order of their numbers.
     names: Vec<CowStr<'a>>,
-    /// The number that the next paragraph begins with.
+    /// The number of a footnote whose content has not begun.
     begun: Option<usize>,
 }
 
@@ -161,18 +161,25 @@ impl<'a> Footnotes<'a> {
     fn add(&mut self, event: Event<'a>, events: &mut Vec<Event<'a>>) {
         let sup =
             |number: usize, after| Event::InlineHtml(format!("<sup>{number}</sup>{after}").into());
+        let begun = self.begun.take().map(|number| sup(number, " "));
         match event {
             Event::FootnoteReference(name) => events.push(sup(self.number(name), "")),
             Event::Start(Tag::FootnoteDefinition(name)) => {
                 self.begun = Some(self.number(name));
                 events.push(Event::Html("<div class=\"footnote\">\n".into()));
             }
-            Event::End(TagEnd::FootnoteDefinition) => events.push(Event::Html("</div>\n".into())),
+            Event::End(TagEnd::FootnoteDefinition) => {
+                events.extend(begun);
+                events.push(Event::Html("</div>\n".into()));
+            }
             Event::Start(Tag::Paragraph) => {
                 events.push(event);
-                events.extend(self.begun.take().map(|number| sup(number, " ")));
+                events.extend(begun);
             }
-            other => events.push(other),
+            other => {
+                events.extend(begun);
+                events.push(other);
+            }
         }
     }
 }

@@ -241,6 +241,15 @@ fn footnotes_have_numbers_and_no_links() {
 }
 
 #[test]
+fn the_number_of_a_footnote_is_in_the_footnote() {
+    let html = html("x[^a] y[^b]\n\n[^a]: {{ a }}\n\n[^b]: - z\n\nafter\n", "");
+    let (notes, after) = html.html().rsplit_once("</div>\n").expect("footnotes");
+    assert_eq!(after, "<p>after</p>\n");
+    assert_eq!(notes.matches("<sup>1</sup>").count(), 2, "{notes}");
+    assert_eq!(notes.matches("<sup>2</sup>").count(), 2, "{notes}");
+}
+
+#[test]
 fn what_stands_for_values_can_not_be_forged() {
     let template = "{{ a }} \u{fdd0}7\u{fdd1} &#xFDD0;9&#xFDD1; [x](https://x.example/%EF%B7%9099%EF%B7%91) \u{fdd0}";
     let html = html(template, WORD);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{MjmlError, SourcePlace};
+use crate::file_name::composed;
 use crate::finding::nearest;
 use crate::render::tags::{Tag, TagKind, tags};
 
@@ -63,6 +64,8 @@ pub(super) struct Flat {
     pub(super) numbered: String,
     /// What the marks stand for: its place and its text.
     pub(super) kept: Vec<(SourcePlace, String)>,
+    /// The numbers of the marks for tags of Tera in attributes of the body.
+    pub(super) in_attributes: Vec<usize>,
     /// The start tags of the elements of the body.
     pub(super) elements: Vec<SourcePlace>,
     /// The start tag of the head or of the preview, for what is made of them.
@@ -148,8 +151,12 @@ impl Reader<'_, '_> {
         };
         self.files.push(name.to_owned());
         let outer = self.open.len();
-        // A file with a tag that is never closed has been reported already.
-        let is_read = tags(text).is_some_and(|tags| self.text(text, &tags).is_some());
+        let tera = tags(text);
+        if tera.is_none() {
+            let help = "close it with }}, %} or #}";
+            self.error(0..0, "a tag of the template is never closed", help);
+        }
+        let is_read = tera.is_some_and(|tera| self.text(text, &tera).is_some());
         let open = self.open.split_off(outer);
         for (name, place) in open.into_iter().filter(|_| is_read) {
             let message = format!("<{name}> is never closed");
@@ -241,21 +248,17 @@ impl Reader<'_, '_> {
         let end = at + text[at..].find('>')? + 1;
         let name = text[at + 2..end - 1].trim();
         let place = self.place(at..end);
-        match self.open.pop() {
+        // A file can't close what the file that includes it opened.
+        let is_own = |(_, start): &mut (String, SourcePlace)| start.file == place.file;
+        match self.open.pop_if(is_own) {
             Some((open, _)) if open == name => {
                 self.flat.starts.push((self.flat.text.len(), place));
                 self.push(&format!("</{name}>"));
             }
             Some((open, start)) => {
-                let line = match start.file == place.file {
-                    true => {
-                        let before = &text[..start.span.start.min(text.len())];
-                        format!(" in line {}", before.matches('\n').count() + 1)
-                    }
-                    false => String::new(),
-                };
+                let line = text[..start.span.start].matches('\n').count() + 1;
                 let message = format!("</{name}> stands where </{open}> is expected");
-                let help = format!("close <{open}>{line} first");
+                let help = format!("close <{open}> in line {line} first");
                 self.error(at..end, message, &help);
                 return None;
             }
@@ -286,13 +289,13 @@ impl Reader<'_, '_> {
             self.error(tag.span, message, &help);
             return None;
         }
-        if tag.name == "mj-include" {
-            return self.include(&tag, text);
-        }
         if self.open.len() + self.files.len() > MAX_DEPTH {
             let message = format!("elements are nested more than {MAX_DEPTH} deep");
             self.error(tag.span, message, "close the elements that stay open");
             return None;
+        }
+        if tag.name == "mj-include" {
+            return self.include(&tag, text);
         }
         self.push_start_tag(&tag, text, tera);
         if tag.is_empty {
@@ -397,6 +400,9 @@ impl Reader<'_, '_> {
             let inside = tera[first..].iter();
             for inner in inside.take_while(|it| it.span.end <= value.end) {
                 self.push_value(from..inner.span.start, text);
+                if is_numbered || tag.name == "mj-body" {
+                    self.flat.in_attributes.push(self.flat.kept.len());
+                }
                 let kept = self.kept(inner.span.clone(), text);
                 self.push(&kept);
                 from = inner.span.end;
@@ -548,5 +554,5 @@ fn resolved(from: &str, path: &str) -> Option<String> {
             part => parts.push(part),
         }
     }
-    Some(parts.join("/"))
+    Some(composed(&parts.join("/")).into_owned())
 }

@@ -53,6 +53,10 @@ impl CompiledMjml {
         if let Some((span, place)) = self.kept.get(kept)
             && span.contains(&part.start)
         {
+            // What was escaped has no place for each of its parts.
+            if span.len() != place.span.len() {
+                return Some(place.clone());
+            }
             let start = place.span.start + part.start - span.start;
             let end = (start + part.len()).min(place.span.end);
             return Some(SourcePlace {
@@ -83,6 +87,10 @@ pub(super) fn compile<'a>(
         Ok(Err(error)) => return Err(vec![explained(&error, &flat)]),
         Err(panic) => return Err(vec![flat.error_at(0, panic.to_string())]),
     };
+    let unused = unused_tags(&html, &flat);
+    if !unused.is_empty() {
+        return Err(unused);
+    }
     // The same HTML with the numbers of elements as classes.
     let numbered = catch_panic(|| html_of(&flat.numbered));
     let numbered = numbered.ok().and_then(Result::ok).unwrap_or_default();
@@ -94,6 +102,19 @@ fn html_of(mjml: &str) -> Result<String, Error> {
     let html = parsed.element.render(&RenderOptions::default());
     // Formatting to a string cannot fail, and no part of a document is asked for by name.
     Ok(html.unwrap_or_default())
+}
+
+/// An error for each tag of Tera in an attribute that did not get into the HTML: it would have no effect.
+fn unused_tags(html: &str, flat: &Flat) -> Vec<MjmlError> {
+    let numbers = flat.in_attributes.iter();
+    let unused = numbers.filter(|number| !html.contains(&format!("{MARK}{number}{MARK_END}")));
+    let unused = unused.filter_map(|number| flat.kept.get(*number));
+    let errors = unused.map(|(place, text)| MjmlError {
+        place: place.clone(),
+        message: format!("{text} has no effect: MJML does not print this attribute"),
+        help: Some("write a value that is the same for all rows".to_owned()),
+    });
+    errors.collect()
 }
 
 /// Puts the parts that were kept back into HTML.

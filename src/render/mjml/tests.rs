@@ -158,6 +158,18 @@ fn mistakes_have_a_place_and_a_help() {
         ),
         (body("<mj-section a=\"b"), "<", "never closed", ">"),
         (
+            body("<mj-section><mj-column width=\"{{ a }}%\" /></mj-section>"),
+            "{{ a }}",
+            "has no effect",
+            "the same for all rows",
+        ),
+        (
+            body("<mj-section><mj-column mj-class=\"{{ a }}\" /></mj-section>"),
+            "{{ a }}",
+            "has no effect",
+            "the same for all rows",
+        ),
+        (
             body("<mj-section><mj-section/></mj-section>"),
             "<mj-section/>",
             "",
@@ -213,6 +225,20 @@ fn mistakes_have_a_place_and_a_help() {
             "{mjml}: {error:?}"
         );
     }
+}
+
+#[test]
+fn an_included_file_closes_only_its_own_elements() {
+    let section = "<mj-section><mj-include path=\"x.mjml\" /></mj-section>";
+    let letter = format!("<mjml><mj-body>{section}</mj-body></mjml>");
+    let files = [
+        ("letter.mjml", letter.as_str()),
+        ("x.mjml", "</mj-section>"),
+    ];
+    let errors = compiled(&files).expect_err("an error");
+    let place = &errors[0].place;
+    assert_eq!((place.file.as_str(), &place.span), ("x.mjml", &(0..13)));
+    assert!(errors[0].message.contains("closes nothing"), "{errors:?}");
 }
 
 #[test]

@@ -150,6 +150,32 @@ fn mistakes_in_mjml_have_a_line_and_a_help() {
 }
 
 #[test]
+fn mjml_is_never_sent_as_it_is() {
+    let included = Campaign::new()
+        .template("newsletter.html", "{% include \"letter.mjml\" %}")
+        .template("letter.mjml", LETTER)
+        .template("parts/top.mjml", TOP);
+    check(&included)
+        .only()
+        .at("templates/newsletter.html", 1, 1)
+        .is("mjml", "can't include MJML");
+    let markdown = campaign()
+        .unset("message.html")
+        .set("message.markdown", "letter.md")
+        .set("message.layout", "letter.mjml")
+        .template("letter.md", "Hello");
+    check(&markdown)
+        .only()
+        .is("bad-value", "only `html` can be MJML");
+    let campaign = campaign()
+        .set("message.html", "letter.html")
+        .template("letter.html", LETTER);
+    let mails = sent(&campaign);
+    let html = mails[0].html.as_deref().expect("HTML");
+    assert!(!html.contains("<mj-"), "{html}");
+}
+
+#[test]
 fn a_run_keeps_the_letter_and_the_preview_follows_what_it_includes() {
     let campaign = campaign();
     let send = Run::new("send").arg(campaign.path());
