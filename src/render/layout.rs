@@ -1,8 +1,10 @@
 //! What surrounds a letter in Markdown: a template of the campaign, or mailrun's own.
 
-use tera::{Context, Value};
+use tera::{Context, Tera, Value};
 
+use super::explain::Sources;
 use super::value_spans::RenderedHtml;
+use crate::finding::Finding;
 
 /// The variable of a layout that holds the letter.
 pub(super) const CONTENT: &str = "content";
@@ -29,4 +31,15 @@ impl Letter<'_> {
         context.insert_value(SUBJECT, Value::from(self.subject));
         context
     }
+}
+
+/// A finding for a layout that never prints the letter.
+pub(super) fn without_letter(tera: &Tera, sources: &Sources, layout: &str) -> Option<Finding> {
+    let used = tera.get_template_variables(layout).ok()?;
+    if used.contains(CONTENT) {
+        return None;
+    }
+    let message = "the layout never prints the letter";
+    let finding = sources.at_file("template-error", layout, message);
+    Some(finding.help("write {{ content }} where the letter belongs"))
 }

@@ -6,7 +6,7 @@ use tera::{Context, Tera};
 
 use super::constants::Names;
 use super::explain::Sources;
-use super::layout::{BUILT_IN, CONTENT};
+use super::layout::{BUILT_IN, without_letter};
 use super::limited_output;
 use super::verp::with_placeholder;
 use crate::address::Address;
@@ -116,14 +116,9 @@ impl FieldCompiler<'_> {
             let MessageField { name, .. } = self.field("layout", &built_in);
             MessageField::constant(name.clone(), name)
         });
-        if let Some(file) = &layout.constant
-            && let Ok(used) = self.tera.get_template_variables(file)
-            && !used.contains(CONTENT)
-        {
-            let message = "the layout never prints the letter".to_owned();
-            let finding = self.sources.at_file("template-error", file, &message);
-            let help = "write {{ content }} where the letter belongs";
-            self.findings.push(finding.help(help));
+        if let Some(file) = &layout.constant {
+            let finding = without_letter(self.tera, self.sources, file);
+            self.findings.extend(finding);
         }
         Some(MarkdownFields { letter, layout })
     }

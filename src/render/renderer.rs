@@ -8,10 +8,11 @@ use tera::{Context, Tera, TeraResult};
 use super::constants::{Names, fold_constants};
 use super::context::RowVariables;
 use super::explain::Sources;
-use super::layout::Letter;
+use super::layout::{Letter, without_letter};
 use super::limited_output;
 use super::markdown::{RenderedMarkdown, escaping_tera};
 use super::value_spans::{RenderedHtml, ValueSpans};
+use crate::finding::Finding;
 
 pub(super) struct Renderer {
     /// For subjects, text parts and the like, which are not escaped.
@@ -101,6 +102,11 @@ impl Renderer {
         // Constants are not folded, because they would not count as values.
         let tera = self.markdown.as_ref().unwrap_or(&self.html.written);
         RenderedMarkdown::new(tera, name, variables.context())
+    }
+
+    /// A finding for a layout that never prints the letter.
+    pub(super) fn without_letter(&self, sources: &Sources, layout: &str) -> Option<Finding> {
+        without_letter(&self.html.written, sources, layout)
     }
 
     /// Renders the template around a letter.

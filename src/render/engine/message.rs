@@ -138,6 +138,12 @@ impl Engine {
         let subject = &self.line(&self.fields.subject, variables)?;
         let layout = self.line(&fields.layout, variables)?;
         let layout = &*composed(&layout);
+        // A layout that is the same for all rows was looked at before.
+        if fields.layout.constant.is_none()
+            && let Some(finding) = self.renderer.without_letter(&self.sources, layout)
+        {
+            return Err(Box::new(finding));
+        }
         let rendered = self
             .renderer
             .layout(layout, &Letter { content, subject }, variables);

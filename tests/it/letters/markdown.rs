@@ -173,6 +173,14 @@ fn mistakes_in_the_campaign_are_errors() {
         .only()
         .is("template-error", "never prints the letter")
         .helps("{{ content }}");
+    let layouts = campaign()
+        .set("message.layout", "{{ first_name | lower }}.html")
+        .template("ann.html", LAYOUT)
+        .template("bob.html", "<p>Hello {{ first_name }}</p>")
+        .template("cleo.html", LAYOUT);
+    check_without_style_rules(&layouts)
+        .about("never prints the letter")
+        .is("template-error", "");
 }
 
 #[test]
