@@ -6,7 +6,7 @@ use tera::{Context, Tera};
 
 use super::constants::Names;
 use super::explain::Sources;
-use super::layout::{BUILT_IN, without_letter};
+use super::layout::BUILT_IN;
 use super::limited_output;
 use super::verp::with_placeholder;
 use crate::address::Address;
@@ -116,10 +116,6 @@ impl FieldCompiler<'_> {
             let MessageField { name, .. } = self.field("layout", &built_in);
             MessageField::constant(name.clone(), name)
         });
-        if let Some(file) = &layout.constant {
-            let finding = without_letter(self.tera, self.sources, file);
-            self.findings.extend(finding);
-        }
         Some(MarkdownFields { letter, layout })
     }
 

@@ -15,7 +15,7 @@ use super::context::{self, Columns, RECIPIENT, ROW, ROWS, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use super::filters::new_tera;
 use super::inspection::{InspectedHtml, InspectedMessage};
-use super::layout::LAYOUT_VARIABLES;
+use super::layout::{LAYOUT_VARIABLES, without_letter};
 use super::limits::over_limit;
 use super::message_fields::{FieldCompiler, MessageFields};
 use super::mjml::CompiledMjml;
@@ -121,6 +121,12 @@ impl Engine {
         let names = Names::new(&sources, inputs.header, made);
         if let Some(names) = &names {
             fields.fold_constants(&tera, names);
+        }
+        let layout = fields.markdown.as_ref();
+        let layout = layout.and_then(|it| it.layout.constant.as_deref());
+        let without = layout.and_then(|it| without_letter(&tera, &sources, &composed(it)));
+        if let Some(finding) = without {
+            return Err(vec![finding]);
         }
         Ok(Self {
             renderer: Renderer::new(&tera, &sources, names.as_ref(), has_markdown),

@@ -173,6 +173,13 @@ fn mistakes_in_the_campaign_are_errors() {
         .only()
         .is("template-error", "never prints the letter")
         .helps("{{ content }}");
+    let layout = campaign()
+        .set("vars.brand", "acme")
+        .set("message.layout", "{{ brand }}.html")
+        .template("acme.html", "<p>Hello {{ first_name }}</p>");
+    check(&layout)
+        .only()
+        .is("template-error", "never prints the letter");
     let layouts = campaign()
         .set("message.layout", "{{ first_name | lower }}.html")
         .template("ann.html", LAYOUT)
