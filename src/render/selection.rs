@@ -9,6 +9,7 @@ use super::context::{self, Cells, Columns, RECIPIENT, ROW};
 use super::explain::Sources;
 use super::filters::new_tera;
 use super::limited_output;
+use super::tags::tags;
 use super::variables;
 use crate::address::Mailbox;
 use crate::campaign::{Campaign, Text, not_an_expression};
@@ -33,6 +34,10 @@ struct Condition {
     tera: Tera,
     sources: Sources,
     columns: Columns,
+    /// The columns that are operands of `and`, `or` and `not` without a comparison.
+    bare: Vec<usize>,
+    /// What is reported if one of them is a text.
+    bare_text: Option<Box<Finding>>,
 }
 
 impl RowSelection {
@@ -118,6 +123,22 @@ impl Condition {
             .map_err(|error| sources.explain_all(name, &error))?;
         let mut used = variables::used(&tera, &[name]);
         let own = [ROW, RECIPIENT];
+        let expression = Expression::new(text.get_ref());
+        if !expression.is_balanced() {
+            let finding = source.error("bad-value", text.span(), "the parentheses don't match");
+            return Err(vec![
+                finding.help("each ( needs a ), and each ) a ( before it"),
+            ]);
+        }
+        let bare = expression.bare_operands(header);
+        let bare_text = bare.first().map(|first| {
+            let column = &header[*first];
+            let message = format!(
+                "`{column}` beside `and`, `or` or `not` is a text, and every text but an empty one counts as true, also `no`"
+            );
+            let help = format!("compare it: {column} == 'yes', or {column} != '' if any text will do");
+            Box::new(source.error("bad-value", text.span(), message).help(help))
+        });
         let mut unknown = sources.unknown_arguments();
         unknown.extend(variables::unknown(&sources, &used, header, campaign, &own));
         if !unknown.is_empty() {
@@ -129,15 +150,80 @@ impl Condition {
             columns: Columns::new(header, &campaign.recipients.settings, &used, None),
             tera,
             sources,
+            bare,
+            bare_text,
         })
     }
 
     fn is_true(&self, cells: Cells<'_>, mailbox: Option<&Mailbox>) -> Result<bool, Box<Finding>> {
+        // A cell of a JSON file may be a boolean.
+        if let Some(finding) = &self.bare_text
+            && self.bare.iter().any(|index| !cells.json.contains(index))
+        {
+            return Err(finding.clone());
+        }
         let context = self.columns.of_cells(cells, mailbox);
         let output = limited_output::render(&self.tera, self.name, &context);
         output
             .map(|output| output == TRUE)
             .map_err(|error| Box::new(self.sources.explain(self.name, &error)))
+    }
+}
+
+/// The tokens of an expression.
+struct Expression(Vec<String>);
+
+impl Expression {
+    fn new(text: &str) -> Self {
+        let template = format!("{{{{ {text} }}}}");
+        let tags = tags(&template).unwrap_or_default();
+        let words = tags.iter().flat_map(|tag| tag.words(&template));
+        Self(words.map(str::to_owned).collect())
+    }
+
+    fn is_balanced(&self) -> bool {
+        let mut open = 0_usize;
+        self.0.iter().all(|word| match word.as_str() {
+            "(" => {
+                open += 1;
+                true
+            }
+            ")" => {
+                let is_open = open > 0;
+                open = open.saturating_sub(1);
+                is_open
+            }
+            _ => true,
+        }) && open == 0
+    }
+
+    /// The indexes of the columns that are operands of `and`, `or` and `not` as they are.
+    fn bare_operands(&self, header: &[String]) -> Vec<usize> {
+        let word = |at: usize| self.0.get(at).map(String::as_str);
+        let mut found = Vec::new();
+        for at in 0..self.0.len() {
+            let Some(column) = header
+                .iter()
+                .position(|name| Some(name.as_str()) == word(at))
+            else {
+                continue;
+            };
+            let (mut before, mut after) = (at.checked_sub(1), at + 1);
+            // The parentheses around it.
+            while before.and_then(word) == Some("(") && word(after) == Some(")") {
+                before = before.and_then(|before| before.checked_sub(1));
+                after += 1;
+            }
+            let before = before.and_then(word);
+            let is_right = matches!(before, Some("and" | "or" | "not"));
+            let is_left = matches!(word(after), Some("and" | "or"))
+                && matches!(before, None | Some("(" | "and" | "or" | "not"));
+            let ends = matches!(word(after), None | Some(")" | "and" | "or" | "if" | "else"));
+            if is_left || is_right && ends {
+                found.push(column);
+            }
+        }
+        found
     }
 }
 
@@ -150,5 +236,47 @@ fn condition(value: &Value, _: Kwargs, _: &State) -> TeraResult<&'static str> {
         None => Err(tera::Error::message(format!(
             "`where` must be true or false, but here it is “{value}”: compare it, as in city == 'Gdańsk'"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Expression;
+
+    fn bare(text: &str) -> Vec<usize> {
+        let header = ["send", "city", "n"].map(str::to_owned);
+        Expression::new(text).bare_operands(&header)
+    }
+
+    #[test]
+    fn columns_without_a_comparison_are_found() {
+        assert_eq!(bare("send and city == 'X'"), [0]);
+        assert_eq!(bare("city == 'X' and send"), [0]);
+        assert_eq!(bare("not send"), [0]);
+        assert_eq!(bare("(send) or ((city))"), [0, 1]);
+        assert_eq!(bare("city == 'X' and (send or n == '1')"), [0]);
+        assert_eq!(bare("not send and city == 'X'"), [0]);
+        for fine in [
+            "send == 'yes' and city == 'X'",
+            "'yes' == send and city",
+            "not send == 'yes'",
+            "send is starting_with('y') or city in ['X']",
+            "n | int > 5 and send != ''",
+            "city == 'send and n'",
+        ] {
+            let expected: &[usize] = if fine.ends_with("and city") {
+                &[1]
+            } else {
+                &[]
+            };
+            assert_eq!(bare(fine), expected, "{fine}");
+        }
+    }
+
+    #[test]
+    fn parentheses_must_match() {
+        assert!(Expression::new("(send == 'a') or (city == ')')").is_balanced());
+        assert!(!Expression::new("n | int) or (1 == 1").is_balanced());
+        assert!(!Expression::new("(n == '1'").is_balanced());
     }
 }

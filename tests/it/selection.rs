@@ -157,6 +157,21 @@ fn a_mistake_in_the_expression_stops_everything() {
         ("{{ city == 'Gdansk' }}", vec!["without {{ }}"]),
         // As a condition in a template, the text "no" would be true.
         ("send", vec!["row 1", "line 2", "“yes”", "compare it"]),
+        // There it would be true as well.
+        (
+            "send and city == 'Gdansk'",
+            vec![
+                "row 1",
+                "line 2",
+                "`send`",
+                "counts as true",
+                "send == 'yes'",
+            ],
+        ),
+        (
+            "city == 'Gdansk') or (send == 'no'",
+            vec!["campaign.toml:", "parentheses"],
+        ),
         ("points | int > first_name | int", vec!["row 1", "line 2"]),
     ] {
         let campaign = cities().set("recipients.where", expression);
@@ -237,4 +252,17 @@ fn tests_and_standard_input_and_a_resumed_run_are_selected_too() {
         .collect();
     assert_eq!(accepted, ["2"]);
     assert_eq!(rows.rows[6]["code"], "already-sent");
+}
+
+#[test]
+fn booleans_of_a_json_file_need_no_comparison() {
+    let rows = "{\"email\":\"ann@one.example\",\"first_name\":\"Ann\",\"send\":true,\"city\":\"Gdansk\"}\n\
+                {\"email\":\"bob@two.example\",\"first_name\":\"Bob\",\"send\":false,\"city\":\"Gdansk\"}\n";
+    let campaign = Campaign::new()
+        .set("recipients.file", "rows.jsonl")
+        .file("rows.jsonl", rows)
+        .set("recipients.where", "send and city == 'Gdansk'");
+    let ran = local(&campaign).run();
+    ran.code(0);
+    assert_eq!(statuses(&ran), pairs(&[ACCEPTED, NOT_SELECTED]));
 }

@@ -1,9 +1,13 @@
 //! Escapes values for Markdown.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use tera::{Kwargs, State, StringInput, Tera, TeraResult, Value};
+
+/// What a character reference of an escaped value begins with. Five digits and a semicolon follow.
+const REFERENCE: &str = "&#0";
 
 /// A copy of a Tera, whose templates print Markdown and escape what they print.
 pub(in crate::render) fn escaping_tera(tera: &Tera) -> Tera {
@@ -24,18 +28,44 @@ fn write_value(value: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Replaces everything that Markdown or HTML could give a meaning to by character references, which work in text, in
-/// addresses and in the attributes of HTML.
+/// addresses and in the attributes of HTML. What was escaped before and then joined with a text is not escaped twice.
 fn escaped(value: &str) -> String {
+    let value = unescaped(value);
     let mut escaped = String::with_capacity(value.len() + 16);
     for c in value.chars() {
         if c.is_ascii() && !c.is_ascii_alphanumeric() {
             // Writing to a string cannot fail.
-            let _ = write!(escaped, "&#{};", c as u32);
+            let _ = write!(escaped, "{REFERENCE}{:05};", c as u32);
         } else {
             escaped.push(c);
         }
     }
     escaped
+}
+
+/// Replaces the references of [`escaped`] by their characters. They have a form that nobody types.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(REFERENCE) {
+        return Cow::Borrowed(text);
+    }
+    let mut value = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(REFERENCE) {
+        value.push_str(before);
+        let number = after.get(..5).filter(|_| after[5..].starts_with(';'));
+        match number.and_then(|number| char::from_u32(number.parse().ok()?)) {
+            Some(c) => {
+                value.push(c);
+                rest = &after[6..];
+            }
+            None => {
+                value.push_str(REFERENCE);
+                rest = after;
+            }
+        }
+    }
+    value.push_str(rest);
+    Cow::Owned(value)
 }
 
 /// The value that was [`escaped`].

@@ -14,7 +14,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use tera::{Context, Tera};
 
 pub(super) use self::escape::escaping_tera;
-use self::escape::printed;
+use self::escape::{printed, unescaped};
 use super::HtmlError;
 use super::escape::escaped;
 use super::value_spans::{RenderedHtml, ValueSpans};
@@ -101,11 +101,23 @@ fn html_of(marked: &str, values: &[String]) -> String {
     let events: Vec<Event<'_>> = Parser::new_ext(marked, options()).collect();
     let mut kept = Vec::with_capacity(events.len());
     let mut notes = Footnotes::default();
+    let mut is_in_code = false;
     let mut at = 0;
     while let Some(event) = events.get(at) {
         let left_out = blank_block(&events[at..], values);
         if left_out.is_none() {
-            notes.add(event.clone(), &mut kept);
+            // Code has no character references, so a value that a template captured is still escaped there.
+            let event = match event {
+                Event::Code(text) => Event::Code(unescaped(text).into_owned().into()),
+                Event::Text(text) if is_in_code => Event::Text(unescaped(text).into_owned().into()),
+                other => other.clone(),
+            };
+            match &event {
+                Event::Start(Tag::CodeBlock(_)) => is_in_code = true,
+                Event::End(TagEnd::CodeBlock) => is_in_code = false,
+                _ => {}
+            }
+            notes.add(event, &mut kept);
         }
         at += left_out.unwrap_or(1);
     }

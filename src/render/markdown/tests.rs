@@ -259,3 +259,13 @@ fn what_stands_for_values_can_not_be_forged() {
     let html = self::html("{{ a }} {{ a }}", "\u{fdd0}1\u{fdd1}");
     assert_eq!(html.html(), "<p>\u{fdd0}1\u{fdd1} \u{fdd0}1\u{fdd1}</p>\n");
 }
+
+#[test]
+fn a_captured_value_that_is_joined_with_a_text_or_stands_in_code_is_itself() {
+    let template =
+        "{% set b %}Hello {{ a }}{% endset %}{{ b ~ \"!\" }} and `{{ b }}`\n\n```\n{{ b }}\n```\n";
+    let html = html(template, "Ada Maria-Anna <*>");
+    let expected = "<p>Hello Ada Maria-Anna &lt;*&gt;! and <code>Hello Ada Maria-Anna &lt;*&gt;</code></p>\n\
+                    <pre><code>Hello Ada Maria-Anna &lt;*&gt;\n</code></pre>\n";
+    assert_eq!(html.html(), expected);
+}
