@@ -129,7 +129,7 @@ pub(super) fn find_header(records: &[Record], name: Option<&str>) -> HeaderPlace
     let breaks = |record: &Record| record.cells.as_slice().matches('\n').count() as u64;
     let is_apart = |last: &Record| last.line + breaks(last) + 1 < header.line;
     let is_apart = above.last().is_some_and(is_apart);
-    let mut cells = above.iter().flat_map(|record| &record.cells);
+    let mut cells = records[..=index].iter().flat_map(|record| &record.cells);
     let has_recipient = cells.any(|cell| Mailbox::parse(cell).is_ok());
     match (is_shorter || is_apart) && !has_recipient {
         true => HeaderPlace::BelowTitle(index),

@@ -19,6 +19,13 @@ impl LineNumbers {
             self.first.push(line);
         }
     }
+
+    /// Adds the lines of a part of the file further down.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.count += other.count;
+        let missing = KEPT.saturating_sub(self.first.len());
+        self.first.extend(other.first.iter().take(missing));
+    }
 }
 
 /// `line 3`, `lines 3, 5` or `lines 1, 2, … (12 in total)`

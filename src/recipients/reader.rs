@@ -168,19 +168,26 @@ impl RecipientReader {
 
     /// The first record that is not blank, or the header below a title. The records after it are kept.
     fn find_header(&mut self, email: Option<&str>) -> Result<Record, Problem> {
-        self.read_ahead(1)?;
+        // The blank rows before each record, and those after the last one.
+        let mut blank = vec![LineNumbers::default(); HEADER_LINES + 1];
+        self.read_ahead(1, &mut blank)?;
         let first = self.ahead.make_contiguous();
         let first = first.first().ok_or(Problem::Empty)?;
         if !has_address_column(&first.cells, email) {
             // Errors further down are reported when their rows are read.
-            self.read_ahead(HEADER_LINES)?;
+            self.read_ahead(HEADER_LINES, &mut blank)?;
         }
+        let mut header = 0;
         let title = self.ahead.front().and_then(|record| title(&record.cells));
         if let HeaderPlace::BelowTitle(index) = find_header(self.ahead.make_contiguous(), email) {
             self.ahead.drain(..index);
+            header = index;
             let line = self.ahead.front().map_or(0, |record| record.line);
             let title = title.unwrap_or_default();
             self.notices.push(Notice::HeaderBelowTitle { line, title });
+        }
+        for lines in &blank[header + 1..] {
+            self.blank.add_all(lines);
         }
         self.ahead.pop_front().ok_or(Problem::Empty)
     }
@@ -196,12 +203,12 @@ impl RecipientReader {
         }
     }
 
-    /// Reads records that are not blank until there are `count`.
-    fn read_ahead(&mut self, count: usize) -> Result<(), Problem> {
+    /// Reads records that are not blank until there are `count`, and counts the blank ones.
+    fn read_ahead(&mut self, count: usize, blank: &mut [LineNumbers]) -> Result<(), Problem> {
         while self.ahead.len() < count {
             match self.source.next()? {
                 None => break,
-                Some(record) if record.is_blank() => {}
+                Some(record) if record.is_blank() => blank[self.ahead.len()].add(record.line),
                 Some(record) => self.ahead.push_back(record),
             }
         }
@@ -286,7 +293,7 @@ impl RecipientReader {
             };
             match record {
                 None => return Ok(None),
-                Some(record) if record.is_blank() && record.cell_faults.is_empty() => {
+                Some(record) if record.is_blank() => {
                     self.blank.add(record.line);
                 }
                 Some(record) => return self.row(record).map(Some),

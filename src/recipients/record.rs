@@ -26,7 +26,8 @@ pub(super) struct Record {
 impl Record {
     /// Whether all cells are blank. A fault is not blank.
     pub(super) fn is_blank(&self) -> bool {
-        self.fault.is_none() && self.cells.iter().all(|cell| trimmed(cell).is_empty())
+        let has_fault = self.fault.is_some() || !self.cell_faults.is_empty();
+        !has_fault && self.cells.iter().all(|cell| trimmed(cell).is_empty())
     }
 
     pub(super) fn blank_cells(&self) -> usize {

@@ -9,10 +9,20 @@ use tera::value::Key;
 /// The value of a cell that is JSON. A cell that was replaced, for example to see what becomes of an empty one, may be
 /// none: then it is text.
 pub(super) fn json_value(cell: &str) -> Value {
+    if is_long_number(cell) {
+        return Value::from(cell);
+    }
     match serde_json::from_str(cell) {
         Ok(JsonValue(value)) => value,
         Err(_) => Value::from(cell),
     }
+}
+
+/// Whether it is a whole number with more digits than a number in a template has.
+fn is_long_number(cell: &str) -> bool {
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_whole && cell.parse::<i64>().is_err() && cell.parse::<u64>().is_err()
 }
 
 /// Keeps the order of keys.
@@ -72,5 +82,20 @@ impl<'de> Visitor<'de> for JsonVisitor {
             map.insert(Key::from(key), value);
         }
         Ok(Value::from(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_keep_their_digits() {
+        for number in ["18446744073709551616", "-12345678901234567890123"] {
+            assert_eq!(json_value(number).as_str(), Some(number));
+        }
+        for number in ["18446744073709551615", "-9223372036854775808", "1.5"] {
+            assert_eq!(json_value(number).as_str(), None);
+        }
     }
 }

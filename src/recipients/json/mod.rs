@@ -12,11 +12,11 @@ use encoding_rs::{Encoding, UTF_8};
 use object::{Columns, ObjectError};
 use text::{JsonText, JsonValue};
 
-use super::ReadSettings;
 use super::error::Problem;
 use super::padding::trimmed;
 use super::record::Record;
 use super::row_fault::RowFault;
+use super::{MAX_COLUMNS, ReadSettings};
 
 /// Whether a file that starts with `head` is JSON: by its content, or by the name of the file.
 pub(super) fn is_json(head: &[u8], name: &str) -> bool {
@@ -53,6 +53,12 @@ impl JsonRecords {
             is_empty &= value.text.trim_ascii().is_empty();
             // Faults are reported when the rows are read.
             let _ = columns.add_keys(value.text);
+            if columns.names().len() > MAX_COLUMNS {
+                return Err(Problem::TooManyColumns {
+                    line: value.line,
+                    columns: columns.names().len(),
+                });
+            }
         }
         if is_empty {
             return Err(Problem::Empty);

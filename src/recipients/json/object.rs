@@ -7,6 +7,9 @@ use csv::StringRecord;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The digits of whole numbers from here on are lost: 2 to the power of 64.
+const MAX_NUMBER: f64 = 18_446_744_073_709_551_616.0;
+
 /// Why a text is not an object.
 #[derive(Debug)]
 pub(super) struct ObjectError {
@@ -98,9 +101,9 @@ impl Columns {
                 [b'[' | b'{', ..] => {
                     json.push(index);
                     cells.push_field(&compact(value));
-                    if duplicate.is_none() && value.contains('{') {
-                        duplicate = duplicate_key(value)?;
-                    }
+                    let nested = duplicate_key(value)
+                        .map_err(|error| ObjectError::from(error).in_value(text, value))?;
+                    duplicate = duplicate.or(nested);
                 }
                 _ => {
                     json.push(index);
@@ -211,7 +214,7 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 }
 
-/// A key that an object in a value has twice, with the keys around it.
+/// A key that an object in a value has twice, with the keys around it. An error if templates can't have the value.
 fn duplicate_key(value: &str) -> Result<Option<String>, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(value);
     let mut duplicate = None;
@@ -271,12 +274,20 @@ impl<'de> Visitor<'de> for UniqueKeys<'_> {
         Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        match number.abs() >= MAX_NUMBER {
+            true => Err(E::custom(
+                "a number in a list or an object has too many digits: put it in quotes",
+            )),
+            false => Ok(()),
+        }
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        match text.contains('\0') {
+            true => Err(E::custom("a text contains a NUL character")),
+            false => Ok(()),
+        }
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {

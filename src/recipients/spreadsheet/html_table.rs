@@ -99,6 +99,8 @@ fn rows(table: ElementRef<'_>) -> Result<Vec<Record>, Problem> {
         let nearest = around.find(|element| element.value().name() == "table");
         nearest.is_some_and(|nearest| nearest.id() == table.id())
     };
+    // How many rows further down a cell above still covers, by column.
+    let mut covered: Vec<usize> = Vec::new();
     let elements = table.descendants().filter_map(ElementRef::wrap);
     for row in elements.filter(|it| it.value().name() == "tr").filter(own) {
         line += 1;
@@ -107,9 +109,32 @@ fn rows(table: ElementRef<'_>) -> Result<Vec<Record>, Problem> {
             if !matches!(cell.value().name(), "td" | "th") {
                 continue;
             }
+            while covered.get(column).is_some_and(|rows| *rows > 0) {
+                covered[column] -= 1;
+                column += 1;
+            }
             builder.push(column, &cell_text(cell))?;
-            let span = cell.attr("colspan").and_then(|it| it.parse::<usize>().ok());
-            column += span.unwrap_or(1).clamp(1, MAX_COLUMNS);
+            let span = |name: &str| {
+                let span = cell
+                    .attr(name)
+                    .and_then(|it| it.trim().parse::<usize>().ok());
+                span.unwrap_or(1)
+            };
+            let end = column + span("colspan").clamp(1, MAX_COLUMNS);
+            let below = match span("rowspan") {
+                // To the end of the table.
+                0 => usize::MAX,
+                rows => rows - 1,
+            };
+            if below > 0 && column < MAX_COLUMNS {
+                let last = end.min(MAX_COLUMNS);
+                covered.resize(covered.len().max(last), 0);
+                covered[column..last].fill(below);
+            }
+            column = end;
+        }
+        for rows in covered.iter_mut().skip(column) {
+            *rows = rows.saturating_sub(1);
         }
         rows.extend(builder.take(line, is_hidden(row))?);
     }

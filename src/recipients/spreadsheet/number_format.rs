@@ -12,6 +12,10 @@ use super::language;
 
 /// Numbers with more digits have lost some.
 const MAX_DIGITS: usize = 15;
+/// From here on, `ssfmt` writes other digits than those of the number.
+const MAX_NUMBER: f64 = 1e16;
+/// The last day that Excel knows: 31 December 9999.
+const MAX_DAY: f64 = 2_958_465.0;
 
 /// The formats of a workbook, by the index of a cell's style.
 pub(super) struct CellFormats {
@@ -33,8 +37,16 @@ struct NumberCode {
     options: FormatOptions,
     /// Whether the sections for positive numbers, negative ones and zero show nothing.
     shows_nothing: [bool; 3],
+    /// It has a date or a time.
+    is_date: bool,
     /// It has a date or a time without fractions of seconds.
     in_seconds: bool,
+    /// It has an exponent.
+    is_scientific: bool,
+    /// It rounds numbers to some decimals, and has no conditions.
+    is_decimal: bool,
+    /// It shows whole thousands or millions, such as `#,##0,`.
+    is_scaled: bool,
 }
 
 impl CellFormats {
@@ -94,7 +106,13 @@ impl CellFormats {
         }
         CellFormat::Code(Box::new(NumberCode {
             shows_nothing: shows_nothing(code),
+            is_date: format.is_date_format(),
             in_seconds: in_seconds(&format),
+            is_scientific: has_part(&format, |part| {
+                matches!(part, FormatPart::Scientific { .. })
+            }),
+            is_decimal: is_decimal(&format),
+            is_scaled: is_scaled(&format),
             format,
             options,
         }))
@@ -119,6 +137,18 @@ impl CellFormats {
         match self.formats.get(style) {
             Some(CellFormat::Code(code)) if code.format.sections().len() > 3 => {
                 Some(code.format.format_text(text, &code.options))
+            }
+            Some(CellFormat::Code(code)) => {
+                let last = code.format.sections().last();
+                let last = last.filter(|section| section.has_text_placeholder())?;
+                let parts = last.parts.iter().map(|part| match part {
+                    FormatPart::TextPlaceholder => text,
+                    FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => {
+                        literal.as_str()
+                    }
+                    _ => "",
+                });
+                Some(parts.collect())
             }
             _ => None,
         }
@@ -160,7 +190,7 @@ impl CellFormats {
     /// Excel counts 29 February 1900, which was not. Dates before it are a day later than they should be.
     fn date(&self, value: f64) -> Option<String> {
         let mut days = value.floor();
-        if !(0.0..=2_958_465.0).contains(&days) {
+        if !(0.0..=MAX_DAY).contains(&days) {
             return None;
         }
         if !self.is_1904 && days < 60.0 {
@@ -212,9 +242,21 @@ impl NumberCode {
         if self.shows_nothing[section] {
             return String::new();
         }
+        // Excel shows `####` for a time before its first day or after its last one.
+        let is_shown = match self.is_date {
+            true => (0.0..=MAX_DAY).contains(&value),
+            false => self.is_scientific || value.abs() < MAX_NUMBER,
+        };
+        if !is_shown {
+            return general(value);
+        }
         // Rounded to seconds, perhaps to the next day.
         let value = match self.in_seconds {
             true => (value * 86_400.0).round() / 86_400.0,
+            // A decimal such as 1.005 is stored as a number that is a little smaller, but is rounded to 1.01.
+            false if self.is_decimal && (self.is_scaled || value.fract() != 0.0) => {
+                value * (1.0 + 4.0 * f64::EPSILON)
+            }
             false => value,
         };
         match self.format.try_format(value, &self.options) {
@@ -256,13 +298,38 @@ fn shows_nothing(code: &str) -> [bool; 3] {
     }
 }
 
+fn has_part(format: &NumberFormat, is_it: impl Fn(&FormatPart) -> bool) -> bool {
+    let mut parts = format.sections().iter().flat_map(|section| &section.parts);
+    parts.any(is_it)
+}
+
 fn in_seconds(format: &NumberFormat) -> bool {
-    let parts = || format.sections().iter().flat_map(|section| &section.parts);
-    let has_fraction =
-        parts().any(|part| matches!(part, FormatPart::DatePart(DatePart::SubSecond(_))));
-    let has_time =
-        parts().any(|part| matches!(part, FormatPart::DatePart(_) | FormatPart::Elapsed(_)));
-    has_time && !has_fraction
+    let is_fraction =
+        |part: &FormatPart| matches!(part, FormatPart::DatePart(DatePart::SubSecond(_)));
+    let is_time =
+        |part: &FormatPart| matches!(part, FormatPart::DatePart(_) | FormatPart::Elapsed(_));
+    has_part(format, is_time) && !has_part(format, is_fraction)
+}
+
+fn is_decimal(format: &NumberFormat) -> bool {
+    let is_other = |part: &FormatPart| {
+        part.is_date_part()
+            || matches!(
+                part,
+                FormatPart::Fraction { .. } | FormatPart::Scientific { .. }
+            )
+    };
+    !format.has_condition() && !has_part(format, is_other)
+}
+
+/// Whether a section has a comma after its last digit.
+fn is_scaled(format: &NumberFormat) -> bool {
+    format.sections().iter().any(|section| {
+        let mut parts = section.parts.iter().rev();
+        let last = parts
+            .find(|part| matches!(part, FormatPart::Digit(_) | FormatPart::ThousandsSeparator));
+        matches!(last, Some(FormatPart::ThousandsSeparator))
+    })
 }
 
 fn has_names(format: &NumberFormat) -> bool {
@@ -363,6 +430,18 @@ mod tests {
                 46_027.999_999_9,
                 "2026-01-06 00:00:00",
             ),
+            ("0.00", 1.005, "1.01"),
+            ("0.00", 0.285, "0.29"),
+            ("0%", 0.285, "29%"),
+            ("0.00", -1_234_567.005, "-1234567.01"),
+            ("0.00", 0.284_999_999, "0.28"),
+            ("#,##0", 5_901_234_123_457.0, "5,901,234,123,457"),
+            ("#,##0,", 123_456_789.0, "123,457"),
+            ("#,##0,", 400.0, "0"),
+            ("0", 1.140_2e25, "1.1402E+25"),
+            ("0.00E+00", 1e20, "1.00E+20"),
+            ("dd.mm.yyyy", -1.0, "-1"),
+            ("[h]:mm", -0.5, "-0.5"),
             (";;;", 5.0, ""),
             ("0;-0;;@", 0.0, ""),
             ("0;-0;;@", 7.0, "7"),
@@ -378,6 +457,21 @@ mod tests {
             ),
         ] {
             assert_eq!(shown(code, value), text, "{code}");
+        }
+    }
+
+    #[test]
+    fn texts_by_their_format() {
+        for (code, text) in [
+            ("\"Mr. \"@", Some("Mr. Bob")),
+            ("dd.mm.yyyy;@", Some("Bob")),
+            ("0;-0;0;@\" B.\"", Some("Bob B.")),
+            ("0.00", None),
+            ("@", None),
+        ] {
+            let mut formats = CellFormats::new(false);
+            formats.add(164, Some(code));
+            assert_eq!(formats.text(0, "Bob").as_deref(), text, "{code}");
         }
     }
 

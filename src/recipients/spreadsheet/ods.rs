@@ -8,7 +8,7 @@ use super::SheetRows;
 use super::archive::Archive;
 use super::row_builder::{MAX_ROWS, RowBuilder, cell_name};
 use super::workbook::Sheet;
-use super::xml::{XmlReader, attribute, normalized, push_text};
+use super::xml::{XmlReader, attribute, check_length, normalized, push_text};
 use crate::recipients::MAX_COLUMNS;
 use crate::recipients::error::Problem;
 use crate::recipients::record::Record;
@@ -130,13 +130,14 @@ impl OdsRows {
 
     fn step(&mut self) -> Result<Step, Problem> {
         let cell = &mut self.cell;
+        check_length(&cell.text)?;
         match self.xml.next()? {
             Event::Eof => self.done = true,
             Event::Start(start) if self.depth > 0 => {
                 self.depth += 1;
                 match start.local_name().as_ref() {
                     "table-row" if cell.depth == 0 => {
-                        self.line += 1;
+                        self.line = self.line.saturating_add(1);
                         self.column = 0;
                         let visibility = attribute(&start, "visibility");
                         self.is_hidden = visibility.is_some_and(|it| it != "visible");

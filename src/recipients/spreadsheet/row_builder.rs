@@ -8,6 +8,8 @@ use crate::recipients::{MAX_COLUMNS, error::Problem};
 
 /// The most rows of a sheet: as many as LibreOffice has.
 pub(super) const MAX_ROWS: u64 = 1 << 24;
+/// The most bytes of a row, as in a CSV file. A message may have 15 MB.
+const MAX_ROW: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct RowBuilder {
@@ -23,11 +25,13 @@ impl RowBuilder {
         if text.is_empty() {
             return Ok(());
         }
-        if column >= MAX_COLUMNS {
-            let reason = format!("it has more than {MAX_COLUMNS} columns");
+        check_count(column)?;
+        check_count(self.cells.len())?;
+        self.text.push_str(text);
+        if self.text.len() > MAX_ROW {
+            let reason = "it has a row that is longer than 16 MiB".to_owned();
             return Err(Problem::Workbook(reason));
         }
-        self.text.push_str(text);
         self.cells.push((column, self.text.len()));
         Ok(())
     }
@@ -39,6 +43,7 @@ impl RowBuilder {
         text: &str,
         fault: RowFault,
     ) -> Result<(), Problem> {
+        check_count(self.faults.len())?;
         self.faults.push((column, fault));
         self.push(column, text)
     }
@@ -77,6 +82,15 @@ impl RowBuilder {
             ..Record::default()
         }))
     }
+}
+
+/// `count` is how many columns, cells or faults come before.
+fn check_count(count: usize) -> Result<(), Problem> {
+    if count >= MAX_COLUMNS {
+        let reason = format!("it has more than {MAX_COLUMNS} columns");
+        return Err(Problem::Workbook(reason));
+    }
+    Ok(())
 }
 
 /// The name of a cell, such as `C17`. The column counts from 0, the row from 1.

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use quick_xml::events::{BytesEnd, BytesStart, Event};
 
 use super::archive::Part;
-use super::xml::{XmlReader, push_text};
+use super::xml::{XmlReader, check_length, push_text};
 use crate::recipients::error::Problem;
 
-/// The most bytes of all texts together.
+/// The most bytes of all texts together, with their ends.
 const MAX_TEXT: usize = 1 << 30;
 
 /// All texts in one string: a million rows may have several million of them.
@@ -30,7 +30,10 @@ impl SharedStrings {
                 Event::End(end) if end.local_name().as_ref() == "si" => {
                     strings.push(&text.take())?
                 }
-                event => text.add(&event),
+                event => {
+                    text.add(&event);
+                    text.check_length()?;
+                }
             }
         }
         strings.text.shrink_to_fit();
@@ -40,7 +43,7 @@ impl SharedStrings {
 
     fn push(&mut self, text: &str) -> Result<(), Problem> {
         self.text.push_str(text);
-        if self.text.len() > MAX_TEXT {
+        if self.text.len() + self.ends.len() * size_of::<u32>() > MAX_TEXT {
             return Err(Problem::Workbook(
                 "it has more than 1 GiB of text".to_owned(),
             ));
@@ -89,6 +92,10 @@ impl TextParts {
             "rPh" => self.in_reading = false,
             _ => {}
         }
+    }
+
+    pub(super) fn check_length(&self) -> Result<(), Problem> {
+        check_length(&self.text)
     }
 
     /// The text, after which the next one begins.

@@ -10,7 +10,7 @@ use super::number_format::CellFormats;
 use super::row_builder::{RowBuilder, cell_name, column_of};
 use super::shared_strings::{SharedStrings, TextParts, unescaped};
 use super::workbook::Workbook;
-use super::xml::{XmlReader, attribute, is_true, push_text};
+use super::xml::{XmlReader, attribute, check_length, is_true, push_text};
 use crate::recipients::error::Problem;
 use crate::recipients::record::Record;
 use crate::recipients::row_fault::RowFault;
@@ -98,6 +98,8 @@ impl SheetRows for XlsxRows {
 impl XlsxRows {
     fn step(&mut self) -> Result<Ended, Problem> {
         let cell = &mut self.cell;
+        check_length(&cell.value)?;
+        cell.inline.check_length()?;
         match self.xml.next()? {
             Event::Start(start) => match start.local_name().as_ref() {
                 "c" => cell.begin(&start, self.line)?,
@@ -105,7 +107,7 @@ impl XlsxRows {
                 "f" => cell.has_formula = true,
                 "row" => {
                     let number = attribute(&start, "r").and_then(|r| r.parse().ok());
-                    self.line = number.unwrap_or(self.line + 1);
+                    self.line = number.unwrap_or(self.line.saturating_add(1));
                     let hidden = attribute(&start, "hidden");
                     self.is_hidden = hidden.is_some_and(|it| is_true(&it));
                     cell.column = 0;

@@ -14,6 +14,7 @@ const BUFFER: usize = 64 * 1024;
 /// The most bytes of an event, so that a text without an end can't fill the memory. A cell has at most 32,767
 /// characters.
 const MAX_EVENT: u64 = 16 * 1024 * 1024;
+const TOO_LONG: &str = "a cell is longer than 16 MiB";
 
 pub(super) struct XmlReader {
     reader: Reader<BufReader<LimitedPart>>,
@@ -60,7 +61,7 @@ impl Read for LimitedPart {
         self.left = self
             .left
             .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other("a cell is longer than 16 MiB"))?;
+            .ok_or_else(|| io::Error::other(TOO_LONG))?;
         Ok(read)
     }
 }
@@ -85,6 +86,14 @@ pub(super) fn normalized(attribute: &Attribute<'_>) -> String {
 
 pub(super) fn is_true(value: &str) -> bool {
     matches!(value, "1" | "true" | "on")
+}
+
+/// Whether the text of several events is not too long.
+pub(super) fn check_length(text: &str) -> Result<(), Problem> {
+    match text.len() as u64 > MAX_EVENT {
+        true => Err(Problem::Workbook(TOO_LONG.to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// Appends the text of an event.

@@ -115,6 +115,24 @@ fn a_line_that_is_not_an_object_is_a_fault_of_its_row() {
 }
 
 #[test]
+fn a_nested_value_that_templates_cannot_have_is_a_fault_of_its_row() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (value, reason) in [
+        (r#"["a\u0000"]"#, "a text contains a NUL character"),
+        (r#"["\ud800"]"#, "unexpected end of hex escape"),
+        (deep.as_str(), "recursion limit exceeded"),
+        (
+            "{\"id\":18446744073709551616}",
+            "a number in a list or an object has too many digits: put it in quotes",
+        ),
+    ] {
+        let json = read(&format!("{{\"email\":\"a@b.example\",\"x\":{value}}}\n"));
+        let fault = json.rows[0].recipient.as_ref().expect_err(value);
+        assert_eq!(fault.to_string(), format!("line 1, column 28: {reason}"));
+    }
+}
+
+#[test]
 fn an_error_in_a_list_stops_reading() {
     for (text, line, column, reason) in [
         (

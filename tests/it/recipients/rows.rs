@@ -213,6 +213,27 @@ fn a_header_below_a_title_is_found() {
 }
 
 #[test]
+fn blank_rows_below_a_header_below_a_title_are_counted() {
+    let contents = bytes(b"Report\n\nname,email\n\nAnn,ann@example.com\n\n\nBob,bob@example.com\n");
+    assert_eq!(contents.header.line(), 3);
+    let lines = LineNumbers {
+        count: 3,
+        first: vec![4, 6, 7],
+    };
+    assert_eq!(contents.blank, lines);
+}
+
+#[test]
+fn a_row_with_an_address_is_no_header() {
+    let text = b"who,prefers,\nann@example.com,email,yes\nbob@example.com,phone,yes\n";
+    let error = refused_bytes(text);
+    assert!(
+        matches!(error.problem, Problem::NoAddressColumn { line: 1, .. }),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_header_below_what_may_be_rows_is_pointed_out() {
     for text in [
         "Ann,ann@example.com\n\nname,email\nBob,bob@example.com\n",

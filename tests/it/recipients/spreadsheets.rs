@@ -179,6 +179,31 @@ fn errors_of_cells_name_the_cell() {
 }
 
 #[test]
+fn a_cell_of_an_html_table_may_cover_rows_below_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("list.xls");
+    let html = "<table><tr><th>team</th><th>email</th><th>city</th></tr>\
+        <tr><td rowspan=2>A</td><td>a@example.com</td><td rowspan=3>Oslo</td></tr>\
+        <tr><td>b@example.com</td></tr><tr><td>B</td><td>c@example.com</td></tr>\
+        <tr><td>C</td><td>d@example.com</td><td>Rome</td></tr></table>";
+    fs::write(&path, html).expect("written");
+    let reader = RecipientReader::open(&path, "list.xls", &ReadSettings::default());
+    let rows = reader.expect("a table").map(|row| {
+        let row = row.expect("a row");
+        row.cells.iter().collect::<Vec<_>>().join(",")
+    });
+    assert_eq!(
+        rows.collect::<Vec<_>>(),
+        [
+            "A,a@example.com,Oslo",
+            ",b@example.com,",
+            "B,c@example.com,",
+            "C,d@example.com,Rome",
+        ]
+    );
+}
+
+#[test]
 fn a_suppression_list_may_be_a_workbook_and_its_hidden_rows_count() {
     let mut list = SuppressionList::default();
     let path = workbooks().join("hidden_rows.xlsx");
