@@ -124,6 +124,7 @@ fn ledger(rows: u32) -> TempDir {
             line: u64::from(number) + 1,
             email: &email,
             address: Some(&email),
+            key: None,
             cells: "[]",
             lane: 0,
             variant: None,

@@ -160,7 +160,6 @@ fn tera_alone(dir: &Path, rows: u64) -> Duration {
             line(&message["headers"]["List-Unsubscribe"]),
         ),
     ];
-    tera.register_filter("date", tera_contrib::dates::date);
     tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
     tera.register_filter(
         "urlencode_strict",
