@@ -124,6 +124,12 @@ pub(super) const SILENT: &[Case] = &[
             .template("city.html", "{{ city }}")
     }),
     Case::new("column-unused", |good| {
+        good.recipients("email,first_name,token,city,tz\nann@one.example,Ann,a1,Oslo,Europe/Oslo\n")
+            .set("recipients.where", "city == 'Oslo'")
+            .set("schedule.timezone_column", "tz")
+            .set("schedule.window", "Mon-Fri 09:00-17:00")
+    }),
+    Case::new("column-unused", |good| {
         good.recipients("E-Mail,first_name,token\nann@one.example,Ann,a1\n")
     }),
     // A template that asks for it reckons with its being empty.

@@ -31,9 +31,23 @@ pub(super) const SPARSE: Rule = Rule::warning("column-sparse")
 /// Reports the columns that no template uses.
 pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let used = |place: usize| shared.used_by_variants.contains(&place);
+    let recipients = &shared.campaign.recipients;
+    let selection = recipients.selection.as_ref().map(|text| text.get_ref());
+    let selections = [selection, recipients.further_selection.as_ref()];
+    let row_key = recipients.row_key.as_ref().map(|key| key.get_ref().trim());
+    let schedule = shared.campaign.schedule.as_ref();
+    let timezone = schedule.and_then(|schedule| schedule.column_in(shared.header));
+    // What `where`, `row_key` and `timezone_column` use is needed as well.
+    let needed = |place: usize, name: &str| {
+        let mut selections = selections.iter().flatten();
+        selections.any(|text| text.contains(name))
+            || row_key == Some(name)
+            || timezone == Some(place)
+    };
     let columns = shared.header.iter().enumerate();
     let unused: Vec<String> = columns
-        .filter(|(place, name)| *place != shared.email && !name.is_empty() && !used(*place))
+        .filter(|(place, name)| *place != shared.email && !name.is_empty())
+        .filter(|(place, name)| !used(*place) && !needed(*place, name))
         .map(|(_, name)| format!("`{name}`"))
         .collect();
     if unused.is_empty() {
