@@ -138,7 +138,10 @@ pub(super) fn find_header(records: &[Record], name: Option<&str>) -> HeaderPlace
 }
 
 pub(super) fn has_address_column(cells: &StringRecord, name: Option<&str>) -> bool {
-    !address_columns(&names(cells), name).is_empty()
+    // More are an error, which is found when the header is read.
+    let names = cells.iter().take(MAX_COLUMNS);
+    let names: Vec<String> = names.map(|name| trimmed(name).to_owned()).collect();
+    !address_columns(&names, name).is_empty()
 }
 
 /// The trimmed names in a header.

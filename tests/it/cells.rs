@@ -146,19 +146,6 @@ fn only_the_first_invalid_addresses_are_shown() {
 }
 
 #[test]
-fn a_list_of_addresses_for_a_copy_is_not_told_to_use_rows() {
-    let campaign = campaign(
-        "email,boss\nann@one.example,\"a@one.example, b@one.example\"\n",
-        "x",
-    )
-    .set("message.cc", "{{ boss }}");
-    let report = check(&campaign);
-    let cc = report.about("cc");
-    assert!(cc.message.contains("more than one address"), "{report:#?}");
-    assert!(!format!("{cc:?}").contains("row of its own"), "{report:#?}");
-}
-
-#[test]
 fn a_quote_that_swallows_rows_stops_everything() {
     let rows = |n: u32| match n {
         500 => "r500@one.example,\"Name 500,City\n".to_owned(),
