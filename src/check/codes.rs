@@ -20,6 +20,7 @@ no-file - the campaign names a file that does not exist
 no-list - the campaign names a kept list that does not exist
 name-clash - a name in `[vars]` is also the name of a column
 template-syntax - a template has a syntax error
+mjml - a letter in MJML, or a file that it includes, has a mistake
 template-encoding - a template is not UTF-8
 recipients - the recipients or a suppression list can't be read, or only by a guess
 no-template invalid a template names another one that does not exist

@@ -134,7 +134,7 @@ impl Condition {
         let bare_text = bare.first().map(|first| {
             let column = &header[*first];
             let message = format!(
-                "`{column}` beside `and`, `or` or `not` is a text, and every text but an empty one counts as true, also `no`"
+                "`{column}` is an operand of `and`, `or` or `not` without a comparison. It is text, and every text but an empty one is true, also “no”"
             );
             let help = format!("compare it: {column} == 'yes', or {column} != '' if any text will do");
             Box::new(source.error("bad-value", text.span(), message).help(help))

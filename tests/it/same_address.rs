@@ -290,7 +290,7 @@ fn all_rows_of_an_address_are_in_one_message() {
         .run();
     dry.stdout_has("would send: 2 messages, with 4 rows");
     let brief = Run::new("report").arg(&run).run();
-    brief.code(0).stdout_has("% of messages");
+    brief.code(0).stderr_has("% of messages");
 }
 
 #[test]
