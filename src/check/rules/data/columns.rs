@@ -1,5 +1,6 @@
 //! Columns that no template uses, and columns with empty cells.
 
+use crate::campaign::Text;
 use crate::check::context::CampaignContext;
 use crate::check::family::FinishContext;
 use crate::check::rule::Rule;
@@ -32,7 +33,7 @@ pub(super) const SPARSE: Rule = Rule::warning("column-sparse")
 pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let used = |place: usize| shared.used_by_variants.contains(&place);
     let recipients = &shared.campaign.recipients;
-    let selection = recipients.selection.as_ref().map(|text| text.get_ref());
+    let selection = recipients.selection.as_ref().map(Text::get_ref);
     let selections = [selection, recipients.further_selection.as_ref()];
     let row_key = recipients.row_key.as_ref().map(|key| key.get_ref().trim());
     let schedule = shared.campaign.schedule.as_ref();
