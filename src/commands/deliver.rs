@@ -55,6 +55,9 @@ pub(super) fn deliver(
         }
         let sent = pending.saturating_sub(counts.get().of(Status::Pending));
         planned.limit = planned.limit.map(|limit| limit.saturating_sub(sent));
+        if planned.limit == Some(0) {
+            break Ending::Done;
+        }
     };
     let ledger: Box<dyn Ledger> = match planned.home {
         RunHome::Folder(folder) => Box::new(SqliteLedger::open(&folder.ledger()).map_err(stopped)?),

@@ -50,7 +50,11 @@ pub(super) fn open_store(
         return Ok(Some(OpenStore { store, day }));
     }
     let Some((path, group)) = file(pace, &run.campaign)? else {
-        return Ok(None);
+        // A limit per day in `rate` holds for the run alone, but a ramp is kept nowhere else.
+        return match pace.ramp.is_empty() {
+            true => Ok(None),
+            false => Err(no_campaign(&run.campaign)),
+        };
     };
     let store = PaceFile::open(&path, &group, day.clone()).map_err(|error| failed(&error))?;
     let store: Box<dyn PaceStore> = Box::new(store);
@@ -112,6 +116,17 @@ fn state_folder() -> Result<PathBuf, Failure> {
             "set XDG_STATE_HOME or HOME in the environment",
         )
     })
+}
+
+fn no_campaign(campaign: &Path) -> Failure {
+    Failure::with_help(
+        "io",
+        format!(
+            "`ramp` counts what the runs of the campaign posted, but its folder is missing: {}",
+            campaign.display()
+        ),
+        "put the folder of the campaign there, with its suppression lists; in a new folder, the ramp begins with its first day",
+    )
 }
 
 fn failed(error: &PaceGroupError) -> Failure {

@@ -250,11 +250,12 @@ fn when(
     prepared: &PreparedRun,
     campaign: &Campaign,
     now: Timestamp,
+    has_at: bool,
 ) -> Result<Vec<String>, Failure> {
     let posted = Posted::by_group(&campaign.pace, &campaign.dir, schedule, now)?;
     let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, posted, now);
     let mut lines = lines(schedule, &estimate, now, false, 8);
-    if let Some(start) = schedule.start.filter(|start| *start < now) {
+    if let Some(start) = schedule.start.filter(|start| !has_at && *start < now) {
         lines.push(format!(
             "The start in [schedule], {}, is past",
             schedule.show(start)
@@ -283,7 +284,7 @@ fn plan(
     }
     let schedule = prepared.schedule.clone();
     if let Some(schedule) = &schedule {
-        for line in when(schedule, &prepared, campaign, now)? {
+        for line in when(schedule, &prepared, campaign, now, args.at.is_some())? {
             console.print(&line);
         }
     }

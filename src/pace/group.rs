@@ -79,7 +79,11 @@ impl GroupDay {
 
     /// A name of the IANA database, or an offset.
     pub(crate) fn zone_name(&self) -> String {
-        let offset = || self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string();
+        let offset = || match self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string() {
+            // For PostgreSQL, an interval of `+02` is two seconds.
+            hours if hours.len() == 3 => format!("{hours}:00"),
+            offset => offset,
+        };
         self.zone.iana_name().map_or_else(offset, str::to_owned)
     }
 
@@ -267,8 +271,9 @@ impl RateLimit for GroupLimit {
         }
         self.ask(&mut permits, recipients - available, now);
         match permits.full_until {
-            Some(until) => Turn::Day(until),
-            None => {
+            Some(until) if until > now => Turn::Day(until),
+            // Clocks may differ from that of the database: it is asked again, but not all the time.
+            _ => {
                 let poll = Instant::now() + POLL;
                 Turn::At(permits.ask_again.map_or(poll, |at| at.max(poll)))
             }
@@ -360,6 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_zone_is_an_interval_for_postgresql() {
+        let name = |seconds| {
+            let offset = jiff::tz::Offset::from_seconds(seconds).expect("an offset");
+            let zone = TimeZone::fixed(offset);
+            let ramp = day(None, &[500]);
+            GroupDay { zone, ..ramp }.zone_name()
+        };
+        assert_eq!(
+            [name(7200), name(-12600), name(-3600)],
+            ["+02:00", "-03:30", "-01:00"]
+        );
+        assert_eq!(day(None, &[500]).zone_name(), "Europe/Warsaw");
+    }
+
+    #[test]
     fn what_was_posted_in_the_last_day_counts() {
         let ramp = day(None, &[500, 1000]);
         let now = at("2026-12-02T08:00:00Z");
@@ -411,6 +431,8 @@ mod tests {
         tokio::time::advance(ASK_AGAIN).await;
         assert_eq!(limit.turn(1, now), Turn::Day(at("2026-12-02T08:00:00Z")));
         let request = asked.try_recv().expect("a request");
+        let later = at("2026-12-02T08:00:00Z");
+        assert!(matches!(limit.turn(1, later), Turn::At(_)));
         request
             .permits
             .answer(GroupAnswer::Granted(8, 3), Instant::now());
