@@ -6,6 +6,8 @@ mod breaker;
 mod exchange;
 mod feeder;
 mod lanes;
+#[cfg(test)]
+mod month;
 mod poster;
 mod queue;
 mod reconcile;
