@@ -58,7 +58,8 @@ type Posts = Arc<Mutex<Vec<Post>>>;
 
 /// Takes requests, and sometimes refuses them or says nothing.
 struct FakeServer {
-    clock: Clock,
+    now: Arc<AtomicI64>,
+    read_takes: Arc<AtomicI64>,
     posts: Posts,
     rng: Mutex<StdRng>,
 }
@@ -76,7 +77,8 @@ impl Transport for FakeServer {
             _ => None,
         };
         self.posts.lock().expect("a lock").push(Post {
-            at: self.clock.now(),
+            // As the delivery read it last.
+            at: time(self.now.load(Ordering::SeqCst) - self.read_takes.load(Ordering::SeqCst)),
             row,
             taken: refused.is_none(),
         });
@@ -120,6 +122,8 @@ struct Month {
     numbers: LaneNumbers,
     /// In milliseconds since 1970.
     now: Arc<AtomicI64>,
+    /// How long it takes to read the clock, in milliseconds.
+    read_takes: Arc<AtomicI64>,
     posts: Posts,
     rng: StdRng,
 }
@@ -140,6 +144,7 @@ impl Month {
             now: Arc::new(AtomicI64::new(
                 (at(START) - SignedDuration::from_hours(30)).as_millisecond(),
             )),
+            read_takes: Arc::default(),
             posts: Posts::default(),
             rng: StdRng::seed_from_u64(seed),
         };
@@ -153,7 +158,11 @@ impl Month {
 
     fn clock(&self) -> Clock {
         let now = Arc::clone(&self.now);
-        Clock::new(move || Timestamp::from_millisecond(now.load(Ordering::SeqCst)).expect("a time"))
+        let read_takes = Arc::clone(&self.read_takes);
+        Clock::new(move || {
+            let takes = read_takes.load(Ordering::SeqCst);
+            time(now.fetch_add(takes, Ordering::SeqCst))
+        })
     }
 
     fn plan(&self) {
@@ -233,10 +242,12 @@ impl Month {
                 self.settle(&writer, &mut group).await;
             } else {
                 // The schedule closes while rows are claimed.
+                self.read_takes.store(400, Ordering::SeqCst);
                 for _ in 0..self.rng.random_range(2..10) {
                     tokio::task::yield_now().await;
                 }
             }
+            self.read_takes.store(0, Ordering::SeqCst);
             if delivery.is_finished() {
                 let ending = (&mut delivery).await.expect("no panic").expect("a ledger");
                 group.answer();
@@ -349,7 +360,8 @@ impl Month {
         let feeds = feeds.collect();
         let (waiting, _) = watch::channel(WaitReason::Pace);
         let server = FakeServer {
-            clock: clock.clone(),
+            now: Arc::clone(&self.now),
+            read_takes: Arc::clone(&self.read_takes),
             posts: Arc::clone(&self.posts),
             rng: Mutex::new(StdRng::from_rng(&mut self.rng)),
         };
@@ -430,6 +442,10 @@ impl Month {
         assert!(unknown > 0, "no kill found a request in flight");
         assert_eq!(accepted + unknown, ROWS);
     }
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).expect("a time")
 }
 
 fn rates(texts: &[String]) -> Vec<Rate> {
