@@ -137,7 +137,7 @@ impl Condition {
                 "`{column}` is an operand of `and`, `or` or `not` without a comparison. It is text, and every text but an empty one is true, also “no”"
             );
             let help = format!("compare it: {column} == 'yes', or {column} != '' if any text will do");
-            Box::new(source.error("bad-value", text.span(), message).help(help))
+            Box::new(source.error("template-error", text.span(), message).help(help))
         });
         let mut unknown = sources.unknown_arguments();
         unknown.extend(variables::unknown(&sources, &used, header, campaign, &own));
