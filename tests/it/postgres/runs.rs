@@ -193,6 +193,8 @@ fn watches_until_the_last_worker_has_ended() {
     let campaign = campaign(&api).set("api.timeout", "60s");
     let running = send(&campaign).args(["--ledger", &url]).spawn();
     let name = running.first_line();
+    // The status of a run that nobody works on yet is printed once.
+    running.wait_until("a request", |_| api.in_flight() == 1);
     let watch = on("status", &name, &url).arg("--watch");
     let mut screen = Screen::start(watch, 12, 60);
     screen.until("1 worker sending it").until("1  sending");
