@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::durable::make_dir;
@@ -90,6 +90,29 @@ impl PaceFile {
             _ => return Err(PaceGroupError::Newer),
         }
         transaction.commit()?;
+        Ok(Self {
+            connection,
+            group: group.to_owned(),
+            day,
+        })
+    }
+
+    /// Opens a file that exists, to read it.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub(crate) fn open_to_read(
+        path: &Path,
+        group: &str,
+        day: GroupDay,
+    ) -> Result<Self, PaceGroupError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > VERSION {
+            return Err(PaceGroupError::Newer);
+        }
         Ok(Self {
             connection,
             group: group.to_owned(),

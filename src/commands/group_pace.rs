@@ -61,8 +61,8 @@ pub(super) fn open_store(
     Ok(Some(OpenStore { store, day }))
 }
 
-/// What the group of a campaign that is sent from this machine has posted: the days before today, and the recipients of
-/// the last day.
+/// On how many days before today the pace group of a campaign has posted from this machine, and its recipients in each minute
+/// since 1970 of the last day.
 ///
 /// # Errors
 /// The file can't be read.
@@ -74,8 +74,8 @@ pub(super) fn posted_by_group(
 ) -> Result<(usize, Vec<(i64, u64)>), Failure> {
     match file(pace, campaign)? {
         Some((path, group)) if path.is_file() => {
-            let file =
-                PaceFile::open(&path, &group, day.clone()).map_err(|error| failed(&error))?;
+            let file = PaceFile::open_to_read(&path, &group, day.clone())
+                .map_err(|error| failed(&error))?;
             file.posted(now).map_err(|error| failed(&error))
         }
         _ => Ok((0, Vec::new())),

@@ -55,6 +55,7 @@ struct Post {
 }
 
 type Posts = Arc<Mutex<Vec<Post>>>;
+type LaneReceivers = Vec<(LaneKey, super::BatchReceiver)>;
 
 /// Takes requests, and sometimes refuses them or says nothing.
 struct FakeServer {
@@ -324,16 +325,11 @@ impl Month {
         }
     }
 
-    #[allow(clippy::type_complexity)]
     fn delivery(
         &mut self,
         writer: &LedgerWriter,
         clock: &Clock,
-    ) -> (
-        Delivery<FakeServer>,
-        Vec<(LaneKey, super::BatchReceiver)>,
-        Group,
-    ) {
+    ) -> (Delivery<FakeServer>, LaneReceivers, Group) {
         let ledger = SqliteLedger::open(&self.path()).expect("a ledger");
         let yesterday = clock.now() - SignedDuration::from_hours(24);
         let posted = |domain| ledger.posted_since(yesterday, domain).expect("minutes");

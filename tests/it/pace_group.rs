@@ -156,4 +156,10 @@ fn mistakes_in_ramp_and_group() {
         Campaign::new().set("pace.pace_group", " "),
         "must be one line of 1 to 64 bytes",
     );
+    error(
+        Campaign::new()
+            .set("pace.rate", vec!["10/s"])
+            .set("pace.pace_group", "acme"),
+        "would not count in the group",
+    );
 }

@@ -30,6 +30,19 @@ impl Validator<'_> {
             None => vec![default_rate()],
             Some(rates) => rates.iter().map(|rate| self.rate(rate)).collect(),
         };
+        let ramp = self.ramp(pace.ramp.as_ref());
+        let is_per_day = rate.iter().any(|rate| rate.per == Period::Day);
+        if let Some(group) = pace
+            .pace_group
+            .as_ref()
+            .filter(|_| !is_per_day && ramp.is_empty())
+        {
+            self.bad_value(
+                group.span(),
+                "the campaign has no limit per day, so its recipients would not count in the group",
+                "add the limit of the group to `rate`, such as \"20000/day\", or a `ramp`",
+            );
+        }
         PaceSettings {
             rate,
             concurrency: self.number(
@@ -39,7 +52,7 @@ impl Validator<'_> {
             ),
             batch: self.number(pace.batch.as_ref(), 1, max_batch as u32),
             per_domain: self.per_domain(&pace.per_domain),
-            ramp: self.ramp(pace.ramp.as_ref()),
+            ramp,
             pace_group: pace.pace_group.as_ref().map(|group| self.pace_group(group)),
         }
     }

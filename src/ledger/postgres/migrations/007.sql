@@ -29,6 +29,8 @@ BEGIN
   FROM unnest(p_minutes, p_unused) AS u (minute, recipients) WHERE g.name = p_group AND g.minute = u.minute;
   granted := 0;
   granted_in := mailrun.now_in_millis() / 60000;
+  -- A year without a message begins a ramp again, as in the file of a machine.
+  DELETE FROM mailrun.pace_group AS g WHERE g.name = p_group AND g.minute < granted_in - 400 * 24 * 60;
   IF p_recipients = 0 THEN
     RETURN;
   END IF;
