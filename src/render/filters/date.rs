@@ -222,6 +222,9 @@ fn directives(format: &str) -> Vec<Directive> {
 
 /// A date by a pattern of UTS 35, such as `d MMMM y`.
 fn by_pattern(format: &str, zoned: &Zoned, language: &Language) -> TeraResult<String> {
+    if let Some(help) = mistaken_letter(format) {
+        return Err(fault(format!("Invalid date format `{format}`"), help));
+    }
     let pattern = DateTimePattern::try_from_pattern_str(format).map_err(|error| {
         fault(
             format!("Invalid date format `{format}`: {error}"),
@@ -243,6 +246,25 @@ fn by_pattern(format: &str, zoned: &Zoned, language: &Language) -> TeraResult<St
     match formatted.try_write_to_string() {
         Ok(text) => Ok(text.into_owned()),
         Err((error, _)) => Err(invalid(&error)),
+    }
+}
+
+/// Help for a pattern with letters as in spreadsheets and other libraries. It would print the minutes as the month, the day
+/// of the year, or the letter Y.
+fn mistaken_letter(pattern: &str) -> Option<&'static str> {
+    // Every second part is a text in quotes.
+    let fields: String = pattern.split('\'').step_by(2).collect();
+    let has = |letters: &[char]| fields.contains(letters);
+    let has_month = has(&['M', 'L']);
+    let is_date = has(&['y']) || has(&['d']) && !has(&['H', 'h', 'K', 'k']);
+    if has(&['Y']) {
+        Some("write `y` for the year: \"dd.MM.y\"")
+    } else if has(&['D']) && has_month {
+        Some("write `d` for the day of the month; `D` is the day of the year")
+    } else if has(&['m']) && !has_month && is_date {
+        Some("write `M` for the month; `m` is for minutes")
+    } else {
+        None
     }
 }
 
@@ -314,6 +336,29 @@ mod tests {
             ),
         ] {
             assert_eq!(written(day, arguments), expected);
+        }
+    }
+
+    #[test]
+    fn letters_of_other_libraries_are_errors() {
+        for (format, help) in [
+            ("dd/mm/yyyy", "`m` is for minutes"),
+            ("dd/mm/yyyy HH:mm", "`m` is for minutes"),
+            ("dd.mm.", "`m` is for minutes"),
+            ("DD.MM.yyyy", "`D` is the day of the year"),
+            ("YYYY-MM-DD", "write `y` for the year"),
+            ("d.m.Y", "write `y` for the year"),
+        ] {
+            let error = written("2026-05-01", &[("format", format)]);
+            assert!(error.contains(help), "{format}: {error}");
+        }
+        for (format, expected) in [
+            ("dd/MM/yyyy", "01/05/2026"),
+            ("d, HH:mm", "1, 13:30"),
+            ("mm", "30"),
+            ("d 'MY' MMMM", "1 MY May"),
+        ] {
+            assert_eq!(written("2026-05-01 13:30", &[("format", format)]), expected);
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) enum UnreadDate {
     OtherInput(String),
     /// `input` is not a pattern.
     InvalidInput(String, char),
+    /// `input` is a pattern without a month.
+    NoMonth(String),
 }
 
 impl UnreadDate {
@@ -59,6 +61,10 @@ impl UnreadDate {
                 format!("input=\"{input}\": there is no field `{letter}`"),
                 "use d, M (MMM for Jan, MMMM for January), y (yy for two digits), E, H, h, m, s and a, for example \"d/M/y\"",
             ),
+            Self::NoMonth(input) => fault(
+                format!("input=\"{input}\" has no month"),
+                "write `M` for the month, for example \"d/M/y\"; `m` is for minutes",
+            ),
         }
     }
 }
@@ -75,6 +81,9 @@ pub(super) fn by_input(text: &str, input: &str) -> Result<DateTime, UnreadDate> 
             strptime(input).map_err(|letter| UnreadDate::InvalidInput(input.to_owned(), letter))?
         }
     };
+    if !input.contains(['%', 'M']) {
+        return Err(UnreadDate::NoMonth(input.to_owned()));
+    }
     let text = text.replace(['\u{a0}', '\u{202f}'], " ");
     let other = || UnreadDate::OtherInput(input.to_owned());
     let read = BrokenDownTime::parse(&format, &text).map_err(|_| other())?;
@@ -327,6 +336,10 @@ mod tests {
         assert_eq!(
             of("5/1/2026", "d/m/q"),
             Err(UnreadDate::InvalidInput("d/m/q".to_owned(), 'q'))
+        );
+        assert_eq!(
+            of("5/1/2026", "dd/mm/yyyy"),
+            Err(UnreadDate::NoMonth("dd/mm/yyyy".to_owned()))
         );
         assert_eq!(of(" ", "d/M/y"), Err(UnreadDate::Empty));
     }

@@ -23,6 +23,7 @@ pub(super) fn number(
     let number = decimal(value, kwargs)?;
     let number = match decimals {
         Some(decimals) => rounded(number, decimals),
+        None if number.absolute.is_zero() => number.with_sign(Sign::None),
         None => number,
     };
     Ok(formatter(&language)?.format(&number).to_string())
@@ -107,6 +108,13 @@ mod tests {
             let number = Decimal::try_from_str(number).expect("a number");
             assert_eq!(rounded(number, decimals).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        let written = |zero: &str| number(&Value::from(zero), &Kwargs::default(), None);
+        assert_eq!(written("-0").expect("a number"), "0");
+        assert_eq!(written("-0.00").expect("a number"), "0.00");
     }
 
     #[test]
