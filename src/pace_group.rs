@@ -1,4 +1,5 @@
-//! What the runs of a group have posted, in a file that they share: the limits per day hold for all of them.
+//! Counts how much the runs of a pace group have posted, in a file that they share, so that the limits per day hold for
+//! all of them together.
 //!
 //! A permit is durable before its request goes, so a process that is killed can only leave too high a number.
 
@@ -16,7 +17,7 @@ const VERSION: i32 = 1;
 const BUSY: Duration = Duration::from_secs(30);
 /// In minutes. A permit counts for a little longer than a day.
 const DAY: i64 = 24 * 60 + 2;
-/// What is older does not count as a day of the ramp, in minutes: whoever sends after a year without a message begins again.
+/// In minutes. Older days do not count for the ramp, so it begins again after about a year without a message.
 const FORGOTTEN: i64 = 400 * 24 * 60;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub(crate) trait PaceStore: Send {
     fn reserve(&mut self, request: &GroupRequest) -> Result<GroupAnswer, PaceGroupError>;
 }
 
-/// Answers requests until there are no more senders of them.
+/// Answers requests until all their senders are dropped.
 pub(crate) fn serve(mut store: Box<dyn PaceStore>, mut requests: UnboundedReceiver<GroupRequest>) {
     while let Some(request) = requests.blocking_recv() {
         let answer = store.reserve(&request).unwrap_or_else(|error| {
@@ -120,7 +121,8 @@ impl PaceFile {
         })
     }
 
-    /// On how many days before today the group has posted, and its recipients in each minute since 1970 of the last day.
+    /// The number of days before today on which the group posted, and its recipients in each minute since 1970 of the last
+    /// day.
     ///
     /// # Errors
     /// The file can't be read.
@@ -177,7 +179,7 @@ impl PaceStore for PaceFile {
         let minute = minute(request.now);
         let add = "INSERT INTO posted (pace_group, minute, recipients) VALUES (?, ?, ?)
              ON CONFLICT DO UPDATE SET recipients = recipients + excluded.recipients";
-        // The clock was set back: what was posted later, as it seems, counts from now on.
+        // The clock was set back: permits whose time is in the future count from now on.
         let later: i64 = transaction.query_row(
             "SELECT ifnull(sum(recipients), 0) FROM posted WHERE pace_group = ? AND minute > ?",
             params![group, minute],

@@ -86,7 +86,7 @@ impl Request<'_> {
         violations
     }
 
-    /// Whether there is one reply address at most. Nobody knows what the API does with several.
+    /// Whether only one reply address is allowed. It is unknown how the API handles several.
     pub(super) fn check_reply_to(&self, violations: &mut Vec<Violation>) {
         let count = self
             .reply_to

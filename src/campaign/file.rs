@@ -85,7 +85,7 @@ pub struct MessageTemplate {
     pub html: Option<Text>,
     /// The body as Markdown, a file in `templates/`, in place of `html`.
     pub markdown: Option<Text>,
-    /// What surrounds the Markdown, a file in `templates/`. Without it, the layout is mailrun's own.
+    /// The HTML around the Markdown, a file in `templates/`. By default, mailrun's own layout.
     pub layout: Option<Text>,
     /// The text body, a file in `templates/`. Without it, the text is generated from the HTML.
     pub text: Option<Text>,
@@ -93,7 +93,7 @@ pub struct MessageTemplate {
     pub inline_css: bool,
     /// The language of numbers and dates.
     pub locale: Option<Text>,
-    /// In `campaign.toml`, this is a list or a single text. Each of them may render to several addresses.
+    /// In `campaign.toml`, this is a list or a single text. Each text may render to several addresses.
     #[serde(default, deserialize_with = "one_or_more")]
     pub reply_to: Vec<Text>,
     /// The envelope sender.
@@ -147,7 +147,7 @@ pub(super) struct VariantTable {
 }
 
 impl VariantTable {
-    /// The campaign's message, with what the variant replaces. A header replaces only that of the same name. `html` and
+    /// The campaign's message, with the values of the variant. A header replaces only one of the same name. `html` and
     /// `markdown` replace each other.
     pub(super) fn message(self, campaign: &MessageTemplate) -> MessageTemplate {
         let mut base = campaign.clone();
@@ -288,14 +288,14 @@ impl Default for RecipientsTable {
     }
 }
 
-/// What becomes of the rows whose address an earlier row has.
+/// How rows are sent whose address an earlier row has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SameAddress {
-    /// They get no message.
+    /// They are skipped.
     #[default]
     Skip,
-    /// Each gets a message.
+    /// Each of them is a message of its own.
     Send,
     /// All rows of an address are in one message.
     Group,

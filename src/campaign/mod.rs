@@ -134,7 +134,7 @@ pub struct Recipients {
     pub same_address: SameAddress,
     /// The column that tells the rows of an address apart. Only with [`SameAddress::Send`].
     pub row_key: Option<Text>,
-    /// The expression of `send --where`, for which a row must be true as well.
+    /// The expression of `send --where`. It must be true too for a row that is sent.
     pub(crate) further_selection: Option<String>,
     pub suppress: Vec<SuppressionFile>,
     /// Entries of the suppression lists without a valid address are skipped, instead of stopping `send`.
@@ -165,8 +165,8 @@ pub struct PaceSettings {
     pub per_domain: Vec<DomainRate>,
     /// The limits of the first, the second and each later day on which something is posted. The last one stays.
     pub ramp: Vec<Rate>,
-    /// The runs that share this name keep the limits per day together, on this machine or in the ledger. Without it, those
-    /// of the campaign do.
+    /// All runs with this name, on this machine or in the ledger, share the limits per day. Without a name, the runs of the
+    /// campaign share them.
     pub pace_group: Option<String>,
 }
 
@@ -267,7 +267,7 @@ pub struct RetrySettings {
 }
 
 impl ScheduleSettings {
-    /// Why it does not open any more.
+    /// Why the schedule does not open any more.
     pub(crate) fn why_over(&self) -> String {
         match self.until {
             Some(until) if self.window.is_some() => format!(
@@ -279,7 +279,7 @@ impl ScheduleSettings {
         }
     }
 
-    /// That of a run. `zones` are those of rows that have another one.
+    /// The schedule of a run. `zones` are the time zones of rows whose zone is not the campaign's.
     pub(crate) fn for_run(&self, zones: Vec<Zone>) -> Schedule {
         let mut all = vec![self.zone.clone()];
         all.extend(zones);

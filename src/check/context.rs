@@ -35,7 +35,7 @@ pub struct CheckerInputs<'a> {
     pub rows: u64,
     /// The rows left out because an earlier row has their address.
     pub duplicates: LineNumbers,
-    /// Those among them that differ from the row that is sent.
+    /// The duplicates that differ from the row that is sent.
     pub differing: DifferingDuplicates,
     /// The lowest severity to report.
     pub least: Severity,

@@ -33,7 +33,7 @@ struct Template {
     /// The same without comments.
     uncommented: String,
     tags: Vec<TemplateTag>,
-    /// What the tags are in, unless that is the text: the HTML that MJML became, and the place that each tag comes from.
+    /// For MJML: the HTML that it was compiled to, which has the tags, and the place in the files that each tag comes from.
     compiled: Option<(String, Vec<Option<SourceSpan>>)>,
 }
 
@@ -70,7 +70,7 @@ impl Template {
         self.compiled.as_ref().map_or(self.text(), |(html, _)| html)
     }
 
-    /// Takes the tags from what the file became. `files` are the names of all files.
+    /// Takes the tags from the HTML that the file was compiled to. `files` are the names of all files.
     fn take_tags_of(&mut self, compiled: &CompiledMjml, files: &[&str]) {
         let html = compiled.html().to_owned();
         self.tags = template_tags(&without_comments(&html));

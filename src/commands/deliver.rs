@@ -46,7 +46,7 @@ pub(super) fn deliver(
         let interrupted = interrupt.interrupted.clone();
         let sending = send(&planned, session, &clock, interrupted, console);
         let ending = interrupt.runtime.block_on(sending);
-        // Also if nothing could be sent: the others get its rows at once.
+        // Also if nothing could be sent, so that other workers get its rows at once.
         let left = worker.map_or(Ok(()), |worker| worker.leave());
         let ending = ending?;
         left.map_err(stopped)?;

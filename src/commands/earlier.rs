@@ -157,7 +157,7 @@ fn require_same_column(campaign: &Campaign, frozen: &Campaign, run: &str) -> Res
         let column = of.recipients.row_key.as_ref();
         column.map(|column| trimmed(column.get_ref()).to_owned())
     };
-    // Without a column, no row that it sent has a key.
+    // Without a column, none of the rows that the run sent has a key.
     let Some(earlier) = column(frozen) else {
         return Ok(());
     };
@@ -167,7 +167,7 @@ fn require_same_column(campaign: &Campaign, frozen: &Campaign, run: &str) -> Res
     Err(Failure::with_help(
         "row-key",
         format!(
-            "the run {run} knows the rows of an address by another column: its `row_key` was \"{earlier}\""
+            "the run {run} tells the rows of an address apart by another column: its `row_key` was \"{earlier}\""
         ),
         "set the same `row_key`, and name the column as before; or send to everyone with `--again`",
     ))

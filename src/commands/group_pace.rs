@@ -50,7 +50,7 @@ pub(super) fn open_store(
         return Ok(Some(OpenStore { store, day }));
     }
     let Some((path, group)) = file(pace, &run.campaign)? else {
-        // A limit per day in `rate` holds for the run alone, but a ramp is kept nowhere else.
+        // A limit per day in `rate` still holds for this run alone, but only a store can count the days of a ramp.
         return match pace.ramp.is_empty() {
             true => Ok(None),
             false => Err(no_campaign(&run.campaign)),
@@ -61,8 +61,8 @@ pub(super) fn open_store(
     Ok(Some(OpenStore { store, day }))
 }
 
-/// On how many days before today the pace group of a campaign has posted from this machine, and its recipients in each minute
-/// since 1970 of the last day.
+/// How much the pace group of a campaign has posted from this machine: on how many days before today, and the recipients
+/// in each minute since 1970 of the last 24 hours.
 ///
 /// # Errors
 /// The file can't be read.
@@ -112,7 +112,7 @@ fn state_folder() -> Result<PathBuf, Failure> {
     state.map(|state| state.join("mailrun")).ok_or_else(|| {
         Failure::with_help(
             "io",
-            "`pace_group` needs a folder of the user for what was posted, and there is none",
+            "`pace_group` counts the posted recipients in your state folder, but no variable names it",
             "set XDG_STATE_HOME or HOME in the environment",
         )
     })
@@ -122,7 +122,7 @@ fn no_campaign(campaign: &Path) -> Failure {
     Failure::with_help(
         "io",
         format!(
-            "`ramp` counts what the runs of the campaign posted, but its folder is missing: {}",
+            "`ramp` counts the recipients of all runs of the campaign, but its folder is missing: {}",
             campaign.display()
         ),
         "put the folder of the campaign there, with its suppression lists; in a new folder, the ramp begins with its first day",

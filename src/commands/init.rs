@@ -17,7 +17,7 @@ macro_rules! starter_files {
     };
 }
 
-/// What every starter has.
+/// The files of every starter.
 const STARTER: [(&str, &str); 3] = starter_files![
     "starter": "campaign.toml", "recipients.csv", "unsubscribed.csv"
 ];
@@ -35,7 +35,7 @@ const MJML: [(&str, &str); 1] = starter_files![
 const HTML_KEYS: &str = "# A file in templates/.\nhtml = \"newsletter.html\"\n";
 const MARKDOWN_KEYS: &str = "# The letter in Markdown, and the layout around it: files in templates/.\n\
                              markdown = \"letter.md\"\nlayout = \"base.html\"\n";
-/// The end of the layout that is built in, and that of a layout for the recipients of the starter.
+/// The end of the built-in layout, and the end of a layout for the recipients of the starter.
 const LINK_IF_KNOWN: &str = "{% if unsubscribe_url is defined %}<tr><td class=\"foot\"><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></td></tr>{% endif %}";
 const LINK: &str = "<tr><td class=\"foot\">You receive this letter because you signed up with {{ email }}. <a href=\"{{ site }}/unsubscribe/{{ token }}\">Unsubscribe</a></td></tr>";
 

@@ -89,7 +89,7 @@ pub(super) fn lists_in(
     }
 }
 
-/// The list does not exist. `dir` is the folder of the campaign itself: of a copy, nobody reads the lists.
+/// The list does not exist. `dir` is the folder of the campaign itself, because lists beside a copy are never read.
 pub(super) fn no_list(
     campaign: &Campaign,
     dir: &Path,

@@ -23,7 +23,7 @@ pub(super) fn run(args: &ManArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Done)
 }
 
-/// Writes the page of a command, and those of its commands.
+/// Writes the page of a command, and the pages of its subcommands.
 fn write(dir: &Path, command: clap::Command) -> io::Result<()> {
     let commands: Vec<clap::Command> = command
         .get_subcommands()

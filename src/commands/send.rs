@@ -324,7 +324,7 @@ fn no_terminal() -> Failure {
     )
 }
 
-/// When a run begins that does not begin now.
+/// The time at which a run begins, unless it begins now.
 fn begins(prepared: &PreparedRun) -> String {
     let now = prepared.run.started;
     let Some(schedule) = &prepared.schedule else {

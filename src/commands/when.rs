@@ -74,10 +74,10 @@ fn require_opening(settings: &ScheduleSettings, now: Timestamp) -> Result<(), Fa
     ))
 }
 
-/// What was posted before, by the runs that share the limits per day.
+/// The recipients that the runs which share the limits per day have posted before.
 #[derive(Default)]
 pub(super) struct Posted {
-    /// On so many days before today.
+    /// The number of days before today on which something was posted.
     pub(super) days_before: usize,
     /// In the last 24 hours, by minute since 1970.
     pub(super) minutes: Vec<(i64, u64)>,

@@ -21,12 +21,12 @@ pub(super) struct Lanes {
     gates: Vec<Gate>,
 }
 
-/// What the rows of a lane have in common.
+/// The time zone and the domain limit that all rows of a lane share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LaneKey {
     /// The place of their time zone in the schedule.
     pub(crate) zone: usize,
-    /// From 1, the place of the limit of their domain; 0 if it has none of its own.
+    /// The place of the limit of their domain, from 1; 0 if the domain has no limit of its own.
     pub(crate) domain: u32,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Pick {
 }
 
 impl Lanes {
-    /// `limits` are those of the domains with their own, and `gates` those of the zones.
+    /// `limits` has one entry for each domain with its own limit, and `gates` one for each time zone.
     pub(super) fn new(
         new: Vec<(LaneKey, BatchReceiver)>,
         limits: Vec<Box<dyn RateLimit>>,
@@ -79,7 +79,7 @@ impl Lanes {
             };
             let turn = match self.gates[lane.key.zone].opening(now) {
                 Opening::Over => continue,
-                Opening::Closed(until) => Turn::Opening(until),
+                Opening::Closed(until) => Turn::Closed(until),
                 Opening::Open(_) => match own_limit(&mut self.limits, lane.key) {
                     Some(limit) => limit.turn(batch.recipients(), now),
                     None => Turn::Now,
@@ -103,7 +103,7 @@ impl Lanes {
         }
     }
 
-    /// Whether the request may begin, by the schedule.
+    /// Whether the schedule allows the request to begin.
     pub(super) fn opening(&mut self, batch: &Batch, now: Timestamp) -> Opening {
         let zone = self.lanes[batch.lane as usize].key.zone;
         self.gates[zone].opening(now)
@@ -114,7 +114,7 @@ impl Lanes {
         self.lanes[batch.lane as usize].key.domain
     }
 
-    /// Adds a request that was picked, but may not go any more.
+    /// Puts back a request that was picked, but may not begin any more.
     pub(super) fn put_back(&mut self, batch: Batch) {
         self.lanes[batch.lane as usize].waiting.push_front(batch);
     }

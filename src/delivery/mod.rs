@@ -315,7 +315,7 @@ impl<T: Transport> Delivery<T> {
                 self.state.waits_for(WaitReason::DailyLimit(until));
                 self.instant(until)
             }
-            Turn::Opening(until) => {
+            Turn::Closed(until) => {
                 let zone = self.schedule.as_ref().map(|it| it.zone().clone());
                 let shown = zone.map_or_else(|| until.to_string(), |zone| zone.show(until));
                 self.state.waits_for(WaitReason::Opening(shown));
@@ -324,7 +324,7 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    /// When to look whether it is this time of day.
+    /// When to check the clock again for this time of day.
     fn instant(&self, time: Timestamp) -> Instant {
         let left = time.duration_since(self.poster.clock.now());
         Instant::now() + Duration::try_from(left).unwrap_or_default().min(MAX_SLEEP)

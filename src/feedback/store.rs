@@ -65,7 +65,7 @@ pub(crate) trait EventStore: Send {
     /// The states of the rows after `after` up to `last`. A row without events has none.
     fn states(&self, after: u32, last: u32) -> Result<HashMap<u32, EventKind>, EventsError>;
 
-    /// The states of these rows.
+    /// The states of the messages of these rows.
     fn states_of(&self, rows: &[u32]) -> Result<HashMap<u32, EventKind>, EventsError>;
 
     fn counts(&self) -> Result<StateCounts, EventsError>;

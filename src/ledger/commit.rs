@@ -8,7 +8,7 @@ use super::{Latencies, LedgerError, Status};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     pub rows: Vec<u32>,
-    /// From 1, the place of the limit of their domain; 0 if it has none of its own.
+    /// The place of the limit of their domain, from 1; 0 if the domain has no limit of its own.
     pub domain: u32,
 }
 

@@ -230,7 +230,7 @@ fn from_millis(millis: i64) -> Result<Timestamp, LedgerError> {
     Timestamp::from_millisecond(millis).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
-/// How many rows in the messages of others are read with a page. A group that has more is on a page of its own.
+/// How many rows in the messages of other rows are read with a page. A larger group has a page of its own.
 const MEMBERS_PAGE: usize = 5_000;
 
 fn parse_strings(json: &str) -> Result<Vec<String>, LedgerError> {

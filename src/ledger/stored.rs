@@ -10,7 +10,7 @@ pub(crate) struct StoredRow {
     pub(crate) line: u64,
     pub(crate) email: String,
     pub(crate) address: Option<String>,
-    /// What tells it apart from other rows of its address.
+    /// The value of `row_key`, which tells rows of the same address apart.
     pub(crate) key: Option<String>,
     /// A JSON array.
     pub(crate) cells: String,

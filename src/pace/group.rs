@@ -19,11 +19,11 @@ use super::{Period, Rate};
 const LIFETIME: Duration = Duration::from_secs(50);
 /// The wait before permits are asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How often it looks whether permits have been granted.
+/// How often to check whether permits have been granted.
 const POLL: Duration = Duration::from_millis(5);
-/// Of a day.
+/// The minutes of a day.
 const MINUTES: i64 = 24 * 60;
-/// How much of a day's limit is reserved at once, at most: as much is lost if the process is killed.
+/// At most this part of a day's limit, a hundredth, is reserved at once. A process that is killed loses it.
 const PART: u64 = 100;
 
 /// The limits of a group of runs.
@@ -60,7 +60,7 @@ impl GroupDay {
             .unwrap_or(u64::MAX)
     }
 
-    /// On how many days before today something was posted.
+    /// The number of days before today on which something was posted.
     pub(crate) fn days_before(
         &self,
         minutes: impl IntoIterator<Item = i64>,
@@ -134,10 +134,10 @@ pub(crate) struct GroupRequest {
 /// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupAnswer {
-    /// So many, granted in this minute since 1970.
+    /// This many permits, granted in this minute since 1970.
     Granted(i64, u64),
     FullUntil(Timestamp),
-    /// It is not known.
+    /// No permits: ask again later.
     Later,
 }
 

@@ -29,7 +29,7 @@ impl LaneNumbers {
         lane % self.domains.saturating_add(1)
     }
 
-    /// How many lanes there are for so many zones.
+    /// The number of lanes for this many zones.
     pub(crate) fn count(self, zones: usize) -> u32 {
         self.lane(zones, 0)
     }

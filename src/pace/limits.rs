@@ -34,17 +34,17 @@ pub(crate) enum Turn {
     At(Instant),
     /// The daily limit is reached until then.
     Day(Timestamp),
-    /// The schedule allows none until then.
-    Opening(Timestamp),
+    /// The schedule allows no request until then.
+    Closed(Timestamp),
 }
 
 impl Turn {
-    /// The one that comes first. Times of day come after instants, which are seconds away.
+    /// The earlier of two turns. Instants come before times of day, because instants are only seconds away.
     pub(crate) fn sooner(self, other: Self) -> Self {
         match (self, other) {
             (Self::At(a), Self::At(b)) if b < a => other,
-            (Self::Day(a) | Self::Opening(a), Self::Day(b) | Self::Opening(b)) if b < a => other,
-            (Self::Now, _) | (Self::At(_), Self::At(_) | Self::Day(_) | Self::Opening(_)) => self,
+            (Self::Day(a) | Self::Closed(a), Self::Day(b) | Self::Closed(b)) if b < a => other,
+            (Self::Now, _) | (Self::At(_), Self::At(_) | Self::Day(_) | Self::Closed(_)) => self,
             (_, Self::Now | Self::At(_)) => other,
             _ => self,
         }
@@ -145,7 +145,7 @@ mod tests {
                     sent += 1;
                 }
                 Turn::At(ready) => tokio::time::advance(ready - Instant::now()).await,
-                Turn::Day(until) | Turn::Opening(until) => break until,
+                Turn::Day(until) | Turn::Closed(until) => break until,
             }
         };
         // 100 a second, of which a burst of three goes at once.

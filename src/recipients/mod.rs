@@ -77,7 +77,7 @@ pub struct ReadSettings {
     pub hidden: Option<HiddenRows>,
 }
 
-/// What becomes of rows that are hidden in their sheet, by hand or by a filter. By default they are skipped,
+/// Whether rows that are hidden in their sheet, by hand or by a filter, are sent. By default they are skipped,
 /// with a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HiddenRows {

@@ -98,7 +98,7 @@ pub enum Notice {
     #[error("white space around cells is removed: {0}")]
     TrimmedCells(LineNumbers),
     /// The header was found below other lines.
-    #[error("the header is on line {line}; what is above it is not read: “{title}”")]
+    #[error("the header is on line {line}; the lines above it are not read: “{title}”")]
     HeaderBelowTitle {
         /// From 1.
         line: u64,

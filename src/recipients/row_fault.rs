@@ -48,7 +48,7 @@ pub enum RowFault {
         reason: String,
     },
     /// An object has two values for a key. `path` has the keys around it.
-    #[error("the key “{path}” is there twice")]
+    #[error("the key “{path}” appears twice")]
     DuplicateKey { path: String },
     #[error("{}{}", .0, own_row(.0))]
     Address(#[from] AddressError),
@@ -62,7 +62,7 @@ impl RowFault {
             "bad-json",
             "cell-error",
             "field-count",
-            // That of `run::LeftOutRow`.
+            // The code that `run::LeftOutRow` has too.
             "no-row-key",
             "nul",
             "text-after-quote",

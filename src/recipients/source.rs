@@ -12,7 +12,7 @@ use super::records::Records;
 use super::spreadsheet::{self, OpenSheet, SheetRows};
 use super::{ReadSettings, notice::SheetNames};
 
-/// The first bytes, by which a file is recognized.
+/// The number of bytes at the start by which a file is recognized.
 const HEAD: usize = 4096;
 
 /// The records of a file, from the first one on.

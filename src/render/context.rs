@@ -149,7 +149,7 @@ impl Columns {
         }
     }
 
-    /// A cell is a string, never a number and never a template, unless it comes from a JSON file. That of the
+    /// A cell is a string, never a number and never a template, unless it comes from a JSON file. The cell of the
     /// address column is the address alone, as it is sent to.
     fn context(
         &self,

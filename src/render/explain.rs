@@ -34,7 +34,7 @@ pub(super) struct Sources {
 
 struct Template {
     text: String,
-    /// What the text was compiled from, if that is MJML.
+    /// For MJML: the source that the text was compiled from.
     mjml: Option<Mjml>,
     tags: Vec<Tag>,
     /// Whether `row` is a name of its own here, for example in a loop.
@@ -87,7 +87,7 @@ impl Sources {
         files.map(|(name, template)| (name.as_str(), template.source()))
     }
 
-    /// What a file with MJML became.
+    /// A compiled file with MJML.
     pub(super) fn compiled(&self, name: &str) -> Option<&CompiledMjml> {
         let mjml = self.templates.get(name)?.mjml.as_ref()?;
         Some(&mjml.compiled)
@@ -436,7 +436,7 @@ impl Sources {
     }
 }
 
-/// The message of a filter without what differs from row to row.
+/// The message of a filter without the parts that differ from row to row.
 fn without_cell(message: &str) -> String {
     let mut kind = match (message.split_once('“'), message.rsplit_once('”')) {
         (Some((before, _)), Some((_, after))) => format!("{before}a cell{after}"),
@@ -447,4 +447,16 @@ fn without_cell(message: &str) -> String {
         Some((cell, _)) => format!("{cell} is ambiguous"),
         None => kind,
     }
+}
+
+/// A campaign with one template, `a.html`, for the tests of the parts.
+#[cfg(test)]
+fn test_sources(template: &str) -> Sources {
+    let campaign = Source {
+        path: "campaign.toml".into(),
+        text: String::new(),
+    };
+    let mut sources = Sources::new(&campaign, &[], &[]);
+    sources.add_file("a.html", template);
+    sources
 }

@@ -1,4 +1,4 @@
-//! What surrounds a letter in Markdown: a template of the campaign, or mailrun's own.
+//! The layout around a letter in Markdown: a template of the campaign, or mailrun's own.
 
 use tera::{Context, Tera, Value};
 
@@ -24,7 +24,7 @@ pub(super) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// What the layout sees: the variables of its row, and the letter.
+    /// The variables that the layout sees: those of its row, and the letter.
     pub(super) fn context(&self, row: &Context) -> Context {
         let mut context = row.clone();
         context.insert_value(CONTENT, Value::safe_string(self.content.html()));

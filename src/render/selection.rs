@@ -18,10 +18,10 @@ use crate::source::Source;
 
 /// The name of the option in errors.
 const OPTION: &str = "--where";
-/// The expression stands between these.
+/// The template before and after the expression.
 const BEFORE: &str = "{{ (";
 const AFTER: &str = ") | mailrun_condition }}";
-/// What it prints if it is true.
+/// The output of an expression that is true.
 const TRUE: &str = "1";
 
 /// Selects rows. By default, all of them.
@@ -29,19 +29,19 @@ const TRUE: &str = "1";
 pub(crate) struct RowSelection(Vec<Condition>);
 
 struct Condition {
-    /// What the user wrote it as: `where`, or `--where`.
+    /// Where the user wrote it: `where`, or `--where`.
     name: &'static str,
     tera: Tera,
     sources: Sources,
     columns: Columns,
     /// The columns that are operands of `and`, `or` and `not` without a comparison.
     bare: Vec<usize>,
-    /// What is reported if one of them is a text.
+    /// The error if one of them is a text.
     bare_text: Option<Box<Finding>>,
 }
 
 impl RowSelection {
-    /// Compiles the expressions for rows with the columns `header`. `started` is what `now()` returns.
+    /// Compiles the expressions for rows with the columns `header`. `started` is the time that `now()` returns.
     ///
     /// # Errors
     /// Syntax errors and unknown names.

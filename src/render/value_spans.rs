@@ -92,7 +92,7 @@ impl ValueSpans {
         Ok(RenderedHtml::new(html, spans))
     }
 
-    /// What was written, and the spans of all values in it.
+    /// The output, and the spans of all values in it.
     ///
     /// # Errors
     /// The same.

@@ -31,7 +31,7 @@ pub(super) fn used_columns(
         .into_iter()
         .map(|(_, _, name)| name)
         .collect();
-    // Which columns of `rows` a template uses is not known.
+    // The columns of `rows` that a template uses are not known.
     let all = sources.looks_up_any() || uses_rows(used, header);
     let is_used =
         |name: &str| all || in_row.contains(name) || (is_identifier(name) && used.contains(name));

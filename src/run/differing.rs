@@ -1,4 +1,4 @@
-//! Rows that are left out although they say something else than the row that is sent.
+//! Duplicates that differ from the row that is sent.
 
 use std::collections::BTreeSet;
 

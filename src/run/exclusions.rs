@@ -116,7 +116,7 @@ impl From<ExclusionReason> for LeftOutRow {
     }
 }
 
-/// What becomes of a row.
+/// The decision about a row.
 pub(crate) enum Decision {
     Send,
     LeaveOut(LeftOutRow),
@@ -153,7 +153,7 @@ struct KeyColumn {
     name: String,
 }
 
-/// What no two rows that are sent have in common: the normalized address, and the row's key if it has one.
+/// The text that is unique to a row that is sent: its normalized address, and its key if it has one.
 pub(crate) fn identity<'a>(address: &'a str, key: Option<&str>) -> Cow<'a, str> {
     match key {
         // No address has a line break.
@@ -188,7 +188,7 @@ impl Exclusions {
     }
 
     /// Decides about rows with the columns `header` as the campaign says; `email` is the index of the address column. Until
-    /// then, all rows are selected, and an address gets one message. `started` is what `now()` returns.
+    /// then, all rows are selected, and an address gets one message. `started` is the time that `now()` returns.
     ///
     /// # Errors
     /// A mistake in the expression of `where`, or there is no column for the key.
@@ -214,7 +214,7 @@ impl Exclusions {
         self.same_address == SameAddress::Group
     }
 
-    /// What becomes of the next row. If it gets a message, that decides about later rows with its address.
+    /// Decides about the next row. If it gets a message, later rows with its address depend on it.
     ///
     /// # Errors
     /// Those of `identity_of`, or the temporary file can't be written.
@@ -302,7 +302,7 @@ impl Exclusions {
         }
     }
 
-    /// What the row's own column names it.
+    /// The key of the row: its cell in the column `row_key`.
     pub(crate) fn key_of<'a>(&self, row: &'a RecipientRow) -> Option<&'a str> {
         let key = self.key.as_ref()?;
         Some(trimmed(row.cells.get(key.index).unwrap_or_default()))

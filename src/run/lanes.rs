@@ -16,7 +16,7 @@ pub(super) struct Lanes<'a> {
     column: Option<usize>,
     /// The place of each zone by the text of a cell.
     places: HashMap<String, usize>,
-    /// Those besides the campaign's own.
+    /// The time zones besides the campaign's own.
     zones: Vec<Zone>,
     campaign: &'a Campaign,
 }

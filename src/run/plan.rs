@@ -41,7 +41,7 @@ pub struct Plan {
     pub blank: LineNumbers,
     /// The rows whose address an earlier row has.
     pub duplicates: LineNumbers,
-    /// Those among them that differ from the row that is sent.
+    /// The duplicates that differ from the row that is sent.
     pub differing: DifferingDuplicates,
     /// Warnings about the recipients and the suppression lists.
     pub warnings: Vec<Warning>,

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Gate, Opening, Schedule};
 
-/// How far it looks ahead at once. Rows of a step count against the day as if all went at its end.
+/// The length of a step. All rows of a step count against the limit per day as if they were posted at its end.
 const STEP: SignedDuration = SignedDuration::from_mins(10);
-/// For a few years of steps.
+/// The most steps: a few years.
 const MAX_STEPS: usize = 200_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A shorter wait is no pause.
@@ -34,7 +34,7 @@ pub(crate) struct Forecast {
     pub(crate) begins: Option<Timestamp>,
     /// The first pause, and when it goes on.
     pub(crate) pause: Option<(Timestamp, Timestamp)>,
-    /// When the last row is sent, or after which no row is.
+    /// When the last row is sent, or when the last opening ends if rows are left.
     pub(crate) ends: Option<Timestamp>,
     /// How many rows are left then.
     pub(crate) left: u64,
@@ -85,7 +85,7 @@ pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
         }
         if open == 0 {
             let Some(opens) = next else {
-                // Nothing opens again: it ended with what was sent last.
+                // Nothing opens again: the run ends with the last row that was sent.
                 forecast.ends = Some(now);
                 break;
             };

@@ -1,4 +1,4 @@
-//! Whether requests to rows of one zone may begin, asked for every request.
+//! Tells for each request whether the schedule allows it to begin. A gate is for the rows of one time zone.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{Opening, Schedule};
 
-/// Remembers the last answer for as long as it is true.
+/// Caches the last answer for as long as it is true.
 pub(crate) struct Gate {
     schedule: Option<Arc<Schedule>>,
     zone: usize,
-    /// The answer, and the time at which it was found.
+    /// The last answer, and the time it was computed.
     known: Option<(Timestamp, Opening)>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) use moment::{Moment, civil_moment};
 pub(crate) use window::WeeklyWindow;
 pub(crate) use zone::Zone;
 
-/// When a run may send. A run keeps it as it was when the run was planned.
+/// When a run may send. A run keeps the schedule that it was planned with.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) start: Option<Timestamp>,
@@ -27,14 +27,14 @@ pub(crate) struct Schedule {
     pub(crate) zones: Vec<Zone>,
 }
 
-/// Whether requests may begin.
+/// Whether the schedule allows requests to begin at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opening {
-    /// Until then, if it ever closes.
+    /// Requests may begin until this time, or at any later time if there is none.
     Open(Option<Timestamp>),
-    /// Until then.
+    /// No request may begin before this time.
     Closed(Timestamp),
-    /// Never again.
+    /// No request may begin any more.
     Over,
 }
 

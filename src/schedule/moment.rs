@@ -7,7 +7,7 @@ use jiff::{Span, Timestamp, ToSpan, Zoned};
 use super::window::weekday;
 use super::zone::Zone;
 
-/// When to begin, as the command line says it. What it means depends on the time zone and on now.
+/// When to begin, as the command line says it. The moment depends on the time zone and on now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Moment {
     Now,

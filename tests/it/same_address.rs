@@ -53,8 +53,11 @@ fn local(campaign: &Campaign) -> Ran {
 
 /// The column of each row.
 fn column(run: &Path, name: &str) -> Vec<String> {
-    let rows = Results::of(run).rows;
-    rows.iter().map(|row| row[name].clone()).collect()
+    column_of(&Results::of(run), name)
+}
+
+fn column_of(results: &Results, name: &str) -> Vec<String> {
+    results.rows.iter().map(|row| row[name].clone()).collect()
 }
 
 #[test]
@@ -584,9 +587,7 @@ fn groups_are_the_same_in_a_database() {
         home.command("resume").arg(&run).run().code(3);
         assert_eq!(subjects(&api), ["1 for Bob", "3 for Ann"]);
         let results = home.results(&run);
-        let of = |name: &str| -> Vec<String> {
-            results.rows.iter().map(|row| row[name].clone()).collect()
-        };
+        let of = |name: &str| column_of(&results, name);
         let statuses = [
             "accepted", "accepted", "accepted", "accepted", "invalid", "invalid",
         ];
@@ -605,12 +606,7 @@ fn groups_are_the_same_in_a_database() {
             (Some(6), Some(2))
         );
         let second = send(&["--except-sent"]);
-        let codes: Vec<_> = home
-            .results(&second)
-            .rows
-            .iter()
-            .map(|row| row["code"].clone())
-            .collect();
+        let codes = column_of(&home.results(&second), "code");
         let sent = "already-sent";
         assert_eq!(
             codes,
@@ -621,12 +617,7 @@ fn groups_are_the_same_in_a_database() {
             .arg(campaign.path())
             .run()
             .code(0);
-        let machines: Vec<_> = home
-            .results(&run)
-            .rows
-            .iter()
-            .map(|row| row["machine"].clone())
-            .collect();
+        let machines = column_of(&home.results(&run), "machine");
         assert_eq!(machines, ["", "", "saw-07", "", "x", "saw"]);
         send(&["--except-sent"]);
         assert_eq!(subjects(&api).len(), 2);
@@ -640,12 +631,7 @@ fn groups_are_the_same_in_a_database() {
                 .run()
                 .code(0)
                 .stderr_has("6 rows");
-            let copied = Results::now(&copy);
-            let machines: Vec<_> = copied
-                .rows
-                .iter()
-                .map(|row| row["machine"].clone())
-                .collect();
+            let machines = column_of(&Results::now(&copy), "machine");
             assert_eq!(machines, ["", "", "saw-07", "", "x", "saw"]);
             home.command("ledger")
                 .arg("copy")
@@ -677,21 +663,11 @@ fn keys_are_compared_in_a_database() {
             subjects(&api),
             ["Invoice 1001", "Invoice 1002", "Invoice 1003"]
         );
-        let codes: Vec<_> = home
-            .results(&second)
-            .rows
-            .iter()
-            .map(|row| row["code"].clone())
-            .collect();
+        let codes = column_of(&home.results(&second), "code");
         assert_eq!(codes, ["already-sent", "200", "200"]);
         home.command("resume").arg(&first).run().code(0);
         assert_eq!(subjects(&api).len(), 3);
-        let codes: Vec<_> = home
-            .results(&first)
-            .rows
-            .iter()
-            .map(|row| row["code"].clone())
-            .collect();
+        let codes = column_of(&home.results(&first), "code");
         assert_eq!(codes, ["200", "already-sent", "already-sent"]);
         let unkeyed = campaign().set("name", "other");
         send(&unkeyed, &[]).code(0);

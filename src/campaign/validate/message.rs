@@ -37,7 +37,7 @@ impl Validator<'_> {
         if let (Some(layout), None) = (&message.layout, &message.markdown) {
             self.bad_value(
                 layout.span(),
-                "`layout` is what surrounds the Markdown, but the message has no `markdown`",
+                "`layout` is the HTML around the Markdown, but the message has no `markdown`",
                 "add markdown = \"letter.md\", or delete `layout`: an HTML template names its layout itself, with {% extends %}",
             );
         }

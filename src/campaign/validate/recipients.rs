@@ -13,7 +13,7 @@ use crate::campaign::{LISTS, Recipients, SameAddress, SuppressionFile};
 use crate::list_name::{ListName, ListNameError};
 use crate::recipients::{HiddenRows, ReadSettings};
 
-/// Why a text can't be the expression of `where`: what to write instead.
+/// The error for a text that can't be the expression of `where`. It says what to write instead.
 pub(crate) fn not_an_expression(text: &str) -> Option<&'static str> {
     if text.trim().is_empty() {
         return Some("write a condition, such as \"city == 'Gdańsk'\", or leave `where` out");

@@ -105,7 +105,7 @@ fn with_placeholders(text: &str) -> String {
 
 struct Words {
     line: String,
-    /// Whether there are statements and nothing else.
+    /// Whether a line has only statements.
     is_statements: bool,
 }
 

@@ -175,11 +175,11 @@ fn yesterday(now: Timestamp) -> Timestamp {
     now.saturating_sub(day).unwrap_or(Timestamp::MIN)
 }
 
-/// What the times of a run depend on.
+/// The inputs of the estimate of a run's times.
 struct PlannedTimes {
     schedule: Schedule,
     pace: PaceSettings,
-    /// On how many days before today the pace group had posted.
+    /// The number of days before today on which the pace group posted.
     days_before: usize,
 }
 

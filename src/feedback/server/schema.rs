@@ -71,7 +71,7 @@ pub(crate) enum JournalError {
     #[error("the server is stopping")]
     Ended,
     #[error(
-        "the journal can't be applied because of a bug; what was answered is in the journal, and is applied at the next start"
+        "the journal can't be applied because of a bug; all answered requests are in the journal, and are applied at the next start"
     )]
     Applier,
 }

@@ -176,7 +176,7 @@ impl AccountRelay {
         match limits.turn(1, now) {
             Turn::Now => {}
             Turn::At(ready) => return Ok(Some(Wait::until(ready))),
-            Turn::Day(until) | Turn::Opening(until) => {
+            Turn::Day(until) | Turn::Closed(until) => {
                 return Ok(Some(Wait::until(self.instant(until))));
             }
         }

@@ -1,4 +1,4 @@
-//! What the runs of a pace group have posted, counted in the database.
+//! Counts in the database how much the runs of a pace group have posted.
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ pub struct NewRow<'a> {
     pub email: &'a str,
     /// The normalized address, if the cell holds one.
     pub address: Option<&'a str>,
-    /// What tells it apart from other rows of its address.
+    /// The value of `row_key`, which tells rows of the same address apart.
     pub key: Option<&'a str>,
     /// All cells, a JSON array.
     pub cells: &'a str,

@@ -36,7 +36,7 @@ pub(crate) fn skip_sent_later(
     skip_sent_in(&connection, other, keys, reason, to_millis(now))
 }
 
-/// Whether two rows of an address may be the same: they are, unless both have keys that differ.
+/// Whether two rows of an address count as the same: yes, unless both have keys and these differ.
 pub(super) fn same_key(one: &str, other: &str) -> String {
     format!("ifnull({one}.key = {other}.key, 1)")
 }

@@ -53,7 +53,7 @@ pub(super) struct ObjectCells {
     pub(super) cells: StringRecord,
     /// The indexes of cells that are not strings.
     pub(super) json: Vec<usize>,
-    /// A key that is there twice, with those around it.
+    /// A key that an object has twice, with the keys around it.
     pub(super) duplicate: Option<String>,
 }
 
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for KeysVisitor<'_> {
     }
 }
 
-/// Returns the values, and a key that is there twice.
+/// Returns the values, and a key that the object has twice.
 struct ValuesVisitor<'a>(&'a Columns);
 
 impl<'de> Visitor<'de> for ValuesVisitor<'_> {

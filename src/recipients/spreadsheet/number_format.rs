@@ -187,7 +187,7 @@ impl CellFormats {
         }
     }
 
-    /// Excel counts 29 February 1900, which was not. Dates before it are a day later than they should be.
+    /// Excel counts 29 February 1900, a day that did not exist. Dates before it are a day later than they should be.
     fn date(&self, value: f64) -> Option<String> {
         let mut days = value.floor();
         if !(0.0..=MAX_DAY).contains(&days) {
@@ -357,8 +357,8 @@ fn language_of(format: &NumberFormat) -> Option<u32> {
     lcids.find(|lcid| *lcid != 0)
 }
 
-/// A number as a cell without a format shows it when it is wide enough: all digits of a whole number, and else
-/// about ten.
+/// A number as a wide enough cell without a format shows it: all digits of a whole number, and about ten digits of any
+/// other.
 pub(super) fn general(value: f64) -> String {
     let size = value.abs();
     if value.fract() == 0.0 && size < 1e15 {

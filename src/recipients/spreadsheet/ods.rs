@@ -90,7 +90,7 @@ pub(super) struct OdsRows {
 /// The current cell.
 #[derive(Default)]
 struct OdsCell {
-    /// That of its element in the sheet; 0 outside of a cell.
+    /// The depth of the cell's element in the sheet; 0 outside of a cell.
     depth: u32,
     repeats: usize,
     text: String,
@@ -102,7 +102,7 @@ struct OdsCell {
     has_formula: bool,
 }
 
-/// What ends with an event, or what must be done now.
+/// The next step after an event.
 enum Step {
     Continue,
     EndOfCell,

@@ -98,7 +98,7 @@ impl Workbook {
     }
 }
 
-/// What a part refers to, by the reference. `folder` is that of the part.
+/// The references in a `.rels` part, by ID. Their targets are relative to `folder`.
 fn relations(
     archive: &mut Archive,
     part: &str,

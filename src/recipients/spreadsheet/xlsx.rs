@@ -71,7 +71,7 @@ impl XlsxRows {
     }
 }
 
-/// What ends with an event.
+/// The part of a sheet that ends with an event.
 enum Ended {
     Nothing,
     Cell,

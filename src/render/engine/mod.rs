@@ -205,7 +205,7 @@ impl Engine {
         files
     }
 
-    /// What a file with MJML became.
+    /// A compiled file with MJML.
     pub(crate) fn compiled(&self, template: &str) -> Option<&CompiledMjml> {
         self.sources.compiled(template)
     }

@@ -130,18 +130,8 @@ fn named<'a>(text: &'a str, tokens: &[Token]) -> Vec<(&'a str, Range<usize>)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_sources as sources;
     use super::*;
-    use crate::source::Source;
-
-    fn sources(template: &str) -> Sources {
-        let campaign = Source {
-            path: "campaign.toml".into(),
-            text: String::new(),
-        };
-        let mut sources = Sources::new(&campaign, &[], &[]);
-        sources.add_file("a.html", template);
-        sources
-    }
 
     #[test]
     fn unknown_arguments_are_found() {

@@ -179,18 +179,8 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_sources as sources;
     use super::*;
-    use crate::source::Source;
-
-    fn sources(template: &str) -> Sources {
-        let campaign = Source {
-            path: "campaign.toml".into(),
-            text: String::new(),
-        };
-        let mut sources = Sources::new(&campaign, &[], &[]);
-        sources.add_file("a.html", template);
-        sources
-    }
 
     #[test]
     fn fields_strings_and_arguments_are_not_variables() {

@@ -1,4 +1,4 @@
-//! What the filters for numbers and dates have in common: their errors, and the argument `locale`.
+//! Errors and the argument `locale` of the filters for numbers and dates.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use tera::{Kwargs, TeraResult};
 
 use crate::language::{Language, LanguageError};
 
-/// Stands between the message and the help of an error. Cells in messages are [`quoted`], so they never contain it.
+/// Separates the message of an error from its help. Cells in messages are [`quoted`], so they never contain it.
 const HELP: &str = "\nhelp: ";
 
 /// An error with help.

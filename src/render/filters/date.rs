@@ -92,7 +92,7 @@ fn zoned(value: &Value, kwargs: &Kwargs, zone: Option<&TimeZone>) -> TeraResult<
     }
     let Some(seconds) = value.as_i64() else {
         return Err(fault(
-            format!("this is no date but of the type {}", value.name()),
+            format!("this is not a date; its type is {}", value.name()),
             "use it for a text, or for a whole number of seconds since 1970",
         ));
     };

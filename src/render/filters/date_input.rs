@@ -16,7 +16,7 @@ pub(super) enum UnreadDate {
     NotADate,
     /// The day and the month may be swapped; the separator.
     Ambiguous(char),
-    /// The year has two digits; what `input` would have to be.
+    /// The year has two digits. The text is a suitable `input`.
     ShortYear(String),
     /// It is not written as `input` says.
     OtherInput(String),

@@ -32,7 +32,7 @@ pub(super) fn decimal(value: &Value, kwargs: &Kwargs) -> TeraResult<Decimal> {
             parse(&value.to_string(), Some('.')).map_err(|unread| unread.error(&value.to_string()))
         }
         _ => Err(fault(
-            format!("this is no number but of the type {}", value.name()),
+            format!("this is not a number; its type is {}", value.name()),
             "use it for a number, or for a text that is one",
         )),
     }

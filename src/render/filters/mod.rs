@@ -27,7 +27,8 @@ pub(super) use catalogue::{
 /// A filter that writes a value in a language; the last argument is the campaign's.
 type Localized = fn(&Value, &Kwargs, Option<&Language>) -> TeraResult<String>;
 
-/// An engine without templates. `started` is what templates get from `now`, `language` is that of filters without `locale`.
+/// An engine without templates. `started` is the time that templates get from `now`. `language` is the language of filters
+/// without `locale`.
 pub(super) fn new_tera(started: Timestamp, language: Option<&Language>) -> Tera {
     let mut tera = Tera::new();
     tera.set_escape_fn(write_value);

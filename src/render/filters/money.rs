@@ -64,7 +64,7 @@ fn decimals_in(amount: &str) -> i16 {
     i16::try_from(digits.saturating_sub(1)).unwrap_or(0)
 }
 
-/// What stands before the first digit and after the last one. Symbols have no digits.
+/// The text before the first digit and after the last one. Symbols have no digits.
 fn around_digits(amount: &str) -> (&str, &str) {
     let before = amount.split(char::is_numeric).next().unwrap_or_default();
     let after = amount.rsplit(char::is_numeric).next().unwrap_or_default();

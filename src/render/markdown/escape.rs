@@ -6,10 +6,10 @@ use std::io::{self, Write};
 
 use tera::{Kwargs, State, StringInput, Tera, TeraResult, Value};
 
-/// What a character reference of an escaped value begins with. Five digits and a semicolon follow.
+/// The start of a character reference in an escaped value. Five digits and a semicolon follow.
 const REFERENCE: &str = "&#0";
 
-/// A copy of a Tera, whose templates print Markdown and escape what they print.
+/// A copy of a Tera whose templates print Markdown and escape the values in it.
 pub(in crate::render) fn escaping_tera(tera: &Tera) -> Tera {
     let mut tera = tera.clone();
     tera.autoescape_on([""]);

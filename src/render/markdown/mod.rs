@@ -27,8 +27,8 @@ const END_TEXT: &str = "\u{fdd1}";
 /// The same in an address, as the library writes them.
 const ENCODED_BEGIN: &str = "%EF%B7%90";
 const ENCODED_END: &str = "%EF%B7%91";
-/// What an address can't contain, so that a value in one is encoded. The rest is the value's own affair: it may be a
-/// whole address.
+/// The characters that an address can't contain: they are encoded. All others are kept, because a value may be a whole
+/// address.
 const NOT_IN_ADDRESS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -48,7 +48,7 @@ pub(crate) fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES
 }
 
-/// What a template with Markdown printed for a row.
+/// The output of a template with Markdown for a row.
 pub(super) struct RenderedMarkdown {
     text: String,
     /// The spans of the values, in order.

@@ -7,7 +7,7 @@ use crate::file_name::composed;
 use crate::finding::nearest;
 use crate::render::tags::{Tag, TagKind, tags};
 
-/// What a mark begins and ends with, around its number. The library escapes other characters in attributes, as Rust does.
+/// The characters before and after the number in a mark. The library escapes other characters in attributes, as Rust does.
 pub(super) const MARK: &str = "mailrun-kept-";
 pub(super) const MARK_END: char = '-';
 /// Begins the class that has the number of an element.
@@ -58,17 +58,17 @@ const OTHERS: [&str; 23] = [
 
 #[derive(Default)]
 pub(super) struct Flat {
-    /// What the library compiles.
+    /// The MJML for the library.
     pub(super) text: String,
     /// The same with the number of each element as a class.
     pub(super) numbered: String,
-    /// What the marks stand for: its place and its text.
+    /// The part of the file behind each mark: its place and its text.
     pub(super) kept: Vec<(SourcePlace, String)>,
     /// The numbers of the marks for tags of Tera in attributes of the body.
     pub(super) in_attributes: Vec<usize>,
     /// The start tags of the elements of the body.
     pub(super) elements: Vec<SourcePlace>,
-    /// The start tag of the head or of the preview, for what is made of them.
+    /// The start tag of the head or of the preview, as the place of HTML that is made from them.
     pub(super) head: Option<SourcePlace>,
     /// Where tags begin in `text`, and where that is in the files. In order.
     starts: Vec<(usize, SourcePlace)>,

@@ -1,7 +1,7 @@
 //! Compiles MJML to a template of HTML, once, before any row is rendered.
 //!
-//! The library sees the elements of MJML. What stands in the elements that end in HTML, such as `<mj-text>`, is put back
-//! afterwards as it was written, and so are the tags of Tera in attributes.
+//! The library sees only the elements of MJML. The HTML in elements such as `<mj-text>`, and the tags of Tera in
+//! attributes, are put back afterwards as they were written.
 
 mod flat;
 #[cfg(test)]
@@ -30,11 +30,11 @@ pub(super) struct MjmlError {
     pub(super) help: Option<String>,
 }
 
-/// The template that MJML became.
+/// The template that MJML is compiled to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CompiledMjml {
     html: String,
-    /// The parts that are as they were written, and where that is. In order.
+    /// The parts that the library did not change, and their places in the files. In order.
     kept: Vec<(Range<usize>, SourcePlace)>,
     /// Where tags begin, with the element that each was made from. In order.
     made: Vec<(usize, SourcePlace)>,
@@ -53,7 +53,7 @@ impl CompiledMjml {
         if let Some((span, place)) = self.kept.get(kept)
             && span.contains(&part.start)
         {
-            // What was escaped has no place for each of its parts.
+            // Escaped text has one place, not one for each of its parts.
             if span.len() != place.span.len() {
                 return Some(place.clone());
             }

@@ -105,8 +105,8 @@ fn a_line_that_is_not_an_object_is_a_fault_of_its_row() {
             "ann@example.com",
             "line 2, column 15: expected `,` or `}`",
             "line 3, column 1: invalid type: sequence, expected an object",
-            "the key “email” is there twice",
-            "the key “a.b” is there twice",
+            "the key “email” appears twice",
+            "the key “a.b” appears twice",
             "line 6, column 24: EOF while parsing an object",
             "line 7, column 10: unexpected end of hex escape",
         ]

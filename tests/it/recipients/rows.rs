@@ -206,7 +206,7 @@ fn a_header_below_a_title_is_found() {
         assert_eq!(warning.notice.severity(), Severity::Note);
         assert_eq!(
             warning.to_string(),
-            "list.csv, line 4: the header is on line 4; what is above it is not read: “Contacts report”"
+            "list.csv, line 4: the header is on line 4; the lines above it are not read: “Contacts report”"
         );
         assert!(warning.help().contains("`header_row = 4` in [recipients]"));
     }

@@ -19,7 +19,7 @@ pub(super) const DUPLICATE: Rule = Rule::note("address-duplicate")
 
 pub(super) const DIFFERS: Rule = Rule::warning("duplicate-differs")
     .finds("rows that are left out because an earlier row has their address, with other values in columns that the message uses")
-    .why("What is in these rows reaches nobody: the second invoice of a customer, or the second machine of an owner.")
+    .why("The values in these rows reach nobody: the second invoice of a customer, or the second machine of an owner.")
     .fix("Set `same_address = \"send\"` for a message each, or `\"group\"` for one message with all rows. Or remove the rows.")
     .source("the columns that the message uses")
     .example("the rows `ann@mail.example,1001` and `ann@mail.example,1003`, and the subject `Invoice {{ number }}`");
@@ -69,7 +69,7 @@ pub(super) fn duplicates(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_
     ));
 }
 
-/// Reports those among them that differ from the row that is sent.
+/// Reports the duplicates that differ from the row that is sent.
 pub(super) fn differing(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let differing = &shared.differing;
     let columns = differing.columns.iter();

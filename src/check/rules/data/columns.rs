@@ -38,7 +38,7 @@ pub(super) fn unused(shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
     let row_key = recipients.row_key.as_ref().map(|key| key.get_ref().trim());
     let schedule = shared.campaign.schedule.as_ref();
     let timezone = schedule.and_then(|schedule| schedule.column_in(shared.header));
-    // What `where`, `row_key` and `timezone_column` use is needed as well.
+    // Columns that `where`, `row_key` and `timezone_column` use are needed as well.
     let needed = |place: usize, name: &str| {
         let mut selections = selections.iter().flatten();
         selections.any(|text| text.contains(name))
