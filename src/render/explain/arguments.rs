@@ -131,7 +131,6 @@ fn named<'a>(text: &'a str, tokens: &[Token]) -> Vec<(&'a str, Range<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::super::test_sources as sources;
-    use super::*;
 
     #[test]
     fn unknown_arguments_are_found() {

@@ -180,7 +180,6 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::super::test_sources as sources;
-    use super::*;
 
     #[test]
     fn fields_strings_and_arguments_are_not_variables() {
