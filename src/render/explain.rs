@@ -2,6 +2,7 @@
 
 mod arguments;
 mod uses;
+mod wrong_type;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -305,6 +306,10 @@ impl Sources {
 
     /// A finding for an error of a filter or function, whose message may contain a value of the row.
     fn in_row(&self, template: &str, span: Range<usize>, message: &str) -> Finding {
+        if let Some((message, help)) = wrong_type::explained(message) {
+            let finding = self.at("template-error", template, span, &message);
+            return finding.help(help);
+        }
         let (message, Some(help)) = split_help(message) else {
             let finding = self.at("template-error", template, span, message);
             return finding.kind("an error at this tag");

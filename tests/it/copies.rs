@@ -66,6 +66,42 @@ fn new_sendmail_posts_several_as_a_map() {
 }
 
 #[test]
+fn a_list_of_json_is_joined() {
+    let rows = r#"{"email": "ann@one.example", "first_name": "Ann", "managers": ["mo@one.example", "Max <max@one.example>"]}
+{"email": "bob@two.example", "first_name": "Bob", "managers": []}
+"#;
+    let campaign = |cc: &str| {
+        Campaign::new()
+            .set("api.dialect", "new_sendmail")
+            .set("recipients.file", "list.jsonl")
+            .file("list.jsonl", rows)
+            .set("message.cc", cc)
+    };
+    let joined = campaign("{{ managers | join(sep=', ') }}");
+    let ran = Run::new("preview")
+        .arg(joined.path())
+        .args(["--row", "1"])
+        .run();
+    ran.code(0)
+        .stdout_has("Cc: mo@one.example")
+        .stdout_has("Cc: Max <max@one.example>");
+    check(&joined).is_clean();
+    let report = check(&campaign("{{ managers }}"));
+    report.only().helps("join(sep=', ')");
+    // A missing list is empty text.
+    let missing = campaign("{{ managers | join(sep=', ') }}").file(
+        "list.jsonl",
+        r#"{"email": "ann@one.example", "first_name": "Ann", "managers": null}"#,
+    );
+    let report = check(&missing);
+    let finding = report.only();
+    finding.is("template-error", "a filter here needs a list, but got text");
+    finding.helps("{% if … %}");
+    let allowed = "{% if managers %}{{ managers | join(sep=', ') }}{% endif %}";
+    check(&missing.set("message.cc", allowed)).is_clean();
+}
+
+#[test]
 fn v2_posts_a_list() {
     let api = FakeApi::taking_all();
     let campaign = with_managers(campaign(&api))

@@ -20,6 +20,7 @@ use crate::unsubscribe::{LIST_UNSUBSCRIBE, LIST_UNSUBSCRIBE_POST, ONE_CLICK};
 
 /// What the subject of a test begins with.
 const TEST_PREFIX: &str = "[TEST] ";
+const LIST_HELP: &str = "for a column whose value is a list, write {{ column | join(sep=', ') }}";
 
 impl Engine {
     /// Renders a row's message. The template of the bodies may be missing unless it is `wanted`.
@@ -209,7 +210,13 @@ impl Engine {
             let mailboxes = Mailbox::parse_list(&value).map_err(|error| {
                 let message = format!("{}: {error}", field.name);
                 let finding = self.sources.finding(&field.name, "bad-address", message);
-                Box::new(finding.kind("not an address"))
+                let finding = finding.kind("not an address");
+                let is_list = value.trim_start().starts_with('[');
+                Box::new(if is_list {
+                    finding.help(LIST_HELP)
+                } else {
+                    finding
+                })
             })?;
             for mailbox in mailboxes {
                 let normalized = mailbox.address.normalized();
