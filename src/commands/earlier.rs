@@ -5,12 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::run_home::write_files;
+use super::row_key::{frozen_campaign, no_keys, require_same_column};
 use crate::campaign::{Campaign, SameAddress};
 use crate::ledger::postgres::{self, Database, PostgresLedger, real_runs};
 use crate::ledger::sqlite::{Planner, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, Status};
-use crate::recipients::trimmed;
 use crate::run::{self, OtherRun, forget_keys};
 
 /// The real runs with accepted, unknown or pending rows.
@@ -142,45 +141,11 @@ impl EarlierRuns {
             if earlier.ledger.sent_without_key()? {
                 return Err(no_keys(&earlier.run.name));
             }
-            let frozen = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
-            write_files(&earlier.ledger, frozen.path())?;
-            let frozen = Campaign::load_frozen(frozen.path())?;
+            let frozen = frozen_campaign(&earlier.ledger)?;
             require_same_column(campaign, &frozen, &earlier.run.name)?;
         }
         Ok(())
     }
-}
-
-/// Keys from two columns differ although the rows are the same.
-fn require_same_column(campaign: &Campaign, frozen: &Campaign, run: &str) -> Result<(), Failure> {
-    let column = |of: &Campaign| {
-        let column = of.recipients.row_key.as_ref();
-        column.map(|column| trimmed(column.get_ref()).to_owned())
-    };
-    // Without a column, none of the rows that the run sent has a key.
-    let Some(earlier) = column(frozen) else {
-        return Ok(());
-    };
-    if column(campaign).as_ref() == Some(&earlier) {
-        return Ok(());
-    }
-    Err(Failure::with_help(
-        "row-key",
-        format!(
-            "the run {run} tells the rows of an address apart by another column: its `row_key` was \"{earlier}\""
-        ),
-        "set the same `row_key`, and name the column as before; or send to everyone with `--again`",
-    ))
-}
-
-fn no_keys(run: &str) -> Failure {
-    Failure::with_help(
-        "row-key",
-        format!(
-            "the run {run} does not know which rows of an address it sent: it was planned without `row_key`"
-        ),
-        "send the rows that are left as a campaign with another `name`, or to everyone with `--again`",
-    )
 }
 
 /// `None` if nobody got the message in it, and nobody will.

@@ -40,6 +40,7 @@ mod resolve;
 mod results;
 mod resume;
 mod retry;
+mod row_key;
 mod run_home;
 mod runs;
 mod screen;

@@ -8,10 +8,12 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engines_of, open_locked};
 use super::output;
+use super::row_key::{require_comparable, require_comparable_in_ledger};
 use super::run_home::{RunHome, key_folder};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::suppressed_since::{skip_suppressed_in_folder, skip_suppressed_in_ledger};
+use crate::campaign::Campaign;
 use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -78,7 +80,7 @@ pub(super) fn send_pending(
     match &home {
         RunHome::Folder(folder) => {
             skip_suppressed_in_folder(&campaign, &run, folder, &*ledger, option, console)?;
-            skip_sent_later(folder, &run, console)?;
+            skip_sent_later(folder, &run, &campaign, console)?;
             output::path_line(folder.path());
         }
         RunHome::Database(shared) => {
@@ -88,7 +90,7 @@ pub(super) fn send_pending(
                 ));
                 return Err(LedgerError::from(moved).into());
             }
-            skip_sent_in_later_runs(shared, console)?;
+            skip_sent_in_later_runs(shared, &campaign, console)?;
             skip_suppressed_in_ledger(&campaign, &run, shared, &*ledger, console)?;
             output::line(shared.name());
         }
@@ -201,10 +203,16 @@ fn choose_variant(ledger: &dyn Ledger, name: &str, console: &Console) -> Result<
 
 /// Skips rows that a later run of the campaign has sent to, unless workers send the run: they skipped
 /// them already.
-fn skip_sent_in_later_runs(shared: &PostgresLedger, console: &Console) -> Result<(), Failure> {
-    if shared.run()?.target != Target::Real || !shared.workers()?.is_empty() {
+fn skip_sent_in_later_runs(
+    shared: &PostgresLedger,
+    campaign: &Campaign,
+    console: &Console,
+) -> Result<(), Failure> {
+    let run = shared.run()?;
+    if run.target != Target::Real || !shared.workers()?.is_empty() {
         return Ok(());
     }
+    require_comparable_in_ledger(campaign, &run, shared)?;
     let skipped = shared.skip_sent_in_later_runs(Clock::system().now())?;
     if skipped > 0 {
         let rows = counted(skipped, "row");
@@ -214,11 +222,18 @@ fn skip_sent_in_later_runs(shared: &PostgresLedger, console: &Console) -> Result
 }
 
 /// Skips rows that a later run of the campaign has sent to.
-fn skip_sent_later(folder: &Folder, run: &Run, console: &Console) -> Result<(), Failure> {
+fn skip_sent_later(
+    folder: &Folder,
+    run: &Run,
+    campaign: &Campaign,
+    console: &Console,
+) -> Result<(), Failure> {
     if run.target != Target::Real {
         return Ok(());
     }
-    for later in later_runs(run) {
+    let later_runs = later_runs(run);
+    require_comparable(campaign, &later_runs)?;
+    for later in later_runs {
         let name = later.folder.path().display();
         let reason = format!("already sent in the run {name}");
         let now = Clock::system().now();

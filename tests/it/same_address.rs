@@ -645,6 +645,28 @@ fn groups_are_the_same_in_a_database() {
 }
 
 #[test]
+fn large_groups_in_a_database_are_read_in_pages() {
+    both(|home| {
+        let api = FakeApi::taking_all();
+        let mut rows = String::from("email,name,machine,due date\n");
+        for n in 0..24_000 {
+            rows.push_str(&format!("p{}@one.example,P,m{n},x\n", n % 4));
+        }
+        let campaign = grouped(campaign(&api))
+            .template("newsletter.html", "<p>{{ rows | length }}</p>")
+            .recipients(rows);
+        let ran = home.command("send").arg(campaign.path()).arg("--yes");
+        let ran = ran.args(["--limit", "3"]).run();
+        ran.code(5);
+        assert_eq!(subjects(&api), ["6000 for P"; 3]);
+        let run = ran.stdout.lines().next().unwrap_or_default();
+        home.command("resume").arg(run).run().code(0);
+        assert_eq!(subjects(&api), ["6000 for P"; 4]);
+        assert_eq!(home.results(run).count("accepted"), 24_000);
+    });
+}
+
+#[test]
 fn keys_are_compared_in_a_database() {
     both(|home| {
         let api = FakeApi::taking_all();
@@ -675,6 +697,32 @@ fn keys_are_compared_in_a_database() {
         send(&unkeyed, &["--except-sent"])
             .code(1)
             .stderr_has("planned without `row_key`");
+    });
+}
+
+#[test]
+fn a_run_is_not_resumed_if_a_later_one_has_keys_of_another_column() {
+    both(|home| {
+        let api = FakeApi::taking_all();
+        let send = |campaign: &Campaign, options: &[&str]| {
+            let ran = home.command("send").arg(campaign.path()).arg("--yes");
+            let ran = ran.args(options).run();
+            ran.stdout.lines().next().unwrap_or_default().to_owned()
+        };
+        let by_number = invoices(campaign(&api)).set("recipients.row_key", "number");
+        let first = send(&by_number, &["--limit", "1"]);
+        let by_name = by_number.set("recipients.row_key", "name");
+        let later = send(&by_name, &["--again", "--limit", "1"]);
+        let ran = home.command("resume").arg(&first).run();
+        ran.code(1)
+            .stderr_has(&format!("the later run {later}"))
+            .stderr_has("its `row_key` is \"name\", and that of this run is \"number\"");
+        assert_eq!(subjects(&api), ["Invoice 1001", "Invoice 1001"]);
+        let codes = column_of(&home.results(&first), "code");
+        assert_eq!(codes, ["200", "", ""]);
+        // The later run can be resumed.
+        home.command("resume").arg(&later).run().code(0);
+        assert_eq!(subjects(&api).len(), 3);
     });
 }
 
