@@ -9,13 +9,27 @@ use tokio_postgres::types::{ToSql, Type};
 use super::PostgresLedger;
 use super::columns::{column, number};
 use crate::ledger::rows::{other_row, stored_mailbox};
-use crate::ledger::{LedgerError, PlannedRow, ResultRow, Status, from_millis, parse_cells};
+use crate::ledger::{
+    LedgerError, MEMBERS_PAGE, PlannedRow, ResultRow, Status, from_millis, parse_cells,
+};
 use crate::render::{self, Recorded};
 
 impl PostgresLedger {
     /// At most `most` rows after `after` up to `last` that match `filter`, a condition on `d`, a row of
-    /// `delivery`.
+    /// `delivery`, with the other rows of their groups; fewer if these are many.
     pub(super) async fn planned_rows(
+        &self,
+        filter: &str,
+        after: u32,
+        last: u32,
+        most: u32,
+    ) -> Result<Vec<PlannedRow>, LedgerError> {
+        let mut planned = self.first_rows(filter, after, last, most).await?;
+        self.take_page(&mut planned).await
+    }
+
+    /// The same rows, all of them and without the other rows of their groups.
+    pub(super) async fn first_rows(
         &self,
         filter: &str,
         after: u32,
@@ -45,19 +59,20 @@ impl PostgresLedger {
             let recorded = attachments.remove(&column(row, 0)?).unwrap_or_default();
             planned_row(row, recorded)
         });
-        let mut planned: Vec<PlannedRow> = planned.collect::<Result<_, _>>()?;
-        if self.has_members {
-            self.add_members(&mut planned, &numbers).await?;
-        }
-        Ok(planned)
+        planned.collect()
     }
 
-    /// Adds the other rows of their groups to rows.
-    async fn add_members(
+    /// Takes rows off the start of `planned`, and adds the other rows of their groups: all of them, or fewer if these are
+    /// many. Takes nothing while the database can't be read.
+    pub(super) async fn take_page(
         &self,
-        planned: &mut [PlannedRow],
-        numbers: &[i32],
-    ) -> Result<(), LedgerError> {
+        planned: &mut Vec<PlannedRow>,
+    ) -> Result<Vec<PlannedRow>, LedgerError> {
+        if !self.has_members {
+            return Ok(std::mem::take(planned));
+        }
+        let numbers: Vec<i32> = planned.iter().map(|row| number(row.row.number)).collect();
+        let numbers = &numbers[..self.page_length(&numbers).await?];
         let sql = "SELECT first, cells FROM mailrun.member WHERE run = $1 AND first = ANY ($2) ORDER BY first, row";
         let parameters = [
             (&self.id as &(dyn ToSql + Sync), Type::INT8),
@@ -65,7 +80,8 @@ impl PostgresLedger {
         ];
         let members = self.database.query(sql, &parameters).await?;
         let mut members = members.iter().peekable();
-        for planned in planned {
+        let mut page: Vec<PlannedRow> = planned.drain(..numbers.len()).collect();
+        for planned in &mut page {
             while let Some(member) = members.peek()
                 && column::<i32>(member, 0)? == number(planned.row.number)
             {
@@ -73,7 +89,25 @@ impl PostgresLedger {
                 members.next();
             }
         }
-        Ok(())
+        Ok(page)
+    }
+
+    /// How many of the rows with these numbers, which are in order, are read together with the other rows of their groups.
+    async fn page_length(&self, numbers: &[i32]) -> Result<usize, LedgerError> {
+        let sql = "SELECT first, count(*) FROM mailrun.member WHERE run = $1 AND first = ANY ($2) GROUP BY first ORDER BY first";
+        let parameters = [
+            (&self.id as &(dyn ToSql + Sync), Type::INT8),
+            (&numbers, Type::INT4_ARRAY),
+        ];
+        let mut members = 0;
+        for row in &self.database.query(sql, &parameters).await? {
+            if members >= MEMBERS_PAGE {
+                let first: i32 = column(row, 0)?;
+                return Ok(numbers.partition_point(|number| *number < first));
+            }
+            members += column::<i64>(row, 1)? as usize;
+        }
+        Ok(numbers.len())
     }
 
     /// The rows in the messages of others, as they are in the results.

@@ -139,6 +139,7 @@ impl Worker {
             worker: Arc::clone(self),
             lane,
             lease: 0,
+            leased: Vec::new(),
             limit: Arc::clone(limit),
         }
     }
@@ -280,25 +281,36 @@ pub(crate) struct LeasedRows {
     lane: u32,
     /// The number of the last lease.
     lease: i64,
+    /// The rows of this lease that have not been returned, without the other rows of their groups.
+    leased: Vec<PlannedRow>,
     /// How many rows the worker may still take. Locked during a lease: the lanes share it.
     limit: Arc<Mutex<u64>>,
 }
 
 impl RowSource for LeasedRows {
     fn next_page(&mut self) -> Result<Page, LedgerError> {
-        let mut left = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        if *left == 0 {
-            return Ok(Page::End);
+        if self.leased.is_empty() {
+            let mut left = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+            if *left == 0 {
+                return Ok(Page::End);
+            }
+            let lease = wait(self.worker.lease(self.lane, self.lease + 1, *left))?;
+            let (first, last) = match lease {
+                Lease::Range { first, last } => (first, last),
+                Lease::Later => return Ok(Page::Later(ASK_AGAIN)),
+                Lease::End => return Ok(Page::End),
+            };
+            self.lease += 1;
+            let filter = format!("d.status = 'pending' AND d.lane = {}", self.lane);
+            let ledger = &self.worker.ledger;
+            self.leased = wait(patiently(async || {
+                ledger.first_rows(&filter, first - 1, last, u32::MAX).await
+            }))?;
+            *left = left.saturating_sub(self.leased.len() as u64);
         }
-        let lease = wait(self.worker.lease(self.lane, self.lease + 1, *left))?;
-        let (first, last) = match lease {
-            Lease::Range { first, last } => (first, last),
-            Lease::Later => return Ok(Page::Later(ASK_AGAIN)),
-            Lease::End => return Ok(Page::End),
-        };
-        self.lease += 1;
-        let rows = wait(self.read(first, last))?;
-        *left = left.saturating_sub(rows.len() as u64);
+        let ledger = &self.worker.ledger;
+        let leased = &mut self.leased;
+        let rows = wait(patiently(async || ledger.take_page(leased).await))?;
         Ok(match rows.is_empty() {
             true => Page::Later(Duration::ZERO),
             false => Page::Rows(rows),
@@ -306,23 +318,19 @@ impl RowSource for LeasedRows {
     }
 }
 
-impl LeasedRows {
-    async fn read(&self, first: u32, last: u32) -> Result<Vec<PlannedRow>, LedgerError> {
-        let filter = format!("d.status = 'pending' AND d.lane = {}", self.lane);
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            let rows = self
-                .worker
-                .ledger
-                .planned_rows(&filter, first - 1, last, u32::MAX);
-            match rows.await {
-                Err(LedgerError::Postgres(error))
-                    if error.is_transient() && Instant::now() < give_up =>
-                {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-                rows => return rows,
+/// Repeats what reads rows while the database can't be reached.
+async fn patiently<T>(
+    mut read: impl AsyncFnMut() -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match read().await {
+            Err(LedgerError::Postgres(error))
+                if error.is_transient() && Instant::now() < give_up =>
+            {
+                tokio::time::sleep(ASK_AGAIN).await;
             }
+            result => return result,
         }
     }
 }
