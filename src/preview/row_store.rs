@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, Mailbox};
+use crate::address::Mailbox;
 use crate::finding::{Finding, Place, Severity};
 use crate::recipients::{RecipientRow, RowFault, Warning, trimmed};
 use crate::render;
@@ -28,7 +28,7 @@ pub(crate) struct StoredRow {
     /// The first line of the row in the file.
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
-    /// The indexes of cells that are JSON and not text.
+    /// The indexes of cells that are JSON and not text, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) json: Vec<usize>,
     pub(crate) no_message: Option<NoMessage>,
@@ -219,10 +219,7 @@ impl RowStore {
                 self.groups.spoilt.entry(first).or_insert(reason);
                 Some(fault.into())
             }
-            Decision::Fail(finding) => Some(NoMessage {
-                code: finding.code.to_owned(),
-                text: finding.message,
-            }),
+            Decision::Fail(finding) => Some(LeftOutRow::undecided(&finding).into()),
         };
         self.file.push(&StoredRow {
             number: row.number,
@@ -254,19 +251,19 @@ impl RowStore {
         Ok(Some(row))
     }
 
-    /// Why a row would be skipped if it had this address.
-    pub(super) fn left_out(
-        &self,
-        address: &Address,
-        row: &StoredRow,
-    ) -> io::Result<Option<NoMessage>> {
+    /// Why a row with these cells would get no message, if its address is valid.
+    pub(super) fn left_out(&self, row: &StoredRow) -> io::Result<Option<NoMessage>> {
+        let mailbox = Mailbox::parse(row.cell(self.email)).ok();
         let key = self.left_out.key_column();
         let identity_of = |row| self.file.identity(row, self.email, key);
-        let (cells, number) = (&row.cells, row.number);
-        let reason = self
-            .left_out
-            .reason_for(address, cells, number, identity_of)?;
-        Ok(reason.as_ref().map(NoMessage::from))
+        let reason = self.left_out.reason_for(
+            row.number,
+            &row.cells,
+            &row.json,
+            mailbox.as_ref(),
+            identity_of,
+        )?;
+        Ok(reason.map(NoMessage::from))
     }
 
     /// A hash of all rows.

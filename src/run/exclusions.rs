@@ -2,137 +2,20 @@
 //! address.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::decision::{Decision, ExclusionReason, LeftOutRow};
 use super::duplicates::AddressIndex;
 use crate::address::{Address, Mailbox};
 use crate::campaign::{Campaign, SameAddress};
 use crate::finding::{Finding, nearest};
 use crate::ledger::Status;
-use crate::list_name::ListName;
 use crate::recipients::{ReadError, RecipientRow, RowFault, SuppressionList, Warning, trimmed};
 use crate::render::RowSelection;
 use crate::spill::SpillError;
-use crate::suppression::{CampaignLists, Reason};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ExclusionReason {
-    /// The row is hidden in its sheet.
-    Hidden,
-    /// This expression does not select the row.
-    NotSelected(&'static str),
-    /// The address is on this kept list.
-    OnList(ListName, Reason),
-    /// The address is in this suppression file.
-    Suppressed(String),
-    /// This earlier row has the same address, and the same key if rows have one.
-    Duplicate(u32),
-    /// It is in the message of this earlier row.
-    Grouped(u32),
-}
-
-impl ExclusionReason {
-    pub(crate) const SUPPRESSED: &str = "suppressed";
-    pub(crate) const NOT_SELECTED: &str = "not-selected";
-    pub(crate) const DUPLICATE: &str = "duplicate";
-    pub(crate) const GROUPED: &str = "grouped";
-    pub(crate) const HIDDEN: &str = "hidden";
-    pub(crate) const CODES: [&str; 5] = [
-        Self::SUPPRESSED,
-        Self::NOT_SELECTED,
-        Self::DUPLICATE,
-        Self::GROUPED,
-        Self::HIDDEN,
-    ];
-
-    /// A stable name for scripts.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::OnList(..) | Self::Suppressed(_) => Self::SUPPRESSED,
-            Self::Duplicate(_) => Self::DUPLICATE,
-            Self::Grouped(_) => Self::GROUPED,
-            Self::NotSelected(_) => Self::NOT_SELECTED,
-            Self::Hidden => Self::HIDDEN,
-        }
-    }
-}
-
-impl fmt::Display for ExclusionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSelected(expression) => write!(f, "not selected by `{expression}`"),
-            Self::OnList(list, reason) => {
-                write!(f, "on the list {list}: {}", reason.description())
-            }
-            Self::Suppressed(file) => write!(f, "on the suppression list {file}"),
-            Self::Hidden => f.write_str("the row is hidden in the sheet"),
-            Self::Duplicate(earlier) => write!(f, "duplicate of row {earlier}"),
-            Self::Grouped(first) => write!(f, "in the message of row {first}"),
-        }
-    }
-}
-
-/// A row that gets no message.
-pub(crate) struct LeftOutRow {
-    /// `invalid` or `skipped`.
-    pub(crate) status: Status,
-    /// A stable name for scripts.
-    pub(crate) code: &'static str,
-    pub(crate) reason: String,
-    /// The earlier row that has its address.
-    pub(crate) duplicate_of: Option<u32>,
-}
-
-impl LeftOutRow {
-    /// The code of a row whose key is empty.
-    pub(crate) const NO_KEY: &str = "no-row-key";
-}
-
-impl From<&RowFault> for LeftOutRow {
-    fn from(fault: &RowFault) -> Self {
-        Self {
-            status: Status::Invalid,
-            code: fault.code(),
-            reason: fault.to_string(),
-            duplicate_of: None,
-        }
-    }
-}
-
-impl From<ExclusionReason> for LeftOutRow {
-    fn from(reason: ExclusionReason) -> Self {
-        Self {
-            status: Status::Skipped,
-            code: reason.code(),
-            reason: reason.to_string(),
-            duplicate_of: match reason {
-                ExclusionReason::Duplicate(earlier) => Some(earlier),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// The decision about a row.
-pub(crate) enum Decision {
-    Send,
-    LeaveOut(LeftOutRow),
-    /// It is in the message of this earlier row.
-    Join(u32),
-    /// It should be in the message of this earlier row, but it is invalid, and so is the message.
-    Spoil(u32, LeftOutRow),
-    /// An expression can't be computed for it.
-    Fail(Box<Finding>),
-}
-
-impl From<ExclusionReason> for Decision {
-    fn from(reason: ExclusionReason) -> Self {
-        Self::LeaveOut(reason.into())
-    }
-}
+use crate::suppression::CampaignLists;
 
 /// Decides row by row which ones are left out. `identity_of` returns the [`identity`] of an earlier row.
 #[derive(Default)]
@@ -329,33 +212,49 @@ impl Exclusions {
         }
     }
 
-    /// Why a row with this address would be left out, once all rows have been added.
+    /// Why the row with the number `row` would be left out if it had these cells and this address, once all rows have been
+    /// added. `json` are the indexes of cells that are JSON. `mailbox` is `None` if the address is invalid.
     ///
     /// # Errors
     /// Those of `identity_of`, or the temporary file can't be read.
     pub(crate) fn reason_for<E: From<SpillError>>(
         &self,
-        address: &Address,
-        cells: &[String],
         row: u32,
+        cells: &[String],
+        json: &[usize],
+        mailbox: Option<&Mailbox>,
         identity_of: impl FnOnce(u32) -> Result<Option<String>, E>,
-    ) -> Result<Option<ExclusionReason>, E> {
-        if let Some(reason) = self.suppressed(address) {
-            return Ok(Some(reason));
+    ) -> Result<Option<LeftOutRow>, E> {
+        let selected = cells.iter().map(String::as_str);
+        match self.selection.excludes(selected, json, mailbox) {
+            Ok(None) => {}
+            Ok(Some(expression)) => {
+                return Ok(Some(ExclusionReason::NotSelected(expression).into()));
+            }
+            Err(finding) => return Ok(Some(LeftOutRow::undecided(&finding))),
+        }
+        let Some(mailbox) = mailbox else {
+            return Ok(None);
+        };
+        if let Some(reason) = self.suppressed(&mailbox.address) {
+            return Ok(Some(reason.into()));
         }
         let key = self.key_in(cells);
-        if self.same_address == SameAddress::Send && key.is_none() {
-            return Ok(None);
+        match (self.same_address, key) {
+            (SameAddress::Send, None) => return Ok(None),
+            (SameAddress::Send, Some("")) => return Ok(Some(self.without_key())),
+            _ => {}
         }
-        let normalized = address.normalized();
+        let normalized = mailbox.address.normalized();
         let first = self
             .addresses
             .find(&identity(&normalized, key), identity_of)?;
         let earlier = first.filter(|first| *first < row);
-        Ok(earlier.map(match self.groups() {
+        let reason = earlier.map(match self.groups() {
             true => ExclusionReason::Grouped,
             false => ExclusionReason::Duplicate,
-        }))
+        });
+        Ok(reason.map(LeftOutRow::from))
     }
 
     /// Whether nobody is suppressed.

@@ -1,5 +1,6 @@
 //! A run: its folder, its plan, and the frozen copy of its campaign.
 
+mod decision;
 mod differing;
 mod duplicates;
 mod exclusions;
@@ -11,8 +12,9 @@ mod lock;
 mod other_runs;
 mod plan;
 
+pub(crate) use decision::{Decision, ExclusionReason, LeftOutRow};
 pub use differing::DifferingDuplicates;
-pub(crate) use exclusions::{Decision, ExclusionReason, Exclusions, LeftOutRow, identity};
+pub(crate) use exclusions::{Exclusions, identity};
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use forget_key::{forget_keys, key_for_forgetting, write_forget_keys};
 pub(crate) use freeze::{SCHEDULE, freeze, freeze_schedule};

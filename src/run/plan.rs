@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::PlanProgress;
+use super::decision::Decision;
 use super::differing::DifferingDuplicates;
-use super::exclusions::{Decision, Exclusions, identity};
+use super::exclusions::{Exclusions, identity};
 use super::lanes::Lanes;
 use crate::campaign::{Campaign, STANDARD_INPUT, Sample};
 use crate::finding::Finding;

@@ -12,7 +12,6 @@ use super::common_warnings::CommonWarnings;
 use super::query::Query;
 use super::search::{Matches, search};
 use super::searchable_rows::SearchableRows;
-use crate::address::Mailbox;
 use crate::campaign::Campaign;
 use crate::check::{self, Checkers, of_row};
 use crate::clock::Clock;
@@ -148,11 +147,10 @@ impl LoadedCampaign {
                 }
             }
             let hidden = stored.no_message.take().filter(NoMessage::is_hidden);
-            stored.no_message = match Mailbox::parse(stored.cell(self.rows.email)) {
-                _ if hidden.is_some() => hidden,
-                Ok(mailbox) => self.rows.left_out(&mailbox.address, &stored)?,
+            stored.no_message = match hidden {
+                Some(_) => hidden,
                 // `to_row` reports an invalid address.
-                Err(_) => None,
+                None => self.rows.left_out(&stored)?,
             };
         }
         let row = stored.to_row(self.rows.email).map(|mut row| {

@@ -12,7 +12,6 @@ use tempfile::NamedTempFile;
 
 use super::super::row_store::{NoMessage, RowStore, StoredRow};
 use super::ListReader;
-use crate::address::Address;
 use crate::campaign::{Campaign, Recipients, STANDARD_INPUT, Text};
 use crate::check::{of_read_error, of_warning};
 use crate::finding::{Finding, Place};
@@ -172,13 +171,9 @@ impl SearchableRows {
         }
     }
 
-    /// Why a row would be skipped if it had this address.
-    pub(super) fn left_out(
-        &self,
-        address: &Address,
-        row: &StoredRow,
-    ) -> io::Result<Option<NoMessage>> {
-        self.rows.left_out(address, row)
+    /// Why a row with these cells would get no message, if its address is valid.
+    pub(super) fn left_out(&self, row: &StoredRow) -> io::Result<Option<NoMessage>> {
+        self.rows.left_out(row)
     }
 
     pub(super) fn chunks(&self) -> &[Chunk] {

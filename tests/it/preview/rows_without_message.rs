@@ -145,3 +145,23 @@ fn they_are_shown_on_the_page() {
     let broken = &preview.json("/preview/about")["broken"];
     assert!(broken.to_string().contains("gone.csv"), "{broken}");
 }
+
+#[test]
+fn edited_cells_decide_whether_a_row_is_selected_and_has_a_key() {
+    let campaign = campaign()
+        .set("recipients.where", "first_name in ['Ann', 'Dan', '']")
+        .set("recipients.same_address", "send")
+        .set("recipients.row_key", "first_name");
+    let preview = Preview::start(campaign.path());
+    let code = |row: u32, fields: &str| {
+        preview.json(&format!("/preview/m/{row}?{fields}"))["error"]["code"].clone()
+    };
+    assert_eq!(code(1, ""), Value::Null);
+    assert_eq!(code(1, "set.first_name=Bob"), "not-selected");
+    assert_eq!(code(1, "set.first_name="), "no-row-key");
+    assert_eq!(code(2, ""), "not-selected");
+    assert_eq!(code(2, "set.first_name=Dan"), Value::Null);
+    assert_eq!(code(2, "set.first_name=Ann"), "duplicate");
+    assert_eq!(code(4, "set.first_name=Bob"), "not-selected");
+    assert_eq!(code(4, "set.first_name=Ann"), "bad-address");
+}
