@@ -15,6 +15,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(unsubscribe::Unsubscribe),
         Box::new(clients::ClientSupport),
         Box::new(contrast::Contrast),
+        Box::new(copies::Copies),
         Box::new(data::RecipientData),
         Box::new(gaps::MergeGaps::default()),
         Box::new(hidden_text::HiddenText),

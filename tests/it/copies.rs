@@ -212,6 +212,9 @@ fn check_says_what_the_dialect_cannot_carry() {
     ran.code(1)
         .stdout_has("`cc_name` is for a single address")
         .stdout_has("campaign.toml:");
+    let in_one_text = names.set("message.cc", "mo@one.example; max@one.example");
+    let ran = Run::new("check").arg(in_one_text.path()).run();
+    ran.code(1).stdout_has("`cc` has 2");
     let ran = Run::new("check")
         .arg(
             campaign()

@@ -70,13 +70,11 @@ impl Validator<'_> {
             (&message.bcc, &message.bcc_name, "bcc"),
         ];
         for (list, name, key) in names {
-            if let (Some(name), [_, _, ..]) = (name, list.as_slice()) {
+            let addresses: usize = list.iter().map(addresses_in).sum();
+            if let Some(name) = name.as_ref().filter(|_| addresses > 1) {
                 self.bad_value(
                     name.span(),
-                    format!(
-                        "`{key}_name` is for a single address, and `{key}` has {}",
-                        list.len()
-                    ),
+                    format!("`{key}_name` is for a single address, and `{key}` has {addresses}"),
                     "write the names in the list, such as \"Mo <mo@example.com>\"",
                 );
             }
@@ -187,4 +185,12 @@ fn file_names(dir: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// How many addresses a text of a list has; one if it is a template or invalid.
+fn addresses_in(text: &Text) -> usize {
+    match is_template(text.get_ref()) {
+        true => 1,
+        false => Mailbox::parse_list(text.get_ref()).map_or(1, |list| list.len()),
+    }
 }

@@ -5,6 +5,7 @@ pub(super) mod attachments;
 mod campaign_file;
 pub(super) mod clients;
 pub(super) mod contrast;
+pub(super) mod copies;
 pub(super) mod data;
 pub(super) mod gaps;
 pub(super) mod hidden_text;

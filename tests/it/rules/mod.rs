@@ -4,6 +4,7 @@ mod accessibility;
 mod attachments;
 mod clients;
 mod contrast;
+mod copies;
 mod data;
 mod docs;
 mod gaps;
@@ -88,6 +89,7 @@ const FAMILIES: &[Family] = &[
     (attachments::CASES, attachments::SILENT),
     (clients::CASES, clients::SILENT),
     (contrast::CASES, contrast::SILENT),
+    (copies::CASES, copies::SILENT),
     (data::CASES, data::SILENT),
     (gaps::CASES, gaps::SILENT),
     (hidden_text::CASES, hidden_text::SILENT),
