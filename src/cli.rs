@@ -225,13 +225,13 @@ pub(crate) struct SendArgs {
     /// Do everything except sending, and show what would be sent
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Send at most this many rows; the others stay pending
+    /// Send at most this many messages; the other rows stay pending
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Send only to rows for which this is true, such as "city == 'Gdańsk'", in addition to the campaign's `where`
     #[arg(long = "where", value_name = "EXPRESSION")]
     pub(crate) selection: Option<String>,
-    /// Send the messages of real rows to this address only; one row unless --limit is given
+    /// Send the messages of real rows to this address only; one message unless --limit is given
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) test_to: Option<Address>,
     /// Send without asking for confirmation
@@ -243,7 +243,7 @@ pub(crate) struct SendArgs {
     /// Mark rows whose message has an error as invalid, instead of sending nothing
     #[arg(long)]
     pub(crate) skip_invalid: bool,
-    /// Skip addresses that an earlier run of this campaign has sent to
+    /// Skip addresses that an earlier run of this campaign has sent to; with `row_key`, rows that it has sent
     #[arg(long, conflicts_with = "again")]
     pub(crate) except_sent: bool,
     /// Send to everyone, including addresses that an earlier run has sent to
@@ -293,7 +293,7 @@ pub(crate) struct ResumeArgs {
     /// Continue with the rows of the sample only, before a variant is chosen for the others
     #[arg(long, conflicts_with = "variant")]
     pub(crate) variant_sample: bool,
-    /// Send at most this many rows; the others stay pending
+    /// Send at most this many messages; the other rows stay pending
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Replace the rate, for example with 20/s; repeat the option for several limits
