@@ -1,5 +1,7 @@
 //! Reads rows one by one, each with its recipient or its fault.
 
+mod header_row;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -9,8 +11,8 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::csv_records::{FileFormat, row_in_cell};
-use super::error::{ColumnHint, Problem, ReadError};
-use super::header::{CsvHeader, HEADER_LINES, HeaderPlace, find_header, has_address_column};
+use super::error::{Problem, ReadError};
+use super::header::CsvHeader;
 use super::line_numbers::LineNumbers;
 use super::notice::{Notice, Warning};
 use super::padding::trimmed;
@@ -19,9 +21,6 @@ use super::row_fault::RowFault;
 use super::source::RecordSource;
 use super::{HiddenRows, ReadSettings, spool};
 use crate::address::Mailbox;
-
-/// How much of a title is shown, in characters.
-const MAX_TITLE: usize = 60;
 
 /// A row that is not blank.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +32,7 @@ pub struct RecipientRow {
     /// The cells exactly as typed, but with `␀` (U+2400) for NUL. A faulty row may have more or fewer
     /// cells than the header.
     pub cells: StringRecord,
-    /// The indexes of cells that are JSON and not text: the numbers, booleans, lists and objects of a JSON file.
+    /// The indexes of cells that are JSON and not text, in order: the numbers, booleans, lists and objects of a JSON file.
     pub json: Vec<usize>,
     /// The row is hidden in its sheet, and must be skipped.
     pub is_hidden: bool,
@@ -51,10 +50,12 @@ impl RecipientRow {
             return serde_json::to_string(&all).unwrap_or_default();
         }
         let cells = self.cells.iter().enumerate();
-        let cells = cells.map(|(index, cell)| match self.json.contains(&index) {
-            true => cell.to_owned(),
-            false => text(cell),
-        });
+        let cells = cells.map(
+            |(index, cell)| match self.json.binary_search(&index).is_ok() {
+                true => cell.to_owned(),
+                false => text(cell),
+            },
+        );
         format!("[{}]", cells.collect::<Vec<_>>().join(","))
     }
 }
@@ -130,119 +131,6 @@ impl RecipientReader {
         })
     }
 
-    fn read_header(&mut self, settings: &ReadSettings) -> Result<(), Problem> {
-        let email = settings.email.as_deref();
-        if let RecordSource::Json(records) = &self.source {
-            let columns = records.columns();
-            self.header = CsvHeader::of_columns(columns, 1, email)?;
-            self.notices.extend(self.header.notices());
-            return Ok(());
-        }
-        let mut record = match settings.header_row {
-            Some(line) => self.record_at(line)?,
-            None => self.find_header(email)?,
-        };
-        self.count_suspicious(&record);
-        let line = record.line;
-        if record.has_padded_quote {
-            self.padded_quotes.add(line);
-        }
-        if matches!(self.source, RecordSource::Sheet(_)) {
-            self.first_column = first_column(&record.cells);
-            record.cells = cells_between(&record.cells, self.first_column, usize::MAX);
-        }
-        let nul = nul(&record.cells).map(|i| RowFault::Nul {
-            column: i + 1,
-            name: String::new(),
-        });
-        let of_cell = std::mem::take(&mut record.cell_faults).into_iter().next();
-        let of_cell = of_cell.map(|(_, fault)| fault);
-        if let Some(fault) = record.fault.or(nul).or(of_cell) {
-            return Err(Problem::Header { line, fault });
-        }
-        self.header = CsvHeader::new(&record.cells, line, email)
-            .map_err(|problem| self.with_suggestion(problem, email))?;
-        self.notices.extend(self.header.notices());
-        Ok(())
-    }
-
-    /// The first record that is not blank, or the header below a title. The records after it are kept.
-    fn find_header(&mut self, email: Option<&str>) -> Result<Record, Problem> {
-        // The blank rows before each record, and those after the last one.
-        let mut blank = vec![LineNumbers::default(); HEADER_LINES + 1];
-        self.read_ahead(1, &mut blank)?;
-        let first = self.ahead.make_contiguous();
-        let first = first.first().ok_or(Problem::Empty)?;
-        if !has_address_column(&first.cells, email) {
-            // Errors further down are reported when their rows are read.
-            self.read_ahead(HEADER_LINES, &mut blank)?;
-        }
-        let mut header = 0;
-        let title = self.ahead.front().and_then(|record| title(&record.cells));
-        if let HeaderPlace::BelowTitle(index) = find_header(self.ahead.make_contiguous(), email) {
-            self.ahead.drain(..index);
-            header = index;
-            let line = self.ahead.front().map_or(0, |record| record.line);
-            let title = title.unwrap_or_default();
-            self.notices.push(Notice::HeaderBelowTitle { line, title });
-        }
-        for lines in &blank[header + 1..] {
-            self.blank.add_all(lines);
-        }
-        self.ahead.pop_front().ok_or(Problem::Empty)
-    }
-
-    /// The header on the line that is set.
-    fn record_at(&mut self, line: u64) -> Result<Record, Problem> {
-        loop {
-            match self.source.next()? {
-                Some(record) if record.line < line => {}
-                Some(record) if record.line == line && !record.is_blank() => return Ok(record),
-                _ => return Err(Problem::BlankHeaderRow { line }),
-            }
-        }
-    }
-
-    /// Reads records that are not blank until there are `count`, and counts the blank ones.
-    fn read_ahead(&mut self, count: usize, blank: &mut [LineNumbers]) -> Result<(), Problem> {
-        while self.ahead.len() < count {
-            match self.source.next()? {
-                None => break,
-                Some(record) if record.is_blank() => blank[self.ahead.len()].add(record.line),
-                Some(record) => self.ahead.push_back(record),
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds where the address column may be.
-    fn with_suggestion(&mut self, problem: Problem, email: Option<&str>) -> Problem {
-        let Problem::NoAddressColumn {
-            line,
-            expected,
-            columns,
-            ..
-        } = problem
-        else {
-            return problem;
-        };
-        let below = self
-            .ahead
-            .iter()
-            .find(|record| record.cells.len() > 1 && has_address_column(&record.cells, email));
-        let others = self.notices.iter().find_map(|notice| match notice {
-            Notice::OtherSheets(names) => Some(ColumnHint::Sheets(names.others.clone())),
-            _ => None,
-        });
-        let below = below.map(|record| ColumnHint::Line(record.line));
-        Problem::NoAddressColumn {
-            line,
-            expected,
-            columns,
-            hint: below.or(others).map(Box::new),
-        }
-    }
-
     /// Whether this is a list without a header.
     pub(super) fn is_headerless(&self) -> bool {
         self.header.line() == 0
@@ -291,35 +179,33 @@ impl RecipientReader {
                 Some(record) => Some(record),
                 None => self.source.next()?,
             };
-            match record {
-                None => return Ok(None),
-                Some(record) if record.is_blank() => {
-                    self.blank.add(record.line);
-                }
-                Some(record) => return self.row(record).map(Some),
+            let Some(mut record) = record else {
+                return Ok(None);
+            };
+            if matches!(self.source, RecordSource::Sheet(_)) && !self.is_headerless() {
+                self.fit_to_header(&mut record);
+            }
+            match record.is_blank() {
+                true => self.blank.add(record.line),
+                false => return self.row(record).map(Some),
             }
         }
     }
 
-    fn row(&mut self, mut record: Record) -> Result<RecipientRow, Problem> {
+    fn row(&mut self, record: Record) -> Result<RecipientRow, Problem> {
         let line = record.line;
         self.rows = self
             .rows
             .checked_add(1)
             .ok_or(Problem::TooManyRows { line })?;
-        match &self.source {
-            RecordSource::Csv(_, format) => {
-                let row = row_in_cell(&record, &self.header, format.delimiter);
-                if let Some((row_line, address)) = row {
-                    return Err(Problem::RowInCell {
-                        line,
-                        row_line,
-                        address,
-                    });
-                }
-            }
-            RecordSource::Sheet(_) if !self.is_headerless() => self.fit_to_header(&mut record),
-            _ => {}
+        if let RecordSource::Csv(_, format) = &self.source
+            && let Some((row_line, address)) = row_in_cell(&record, &self.header, format.delimiter)
+        {
+            return Err(Problem::RowInCell {
+                line,
+                row_line,
+                address,
+            });
         }
         self.count_suspicious(&record);
         self.count_padded(&record);
@@ -343,7 +229,7 @@ impl RecipientReader {
     }
 
     /// Gives the row of a sheet as many cells as the header has. A sheet has no empty cells at the end of
-    /// a row, and may have notes beside the table.
+    /// a row, and may have notes beside the table: a row with such notes alone is blank.
     fn fit_to_header(&mut self, record: &mut Record) {
         let (first, columns) = (self.first_column, self.header.columns().len());
         let is_outside = |index: usize| !(first..first + columns).contains(&index);
@@ -433,21 +319,6 @@ fn open_seekable(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is a device, not a file"));
     }
     Ok(spool(file)?.into_file())
-}
-
-/// The first cell with text, shortened.
-fn title(cells: &StringRecord) -> Option<String> {
-    let mut cells = cells.iter().map(trimmed);
-    let title = cells.find(|cell| !cell.is_empty())?;
-    let line = title.lines().next().unwrap_or_default();
-    Some(line.chars().take(MAX_TITLE).collect())
-}
-
-/// The index of the first cell that is not blank.
-fn first_column(cells: &StringRecord) -> usize {
-    let mut cells = cells.iter();
-    let first = cells.position(|cell| !trimmed(cell).is_empty());
-    first.unwrap_or_default()
 }
 
 /// `count` cells from an index on; missing ones are empty. With `usize::MAX`, all of them without blank ones at

@@ -45,9 +45,29 @@ impl Archive {
         self.parts.contains_key(&normalized(name))
     }
 
+    /// # Errors
+    /// The parts have more than `most` bytes together without their compression, or one of them is damaged.
+    pub(super) fn check_size(&mut self, most: u64) -> Result<(), Problem> {
+        let mut left = most;
+        for index in 0..self.zip.len() {
+            // What the archive says about its sizes may be wrong.
+            let name = format!("{}", index + 1);
+            let mut part = self.part_at(index, &name)?.take(left.saturating_add(1));
+            let size = io::copy(&mut part, &mut io::sink());
+            let size = size.map_err(|error| Problem::Workbook(error.to_string()))?;
+            left = left.checked_sub(size).ok_or_else(|| too_large(most))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn part(&mut self, name: &str) -> Result<Part, Problem> {
         let missing = || Problem::Workbook(format!("its part {name} is missing"));
         let index = *self.parts.get(&normalized(name)).ok_or_else(missing)?;
+        self.part_at(index, name)
+    }
+
+    fn part_at(&mut self, index: usize, name: &str) -> Result<Part, Problem> {
+        let missing = || Problem::Workbook(format!("its part {name} is missing"));
         let damaged = |error: zip::result::ZipError| Problem::Workbook(error.to_string());
         let entry = self.zip.by_index_raw(index).map_err(damaged)?;
         if entry.encrypted() {
@@ -75,6 +95,11 @@ impl Archive {
             expected: entry.crc32(),
         }))
     }
+}
+
+/// The problem of a workbook with more bytes than these.
+pub(super) fn too_large(most: u64) -> Problem {
+    Problem::Workbook(format!("it is larger than {} MiB", most / (1024 * 1024)))
 }
 
 /// Some producers write backslashes, or other letters than in the references to a part.
@@ -116,5 +141,28 @@ impl Read for CheckedPart {
             return Err(io::Error::other("the checksum of a part is wrong"));
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_all_parts_without_their_compression_has_a_limit() {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let file = File::open(format!("{root}/tests/fixtures/spreadsheets/numbers.xlsx"));
+        let file = file.expect("a workbook");
+        let size = |archive: &mut Archive| -> u64 {
+            let sizes = (0..archive.zip.len())
+                .map(|index| archive.zip.by_index(index).expect("a part").size());
+            sizes.sum()
+        };
+        let mut archive = Archive::open(&file).expect("an archive");
+        let size = size(&mut archive);
+        assert!(size > file.metadata().expect("data").len());
+        archive.check_size(size).expect("not too large");
+        let error = archive.check_size(size - 1).expect_err("too large");
+        assert!(error.to_string().contains("it is larger than"), "{error}");
     }
 }

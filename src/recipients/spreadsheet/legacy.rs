@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{
-    Data, Range, Reader, SheetType, SheetVisible, Xls, XlsError, Xlsb, Xlsx, XlsxError,
-};
+use calamine::{Data, Reader, SheetType, SheetVisible, Xls, XlsError, Xlsb, Xlsx, XlsxError};
 
+use super::archive::{Archive, too_large};
 use super::number_format::{CellFormats, general};
 use super::row_builder::{RowBuilder, cell_name};
 use super::workbook::Sheet;
@@ -18,20 +18,34 @@ use crate::recipients::error::Problem;
 use crate::recipients::record::Record;
 use crate::recipients::row_fault::RowFault;
 
+/// The most bytes of a file, which calamine holds in memory: an .xlsb file without its compression.
+const MAX_FILE: u64 = 512 * 1024 * 1024;
+/// The most bytes of the cells of a sheet in memory.
+const MAX_CELLS: usize = 1 << 30;
+
 type Source = BufReader<File>;
+
+/// A cell: its row and its column, from 0, and its value.
+type CellAt = (u32, u32, Data);
 
 fn source(mut file: &File) -> Result<Source, Problem> {
     file.seek(SeekFrom::Start(0))?;
     Ok(BufReader::new(file.try_clone()?))
 }
 
+fn damaged(error: impl std::fmt::Display) -> Problem {
+    Problem::Workbook(error.to_string())
+}
+
 /// Calls calamine, which may panic if a file is damaged.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Problem::Workbook("it is damaged".to_owned())))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged("it is damaged")))
 }
 
 pub(super) fn open_xls(file: &File, settings: &ReadSettings) -> Result<OpenSheet, Problem> {
+    if file.metadata()?.len() > MAX_FILE {
+        return Err(too_large(MAX_FILE));
+    }
     // A workbook with a password is in an OLE file too, whatever its name.
     let encrypted = guarded(|| Ok(matches!(Xlsx::new(source(file)?), Err(XlsxError::Password))))?;
     if encrypted {
@@ -40,51 +54,92 @@ pub(super) fn open_xls(file: &File, settings: &ReadSettings) -> Result<OpenSheet
     let mut xls = guarded(|| {
         Xls::new(source(file)?).map_err(|error| match error {
             XlsError::Password => Problem::Encrypted,
-            error => Problem::Workbook(error.to_string()),
+            error => damaged(error),
         })
     })?;
+    let sheets = sheets(xls.sheets_metadata());
     let is_1904 = xls.has_1904_epoch();
-    open_calamine(&mut xls, is_1904, settings)
+    open_cells(&sheets, is_1904, settings, |sheet| {
+        let range = xls.worksheet_range(sheet).map_err(damaged)?;
+        let (row, column) = range.start().unwrap_or_default();
+        let cells = range.used_cells().map(|(below, beside, value)| {
+            Ok((row + below as u32, column + beside as u32, value.clone()))
+        });
+        collected(cells)
+    })
 }
 
-pub(super) fn open_xlsb(file: &File, settings: &ReadSettings) -> Result<OpenSheet, Problem> {
-    let mut xlsb =
-        guarded(|| Xlsb::new(source(file)?).map_err(|error| Problem::Workbook(error.to_string())))?;
-    let is_1904 = xlsb.has_1904_epoch();
-    open_calamine(&mut xlsb, is_1904, settings)
-}
-
-fn open_calamine<R: Reader<Source>>(
-    workbook: &mut R,
-    is_1904: bool,
+pub(super) fn open_xlsb(
+    mut archive: Archive,
+    file: &File,
     settings: &ReadSettings,
-) -> Result<OpenSheet, Problem>
-where
-    R::Error: std::fmt::Display,
-{
-    let sheets = workbook.sheets_metadata().iter();
-    let sheets: Vec<Sheet> = sheets
-        .filter(|sheet| sheet.typ == SheetType::WorkSheet)
+) -> Result<OpenSheet, Problem> {
+    archive.check_size(MAX_FILE)?;
+    let mut xlsb = guarded(|| Xlsb::new(source(file)?).map_err(damaged))?;
+    let sheets = sheets(xlsb.sheets_metadata());
+    let is_1904 = xlsb.has_1904_epoch();
+    open_cells(&sheets, is_1904, settings, |sheet| {
+        let mut reader = xlsb.worksheet_cells_reader(sheet).map_err(damaged)?;
+        collected(std::iter::from_fn(|| match reader.next_cell() {
+            Ok(None) => None,
+            Ok(Some(cell)) => {
+                let (row, column) = cell.get_position();
+                Some(Ok((row, column, cell.get_value().clone().into())))
+            }
+            Err(error) => Some(Err(damaged(error))),
+        }))
+    })
+}
+
+fn sheets(sheets: &[calamine::Sheet]) -> Vec<Sheet> {
+    let sheets = sheets
+        .iter()
+        .filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    sheets
         .map(|sheet| Sheet {
             name: sheet.name.clone(),
             is_visible: sheet.visible == SheetVisible::Visible,
             part: String::new(),
         })
-        .collect();
+        .collect()
+}
+
+/// The cells that are not empty.
+fn collected(cells: impl Iterator<Item = Result<CellAt, Problem>>) -> Result<Vec<CellAt>, Problem> {
+    let (mut collected, mut size) = (Vec::new(), 0);
+    for cell in cells {
+        let cell = cell?;
+        size += size_of::<CellAt>()
+            + match &cell.2 {
+                Data::Empty => continue,
+                Data::String(text) => text.len(),
+                _ => 0,
+            };
+        if size > MAX_CELLS {
+            return Err(damaged("a sheet has more than 1 GiB of cells"));
+        }
+        collected.push(cell);
+    }
+    Ok(collected)
+}
+
+fn open_cells(
+    sheets: &[Sheet],
+    is_1904: bool,
+    settings: &ReadSettings,
+    mut read: impl FnMut(&str) -> Result<Vec<CellAt>, Problem>,
+) -> Result<OpenSheet, Problem> {
     let mut formats = CellFormats::new(is_1904);
     formats.add(14, None);
     formats.add(22, None);
     formats.add(32, None);
     let formats = Arc::new(formats);
-    let sheet = open_sheet(&sheets, settings, |sheet| {
-        let range = guarded(|| {
-            let range = workbook.worksheet_range(&sheet.name);
-            range.map_err(|error| Problem::Workbook(error.to_string()))
-        })?;
-        Ok(Box::new(RangeRows {
+    let sheet = open_sheet(sheets, settings, |sheet| {
+        let mut cells = guarded(|| read(&sheet.name))?;
+        cells.sort_by_key(|(row, column, _)| (*row, *column));
+        Ok(Box::new(CellRows {
             sheet: sheet.name.clone(),
-            range,
-            next: 0,
+            cells: cells.into_iter().peekable(),
             formats: Arc::clone(&formats),
             row: RowBuilder::default(),
         }) as Box<dyn SheetRows>)
@@ -95,25 +150,20 @@ where
     })
 }
 
-struct RangeRows {
+/// The rows of cells that are in order.
+struct CellRows {
     sheet: String,
-    range: Range<Data>,
-    /// The index of the next row in the range.
-    next: usize,
+    cells: Peekable<std::vec::IntoIter<CellAt>>,
     formats: Arc<CellFormats>,
     row: RowBuilder,
 }
 
-impl SheetRows for RangeRows {
+impl SheetRows for CellRows {
     fn next(&mut self) -> Result<Option<Record>, Problem> {
-        let (first_row, first_column) = self.range.start().unwrap_or_default();
-        while self.next < self.range.height() {
-            let line = u64::from(first_row) + self.next as u64 + 1;
-            for index in 0..self.range.width() {
-                let column = first_column as usize + index;
-                let Some(value) = self.range.get((self.next, index)) else {
-                    continue;
-                };
+        while let Some((row, ..)) = self.cells.peek() {
+            let (row, line) = (*row, u64::from(*row) + 1);
+            while let Some((_, column, value)) = self.cells.next_if(|cell| cell.0 == row) {
+                let column = column as usize;
                 match value {
                     Data::Error(error) => {
                         let error = error.to_string();
@@ -124,10 +174,9 @@ impl SheetRows for RangeRows {
                         };
                         self.row.push_fault(column, &error, fault)?;
                     }
-                    value => self.row.push(column, &shown(value, &self.formats))?,
+                    value => self.row.push(column, &shown(&value, &self.formats))?,
                 }
             }
-            self.next += 1;
             if let Some(row) = self.row.take(line, false)? {
                 return Ok(Some(row));
             }

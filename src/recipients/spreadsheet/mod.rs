@@ -55,7 +55,7 @@ pub(super) fn open_archive(file: &File, settings: &ReadSettings) -> Result<OpenS
     let mut archive = Archive::open(file)?;
     if let Some(main) = workbook::main_part(&mut archive)? {
         if main.to_lowercase().ends_with(".bin") {
-            return legacy::open_xlsb(file, settings);
+            return legacy::open_xlsb(archive, file, settings);
         }
         let mut workbook = Workbook::open(archive, &main)?;
         let sheets = workbook.sheets.clone();
@@ -67,9 +67,18 @@ pub(super) fn open_archive(file: &File, settings: &ReadSettings) -> Result<OpenS
     }
     if archive.has("content.xml") && archive.has("mimetype") {
         let sheets = ods::sheets(&mut archive)?;
-        return open_sheet(&sheets, settings, |sheet| {
-            let rows = ods::OdsRows::new(&mut archive, sheet)?;
-            Ok(Box::new(rows) as Box<dyn SheetRows>)
+        let sheet = choose(&sheets, settings.sheet.as_deref())?;
+        let others = match settings.sheet {
+            Some(_) => Vec::new(),
+            None => ods::other_sheets(&mut archive, &sheets, sheet, |rows| {
+                has_header(rows, settings)
+            })?,
+        };
+        return Ok(OpenSheet {
+            name: sheet.name.clone(),
+            rows: Box::new(ods::OdsRows::new(&mut archive, sheet)?),
+            others,
+            is_legacy: false,
         });
     }
     Err(Problem::NotText("a zip archive without a spreadsheet"))

@@ -67,6 +67,31 @@ pub(super) fn sheets(archive: &mut Archive) -> Result<Vec<Sheet>, Problem> {
     }
 }
 
+/// The names of the visible sheets for which `is_wanted` is true, without the sheet `except`. It reads their first rows; all in
+/// one pass, because there may be many sheets.
+///
+/// # Errors
+/// The file is damaged.
+pub(super) fn other_sheets(
+    archive: &mut Archive,
+    sheets: &[Sheet],
+    except: &Sheet,
+    is_wanted: impl Fn(&mut dyn SheetRows) -> bool,
+) -> Result<Vec<String>, Problem> {
+    let mut found = Vec::new();
+    let Some(first) = sheets.first() else {
+        return Ok(found);
+    };
+    let mut rows = OdsRows::new(archive, first)?;
+    for sheet in sheets {
+        if sheet.is_visible && sheet.name != except.name && is_wanted(&mut rows) {
+            found.push(sheet.name.clone());
+        }
+        rows.skip_to_next_sheet()?;
+    }
+    Ok(found)
+}
+
 pub(super) struct OdsRows {
     sheet: String,
     xml: XmlReader,
@@ -144,7 +169,13 @@ impl OdsRows {
                         self.row_repeats = repeats(&start, "number-rows-repeated");
                     }
                     "table-cell" | "covered-table-cell" if cell.depth == 0 => {
-                        cell.begin(&start, self.depth);
+                        cell.begin(&start, self.depth).map_err(|error| {
+                            let cell = cell_name(self.column, self.line);
+                            Problem::Workbook(format!(
+                                "the value of cell {cell} of the sheet “{}” is damaged: {error}",
+                                self.sheet
+                            ))
+                        })?;
                     }
                     // Only the paragraphs of the cell itself, and not those of a comment or a drawing.
                     "p" if cell.depth > 0 && self.depth == cell.depth + 1 => {
@@ -191,10 +222,33 @@ impl OdsRows {
                 self.done |= self.depth == 0;
                 return Ok(ended);
             }
-            event if cell.in_paragraph => push_text(&event, &mut cell.text),
+            event if cell.in_paragraph => push_text(&event, &mut cell.text)
+                .map_err(|it| it.in_cell(&self.sheet, &cell_name(self.column, self.line)))?,
             _ => {}
         }
         Ok(Step::Continue)
+    }
+
+    /// Goes on to the sheet after this one.
+    fn skip_to_next_sheet(&mut self) -> Result<(), Problem> {
+        // A sheet that nothing was read of is skipped later.
+        if self.depth == 0 && !self.done {
+            self.before += 1;
+        }
+        while self.depth > 0 {
+            match self.xml.next()? {
+                Event::Start(_) => self.depth += 1,
+                Event::End(_) => self.depth -= 1,
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        self.line = 0;
+        self.row = RowBuilder::default();
+        self.cell = OdsCell::default();
+        self.repeated = None;
+        self.done = false;
+        Ok(())
     }
 
     /// Reads to the end of a table that is not this sheet.
@@ -294,7 +348,9 @@ impl SheetRows for OdsRows {
 }
 
 impl OdsCell {
-    fn begin(&mut self, start: &BytesStart<'_>, depth: u32) {
+    /// # Errors
+    /// The value has an unknown entity.
+    fn begin(&mut self, start: &BytesStart<'_>, depth: u32) -> Result<(), quick_xml::Error> {
         let repeats = repeats(start, "number-columns-repeated");
         *self = Self {
             depth,
@@ -306,15 +362,15 @@ impl OdsCell {
         let mut attributes = start.attributes();
         attributes.with_checks(false);
         for attribute in attributes.filter_map(Result::ok) {
-            let value = normalized(&attribute);
             match attribute.key.local_name().as_ref() {
-                "value-type" if self.kind != "error" => self.kind = value,
+                "value-type" if self.kind != "error" => self.kind = normalized(&attribute)?,
                 "value" | "string-value" | "date-value" | "time-value" | "boolean-value" => {
-                    self.value = value;
+                    self.value = normalized(&attribute)?;
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
 }
 

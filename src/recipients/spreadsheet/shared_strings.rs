@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use quick_xml::events::{BytesEnd, BytesStart, Event};
 
 use super::archive::Part;
-use super::xml::{XmlReader, check_length, push_text};
+use super::xml::{UnknownEntity, XmlReader, check_length, push_text};
 use crate::recipients::error::Problem;
 
 /// The most bytes of all texts together, with their ends.
@@ -17,6 +17,8 @@ pub(super) struct SharedStrings {
     text: String,
     /// The end of each text in `text`.
     ends: Vec<u32>,
+    /// The texts with an unknown entity, by their number.
+    damaged: Vec<(usize, UnknownEntity)>,
 }
 
 impl SharedStrings {
@@ -31,7 +33,10 @@ impl SharedStrings {
                     strings.push(&text.take())?
                 }
                 event => {
-                    text.add(&event);
+                    // Reported with the place of a cell that refers to the text.
+                    if let Err(entity) = text.add(&event) {
+                        strings.damaged.push((strings.ends.len(), entity));
+                    }
                     text.check_length()?;
                 }
             }
@@ -58,6 +63,11 @@ impl SharedStrings {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
         self.text.get(start..end)
     }
+
+    pub(super) fn unknown_entity(&self, index: usize) -> Option<&UnknownEntity> {
+        let place = self.damaged.binary_search_by_key(&index, |it| it.0);
+        Some(&self.damaged[place.ok()?].1)
+    }
 }
 
 /// Collects a text that may have parts with different fonts. Japanese and Chinese readings are left out.
@@ -69,13 +79,16 @@ pub(super) struct TextParts {
 }
 
 impl TextParts {
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    /// # Errors
+    /// It is an unknown entity.
+    pub(super) fn add(&mut self, event: &Event<'_>) -> Result<(), UnknownEntity> {
         match event {
             Event::Start(start) => self.start(start),
             Event::End(end) => self.end(end),
-            event if self.in_text => push_text(event, &mut self.text),
+            event if self.in_text => push_text(event, &mut self.text)?,
             _ => {}
         }
+        Ok(())
     }
 
     pub(super) fn start(&mut self, start: &BytesStart<'_>) {

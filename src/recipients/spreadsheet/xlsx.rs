@@ -127,9 +127,14 @@ impl XlsxRows {
                 let reason = format!("the sheet “{}” ends too early", self.sheet);
                 return Err(Problem::Workbook(reason));
             }
-            event if cell.in_value => push_text(&event, &mut cell.value),
-            event if cell.kind == CellKind::Inline => cell.inline.add(&event),
-            _ => {}
+            event => {
+                let added = match cell.in_value {
+                    true => push_text(&event, &mut cell.value),
+                    false if cell.kind == CellKind::Inline => cell.inline.add(&event),
+                    false => Ok(()),
+                };
+                added.map_err(|it| it.in_cell(&self.sheet, &cell_name(cell.column, self.line)))?;
+            }
         }
         Ok(Ended::Nothing)
     }
@@ -168,10 +173,14 @@ impl XlsxRows {
             }
             CellKind::Shared if value.is_empty() => {}
             CellKind::Shared => {
-                let text = value.parse().ok().and_then(|index| self.strings.get(index));
-                let text = text.ok_or_else(|| {
-                    let cell = cell_name(column, self.line);
-                    Problem::Workbook(format!("the text of {cell} in “{}” is missing", self.sheet))
+                let index = value.parse().unwrap_or(usize::MAX);
+                let cell = || cell_name(column, self.line);
+                if let Some(entity) = self.strings.unknown_entity(index) {
+                    return Err(entity.in_cell(&self.sheet, &cell()));
+                }
+                let text = self.strings.get(index).ok_or_else(|| {
+                    let reason = format!("the text of {} in “{}” is missing", cell(), self.sheet);
+                    Problem::Workbook(reason)
                 })?;
                 push_text(&mut self.row, text)?;
             }

@@ -66,22 +66,21 @@ impl Read for LimitedPart {
     }
 }
 
-/// The value of an attribute, whatever its prefix.
+/// The value of an attribute, whatever its prefix; as it is written if it has an unknown entity.
 pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = element.attributes();
     attributes.with_checks(false);
     let attribute = attributes
         .filter_map(Result::ok)
         .find(|it| it.key.local_name().as_ref() == name)?;
-    Some(normalized(&attribute))
+    Some(normalized(&attribute).unwrap_or_else(|_| attribute.value.to_string()))
 }
 
-/// The value of an attribute; as it is written if it has an unknown entity.
-pub(super) fn normalized(attribute: &Attribute<'_>) -> String {
-    match attribute.normalized_value(XmlVersion::Implicit1_0) {
-        Ok(value) => value.into_owned(),
-        Err(_) => attribute.value.to_string(),
-    }
+/// # Errors
+/// The value has an unknown entity.
+pub(super) fn normalized(attribute: &Attribute<'_>) -> Result<String, quick_xml::Error> {
+    let value = attribute.normalized_value(XmlVersion::Implicit1_0)?;
+    Ok(value.into_owned())
 }
 
 pub(super) fn is_true(value: &str) -> bool {
@@ -96,29 +95,39 @@ pub(super) fn check_length(text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Appends the text of an event.
-pub(super) fn push_text(event: &Event<'_>, out: &mut String) {
-    match event {
-        Event::Text(text) => out.push_str(&text.xml10_content()),
-        Event::CData(text) => out.push_str(&text.xml10_content()),
-        Event::GeneralRef(reference) => push_reference(reference, out),
-        _ => {}
+/// A name such as `&nbsp;` that XML doesn't have.
+#[derive(Debug, thiserror::Error)]
+#[error("the unknown entity &{0};")]
+pub(super) struct UnknownEntity(String);
+
+impl UnknownEntity {
+    /// The problem of a workbook that has it in this cell.
+    pub(super) fn in_cell(&self, sheet: &str, cell: &str) -> Problem {
+        Problem::Workbook(format!("cell {cell} of the sheet “{sheet}” has {self}"))
     }
 }
 
-/// An unknown entity is kept as it is written.
-fn push_reference(reference: &BytesRef<'_>, out: &mut String) {
+/// Appends the text of an event.
+///
+/// # Errors
+/// It is an unknown entity.
+pub(super) fn push_text(event: &Event<'_>, out: &mut String) -> Result<(), UnknownEntity> {
+    match event {
+        Event::Text(text) => out.push_str(&text.xml10_content()),
+        Event::CData(text) => out.push_str(&text.xml10_content()),
+        Event::GeneralRef(reference) => return push_reference(reference, out),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn push_reference(reference: &BytesRef<'_>, out: &mut String) -> Result<(), UnknownEntity> {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         out.push(character);
-        return;
+        return Ok(());
     }
     let name: &str = reference;
-    match quick_xml::escape::resolve_xml_entity(name) {
-        Some(text) => out.push_str(text),
-        None => {
-            out.push('&');
-            out.push_str(name);
-            out.push(';');
-        }
-    }
+    let text = quick_xml::escape::resolve_xml_entity(name);
+    out.push_str(text.ok_or_else(|| UnknownEntity(name.to_owned()))?);
+    Ok(())
 }

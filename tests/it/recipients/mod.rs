@@ -11,6 +11,7 @@ mod rows;
 mod sources;
 mod spreadsheets;
 mod suppression;
+mod workbook_xml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
