@@ -237,7 +237,7 @@ fn parse_strings(json: &str) -> Result<Vec<String>, LedgerError> {
     serde_json::from_str(json).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
-/// The cells of a row as text, and the indexes of those that are JSON.
+/// The cells of a row as text, and the indexes of those that are JSON, in order.
 fn parse_cells(json: &str) -> Result<(Vec<String>, Vec<usize>), LedgerError> {
     if let Ok(cells) = serde_json::from_str(json) {
         return Ok((cells, Vec::new()));

@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) is_hidden: bool,
     /// The cells of a sheet without a value that can be sent, by column.
     pub(super) cell_faults: Vec<(usize, RowFault)>,
-    /// The indexes of cells that are JSON, and not text.
+    /// The indexes of cells that are JSON and not text, in order.
     pub(super) json: Vec<usize>,
 }
 

@@ -70,11 +70,17 @@ pub(super) fn uses_rows(used: &BTreeSet<String>, header: &[String]) -> bool {
     used.contains(ROWS) && !header.iter().any(|column| column == ROWS)
 }
 
-/// The cells of a row, and the indexes of those that are JSON.
+/// The cells of a row, and the indexes of those that are JSON, in order.
 #[derive(Clone, Copy)]
 pub(super) struct Cells<'a> {
     pub(super) cells: &'a [String],
     pub(super) json: &'a [usize],
+}
+
+impl Cells<'_> {
+    pub(super) fn is_json(self, index: usize) -> bool {
+        self.json.binary_search(&index).is_ok()
+    }
 }
 
 /// The columns that the templates use.
@@ -164,7 +170,7 @@ impl Columns {
             let cell = row.cells.get(index).map_or("", String::as_str);
             match address {
                 Some(address) if self.email == Some(index) => Value::from(address),
-                _ if row.json.contains(&index) => json_value(cell),
+                _ if row.is_json(index) => json_value(cell),
                 _ if self.keep_padding => Value::from(cell),
                 _ => Value::from(trimmed(cell)),
             }

@@ -14,7 +14,7 @@ pub struct Row {
     pub variant: Option<String>,
     /// In the order of the header.
     pub cells: Vec<String>,
-    /// The indexes of cells that are JSON and not text.
+    /// The indexes of cells that are JSON and not text, in order.
     pub json: Vec<usize>,
     /// The other rows of its group.
     pub others: Vec<OtherRow>,
@@ -29,7 +29,7 @@ pub struct Row {
 pub struct OtherRow {
     /// In the order of the header.
     pub cells: Vec<String>,
-    /// The indexes of cells that are JSON and not text.
+    /// The indexes of cells that are JSON and not text, in order.
     pub json: Vec<usize>,
 }
 

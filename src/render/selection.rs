@@ -158,7 +158,7 @@ impl Condition {
     fn is_true(&self, cells: Cells<'_>, mailbox: Option<&Mailbox>) -> Result<bool, Box<Finding>> {
         // A cell of a JSON file may be a boolean.
         if let Some(finding) = &self.bare_text
-            && self.bare.iter().any(|index| !cells.json.contains(index))
+            && self.bare.iter().any(|index| !cells.is_json(*index))
         {
             return Err(finding.clone());
         }
