@@ -146,6 +146,8 @@ pub enum ColumnHint {
     Line(u64),
     /// In other sheets.
     Sheets(Vec<String>),
+    /// In the objects of this list of a JSON file.
+    List(String),
 }
 
 impl Problem {
@@ -281,6 +283,12 @@ fn no_address_help(
             };
             let sheets = quoted(sheets);
             return format!("the sheet{s} {sheets} {have} such a column: set {setting}");
+        }
+        Some(ColumnHint::List(name)) => {
+            return format!(
+                "the rows seem to be in the list “{name}”: write that list to a file of its own, such as with \
+                 `jq '.[\"{name}\"]'`"
+            );
         }
         None => {}
     }

@@ -37,6 +37,8 @@ pub(super) fn is_json(head: &[u8], name: &str) -> bool {
 pub(super) struct JsonRecords {
     text: JsonText,
     columns: Columns,
+    /// The name of a list of objects in the first object.
+    list: Option<String>,
 }
 
 impl JsonRecords {
@@ -48,11 +50,25 @@ impl JsonRecords {
         };
         let mut text = start(file)?;
         let mut columns = Columns::default();
-        let mut is_empty = true;
+        let (mut fault, mut list) = (None, None);
         while let Some(value) = text.next()? {
-            is_empty &= value.text.trim_ascii().is_empty();
-            // Faults are reported when the rows are read.
-            let _ = columns.add_keys(value.text);
+            let is_first = columns.names().is_empty();
+            let added = columns.add_keys(value.text);
+            // Faults are reported when the rows are read, unless no row has a key.
+            if let Err(error) = added
+                && fault.is_none()
+                && !value.text.trim_ascii().is_empty()
+            {
+                let (line, column, reason) = place(&value, &error);
+                fault = Some(Problem::Json {
+                    line,
+                    column,
+                    reason,
+                });
+            }
+            if is_first {
+                list = columns.list_of_objects(value.text);
+            }
             if columns.names().len() > MAX_COLUMNS {
                 return Err(Problem::TooManyColumns {
                     line: value.line,
@@ -60,12 +76,13 @@ impl JsonRecords {
                 });
             }
         }
-        if is_empty {
-            return Err(Problem::Empty);
+        if columns.names().is_empty() {
+            return Err(fault.unwrap_or(Problem::Empty));
         }
         Ok(Self {
             text: start(file)?,
             columns,
+            list,
         })
     }
 
@@ -73,6 +90,11 @@ impl JsonRecords {
     pub(super) fn columns(&self) -> Vec<String> {
         let names = self.columns.names().iter();
         names.map(|name| trimmed(name).to_owned()).collect()
+    }
+
+    /// The name of a list of objects in an object: perhaps these are the rows.
+    pub(super) fn list(&self) -> Option<&str> {
+        self.list.as_deref()
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Record>, Problem> {

@@ -118,6 +118,15 @@ impl Columns {
         })
     }
 
+    /// The name of a list of objects in an object whose keys have been added.
+    pub(super) fn list_of_objects(&self, text: &str) -> Option<String> {
+        let row = self.cells(text).ok()?;
+        let cell = |index: usize| row.cells.get(index).unwrap_or_default();
+        let mut lists = row.json.iter();
+        let list = lists.find(|index| cell(**index).starts_with("[{"))?;
+        self.names.get(*list).cloned()
+    }
+
     fn index(&self, key: &str, expected: usize) -> Option<usize> {
         match self.names.get(expected) {
             Some(name) if name == key => Some(expected),

@@ -22,8 +22,9 @@ impl RecipientReader {
     pub(super) fn read_header(&mut self, settings: &ReadSettings) -> Result<(), Problem> {
         let email = settings.email.as_deref();
         if let RecordSource::Json(records) = &self.source {
-            let columns = records.columns();
-            self.header = CsvHeader::of_columns(columns, 1, email)?;
+            let list = records.list().map(str::to_owned);
+            let header = CsvHeader::of_columns(records.columns(), 1, email);
+            self.header = header.map_err(|problem| with_list(problem, list))?;
             self.notices.extend(self.header.notices());
             return Ok(());
         }
@@ -146,4 +147,12 @@ fn first_column(cells: &StringRecord) -> usize {
     let mut cells = cells.iter();
     let first = cells.position(|cell| !trimmed(cell).is_empty());
     first.unwrap_or_default()
+}
+
+/// Adds the list in which the rows of a JSON file may be.
+fn with_list(mut problem: Problem, list: Option<String>) -> Problem {
+    if let Problem::NoAddressColumn { hint, .. } = &mut problem {
+        *hint = list.map(|name| Box::new(ColumnHint::List(name)));
+    }
+    problem
 }

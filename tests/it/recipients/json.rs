@@ -205,6 +205,43 @@ fn files_without_rows_or_addresses_are_errors() {
         "{}",
         error.help()
     );
+    let wrapped = br#"{"total": 1, "recipients": [ {"email": "a@b.example"} ]}"#;
+    let error = try_named("a.json", wrapped).err().expect("an object");
+    assert!(
+        error.to_string().contains("“total”, “recipients”"),
+        "{error}"
+    );
+    assert!(
+        error.help().contains(r#"`jq '.["recipients"]'`"#),
+        "{}",
+        error.help()
+    );
+    // Without any key, the first fault is reported.
+    for (text, column, reason) in [
+        (
+            r#"[["email"],["a@b.example"]]"#,
+            2,
+            "invalid type: sequence, expected an object",
+        ),
+        (
+            "\"a@b.example\"\n\"c@d.example\"\n",
+            0,
+            "invalid type: string",
+        ),
+        ("[{'email': 1}]", 3, "key must be a string"),
+    ] {
+        let error = try_named("a.json", text.as_bytes()).err().expect(text);
+        let Problem::Json {
+            column: c,
+            reason: r,
+            ..
+        } = &error.problem
+        else {
+            panic!("{text}: {error:?}");
+        };
+        assert!(r.starts_with(reason), "{text}: {r}");
+        assert!(column == 0 || *c == column, "{text}: {c}");
+    }
     let error = try_named("a.json", b"[{\"email\":\"\xff\"}]")
         .err()
         .expect("not UTF-8");

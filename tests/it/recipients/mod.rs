@@ -11,7 +11,7 @@ mod rows;
 mod sources;
 mod spreadsheets;
 mod suppression;
-mod workbook_xml;
+mod workbook_parts;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! The code of a format, such as `#,##0.00`.
 
-use std::borrow::Cow;
-
 use ssfmt::ast::{DatePart, FormatPart, Section};
 use ssfmt::{FormatOptions, NumberFormat};
 
@@ -10,6 +8,10 @@ use crate::recipients::spreadsheet::language;
 
 /// From here on, `ssfmt` writes other digits than those of the number.
 const MAX_NUMBER: f64 = 1e16;
+/// Stands for a `/` that is text, which `ssfmt` would take for the line of a fraction.
+const SLASH: char = '\u{e000}';
+/// From here on, `ssfmt` writes other denominators.
+const MAX_FRACTION: f64 = 2_147_483_648.0;
 /// The days from the first day of 1900 to that of 1904, as Excel counts them.
 const DAYS_TO_1904: f64 = 1462.0;
 
@@ -42,7 +44,7 @@ pub(super) fn cell_format(code: &str, is_1904: bool) -> CellFormat {
     if matches!(lower.as_str(), "" | "general" | "@" | "standard") {
         return CellFormat::General;
     }
-    let readable = with_general_parts(code);
+    let readable = readable(code);
     let separator = language::date_separator(&readable);
     let Ok(format) = NumberFormat::parse(separator.as_deref().unwrap_or(&readable)) else {
         return CellFormat::General;
@@ -72,6 +74,11 @@ pub(super) fn cell_format(code: &str, is_1904: bool) -> CellFormat {
 impl NumberCode {
     /// A number in a cell with this format.
     pub(super) fn show(&self, value: f64) -> String {
+        // White space of a format is the width of other characters.
+        self.formatted(value).trim().replace(SLASH, "/")
+    }
+
+    fn formatted(&self, value: f64) -> String {
         let section = match value {
             value if value > 0.0 => 0,
             value if value < 0.0 => 1,
@@ -90,6 +97,7 @@ impl NumberCode {
         // Excel shows `####` for a time before its first day or after its last one.
         let is_shown = match self.is_date {
             true => (self.days_before..=MAX_DAY).contains(&value),
+            false if parts.iter().any(is_fraction) => value.abs() < MAX_FRACTION,
             false => mantissa.is_some() || value.abs() < MAX_NUMBER,
         };
         if !is_shown {
@@ -98,7 +106,7 @@ impl NumberCode {
         if let Some(mantissa) = mantissa {
             let value = mantissa.rounded(value);
             let text = self.format.try_format(value, &self.options);
-            return text.map_or_else(|_| general(value), |text| text.trim().to_owned());
+            return text.unwrap_or_else(|_| general(value));
         }
         // Rounded to seconds, perhaps to the next day.
         let value = match self.in_seconds {
@@ -106,25 +114,23 @@ impl NumberCode {
             false if self.is_decimal && (self.is_scaled || value.fract() != 0.0) => half_up(value),
             false => value,
         };
-        match self.format.try_format(value, &self.options) {
-            // White space of a format is the width of other characters.
-            Ok(text) => text.trim().to_owned(),
-            Err(_) => general(value),
-        }
+        let text = self.format.try_format(value, &self.options);
+        text.unwrap_or_else(|_| general(value - self.days_before))
     }
 
     /// A text in a cell with this format; `None` if it is shown as it is.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         let sections = self.format.sections();
-        if sections.len() > 3 {
-            return Some(self.format.format_text(text, &self.options));
-        }
-        let last = sections.last();
-        let last = last.filter(|section| section.has_text_placeholder())?;
-        let parts = last.parts.iter().map(|part| match part {
-            FormatPart::TextPlaceholder => text,
-            FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => literal.as_str(),
-            _ => "",
+        let section = match sections.len() {
+            4.. => &sections[3],
+            _ => sections.last().filter(|it| it.has_text_placeholder())?,
+        };
+        let parts = section.parts.iter().map(|part| match part {
+            FormatPart::TextPlaceholder => text.to_owned(),
+            FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => {
+                literal.replace(SLASH, "/")
+            }
+            _ => String::new(),
         });
         Some(parts.collect())
     }
@@ -176,7 +182,7 @@ impl NumberCode {
                 _ => {}
             }
         }
-        text.trim().to_owned()
+        text
     }
 }
 
@@ -223,17 +229,16 @@ fn half_up(value: f64) -> f64 {
     value * (1.0 + 4.0 * f64::EPSILON)
 }
 
-/// A code whose sections that end with `General` go on after it: `ssfmt` forgets the number in `"No. "General`.
-fn with_general_parts(code: &str) -> Cow<'_, str> {
-    let is_general = |section: &String| section.to_lowercase().ends_with("general");
+/// The code as `ssfmt` reads it without a mistake. A section that ends with `General` goes on after it: the number in
+/// `"No. "General` would be lost.
+fn readable(code: &str) -> String {
     let mut sections = sections(code);
-    if !sections.iter().any(is_general) {
-        return Cow::Borrowed(code);
+    for section in &mut sections {
+        if section.to_lowercase().ends_with("general") {
+            section.push_str("\"\"");
+        }
     }
-    for section in sections.iter_mut().filter(|section| is_general(section)) {
-        section.push_str("\"\"");
-    }
-    Cow::Owned(sections.join(";"))
+    sections.join(";")
 }
 
 /// The sections of a code that are empty, such as the third one of `0;-0;`. With conditions, numbers choose their
@@ -250,15 +255,16 @@ fn shows_nothing(code: &str) -> [bool; 3] {
     }
 }
 
-/// The sections of a code, which semicolons separate.
+/// The sections of a code, which semicolons separate, with [`SLASH`] in texts.
 fn sections(code: &str) -> Vec<String> {
     let (mut sections, mut characters) = (vec![String::new()], code.chars());
     let mut in_quotes = false;
-    while let Some(character) = characters.next() {
+    while let Some(mut character) = characters.next() {
         let mut escaped = None;
         match character {
             '"' => in_quotes = !in_quotes,
             '\\' if !in_quotes => escaped = characters.next(),
+            '/' if in_quotes => character = SLASH,
             ';' if !in_quotes => {
                 sections.push(String::new());
                 continue;
@@ -267,7 +273,7 @@ fn sections(code: &str) -> Vec<String> {
         }
         if let Some(section) = sections.last_mut() {
             section.push(character);
-            section.extend(escaped);
+            section.extend(escaped.map(|c| if c == '/' { SLASH } else { c }));
         }
     }
     sections
@@ -290,13 +296,13 @@ fn in_seconds(format: &NumberFormat) -> bool {
     has_part(format, is_time) && !has_part(format, is_fraction)
 }
 
+fn is_fraction(part: &FormatPart) -> bool {
+    matches!(part, FormatPart::Fraction { .. })
+}
+
 fn is_decimal(format: &NumberFormat) -> bool {
     let is_other = |part: &FormatPart| {
-        part.is_date_part()
-            || matches!(
-                part,
-                FormatPart::Fraction { .. } | FormatPart::Scientific { .. }
-            )
+        part.is_date_part() || is_fraction(part) || matches!(part, FormatPart::Scientific { .. })
     };
     !format.has_condition() && !has_part(format, is_other)
 }

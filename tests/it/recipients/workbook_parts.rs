@@ -1,4 +1,4 @@
-//! Workbooks that are written as XML here: what programs rarely write, and what no program writes.
+//! Workbooks that are written here part by part: what programs rarely write, and what no program writes.
 
 use std::io::{Cursor, Write as _};
 
@@ -21,12 +21,12 @@ fn read(bytes: &[u8]) -> Result<(Vec<String>, Vec<Notice>, LineNumbers), ReadErr
     Ok((rows, notices.collect(), reader.blank().clone()))
 }
 
-fn archive(parts: &[(&str, &str)]) -> Vec<u8> {
+fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, text) in parts {
+    for (name, content) in parts {
         zip.start_file(*name, SimpleFileOptions::default())
             .expect("a part");
-        zip.write_all(text.as_bytes()).expect("written");
+        zip.write_all(content).expect("written");
     }
     zip.finish().expect("an archive").into_inner()
 }
@@ -54,22 +54,73 @@ fn xlsx(rows: &str, strings: &str) -> Vec<u8> {
         ("sharedStrings", "sharedStrings.xml"),
     ]);
     archive(&[
-        ("_rels/.rels", &root),
+        ("_rels/.rels", root.as_bytes()),
         (
             "xl/workbook.xml",
-            r#"<workbook xmlns:r="r"><sheets><sheet name="Members" r:id="r1"/></sheets></workbook>"#,
+            br#"<workbook xmlns:r="r"><sheets><sheet name="Members" r:id="r1"/></sheets></workbook>"#,
         ),
-        ("xl/_rels/workbook.xml.rels", &parts),
-        ("xl/worksheets/sheet1.xml", &sheet),
-        ("xl/sharedStrings.xml", &format!("<sst>{strings}</sst>")),
+        ("xl/_rels/workbook.xml.rels", parts.as_bytes()),
+        ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+        (
+            "xl/sharedStrings.xml",
+            format!("<sst>{strings}</sst>").as_bytes(),
+        ),
+    ])
+}
+
+/// A record of an .xlsb part ([MS-XLSB] 2.1.4).
+fn record(kind: u16, fields: &[&[u8]]) -> Vec<u8> {
+    let data = fields.concat();
+    let mut record = match kind {
+        0..0x80 => vec![kind as u8],
+        _ => vec![kind as u8 | 0x80, (kind >> 7) as u8],
+    };
+    record.push(u8::try_from(data.len()).expect("a short record"));
+    record.extend(data);
+    record
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+    let length = text.encode_utf16().count() as u32;
+    length.to_le_bytes().into_iter().chain(units).collect()
+}
+
+/// A workbook with texts in these cells: their row, their column, and the text.
+fn xlsb(cells: &[(u32, u32, &str)]) -> Vec<u8> {
+    let number = |number: u32| number.to_le_bytes();
+    let workbook = [
+        record(
+            0x9c,
+            &[&number(0), &number(1), &wide("r1"), &wide("Members")],
+        ),
+        record(0x90, &[]),
+        record(0x9d, &[]),
+    ];
+    let mut sheet = vec![record(0x94, &[&[0; 16]]), record(0x91, &[])];
+    for (row, column, text) in cells {
+        sheet.push(record(0, &[&number(*row)]));
+        sheet.push(record(6, &[&number(*column), &number(0), &wide(text)]));
+    }
+    sheet.push(record(0x92, &[]));
+    let root = relations(&[("officeDocument", "xl/workbook.bin")]);
+    let parts = relations(&[("worksheet", "worksheets/sheet1.bin")]);
+    archive(&[
+        ("_rels/.rels", root.as_bytes()),
+        ("xl/workbook.bin", &workbook.concat()),
+        ("xl/_rels/workbook.bin.rels", parts.as_bytes()),
+        ("xl/worksheets/sheet1.bin", &sheet.concat()),
     ])
 }
 
 fn ods(content: &str) -> Vec<u8> {
     let content = format!("<office:document-content>{content}</office:document-content>");
     archive(&[
-        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
-        ("content.xml", &content),
+        (
+            "mimetype",
+            b"application/vnd.oasis.opendocument.spreadsheet",
+        ),
+        ("content.xml", content.as_bytes()),
     ])
 }
 
@@ -180,4 +231,23 @@ fn a_note_beside_the_table_is_no_row() {
     };
     assert_eq!(lines.first, [2, 4, 6]);
     assert_eq!(blank.first, [2, 6]);
+}
+
+#[test]
+fn cells_of_an_xlsb_file_may_be_far_apart() {
+    let cells = [
+        (0, 0, "email"),
+        (0, 1, "name"),
+        // Not in order.
+        (2, 0, "bob@two.example"),
+        (1, 1, "Ann"),
+        (1, 0, "ann@one.example"),
+        (1_048_575, 16_383, "far away"),
+    ];
+    let (rows, notices, _) = read(&xlsb(&cells)).expect("a workbook");
+    assert_eq!(rows, ["ann@one.example|Ann", "bob@two.example|"]);
+    let [Notice::LegacyWorkbook, Notice::CellsOutsideHeader(lines)] = &notices[..] else {
+        panic!("{notices:?}");
+    };
+    assert_eq!(lines.first, [1_048_576]);
 }
