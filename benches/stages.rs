@@ -30,6 +30,7 @@ fn engine(campaign: &Campaign) -> Engine {
     let engine = Engine::new(&Inputs {
         campaign,
         dir: &campaign.dir,
+        is_frozen: false,
         own_dir: &campaign.dir,
         header: &HEADER.map(str::to_owned),
         started: Timestamp::UNIX_EPOCH,

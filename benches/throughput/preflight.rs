@@ -67,6 +67,7 @@ pub(crate) fn measure(dir: &Path, rows: u64) -> Took {
     let engines = Engines::new(&Inputs {
         campaign: &campaign,
         dir,
+        is_frozen: false,
         own_dir: dir,
         header: &run.header,
         started: run.started,

@@ -150,6 +150,7 @@ pub(super) fn engines_of(
     Ok(Engines::new(&Inputs {
         campaign,
         dir: &files.frozen,
+        is_frozen: true,
         own_dir: &files.own_dir,
         header: &run.header,
         started: run.started,

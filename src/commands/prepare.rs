@@ -133,6 +133,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
         } else {
             &campaign.dir
         },
+        is_frozen: false,
         own_dir: &campaign.dir,
         header: &run.header,
         started: run.started,

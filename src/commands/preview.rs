@@ -42,6 +42,7 @@ pub(super) fn run(args: &PreviewArgs, console: &Console) -> Result<ExitCode, Fai
     let engines = Engines::new(&Inputs {
         campaign: &campaign,
         dir: &campaign.dir,
+        is_frozen: false,
         own_dir: &campaign.dir,
         header: &run.header,
         started: run.started,

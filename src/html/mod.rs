@@ -30,6 +30,7 @@ pub(crate) use dynamic_attributes::{DynamicAttribute, dynamic_attributes};
 pub(crate) use guard::{Unprocessed, catch_panic, guarded, is_guarded_panic};
 pub(crate) use image_sources::{ImageSource, image_sources, srcset};
 pub(crate) use inlining::{OverriddenRule, inline_css, normalized, overridden_rules};
+pub(crate) use limits::MAX_ELEMENTS;
 pub(crate) use page::{Element, NodeKind, Page};
 pub(crate) use table_spans::fit_spans;
 pub(crate) use tokens::{Token, tokenize};

@@ -1,6 +1,7 @@
 //! Turns Tera's errors into findings with a place in the user's files.
 
 mod arguments;
+mod circles;
 mod uses;
 mod wrong_type;
 
@@ -75,10 +76,6 @@ impl Sources {
             templates: BTreeMap::new(),
             binary: Vec::new(),
         }
-    }
-
-    pub(super) fn campaign(&self) -> &Source {
-        &self.campaign
     }
 
     /// The name and the text of the files in `templates/`.
@@ -287,6 +284,16 @@ impl Sources {
                     format!("there is no template “{missing}” in {TEMPLATES}/"),
                 )
                 .help(format!("{TEMPLATES}/ has: {}", files.join(", ")))
+            }
+            ErrorKind::CircularInclude { include_chain, .. } => {
+                self.circle("include", include_chain)
+            }
+            ErrorKind::CircularExtend {
+                tpl,
+                inheritance_chain,
+            } => {
+                let chain = [tpl].into_iter().chain(inheritance_chain);
+                self.circle("extends", &chain.cloned().collect::<Vec<_>>())
             }
             ErrorKind::Io(std::io::ErrorKind::FileTooLarge) => {
                 let message =

@@ -14,8 +14,11 @@ const SUBJECT: &str = "subject";
 pub(super) const LAYOUT_VARIABLES: [&str; 2] = [CONTENT, SUBJECT];
 
 /// The layout of letters without one.
-pub(super) const BUILT_IN: &str =
+pub(crate) const BUILT_IN: &str =
     include_str!("../../templates/starter-markdown/templates/base.html");
+
+/// The file with [`BUILT_IN`] in the copy that a run has of its campaign. No attachment has such a name.
+pub(crate) const FROZEN_LAYOUT: &str = ".layout.html";
 
 /// A letter for its layout.
 pub(super) struct Letter<'a> {

@@ -6,7 +6,6 @@ use tera::{Context, Tera};
 
 use super::constants::Names;
 use super::explain::Sources;
-use super::layout::BUILT_IN;
 use super::limited_output;
 use super::verp::with_placeholder;
 use crate::address::Address;
@@ -61,6 +60,8 @@ pub(super) struct FieldCompiler<'a> {
     pub(super) tera: &'a mut Tera,
     pub(super) sources: &'a mut Sources,
     pub(super) findings: &'a mut Vec<Finding>,
+    /// The layout of letters without one.
+    pub(super) built_in_layout: &'a str,
 }
 
 impl FieldCompiler<'_> {
@@ -112,7 +113,7 @@ impl FieldCompiler<'_> {
         let letter = self.file("markdown", Some(text))?;
         let layout = self.file("layout", message.layout.as_ref());
         let layout = layout.unwrap_or_else(|| {
-            let built_in = Text::new(text.span(), BUILT_IN.to_owned());
+            let built_in = Text::new(text.span(), self.built_in_layout.to_owned());
             let MessageField { name, .. } = self.field("layout", &built_in);
             MessageField::constant(name.clone(), name)
         });
@@ -194,7 +195,7 @@ impl MessageField {
 }
 
 impl MessageFields {
-    /// The names of the templates that are rendered for a message.
+    /// The names of the templates that are rendered for a message, without the layout.
     pub(super) fn roots<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
         let lines = [
             Some(&self.from),
@@ -211,25 +212,23 @@ impl MessageFields {
             .chain(self.headers.iter().map(|(_, field)| field));
         let lines = lines.chain(self.attachments.iter().map(|field| &field.path));
         let bodies = [self.html.as_ref(), self.text.as_ref()].into_iter();
-        let markdown = self.markdown.iter();
-        let markdown = markdown.flat_map(|it| [Some(&it.letter), Some(&it.layout)]);
-        let bodies = bodies.chain(markdown).flatten();
+        let letter = self.markdown.as_ref().map(|it| &it.letter);
+        let bodies = bodies.chain([letter]).flatten();
+        let layout = self.markdown.iter().map(|it| &it.layout);
         let mut roots: Vec<&str> = lines
             .chain(bodies.clone())
+            .chain(layout)
             .filter(|field| field.constant.is_none())
             .map(|field| field.name.as_str())
             .collect();
-        for body in bodies {
-            match &body.constant {
-                Some(file) => roots.push(file),
-                // The file depends on the row: it may be any of them.
-                None => roots.extend(
-                    tera.get_template_names()
-                        .filter(|name| !name.starts_with("[message]")),
-                ),
-            }
-        }
+        roots.extend(bodies.flat_map(|body| files(body, tera)));
         roots
+    }
+
+    /// The names of the templates that may be the layout.
+    pub(super) fn layouts<'a>(&'a self, tera: &'a Tera) -> Vec<&'a str> {
+        let layout = self.markdown.iter().map(|it| &it.layout);
+        layout.flat_map(|layout| files(layout, tera)).collect()
     }
 
     /// Renders the fields once that are the same for every row. Attachments are left as they are: whether
@@ -256,5 +255,18 @@ impl MessageFields {
         let fields = fields.chain(lists.into_iter().flatten());
         let fields = fields.chain(self.headers.iter_mut().map(|(_, field)| field));
         fields.for_each(|field| field.fold(tera, names));
+    }
+}
+
+/// The names of the files that a field may name: any, if it depends on the row.
+fn files<'a>(field: &'a MessageField, tera: &'a Tera) -> Vec<&'a str> {
+    match &field.constant {
+        Some(file) => vec![file],
+        None => {
+            let names = tera.get_template_names();
+            names
+                .filter(|name| !name.starts_with("[message]"))
+                .collect()
+        }
     }
 }

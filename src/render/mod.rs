@@ -38,11 +38,14 @@ pub use engines::{Engines, VariantEngine};
 pub(crate) use escape::{escaped, unescaped};
 pub(crate) use inspection::InspectedHtml;
 pub use inspection::InspectedMessage;
+pub(crate) use layout::{BUILT_IN as BUILT_IN_LAYOUT, FROZEN_LAYOUT};
 pub(crate) use markdown::options as markdown_options;
 pub(crate) use mjml::CompiledMjml;
 pub use row::{OtherRow, Prepared, Row};
 pub(crate) use selection::RowSelection;
 pub(crate) use verp::{KEY_LENGTH, Verp, has_token};
+
+use markdown::MAX_EVENTS;
 
 /// HTML that can't be processed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,10 @@ enum HtmlError {
     Text(#[from] html2text::Error),
     #[error(transparent)]
     Utf8(#[from] std::string::FromUtf8Error),
+    #[error(
+        "the Markdown has more than {MAX_EVENTS} elements and texts; make its tables and lists shorter"
+    )]
+    Markdown,
     #[error(transparent)]
     Unprocessed(#[from] crate::html::Unprocessed),
 }

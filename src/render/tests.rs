@@ -56,6 +56,7 @@ fn engine_in(dir: &Path, campaign: &str, header: &[&str]) -> Engine {
     let engine = Engine::new(&Inputs {
         campaign: &campaign,
         dir,
+        is_frozen: false,
         own_dir: dir,
         header: &header,
         started: Timestamp::UNIX_EPOCH,

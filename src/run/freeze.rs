@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::campaign::{Campaign, FILE_NAME, TEMPLATES, is_template, template_files};
 use crate::durable::sync_tree;
 use crate::message::inside;
+use crate::render::{BUILT_IN_LAYOUT, FROZEN_LAYOUT};
 use crate::schedule::Schedule;
 
 /// The file with the schedule of a run, in which times and time zones are resolved. No attachment has such a name.
@@ -27,6 +28,12 @@ pub(crate) fn freeze(campaign: &Campaign, frozen: &Path) -> Result<(), (PathBuf,
         let to = frozen.join(TEMPLATES).join(template.name);
         create(to.parent().unwrap_or(frozen), frozen)?;
         copy(&template.path, &to)?;
+    }
+    let mut messages = campaign.messages();
+    if messages.any(|message| message.markdown.is_some() && message.layout.is_none()) {
+        // Another version, with which the run is resumed, may have another one.
+        let file = frozen.join(FROZEN_LAYOUT);
+        fs::write(&file, BUILT_IN_LAYOUT).map_err(|error| (file, error))?;
     }
     let attachments = campaign.messages().flat_map(|message| &message.attachments);
     for attachment in attachments {

@@ -62,6 +62,7 @@ impl LoadedCampaign {
         let engines = Engines::new(&Inputs {
             campaign: &campaign,
             dir: &campaign.dir,
+            is_frozen: false,
             own_dir: &campaign.dir,
             header: &rows.header,
             started,

@@ -14,7 +14,7 @@ use super::{Engine, Row};
 use crate::address::{Address, Mailbox};
 use crate::api::MAX_NAME;
 use crate::file_name::composed;
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::message::{Attachments, Message};
 use crate::unsubscribe::{LIST_UNSUBSCRIBE, LIST_UNSUBSCRIBE_POST, ONE_CLICK};
 
@@ -120,7 +120,7 @@ impl Engine {
         let bodies = self.constant_bodies.get_or_make(template, || {
             let rendered = self.renderer.html(template, variables);
             let rendered = rendered.map_err(|error| self.explain(template, &error))?;
-            self.bodies(rendered, wanted)
+            self.bodies(rendered, template, wanted)
         });
         bodies.map(Some)
     }
@@ -135,7 +135,8 @@ impl Engine {
         let template = &*composed(&template);
         let markdown = self.renderer.markdown(template, variables);
         let markdown = markdown.map_err(|error| self.explain(template, &error))?;
-        let content = &markdown.to_html().map_err(|error| self.bad_html(&error))?;
+        let content = markdown.to_html();
+        let content = &content.map_err(|error| self.bad_html(template, &error))?;
         let subject = &self.line(&self.fields.subject, variables)?;
         let layout = self.line(&fields.layout, variables)?;
         let layout = &*composed(&layout);
@@ -149,17 +150,22 @@ impl Engine {
             .renderer
             .layout(layout, &Letter { content, subject }, variables);
         let rendered = rendered.map_err(|error| self.explain(layout, &error))?;
-        self.bodies(rendered, wanted)
+        self.bodies(rendered, template, wanted)
     }
 
-    fn bodies(&self, rendered: RenderedHtml, wanted: bool) -> Result<RowBodies, Box<Finding>> {
+    /// `template` is the letter that the HTML was made from.
+    fn bodies(
+        &self,
+        rendered: RenderedHtml,
+        template: &str,
+        wanted: bool,
+    ) -> Result<RowBodies, Box<Finding>> {
         let bodies = self.bodies.bodies(rendered, wanted);
-        bodies.map_err(|error| self.bad_html(&error))
+        bodies.map_err(|error| self.bad_html(template, &error))
     }
 
-    fn bad_html(&self, error: &HtmlError) -> Box<Finding> {
-        let place = Place::file(&self.sources.campaign().path);
-        Box::new(Finding::error("html", place, error.to_string()))
+    fn bad_html(&self, template: &str, error: &HtmlError) -> Box<Finding> {
+        Box::new(self.sources.at_file("html", template, &error.to_string()))
     }
 
     fn explain(&self, template: &str, error: &tera::Error) -> Box<Finding> {

@@ -2,10 +2,15 @@
 
 mod message;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tera::Tera;
 
 use super::attachments::{AttachmentCache, OwnFiles, Recorded};
 use super::body_cache::{BodyCache, RowBodies};
@@ -15,7 +20,7 @@ use super::context::{self, Columns, RECIPIENT, ROW, ROWS, UNSUBSCRIBE_URL};
 use super::explain::Sources;
 use super::filters::new_tera;
 use super::inspection::{InspectedHtml, InspectedMessage};
-use super::layout::{LAYOUT_VARIABLES, without_letter};
+use super::layout::{BUILT_IN, FROZEN_LAYOUT, LAYOUT_VARIABLES, without_letter};
 use super::limits::over_limit;
 use super::message_fields::{FieldCompiler, MessageFields};
 use super::mjml::CompiledMjml;
@@ -28,7 +33,7 @@ use crate::address::{Address, Mailbox};
 use crate::api::WireFormat;
 use crate::campaign::{Campaign, SameAddress, Text, is_template};
 use crate::file_name::composed;
-use crate::finding::Finding;
+use crate::finding::{Finding, Place};
 use crate::language::Language;
 use crate::message::{Envelope, Message, Recipient};
 use crate::unsubscribe::{FeedbackKeys, UnsubscribeLinks};
@@ -38,6 +43,8 @@ pub struct Inputs<'a> {
     pub campaign: &'a Campaign,
     /// The folder with the templates, and with the attachments that all rows share.
     pub dir: &'a Path,
+    /// Whether `dir` is the copy of a run that began before, maybe with another version.
+    pub is_frozen: bool,
     /// The folder with the attachments whose path depends on the row.
     pub own_dir: &'a Path,
     /// The names of the recipients' columns.
@@ -91,7 +98,9 @@ impl Engine {
         if !findings.is_empty() {
             return Err(findings);
         }
+        let built_in = built_in_layout(inputs).map_err(|finding| vec![*finding])?;
         let compiler = FieldCompiler {
+            built_in_layout: &built_in,
             tera: &mut tera,
             sources: &mut sources,
             findings: &mut findings,
@@ -100,8 +109,12 @@ impl Engine {
         if !findings.is_empty() {
             return Err(findings);
         }
-        findings.extend(sources.unknown_arguments());
+        // An argument that an earlier version ignored does not stop its runs.
+        if !inputs.is_frozen {
+            findings.extend(sources.unknown_arguments());
+        }
         let mut used = variables::used(&tera, &fields.roots(&tera));
+        used.extend(used_by_layout(&tera, &fields));
         let mut own = vec![ROW, RECIPIENT];
         if campaign.message.markdown.is_some() {
             own.extend(LAYOUT_VARIABLES);
@@ -299,6 +312,32 @@ fn is_mjml_letter(campaign: &Campaign, name: &str, text: &str) -> bool {
     let is_mjml =
         name.to_ascii_lowercase().ends_with(".mjml") || text.trim_start().starts_with("<mjml");
     is_mjml && html.is_some_and(is_letter)
+}
+
+/// The layout of letters without one: that with which the run began.
+fn built_in_layout(inputs: &Inputs<'_>) -> Result<Cow<'static, str>, Box<Finding>> {
+    let file = inputs.dir.join(FROZEN_LAYOUT);
+    match fs::read_to_string(&file) {
+        _ if !inputs.is_frozen => Ok(BUILT_IN.into()),
+        Ok(layout) => Ok(layout.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BUILT_IN.into()),
+        Err(error) => {
+            let place = Place::file(file);
+            Err(Box::new(Finding::error(
+                "no-file",
+                place,
+                error.to_string(),
+            )))
+        }
+    }
+}
+
+/// The variables that the layout uses, without those that it alone has.
+fn used_by_layout(tera: &Tera, fields: &MessageFields) -> BTreeSet<String> {
+    let layouts = fields.layouts(tera);
+    let mut used = variables::used(tera, &layouts);
+    used.retain(|name| !LAYOUT_VARIABLES.contains(&name.as_str()));
+    used
 }
 
 fn unsubscribe_links(inputs: &Inputs<'_>) -> Option<UnsubscribeLinks> {

@@ -24,6 +24,8 @@ pub(super) enum UnreadDate {
     InvalidInput(String, char),
     /// `input` is a pattern without a month.
     NoMonth(String),
+    /// `input` has an hour up to 12, and nothing that says which half of the day it is in.
+    NoHalf(String),
 }
 
 impl UnreadDate {
@@ -65,6 +67,10 @@ impl UnreadDate {
                 format!("input=\"{input}\" has no month"),
                 "write `M` for the month, for example \"d/M/y\"; `m` is for minutes",
             ),
+            Self::NoHalf(input) => fault(
+                format!("input=\"{input}\": the hour goes up to 12, without AM or PM"),
+                "write `H` for an hour from 0 to 23, or `a` where AM or PM stands: \"M/d/y h:mm a\"",
+            ),
         }
     }
 }
@@ -83,6 +89,10 @@ pub(super) fn by_input(text: &str, input: &str) -> Result<DateTime, UnreadDate> 
     };
     if !input.contains(['%', 'M']) {
         return Err(UnreadDate::NoMonth(input.to_owned()));
+    }
+    let has = |directives: &[&str]| directives.iter().any(|it| format.contains(it));
+    if has(&["%I", "%-I", "%l"]) && !has(&["%p", "%P"]) {
+        return Err(UnreadDate::NoHalf(input.to_owned()));
     }
     let text = text.replace(['\u{a0}', '\u{202f}'], " ");
     let other = || UnreadDate::OtherInput(input.to_owned());
@@ -341,6 +351,12 @@ mod tests {
             of("5/1/2026", "dd/mm/yyyy"),
             Err(UnreadDate::NoMonth("dd/mm/yyyy".to_owned()))
         );
+        for input in ["M/d/y h:mm", "%m/%d/%Y %I:%M"] {
+            assert_eq!(
+                of("5/1/2026 1:30", input),
+                Err(UnreadDate::NoHalf(input.to_owned()))
+            );
+        }
         assert_eq!(of(" ", "d/M/y"), Err(UnreadDate::Empty));
     }
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod catalogue;
 mod date;
+mod date_format;
 mod date_input;
 mod decimal;
 mod money;

@@ -58,16 +58,22 @@ pub(super) fn money(
     Ok(format!("{before}{digits}{after}"))
 }
 
-/// How many decimals an amount below 10 was written with.
+/// The digits of 1 and 0 in all languages. Symbols have none.
+fn is_digit(c: char) -> bool {
+    // A letter in Unicode: the digit of the numbering system `hanidec`.
+    c.is_numeric() || c == '一'
+}
+
+/// How many decimals the amount 1 was written with.
 fn decimals_in(amount: &str) -> i16 {
-    let digits = amount.chars().filter(|c| c.is_numeric()).count();
+    let digits = amount.chars().filter(|c| is_digit(*c)).count();
     i16::try_from(digits.saturating_sub(1)).unwrap_or(0)
 }
 
-/// The text before the first digit and after the last one. Symbols have no digits.
+/// The text before the first digit and after the last one.
 fn around_digits(amount: &str) -> (&str, &str) {
-    let before = amount.split(char::is_numeric).next().unwrap_or_default();
-    let after = amount.rsplit(char::is_numeric).next().unwrap_or_default();
+    let before = amount.split(is_digit).next().unwrap_or_default();
+    let after = amount.rsplit(is_digit).next().unwrap_or_default();
     (before, after)
 }
 
@@ -130,6 +136,8 @@ mod tests {
             ("-0.001", "PLN", "pl", "0,00\u{a0}zł"),
             ("1234567.895", "INR", "hi", "₹12,34,567.90"),
             ("5", "pln", "pl", "5,00\u{a0}zł"),
+            ("1234.5", "CNY", "zh-u-nu-hanidec", "¥一,二三四.五〇"),
+            ("34.3", "EGP", "ar-EG", "\u{200f}٣٤٫٣٠\u{a0}ج.م.\u{200f}"),
         ] {
             assert_eq!(
                 written(amount, currency, locale),

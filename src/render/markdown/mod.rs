@@ -7,6 +7,7 @@ mod escape;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -18,8 +19,8 @@ use self::escape::{printed, unescaped};
 use super::HtmlError;
 use super::escape::escaped;
 use super::value_spans::{RenderedHtml, ValueSpans};
-use crate::html::catch_panic;
 use crate::html::marks::{BEGIN, END, mark, mark_numbers};
+use crate::html::{MAX_ELEMENTS, catch_panic};
 
 /// [`BEGIN`] and [`END`].
 const BEGIN_TEXT: &str = "\u{fdd0}";
@@ -42,6 +43,9 @@ const NOT_IN_ADDRESS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// The most starts and ends of elements, and texts, in the Markdown of a letter. HTML has at most [`MAX_ELEMENTS`].
+pub(super) const MAX_EVENTS: usize = 4 * MAX_ELEMENTS as usize;
 
 /// The extensions of CommonMark.
 pub(crate) fn options() -> Options {
@@ -68,14 +72,14 @@ impl RenderedMarkdown {
     }
 
     /// # Errors
-    /// If the library panics.
+    /// If it has too many parts, or the library panics.
     pub(super) fn to_html(&self) -> Result<RenderedHtml, HtmlError> {
         let spans = self.spans.iter();
         let values: Vec<String> = spans
             .map(|span| printed(&self.text[span.clone()]))
             .collect();
         let marked = self.with_marks();
-        let html = catch_panic(|| html_of(&marked, &values))?;
+        let html = catch_panic(|| html_of(&marked, &values))??;
         Ok(filled(&html, &values))
     }
 
@@ -97,14 +101,27 @@ impl RenderedMarkdown {
 }
 
 /// The HTML of Markdown, both with marks. What has nothing but blank values is left out, as a blank line is.
-fn html_of(marked: &str, values: &[String]) -> String {
-    let events: Vec<Event<'_>> = Parser::new_ext(marked, options()).collect();
+fn html_of(marked: &str, values: &[String]) -> Result<String, HtmlError> {
+    let events = Parser::new_ext(marked, options());
+    let events: Vec<Event<'_>> = events.take(MAX_EVENTS + 1).collect();
+    if events.len() > MAX_EVENTS {
+        return Err(HtmlError::Markdown);
+    }
     let mut kept = Vec::with_capacity(events.len());
     let mut notes = Footnotes::default();
     let mut is_in_code = false;
     let mut at = 0;
     while let Some(event) = events.get(at) {
         let left_out = blank_block(&events[at..], values);
+        if let Some(image) = image_block(&events[at..]) {
+            let image = Event::InlineHtml(image.to_owned().into());
+            let end = Event::End(TagEnd::Paragraph);
+            for event in [Event::Start(Tag::Paragraph), image, end] {
+                notes.add(event, &mut kept);
+            }
+            at += 3;
+            continue;
+        }
         if left_out.is_none() {
             // Code has no character references, so a value that a template captured is still escaped there.
             let event = match event {
@@ -121,9 +138,27 @@ fn html_of(marked: &str, values: &[String]) -> String {
         }
         at += left_out.unwrap_or(1);
     }
+    kept.extend(notes.notes.into_values().flatten());
     let mut out = String::with_capacity(marked.len() * 2);
     html::push_html(&mut out, kept.into_iter());
-    out
+    Ok(out)
+}
+
+/// The image, if the first events are a block of HTML with nothing else. A paragraph has the space after it that the image
+/// needs.
+fn image_block<'e>(events: &'e [Event<'_>]) -> Option<&'e str> {
+    let [
+        Event::Start(Tag::HtmlBlock),
+        Event::Html(html),
+        Event::End(TagEnd::HtmlBlock),
+        ..,
+    ] = events
+    else {
+        return None;
+    };
+    let image = html.trim();
+    let is_image = image.starts_with("<img") && image.matches('<').count() == 1;
+    is_image.then_some(image)
 }
 
 /// How many events a paragraph or a heading has, if the first event begins one that has only blank values.
@@ -151,35 +186,46 @@ fn is_blank(marked: &str, values: &[String]) -> bool {
     }) && between.into_iter().all(|text| text.trim().is_empty())
 }
 
-/// Footnotes have numbers, but no links: mail clients drop the places that they would lead to.
+/// Footnotes stand at the end of the letter. They have numbers, but no links: mail clients drop the places that they
+/// would lead to.
 #[derive(Default)]
 struct Footnotes<'a> {
-    /// The names in the order of their numbers.
-    names: Vec<CowStr<'a>>,
+    /// By their names.
+    numbers: HashMap<CowStr<'a>, usize>,
     /// The number of a footnote whose content has not begun.
     begun: Option<usize>,
+    /// The number of the footnote that is read.
+    open: Option<usize>,
+    /// What they contain, by their numbers.
+    notes: BTreeMap<usize, Vec<Event<'a>>>,
 }
 
 impl<'a> Footnotes<'a> {
     fn number(&mut self, name: CowStr<'a>) -> usize {
-        let known = self.names.iter().position(|other| *other == name);
-        known.unwrap_or_else(|| {
-            self.names.push(name);
-            self.names.len() - 1
-        }) + 1
+        let next = self.numbers.len() + 1;
+        *self.numbers.entry(name).or_insert(next)
     }
 
-    /// Adds an event as it is shown.
-    fn add(&mut self, event: Event<'a>, events: &mut Vec<Event<'a>>) {
+    /// Adds an event as it is shown, to `letter` unless it belongs to a footnote.
+    fn add(&mut self, event: Event<'a>, letter: &mut Vec<Event<'a>>) {
+        if let Event::Start(Tag::FootnoteDefinition(name)) = event {
+            let number = self.number(name);
+            (self.begun, self.open) = (Some(number), Some(number));
+            let note = self.notes.entry(number).or_default();
+            note.push(Event::Html("<div class=\"footnote\">\n".into()));
+            return;
+        }
         let sup =
             |number: usize, after| Event::InlineHtml(format!("<sup>{number}</sup>{after}").into());
         let begun = self.begun.take().map(|number| sup(number, " "));
+        let event = match event {
+            Event::FootnoteReference(name) => sup(self.number(name), ""),
+            other => other,
+        };
+        let is_end = matches!(event, Event::End(TagEnd::FootnoteDefinition));
+        let note = self.open.and_then(|number| self.notes.get_mut(&number));
+        let events = note.unwrap_or(letter);
         match event {
-            Event::FootnoteReference(name) => events.push(sup(self.number(name), "")),
-            Event::Start(Tag::FootnoteDefinition(name)) => {
-                self.begun = Some(self.number(name));
-                events.push(Event::Html("<div class=\"footnote\">\n".into()));
-            }
             Event::End(TagEnd::FootnoteDefinition) => {
                 events.extend(begun);
                 events.push(Event::Html("</div>\n".into()));
@@ -192,6 +238,9 @@ impl<'a> Footnotes<'a> {
                 events.extend(begun);
                 events.push(other);
             }
+        }
+        if is_end {
+            self.open = None;
         }
     }
 }

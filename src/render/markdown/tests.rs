@@ -235,16 +235,15 @@ fn blank_values_leave_no_paragraph() {
 #[test]
 fn footnotes_have_numbers_and_no_links() {
     let html = html("x[^b] y[^a] z[^b]\n\n[^a]: One.\n\n[^b]: **Two**\n", "");
-    let expected = "<p>x<sup>1</sup> y<sup>2</sup> z<sup>1</sup></p>\n<div class=\"footnote\">\n<p><sup>2</sup> One.</p>\n</div>\n\
-                    <div class=\"footnote\">\n<p><sup>1</sup> <strong>Two</strong></p>\n</div>\n";
+    let expected = "<p>x<sup>1</sup> y<sup>2</sup> z<sup>1</sup></p>\n<div class=\"footnote\">\n<p><sup>1</sup> <strong>Two</strong></p>\n</div>\n\
+                    <div class=\"footnote\">\n<p><sup>2</sup> One.</p>\n</div>\n";
     assert_eq!(html.html(), expected);
 }
 
 #[test]
 fn the_number_of_a_footnote_is_in_the_footnote() {
     let html = html("x[^a] y[^b]\n\n[^a]: {{ a }}\n\n[^b]: - z\n\nafter\n", "");
-    let (notes, after) = html.html().rsplit_once("</div>\n").expect("footnotes");
-    assert_eq!(after, "<p>after</p>\n");
+    let notes = html.html();
     assert_eq!(notes.matches("<sup>1</sup>").count(), 2, "{notes}");
     assert_eq!(notes.matches("<sup>2</sup>").count(), 2, "{notes}");
 }
@@ -267,5 +266,32 @@ fn a_captured_value_that_is_joined_with_a_text_or_stands_in_code_is_itself() {
     let html = html(template, "Ada Maria-Anna <*>");
     let expected = "<p>Hello Ada Maria-Anna &lt;*&gt;! and <code>Hello Ada Maria-Anna &lt;*&gt;</code></p>\n\
                     <pre><code>Hello Ada Maria-Anna &lt;*&gt;\n</code></pre>\n";
+    assert_eq!(html.html(), expected);
+}
+
+#[test]
+fn a_large_table_is_an_error() {
+    let row = |cell: &str| format!("{}|\n", cell.repeat(520));
+    let table = row("|a") + &row("|-") + &row("|a").repeat(520);
+    let error = html_of(&table, &[]).expect_err("an error");
+    assert!(error.to_string().contains("more than 800000 elements"));
+}
+
+#[test]
+fn footnotes_stand_at_the_end() {
+    let html = html("x[^1]\n\n[^1]: One.\n\n    - two\n\nThe end {{ a }}", "y");
+    let note =
+        "<div class=\"footnote\">\n<p><sup>1</sup> One.</p>\n<ul>\n<li>two</li>\n</ul>\n</div>\n";
+    let expected = format!("<p>x<sup>1</sup></p>\n<p>The end y</p>\n{note}");
+    assert_eq!(html.html(), expected);
+}
+
+#[test]
+fn an_image_alone_is_a_paragraph() {
+    let html = html(
+        "<img src=\"{{ a }}.png\" alt=\"\">\n\nx\n\n<img src=\"b\"><br>\n",
+        "y",
+    );
+    let expected = "<p><img src=\"y.png\" alt=\"\"></p>\n<p>x</p>\n<p><img src=\"b\"><br></p>\n";
     assert_eq!(html.html(), expected);
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use mrml::prelude::parser::{Error, ParserOptions};
 use mrml::prelude::render::RenderOptions;
 
-use self::flat::{CLASS, Flat, MARK, MARK_END};
+use self::flat::{CLASS, COMMENT, COMMENT_END, Flat, MARK, MARK_END};
 use crate::html::catch_panic;
 
 /// A place in a file in `templates/`.
@@ -87,6 +87,7 @@ pub(super) fn compile<'a>(
         Ok(Err(error)) => return Err(vec![explained(&error, &flat)]),
         Err(panic) => return Err(vec![flat.error_at(0, panic.to_string())]),
     };
+    let html = without_comments(&html);
     let unused = unused_tags(&html, &flat);
     if !unused.is_empty() {
         return Err(unused);
@@ -94,7 +95,7 @@ pub(super) fn compile<'a>(
     // The same HTML with the numbers of elements as classes.
     let numbered = catch_panic(|| html_of(&flat.numbered));
     let numbered = numbered.ok().and_then(Result::ok).unwrap_or_default();
-    Ok(assembled(&html, &numbered, &flat))
+    Ok(assembled(&html, &without_comments(&numbered), &flat))
 }
 
 fn html_of(mjml: &str) -> Result<String, Error> {
@@ -102,6 +103,20 @@ fn html_of(mjml: &str) -> Result<String, Error> {
     let html = parsed.element.render(&RenderOptions::default());
     // Formatting to a string cannot fail, and no part of a document is asked for by name.
     Ok(html.unwrap_or_default())
+}
+
+/// HTML with marks that stood in comments.
+fn without_comments(html: &str) -> String {
+    let begin = format!("{COMMENT}{MARK}");
+    let mut parts = html.split(&begin);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(MARK);
+        let (mark, after) = part.split_once(COMMENT_END).unwrap_or((part, ""));
+        out.push_str(mark);
+        out.push_str(after);
+    }
+    out
 }
 
 /// An error for each tag of Tera in an attribute that did not get into the HTML: it would have no effect.

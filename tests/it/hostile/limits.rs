@@ -62,7 +62,18 @@ fn deep_templates_are_an_error() {
         ")".repeat(100_000)
     )))
     .code(1);
-    check(&html("{% include \"newsletter.html\" %}")).code(1);
+    for word in ["include", "extends"] {
+        let circle = html(&format!("{{% {word} \"a.html\" %}}"))
+            .template("a.html", &format!("{{% {word} \"b.html\" %}}"))
+            .template("b.html", &format!("\n{{% {word} \"a.html\" %}}"));
+        check(&circle)
+            .code(1)
+            .stdout_has("a.html → b.html → a.html")
+            .stdout_has("templates/b.html:2:1");
+    }
+    check(&html("{% include \"newsletter.html\" %}"))
+        .code(1)
+        .stdout_has("newsletter.html → newsletter.html");
 }
 
 #[test]

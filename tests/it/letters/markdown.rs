@@ -222,6 +222,77 @@ fn variants_replace_html_by_markdown_and_the_other_way_round() {
 }
 
 #[test]
+fn deep_and_large_letters_are_errors() {
+    let row = |cell: &str| format!("{}|\n", cell.repeat(600));
+    let table = row("|a") + &row("|-") + &row("|a").repeat(600);
+    for (letter, words) in [
+        (">".repeat(10_000) + " x", "more than 256 deep"),
+        ("- ".repeat(10_000) + "x", "more than 256 deep"),
+        (table, "the Markdown has more than 800000 elements"),
+    ] {
+        let report = check_without_style_rules(&campaign().template("letter.md", &letter));
+        let finding = report.about(words).is("html", "");
+        let file = finding.file.as_deref();
+        assert!(
+            file.is_some_and(|it| it.ends_with("letter.md")),
+            "{finding:?}"
+        );
+    }
+}
+
+#[test]
+fn a_column_with_the_name_of_a_variable_of_the_layout_is_unused() {
+    let campaign =
+        campaign().recipients("email,first_name,content,subject\na@one.example,Ann,x,y\n");
+    let columns = |campaign: &Campaign| {
+        let report = check(campaign);
+        let mut findings = report
+            .findings
+            .iter()
+            .filter(|it| it.code == "column-unused");
+        findings.next().map(|it| it.message.clone())
+    };
+    let message = columns(&campaign).expect("a finding");
+    assert!(message.contains("`content`, `subject`"), "{message}");
+    let layout = LAYOUT.replace("{{ email }}", "{{ row[\"content\"] }}");
+    let campaign = campaign
+        .template("base.html", &layout)
+        .template("letter.md", "{{ subject }} {{ first_name }}");
+    assert_eq!(columns(&campaign), None);
+}
+
+#[test]
+fn a_run_keeps_the_layout_of_the_version_that_it_began_with() {
+    let campaign = campaign().unset("message.layout");
+    let send = Run::new("send").arg(campaign.path());
+    let ran = send.args(["--local", "--limit", "1"]).run();
+    let run = ran.code(5).run_dir();
+    let layout = run.join("frozen/.layout.html");
+    let text = fs::read_to_string(&layout).expect("the layout");
+    assert!(text.contains("{{ content }}"));
+    fs::write(&layout, "<body>{{ content }}<p>An older layout").expect("room");
+    Run::new("resume").arg(&run).run().code(0);
+    let mails = outbox(run.join("outbox"));
+    let older = mails.iter().filter(|mail| {
+        let html = mail.html.as_deref();
+        html.is_some_and(|html| html.contains("An older layout"))
+    });
+    assert_eq!((older.count(), mails.len()), (2, 3));
+}
+
+#[test]
+fn a_run_that_began_with_an_unknown_argument_is_resumed() {
+    let campaign = campaign();
+    let send = Run::new("send").arg(campaign.path());
+    let ran = send.args(["--local", "--limit", "1"]).run();
+    let run = ran.code(5).run_dir();
+    let letter = "{{ first_name | upper(x=1) }}";
+    fs::write(run.join("frozen/templates/letter.md"), letter).expect("room");
+    Run::new("resume").arg(&run).run().code(0);
+    check(&campaign.template("letter.md", letter)).about("`upper` has no argument `x`");
+}
+
+#[test]
 fn a_run_keeps_the_letter_and_the_preview_follows_it() {
     let campaign = campaign();
     let send = Run::new("send").arg(campaign.path());
