@@ -1,7 +1,7 @@
 //! Turns Tera's errors into findings with a place in the user's files.
 
 mod arguments;
-mod circles;
+mod nesting;
 mod uses;
 mod wrong_type;
 

@@ -72,6 +72,10 @@ pub(super) fn load_templates(
     if !findings.is_empty() {
         return;
     }
+    if let Some(finding) = sources.too_deep() {
+        findings.push(finding);
+        return;
+    }
     let names = templates.iter().map(|(name, _)| name);
     let compiled = names.filter_map(|name| Some((name, sources.text(name)?)));
     if let Err(error) = tera.add_raw_templates(compiled) {

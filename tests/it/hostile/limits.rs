@@ -63,6 +63,14 @@ fn deep_templates_are_an_error() {
     )))
     .code(1);
     for word in ["include", "extends"] {
+        let mut chain = html(&format!("{{% {word} \"0.html\" %}}"));
+        for number in 0..100 {
+            let next = format!("{{% {word} \"{}.html\" %}}", number + 1);
+            chain = chain.template(&format!("{number}.html"), &next);
+        }
+        check(&chain.template("100.html", "x"))
+            .code(1)
+            .stdout_has("more than 20 deep");
         let circle = html(&format!("{{% {word} \"a.html\" %}}"))
             .template("a.html", &format!("{{% {word} \"b.html\" %}}"))
             .template("b.html", &format!("\n{{% {word} \"a.html\" %}}"));
