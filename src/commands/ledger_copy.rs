@@ -5,7 +5,7 @@ use std::path::Path;
 use super::console::Console;
 use super::failure::Failure;
 use super::output;
-use super::run_home::{no_ledger, open_database, write_files};
+use super::run_home::{RunHome, no_ledger, open_database, write_files};
 use super::upload::{Upload, upload};
 use crate::cli::LedgerCopyArgs;
 use crate::durable::sync_tree;
@@ -14,7 +14,7 @@ use crate::ledger::postgres::{self, PostgresLedger, find_run, find_run_by_id_pre
 use crate::ledger::sqlite::{Planner, SqliteLedger};
 use crate::ledger::{Ledger as _, LedgerError, StoredRow, Target};
 use crate::report::counted;
-use crate::run::{Folder, Lock, write_forget_keys};
+use crate::run::{Folder, Lock, SCHEDULE, write_forget_keys};
 
 /// How many rows are copied at once.
 const PAGE: u32 = 2000;
@@ -73,6 +73,9 @@ fn copy_into(ledger: &PostgresLedger, folder: &Folder) -> Result<u64, Failure> {
     folder.mark_copy(ledger.name()).map_err(io)?;
     sync_tree(folder.path()).map_err(io)?;
     let mut planner = Planner::create(&folder.ledger(), &run)?;
+    if folder.frozen().join(SCHEDULE).is_file() {
+        planner.mark_scheduled()?;
+    }
     let (last, mut after) = (ledger.last_row()?, 0);
     while after < last {
         let rows = ledger.stored_rows(after, PAGE)?;
@@ -109,6 +112,8 @@ fn into_ledger(args: &LedgerCopyArgs, console: &Console) -> Result<ExitCode, Fai
     let run = sqlite.run()?;
     let _lock = lock.and(Lock::campaign_for_resume(&folder, &run)?);
     sqlite.check()?;
+    // A copy without its schedule would be sent at any time.
+    RunHome::Folder(folder.clone()).schedule(run.target)?;
     if run.target == Target::Local {
         return Err(Failure::with_help(
             "ledger",

@@ -169,6 +169,7 @@ pub(super) fn prepare(options: RunOptions<'_>, console: &Console) -> Result<Prep
     let schedule = options.schedule.map(|settings| settings.for_run(zones));
     if let Some(schedule) = schedule.as_ref().filter(|_| options.freeze) {
         run::freeze_schedule(schedule, &frozen)?;
+        planned.planner.mark_scheduled()?;
     }
     if let Some(earlier) = options.except_sent {
         earlier.skip_sent(&mut planned.planner, campaign)?;

@@ -192,7 +192,7 @@ impl RunHome {
     /// When the run may send; `None` if it has no schedule. Only a real run has one.
     ///
     /// # Errors
-    /// It can't be read.
+    /// It can't be read, or is missing although the run was planned with one.
     pub(super) fn schedule(&self, target: Target) -> Result<Option<Schedule>, Failure> {
         if target != Target::Real {
             return Ok(None);
@@ -202,7 +202,15 @@ impl RunHome {
                 let file = folder.frozen().join(SCHEDULE);
                 match fs::read(&file) {
                     Ok(text) => (file, text),
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        let has_schedule = SqliteLedger::open(&folder.ledger())?.is_scheduled()?
+                            || Campaign::load_frozen(&folder.frozen())
+                                .is_ok_and(|campaign| campaign.schedule.is_some());
+                        return match has_schedule {
+                            true => Err(no_schedule(&file)),
+                            false => Ok(None),
+                        };
+                    }
                     Err(error) => return Err((file, error).into()),
                 }
             }
@@ -360,6 +368,15 @@ pub(super) fn no_ledger() -> Failure {
         "add `--ledger postgres://USER@HOST/DATABASE`, or set MAILRUN_LEDGER in the environment",
     )
     .usage()
+}
+
+/// Without it, rows would be sent at any time.
+fn no_schedule(file: &Path) -> Failure {
+    Failure::with_help(
+        "schedule",
+        format!("the schedule of the run is missing: {}", file.display()),
+        "put the file back, from a backup or from the folder that this one was copied from; or start another run for the others: `mailrun send CAMPAIGN --except-sent`",
+    )
 }
 
 /// The key of the return paths can't be read or written.

@@ -95,6 +95,16 @@ impl Planner {
         })
     }
 
+    /// Notes that the run has a schedule, which is kept beside the ledger.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub(crate) fn mark_scheduled(&self) -> Result<(), LedgerError> {
+        self.connection
+            .execute("UPDATE run SET scheduled = 1", [])?;
+        Ok(())
+    }
+
     /// # Errors
     /// The ledger can't be written.
     pub fn add(&mut self, row: &NewRow<'_>) -> Result<(), LedgerError> {

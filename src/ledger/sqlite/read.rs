@@ -31,6 +31,18 @@ impl SqliteLedger {
         })
     }
 
+    /// Whether the run was planned with a schedule; false if the ledger is too old to say.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn is_scheduled(&self) -> Result<bool, LedgerError> {
+        let known =
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('run') WHERE name = 'scheduled')";
+        let scheduled = "SELECT scheduled FROM run";
+        let get = |sql| self.connection.query_row(sql, [], |row| row.get(0));
+        Ok(get(known)? && get(scheduled)?)
+    }
+
     /// Whether rows are in the messages of others.
     pub(super) fn has_members(&self) -> Result<bool, LedgerError> {
         if let Some(has_members) = self.has_members.get() {

@@ -16,7 +16,8 @@ CREATE TABLE run (
   members    INTEGER NOT NULL DEFAULT 0, -- the number of rows in the messages of earlier ones
   planned    INTEGER NOT NULL DEFAULT 0, -- 1 once the plan is complete
   variants   TEXT NOT NULL,             -- the names of the message's variants, a JSON array
-  chosen     TEXT                       -- the variant that was chosen for the rows that were held back
+  chosen     TEXT,                      -- the variant that was chosen for the rows that were held back
+  scheduled  INTEGER NOT NULL DEFAULT 0 -- 1: `frozen` has its schedule. Ledgers of earlier runs lack this column
 ) STRICT;
 
 CREATE TABLE recipient (
