@@ -267,18 +267,6 @@ pub struct RetrySettings {
 }
 
 impl ScheduleSettings {
-    /// Why the schedule does not open any more.
-    pub(crate) fn why_over(&self) -> String {
-        match self.until {
-            Some(until) if self.window.is_some() => format!(
-                "the window does not open before the end of the schedule, {}",
-                self.zone.show(until)
-            ),
-            Some(until) => format!("the schedule ends at {}", self.zone.show(until)),
-            None => "the window never opens".to_owned(),
-        }
-    }
-
     /// The schedule of a run. `zones` are the time zones of rows whose zone is not the campaign's.
     pub(crate) fn for_run(&self, zones: Vec<Zone>) -> Schedule {
         let mut all = vec![self.zone.clone()];

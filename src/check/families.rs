@@ -26,7 +26,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::new(links::Links),
         Box::new(list_headers::ListHeaders),
         Box::new(plan::Plan),
-        Box::new(schedule::Schedule),
+        Box::new(schedule::Schedule::default()),
         Box::new(size::Size),
         Box::new(spam::Spam),
         Box::new(styles::Styles),

@@ -35,11 +35,18 @@ pub(super) fn deliver(
 ) -> Result<ExitCode, Failure> {
     let clock = Clock::system();
     let stopped = |error: LedgerError| Failure::from(error).stopped();
+    let mut was_sending = false;
     let ending = loop {
-        if let Some(ending) = wait_for_opening(&planned, &clock, interrupt, console)? {
-            break ending;
-        }
-        let session = Session::open(&planned, &clock)?;
+        let opened = open(&planned, &clock, interrupt, console);
+        let opened = opened.map_err(|failure| match was_sending {
+            true => failure.stopped(),
+            false => failure,
+        });
+        let session = match opened? {
+            Ok(session) => session,
+            Err(ending) => break ending,
+        };
+        was_sending = true;
         let worker = session.worker.clone();
         let counts = Arc::clone(session.writer.counts());
         let pending = counts.get().of(Status::Pending);
@@ -94,6 +101,19 @@ pub(super) fn deliver(
     Ok(ExitCode::of(&ending, &summary.counts))
 }
 
+/// Waits until the schedule is open, and opens the ledger; otherwise how the run ended.
+fn open(
+    planned: &PlannedRun<'_>,
+    clock: &Clock,
+    interrupt: &Interrupt,
+    console: &Console,
+) -> Result<Result<Session, Ending>, Failure> {
+    match wait_for_opening(planned, clock, interrupt, console)? {
+        Some(ending) => Ok(Err(ending)),
+        None => Session::open(planned, clock).map(Ok),
+    }
+}
+
 fn results_not_written(error: &ResultsError, home: &RunHome) -> Failure {
     let help = format!(
         "sending has ended and the ledger is complete; write the results with `mailrun results {}`",
@@ -123,7 +143,10 @@ async fn send(
         current_wait,
     );
     let feeders = start_feeders(planned, session.lanes, &writer, clock)?;
-    let pace_group = session.pace_group;
+    let (pace_thread, limits_failed) = match session.pace_group {
+        Some(pace) => (Some(pace.thread), Some(pace.failed)),
+        None => (None, None),
+    };
     if let Some((worker, requests)) = session.worker.clone().zip(session.permit_requests) {
         tokio::spawn(reserve_permits(worker, requests));
     }
@@ -136,6 +159,7 @@ async fn send(
         retry: planned.campaign.retry,
         breaker: planned.campaign.breaker,
         worker: session.worker,
+        limits_failed,
         clock: clock.clone(),
     };
     let rng: StdRng = rand::make_rng();
@@ -145,7 +169,7 @@ async fn send(
     let ending = ending.unwrap_or_else(|panic| Err(LedgerError::Stopped(panic.to_string())));
     drop(progress);
     // The delivery has dropped its limits: the thread gives back what was not used, and ends.
-    if let Some(thread) = pace_group {
+    if let Some(thread) = pace_thread {
         let _ = thread.join();
     }
     if let Some(local) = local {

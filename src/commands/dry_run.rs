@@ -1,18 +1,21 @@
 //! `mailrun send --dry-run`: everything but the network.
 
+use std::sync::Arc;
+
 use super::console::Console;
 use super::failure::Failure;
 use super::output;
-use super::pace_text::pace_with_time;
+use super::pace_text::{pace_with_time, ramp};
 use super::prepare::{PreparedRun, RunOptions, add_invalid_rows, prepare};
 use super::preview_terminal::output_style;
 use super::send::{earlier_runs, ledger_of, require_row_key, require_variants, run_options};
-use super::when::{Posted, estimate, lines, schedule_settings};
+use super::when::{estimate, lines, posted_before, rows_never_sent, schedule_settings};
 use crate::campaign::{Campaign, PaceSettings, TransportSettings};
 use crate::cli::SendArgs;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
+use crate::ledger::postgres::Database;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Ledger, LedgerError, PlannedRow, Status};
 use crate::preview;
@@ -46,6 +49,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         args,
         &campaign,
         &prepared,
+        database.as_ref(),
         &SqliteLedger::open(&folder.ledger())?,
     )?;
     if !earlier.is_empty() && !args.except_sent {
@@ -60,8 +64,10 @@ fn print(
     args: &SendArgs,
     campaign: &Campaign,
     prepared: &PreparedRun,
+    database: Option<&Arc<Database>>,
     ledger: &dyn Ledger,
 ) -> Result<(), Failure> {
+    let never_sent = rows_never_sent(prepared, &campaign.pace)?;
     let messages = prepared.messages(args.limit);
     let test = match &args.test_to {
         Some(address) => format!(", all to {address}"),
@@ -117,13 +123,22 @@ fn print(
         counted(pace.concurrency.get().into(), "request"),
         counted(pace.batch.get().into(), "recipient")
     ));
+    let posted = posted_before(campaign, prepared, database)?;
+    if let Some(posted) = &posted
+        && let Some(ramp) = ramp(&pace, prepared.schedule.as_ref(), posted)
+    {
+        output::line(format_args!("ramp:       {ramp}"));
+    }
     if let Some(schedule) = &prepared.schedule {
         let now = prepared.run.started;
-        let posted = Posted::by_group(&pace, &campaign.dir, schedule, now)?;
+        let posted = posted.unwrap_or_default();
         let estimate = estimate(schedule, &pace, &prepared.by_lane, posted, now);
         for line in lines(schedule, &estimate, now, false, 12) {
             output::line(line);
         }
+    }
+    if let Some(line) = never_sent {
+        output::line(format_args!("note:       {line}"));
     }
     let Some(first) = first_to_send(ledger, prepared.held_back > 0)? else {
         output::line(format_args!("There is nobody to send to."));

@@ -2,6 +2,7 @@
 //! group, in a file beside the campaign's runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,8 +10,9 @@ use jiff::tz::TimeZone;
 use super::failure::Failure;
 use super::run_home::RunHome;
 use crate::campaign::{PaceSettings, RUNS};
+use crate::ledger::postgres::{Database, PostgresPace};
 use crate::ledger::{Run, Target};
-use crate::pace::{GroupDay, Rate};
+use crate::pace::{GroupDay, GroupPosted, Rate};
 use crate::pace_group::{PaceFile, PaceGroupError, PaceStore};
 use crate::schedule::{Schedule, Zone};
 
@@ -37,15 +39,17 @@ pub(super) fn open_store(
         return Ok(None);
     }
     let zone = zone_of_days(schedule);
-    let Some(day) = GroupDay::new(rates, &pace.ramp, zone) else {
+    let day = GroupDay::new(rates, &pace.ramp, zone.clone()).or_else(|| {
+        // `--rate` replaced the limit per day: the others must know what was posted all the same.
+        let is_limited = GroupDay::new(&pace.rate, &[], zone.clone()).is_some();
+        is_limited.then(|| GroupDay::unlimited(zone))
+    });
+    let Some(day) = day else {
         return Ok(None);
     };
     if let RunHome::Database(ledger) = home {
-        let name = match &pace.pace_group {
-            Some(group) => format!("group {group}"),
-            None => format!("campaign {}", run.name),
-        };
-        let store = ledger.pace_store(name, day.clone());
+        let name = name_in_ledger(pace, &run.name);
+        let store = PostgresPace::new(&Arc::new(ledger.database().second()), name, day.clone());
         let store: Box<dyn PaceStore> = Box::new(store);
         return Ok(Some(OpenStore { store, day }));
     }
@@ -56,29 +60,85 @@ pub(super) fn open_store(
             false => Err(no_campaign(&run.campaign)),
         };
     };
-    let store = PaceFile::open(&path, &group, day.clone()).map_err(|error| failed(&error))?;
+    let store = PaceFile::open(&path, &group, day.clone())?;
     let store: Box<dyn PaceStore> = Box::new(store);
     Ok(Some(OpenStore { store, day }))
 }
 
-/// How much the pace group of a campaign has posted from this machine: on how many days before today, and the recipients
-/// in each minute since 1970 of the last 24 hours.
-///
-/// # Errors
-/// The file can't be read.
-pub(super) fn posted_by_group(
-    pace: &PaceSettings,
-    campaign: &Path,
-    day: &GroupDay,
-    now: Timestamp,
-) -> Result<(usize, Vec<(i64, u64)>), Failure> {
-    match file(pace, campaign)? {
-        Some((path, group)) if path.is_file() => {
-            let file = PaceFile::open_to_read(&path, &group, day.clone())
-                .map_err(|error| failed(&error))?;
-            file.posted(now).map_err(|error| failed(&error))
+/// Where a run and the runs that share its limits per day count what they post.
+pub(super) enum PaceHome<'a> {
+    /// In a file, and without a group in that of this campaign's folder.
+    Folder(&'a Path),
+    Ledger(&'a Arc<Database>),
+}
+
+impl<'a> PaceHome<'a> {
+    pub(super) fn of(home: &'a RunHome, run: &'a Run) -> Self {
+        match home {
+            RunHome::Folder(_) => Self::Folder(&run.campaign),
+            RunHome::Database(ledger) => Self::Ledger(ledger.database()),
         }
-        _ => Ok((0, Vec::new())),
+    }
+}
+
+/// Reads what the runs that share limits per day have posted.
+pub(super) enum PostedReader {
+    File {
+        path: PathBuf,
+        group: String,
+        day: GroupDay,
+    },
+    Ledger(PostgresPace),
+    /// Nothing is counted.
+    None,
+}
+
+impl PostedReader {
+    /// `name` is that of the campaign.
+    ///
+    /// # Errors
+    /// The folder of the file is not known.
+    pub(super) fn new(
+        home: &PaceHome<'_>,
+        name: &str,
+        pace: &PaceSettings,
+        schedule: Option<&Schedule>,
+    ) -> Result<Self, Failure> {
+        let Some(day) = GroupDay::new(&pace.rate, &pace.ramp, zone_of_days(schedule)) else {
+            return Ok(Self::None);
+        };
+        Ok(match home {
+            PaceHome::Ledger(database) => {
+                Self::Ledger(PostgresPace::new(database, name_in_ledger(pace, name), day))
+            }
+            PaceHome::Folder(campaign) => match file(pace, campaign)? {
+                Some((path, group)) => Self::File { path, group, day },
+                None => Self::None,
+            },
+        })
+    }
+
+    /// `None` if there is no file, or nothing is counted.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(super) fn read(&self, now: Timestamp) -> Result<Option<GroupPosted>, PaceGroupError> {
+        match self {
+            Self::File { path, group, day } if path.is_file() => {
+                let file = PaceFile::open_to_read(path, group, day.clone())?;
+                file.map(|file| file.posted(now)).transpose()
+            }
+            Self::Ledger(pace) => pace.posted(now).map(Some),
+            Self::File { .. } | Self::None => Ok(None),
+        }
+    }
+}
+
+/// The name of the group in a ledger.
+fn name_in_ledger(pace: &PaceSettings, campaign: &str) -> String {
+    match &pace.pace_group {
+        Some(group) => format!("group {group}"),
+        None => format!("campaign {campaign}"),
     }
 }
 
@@ -129,10 +189,8 @@ fn no_campaign(campaign: &Path) -> Failure {
     )
 }
 
-fn failed(error: &PaceGroupError) -> Failure {
-    Failure::with_help(
-        "io",
-        error.to_string(),
-        "without it, limits per day can't be kept; check that the file can be written",
-    )
+impl From<PaceGroupError> for Failure {
+    fn from(error: PaceGroupError) -> Self {
+        Self::with_help("io", error.to_string(), error.help())
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::group_pace::zone_of_days;
 use crate::campaign::PaceSettings;
-use crate::pace::LaneNumbers;
-use crate::report::duration;
+use crate::pace::{GroupDay, GroupPosted, LaneNumbers};
+use crate::report::{counted, duration, grouped};
+use crate::schedule::Schedule;
 
 /// The limits and, if there are any, how long they make sending take. `by_lane` has the
 /// number of messages in each lane.
@@ -16,6 +18,33 @@ pub(super) fn pace_with_time(pace: &PaceSettings, messages: u64, by_lane: &[(u32
         Some(time) => format!("{limits}, in about {}", duration(time)),
         None => limits,
     }
+}
+
+/// The day of the ramp that is in force; `None` if there is no ramp. `posted` is by the runs that share it.
+pub(super) fn ramp(
+    pace: &PaceSettings,
+    schedule: Option<&Schedule>,
+    posted: &GroupPosted,
+) -> Option<String> {
+    if pace.ramp.is_empty() {
+        return None;
+    }
+    let limits = GroupDay::new(&pace.rate, &pace.ramp, zone_of_days(schedule))?;
+    let (before, days) = (posted.days_before, pace.ramp.len());
+    let day = match before < days {
+        true => format!("day {} of {days}", before + 1),
+        false => "complete".to_owned(),
+    };
+    let who = match &pace.pace_group {
+        Some(group) => format!("pace group “{group}”"),
+        None => "this campaign".to_owned(),
+    };
+    let when = match before {
+        0 => "no message before today".to_owned(),
+        before => format!("messages on {} before today", counted(before as u64, "day")),
+    };
+    let limit = grouped(limits.limit(before));
+    Some(format!("{day}, {limit} a day ({who}: {when})"))
 }
 
 fn limits(pace: &PaceSettings) -> String {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use super::console::Console;
 use super::deliver::deliver;
 use super::failure::Failure;
+use super::group_pace::{PaceHome, PostedReader};
 use super::interrupt::Interrupt;
 use super::open_run::{OpenRun, engines_of, open_locked};
 use super::output;
+use super::pace_text::ramp;
 use super::row_key::{require_comparable, require_comparable_in_ledger};
 use super::run_home::{RunHome, key_folder};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::suppressed_since::{skip_suppressed_in_folder, skip_suppressed_in_ledger};
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, PaceSettings};
 use crate::cli::{LedgerOption, ResumeArgs};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -70,6 +72,7 @@ pub(super) fn send_pending(
     let interrupt = Interrupt::watch()?;
     let (campaign, files) = opened.campaign()?;
     let OpenRun { home, ledger, run } = opened;
+    let schedule = home.schedule(run.target)?;
     let feedback_keys = feedback_keys(&campaign, run.target)?;
     let secrets = if run.target == Target::Local {
         None
@@ -103,11 +106,22 @@ pub(super) fn send_pending(
     } else {
         overrides.rate
     };
-    let schedule = home.schedule(run.target)?;
     let schedule = schedule.map(|schedule| match overrides.ignore_schedule {
         true => schedule.always(),
         false => schedule,
     });
+    if run.target == Target::Real {
+        let pace = PaceSettings {
+            rate: rate.clone(),
+            ..campaign.pace.clone()
+        };
+        let schedule = schedule.as_ref();
+        let reader = PostedReader::new(&PaceHome::of(&home, &run), &run.name, &pace, schedule)?;
+        let posted = reader.read(Clock::system().now())?.unwrap_or_default();
+        if let Some(ramp) = ramp(&pace, schedule, &posted) {
+            console.print(&format!("ramp: {ramp}"));
+        }
+    }
     let planned = PlannedRun {
         home: &home,
         lock,

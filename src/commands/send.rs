@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::confirm::{Confirmation, can_ask, confirm};
 use super::console::Console;
 use super::deliver::{deliver, rng};
@@ -11,14 +9,14 @@ use super::earlier::EarlierRuns;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::output;
-use super::pace_text::pace_with_time;
+use super::pace_text::{pace_with_time, ramp};
 use super::prepare::{PreparedRun, RunOptions, new_run, prepare};
 use super::run_home::{RunHome, open_database};
 use super::secrets::{Secrets, feedback_keys};
 use super::session::PlannedRun;
 use super::upload::{self, Upload};
-use super::when::{Posted, estimate, lines, schedule_settings};
-use crate::campaign::{Campaign, SameAddress};
+use super::when::{estimate, lines, posted_before, rows_never_sent, schedule_settings};
+use crate::campaign::{Campaign, PaceSettings, SameAddress};
 use crate::check::{Findings, nobody};
 use crate::cli::SendArgs;
 use crate::clock::Clock;
@@ -26,6 +24,7 @@ use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::ledger::postgres::{Database, PlanLock};
 use crate::ledger::{Run, Status, Target};
+use crate::pace::{GroupPosted, LaneNumbers};
 use crate::render::Engines;
 use crate::report::{counted, grouped, pending_by_variant, plural_s};
 use crate::run::{self, Folder, Lock};
@@ -90,7 +89,7 @@ pub(super) fn run(args: &SendArgs, console: &Console) -> Result<ExitCode, Failur
         schedule: schedule.as_ref(),
         ..run_options(args, &campaign, &folder, &earlier)
     };
-    let planned = plan(args, options, must_confirm, console);
+    let planned = plan(args, options, database.as_ref(), must_confirm, console);
     let planned = planned.and_then(|(lock, engines, run, schedule)| {
         let home = match &database {
             Some(database) => {
@@ -249,10 +248,10 @@ fn when(
     schedule: &Schedule,
     prepared: &PreparedRun,
     campaign: &Campaign,
-    now: Timestamp,
+    posted: GroupPosted,
     has_at: bool,
-) -> Result<Vec<String>, Failure> {
-    let posted = Posted::by_group(&campaign.pace, &campaign.dir, schedule, now)?;
+) -> Vec<String> {
+    let now = prepared.run.started;
     let estimate = estimate(schedule, &campaign.pace, &prepared.by_lane, posted, now);
     let mut lines = lines(schedule, &estimate, now, false, 8);
     if let Some(start) = schedule.start.filter(|start| !has_at && *start < now) {
@@ -261,30 +260,40 @@ fn when(
             schedule.show(start)
         ));
     }
-    Ok(lines)
+    lines
 }
 
 /// Plans the run, and asks for confirmation.
 fn plan(
     args: &SendArgs,
     options: RunOptions<'_>,
+    database: Option<&Arc<Database>>,
     must_confirm: bool,
     console: &Console,
 ) -> Result<(Lock, Arc<Engines>, Run, Option<Schedule>), Failure> {
     let campaign = options.campaign;
-    let now = options.run.started;
     let lock = Lock::run(options.folder)?;
     let prepared = prepare(options, console)?;
     console.print_findings(&prepared.findings);
     if prepared.counts.of(Status::Pending) == 0 {
         let nobody = nobody(&campaign.recipients_path());
         console.print_findings(&Findings::from_iter([nobody]));
-    } else if must_confirm {
-        confirm_send(args, campaign, &prepared)?;
+    } else if let Some(line) = rows_never_sent(&prepared, &campaign.pace)? {
+        console.print(&line);
     }
     let schedule = prepared.schedule.clone();
+    let posted = posted_before(campaign, &prepared, database)?;
+    if let Some(posted) = &posted
+        && let Some(ramp) = ramp(&campaign.pace, schedule.as_ref(), posted)
+    {
+        console.print(&format!("ramp: {ramp}"));
+    }
+    if must_confirm && prepared.counts.of(Status::Pending) > 0 {
+        confirm_send(args, campaign, &prepared)?;
+    }
     if let Some(schedule) = &schedule {
-        for line in when(schedule, &prepared, campaign, now, args.at.is_some())? {
+        let posted = posted.unwrap_or_default();
+        for line in when(schedule, &prepared, campaign, posted, args.at.is_some()) {
             console.print(&line);
         }
     }
@@ -325,13 +334,14 @@ fn no_terminal() -> Failure {
 }
 
 /// The time at which a run begins, unless it begins now.
-fn begins(prepared: &PreparedRun) -> String {
+fn begins(prepared: &PreparedRun, pace: &PaceSettings) -> String {
     let now = prepared.run.started;
     let Some(schedule) = &prepared.schedule else {
         return String::new();
     };
-    let zones = 0..schedule.zones.len();
-    match schedule.first_opening(zones, now) {
+    let numbers = LaneNumbers::new(pace.per_domain.len());
+    let zones = numbers.by_zone(&prepared.by_lane);
+    match schedule.first_opening(zones.into_iter().map(|(zone, _)| zone), now) {
         Opening::Closed(until) => format!(", beginning {}", schedule.show(until)),
         Opening::Open(_) | Opening::Over => String::new(),
     }
@@ -361,7 +371,7 @@ fn confirm_send(
         campaign.message.from.get_ref(),
         campaign.server(),
         pace_with_time(&campaign.pace, messages, &prepared.by_lane),
-        begins(prepared),
+        begins(prepared, &campaign.pace),
     );
 
     let confirmation = Confirmation {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::group_pace::open_store;
@@ -83,7 +84,14 @@ pub(super) struct Session {
     /// What the limits ask the others for.
     pub(super) permit_requests: Option<UnboundedReceiver<PermitRequest>>,
     /// Reserves permits that the runs of a group share, until nothing is sent any more.
-    pub(super) pace_group: Option<JoinHandle<()>>,
+    pub(super) pace_group: Option<PaceThread>,
+}
+
+/// The thread that reserves the permits of a pace group.
+pub(super) struct PaceThread {
+    pub(super) thread: JoinHandle<()>,
+    /// Gets the reason if it can't go on.
+    pub(super) failed: oneshot::Receiver<String>,
 }
 
 pub(super) struct Lane {
@@ -273,16 +281,21 @@ impl<'a> Limits<'a> {
             return Ok((limit, None));
         };
         let (requests, receiver) = unbounded_channel();
+        let (failed, failure) = oneshot::channel();
         let day = &store.day;
         let group = GroupLimit::new(day, &self.rates, self.batch_size(0), requests);
         let store = store.store;
         let thread = std::thread::Builder::new()
             .name("pace".to_owned())
-            .spawn(move || pace_group::serve(store, receiver));
+            .spawn(move || pace_group::serve(store, receiver, failed));
         let thread =
             thread.map_err(|error| Failure::new("io", format!("can't start a thread: {error}")))?;
+        let thread = PaceThread {
+            thread,
+            failed: failure,
+        };
         Ok((Box::new(BothLimits(limit, Box::new(group))), Some(thread)))
     }
 }
 
-type LimitWithThread = (Box<dyn RateLimit>, Option<JoinHandle<()>>);
+type LimitWithThread = (Box<dyn RateLimit>, Option<PaceThread>);

@@ -1,16 +1,22 @@
 //! When a run sends: its schedule, and an estimate of when it begins, pauses and ends.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::group_pace::{posted_by_group, zone_of_days};
+use super::group_pace::{PaceHome, PostedReader, zone_of_days};
+use super::prepare::PreparedRun;
 use crate::campaign::{Campaign, PaceSettings, ScheduleSettings};
 use crate::cli::SendArgs;
-use crate::pace::{GroupDay, LaneNumbers};
-use crate::report;
+use crate::ledger::Target;
+use crate::ledger::postgres::Database;
+use crate::pace::{GroupDay, GroupPosted, LaneNumbers};
+use crate::report::{self, counted};
 use crate::schedule::{Forecast, ForecastInputs, Opening, Schedule, Zone, forecast};
+
+/// How many time zones are named whose rows are not sent.
+const SHOWN_ZONES: usize = 3;
 
 /// `[schedule]` with what the command line replaces. Only a real run has a schedule.
 ///
@@ -64,44 +70,79 @@ fn no_zone() -> Failure {
 
 fn require_opening(settings: &ScheduleSettings, now: Timestamp) -> Result<(), Failure> {
     let schedule = settings.for_run(Vec::new());
-    if schedule.opening(0, now) != Opening::Over {
-        return Ok(());
+    let is_over = match &settings.timezone_column {
+        // The zones of the rows are not known yet.
+        Some(_) => schedule.is_over(now),
+        None => schedule.opening(0, now) == Opening::Over,
+    };
+    match is_over {
+        true => Err(over(&schedule)),
+        false => Ok(()),
     }
-    Err(Failure::with_help(
+}
+
+fn over(schedule: &Schedule) -> Failure {
+    Failure::with_help(
         "schedule",
-        format!("nothing can be sent: {}", settings.why_over()),
+        format!("nothing can be sent: {}", schedule.why_over()),
         "change [schedule] in campaign.toml",
-    ))
+    )
 }
 
-/// The recipients that the runs which share the limits per day have posted before.
-#[derive(Default)]
-pub(super) struct Posted {
-    /// The number of days before today on which something was posted.
-    pub(super) days_before: usize,
-    /// In the last 24 hours, by minute since 1970.
-    pub(super) minutes: Vec<(i64, u64)>,
-}
-
-impl Posted {
-    /// # Errors
-    /// The file that counts them can't be read.
-    pub(super) fn by_group(
-        pace: &PaceSettings,
-        campaign: &Path,
-        schedule: &Schedule,
-        now: Timestamp,
-    ) -> Result<Self, Failure> {
-        let zone = zone_of_days(Some(schedule));
-        let Some(day) = GroupDay::new(&pace.rate, &pace.ramp, zone) else {
-            return Ok(Self::default());
-        };
-        let (days_before, minutes) = posted_by_group(pace, campaign, &day, now)?;
-        Ok(Self {
-            days_before,
-            minutes,
-        })
+/// What to say about rows in whose time zones the window does not open any more.
+///
+/// # Errors
+/// There are no others.
+pub(super) fn rows_never_sent(
+    prepared: &PreparedRun,
+    pace: &PaceSettings,
+) -> Result<Option<String>, Failure> {
+    let Some(schedule) = &prepared.schedule else {
+        return Ok(None);
+    };
+    let zones = LaneNumbers::new(pace.per_domain.len()).by_zone(&prepared.by_lane);
+    let now = prepared.run.started;
+    let is_over = |(zone, _): &(usize, u64)| schedule.opening(*zone, now) == Opening::Over;
+    let (never, others): (Vec<_>, Vec<_>) = zones.into_iter().partition(is_over);
+    if never.is_empty() {
+        return Ok(None);
     }
+    if others.is_empty() {
+        return Err(over(schedule));
+    }
+    let rows = never.iter().map(|(_, rows)| rows).sum();
+    let names = never.iter().take(SHOWN_ZONES);
+    let names: Vec<&str> = names
+        .map(|(zone, _)| schedule.zones[*zone].name.as_str())
+        .collect();
+    let more = match never.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {}", counted(more as u64, "more time zone")),
+    };
+    Ok(Some(format!(
+        "{} will stay pending: {}, in {}{more}",
+        counted(rows, "row"),
+        schedule.why_over(),
+        names.join(", ")
+    )))
+}
+
+/// What the runs that share the limits per day have posted; `None` if nothing that this run posts counts.
+pub(super) fn posted_before(
+    campaign: &Campaign,
+    prepared: &PreparedRun,
+    database: Option<&Arc<Database>>,
+) -> Result<Option<GroupPosted>, Failure> {
+    if prepared.run.target != Target::Real {
+        return Ok(None);
+    }
+    let home = match database {
+        Some(database) => PaceHome::Ledger(database),
+        None => PaceHome::Folder(&campaign.dir),
+    };
+    let schedule = prepared.schedule.as_ref();
+    let reader = PostedReader::new(&home, &campaign.name, &campaign.pace, schedule)?;
+    Ok(Some(reader.read(prepared.run.started)?.unwrap_or_default()))
 }
 
 /// The estimate for rows by lane, of a run with this pace.
@@ -109,13 +150,21 @@ pub(super) fn estimate(
     schedule: &Schedule,
     pace: &PaceSettings,
     by_lane: &[(u32, u64)],
-    posted: Posted,
+    posted: GroupPosted,
     now: Timestamp,
 ) -> Forecast {
     let numbers = LaneNumbers::new(pace.per_domain.len());
     let per_second = pace.rate.iter().filter_map(|rate| rate.per_second());
     let day = GroupDay::new(&pace.rate, &pace.ramp, zone_of_days(Some(schedule)));
-    let (mut days, mut last) = (posted.days_before, None);
+    let today = |day: &GroupDay| {
+        let today = day.date(now);
+        let times = posted.minutes.iter();
+        let mut times = times.filter_map(|(minute, _)| Timestamp::from_second(minute * 60).ok());
+        times.any(|time| day.date(time) == today).then_some(today)
+    };
+    // The last day on which something was posted, if that is today or later.
+    let mut last = day.as_ref().and_then(today);
+    let mut days = posted.days_before;
     let mut per_day = |now| {
         let day = day.as_ref()?;
         let today = day.date(now);

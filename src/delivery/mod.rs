@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::campaign::{self, RetrySettings};
@@ -67,6 +67,8 @@ pub(crate) struct DeliverySettings {
     pub(crate) breaker: campaign::BreakerSettings,
     /// If others send the run too.
     pub(crate) worker: Option<Arc<Worker>>,
+    /// Gets the reason if the limits can't be kept any more.
+    pub(crate) limits_failed: Option<oneshot::Receiver<String>>,
     pub(crate) clock: Clock,
 }
 
@@ -88,6 +90,7 @@ pub(crate) struct Delivery<T> {
     domains: Vec<Box<dyn RateLimit>>,
     schedule: Option<Arc<Schedule>>,
     worker: Option<Arc<Worker>>,
+    limits_failed: Option<oneshot::Receiver<String>>,
     concurrency: u32,
     state: Arc<DeliveryState>,
     free: Arc<Semaphore>,
@@ -119,6 +122,7 @@ impl<T: Transport> Delivery<T> {
             poster: Arc::new(poster),
             limit: settings.limit,
             worker: settings.worker,
+            limits_failed: settings.limits_failed,
             domains: settings.domains,
             schedule: settings.schedule,
             concurrency,
@@ -147,10 +151,15 @@ impl<T: Transport> Delivery<T> {
             let counts = Arc::clone(self.poster.writer.counts());
             tokio::spawn(exchange::run(worker, Arc::clone(&state), counts))
         });
+        let limits_failed = failure(self.limits_failed.take());
         let ending = tokio::select! {
             biased;
             _ = interrupt.wait_for(|interrupted| *interrupted) => Ending::Interrupted,
             () = state.stopped() => Ending::Done,
+            reason = limits_failed => {
+                state.stop(reason);
+                Ending::Done
+            }
             () = self.dispatch(&mut lanes) => match lanes.are_done() {
                 true => Ending::Done,
                 false => Ending::Closed,
@@ -328,6 +337,17 @@ impl<T: Transport> Delivery<T> {
     fn instant(&self, time: Timestamp) -> Instant {
         let left = time.duration_since(self.poster.clock.now());
         Instant::now() + Duration::try_from(left).unwrap_or_default().min(MAX_SLEEP)
+    }
+}
+
+/// Waits until the limits can't be kept any more. Returns why.
+async fn failure(limits: Option<oneshot::Receiver<String>>) -> String {
+    match limits {
+        Some(failed) => match failed.await {
+            Ok(reason) => reason,
+            Err(_) => "the thread that keeps the limits per day has ended".to_owned(),
+        },
+        None => std::future::pending().await,
     }
 }
 

@@ -1,20 +1,23 @@
 //! A month of a run with windows in several time zones, a ramp and limits a day, with a clock that the test sets. The process
 //! is killed at random moments, and goes on from the ledger.
 
-use std::collections::BTreeMap;
+mod check;
+mod server;
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
+
+use server::{FakeServer, Posts};
 
 use super::batch::{Batch, BatchRow};
 use super::{Delivery, DeliverySettings, Ending, LaneKey, Queue, WaitReason};
@@ -25,13 +28,12 @@ use crate::ledger::sqlite::{NewRow, PendingRows, Planner, SqliteLedger, open_wri
 use crate::ledger::{
     Ledger as _, LedgerWriter, LiveCounts, Page, RowSource as _, Run, Status, Target,
 };
-use crate::outcome::{Blame, PostOutcome, RecipientOutcome};
 use crate::pace::{
     BothLimits, GroupDay, GroupLimit, GroupRequest, LaneNumbers, Rate, RateLimit, RateLimits,
 };
 use crate::pace_group::{PaceFile, PaceStore as _};
 use crate::schedule::{Opening, Schedule, Zone};
-use crate::transport::{PostRequest, RequestBody, Transport};
+use crate::transport::{PostRequest, RequestBody};
 
 const ZONES: [&str; 3] = ["Europe/Warsaw", "America/New_York", "Asia/Kathmandu"];
 /// Clocks go forward in New York on 8 March, and in Warsaw on 29 March 2026.
@@ -47,56 +49,7 @@ const ROWS: u32 = 380;
 const BATCH: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-struct Post {
-    at: Timestamp,
-    row: u32,
-    /// The server did not refuse it.
-    taken: bool,
-}
-
-type Posts = Arc<Mutex<Vec<Post>>>;
 type LaneReceivers = Vec<(LaneKey, super::BatchReceiver)>;
-
-/// Takes requests, and sometimes refuses them or says nothing.
-struct FakeServer {
-    now: Arc<AtomicI64>,
-    read_takes: Arc<AtomicI64>,
-    posts: Posts,
-    rng: Mutex<StdRng>,
-}
-
-impl Transport for FakeServer {
-    async fn post(&self, request: &PostRequest) -> PostOutcome {
-        let row = u32::from_le_bytes(request.body.0[0][..4].try_into().expect("a row"));
-        let (chance, seconds) = {
-            let mut rng = self.rng.lock().expect("a lock");
-            (rng.random_range(0..100), rng.random_range(60..240))
-        };
-        let refused = match chance {
-            0..2 => Some(Blame::Request),
-            2 => Some(Blame::Server),
-            _ => None,
-        };
-        self.posts.lock().expect("a lock").push(Post {
-            // As the delivery read it last.
-            at: time(self.now.load(Ordering::SeqCst) - self.read_takes.load(Ordering::SeqCst)),
-            row,
-            taken: refused.is_none(),
-        });
-        if let Some(blame) = refused {
-            return PostOutcome::NotTaken {
-                blame,
-                reason: "busy".to_owned(),
-                wait: None,
-            };
-        }
-        // Long enough that a kill finds requests in flight.
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        PostOutcome::Settled(vec![RecipientOutcome::Accepted {
-            message_id: row.to_string(),
-        }])
-    }
-}
 
 /// Reserves permits for a delivery. A killed process answers no more.
 struct Group {
@@ -110,7 +63,7 @@ impl Group {
         let mut answered = 0;
         while let Ok(request) = self.receiver.try_recv() {
             let answer = self.store.reserve(&request).expect("a file");
-            request.permits.answer(answer, request.asked);
+            request.answer(answer);
             answered += 1;
         }
         answered
@@ -376,67 +329,12 @@ impl Month {
                 share: 1.0,
             },
             worker: None,
+            limits_failed: None,
             clock: clock.clone(),
         };
         let rng = Box::new(StdRng::seed_from_u64(0));
         let delivery = Delivery::new(server, writer.clone(), settings, rng, waiting);
         (delivery, feeds, Group { store, receiver })
-    }
-
-    /// Every request that was posted, against windows and limits that are written down here once more.
-    fn check(&self) {
-        let posts = self.posts.lock().expect("a lock");
-        let warsaw = TimeZone::get(ZONES[0]).expect("a zone");
-        let mut days: BTreeMap<Date, u64> = BTreeMap::new();
-        for (index, Post { at, row, .. }) in posts.iter().enumerate() {
-            let zone = TimeZone::get(ZONES[zone_of(*row)]).expect("a zone");
-            let local = at.to_zoned(zone);
-            assert!(is_in_window(&local), "row {row} went at {local}");
-            assert!(*at >= START.parse().expect("a time") && *at < UNTIL.parse().expect("a time"));
-            let of_date = days.entry(at.to_zoned(warsaw.clone()).date()).or_default();
-            *of_date += 1;
-            let of_date = *of_date;
-            let day = days.len() - 1;
-            let most = PER_DAY.min(RAMP[day.min(RAMP.len() - 1)]);
-            assert!(of_date <= most, "{of_date} on the day of {at}, day {day}");
-            let yesterday = *at - SignedDuration::from_hours(24);
-            let last_day = &posts[..=index];
-            let last_day = last_day.iter().filter(|post| post.at > yesterday);
-            let in_24_hours = last_day.clone().count() as u64;
-            assert!(in_24_hours <= most, "{in_24_hours} by {at}, day {day}");
-            let domain = last_day.filter(|post| domain_of(post.row) == 1).count() as u64;
-            assert!(domain <= PER_DOMAIN, "{domain} of the domain by {at}");
-        }
-        for (zone, date) in [(1, "2026-03-08"), (0, "2026-03-29")] {
-            let time_zone = TimeZone::get(ZONES[zone]).expect("a zone");
-            let in_zone = posts.iter().filter(|post| zone_of(post.row) == zone);
-            let mut dates = in_zone.map(|post| post.at.to_zoned(time_zone.clone()).date());
-            let is_used = dates.any(|it| it.to_string() == date);
-            assert!(is_used, "nothing went when clocks changed on {date}");
-        }
-        // Kills and late rows lose a few permits; the rest is used.
-        let full = days.values().filter(|count| **count * 10 >= PER_DAY * 8);
-        assert!(full.count() * 2 > days.len(), "{days:?}");
-        let ledger = SqliteLedger::open(&self.path()).expect("a ledger");
-        let (mut accepted, mut unknown) = (0, 0);
-        for row in ledger.rows(0, ROWS).expect("rows") {
-            let posts = posts.iter().filter(|post| post.row == row.number);
-            let taken = posts.filter(|post| post.taken).count();
-            match row.status {
-                Status::Accepted => {
-                    assert_eq!(taken, 1, "row {}", row.number);
-                    accepted += 1;
-                }
-                // It was claimed at a kill, and maybe posted.
-                Status::Unknown => {
-                    assert!(taken <= 1, "row {} was posted {taken} times", row.number);
-                    unknown += 1;
-                }
-                status => panic!("row {} is {status}", row.number),
-            }
-        }
-        assert!(unknown > 0, "no kill found a request in flight");
-        assert_eq!(accepted + unknown, ROWS);
     }
 }
 
@@ -447,16 +345,6 @@ fn time(millis: i64) -> Timestamp {
 fn rates(texts: &[String]) -> Vec<Rate> {
     let rates = texts.iter().map(|text| text.parse().expect("a rate"));
     rates.collect()
-}
-
-fn is_in_window(at: &jiff::Zoned) -> bool {
-    let minute = i32::from(at.hour()) * 60 + i32::from(at.minute());
-    match at.weekday() {
-        Weekday::Saturday => minute < 10,
-        Weekday::Sunday => (110..190).contains(&minute),
-        Weekday::Friday if minute >= 23 * 60 + 50 => true,
-        _ => (540..548).contains(&minute) || (1010..1020).contains(&minute),
-    }
 }
 
 /// Half of the rows are in Warsaw.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::limits::{RateLimit, Turn};
 use super::{Period, Rate};
 
 /// How long a permit may be used. A minute counts until a day after the last of its permits.
-const LIFETIME: Duration = Duration::from_secs(50);
+const LIFETIME: SignedDuration = SignedDuration::from_secs(50);
 /// The wait before permits are asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How often to check whether permits have been granted.
@@ -48,6 +48,15 @@ impl GroupDay {
             zone,
         };
         (day.per_day.is_some() || !day.ramp.is_empty()).then_some(day)
+    }
+
+    /// No day is limited: what is posted is only counted.
+    pub(crate) fn unlimited(zone: TimeZone) -> Self {
+        Self {
+            per_day: None,
+            ramp: Vec::new(),
+            zone,
+        }
     }
 
     /// The most recipients in 24 hours, after so many days on which something was posted.
@@ -121,6 +130,15 @@ impl GroupDay {
     }
 }
 
+/// What the runs of a group have posted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupPosted {
+    /// The number of days before today on which something was posted.
+    pub(crate) days_before: usize,
+    /// The recipients in each minute since 1970 of the last day, oldest first.
+    pub(crate) minutes: Vec<(i64, u64)>,
+}
+
 pub(crate) struct GroupRequest {
     pub(crate) wanted: u64,
     pub(crate) needed: u64,
@@ -129,6 +147,28 @@ pub(crate) struct GroupRequest {
     pub(crate) now: Timestamp,
     pub(crate) asked: Instant,
     pub(crate) permits: GroupPermits,
+}
+
+impl GroupRequest {
+    pub(crate) fn answer(self, answer: GroupAnswer) {
+        let mut permits = self.permits.lock();
+        permits.asked = false;
+        permits.full_until = None;
+        permits.ask_again = None;
+        match answer {
+            GroupAnswer::Granted(minute, recipients) => permits.grants.push_back(Grant {
+                minute,
+                since: self.asked,
+                since_time: self.now,
+                recipients,
+            }),
+            GroupAnswer::FullUntil(until) => {
+                permits.full_until = Some(until);
+                permits.ask_again = Some(self.asked + ASK_AGAIN);
+            }
+            GroupAnswer::Later => permits.ask_again = Some(self.asked + ASK_AGAIN),
+        }
+    }
 }
 
 /// The answer to a request.
@@ -156,33 +196,23 @@ struct Permits {
 
 struct Grant {
     minute: i64,
-    /// When it was asked for.
+    /// When it was asked for, by two clocks.
     since: Instant,
+    since_time: Timestamp,
     recipients: u64,
+}
+
+impl Grant {
+    /// The time of day decides too: the other clock stands still while the machine is suspended.
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.since.elapsed() >= LIFETIME.unsigned_abs()
+            || now.duration_since(self.since_time) >= LIFETIME
+    }
 }
 
 impl GroupPermits {
     fn lock(&self) -> MutexGuard<'_, Permits> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn answer(&self, answer: GroupAnswer, asked: Instant) {
-        let mut permits = self.lock();
-        permits.asked = false;
-        permits.full_until = None;
-        permits.ask_again = None;
-        match answer {
-            GroupAnswer::Granted(minute, recipients) => permits.grants.push_back(Grant {
-                minute,
-                since: asked,
-                recipients,
-            }),
-            GroupAnswer::FullUntil(until) => {
-                permits.full_until = Some(until);
-                permits.ask_again = Some(asked + ASK_AGAIN);
-            }
-            GroupAnswer::Later => permits.ask_again = Some(asked + ASK_AGAIN),
-        }
     }
 }
 
@@ -246,11 +276,7 @@ impl RateLimit for GroupLimit {
     fn turn(&mut self, recipients: u32, now: Timestamp) -> Turn {
         let mut permits = self.permits.lock();
         let mut unused = Vec::new();
-        while permits
-            .grants
-            .front()
-            .is_some_and(|it| it.since + LIFETIME <= Instant::now())
-        {
+        while permits.grants.front().is_some_and(|it| it.is_old(now)) {
             unused.extend(
                 permits
                     .grants
@@ -328,115 +354,4 @@ impl RateLimit for BothLimits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().expect("a time")
-    }
-
-    fn minute(text: &str) -> i64 {
-        at(text).as_second() / 60
-    }
-
-    fn day(per_day: Option<u64>, ramp: &[u64]) -> GroupDay {
-        GroupDay {
-            per_day,
-            ramp: ramp.to_vec(),
-            zone: TimeZone::get("Europe/Warsaw").expect("a zone"),
-        }
-    }
-
-    #[test]
-    fn the_ramp_grows_with_the_days_on_which_something_was_posted() {
-        let ramp = day(Some(4000), &[500, 1000, 5000]);
-        let limits: Vec<u64> = (0..5).map(|days| ramp.limit(days)).collect();
-        assert_eq!(limits, [500, 1000, 4000, 4000, 4000]);
-        // 23:30 and 00:30 in Warsaw are two days; a day without posts does not count.
-        let posted = [
-            "2026-12-01T22:30:00Z",
-            "2026-12-01T23:30:00Z",
-            "2026-12-04T08:00:00Z",
-        ]
-        .map(minute);
-        assert_eq!(ramp.days_before(posted, at("2026-12-04T09:00:00Z")), 2);
-        assert_eq!(ramp.days_before(posted, at("2026-12-04T23:30:00Z")), 3);
-        assert_eq!(ramp.days_before([], at("2026-12-04T23:30:00Z")), 0);
-    }
-
-    #[test]
-    fn the_name_of_a_zone_is_an_interval_for_postgresql() {
-        let name = |seconds| {
-            let offset = jiff::tz::Offset::from_seconds(seconds).expect("an offset");
-            let zone = TimeZone::fixed(offset);
-            let ramp = day(None, &[500]);
-            GroupDay { zone, ..ramp }.zone_name()
-        };
-        assert_eq!(
-            [name(7200), name(-12600), name(-3600)],
-            ["+02:00", "-03:30", "-01:00"]
-        );
-        assert_eq!(day(None, &[500]).zone_name(), "Europe/Warsaw");
-    }
-
-    #[test]
-    fn what_was_posted_in_the_last_day_counts() {
-        let ramp = day(None, &[500, 1000]);
-        let now = at("2026-12-02T08:00:00Z");
-        let posted = [(minute("2026-12-01T08:30:00Z"), 400)];
-        assert_eq!(ramp.grant(200, 1, 1, &posted, now), Ok(200));
-        assert_eq!(ramp.grant(2000, 1, 1, &posted, now), Ok(600));
-        // The next limit is higher: it asks again at midnight in Warsaw, before the 24 hours are over.
-        let posted = [(minute("2026-12-01T09:00:00Z"), 500)];
-        let evening = at("2026-12-01T20:00:00Z");
-        assert_eq!(
-            ramp.grant(10, 1, 0, &posted, evening),
-            Err(at("2026-12-01T23:00:00Z"))
-        );
-        // The last one stays: a minute is over when it is 24 hours old to its end.
-        let full = [(minute("2026-12-01T09:00:00Z"), 1000)];
-        assert_eq!(
-            ramp.grant(10, 1, 1, &full, evening),
-            Err(at("2026-12-02T09:02:00Z"))
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn permits_are_reserved_used_and_given_back() {
-        let (requests, mut asked) = tokio::sync::mpsc::unbounded_channel();
-        let mut limit = GroupLimit::new(&day(Some(1000), &[]), &[], NonZeroU32::MIN, requests);
-        let now = at("2026-12-01T08:00:00Z");
-        assert!(matches!(limit.turn(1, now), Turn::At(_)));
-        let request = asked.try_recv().expect("a request");
-        assert_eq!((request.wanted, request.needed), (10, 1));
-        assert!(matches!(limit.turn(1, now), Turn::At(_)) && asked.try_recv().is_err());
-        request
-            .permits
-            .answer(GroupAnswer::Granted(7, 10), Instant::now());
-        for _ in 0..4 {
-            assert_eq!(limit.turn(1, now), Turn::Now);
-            limit.take(1, now);
-        }
-        assert!(asked.try_recv().is_err());
-        tokio::time::advance(LIFETIME).await;
-        assert!(matches!(limit.turn(1, now), Turn::At(_)));
-        assert_eq!(asked.try_recv().expect("they are old").unused, [(7, 6)]);
-        let request = asked.try_recv().expect("a request");
-        request.permits.answer(
-            GroupAnswer::FullUntil(at("2026-12-02T08:00:00Z")),
-            Instant::now(),
-        );
-        assert_eq!(limit.turn(1, now), Turn::Day(at("2026-12-02T08:00:00Z")));
-        assert!(asked.try_recv().is_err());
-        tokio::time::advance(ASK_AGAIN).await;
-        assert_eq!(limit.turn(1, now), Turn::Day(at("2026-12-02T08:00:00Z")));
-        let request = asked.try_recv().expect("a request");
-        let later = at("2026-12-02T08:00:00Z");
-        assert!(matches!(limit.turn(1, later), Turn::At(_)));
-        request
-            .permits
-            .answer(GroupAnswer::Granted(8, 3), Instant::now());
-        drop(limit);
-        assert_eq!(asked.try_recv().expect("the rest").unused, [(8, 3)]);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ mod spaced;
 pub(crate) use backoff::backoff;
 #[cfg(test)]
 pub(crate) use group::GroupPermits;
-pub(crate) use group::{BothLimits, GroupAnswer, GroupDay, GroupLimit, GroupRequest};
+pub(crate) use group::{BothLimits, GroupAnswer, GroupDay, GroupLimit, GroupPosted, GroupRequest};
 pub(crate) use lane_numbers::LaneNumbers;
 pub(crate) use limits::{RateLimit, RateLimits, Turn, batch_size};
 pub use rate::{Period, Rate, RateError};

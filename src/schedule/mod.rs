@@ -112,6 +112,24 @@ impl Schedule {
         first
     }
 
+    /// Whether no request may begin any more, in whatever time zone.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let earliest = self.start.map_or(now, |start| start.max(now));
+        self.until.is_some_and(|until| earliest >= until)
+    }
+
+    /// Why nothing is sent any more.
+    pub(crate) fn why_over(&self) -> String {
+        match self.until {
+            Some(until) if self.window.is_some() => format!(
+                "the window does not open before the end of the schedule, {}",
+                self.show(until)
+            ),
+            Some(until) => format!("the schedule ends at {}", self.show(until)),
+            None => "the window never opens".to_owned(),
+        }
+    }
+
     /// A time as users see it, in the campaign's zone.
     pub(crate) fn show(&self, time: Timestamp) -> String {
         self.zone().show(time)

@@ -1,12 +1,13 @@
 //! Limits per day over several runs: those of a campaign, and those of a pace group.
 
+use std::fs;
 use std::path::Path;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::campaign::Campaign;
-use crate::support::fake_api::FakeApi;
+use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::results::Results;
 use crate::support::run::{Ran, Run, Running};
 use crate::support::send::{campaign, send};
@@ -71,6 +72,55 @@ fn campaigns_of_a_group_share_a_limit() {
     assert_eq!(api.taken().len(), 15);
 }
 
+/// `--rate` without a limit per day replaces that of the campaign.
+#[test]
+fn what_a_faster_resume_posts_counts_for_the_group() {
+    let state = TempDir::new().expect("a folder");
+    let api = FakeApi::taking_all();
+    let of_group = || {
+        campaign(&api)
+            .rows(6)
+            .set("pace.rate", vec!["1000/s", "5/day"])
+            .set("pace.pace_group", "acme")
+    };
+    let (one, two) = (of_group(), of_group());
+    let ran = full(with_state(send(&one), &state).spawn());
+    let faster = Run::on("resume", &ran.run_dir()).args(["--rate", "1000/s"]);
+    with_state(faster, &state).run().code(0);
+    assert_eq!(api.taken().len(), 6);
+    let limit = two.set("pace.rate", vec!["1000/s", "6/day"]);
+    full(with_state(send(&limit), &state).spawn()).code(130);
+    assert_eq!(api.taken().len(), 6);
+}
+
+#[test]
+fn a_run_ends_when_the_posted_recipients_can_not_be_counted_any_more() {
+    let state = TempDir::new().expect("a folder");
+    let file = state.path().join("mailrun/pace.db");
+    let gone = file.clone();
+    let api = FakeApi::start(move |n, _| {
+        if n == 3 {
+            fs::remove_file(&gone).expect("it is there");
+        }
+        Reply::Take
+    });
+    let campaign = campaign(&api)
+        .rows(30)
+        .set("pace.rate", vec!["1000/s", "100/day"])
+        .set("pace.pace_group", "acme");
+    let ran = with_state(send(&campaign), &state).run();
+    ran.code(5)
+        .stderr_has("Stopped: limits per day can't be kept: ")
+        .stderr_has(&file.display().to_string());
+    let run = ran.run_dir();
+    let results = Results::of(&run);
+    let counts = results.counts();
+    assert_eq!(counts["accepted"], api.taken().len());
+    assert_eq!(counts["accepted"] + counts["pending"], 30);
+    with_state(Run::on("resume", &run), &state).run().code(0);
+    assert_eq!(api.taken().len(), 30);
+}
+
 #[test]
 fn two_processes_at_once_keep_the_limit_of_their_group() {
     let state = TempDir::new().expect("a folder");
@@ -118,6 +168,13 @@ fn the_ramp_grows_each_day_over_kills_and_runs() {
             });
             let ran = running.kill();
             run.get_or_insert_with(|| Path::new(ran.stdout.trim()).to_owned());
+            let step = match day {
+                0 => "ramp: day 1 of 3, 10 a day (pace group “new-ip”: no message before today)",
+                1 => "ramp: day 2 of 3, 20 a day (pace group “new-ip”: messages on 1 day before",
+                2 => "ramp: day 3 of 3, 40 a day (pace group “new-ip”: messages on 2 days before",
+                _ => "ramp: complete, 40 a day (pace group “new-ip”: messages on 3 days before",
+            };
+            ran.stderr_has(step);
             assert_eq!(api.taken().len() - sent, most, "on day {day}");
         }
         sent = api.taken().len();
@@ -135,8 +192,24 @@ fn a_dry_run_knows_the_ramp() {
     dry_run
         .run()
         .code(0)
+        .stdout_has("ramp:       day 1 of 3, 100 a day (this campaign: no message before today)")
         .stdout_has("pauses:     Tue 2100-06-01 09:00")
         .stdout_has("ends:       about Thu 2100-06-03 09:0");
+}
+
+#[test]
+fn an_estimate_knows_that_today_was_a_day_of_the_ramp() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api)
+        .rows(6)
+        .set("pace.ramp", vec!["3/day", "6/day"])
+        .set("schedule.timezone", "UTC");
+    send(&campaign).args(["--limit", "3"]).run().code(5);
+    let dry_run = Run::new("send").arg(campaign.path()).arg("--dry-run");
+    let ran = dry_run.args(["--again", "--at", "in 3 days"]).run();
+    ran.code(0)
+        .stdout_has("ends:       about ")
+        .stdout_lacks("pauses:");
 }
 
 #[test]

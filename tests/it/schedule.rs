@@ -1,14 +1,17 @@
 //! `[schedule]` and `--at`: when requests begin, with a clock that the tests set.
 
+use std::fs;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::FakeApi;
 use crate::support::results::Results;
 use crate::support::run::{Run, Running};
+use crate::support::screen::Screen;
 use crate::support::send::{campaign, send, status};
 use crate::support::shim::Shim;
 
@@ -64,6 +67,53 @@ fn a_run_waits_for_its_start_also_after_a_kill() {
     running.wait().code(0);
     assert_eq!(api.taken().len(), 3);
     drop(campaign);
+}
+
+#[test]
+fn a_run_that_lost_its_schedule_is_not_sent() {
+    let api = FakeApi::taking_all();
+    for with_table in [true, false] {
+        let campaign = match with_table {
+            true => scheduled(&api, 30),
+            false => campaign(&api),
+        };
+        let send = send(&campaign).env("TZ", "Europe/Warsaw");
+        let running = send.args(["--at", "+30h"]).spawn();
+        waits(&running);
+        running.signal(Signal::TERM);
+        let run = running.wait().code(130).run_dir();
+        let file = run.join("frozen/.schedule.toml");
+        let schedule = fs::read(&file).expect("a schedule");
+        fs::remove_file(&file).expect("it is there");
+        Run::on("resume", &run)
+            .run()
+            .code(1)
+            .stderr_has("the schedule of the run is missing: ")
+            .stderr_has("put the file back");
+        assert_eq!(api.connections(), 0);
+        fs::write(&file, schedule).expect("it can be written");
+        let running = Run::on("resume", &run).spawn();
+        waits(&running);
+        running.kill();
+    }
+}
+
+/// Ledgers of earlier versions don't say whether there is a schedule.
+#[test]
+fn a_run_that_never_had_a_schedule_is_resumed() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    for is_old in [false, true] {
+        let sent = send(&campaign).args(["--limit", "1", "--again"]).run();
+        let run = sent.code(5).run_dir();
+        if is_old {
+            let ledger = Connection::open(run.join("ledger.db")).expect("the ledger");
+            let dropped = ledger.execute_batch("ALTER TABLE run DROP COLUMN scheduled");
+            dropped.expect("it can be written");
+        }
+        Run::on("resume", &run).run().code(0);
+    }
+    assert_eq!(api.taken().len(), 6);
 }
 
 #[test]
@@ -148,6 +198,62 @@ fn a_row_goes_when_the_window_is_open_in_its_zone() {
     let run = running.wait().code(0).run_dir();
     assert_eq!(api.taken().len(), 4);
     assert_eq!(Results::of(&run).counts(), [("accepted", 4)].into());
+}
+
+#[test]
+fn rows_of_zones_that_open_are_sent_although_others_never_open() {
+    let api = FakeApi::taking_all();
+    let until = Timestamp::now() + SignedDuration::from_hours(2);
+    // It is night in the campaign's zone.
+    let campaign = campaign(&api)
+        .set("schedule.timezone", "+12:00")
+        .set("schedule.timezone_column", "tz")
+        .set("schedule.window", open_now())
+        .set(
+            "schedule.until",
+            until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        )
+        .recipients("email,first_name,tz\nann@one.example,Ann,UTC\nbob@two.example,Bob,\n");
+    let dry_run = Run::new("send").arg(campaign.path()).arg("--dry-run");
+    dry_run
+        .run()
+        .code(0)
+        .stdout_has("note:       1 row will stay pending");
+    let ran = send(&campaign).run();
+    ran.code(5)
+        .stderr_has(
+            "1 row will stay pending: the window does not open before the end of the schedule, ",
+        )
+        .stderr_has(", in +12:00");
+    assert_eq!(
+        Results::of(&ran.run_dir()).counts(),
+        [("accepted", 1), ("pending", 1)].into()
+    );
+    let none = campaign.recipients("email,first_name,tz\nann@one.example,Ann,+11:00\n");
+    for option in ["--again", "--dry-run"] {
+        let ran = send(&none).arg(option).run();
+        ran.code(1)
+            .stderr_has("nothing can be sent: the window does not open before");
+    }
+    assert_eq!(api.taken().len(), 1);
+}
+
+#[test]
+fn the_question_says_when_the_first_row_goes_and_the_day_of_the_ramp() {
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api)
+        .set("pace.ramp", vec!["500/day", "1000/day"])
+        .set("schedule.timezone", "+00:00")
+        .set("schedule.timezone_column", "tz")
+        .set("schedule.start", "2100-06-01 00:00")
+        .set("schedule.window", "09:00-10:00")
+        .recipients("email,first_name,tz\nann@one.example,Ann,-05:00\n");
+    let send = Run::new("send").arg(campaign.path()).keys();
+    let mut screen = Screen::start(send, 40, 300);
+    screen.until(", beginning Tue 2100-06-01 14:00 +00:00");
+    let shown = screen.contents();
+    assert!(shown.contains("ramp: day 1 of 2, 500 a day"), "{shown}");
+    assert_eq!(screen.keys("n\n").end(), Some(1));
 }
 
 #[test]

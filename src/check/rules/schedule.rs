@@ -1,9 +1,14 @@
 //! The schedule: whether it opens at all, and the time zones of the rows.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::campaign::ScheduleSettings;
 use crate::check::context::{CampaignContext, RowContext};
 use crate::check::family::Family;
 use crate::check::rule::Rule;
 use crate::check::sink::FindingSink;
+use crate::clock::Clock;
 use crate::finding::Place;
 use crate::schedule::{Opening, Zone};
 
@@ -28,11 +33,36 @@ const UNKNOWN: Rule = Rule::warning("timezone-unknown")
     .source("the cells of the column in `timezone_column`, and the IANA time zone database")
     .example("`Warsaw`");
 
-pub(in crate::check) struct Schedule;
+const CLOSED: Rule = Rule::warning("timezone-closed")
+    .finds("a row in whose time zone the window does not open before `until`")
+    .why("Its message is not sent.")
+    .fix("Write a later `until`, or a wider window.")
+    .source("`[schedule]`, the cells of the column in `timezone_column`, and the time of day")
+    .example("`Asia/Tokyo` with `until = \"2030-12-05 17:00\"` in New York, and `window = \"09:00-17:00\"`");
+
+#[derive(Default)]
+pub(in crate::check) struct Schedule {
+    /// The time zones, by name, and whether the window opens there.
+    opens: Mutex<HashMap<String, bool>>,
+}
+
+impl Schedule {
+    /// Also true if it opens nowhere: then the campaign has a finding.
+    fn opens(&self, settings: &ScheduleSettings, zone: &Zone, clock: &Clock) -> bool {
+        let mut known = self.opens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opens) = known.get(&zone.name) {
+            return *opens;
+        }
+        let (schedule, now) = (settings.for_run(vec![zone.clone()]), clock.now());
+        let opens = schedule.is_over(now) || schedule.opening(1, now) != Opening::Over;
+        known.insert(zone.name.clone(), opens);
+        opens
+    }
+}
 
 impl Family for Schedule {
     fn rules(&self) -> &'static [Rule] {
-        const { &[OVER, COLUMN, UNKNOWN] }
+        const { &[OVER, COLUMN, UNKNOWN, CLOSED] }
     }
 
     fn campaign(&self, shared: &CampaignContext<'_>, sink: &mut FindingSink<'_>) {
@@ -40,9 +70,14 @@ impl Family for Schedule {
             return;
         };
         let place = || Place::file(&shared.campaign.source.path);
-        let schedule = settings.for_run(Vec::new());
-        if schedule.opening(0, shared.clock.now()) == Opening::Over {
-            let message = format!("nothing can be sent: {}", settings.why_over());
+        let (schedule, now) = (settings.for_run(Vec::new()), shared.clock.now());
+        let is_over = match settings.column_in(shared.header) {
+            // Each row has its own zone.
+            Some(_) => schedule.is_over(now),
+            None => schedule.opening(0, now) == Opening::Over,
+        };
+        if is_over {
+            let message = format!("nothing can be sent: {}", schedule.why_over());
             sink.add(OVER.at(place(), message).help("change [schedule]"));
         }
         if let Some(column) = &settings.timezone_column
@@ -69,13 +104,26 @@ impl Family for Schedule {
             return;
         };
         let cell = cell.trim();
-        if !cell.is_empty() && Zone::named(cell).is_err() {
+        let named = (!cell.is_empty()).then(|| Zone::named(cell));
+        if let Some(Err(_)) = named {
             let message = format!(
                 "“{cell}” is not a time zone: the message goes by the campaign's, {}",
                 settings.zone.name
             );
             let help = "write a name such as “Europe/Warsaw”, or an offset such as “+02:00”";
             sink.add(UNKNOWN.at(Place::default(), message).help(help));
+        }
+        let zone = match &named {
+            Some(Ok(zone)) => zone,
+            Some(Err(_)) | None => &settings.zone,
+        };
+        if sink.wants(&CLOSED) && !self.opens(settings, zone, &context.shared.clock) {
+            let message = format!(
+                "the message will stay pending: {}, in {}",
+                settings.for_run(Vec::new()).why_over(),
+                zone.name
+            );
+            sink.add(CLOSED.found(message).help("change [schedule]"));
         }
     }
 }

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::failure::Failure;
+use super::group_pace::{PaceHome, PostedReader};
 use super::open_run::{OpenRun, open};
 use super::output;
 use super::run_home::RunHome;
-use super::when::{Posted, estimate};
+use super::when::estimate;
 use crate::api::EventKind;
 use crate::campaign::PaceSettings;
 use crate::cli;
@@ -21,6 +22,8 @@ use crate::exit_code::ExitCode;
 use crate::feedback::{EventsError, StateCounts};
 use crate::ledger::postgres::{FullDay, SharedPause, WorkerStatus};
 use crate::ledger::{LedgerError, ResultRow, Status, StatusCounts, VariantRows};
+use crate::pace::GroupPosted;
+use crate::pace_group::PaceGroupError;
 use crate::report::{held_back, reasons};
 use crate::run::Lock;
 use crate::schedule::{Forecast, Schedule};
@@ -95,7 +98,7 @@ pub(super) fn run(args: &cli::StatusArgs) -> Result<ExitCode, Failure> {
 impl<'a> RunStatus<'a> {
     /// # Errors
     /// The ledger or the events can't be read.
-    fn read(opened: &'a OpenRun, planned: Option<&'a PlannedTimes>) -> Result<Self, EventsError> {
+    fn read(opened: &'a OpenRun, planned: Option<&'a PlannedTimes>) -> Result<Self, StatusError> {
         let (mut holder, mut workers) = (None, Vec::new());
         let (mut pause, mut full_day) = (None, None);
         let moved_to;
@@ -136,9 +139,12 @@ impl<'a> RunStatus<'a> {
                 let now = Clock::system().now();
                 let (schedule, pace) = (&planned.schedule, &planned.pace);
                 let by_lane = opened.ledger.pending_by_lane()?;
-                let posted = Posted {
-                    days_before: planned.days_before,
-                    minutes: opened.ledger.posted_since(yesterday(now), None)?,
+                let posted = match planned.posted.read(now)? {
+                    Some(posted) => posted,
+                    None => GroupPosted {
+                        days_before: 0,
+                        minutes: opened.ledger.posted_since(yesterday(now), None)?,
+                    },
                 };
                 let estimate = estimate(schedule, pace, &by_lane, posted, now);
                 Some((schedule, estimate))
@@ -170,6 +176,41 @@ impl<'a> RunStatus<'a> {
     }
 }
 
+/// What can't be read.
+#[derive(Debug, thiserror::Error)]
+enum StatusError {
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    #[error(transparent)]
+    Pace(#[from] PaceGroupError),
+}
+
+impl From<LedgerError> for StatusError {
+    fn from(error: LedgerError) -> Self {
+        Self::Events(error.into())
+    }
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
+        match error {
+            StatusError::Events(error) => error.into(),
+            StatusError::Pace(error) => error.into(),
+        }
+    }
+}
+
+impl StatusError {
+    /// Whether the same may succeed later.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Events(EventsError::Ledger(LedgerError::Postgres(error))) => error.is_transient(),
+            Self::Events(_) => false,
+            Self::Pace(error) => error.is_transient(),
+        }
+    }
+}
+
 fn yesterday(now: Timestamp) -> Timestamp {
     let day = jiff::SignedDuration::from_hours(24);
     now.saturating_sub(day).unwrap_or(Timestamp::MIN)
@@ -179,8 +220,8 @@ fn yesterday(now: Timestamp) -> Timestamp {
 struct PlannedTimes {
     schedule: Schedule,
     pace: PaceSettings,
-    /// The number of days before today on which the pace group posted.
-    days_before: usize,
+    /// What the runs that share the limits per day have posted.
+    posted: PostedReader,
 }
 
 impl PlannedTimes {
@@ -193,15 +234,13 @@ impl PlannedTimes {
             return Ok(None);
         };
         let (campaign, _files) = opened.campaign()?;
-        let (pace, now) = (campaign.pace, Clock::system().now());
-        let posted = match &opened.home {
-            RunHome::Folder(_) => Posted::by_group(&pace, &opened.run.campaign, &schedule, now)?,
-            RunHome::Database(_) => Posted::default(),
-        };
+        let pace = campaign.pace;
+        let home = PaceHome::of(&opened.home, &opened.run);
+        let posted = PostedReader::new(&home, &opened.run.name, &pace, Some(&schedule))?;
         Ok(Some(Self {
             schedule,
             pace,
-            days_before: posted.days_before,
+            posted,
         }))
     }
 }

@@ -4,14 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use super::text::as_text;
-use super::{PlannedTimes, RunStatus};
+use super::{PlannedTimes, RunStatus, StatusError};
 use crate::commands::failure::Failure;
 use crate::commands::open_run::OpenRun;
 use crate::commands::output;
 use crate::commands::screen::{Keys, Screen, draw, is_screen};
 use crate::exit_code::ExitCode;
-use crate::feedback::EventsError;
-use crate::ledger::LedgerError;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -42,12 +40,10 @@ pub(super) fn run(opened: &OpenRun, planned: Option<&PlannedTimes>) -> Result<Ex
             draw(&current.text).map_err(|error| failed(&error))?;
             std::thread::sleep(INTERVAL);
             current = match text(opened, planned) {
-                Err(EventsError::Ledger(LedgerError::Postgres(error))) if error.is_transient() => {
-                    Current {
-                        text: format!("{error}\n\n{}", last_known(&current.text)),
-                        live: true,
-                    }
-                }
+                Err(error) if error.is_transient() => Current {
+                    text: format!("{error}\n\n{}", last_known(&current.text)),
+                    live: true,
+                },
                 read => read?,
             };
         }
@@ -63,7 +59,7 @@ struct Current {
     live: bool,
 }
 
-fn text(opened: &OpenRun, planned: Option<&PlannedTimes>) -> Result<Current, EventsError> {
+fn text(opened: &OpenRun, planned: Option<&PlannedTimes>) -> Result<Current, StatusError> {
     let status = RunStatus::read(opened, planned)?;
     Ok(Current {
         text: as_text(&status)?,

@@ -27,6 +27,7 @@ pub use connect::{ConnectionTask, connect};
 pub(crate) use database::{Database, Parameter, wait};
 pub(crate) use forget::{add_forget_key, forget_keys, key_for_forgetting};
 pub(crate) use pace::reserve_permits;
+pub(crate) use pace_group::PostgresPace;
 pub(crate) use publish::{NewRun, PlanLock, add_run};
 pub(crate) use run_state::FullDay;
 pub(crate) use runs::{

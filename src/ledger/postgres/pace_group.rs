@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::types::Type;
+use jiff::Timestamp;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::columns::column;
 use super::database::{Database, wait};
-use super::runs::PostgresLedger;
 use crate::ledger::postgres_error::PostgresError;
-use crate::pace::{GroupAnswer, GroupDay, GroupRequest};
+use crate::pace::{GroupAnswer, GroupDay, GroupPosted, GroupRequest};
 use crate::pace_group::{PaceGroupError, PaceStore};
 
 /// A group in the database. Times are those of its clock.
@@ -18,18 +18,39 @@ pub(crate) struct PostgresPace {
     day: GroupDay,
 }
 
-impl PostgresLedger {
-    /// The store of a group, with a connection of its own.
-    pub(crate) fn pace_store(&self, group: String, day: GroupDay) -> PostgresPace {
-        PostgresPace {
-            database: Arc::new(self.database().second()),
+impl PostgresPace {
+    pub(crate) fn new(database: &Arc<Database>, group: String, day: GroupDay) -> Self {
+        Self {
+            database: Arc::clone(database),
             group,
             day,
         }
     }
-}
 
-impl PostgresPace {
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn posted(&self, now: Timestamp) -> Result<GroupPosted, PaceGroupError> {
+        wait(self.read(now)).map_err(failed)
+    }
+
+    async fn read(&self, now: Timestamp) -> Result<GroupPosted, PostgresError> {
+        let sql = "SELECT minute, recipients FROM mailrun.pace_group
+             WHERE name = $1 AND recipients > 0 AND minute >= mailrun.now_in_millis() / 60000 - 1441 ORDER BY minute";
+        let group = [(&self.group as &(dyn ToSql + Sync), Type::TEXT)];
+        let minutes = self.database.query(sql, &group).await?;
+        let minutes = minutes.iter();
+        let minutes = minutes.map(|row| Ok((column(row, 0)?, column::<i64>(row, 1)? as u64)));
+        // Time zones differ by quarters of an hour.
+        let sql = "SELECT DISTINCT minute / 15 * 15 FROM mailrun.pace_group WHERE name = $1 AND recipients > 0";
+        let quarters = self.database.query(sql, &group).await?;
+        let quarters = quarters.iter().map(|row| column(row, 0));
+        let quarters: Vec<i64> = quarters.collect::<Result<_, PostgresError>>()?;
+        Ok(GroupPosted {
+            days_before: self.day.days_before(quarters, now),
+            minutes: minutes.collect::<Result<_, PostgresError>>()?,
+        })
+    }
+
     async fn ask(&self, request: &GroupRequest) -> Result<GroupAnswer, PostgresError> {
         let (minutes, unused): (Vec<i64>, Vec<i64>) = request
             .unused
@@ -60,15 +81,20 @@ impl PostgresPace {
         if granted > 0 {
             return Ok(GroupAnswer::Granted(column(row, 1)?, granted as u64));
         }
-        let full_until =
-            full_until.and_then(|minute| jiff::Timestamp::from_second(minute * 60).ok());
+        let full_until = full_until.and_then(|minute| Timestamp::from_second(minute * 60).ok());
         Ok(full_until.map_or(GroupAnswer::Later, GroupAnswer::FullUntil))
     }
 }
 
 impl PaceStore for PostgresPace {
     fn reserve(&mut self, request: &GroupRequest) -> Result<GroupAnswer, PaceGroupError> {
-        wait(self.ask(request))
-            .map_err(|error: PostgresError| PaceGroupError::Ledger(error.to_string()))
+        wait(self.ask(request)).map_err(failed)
+    }
+}
+
+fn failed(error: PostgresError) -> PaceGroupError {
+    PaceGroupError::Ledger {
+        reason: error.to_string(),
+        is_transient: error.is_transient(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::Signal;
 
 use super::{Gate, Ledger, gated, is_available, until};
@@ -107,13 +108,25 @@ fn campaigns_of_a_group_share_a_ramp_in_the_ledger() {
     let second = campaign("two", "+05:45");
     let worker = Run::send(second.path()).spawn();
     worker.wait_until("the day is full", |it| it.stderr().contains("day's limit"));
+    let run = worker.first_line();
     worker.signal(Signal::TERM);
     worker.wait().code(130);
     assert_eq!(api.seen(), 8);
+    // What the first run posted counts, too.
+    let status = ledger.status(&run);
+    let begins = status["schedule"]["begins_at"].as_str().expect("a time");
+    let begins: Timestamp = begins.parse().expect("a time");
+    assert!(
+        begins > Timestamp::now() + SignedDuration::from_hours(20),
+        "{status}"
+    );
     // Yesterday was the first day: today has the second limit.
     let yesterday = "UPDATE mailrun.pace_group SET minute = minute - 1500";
     ledger.cluster.psql_in(&ledger.database, yesterday);
     let third = campaign("three", "America/New_York");
+    let day = "day 2 of 2, 20 a day (pace group “acme”: messages on 1 day before today)";
+    let dry_run = Run::send(third.path()).arg("--dry-run").run();
+    dry_run.code(0).stdout_has(&format!("ramp:       {day}"));
     Run::send(third.path()).run().code(0);
     let posted = "SELECT sum(recipients) FROM mailrun.pace_group WHERE name = 'group acme'";
     assert_eq!(ledger.cluster.psql_in(&ledger.database, posted), "14");

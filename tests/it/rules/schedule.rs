@@ -11,6 +11,18 @@ fn zones(good: Campaign, column: &str) -> Campaign {
         .set("schedule.timezone_column", column)
 }
 
+/// A window that opens in Tokyo eight hours before Warsaw, for the first time in 2099.
+fn in_one_zone_only(good: Campaign) -> Campaign {
+    zones(good, "tz")
+        .recipients(
+            ZONES
+                .replace(",Warsaw", ",Asia/Tokyo")
+                .replace(",+02:00", ",+09:00"),
+        )
+        .set("schedule.window", "Thu 12:00-13:00")
+        .set("schedule.start", "2099-12-31 00:00")
+}
+
 pub(super) const CASES: &[Case] = &[
     Case::new("schedule-over", |good| {
         good.set("schedule.timezone", "UTC")
@@ -18,6 +30,11 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::new("timezone-column", |good| zones(good, "zone")),
     Case::new("timezone-unknown", |good| zones(good, "tz")).rows(&[2]),
+    // 2099-12-31 is a Thursday: the window closes in Tokyo before it opens in Warsaw.
+    Case::new("timezone-closed", |good| {
+        in_one_zone_only(good).set("schedule.until", "2099-12-31 10:00")
+    })
+    .rows(&[1, 3]),
 ];
 
 pub(super) const SILENT: &[Case] = &[
@@ -28,5 +45,12 @@ pub(super) const SILENT: &[Case] = &[
     Case::new("timezone-column", |good| zones(good, "TZ")),
     Case::new("timezone-unknown", |good| {
         zones(good, "tz").recipients(ZONES.replace(",Warsaw", ",Asia/Tokyo"))
+    }),
+    Case::new("timezone-closed", |good| {
+        in_one_zone_only(good).set("schedule.until", "2099-12-31 12:30")
+    }),
+    // In the campaign's own zone, the window does not open.
+    Case::new("schedule-over", |good| {
+        in_one_zone_only(good).set("schedule.until", "2099-12-31 10:00")
     }),
 ];
