@@ -13,7 +13,7 @@ use crate::ledger::Target;
 use crate::ledger::postgres::Database;
 use crate::pace::{GroupDay, GroupPosted, LaneNumbers};
 use crate::report::{self, counted};
-use crate::schedule::{Forecast, ForecastInputs, Opening, Schedule, Zone, forecast};
+use crate::schedule::{DayLimit, Forecast, ForecastInputs, Opening, Schedule, Zone, forecast};
 
 /// How many time zones are named whose rows are not sent.
 const SHOWN_ZONES: usize = 3;
@@ -170,7 +170,10 @@ pub(super) fn estimate(
         let today = day.date(now);
         days += usize::from(last.is_some_and(|last| last < today));
         last = Some(today);
-        Some(day.limit(days))
+        Some(DayLimit {
+            recipients: day.limit(days),
+            grows: day.grows(days, now),
+        })
     };
     forecast(ForecastInputs {
         schedule,

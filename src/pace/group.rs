@@ -100,6 +100,16 @@ impl GroupDay {
         self.zone.to_datetime(time).date()
     }
 
+    /// When the limit is higher, if something is posted today: at midnight, unless the ramp has ended.
+    pub(crate) fn grows(&self, days_before: usize, now: Timestamp) -> Option<Timestamp> {
+        if days_before + 1 >= self.ramp.len() {
+            return None;
+        }
+        let tomorrow = self.date(now).checked_add(1.day()).ok()?;
+        let midnight = self.zone.to_zoned(tomorrow.at(0, 0, 0, 0)).ok()?;
+        Some(midnight.timestamp())
+    }
+
     /// How many permits there are for `wanted` recipients, at least `needed`, or until when there are none.
     /// `posted` is how many recipients were posted in each minute since 1970 of the last day, oldest first.
     pub(crate) fn grant(
@@ -120,13 +130,8 @@ impl GroupDay {
         let Some(until) = full else {
             return Ok(wanted.min(limit.saturating_sub(used)).max(needed));
         };
-        let is_growing = days_before + 1 < self.ramp.len();
-        let tomorrow = self.date(now).checked_add(1.day()).ok();
-        let tomorrow = tomorrow.and_then(|date| self.zone.to_zoned(date.at(0, 0, 0, 0)).ok());
-        match tomorrow {
-            Some(tomorrow) if is_growing => Err(until.min(tomorrow.timestamp())),
-            _ => Err(until),
-        }
+        let grows = self.grows(days_before, now);
+        Err(grows.map_or(until, |grows| until.min(grows)))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn when(
     };
     lines.push((heading, begins));
     if let Some((from, until)) = forecast.pause {
-        let (from, until) = (to_minutes(from), schedule.show(until));
+        let (from, until) = (to_minutes(from), schedule.show(to_minutes(until)));
         lines.push(("pauses", format!("{}, until {until}", schedule.show(from))));
     }
     let left = forecast.left;

@@ -22,10 +22,18 @@ pub(crate) struct ForecastInputs<'a> {
     /// Without the limits per day; `None` if there is no limit.
     pub(crate) per_second: Option<f64>,
     /// The limit of the 24 hours before a time.
-    pub(crate) per_day: &'a mut dyn FnMut(Timestamp) -> Option<u64>,
+    pub(crate) per_day: &'a mut dyn FnMut(Timestamp) -> Option<DayLimit>,
     /// The minutes since 1970 in which recipients were posted in the last 24 hours, with their number.
     pub(crate) posted: Vec<(i64, u64)>,
     pub(crate) now: Timestamp,
+}
+
+/// The limit of 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DayLimit {
+    pub(crate) recipients: u64,
+    /// When it is higher, if that is before the 24 hours are over.
+    pub(crate) grows: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,15 +105,15 @@ pub(crate) fn forecast(inputs: ForecastInputs<'_>) -> Forecast {
             day.pop_front();
         }
         let used: u64 = day.iter().map(|(_, rows)| rows).sum();
-        let allowed = match per_day(now) {
-            Some(limit) => limit.saturating_sub(used),
-            None => u64::MAX,
-        };
+        let limit = per_day(now);
+        let allowed = limit.map_or(u64::MAX, |limit| limit.recipients.saturating_sub(used));
         if allowed == 0 {
             let Some((oldest, _)) = day.front() else {
                 break;
             };
-            let free = *oldest + DAY;
+            let grows = limit.and_then(|limit| limit.grows);
+            let free = grows.into_iter().chain([*oldest + DAY]).min();
+            let free = free.unwrap_or(now);
             let wake = next.into_iter().chain([free]).min().unwrap_or(free);
             if wake == free {
                 forecast.pause(now, wake);
@@ -174,11 +182,22 @@ mod tests {
         per_second: Option<f64>,
         per_day: Option<u64>,
     ) -> Forecast {
+        let grows = None;
+        let per_day = per_day.map(|recipients| DayLimit { recipients, grows });
+        with_limits(schedule, rows, per_second, &mut |_| per_day)
+    }
+
+    fn with_limits(
+        schedule: &Schedule,
+        rows: &[(usize, u64)],
+        per_second: Option<f64>,
+        per_day: &mut dyn FnMut(Timestamp) -> Option<DayLimit>,
+    ) -> Forecast {
         forecast(ForecastInputs {
             schedule,
             rows: rows.to_vec(),
             per_second,
-            per_day: &mut |_| per_day,
+            per_day,
             posted: Vec::new(),
             now: at("2026-12-01T00:00:00Z"),
         })
@@ -225,6 +244,26 @@ mod tests {
             Some((at("2026-12-01T08:00:00Z"), at("2026-12-02T08:00:00Z")))
         );
         assert_eq!(estimate.ends, Some(at("2026-12-03T08:00:00Z")));
+    }
+
+    #[test]
+    fn a_limit_that_grows_at_midnight_ends_the_pause() {
+        let open = schedule(None, None);
+        let midnight = at("2026-12-01T23:00:00Z");
+        let estimate = with_limits(&open, &[(0, 250)], None, &mut |now| {
+            Some(match now < midnight {
+                true => DayLimit {
+                    recipients: 100,
+                    grows: Some(midnight),
+                },
+                false => DayLimit {
+                    recipients: 200,
+                    grows: None,
+                },
+            })
+        });
+        assert_eq!(estimate.pause, Some((at("2026-12-01T08:00:00Z"), midnight)));
+        assert_eq!(estimate.ends, Some(at("2026-12-02T08:00:00Z")));
     }
 
     #[test]

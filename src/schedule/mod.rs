@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use forecast::{Forecast, ForecastInputs, forecast};
+pub(crate) use forecast::{DayLimit, Forecast, ForecastInputs, forecast};
 pub(crate) use gate::Gate;
 pub(crate) use moment::{Moment, civil_moment};
 pub(crate) use window::WeeklyWindow;

@@ -193,7 +193,7 @@ fn a_dry_run_knows_the_ramp() {
         .run()
         .code(0)
         .stdout_has("ramp:       day 1 of 3, 100 a day (this campaign: no message before today)")
-        .stdout_has("pauses:     Tue 2100-06-01 09:00")
+        .stdout_has("pauses:     Tue 2100-06-01 09:00 +00:00 (UTC), until Wed 2100-06-02 00:00 +00:00 (UTC)")
         .stdout_has("ends:       about Thu 2100-06-03 09:0");
 }
 
