@@ -70,27 +70,40 @@ impl Lanes {
     }
 
     /// A request whose lane lets it through. Domains with their own limit come first, because their
-    /// turns are rare.
+    /// turns are rare, and then the zone that closes first.
     pub(super) fn pick(&mut self, now: Timestamp) -> Pick {
         let mut first = None;
-        for lane in self.lanes.iter_mut().rev() {
+        // The best lane, and when it closes.
+        let mut best: Option<(usize, Timestamp)> = None;
+        for (index, lane) in self.lanes.iter().enumerate().rev() {
             let Some(batch) = lane.waiting.front() else {
                 continue;
             };
-            let turn = match self.gates[lane.key.zone].opening(now) {
+            let (turn, closes) = match self.gates[lane.key.zone].opening(now) {
                 Opening::Over => continue,
-                Opening::Closed(until) => Turn::Closed(until),
-                Opening::Open(_) => match own_limit(&mut self.limits, lane.key) {
-                    Some(limit) => limit.turn(batch.recipients(), now),
-                    None => Turn::Now,
+                Opening::Closed(until) => (Turn::Closed(until), None),
+                Opening::Open(closes) => match own_limit(&mut self.limits, lane.key) {
+                    Some(limit) => (limit.turn(batch.recipients(), now), closes),
+                    None => (Turn::Now, closes),
                 },
             };
-            if turn == Turn::Now
-                && let Some(batch) = lane.waiting.pop_front()
-            {
-                return Pick::Batch(batch);
+            if turn != Turn::Now {
+                first = Some(first.map_or(turn, |first: Turn| first.sooner(turn)));
+                continue;
             }
-            first = Some(first.map_or(turn, |first: Turn| first.sooner(turn)));
+            let closes = closes.unwrap_or(Timestamp::MAX);
+            if lane.key.domain > 0 {
+                best = Some((index, closes));
+                break;
+            }
+            if best.is_none_or(|(_, earliest)| closes < earliest) {
+                best = Some((index, closes));
+            }
+        }
+        if let Some((index, _)) = best
+            && let Some(batch) = self.lanes[index].waiting.pop_front()
+        {
+            return Pick::Batch(batch);
         }
         first.map_or(Pick::Nothing, Pick::Later)
     }

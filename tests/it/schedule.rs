@@ -201,6 +201,32 @@ fn a_row_goes_when_the_window_is_open_in_its_zone() {
 }
 
 #[test]
+fn rows_of_the_zone_that_closes_first_go_first() {
+    let api = FakeApi::taking_all();
+    let mut recipients = "email,first_name,tz\n".to_owned();
+    for row in 0..40 {
+        // It is later in the campaign's zone.
+        let zone = ["UTC", ""][row % 2];
+        recipients.push_str(&format!("a{row}@one.example,A,{zone}\n"));
+    }
+    let campaign = campaign(&api)
+        .recipients(recipients)
+        .set("pace.rate", vec!["20/s"])
+        .set("schedule.timezone", "+00:30")
+        .set("schedule.timezone_column", "tz")
+        .set("schedule.window", open_now());
+    send(&campaign).run().code(0);
+    let taken = api.taken();
+    // At the beginning, the rows of one zone may be read before those of the other.
+    let is_odd = |number: &str| number.parse::<u32>().is_ok_and(|number| number % 2 == 1);
+    let first = taken[..22].iter().filter(|it| {
+        let number = it.address.trim_start_matches('a').split('@').next();
+        number.is_some_and(is_odd)
+    });
+    assert!(first.count() >= 18, "{taken:?}");
+}
+
+#[test]
 fn rows_of_zones_that_open_are_sent_although_others_never_open() {
     let api = FakeApi::taking_all();
     let until = Timestamp::now() + SignedDuration::from_hours(2);
