@@ -61,6 +61,14 @@ impl PaceGroupError {
     /// What to do about it.
     pub(crate) fn help(&self) -> &'static str {
         match self {
+            Self::File { error, .. }
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                ) =>
+            {
+                "put it back from a backup, or delete it: in a new file, a ramp begins with its first day"
+            }
             Self::Folder { .. } | Self::File { .. } => {
                 "check that the file can be read and written"
             }

@@ -200,6 +200,32 @@ fn a_row_goes_when_the_window_is_open_in_its_zone() {
     assert_eq!(Results::of(&run).counts(), [("accepted", 4)].into());
 }
 
+/// Exit code 1 would mean that nothing was sent.
+#[test]
+fn an_error_after_a_pause_can_be_resumed() {
+    let Some(shim) = Shim::new() else { return };
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api)
+        .recipients("email,first_name,tz\nann@one.example,Ann,\nbob@two.example,Bob,+12:00\n")
+        .set("pace.rate", vec!["100/day"])
+        .set("schedule.timezone", "UTC")
+        .set("schedule.timezone_column", "tz")
+        .set("schedule.window", open_now());
+    let running = shim.clock(send(&campaign)).spawn();
+    waits(&running);
+    assert_eq!(api.taken().len(), 1);
+    let counted = campaign.path().join("runs/pace.db");
+    fs::write(&counted, "not a database any more").expect("it can be written");
+    shim.shift_clock(12 * HOUR);
+    let ran = running.wait();
+    ran.code(5)
+        .stderr_has("can't count the posted recipients in ")
+        .stderr_has("a ramp begins with its first day");
+    fs::remove_file(&counted).expect("it is there");
+    shim.clock(Run::on("resume", &ran.run_dir())).run().code(0);
+    assert_eq!(api.taken().len(), 2);
+}
+
 #[test]
 fn rows_of_the_zone_that_closes_first_go_first() {
     let api = FakeApi::taking_all();
@@ -252,7 +278,7 @@ fn rows_of_zones_that_open_are_sent_although_others_never_open() {
         )
         .stderr_has(", in +12:00");
     assert_eq!(
-        Results::of(&ran.run_dir()).counts(),
+        Results::of(ran.run_dir()).counts(),
         [("accepted", 1), ("pending", 1)].into()
     );
     let none = campaign.recipients("email,first_name,tz\nann@one.example,Ann,+11:00\n");

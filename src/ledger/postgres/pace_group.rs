@@ -30,7 +30,7 @@ impl PostgresPace {
     /// # Errors
     /// It can't be read.
     pub(crate) fn posted(&self, now: Timestamp) -> Result<GroupPosted, PaceGroupError> {
-        wait(self.read(now)).map_err(failed)
+        wait(self.read(now)).map_err(|error| failed(&error))
     }
 
     async fn read(&self, now: Timestamp) -> Result<GroupPosted, PostgresError> {
@@ -88,11 +88,11 @@ impl PostgresPace {
 
 impl PaceStore for PostgresPace {
     fn reserve(&mut self, request: &GroupRequest) -> Result<GroupAnswer, PaceGroupError> {
-        wait(self.ask(request)).map_err(failed)
+        wait(self.ask(request)).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: PostgresError) -> PaceGroupError {
+fn failed(error: &PostgresError) -> PaceGroupError {
     PaceGroupError::Ledger {
         reason: error.to_string(),
         is_transient: error.is_transient(),
