@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use super::batch::Batch;
 use super::queue::BatchReceiver;
@@ -152,6 +153,17 @@ impl Lanes {
         let mut left = self.lanes.iter().filter(|lane| !lane.is_done());
         let gates = &mut self.gates;
         left.all(|lane| !matches!(gates[lane.key.zone].opening(now), Opening::Open(_)))
+    }
+
+    /// Takes the new requests that are there for empty lanes, so that [`Lanes::pick`] can choose among all lanes.
+    pub(super) fn receive_new(&mut self) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.wants_new()) {
+            match lane.new.try_recv() {
+                Ok(handover) => lane.waiting.extend(handover.batches),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => lane.open = false,
+            }
+        }
     }
 
     /// Waits until an empty lane gets a new request, or its end.

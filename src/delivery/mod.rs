@@ -250,6 +250,9 @@ impl<T: Transport> Delivery<T> {
             let free = self.free.available_permits() + held.num_permits();
             let idle = free == self.concurrency as usize;
             let retry = self.add_due_retries(lanes);
+            if self.state.scheduled_retries() < MAX_SCHEDULED_RETRIES {
+                lanes.receive_new();
+            }
             let now = self.poster.clock.now();
             let turn = match lanes.pick(now) {
                 Pick::Batch(batch) => return Some(batch),
