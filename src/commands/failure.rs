@@ -256,7 +256,7 @@ impl From<ResultsError> for Failure {
 
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
-        Self::from_error("api", &error, None)
+        Self::from_error("api", &error, error.help())
     }
 }
 

@@ -226,3 +226,23 @@ fn a_certificate_of_a_trusted_authority_is_accepted() {
     let run = ran.code(0).run_dir();
     Promises::of("TLS", &campaign, &run, &api).hold();
 }
+
+#[test]
+fn only_https_needs_root_certificates() {
+    let api = FakeApi::taking_all();
+    let without = |campaign: &Campaign| {
+        let none = campaign.path().join("none.pem");
+        send(campaign).env("SSL_CERT_FILE", none)
+    };
+    let campaign = newsletter(&api).file("none.pem", "");
+    without(&campaign).arg("--local").run().code(0);
+    without(&campaign).run().code(0);
+    let campaign = Campaign::new()
+        .api("https://127.0.0.1:9/")
+        .file("none.pem", "");
+    let ran = without(&campaign).run();
+    ran.code(1)
+        .stderr_has("No CA certificates were loaded")
+        .stderr_has("install the root certificates")
+        .stderr_has("SSL_CERT_FILE");
+}
