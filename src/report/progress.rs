@@ -93,28 +93,10 @@ pub(crate) fn sending(
         let left = counts.of(Status::Pending) + counts.of(Status::Sending);
         let left = left.saturating_sub(held_back);
         let rate = (done - before.min(done)) as f64 / started.elapsed().as_secs_f64().max(0.001);
-        let mut words = vec![format!("{} accepted", grouped(counts.of(Status::Accepted)))];
-        let refused = counts.of(Status::Rejected) + counts.of(Status::Failed);
-        for (rows, word) in [
-            (refused, "refused"),
-            (counts.of(Status::Unknown), "unknown"),
-            (counts.of(Status::Sending), "in flight"),
-        ] {
-            if rows > 0 {
-                words.push(format!("{} {word}", grouped(rows)));
-            }
-        }
-        if rate >= 0.05 && left > 0 {
-            words.push(format!(
-                "{rate:.1}/s, {} left",
-                duration(Duration::from_secs_f64(left as f64 / rate))
-            ));
-        }
-        words.extend(waits(&waiting.borrow()));
         Frame {
             done,
             of: done + left,
-            text: words.join(", "),
+            text: text(&counts, left, rate, &waiting.borrow()),
         }
     })
 }
@@ -138,6 +120,31 @@ pub(crate) fn waiting(style: ProgressStyle, until: String, left: Duration) -> Pr
         }
     });
     Progress(Some((stop, thread)))
+}
+
+/// `left` rows are left, at `rate` rows per second.
+fn text(counts: &StatusCounts, left: u64, rate: f64, reason: &WaitReason) -> String {
+    let mut words = vec![format!("{} accepted", grouped(counts.of(Status::Accepted)))];
+    let refused = counts.of(Status::Rejected) + counts.of(Status::Failed);
+    for (rows, word) in [
+        (refused, "refused"),
+        (counts.of(Status::Unknown), "unknown"),
+        (counts.of(Status::Sending), "in flight"),
+    ] {
+        if rows > 0 {
+            words.push(format!("{} {word}", grouped(rows)));
+        }
+    }
+    // The rate says nothing about the end of a long pause.
+    let is_pause = matches!(reason, WaitReason::DailyLimit(_) | WaitReason::Opening(_));
+    if rate >= 0.05 && left > 0 && !is_pause {
+        words.push(format!(
+            "{rate:.1}/s, {} left",
+            duration(Duration::from_secs_f64(left as f64 / rate))
+        ));
+    }
+    words.extend(waits(reason));
+    words.join(", ")
 }
 
 fn settled(counts: &StatusCounts) -> u64 {
@@ -229,4 +236,26 @@ fn write(style: ProgressStyle, mut frame: impl FnMut() -> Frame, wait: &dyn Fn(D
 
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphabetic()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_not_shown_in_a_long_pause() {
+        let mut counts = StatusCounts::default();
+        counts.count(Status::Accepted);
+        let text = |reason| text(&counts, 60, 0.5, &reason);
+        assert_eq!(text(WaitReason::Pace), "1 accepted, 0.5/s, 2m left");
+        let until = jiff::Timestamp::UNIX_EPOCH;
+        assert_eq!(
+            text(WaitReason::DailyLimit(until)),
+            "1 accepted, the day's limit is reached: waiting until 1970-01-01 00:00 UTC"
+        );
+        assert_eq!(
+            text(WaitReason::Opening("9:00".to_owned())),
+            "1 accepted, outside of the window: waiting until 9:00"
+        );
+    }
 }
