@@ -58,7 +58,7 @@ impl PaceGroupError {
         }
     }
 
-    /// What to do about it.
+    /// How the user can fix it.
     pub(crate) fn help(&self) -> &'static str {
         match self {
             Self::File { error, .. }

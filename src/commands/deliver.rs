@@ -37,15 +37,15 @@ pub(super) fn deliver(
     let stopped = |error: LedgerError| Failure::from(error).stopped();
     let mut was_sending = false;
     let ending = loop {
-        let opened = open(&planned, &clock, interrupt, console);
-        let opened = opened.map_err(|failure| match was_sending {
+        let not_opened = |failure: Failure| match was_sending {
             true => failure.stopped(),
             false => failure,
-        });
-        let session = match opened? {
-            Ok(session) => session,
-            Err(ending) => break ending,
         };
+        let ending = wait_for_opening(&planned, &clock, interrupt, console);
+        if let Some(ending) = ending.map_err(not_opened)? {
+            break ending;
+        }
+        let session = Session::open(&planned, &clock).map_err(not_opened)?;
         was_sending = true;
         let worker = session.worker.clone();
         let counts = Arc::clone(session.writer.counts());
@@ -99,19 +99,6 @@ pub(super) fn deliver(
     drop(planned.lock);
     written.map_err(|error| results_not_written(&error, planned.home).after(&ending))?;
     Ok(ExitCode::of(&ending, &summary.counts))
-}
-
-/// Waits until the schedule is open, and opens the ledger; otherwise how the run ended.
-fn open(
-    planned: &PlannedRun<'_>,
-    clock: &Clock,
-    interrupt: &Interrupt,
-    console: &Console,
-) -> Result<Result<Session, Ending>, Failure> {
-    match wait_for_opening(planned, clock, interrupt, console)? {
-        Some(ending) => Ok(Err(ending)),
-        None => Session::open(planned, clock).map(Ok),
-    }
 }
 
 fn results_not_written(error: &ResultsError, home: &RunHome) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::group_pace::zone_of_days;
+use super::pace_group::zone_of_days;
 use crate::campaign::PaceSettings;
 use crate::pace::{GroupDay, GroupPosted, LaneNumbers};
 use crate::report::{counted, duration, grouped};

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
-use super::group_pace::open_store;
+use super::pace_group::open_store;
 use super::run_home::RunHome;
 use super::secrets::Secrets;
 use crate::campaign::{Campaign, TransportSettings};

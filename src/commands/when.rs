@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::group_pace::{PaceHome, PostedReader, zone_of_days};
+use super::pace_group::{PaceHome, PostedReader, zone_of_days};
 use super::prepare::PreparedRun;
 use crate::campaign::{Campaign, PaceSettings, ScheduleSettings};
 use crate::cli::SendArgs;
@@ -89,10 +89,10 @@ fn over(schedule: &Schedule) -> Failure {
     )
 }
 
-/// What to say about rows in whose time zones the window does not open any more.
+/// A note for the user if the window does not open any more in the time zones of some rows.
 ///
 /// # Errors
-/// There are no others.
+/// It does not open for any row.
 pub(super) fn rows_never_sent(
     prepared: &PreparedRun,
     pace: &PaceSettings,
@@ -127,7 +127,10 @@ pub(super) fn rows_never_sent(
     )))
 }
 
-/// What the runs that share the limits per day have posted; `None` if nothing that this run posts counts.
+/// The posted recipients of all runs that share the limits per day; `None` for a local run or a test.
+///
+/// # Errors
+/// They can't be read.
 pub(super) fn posted_before(
     campaign: &Campaign,
     prepared: &PreparedRun,

@@ -108,7 +108,7 @@ impl PostgresError {
         }
     }
 
-    /// What to do about it.
+    /// How the user can fix it.
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::Unreachable { .. } => {

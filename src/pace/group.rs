@@ -135,7 +135,7 @@ impl GroupDay {
     }
 }
 
-/// What the runs of a group have posted.
+/// The posted recipients of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct GroupPosted {
     /// The number of days before today on which something was posted.

@@ -28,7 +28,7 @@ impl ReadError {
         }
     }
 
-    /// What to do about it.
+    /// How the user can fix it.
     pub fn help(&self) -> String {
         self.problem.help(&self.settings)
     }

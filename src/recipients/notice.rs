@@ -29,7 +29,7 @@ impl Warning {
         }
     }
 
-    /// What to do about it.
+    /// How the user can fix it.
     pub fn help(&self) -> String {
         self.notice.help(&self.settings)
     }

@@ -59,7 +59,7 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// What to do about it.
+    /// How the user can fix it.
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
             Self::Client(reason) if reason.contains("CA certificates") => Some(

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::group_pace::{PaceHome, PostedReader};
 use super::open_run::{OpenRun, open};
 use super::output;
+use super::pace_group::{PaceHome, PostedReader};
 use super::run_home::RunHome;
 use super::when::estimate;
 use crate::api::EventKind;
@@ -176,7 +176,7 @@ impl<'a> RunStatus<'a> {
     }
 }
 
-/// What can't be read.
+/// The events or the posted recipients can't be read.
 #[derive(Debug, thiserror::Error)]
 enum StatusError {
     #[error(transparent)]
@@ -220,7 +220,7 @@ fn yesterday(now: Timestamp) -> Timestamp {
 struct PlannedTimes {
     schedule: Schedule,
     pace: PaceSettings,
-    /// What the runs that share the limits per day have posted.
+    /// The posted recipients of all runs that share the limits per day.
     posted: PostedReader,
 }
 
