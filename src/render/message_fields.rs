@@ -60,7 +60,7 @@ pub(super) struct FieldCompiler<'a> {
     pub(super) tera: &'a mut Tera,
     pub(super) sources: &'a mut Sources,
     pub(super) findings: &'a mut Vec<Finding>,
-    /// The layout of letters without one.
+    /// The layout of letters that name none.
     pub(super) built_in_layout: &'a str,
 }
 

@@ -314,7 +314,7 @@ fn is_mjml_letter(campaign: &Campaign, name: &str, text: &str) -> bool {
     is_mjml && html.is_some_and(is_letter)
 }
 
-/// The layout of letters without one: that with which the run began.
+/// The default layout. A run keeps the one that it began with.
 fn built_in_layout(inputs: &Inputs<'_>) -> Result<Cow<'static, str>, Box<Finding>> {
     let file = inputs.dir.join(FROZEN_LAYOUT);
     match fs::read_to_string(&file) {
@@ -332,7 +332,7 @@ fn built_in_layout(inputs: &Inputs<'_>) -> Result<Cow<'static, str>, Box<Finding
     }
 }
 
-/// The variables that the layout uses, without those that it alone has.
+/// The variables that the layout uses, except `content` and `subject`, which no row has.
 fn used_by_layout(tera: &Tera, fields: &MessageFields) -> BTreeSet<String> {
     let layouts = fields.layouts(tera);
     let mut used = variables::used(tera, &layouts);

@@ -196,7 +196,7 @@ struct Footnotes<'a> {
     begun: Option<usize>,
     /// The number of the footnote that is read.
     open: Option<usize>,
-    /// What they contain, by their numbers.
+    /// Their content, by number.
     notes: BTreeMap<usize, Vec<Event<'a>>>,
 }
 

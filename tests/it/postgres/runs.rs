@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use rustix::process::Signal;
+
 use super::{init, is_available};
 use crate::support::campaign::Campaign;
 use crate::support::fake_api::{FakeApi, Reply};
@@ -96,6 +98,32 @@ fn a_copy_continues_without_the_campaign_and_says_where_it_is() {
     let shown = Run::new("status").arg(&copy).run();
     shown.stdout_has(&format!("the run continues in {name} in {url}"));
     list().stdout_has(&format!("{name}  not running, 3 accepted"));
+}
+
+#[test]
+fn a_copy_without_its_schedule_is_not_sent() {
+    if !is_available() {
+        return;
+    }
+    let url = ledger(Cluster::shared());
+    let api = FakeApi::taking_all();
+    let campaign = campaign(&api);
+    let sent = send(&campaign).args(["--at", "+30h", "--ledger", &url]);
+    let running = sent.env("TZ", "Europe/Warsaw").spawn();
+    running.wait_until("it waits", |it| it.stderr().contains("Waiting until"));
+    running.signal(Signal::TERM);
+    let name = running.wait().code(130).stdout.trim_end().to_owned();
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy");
+    let copied = Run::new("ledger").args(["copy", &name, "--ledger", &url]);
+    copied.arg("--to").arg(&copy).run().code(0);
+    fs::remove_file(copy.join("frozen/.schedule.toml")).expect("the schedule");
+    let missing = "the schedule of the run is missing: ";
+    Run::on("resume", &copy).run().code(1).stderr_has(missing);
+    let copied = Run::new("ledger").args(["copy", "--ledger", &url]);
+    copied.arg(&copy).run().code(1).stderr_has(missing);
+    assert_eq!(api.connections(), 0);
 }
 
 #[test]
