@@ -22,14 +22,14 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// The code of a run after sending. The worst state decides.
+    /// The code of a run after sending. The worst state decides. Rows that are `sending` are those of other workers.
     pub(crate) fn of(ending: &Ending, counts: &StatusCounts) -> Self {
         let has = |statuses: &[Status]| statuses.iter().any(|status| counts.of(*status) > 0);
         match ending {
             Ending::Interrupted => Self::Interrupted,
             Ending::Stopped(_) | Ending::Closed => Self::Stopped,
-            Ending::Done if has(&[Status::Pending]) => Self::Stopped,
-            Ending::Done if has(&[Status::Unknown, Status::Sending]) => Self::SomeUnknown,
+            Ending::Done if has(&[Status::Pending, Status::Sending]) => Self::Stopped,
+            Ending::Done if has(&[Status::Unknown]) => Self::SomeUnknown,
             Ending::Done if has(&[Status::Rejected, Status::Failed, Status::Invalid]) => {
                 Self::SomeNotSent
             }
@@ -41,5 +41,25 @@ impl ExitCode {
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         Self::from(code as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_other_workers_send_are_not_unknown() {
+        let code = |statuses: &[Status]| {
+            let mut counts = StatusCounts::default();
+            for status in statuses {
+                counts.count(*status);
+            }
+            ExitCode::of(&Ending::Done, &counts)
+        };
+        let accepted = Status::Accepted;
+        assert_eq!(code(&[accepted, Status::Sending]), ExitCode::Stopped);
+        assert_eq!(code(&[accepted, Status::Unknown]), ExitCode::SomeUnknown);
+        assert_eq!(code(&[accepted]), ExitCode::Done);
     }
 }

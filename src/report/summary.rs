@@ -185,7 +185,7 @@ impl Summary<'_> {
                 "mailrun resume {folder} --variant NAME   # sends one variant to the rows that are held back: {variants}"
             ));
         }
-        if some(Status::Unknown) || some(Status::Sending) {
+        if some(Status::Unknown) {
             if self.inputs.can_reconcile && self.inputs.run.target != Target::Local {
                 add(format!(
                     "mailrun resolve {folder} --how reconcile   # asks the API about the unknown rows"
